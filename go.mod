@@ -1,0 +1,9 @@
+module example/turnstile
+
+go 1.26
+
+require (
+	github.com/gofrs/flock v0.13.1
+	github.com/stretchr/testify v1.12.1
+	golang.org/x/sys v0.49.0
+)
