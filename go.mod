@@ -1,6 +1,6 @@
 module example/turnstile
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/gofrs/flock v0.13.1
