@@ -1,0 +1,179 @@
+package textcheck
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A Source gives the answer files of an exercise as they were shipped, whatever the learner has made of them: base name
+// to content. The argument is the name of the folder, "03_seek_truncate".
+type Source func(exercise string) (map[string][]byte, error)
+
+// A CodeFile is a Go file of the workbook, split into lines.
+type CodeFile struct {
+	Path  string
+	Lines []string
+}
+
+// LessonCode returns the Go files of a lesson's three folders, the exercise's answer files as shipped.
+func LessonCode(root, lesson string, shipped Source) ([]CodeFile, error) {
+	var files []CodeFile
+	for _, part := range []string{"lessons", "exercises", "solutions"} {
+		found, err := codeBelow(root, path.Join(part, lesson))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
+	}
+	folder := path.Join("exercises", lesson)
+	files = slices.DeleteFunc(files, func(f CodeFile) bool {
+		return path.Dir(f.Path) == folder && isAnswerFile(path.Base(f.Path))
+	})
+	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(folder))); errors.Is(err, fs.ErrNotExist) {
+		return files, nil // a lesson without an exercise has nothing that was shipped
+	}
+	answer, err := shipped(lesson)
+	if err != nil {
+		return nil, fmt.Errorf("the code of %s as shipped: %w", lesson, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(answer)) {
+		files = append(files, CodeFile{path.Join(folder, name), splitLines(answer[name])})
+	}
+	return files, nil
+}
+
+func isAnswerFile(name string) bool {
+	return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
+}
+
+func codeBelow(root, folder string) ([]CodeFile, error) {
+	var files []CodeFile
+	top := filepath.Join(root, filepath.FromSlash(folder))
+	err := filepath.WalkDir(top, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			if name == top && errors.Is(err, fs.ErrNotExist) {
+				return filepath.SkipAll
+			}
+			return err
+		}
+		if entry.IsDir() || filepath.Ext(name) != ".go" {
+			return nil
+		}
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		files = append(files, CodeFile{filepath.ToSlash(relative), splitLines(content)})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the Go files of %s: %w", folder, err)
+	}
+	return files, nil
+}
+
+func splitLines(content []byte) []string {
+	text := strings.ReplaceAll(string(content), "\r\n", "\n")
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// GoBlocks checks that every go fence is a run of lines in one of the files. The whole block may stand deeper or less deep
+// than in the file; within it, indentation counts, a tab being as good as four blanks. A line of only `…` or `// …`
+// stands for any number of lines.
+func GoBlocks(p *Page, files []CodeFile) []Problem {
+	var problems []Problem
+	for _, fence := range p.Fences {
+		if fence.Kind != "go" {
+			continue
+		}
+		if problem, ok := goBlock(p, fence, files); !ok {
+			problems = append(problems, problem)
+		}
+	}
+	return problems
+}
+
+func goBlock(p *Page, fence Fence, files []CodeFile) (Problem, bool) {
+	block := dedent(fence.Code)
+	best, bestFile, bestStart := mismatch{Matched: -1}, CodeFile{}, 0
+	for _, file := range files {
+		lines := make([]string, len(file.Lines))
+		for i, line := range file.Lines {
+			lines[i] = blanks(line)
+		}
+		for start := range lines {
+			prefix := indentation(lines[start])
+			m := matcher{block: block, skips: skipsCode, equal: func(blockLine, line string) bool {
+				return blockLine == "" && line == "" || blockLine != "" && prefix+blockLine == line
+			}}
+			ok, reached := m.match(lines, start, false)
+			if ok && significant(block) {
+				return Problem{}, true
+			}
+			if reached.Matched > best.Matched {
+				best, bestFile, bestStart = reached, file, start
+			}
+		}
+	}
+	problem := Problem{
+		File: p.Path, Line: fence.Line, What: "this Go code stands in no file of the lesson's three folders",
+		Do: "copy a run of lines from a tested file; for code that only illustrates, write a fact test or an Example and show that",
+	}
+	if best.Matched > 0 && best.Matched < len(block) {
+		problem.Line += 1 + best.Matched
+		found := "the file ends there"
+		if best.Line < len(bestFile.Lines) {
+			found = strings.TrimSpace(bestFile.Lines[best.Line])
+		}
+		problem.What = fmt.Sprintf("this Go code is that of %s:%d up to the line before; here the file goes on: %s", bestFile.Path, bestStart+1, found)
+		problem.Do = "copy the lines again, or elide some with a line of only `…`"
+	}
+	return problem, false
+}
+
+// significant is false for a block of nothing but elisions and empty lines, which would stand anywhere.
+func significant(block []string) bool {
+	return slices.ContainsFunc(block, func(line string) bool { return line != "" && !skipsCode(line) })
+}
+
+func skipsCode(line string) bool {
+	line = strings.TrimSpace(line)
+	return line == elision || line == "// "+elision
+}
+
+// blanks writes each leading tab as four blanks.
+func blanks(line string) string {
+	body := strings.TrimLeft(line, "\t")
+	return strings.Repeat("    ", len(line)-len(body)) + strings.TrimRight(body, " \t")
+}
+
+func indentation(line string) string {
+	return line[:len(line)-len(strings.TrimLeft(line, " "))]
+}
+
+// dedent takes the indentation that all lines share off them.
+func dedent(code []string) []string {
+	lines := make([]string, len(code))
+	shared := -1
+	for i, line := range code {
+		lines[i] = blanks(line)
+		if lines[i] != "" && !skipsCode(line) && (shared < 0 || len(indentation(lines[i])) < shared) {
+			shared = len(indentation(lines[i]))
+		}
+	}
+	for i, line := range lines {
+		lines[i] = line[min(max(shared, 0), len(indentation(line))):]
+	}
+	return lines
+}

@@ -1,0 +1,290 @@
+package textcheck
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/yuin/goldmark/ast"
+	extensionast "github.com/yuin/goldmark/extension/ast"
+)
+
+// Headings are the second-level headings of a lesson page, in their order.
+var Headings = []string{
+	"The bug", "Why it happens", "Predict", "The way out", "Gotchas", "On each system", "Coming from Python",
+	"Your turn", "Takeaways", "Going deeper",
+}
+
+// required are the headings that every lesson has something to say under.
+var required = []string{"The bug", "Why it happens", "The way out", "Your turn", "Takeaways"}
+
+const (
+	fewestQuestions, mostQuestions = 2, 4
+	mostTakeaways                  = 5
+)
+
+// Template checks the form of a lesson page: the first lines, the headings and their order, the questions of Predict,
+// the columns of Gotchas, the length of Takeaways.
+func Template(p *Page) []Problem {
+	problems := firstLines(p)
+	problems = append(problems, headings(p)...)
+	for _, section := range p.Sections() {
+		if len(section.nodes) == 0 {
+			problems = append(problems, Problem{
+				p.Path, section.Line, fmt.Sprintf("the section %q is empty", section.Heading),
+				"leave the heading out if there is nothing to say",
+			})
+			continue
+		}
+		switch section.Heading {
+		case "Predict":
+			problems = append(problems, predict(p, section)...)
+		case "Gotchas":
+			problems = append(problems, gotchas(p, section)...)
+		case "Takeaways":
+			problems = append(problems, takeaways(p, section)...)
+		}
+	}
+	return problems
+}
+
+var (
+	titleLine   = regexp.MustCompile(`^# (\d\d) · (\S.*)$`)
+	introLine   = regexp.MustCompile(`^\*\*([^*]+\.)\*\* (Part [A-Z][a-z]+, [^.]+)\. (\d+) minutes to read, (\d+) to do\.(?: Builds on (.+)\.)?$`)
+	builtOnLink = regexp.MustCompile(`^\[(\d\d)\]\(\.\./((\d\d)_[a-z0-9_]+)/\)$`)
+)
+
+// An Introduction is what the first lines of a lesson page say.
+type Introduction struct {
+	Number, Title, Promise, Part string
+	ReadMinutes, DoMinutes       string
+	buildsOn                     string
+}
+
+// ParseIntroduction reads the first lines of a lesson page; ok tells whether both have the form that docs/contributing.md
+// fixes.
+func ParseIntroduction(source []byte) (intro Introduction, ok bool) {
+	first, rest, _ := bytes.Cut(source, []byte("\n"))
+	title := titleLine.FindSubmatch(first)
+	blank, rest, _ := bytes.Cut(rest, []byte("\n"))
+	paragraph, _, _ := bytes.Cut(rest, []byte("\n\n"))
+	line := strings.Join(strings.Fields(string(paragraph)), " ")
+	found := introLine.FindStringSubmatch(line)
+	if title != nil {
+		intro.Number, intro.Title = string(title[1]), string(title[2])
+	}
+	if found == nil {
+		return intro, false
+	}
+	intro.Promise, intro.Part, intro.ReadMinutes, intro.DoMinutes, intro.buildsOn = found[1], found[2], found[3], found[4], found[5]
+	return intro, title != nil && len(blank) == 0
+}
+
+func firstLines(p *Page) []Problem {
+	intro, ok := ParseIntroduction(p.Source)
+	folder := path.Base(path.Dir(p.Path))
+	var problems []Problem
+	report := func(line int, what, do string) { problems = append(problems, Problem{p.Path, line, what, do}) }
+	if intro.Number == "" {
+		report(1, "the first line is no lesson title", "write `# NN · Title`, NN being the number of the folder")
+	} else if !strings.HasPrefix(folder, intro.Number+"_") {
+		report(1, fmt.Sprintf("the title says lesson %s, the folder is %s", intro.Number, folder), "give both the same number")
+	}
+	if !ok {
+		report(3, "the lines below the title do not have the fixed form",
+			"after one empty line write `**Promise in one sentence.** Part One, Files. N minutes to read, M to do.` and, where it is so, "+
+				"`Builds on [NN](../NN_name/), [MM](../MM_name/).`")
+		return problems
+	}
+	for _, minutes := range []string{intro.ReadMinutes, intro.DoMinutes} {
+		if strings.Trim(minutes, "0") == "" {
+			report(3, "a lesson of 0 minutes", "say how long reading and doing take a learner")
+		}
+	}
+	if intro.buildsOn == "" {
+		return problems
+	}
+	for _, link := range regexp.MustCompile(`, (?:and )?| and `).Split(intro.buildsOn, -1) {
+		found := builtOnLink.FindStringSubmatch(link)
+		if found == nil || found[1] != found[3] {
+			report(3, fmt.Sprintf("`Builds on` names %s", link), "link the earlier lesson as `[NN](../NN_name/)`, several separated by commas")
+		} else if found[1] >= intro.Number {
+			report(3, fmt.Sprintf("`Builds on` names lesson %s, which is no earlier one", found[1]), "name earlier lessons only")
+		}
+	}
+	return problems
+}
+
+func headings(p *Page) []Problem {
+	var problems []Problem
+	report := func(line int, what, do string) { problems = append(problems, Problem{p.Path, line, what, do}) }
+	seen := make(map[string]bool)
+	latest := -1
+	for i, heading := range p.Headings {
+		switch {
+		case heading.Level == 1 && i > 0:
+			report(heading.Line, fmt.Sprintf("a second title, %q", heading.Text), "use `##` for the fixed headings and `###` below them")
+		case heading.Level > 3:
+			report(heading.Line, fmt.Sprintf("the heading %q is of level %d", heading.Text, heading.Level), "use `###` at most")
+		case heading.Level != 2:
+		case !slices.Contains(Headings, heading.Text):
+			report(heading.Line, fmt.Sprintf("%q is none of the fixed headings", heading.Text),
+				"use `###` for a heading of your own; the fixed ones are: "+strings.Join(Headings, ", "))
+		case seen[heading.Text]:
+			report(heading.Line, fmt.Sprintf("the heading %q stands twice", heading.Text), "join the two sections")
+		default:
+			seen[heading.Text] = true
+			place := slices.Index(Headings, heading.Text)
+			if place < latest {
+				report(heading.Line, fmt.Sprintf("%q stands after %q", heading.Text, Headings[latest]),
+					"the order is: "+strings.Join(Headings, ", "))
+			}
+			latest = max(latest, place)
+		}
+	}
+	for _, name := range required {
+		if !seen[name] {
+			report(0, fmt.Sprintf("there is no section %q", name), "every lesson has: "+strings.Join(required, ", "))
+		}
+	}
+	return problems
+}
+
+var questionStart = regexp.MustCompile(`^\*\*(\d+)\.\*\* `)
+
+// predict wants `**N.** question`, then the folded answer with a proof in it, two to four times.
+func predict(p *Page, section Section) []Problem {
+	var problems []Problem
+	report := func(line int, what, do string) { problems = append(problems, Problem{p.Path, line, what, do}) }
+	questions, answered, proofs := 0, 0, 0
+	open := 0 // the line of the answer that is open, 0 when none is
+	for _, node := range section.nodes {
+		line, raw := p.lineOf(node), p.rawBlock(node)
+		_, html := node.(*ast.HTMLBlock)
+		switch {
+		case html && strings.HasPrefix(raw, "<details>"):
+			if raw != "<details><summary>Answer</summary>" {
+				report(line, "an answer opens in another way than the template", "write `<details><summary>Answer</summary>` on a line and an empty line after it")
+			}
+			if questions == 0 || answered == questions {
+				report(line, "an answer without a question of its own", "put a paragraph `**N.** question` before it")
+			}
+			answered, open, proofs = questions, line, 0
+		case html && raw == "</details>":
+			if open > 0 && proofs == 0 {
+				report(open, fmt.Sprintf("the answer to question %d has no proof", questions),
+					"link the fact test: `[proof](file_test.go \"name of the subtest\")`")
+			}
+			open = 0
+		case open > 0:
+			proofs += countProofs(p.linksBelow(node))
+		default:
+			found := questionStart.FindStringSubmatch(raw)
+			if found == nil {
+				continue
+			}
+			questions++
+			if found[1] != fmt.Sprint(questions) {
+				report(line, fmt.Sprintf("question %s is the %dth of the section", found[1], questions), "number the questions 1, 2, 3 …")
+			}
+		}
+	}
+	if open > 0 {
+		report(open, "an answer is not closed", "write `</details>` on a line of its own between two empty lines")
+	}
+	if questions < fewestQuestions || questions > mostQuestions {
+		report(section.Line, fmt.Sprintf("Predict asks %d questions", questions),
+			fmt.Sprintf("ask %d to %d, each a paragraph that begins `**N.** `", fewestQuestions, mostQuestions))
+	} else if answered < questions {
+		report(section.Line, "the last question has no answer", "fold the answer below it: `<details><summary>Answer</summary>` … `</details>`")
+	}
+	return problems
+}
+
+// rawBlock is the source of a block of text or HTML.
+func (p *Page) rawBlock(node ast.Node) string {
+	if node.Type() != ast.TypeBlock || node.Lines() == nil {
+		return ""
+	}
+	var b strings.Builder
+	for i := range node.Lines().Len() {
+		segment := node.Lines().At(i)
+		b.Write(segment.Value(p.Source))
+	}
+	if html, ok := node.(*ast.HTMLBlock); ok && html.HasClosure() {
+		b.Write(html.ClosureLine.Value(p.Source))
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func countProofs(links []Link) int {
+	count := 0
+	for _, link := range links {
+		if isProof(link) {
+			count++
+		}
+	}
+	return count
+}
+
+var gotchaColumns = []string{"symptom", "cause", "right way", "proof"}
+
+// gotchas wants a table of the four columns with a proof in every row.
+func gotchas(p *Page, section Section) []Problem {
+	for _, node := range section.nodes {
+		table, ok := node.(*extensionast.Table)
+		if !ok {
+			continue
+		}
+		return gotchaRows(p, table)
+	}
+	return []Problem{{p.Path, section.Line, "Gotchas has no table", "make a table with the columns " + strings.Join(gotchaColumns, ", ")}}
+}
+
+func gotchaRows(p *Page, table *extensionast.Table) []Problem {
+	var problems []Problem
+	for row := table.FirstChild(); row != nil; row = row.NextSibling() {
+		if _, ok := row.(*extensionast.TableHeader); ok {
+			if cells := cellTexts(p, row); !slices.Equal(cells, gotchaColumns) {
+				problems = append(problems, Problem{
+					p.Path, p.lineOf(row), "the columns of Gotchas are " + strings.Join(cells, ", "),
+					"name them " + strings.Join(gotchaColumns, ", "),
+				})
+			}
+			continue
+		}
+		if countProofs(p.linksBelow(row)) == 0 {
+			problems = append(problems, Problem{
+				p.Path, p.lineOf(row), "a gotcha without a proof", "link the fact test in the last column: `[proof](file_test.go \"name of the subtest\")`",
+			})
+		}
+	}
+	return problems
+}
+
+func cellTexts(p *Page, row ast.Node) []string {
+	var cells []string
+	for cell := row.FirstChild(); cell != nil; cell = cell.NextSibling() {
+		cells = append(cells, strings.TrimSpace(plainText(cell, p.Source)))
+	}
+	return cells
+}
+
+func takeaways(p *Page, section Section) []Problem {
+	items := 0
+	for _, node := range section.nodes {
+		if _, ok := node.(*ast.List); ok {
+			items += node.ChildCount()
+		}
+	}
+	if items == 0 || items > mostTakeaways {
+		return []Problem{{
+			p.Path, section.Line, fmt.Sprintf("Takeaways has %d lines", items),
+			fmt.Sprintf("make it a list of one to %d", mostTakeaways),
+		}}
+	}
+	return nil
+}
