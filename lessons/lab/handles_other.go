@@ -1,0 +1,22 @@
+//go:build !unix && !windows
+
+package lab
+
+import (
+	"errors"
+	"fmt"
+)
+
+// IsOpen is not possible on this system.
+func IsOpen(string) (bool, error) { return false, fmt.Errorf("ask for open handles: %w", errors.ErrUnsupported) }
+
+// OpenHandles is not possible on this system.
+func OpenHandles() (int, error) { return 0, fmt.Errorf("count open handles: %w", errors.ErrUnsupported) }
+
+// LimitHandles is not possible on this system.
+func LimitHandles(int) error { return fmt.Errorf("limit open handles: %w", errors.ErrUnsupported) }
+
+// LimitFileSize is not possible on this system.
+func LimitFileSize(int64) error {
+	return fmt.Errorf("limit the size of files: %w", errors.ErrUnsupported)
+}

@@ -1,0 +1,76 @@
+//go:build unix
+
+package lab
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// descriptorLimit bounds the search for open descriptors: a test process never has more, and a limit may be "infinite".
+const descriptorLimit = 4096
+
+// IsOpen reports whether this process holds an open handle to the file at path. Run it in a worker when other tests of the
+// process may have the same file open.
+//
+// On Unix every descriptor is compared with the file by device and inode; on Windows the file is opened without sharing,
+// which any other open handle, in any process, refuses.
+func IsOpen(path string) (bool, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	want, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return false, fmt.Errorf("identity of %s: %w", path, syscall.ENOTSUP)
+	}
+	for descriptor := range descriptorLimit {
+		var got unix.Stat_t
+		if unix.Fstat(descriptor, &got) == nil && uint64(got.Dev) == uint64(want.Dev) && got.Ino == want.Ino {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// OpenHandles counts the open handles of this process.
+func OpenHandles() (int, error) {
+	count := 0
+	for descriptor := range descriptorLimit {
+		var status unix.Stat_t
+		if unix.Fstat(descriptor, &status) == nil {
+			count++
+		}
+	}
+	return count, nil
+}
+
+// LimitHandles allows this process no more than n open handles from now on (RLIMIT_NOFILE, getrlimit(2)). On Windows
+// there is no such limit, and the error matches errors.ErrUnsupported.
+func LimitHandles(n int) error {
+	var limit unix.Rlimit
+	assign(&limit.Cur, n)
+	assign(&limit.Max, n)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("limit open handles to %d: %w", n, err)
+	}
+	return nil
+}
+
+// LimitFileSize makes every write of this process that would grow a file beyond n bytes fail with EFBIG, or stop short
+// (RLIMIT_FSIZE, getrlimit(2)): a full disk without a full disk. On Windows the error matches errors.ErrUnsupported.
+func LimitFileSize(n int64) error {
+	var limit unix.Rlimit
+	assign(&limit.Cur, n)
+	assign(&limit.Max, n)
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		return fmt.Errorf("limit the size of files to %d: %w", n, err)
+	}
+	return nil
+}
+
+// assign stores n in a field that is signed on some systems and unsigned on others.
+func assign[Field int64 | uint64, Number int | int64](field *Field, n Number) { *field = Field(n) }

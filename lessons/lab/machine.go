@@ -1,0 +1,43 @@
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// SharedDir returns a folder of the test's own in which an unprivileged worker may work too: t.TempDir lies below a
+// folder that only its owner may enter.
+func SharedDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) //nolint:gosec // that is the purpose
+	require.NoError(t, os.Chmod(dir, 0o777))               //nolint:gosec // that is the purpose
+	return dir
+}
+
+// Strace returns what to put into Options.Wrap so that a worker runs under strace(1) with the given arguments, such as
+//
+//	lab.Strace(t, "-P", path, "-e", "inject=fsync:error=EIO")
+//
+// and the file that strace will have written its log to when the worker is gone. Where strace cannot be used, the test is
+// skipped with that reason.
+func Strace(t testing.TB, args ...string) (wrap []string, log string) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("strace is a Linux tool")
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not installed: it injects the failure that this test is about (Debian: apt-get install strace)")
+	}
+	if out, err := exec.CommandContext(t.Context(), strace, "-o", os.DevNull, "true").CombinedOutput(); err != nil {
+		t.Skipf("strace may not trace here (%v: %s)", err, firstLines(string(out), 1))
+	}
+	log = filepath.Join(t.TempDir(), "strace.log")
+	return append([]string{strace, "-f", "-qq", "-o", log}, args...), log
+}

@@ -1,0 +1,86 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernelTells is set where waitsForLock has an exact answer.
+const kernelTells = true
+
+// setLockWait64 is F_SETLKW of fcntl64 on 32-bit systems.
+const setLockWait64 = 14
+
+// waitsForLock reports whether a thread of the process waits for a file lock.
+func waitsForLock(pid int) (bool, error) {
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return false, err
+	}
+	if waiterIn(locks, pid) {
+		return true, nil
+	}
+	// The owner of an open file description lock is no process: its rows carry the pid -1. The threads tell.
+	return threadInLockCall(pid)
+}
+
+// waiterIn looks for a row such as "3: -> FLOCK ADVISORY WRITE 11232 fe:00:10461757 0 EOF": "->" marks a waiter.
+func waiterIn(locks []byte, pid int) bool {
+	want := []byte(strconv.Itoa(pid))
+	for line := range bytes.Lines(locks) {
+		fields := bytes.Fields(line)
+		if len(fields) > 5 && string(fields[1]) == "->" && bytes.Equal(fields[5], want) {
+			return true
+		}
+	}
+	return false
+}
+
+// threadInLockCall looks at each thread's system call. The file reads "running" for a thread that is not asleep, so a lock
+// call that is merely passing through is not taken for a wait.
+func threadInLockCall(pid int) (bool, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+	if err != nil {
+		return false, err
+	}
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err != nil {
+			continue // the thread or the process is gone
+		}
+		if isLockCall(strings.Fields(string(text))) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// isLockCall reads the fields "number argument0 argument1 …", the arguments in hexadecimal.
+func isLockCall(fields []string) bool {
+	if len(fields) < 4 {
+		return false
+	}
+	number, err := strconv.ParseUint(fields[0], 10, 64)
+	if err != nil {
+		return false
+	}
+	operation, err := strconv.ParseUint(fields[2], 0, 64)
+	if err != nil {
+		return false
+	}
+	switch number {
+	case unix.SYS_FLOCK:
+		return true
+	case unix.SYS_FCNTL:
+		return operation == unix.F_SETLKW || operation == unix.F_OFD_SETLKW || operation == setLockWait64
+	}
+	return false
+}

@@ -1,0 +1,410 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Patience is how long a parent waits for a worker's next step before it says so. It is far beyond what a busy machine
+// needs and far below go test's own limit, so that code which hangs fails with a message. Tests of this package shorten it.
+const Patience = 15 * time.Second
+
+// StartPatience is how long a worker may take until its function runs: a virus scanner or an emulator can make the
+// first start of an executable slow.
+const StartPatience = 60 * time.Second
+
+// settleTime is how long a process must have done nothing before a system that cannot ask its kernel calls it waiting.
+const settleTime = 400 * time.Millisecond
+
+// Options say how a worker is started.
+type Options struct {
+	// Env is added to the environment of this process.
+	Env []string
+	// Dir is the worker's working directory; empty means this process's.
+	Dir string
+	// Wrap is a command that is put before the worker's own, such as strace with its arguments.
+	Wrap []string
+	// Hold keeps the worker's function from running until the first Continue.
+	Hold bool
+	// Unprivileged makes a worker of root run as the user nobody (65534), so that permissions mean something. For
+	// any other user, and on Windows, it changes nothing.
+	Unprivileged bool
+}
+
+// A Process is a worker process as its parent sees it.
+//
+// Its methods are for one goroutine. Every method that waits is bounded by its context; none kills the worker: that is
+// Kill's work, which the owner calls when all is done (Kill of a finished worker does nothing).
+type Process struct {
+	name    string
+	command *exec.Cmd
+	pid     int
+	stdin   io.WriteCloser
+	events  chan event // closed when the worker's output has ended
+	pending *event     // an event that was looked at and not yet consumed
+	stderr  tail
+	results []json.RawMessage
+
+	finished bool  // done was received, or the process is gone
+	err      error // what the worker returned, or how it died
+	exited   chan struct{}
+	exitErr  error
+	stdinEnd sync.Once
+}
+
+// ErrKilled is what Wait returns for a worker that Kill ended.
+var ErrKilled = errors.New("the worker was killed")
+
+// ErrFinished is returned by Reached and Blocked when the worker's function has returned instead.
+var ErrFinished = errors.New("the worker has finished")
+
+// Start runs the worker of that name in a copy of this program and returns once it has begun.
+// The caller owns the process and must Kill it in the end.
+func Start(ctx context.Context, o Options, name string, args ...string) (*Process, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program to start worker %q: %w", name, err)
+	}
+	options, err := json.Marshal(startup{Args: args, Hold: o.Hold, Unprivileged: o.Unprivileged})
+	if err != nil {
+		return nil, fmt.Errorf("arguments of worker %q: %w", name, err)
+	}
+	line := append(append([]string{}, o.Wrap...), executable)
+	p := &Process{name: name, events: make(chan event, 64), exited: make(chan struct{})}
+	p.command = exec.Command(line[0], line[1:]...) //nolint:noctx // the context bounds the start; Kill ends the process
+	p.command.Dir = o.Dir
+	p.command.Env = append(append(os.Environ(), o.Env...), environmentName+"="+name, environmentOptions+"="+string(options))
+	p.command.Stderr = &p.stderr
+	p.command.WaitDelay = time.Second // a grandchild that keeps our pipes must not keep us
+	isolate(p.command)
+	stdout, err := p.pipes()
+	if err != nil {
+		return nil, fmt.Errorf("pipes of worker %q: %w", name, err)
+	}
+	if err := p.command.Start(); err != nil {
+		return nil, fmt.Errorf("start worker %q: %w", name, err)
+	}
+	go p.collect(stdout)
+
+	ctx, cancel := context.WithTimeout(ctx, StartPatience)
+	defer cancel()
+	ready, err := p.next(ctx)
+	switch {
+	case err != nil:
+		p.Kill()
+		return nil, fmt.Errorf("worker %q did not begin: %w", name, err)
+	case ready.Kind != eventReady:
+		p.Kill()
+		return nil, fmt.Errorf("worker %q did not begin: %w", name, p.death())
+	}
+	p.pid = ready.PID
+	return p, nil
+}
+
+func (p *Process) pipes() (io.ReadCloser, error) {
+	stdin, err := p.command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.stdin = stdin
+	return p.command.StdoutPipe()
+}
+
+// collect reads the worker's events to their end and reaps the process.
+func (p *Process) collect(stdout io.Reader) {
+	decoder := json.NewDecoder(stdout)
+	for {
+		var e event
+		if decoder.Decode(&e) != nil {
+			break // end of output, or a line cut off by the worker's death
+		}
+		p.events <- e
+	}
+	p.exitErr = p.command.Wait()
+	close(p.exited)
+	close(p.events)
+}
+
+// next returns the next event without consuming what peek left. A process that is gone yields a done event.
+func (p *Process) next(ctx context.Context) (event, error) {
+	if p.pending != nil {
+		e := *p.pending
+		p.pending = nil
+		return e, nil
+	}
+	for {
+		select {
+		case e, open := <-p.events:
+			switch {
+			case !open:
+				p.finish(p.death())
+				return event{Kind: eventDone}, nil
+			case e.Kind == eventResult:
+				p.results = append(p.results, e.Value)
+			case e.Kind == eventDone:
+				p.finish(asError(e.Error))
+				return e, nil
+			default:
+				return e, nil
+			}
+		case <-ctx.Done():
+			return event{}, context.Cause(ctx)
+		}
+	}
+}
+
+func asError(e *Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+func (p *Process) finish(err error) {
+	if !p.finished {
+		p.finished, p.err = true, err
+	}
+}
+
+// peek reports the event that has come or comes before ctx ends, and leaves it for next.
+func (p *Process) peek(ctx context.Context) (event, error) {
+	e, err := p.next(ctx)
+	if err == nil {
+		p.pending = &e
+	}
+	return e, err
+}
+
+// death says how a process ended that did not say goodbye.
+func (p *Process) death() error {
+	<-p.exited
+	how := "it exited before its function had returned"
+	if p.exitErr != nil {
+		how = p.exitErr.Error()
+	}
+	if text := p.stderr.firstLine(); text != "" {
+		how += ": " + text
+	}
+	return fmt.Errorf("worker %q died: %s", p.name, how)
+}
+
+// PID returns the worker's process id, also when another program is wrapped around it.
+func (p *Process) PID() int { return p.pid }
+
+// Name returns the worker's name.
+func (p *Process) Name() string { return p.name }
+
+// Finished reports whether the worker is known to have come to its end: its function has returned, or its process is gone.
+func (p *Process) Finished() bool { return p.finished }
+
+// Stderr returns the end of what the worker has printed.
+func (p *Process) Stderr() string { return p.stderr.String() }
+
+// Reached waits until the worker stands at the named step.
+//
+// If the worker finishes instead, the error matches ErrFinished and wraps what the worker returned.
+func (p *Process) Reached(ctx context.Context, step string) error {
+	if p.finished {
+		return p.finishedInsteadOf(step)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, Patience, fmt.Errorf("worker %q did not reach %q within %v", p.name, step, Patience))
+	defer cancel()
+	e, err := p.next(ctx)
+	switch {
+	case err != nil:
+		return err
+	case e.Kind == eventReached && e.Step == step:
+		return nil
+	case e.Kind == eventReached:
+		p.pending = &e
+		return fmt.Errorf("worker %q stands at %q, not at %q", p.name, e.Step, step)
+	default:
+		return p.finishedInsteadOf(step)
+	}
+}
+
+func (p *Process) finishedInsteadOf(step string) error {
+	if p.err == nil {
+		return fmt.Errorf("worker %q did not reach %q: %w", p.name, step, ErrFinished)
+	}
+	return fmt.Errorf("worker %q did not reach %q: %w: %w", p.name, step, ErrFinished, p.err)
+}
+
+// Continue lets a worker that stands at a step, or that was started with Hold, go on. It does not wait.
+func (p *Process) Continue() error { return p.write(command{Continue: true}) }
+
+// Send gives v, as JSON, to a worker that waits in Receive.
+func (p *Process) Send(v any) error {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("value for worker %q: %w", p.name, err)
+	}
+	return p.write(command{Value: value})
+}
+
+func (p *Process) write(c command) error {
+	line, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("command for worker %q: %w", p.name, err)
+	}
+	if _, err := p.stdin.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("worker %q does not listen any more: %w", p.name, err)
+	}
+	return nil
+}
+
+// Wait waits until the worker's function has returned and its process is gone, and returns the function's error, an
+// *Error, or how the process died.
+// A worker that waits at a step is not let go on: Wait then ends with the context or after Patience.
+func (p *Process) Wait(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, Patience, fmt.Errorf("worker %q did not finish within %v", p.name, Patience))
+	defer cancel()
+	for !p.finished {
+		e, err := p.next(ctx)
+		if err != nil {
+			return err
+		}
+		if e.Kind == eventReached {
+			p.pending = &e
+			return fmt.Errorf("worker %q waits at %q for a Continue", p.name, e.Step)
+		}
+	}
+	select {
+	case <-p.exited: // so that its handles are closed and its locks are free
+		return p.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// NextResult waits for the next value that the worker sends with Result and decodes it into v.
+func (p *Process) NextResult(ctx context.Context, v any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, Patience, fmt.Errorf("worker %q sent no result within %v", p.name, Patience))
+	defer cancel()
+	for len(p.results) == 0 {
+		if p.finished {
+			return fmt.Errorf("worker %q sent no result: %w", p.name, errors.Join(ErrFinished, p.err))
+		}
+		if err := p.oneResult(ctx); err != nil {
+			return err
+		}
+	}
+	value := p.results[0]
+	p.results = p.results[1:]
+	if err := json.Unmarshal(value, v); err != nil {
+		return fmt.Errorf("result of worker %q: %w", p.name, err)
+	}
+	return nil
+}
+
+// oneResult reads events until one more result has come, the worker has finished, or it stands at a step.
+func (p *Process) oneResult(ctx context.Context) error {
+	if p.pending != nil && p.pending.Kind == eventReached {
+		return fmt.Errorf("worker %q waits at %q for a Continue", p.name, p.pending.Step)
+	}
+	select {
+	case e, open := <-p.events:
+		switch {
+		case !open:
+			p.finish(p.death())
+		case e.Kind == eventResult:
+			p.results = append(p.results, e.Value)
+		case e.Kind == eventDone:
+			p.finish(asError(e.Error))
+		default:
+			p.pending = &e
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Kill ends the worker as a crash would (SIGKILL, TerminateProcess) and returns when it is gone: its handles are closed
+// and its kernel locks are free, as far as the system frees them at once. It may be called more than once.
+func (p *Process) Kill() {
+	if p.pid != 0 && p.pid != p.command.Process.Pid {
+		if inner, err := os.FindProcess(p.pid); err == nil {
+			_ = inner.Kill() // the program wrapped around it ends when its child is gone
+		}
+	} else {
+		_ = p.command.Process.Kill() // fails only when the process is gone already
+	}
+	p.closeInput()
+	p.reap()
+	if !p.finished {
+		p.finish(ErrKilled)
+	}
+}
+
+func (p *Process) closeInput() {
+	p.stdinEnd.Do(func() { _ = p.stdin.Close() })
+}
+
+// reap drains the worker's last events and returns when the process is gone.
+func (p *Process) reap() {
+	for e := range p.events {
+		switch e.Kind {
+		case eventResult:
+			p.results = append(p.results, e.Value)
+		case eventDone:
+			p.finish(asError(e.Error))
+		}
+	}
+	<-p.exited
+}
+
+// Stop freezes the worker (SIGSTOP) and returns when it stands still. Resume lets it run again.
+// On a system without that the error matches errors.ErrUnsupported.
+func (p *Process) Stop(ctx context.Context) error { return stop(ctx, p.pid) }
+
+// Resume lets a stopped worker run again.
+func (p *Process) Resume() error { return resume(p.pid) }
+
+// tail keeps the last bytes that were written to it.
+type tail struct {
+	mutex sync.Mutex
+	bytes []byte
+	first []byte
+}
+
+const tailLength = 16 << 10
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if len(t.first) < 512 {
+		t.first = append(t.first, b[:min(len(b), 512)]...)
+	}
+	t.bytes = append(t.bytes, b...)
+	if excess := len(t.bytes) - tailLength; excess > 0 {
+		t.bytes = t.bytes[excess:]
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return string(t.bytes)
+}
+
+// firstLine returns the first line that says something: of a crashed Go program that is the panic.
+func (t *tail) firstLine() string {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for line := range strings.Lines(string(t.first)) {
+		if line = strings.TrimSpace(line); line != "" {
+			return line
+		}
+	}
+	return ""
+}

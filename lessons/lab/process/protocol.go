@@ -1,0 +1,106 @@
+// Package process starts copies of the running program as worker processes and drives them step by step.
+//
+// A test binary or a demo registers workers by name and calls Dispatch first thing. Start then runs the same executable
+// again; the copy finds its worker's name in the environment, runs that function and exits. Parent and worker talk in
+// lines of JSON over the worker's standard input and output, so that the parent can hold a worker at a named step, let
+// it go on, look at what the kernel says of it, or kill it.
+//
+// Workers are orphan-safe: a worker whose parent is gone sees the end of its standard input and exits at once, on every
+// system. On Unix a worker leads a process group of its own, so that even a stopped one is woken and ended by the kernel
+// (setpgid(2), _exit(2): an orphaned process group with a stopped member receives SIGHUP and SIGCONT).
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+)
+
+// environmentName carries the worker's name to the copy of the program, environmentOptions its Options.
+const (
+	environmentName    = "TURNSTILE_WORKER"
+	environmentOptions = "TURNSTILE_WORKER_OPTIONS"
+)
+
+// startup is what a worker must know before its function runs.
+type startup struct {
+	Args         []string `json:"args"`
+	Hold         bool     `json:"hold,omitempty"`
+	Unprivileged bool     `json:"unprivileged,omitempty"`
+}
+
+// An event is one line from a worker to its parent.
+type event struct {
+	Kind  eventKind       `json:"kind"`
+	PID   int             `json:"pid,omitempty"`
+	Step  string          `json:"step,omitempty"`
+	Value json.RawMessage `json:"value,omitempty"`
+	Error *Error          `json:"error,omitempty"`
+}
+
+type eventKind string
+
+const (
+	eventReady   eventKind = "ready"   // the worker runs; PID is its own, whatever program was wrapped around it
+	eventReached eventKind = "reached" // it stands at Step and waits for a command
+	eventResult  eventKind = "result"  // Value is what it found
+	eventDone    eventKind = "done"    // its function returned; Error is what it returned
+)
+
+// A command is one line from the parent to a worker.
+type command struct {
+	Continue bool            `json:"continue,omitempty"`
+	Value    json.RawMessage `json:"value,omitempty"`
+}
+
+// An Error is what a worker's function returned, carried across the process border.
+//
+// errors.Is holds for the sentinels that held in the worker, as far as they are in the list that both sides know: those
+// of io, io/fs and context, and errors.ErrUnsupported. The error's type and other sentinels do not survive the journey.
+type Error struct {
+	Text    string   `json:"text"`
+	Matches []string `json:"matches,omitempty"`
+	// Panicked is set when the worker's function panicked; Text is then the panic's value.
+	Panicked bool `json:"panicked,omitempty"`
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// Is reports whether the error matched target in the worker.
+func (e *Error) Is(target error) bool {
+	for _, name := range e.Matches {
+		if sentinels[name] == target { //nolint:errorlint // identity with a sentinel is the question
+			return true
+		}
+	}
+	return false
+}
+
+var sentinels = map[string]error{
+	"fs.ErrExist":              fs.ErrExist,
+	"fs.ErrNotExist":           fs.ErrNotExist,
+	"fs.ErrPermission":         fs.ErrPermission,
+	"fs.ErrInvalid":            fs.ErrInvalid,
+	"fs.ErrClosed":             fs.ErrClosed,
+	"io.EOF":                   io.EOF,
+	"io.ErrUnexpectedEOF":      io.ErrUnexpectedEOF,
+	"io.ErrShortWrite":         io.ErrShortWrite,
+	"errors.ErrUnsupported":    errors.ErrUnsupported,
+	"context.Canceled":         context.Canceled,
+	"context.DeadlineExceeded": context.DeadlineExceeded,
+}
+
+func newError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	e := &Error{Text: err.Error()}
+	for name, sentinel := range sentinels {
+		if errors.Is(err, sentinel) {
+			e.Matches = append(e.Matches, name)
+		}
+	}
+	return e
+}

@@ -1,0 +1,7 @@
+//go:build !unix && !windows
+
+package terminal
+
+import "os"
+
+func isTerminal(*os.File) bool { return false }
