@@ -1,6 +1,19 @@
 package workbook
 
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // A Patch is one checked-in answer: a sentence that says what it is, and its difference from the reference.
+// The text format is in docs/contributing.md, "wrong/*.patch and right/*.patch".
 type Patch struct {
 	Path     string   // the file, absolute
 	Name     string   // "wrong/02_no_seek"
@@ -8,20 +21,211 @@ type Patch struct {
 	CaughtBy string   // wrong answers: the test that must fail, "TestX" or "TestX/subtest"
 	Says     string   // wrong answers: a part of that test's message
 	OnlyOn   []string // the GOOS where the answer can be told apart; empty for all
+	Text     []byte   // what stands above the diff, as written
 	Diff     []byte   // the unified diff, LF line endings
 }
 
+// RunsOn reports whether the patch can be told apart on that system.
+func (p Patch) RunsOn(goos string) bool { return len(p.OnlyOn) == 0 || slices.Contains(p.OnlyOn, goos) }
+
 // WrongAnswers returns the patches of solutions/NN_name/wrong by name, 00_as_shipped first.
-func (e *Exercise) WrongAnswers() ([]Patch, error) { return nil, errSkeleton }
+// A patch without a sentence, the name of a test, or what it says is an error, as is a folder without patches.
+func (e *Exercise) WrongAnswers() ([]Patch, error) {
+	patches, err := e.readPatches("wrong")
+	if err == nil && len(patches) == 0 {
+		err = &fs.PathError{Op: "find wrong answers in", Path: filepath.Join(e.SolutionFolder(), "wrong"), Err: fs.ErrNotExist}
+	}
+	return patches, err
+}
 
 // RightAnswers returns the patches of solutions/NN_name/right by name. There may be none.
-func (e *Exercise) RightAnswers() ([]Patch, error) { return nil, errSkeleton }
+func (e *Exercise) RightAnswers() ([]Patch, error) { return e.readPatches("right") }
 
-// Apply returns the reference with the patch applied. It is strict: every hunk must fit at its line, to the letter.
-// Otherwise the error is a *PatchError that says what was expected where, and how to refresh the patch.
-func (p Patch) Apply(reference Answer) (Answer, error) { return nil, errSkeleton }
+func (e *Exercise) readPatches(kind string) ([]Patch, error) {
+	folder := filepath.Join(e.SolutionFolder(), kind)
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the %s answers of %s: %w", kind, e.ID, err)
+	}
+	var patches []Patch
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), ".patch") || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		p, err := ReadPatch(filepath.Join(folder, entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		patches = append(patches, p)
+	}
+	return patches, nil
+}
 
-// Diff returns what changes from one answer to the other as `diff -u` would: unified, three lines of context, files by
-// name, new and removed files through /dev/null. Equal answers give no bytes. The names stand before the file names:
-// Diff("a", "b", …) begins "--- a/file.go".
-func Diff(fromName, toName string, from, to Answer) []byte { return nil }
+// ReadPatch reads one patch file, solutions/NN_name/wrong/NAME.patch or …/right/NAME.patch.
+//
+// What its text lacks (a sentence; in wrong/ the test and what it says) is an error, and so is a damaged diff (*PatchError).
+// Whether it applies is for Apply to say.
+func ReadPatch(path string) (Patch, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Patch{}, err
+	}
+	kind := filepath.Base(filepath.Dir(path))
+	p := Patch{Path: path, Name: kind + "/" + strings.TrimSuffix(filepath.Base(path), ".patch")}
+	p.Text, p.Diff = splitPatch(normalise(text))
+	if err := p.readText(kind == "wrong"); err != nil {
+		return Patch{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	if _, err := parseDiff(p.Diff); err != nil {
+		return Patch{}, p.damaged(err)
+	}
+	return p, nil
+}
+
+// splitPatch parts the text from the diff, which begins with the first "--- " line.
+func splitPatch(text []byte) (head, diff []byte) {
+	if bytes.HasPrefix(text, []byte("--- ")) {
+		return nil, text
+	}
+	at := bytes.Index(text, []byte("\n--- "))
+	if at < 0 {
+		return text, nil
+	}
+	return text[:at+1], text[at+1:]
+}
+
+// placeholder begins the sentence that `go run ./solutions/patch save` writes above a new patch.
+const placeholder = "TODO:"
+
+func (p *Patch) readText(wrong bool) error {
+	var sentence []string
+	for line := range strings.Lines(string(p.Text)) {
+		line = strings.TrimSpace(line)
+		key, value, isField := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch {
+		case isField && key == "caught by":
+			p.CaughtBy = value
+		case isField && key == "says":
+			says, err := strconv.Unquote(value)
+			if err != nil {
+				return fmt.Errorf("the line %q: write says: and a part of the message between double quotes", line)
+			}
+			p.Says = says
+		case isField && key == "only on":
+			for goos := range strings.SplitSeq(value, ",") {
+				p.OnlyOn = append(p.OnlyOn, strings.TrimSpace(goos))
+			}
+		case line != "":
+			sentence = append(sentence, line)
+		}
+	}
+	p.Sentence = strings.Join(sentence, " ")
+	return p.checkText(wrong)
+}
+
+func (p *Patch) checkText(wrong bool) error {
+	switch {
+	case p.Sentence == "" || strings.HasPrefix(p.Sentence, placeholder):
+		return errors.New("it does not say what the answer is: write one sentence above the diff")
+	case wrong && !strings.HasPrefix(p.CaughtBy, "Test"):
+		return fmt.Errorf("caught by: %q: name the test that must fail, `caught by: TestX`", p.CaughtBy)
+	case wrong && p.Says == "":
+		return errors.New("it does not say what the test says: write `says: \"part of the message\"`")
+	case !wrong && (p.CaughtBy != "" || p.Says != ""):
+		return errors.New("a right answer is caught by no test: remove `caught by:` and `says:`, or move it to wrong/")
+	}
+	return nil
+}
+
+// A PatchError says that a patch does not apply to the reference: either the reference has changed since, or the patch
+// is damaged.
+type PatchError struct {
+	Path string // the patch
+	File string // the answer file; empty if the diff as a whole is damaged
+	Hunk int    // 1 is the file's first; 0 if no hunk is to blame
+	Line int    // of the reference's file
+	// Expected is the line (or state) that the patch relies on, and Found what is there.
+	Expected, Found string
+	// Err is what is wrong with the diff itself, nil if it is well-formed.
+	Err error
+}
+
+func (e *PatchError) Unwrap() error { return e.Err }
+
+func (e *PatchError) Error() string {
+	where, name := "NN", "wrong/NAME"
+	if kind := filepath.Dir(e.Path); filepath.Base(filepath.Dir(filepath.Dir(kind))) == "solutions" {
+		where = strings.SplitN(filepath.Base(filepath.Dir(kind)), "_", 2)[0]
+		name = filepath.Base(kind) + "/" + strings.TrimSuffix(filepath.Base(e.Path), ".patch")
+	}
+	remedy := fmt.Sprintf("`go run ./solutions/patch refresh %s` mends a patch whose lines only moved; otherwise "+
+		"`go run ./solutions/patch lay %s %s DIR`, edit DIR, and `save` in place of `lay`", where, where, name)
+	if e.Err != nil {
+		return fmt.Sprintf("%s is damaged: %v; %s", e.Path, e.Err, remedy)
+	}
+	at := e.File
+	if e.Hunk > 0 {
+		at = fmt.Sprintf("%s, hunk %d, line %d", e.File, e.Hunk, e.Line)
+	}
+	return fmt.Sprintf("%s does not apply: %s: expected %s, found %s; %s", e.Path, at, e.Expected, e.Found, remedy)
+}
+
+func (p Patch) damaged(err error) error { return &PatchError{Path: p.Path, Err: err} }
+
+// Apply returns the reference with the patch applied. It is strict: every hunk must fit at its line, to the letter, and
+// something must change. Otherwise the error is a *PatchError that says what was expected where, and how to refresh the
+// patch.
+func (p Patch) Apply(reference Answer) (Answer, error) {
+	files, err := parseDiff(p.Diff)
+	if err != nil {
+		return nil, p.damaged(err)
+	}
+	if len(files) == 0 {
+		return nil, p.damaged(errors.New("it holds no diff"))
+	}
+	answer := clone(reference)
+	for _, f := range files {
+		if err := f.apply(answer); err != nil {
+			mismatch := *err
+			mismatch.Path = p.Path
+			return nil, &mismatch
+		}
+	}
+	if answer.Equal(reference) {
+		return nil, p.damaged(errors.New("it changes nothing"))
+	}
+	return answer, nil
+}
+
+func clone(a Answer) Answer {
+	b := Answer{}
+	for name, text := range a {
+		b[name] = bytes.Clone(normalise(text))
+	}
+	return b
+}
+
+// A Refit says what Refit had to do.
+type Refit struct {
+	Moved    int      // hunks found at another line than the patch says
+	Rejected []string // hunks that fit nowhere, or in several places, and whole files that are not as the patch needs them
+}
+
+// Refit applies the patch to a reference that has changed since: a hunk that fits in exactly one other place goes there,
+// one that does not is left out and listed. It is for maintainers who refresh patches; the tests use Apply.
+func (p Patch) Refit(reference Answer) (Answer, Refit, error) {
+	files, err := parseDiff(p.Diff)
+	if err != nil {
+		return nil, Refit{}, p.damaged(err)
+	}
+	answer := clone(reference)
+	var refit Refit
+	for _, f := range files {
+		f.refit(answer, &refit)
+	}
+	return answer, refit, nil
+}

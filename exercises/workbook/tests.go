@@ -2,7 +2,12 @@ package workbook
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"example/turnstile/lessons/lab/verdict"
@@ -18,6 +23,14 @@ const (
 	Skipped        Status = "skipped"          // every test was skipped, or there is none for this system
 	Broken         Status = "broken"           // a panic, a timeout, a test process that died
 )
+
+// defaultTimeout is well above the laboratory's own deadlines (15 s a step, 60 s for a worker's start): a test that
+// waits in vain is to end with its message, not with a goroutine dump.
+const defaultTimeout = 3 * time.Minute
+
+// ErrModulesMissing is matched by the error of Do and Command when a module that the workbook needs is not on this
+// machine and cannot be fetched.
+var ErrModulesMissing = errors.New("a module is missing")
 
 // Tests is one run of an exercise's tests. Only Exercise must be set.
 type Tests struct {
@@ -41,25 +54,153 @@ type Tests struct {
 // Do runs the tests and returns what they say. A failing test, code that does not compile, a panic are results, no errors;
 // the error says that go itself could not do its work (not found, modules missing: ErrModulesMissing), or wraps ctx.Err().
 // When ctx ends, every process that the run started is ended too.
-func (t Tests) Do(ctx context.Context) (*Result, error) { return nil, errSkeleton }
+//
+// GOFLAGS, GOOS, GOARCH and GOWORK of the environment have no say; what else a learner's environment holds has.
+func (t Tests) Do(ctx context.Context) (*Result, error) {
+	results, err := t.do(ctx, []*Exercise{t.Exercise})
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
+// DoAll runs the tests of several exercises as they are, in one go command, and returns a result for each, in order.
+// It is quicker than one Do after the other. t.Exercise and t.Answer must be nil.
+func (t Tests) DoAll(ctx context.Context, exercises []*Exercise) ([]*Result, error) {
+	if t.Exercise != nil || t.Answer != nil {
+		return nil, errors.New("run the tests of several exercises: an answer belongs to one exercise")
+	}
+	if len(exercises) == 0 {
+		return nil, nil
+	}
+	return t.do(ctx, exercises)
+}
+
+func (t Tests) do(ctx context.Context, exercises []*Exercise) (results []*Result, err error) {
+	names := strings.Join(ids(exercises), ", ")
+	work, err := newWorkspace(exercises[0].root, t.GOOS)
+	if err != nil {
+		return nil, fmt.Errorf("run the tests of %s: %w", names, err)
+	}
+	defer func() { err = errors.Join(err, work.remove()) }()
+
+	arguments := append([]string{"test", "-json"}, t.flags()...)
+	if t.Answer != nil {
+		overlay, err := work.overlay(exercises[0], t.Answer)
+		if err != nil {
+			return nil, fmt.Errorf("run the tests of %s: %w", names, err)
+		}
+		arguments = append(arguments, "-overlay="+overlay)
+	}
+	reader := newEventReader(exercises, work)
+	for _, e := range exercises {
+		arguments = append(arguments, "./exercises/"+e.ID)
+	}
+	command := work.goCommand(ctx, t.Env, arguments...)
+	command.Stdout = reader
+	stderr := &tail{}
+	command.Stderr = stderr
+	if err := runGo(ctx, command); err != nil {
+		return nil, fmt.Errorf("run the tests of %s: %w", names, err)
+	}
+	results, err = reader.results(work.tidy(stderr.String()))
+	if err != nil {
+		return nil, fmt.Errorf("run the tests of %s: %w", names, err)
+	}
+	return results, nil
+}
+
+func (t Tests) flags() []string {
+	timeout := t.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	flags := []string{"-count=" + strconv.Itoa(max(t.Count, 1)), "-timeout=" + timeout.String()}
+	if t.Race {
+		flags = append(flags, "-race")
+	}
+	if t.Short {
+		flags = append(flags, "-short")
+	}
+	if t.NoVet {
+		flags = append(flags, "-vet=off")
+	}
+	if t.Run != "" {
+		flags = append(flags, "-run="+t.Run)
+	}
+	if t.Exec != "" {
+		flags = append(flags, "-exec="+quoteArgument(t.Exec))
+	}
+	return flags
+}
+
+// quoteArgument protects a path with spaces from go, which splits the value of -exec into words.
+func quoteArgument(path string) string {
+	if strings.ContainsAny(path, " \t") && !strings.ContainsAny(path, `'"`) {
+		return "'" + path + "'"
+	}
+	return path
+}
+
+// runGo runs a go command whose exit status does not matter: what it printed tells more.
+func runGo(ctx context.Context, command *exec.Cmd) error {
+	err := runTree(command)
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped: %w", ctx.Err())
+	}
+	var exit *exec.ExitError
+	switch {
+	case err == nil, errors.As(err, &exit) && exit.Exited():
+		return nil
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("%w; install Go from https://go.dev/dl/ and make sure that `go version` works in this terminal", err)
+	default:
+		return fmt.Errorf("start go: %w", err)
+	}
+}
 
 // A Result is what a run of tests says of an answer.
 type Result struct {
 	Status Status
 	// Reason is one sentence for Skipped and Broken: why nothing was run, what broke.
 	Reason string
-	// Tests are in the order in which they started, subtests after their parents. With Count, the worst run of each.
+	// Tests are in the order in which they started, which is that of the source; subtests follow their parents. With Count,
+	// the worst run of each.
 	Tests []TestResult
 	// CompilerLines are what the compiler, or go vet, said: "exercises/03_seek_truncate/seek.go:12:5: undefined: x",
 	// paths relative to the root with forward slashes.
 	CompilerLines []string
-	// Output is everything that go test printed, as a person would have seen it with -v.
+	// Output is everything that was printed, as a person would have seen it with go test -v.
 	Output  string
-	Elapsed time.Duration
+	Elapsed time.Duration // of the test binary, as go tells it; without building
 }
 
 // Failures returns the tests that did not pass or skip, without the parents that failed only through a subtest.
-func (r *Result) Failures() []TestResult { return nil }
+func (r *Result) Failures() []TestResult {
+	var failures []TestResult
+	for _, test := range r.Tests {
+		if test.Status != Failed && test.Status != Broken {
+			continue
+		}
+		subtestFailed := slices.ContainsFunc(r.Tests, func(other TestResult) bool {
+			return strings.HasPrefix(other.Name, test.Name+"/") && (other.Status == Failed || other.Status == Broken)
+		})
+		if !subtestFailed || test.Failure != nil || test.Status == Broken {
+			failures = append(failures, test)
+		}
+	}
+	return failures
+}
+
+// Test returns the result of the test of that name; a subtest's name may be written with spaces, as in its source.
+func (r *Result) Test(name string) (TestResult, bool) {
+	name = strings.ReplaceAll(name, " ", "_") // as package testing does
+	at := slices.IndexFunc(r.Tests, func(t TestResult) bool { return t.Name == name })
+	if at < 0 {
+		return TestResult{}, false
+	}
+	return r.Tests[at], true
+}
 
 // A TestResult is what one test or subtest says.
 type TestResult struct {
@@ -75,35 +216,10 @@ type TestResult struct {
 	TimedOut   bool
 }
 
-// A Demo is one run of an exercise's race demo.
-type Demo struct {
-	Exercise *Exercise
-	// Answer is laid over the exercise for this run; nil runs the files as they are.
-	Answer Answer
-	Args   []string
-
-	Race bool   // build with the race detector
-	GOOS string // system to build for; "" is this one
-	Exec string // program that starts the demo, with the demo's path as its first argument
-	Env  []string
+// Message is what the test has to tell: the text of its Failure or, where it published none, its output.
+func (t TestResult) Message() string {
+	if t.Failure != nil {
+		return t.Failure.String()
+	}
+	return strings.TrimRight(t.Output, "\n")
 }
-
-// Command builds the demo and returns it as a command that is ready to start, in the root folder and with neither input
-// nor output connected, and a function that removes the built program, to call when the command has ended.
-// An answer that does not compile gives a *CompileError. The demo's own exit status says 0 no race seen, 1 race seen.
-func (d Demo) Command(ctx context.Context) (command *exec.Cmd, remove func(), err error) {
-	return nil, nil, errSkeleton
-}
-
-// Command is Demo{Exercise: e, Answer: a, Args: args}.Command(ctx).
-func (e *Exercise) Command(ctx context.Context, a Answer, args ...string) (*exec.Cmd, func(), error) {
-	return Demo{Exercise: e, Answer: a, Args: args}.Command(ctx)
-}
-
-// A CompileError says that an answer does not compile.
-type CompileError struct {
-	Package string
-	Lines   []string // as Result.CompilerLines
-}
-
-func (e *CompileError) Error() string { return e.Package + " does not compile" }
