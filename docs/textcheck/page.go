@@ -99,6 +99,21 @@ func (p *Page) add(node ast.Node, anchors map[string]int) {
 		p.Links = append(p.Links, Link{
 			Line: p.lineOf(n), Destination: string(n.Destination), Title: string(n.Title), Text: plainText(n, p.Source), node: n,
 		})
+	case *ast.RawHTML:
+		p.addHTML(n, n.Segments)
+	case *ast.HTMLBlock:
+		p.addHTML(n, n.Lines())
+	}
+}
+
+var linkInHTML = regexp.MustCompile(`\b(?:href|src)="([^"]*)"`)
+
+func (p *Page) addHTML(node ast.Node, lines *text.Segments) {
+	for i := range lines.Len() {
+		segment := lines.At(i)
+		for _, match := range linkInHTML.FindAllSubmatch(segment.Value(p.Source), -1) {
+			p.Links = append(p.Links, Link{Line: p.lineAt(segment.Start), Destination: string(match[1]), node: node})
+		}
 	}
 }
 
@@ -153,13 +168,17 @@ func (p *Page) codeOf(node ast.Node) []string {
 func (p *Page) lineOf(node ast.Node) int {
 	for n := node; n != nil; n = n.FirstChild() {
 		if offset := n.Pos(); offset >= 0 {
-			return 1 + bytes.Count(p.Source[:min(offset, len(p.Source))], []byte("\n"))
+			return p.lineAt(offset)
 		}
 	}
 	if node.Parent() != nil {
 		return p.lineOf(node.Parent())
 	}
 	return 1
+}
+
+func (p *Page) lineAt(offset int) int {
+	return 1 + bytes.Count(p.Source[:min(offset, len(p.Source))], []byte("\n"))
 }
 
 // plainText is what a reader sees of node: no markup.

@@ -1,0 +1,188 @@
+package textcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// commandLimit is how long a command of a console block may take, its build included.
+const commandLimit = 2 * time.Minute
+
+// A Session is a captured run: a command and what it printed, standard output and standard error as they came.
+type Session struct {
+	Line    int // of the command
+	Command string
+	Output  []string
+}
+
+// Sessions splits a console fence at its `$ ` lines.
+func Sessions(fence Fence) ([]Session, error) {
+	var sessions []Session
+	for i, line := range fence.Code {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			sessions = append(sessions, Session{Line: fence.Line + 1 + i, Command: strings.TrimSpace(command)})
+			continue
+		}
+		if len(sessions) == 0 {
+			return nil, errors.New("a console block does not begin with a command")
+		}
+		last := &sessions[len(sessions)-1]
+		last.Output = append(last.Output, line)
+	}
+	return sessions, nil
+}
+
+// A Runner runs a command in a workbook and returns what it printed. The error tells that it could not be run, or not
+// to its end; a command that fails is no error, see Transcript.
+type Runner func(ctx context.Context, words []string) (Transcript, error)
+
+// A Transcript is what a command printed, and the status it ended with.
+type Transcript struct {
+	Output string
+	Status int
+}
+
+// Lines returns the output as a page shows it: tabs as a terminal lays them out, no blanks at the ends of lines, none of
+// what go says about its own downloads, and `exit status N` as the last line of a command that failed (go run prints
+// that line by itself).
+func (t Transcript) Lines() []string {
+	var lines []string
+	if t.Output != "" {
+		lines = splitLines([]byte(t.Output))
+	}
+	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "go: downloading ") })
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(expandTabs(line), " ")
+	}
+	if t.Status != 0 && (len(lines) == 0 || !strings.HasPrefix(lines[len(lines)-1], "exit status ")) {
+		lines = append(lines, fmt.Sprintf("exit status %d", t.Status))
+	}
+	return lines
+}
+
+func expandTabs(line string) string {
+	var b strings.Builder
+	column := 0
+	for _, r := range line {
+		if r != '\t' {
+			b.WriteRune(r)
+			column++
+			continue
+		}
+		width := 8 - column%8
+		b.WriteString(strings.Repeat(" ", width))
+		column += width
+	}
+	return b.String()
+}
+
+// Commands checks the form of console and sh blocks without running anything: each begins with a command, every
+// command is on the allow-list; a line of an sh block is a command, a comment or make.
+func Commands(p *Page) []Problem {
+	var problems []Problem
+	report := func(line int, err error) {
+		problems = append(problems, Problem{
+			p.Path, line, err.Error(),
+			"begin with `$ `; show `go run ./exercises/NN_name/race`, `go run ./exercises …` or `go test …`; captured text that is no such run belongs into a text or output block",
+		})
+	}
+	for _, fence := range p.Fences {
+		switch fence.Kind {
+		case "console":
+			sessions, err := Sessions(fence)
+			if err != nil {
+				report(fence.Line+1, err)
+			}
+			for _, session := range sessions {
+				if _, err := ParseCommand(session.Command); err != nil {
+					report(session.Line, err)
+				}
+			}
+		case "sh":
+			for i, line := range fence.Code {
+				if err := shellLine(line); err != nil {
+					report(fence.Line+1+i, err)
+				}
+			}
+		}
+	}
+	return problems
+}
+
+func shellLine(line string) error {
+	command, _, _ := strings.Cut(line, "#")
+	command = strings.TrimSpace(command)
+	if command == "" || strings.HasPrefix(command, "make ") || strings.HasPrefix(command, "go run ./exercises watch") {
+		return nil
+	}
+	_, err := ParseCommand(command)
+	return err
+}
+
+// Console runs the commands of a page's console blocks one after another, as one sitting, and compares what they print with
+// what the page shows. A block marked with systems (a fence `console linux,darwin`) is run on these only. Problems of form are
+// those of Commands; here such blocks are passed over.
+func Console(ctx context.Context, p *Page, run Runner) []Problem {
+	var problems []Problem
+	for _, fence := range p.Fences {
+		if fence.Kind != "console" || !runsHere(fence.Extra) {
+			continue
+		}
+		sessions, err := Sessions(fence)
+		if err != nil {
+			continue
+		}
+		for _, session := range sessions {
+			if problem, ok := replay(ctx, p, session, run); !ok {
+				problems = append(problems, problem)
+			}
+		}
+	}
+	return problems
+}
+
+func runsHere(systems string) bool {
+	return systems == "" || slices.Contains(strings.Split(systems, ","), runtime.GOOS)
+}
+
+func replay(ctx context.Context, p *Page, session Session, run Runner) (Problem, bool) {
+	words, err := ParseCommand(session.Command)
+	if err != nil {
+		return Problem{}, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	transcript, err := run(ctx, words)
+	if err != nil {
+		return Problem{
+			p.Path, session.Line, fmt.Sprintf("`%s` could not be run: %v", session.Command, err),
+			fmt.Sprintf("run it in a fresh clone; it must end within %v", commandLimit),
+		}, false
+	}
+	return compare(p, session, transcript.Lines())
+}
+
+func compare(p *Page, session Session, lines []string) (Problem, bool) {
+	m := matcher{block: session.Output, equal: matchLine, skips: func(line string) bool { return strings.TrimSpace(line) == elision }}
+	ok, reached := m.match(lines, 0, true)
+	if ok {
+		return Problem{}, true
+	}
+	shown, printed := "nothing more", "nothing more"
+	if reached.Matched < len(session.Output) {
+		shown = session.Output[reached.Matched]
+	}
+	if reached.Line < len(lines) {
+		printed = lines[reached.Line]
+	}
+	return Problem{
+		p.Path, session.Line + 1 + reached.Matched,
+		fmt.Sprintf("`%s` prints something else now\n      page   %s\n      run    %s", session.Command, shown, printed),
+		"capture the block again, with `…` for what varies; the whole run:\n      | " + strings.Join(lines, "\n      | "),
+	}, false
+}

@@ -1,0 +1,132 @@
+package textcheck
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/yuin/goldmark/ast"
+	extensionast "github.com/yuin/goldmark/extension/ast"
+)
+
+// planned stands for the minutes of a lesson that has no folder yet.
+const planned = "planned"
+
+var (
+	rowNumber = regexp.MustCompile(`^\d\d$`)
+	total     = regexp.MustCompile(`(\d+) minutes to read and (\d+) to do`)
+)
+
+type curriculumRow struct {
+	line                        int
+	part, number, name, minutes string
+	link                        string
+}
+
+// Curriculum checks the tables of the README against the lesson folders. Each part has a heading and below it a table whose rows
+// begin with the lesson's number, then its title, linked to its folder; the last cell holds `20 + 25`, the minutes to read and
+// to do, or `planned` for a lesson without a folder, which is not linked. A sentence with `N minutes to read and M to do`
+// gives the sums.
+func Curriculum(root string) ([]Problem, error) {
+	page, err := Load(root, "README.md")
+	if err != nil {
+		return nil, err
+	}
+	lessons, err := Lessons(root)
+	if err != nil {
+		return nil, err
+	}
+	folders := make(map[string]string)
+	for _, lesson := range lessons {
+		folders[lesson[:2]] = lesson
+	}
+	var problems []Problem
+	report := func(line int, what, do string) { problems = append(problems, Problem{page.Path, line, what, do}) }
+	rows := curriculumRows(page)
+	listed := make(map[string]bool)
+	var read, do int
+	for i, row := range rows {
+		if row.number != fmt.Sprintf("%02d", i+1) {
+			report(row.line, fmt.Sprintf("lesson %s stands where %02d should", row.number, i+1), "number the lessons without gaps, in order")
+		}
+		listed[row.number] = true
+		lesson, exists := folders[row.number]
+		if !exists {
+			if row.minutes != planned || row.link != "" {
+				report(row.line, fmt.Sprintf("lesson %s has no folder below lessons/", row.number), "take the link out and write `planned` for the minutes")
+			}
+			continue
+		}
+		source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(PagePath(lesson))))
+		if err != nil {
+			return nil, fmt.Errorf("read the lesson page: %w", err)
+		}
+		intro, ok := ParseIntroduction(source)
+		if !ok {
+			continue // reported on the lesson's own page
+		}
+		read, do = read+number(intro.ReadMinutes), do+number(intro.DoMinutes)
+		for what, pair := range map[string][2]string{
+			"title":   {row.name, intro.Title},
+			"link":    {row.link, "lessons/" + lesson + "/"},
+			"minutes": {row.minutes, intro.ReadMinutes + " + " + intro.DoMinutes},
+			"part":    {row.part, intro.Part},
+		} {
+			if pair[0] != pair[1] {
+				report(row.line, fmt.Sprintf("the %s of lesson %s is %q here and %q in its page or folder", what, row.number, pair[0], pair[1]),
+					"make them equal")
+			}
+		}
+	}
+	for _, lesson := range lessons {
+		if !listed[lesson[:2]] {
+			report(0, fmt.Sprintf("no table lists lessons/%s", lesson), "add its row to the table of its part")
+		}
+	}
+	problems = append(problems, sums(page, read, do)...)
+	Sort(problems)
+	return problems, nil
+}
+
+func sums(page *Page, read, do int) []Problem {
+	found := total.FindSubmatchIndex(page.Source)
+	if found == nil {
+		return []Problem{{page.Path, 0, "the README does not sum up the minutes", fmt.Sprintf("write `%d minutes to read and %d to do`", read, do)}}
+	}
+	if got := string(page.Source[found[0]:found[1]]); got != fmt.Sprintf("%d minutes to read and %d to do", read, do) {
+		return []Problem{{page.Path, page.lineAt(found[0]), "the lessons do not sum up to " + got, fmt.Sprintf("write `%d minutes to read and %d to do`", read, do)}}
+	}
+	return nil
+}
+
+func number(digits string) int {
+	n, _ := strconv.Atoi(digits) // matched as digits; a number too long for an int is a wrong sum, which is reported
+	return n
+}
+
+func curriculumRows(page *Page) []curriculumRow {
+	var rows []curriculumRow
+	part := ""
+	for node := page.root.FirstChild(); node != nil; node = node.NextSibling() {
+		switch n := node.(type) {
+		case *ast.Heading:
+			part = plainText(n, page.Source)
+		case *extensionast.Table:
+			for row := n.FirstChild(); row != nil; row = row.NextSibling() {
+				cells := cellTexts(page, row)
+				if len(cells) < 3 || !rowNumber.MatchString(cells[0]) {
+					continue
+				}
+				found := curriculumRow{line: page.lineOf(row), part: part, number: cells[0], name: cells[1], minutes: cells[len(cells)-1]}
+				if links := page.linksBelow(row.FirstChild().NextSibling()); len(links) > 0 {
+					found.link = path.Clean(links[0].Destination) + "/"
+				}
+				rows = append(rows, found)
+			}
+		}
+	}
+	return rows
+}
