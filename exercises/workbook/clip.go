@@ -23,6 +23,17 @@ func (c *clip) add(text string) {
 	}
 }
 
+// endLine adds a newline where the text does not end in one.
+func (c *clip) endLine() {
+	last := c.end
+	if len(last) == 0 {
+		last = c.begin
+	}
+	if n := len(last); n > 0 && last[n-1] != '\n' {
+		c.add("\n")
+	}
+}
+
 func (c *clip) String() string {
 	if c.dropped == 0 {
 		return string(c.begin) + string(c.end)

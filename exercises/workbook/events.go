@@ -120,7 +120,9 @@ func (run *packageRun) takeTest(e event) {
 		t.restart()
 	case "output":
 		run.output.add(e.Output)
-		if !isFrame(e.Output) {
+		if isFrame(e.Output) {
+			t.output.endLine() // what was printed without a newline stands before go test's own line
+		} else {
 			t.output.add(e.Output)
 		}
 	case "attr":
@@ -290,11 +292,25 @@ func lastLine(text string) string {
 }
 
 var (
-	crash     = regexp.MustCompile(`(?m)^(panic|fatal error): (.*)$`)
+	// Not at the beginning of a line only: the code may have printed something without a newline just before.
+	crash     = regexp.MustCompile(`(?:panic|fatal error): .*`)
 	traceHead = regexp.MustCompile(`(?m)^goroutine [0-9]+ .*:$`)
-	timedOut  = regexp.MustCompile(`(?m)^panic: test timed out after (\S+)`)
+	timedOut  = regexp.MustCompile(`panic: test timed out after (\S+)`)
 	atTimeout = regexp.MustCompile(`(?m)^\t\t(\S+) \([0-9a-z.]+\)$`) // below "running tests:"
 )
+
+// findCrash returns the line with which the runtime ended the process: the last of its form before the first trace.
+func findCrash(output string) (line string, found bool) {
+	trace := traceHead.FindStringIndex(output)
+	if trace == nil {
+		return "", false
+	}
+	lines := crash.FindAllString(output[:trace[0]], -1)
+	if len(lines) == 0 {
+		return "", false
+	}
+	return strings.TrimSuffix(lines[len(lines)-1], " [recovered, repanicked]"), true
+}
 
 // judgeCrash sets the status of a run whose process did not come to its end, and marks the tests that it took along.
 func (run *packageRun) judgeCrash(result *Result) {
@@ -305,18 +321,18 @@ func (run *packageRun) judgeCrash(result *Result) {
 		result.Reason = fmt.Sprintf("%s did not end within %s", run.broken(), m[1])
 		return
 	}
-	m := crash.FindStringSubmatch(all)
-	panicked := m != nil && traceHead.MatchString(all)
+	line, panicked := findCrash(all)
 	for _, t := range run.tests {
-		text := t.output.String()
-		mine := panicked && crash.MatchString(text)
+		_, mine := findCrash(t.output.String())
 		if t.running || mine {
 			t.running, t.Status, t.Panicked = false, Broken, mine
 		}
 	}
 	switch {
 	case panicked:
-		result.Reason = fmt.Sprintf("%s stopped the whole test process with %s: %s", run.broken(), m[1], strings.TrimSuffix(m[2], " [recovered, repanicked]"))
+		result.Reason = fmt.Sprintf("%s stopped the whole test process with %s", run.broken(), line)
+	case len(run.tests) == 0:
+		result.Reason = "the test process ended before the first test: " + lastLine(run.outside.String())
 	default:
 		result.Reason = fmt.Sprintf("the test process ended in the middle of %s: %s", run.broken(), lastLine(run.outside.String()))
 	}

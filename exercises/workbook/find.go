@@ -97,7 +97,7 @@ func (b *Book) near(wanted string) []string {
 		for word := range strings.SplitSeq(e.Slug, "_") {
 			distance = min(distance, editDistance(wanted, word))
 		}
-		if distance <= max(1, len(wanted)/3) {
+		if distance <= 1+len(wanted)/4 {
 			candidates = append(candidates, candidate{e.ID, distance})
 		}
 	}

@@ -57,6 +57,11 @@ type Tests struct {
 //
 // GOFLAGS, GOOS, GOARCH and GOWORK of the environment have no say; what else a learner's environment holds has.
 func (t Tests) Do(ctx context.Context) (*Result, error) {
+	if t.Answer == nil {
+		if _, err := t.Exercise.Learner(); err != nil { // go would speak of packages
+			return nil, fmt.Errorf("run the tests: %w", err)
+		}
+	}
 	results, err := t.do(ctx, []*Exercise{t.Exercise})
 	if err != nil {
 		return nil, err
