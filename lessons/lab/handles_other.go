@@ -8,10 +8,14 @@ import (
 )
 
 // IsOpen is not possible on this system.
-func IsOpen(string) (bool, error) { return false, fmt.Errorf("ask for open handles: %w", errors.ErrUnsupported) }
+func IsOpen(string) (bool, error) {
+	return false, fmt.Errorf("ask for open handles: %w", errors.ErrUnsupported)
+}
 
 // OpenHandles is not possible on this system.
-func OpenHandles() (int, error) { return 0, fmt.Errorf("count open handles: %w", errors.ErrUnsupported) }
+func OpenHandles() (int, error) {
+	return 0, fmt.Errorf("count open handles: %w", errors.ErrUnsupported)
+}
 
 // LimitHandles is not possible on this system.
 func LimitHandles(int) error { return fmt.Errorf("limit open handles: %w", errors.ErrUnsupported) }

@@ -21,7 +21,18 @@ import (
 func Fail(t testing.TB, l Lesson) {
 	t.Helper()
 	t.Attr(verdict.AttributeKey, l.Encode())
-	require.FailNow(t, l.String())
+	require.FailNow(plain{TB: t, text: "\n" + l.String()}, l.Says)
+}
+
+// plain lets testify fail a test with the lesson alone: its trace of calls would stand between the learner and the headline.
+type plain struct {
+	testing.TB
+	text string
+}
+
+func (p plain) Errorf(string, ...any) {
+	p.TB.Helper()
+	p.TB.Error(p.text)
 }
 
 // Require fails the test with the lesson unless ok.

@@ -80,7 +80,7 @@ func (p *Process) didNotWait(state State) error {
 		}
 		return fmt.Errorf("worker %q did not wait: %w", p.name, ErrFinished)
 	}
-	return fmt.Errorf("worker %q did not wait, it came to the step %q: %w", p.name, p.pending.Step, ErrNotBlocked)
+	return p.standsAtStep()
 }
 
 // Settle waits until the worker can do no more by itself, and says why: it is Blocked, AtStep or Finished, or, where
@@ -106,8 +106,11 @@ func (p *Process) Settle(ctx context.Context) (State, error) {
 
 // glance waits for an event for at most pause, then asks the kernel. It returns "" for a worker that is at work.
 func (p *Process) glance(ctx context.Context, pause time.Duration) (State, error) {
-	if p.finished {
+	switch {
+	case p.finished:
 		return Finished, nil
+	case p.standsAtStep() != nil:
+		return AtStep, nil
 	}
 	short, cancel := context.WithTimeout(ctx, pause)
 	defer cancel()

@@ -3,10 +3,12 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -55,15 +57,25 @@ func stop(ctx context.Context, pid int) error {
 	return nil
 }
 
-// isStopped reads the process's state. Where no /proc tells, it trusts that the signal has arrived.
+// isStopped reports whether every thread of the process stands still: only then is the stop complete, and only then does the
+// kernel wake the process when it is orphaned. Where no /proc tells, it trusts that the signal has arrived.
 func isStopped(pid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	if err != nil {
 		return true
 	}
-	// "pid (name) state …", and the name may hold anything, spaces and parentheses too.
-	_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
-	return strings.HasPrefix(rest, "T") || strings.HasPrefix(rest, "t")
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err != nil {
+			continue // the thread is gone
+		}
+		// "number (name) state …", and the name may hold anything, spaces and parentheses too.
+		_, state, _ := strings.Cut(string(text[bytes.LastIndexByte(text, ')')+1:]), " ")
+		if !strings.HasPrefix(state, "T") && !strings.HasPrefix(state, "t") {
+			return false
+		}
+	}
+	return true
 }
 
 func resume(pid int) error {

@@ -50,6 +50,7 @@ type Process struct {
 	stdin   io.WriteCloser
 	events  chan event // closed when the worker's output has ended
 	pending *event     // an event that was looked at and not yet consumed
+	atStep  string     // the step that Reached has seen and no Continue has ended
 	stderr  tail
 	results []json.RawMessage
 
@@ -222,6 +223,7 @@ func (p *Process) Reached(ctx context.Context, step string) error {
 	case err != nil:
 		return err
 	case e.Kind == eventReached && e.Step == step:
+		p.atStep = step
 		return nil
 	case e.Kind == eventReached:
 		p.pending = &e
@@ -239,7 +241,10 @@ func (p *Process) finishedInsteadOf(step string) error {
 }
 
 // Continue lets a worker that stands at a step, or that was started with Hold, go on. It does not wait.
-func (p *Process) Continue() error { return p.write(command{Continue: true}) }
+func (p *Process) Continue() error {
+	p.atStep = ""
+	return p.write(command{Continue: true})
+}
 
 // Send gives v, as JSON, to a worker that waits in Receive.
 func (p *Process) Send(v any) error {
@@ -268,13 +273,15 @@ func (p *Process) Wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, Patience, fmt.Errorf("worker %q did not finish within %v", p.name, Patience))
 	defer cancel()
 	for !p.finished {
+		if err := p.standsAtStep(); err != nil {
+			return err
+		}
 		e, err := p.next(ctx)
 		if err != nil {
 			return err
 		}
 		if e.Kind == eventReached {
 			p.pending = &e
-			return fmt.Errorf("worker %q waits at %q for a Continue", p.name, e.Step)
 		}
 	}
 	select {
@@ -283,6 +290,18 @@ func (p *Process) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// standsAtStep returns an error for a worker that does nothing until the next Continue: to wait for it would be in vain.
+func (p *Process) standsAtStep() error {
+	step := p.atStep
+	if p.pending != nil && p.pending.Kind == eventReached {
+		step = p.pending.Step
+	}
+	if step == "" || p.finished {
+		return nil
+	}
+	return fmt.Errorf("worker %q stands at %q and waits for a Continue: %w", p.name, step, ErrNotBlocked)
 }
 
 // NextResult waits for the next value that the worker sends with Result and decodes it into v.
@@ -307,8 +326,8 @@ func (p *Process) NextResult(ctx context.Context, v any) error {
 
 // oneResult reads events until one more result has come, the worker has finished, or it stands at a step.
 func (p *Process) oneResult(ctx context.Context) error {
-	if p.pending != nil && p.pending.Kind == eventReached {
-		return fmt.Errorf("worker %q waits at %q for a Continue", p.name, p.pending.Step)
+	if err := p.standsAtStep(); err != nil {
+		return err
 	}
 	select {
 	case e, open := <-p.events:

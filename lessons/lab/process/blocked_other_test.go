@@ -1,0 +1,7 @@
+//go:build !unix
+
+package process
+
+import "errors"
+
+func lockWorker(*Worker) error { return errors.ErrUnsupported }

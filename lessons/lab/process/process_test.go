@@ -1,0 +1,303 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	Dispatch(Workers{
+		"steps":    steps,
+		"fails":    fails,
+		"panics":   func(*Worker) error { panic("the learner's mistake") },
+		"dies":     func(*Worker) error { go panic("in another goroutine"); select {} },
+		"exits":    func(*Worker) error { os.Exit(3); return nil },
+		"prints":   prints,
+		"echoes":   echoes,
+		"sleeps":   func(*Worker) error { time.Sleep(time.Hour); return nil },
+		"computes": computes,
+		"parent":   parent,
+		"lock":     lockWorker,
+		"user":     func(w *Worker) error { return w.Result(os.Geteuid()) },
+	})
+	m.Run()
+}
+
+func steps(w *Worker) error {
+	w.Reached("first")
+	w.Reached("second")
+	return w.Result(w.Arg(0) + strconv.Itoa(w.Int(1)+1))
+}
+
+func fails(w *Worker) error {
+	_, err := os.Open(w.Arg(0))
+	return fmt.Errorf("the worker could not go on: %w", err)
+}
+
+func prints(w *Worker) error {
+	fmt.Println(`{"kind":"done"}`) // a learner's debug print that looks like the protocol
+	println("and one more")
+	w.Reached("printed")
+	return nil
+}
+
+func echoes(w *Worker) error {
+	for {
+		var text string
+		if err := w.Receive(&text); err != nil {
+			return err
+		}
+		if text == "" {
+			return nil
+		}
+		if err := w.Result(text); err != nil {
+			return err
+		}
+	}
+}
+
+// computes is busy without ever waiting.
+func computes(w *Worker) error {
+	w.Reached("busy")
+	for n := 0; ; n++ {
+		_ = n
+	}
+}
+
+// parent starts workers of its own and says which, so that a test can kill it and look for them.
+func parent(w *Worker) error {
+	var pids []int
+	for _, name := range []string{"sleeps", "computes", "sleeps"} {
+		p, err := Start(context.Background(), Options{}, name)
+		if err != nil {
+			return err
+		}
+		if name == "computes" {
+			if err := p.Reached(context.Background(), "busy"); err != nil {
+				return err
+			}
+			if err := p.Continue(); err != nil {
+				return err
+			}
+		}
+		pids = append(pids, p.PID())
+	}
+	if err := w.Result(pids); err != nil {
+		return err
+	}
+	w.Reached("parenthood")
+	return nil
+}
+
+func start(t *testing.T, o Options, name string, args ...string) *Process {
+	t.Helper()
+	p, err := Start(t.Context(), o, name, args...)
+	require.NoError(t, err)
+	t.Cleanup(p.Kill)
+	return p
+}
+
+func TestAWorkerIsDrivenStepByStep(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "steps", "bracket", "41")
+	require.NoError(t, p.Reached(t.Context(), "first"))
+	require.NoError(t, p.Continue())
+	require.NoError(t, p.Reached(t.Context(), "second"))
+	require.NoError(t, p.Continue())
+	var result string
+	require.NoError(t, p.NextResult(t.Context(), &result))
+	require.Equal(t, "bracket42", result)
+	require.NoError(t, p.Wait(t.Context()))
+	require.True(t, p.Finished())
+	p.Kill() // of a finished worker: nothing
+	require.NoError(t, p.Wait(t.Context()), "the result of a finished worker stays what it was")
+}
+
+func TestHoldKeepsTheWorkerAtTheStartLine(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{Hold: true}, "steps", "x", "1")
+	require.NoError(t, p.StillWaiting(t.Context()))
+	require.NoError(t, p.Continue())
+	require.NoError(t, p.Reached(t.Context(), "first"))
+}
+
+func TestAnErrorCrossesTheProcessBorder(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "fails", filepath.Join(t.TempDir(), "missing"))
+	err := p.Wait(t.Context())
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NotErrorIs(t, err, fs.ErrExist)
+	require.ErrorContains(t, err, "the worker could not go on: open ")
+}
+
+func TestAWorkerThatDoesNotSayGoodbye(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ worker, says string }{
+		{"panics", "panic: the learner's mistake"},
+		{"dies", "panic: in another goroutine"},
+		{"exits", "exit status 3"},
+	} {
+		t.Run(c.worker, func(t *testing.T) {
+			t.Parallel()
+			require.ErrorContains(t, start(t, Options{}, c.worker).Wait(t.Context()), c.says)
+		})
+	}
+}
+
+func TestAnUnknownWorkerIsNamed(t *testing.T) {
+	t.Parallel()
+	_, err := Start(t.Context(), Options{}, "nobody")
+	require.ErrorContains(t, err, `no worker is named "nobody"`)
+}
+
+func TestWhatTheWorkerPrintsDoesNotBreakTheProtocol(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "prints")
+	require.NoError(t, p.Reached(t.Context(), "printed"))
+	require.NoError(t, p.Continue())
+	require.NoError(t, p.Wait(t.Context()))
+	require.Contains(t, p.Stderr(), `{"kind":"done"}`)
+	require.Contains(t, p.Stderr(), "and one more")
+}
+
+func TestValuesTravelBothWays(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "echoes")
+	for _, sent := range []string{"a", "two\nlines", strings.Repeat("long ", 50_000)} {
+		require.NoError(t, p.Send(sent))
+		var got string
+		require.NoError(t, p.NextResult(t.Context(), &got))
+		require.Equal(t, sent, got)
+	}
+	require.NoError(t, p.Send(""))
+	require.NoError(t, p.Wait(t.Context()))
+	var got string
+	require.ErrorIs(t, p.NextResult(t.Context(), &got), ErrFinished)
+}
+
+func TestAStepThatIsNotReached(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "steps", "x", "1")
+	require.ErrorContains(t, p.Reached(t.Context(), "third"), `stands at "first", not at "third"`)
+	require.NoError(t, p.Reached(t.Context(), "first"), "the step is still there to be seen")
+	require.ErrorContains(t, p.Wait(t.Context()), "a Continue")
+
+	finished := start(t, Options{}, "fails", filepath.Join(t.TempDir(), "missing"))
+	err := finished.Reached(t.Context(), "first")
+	require.ErrorIs(t, err, ErrFinished)
+	require.ErrorIs(t, err, fs.ErrNotExist, "and why it finished is said too")
+}
+
+func TestEveryWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "sleeps")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	var value any
+	require.ErrorIs(t, p.Reached(ctx, "x"), context.DeadlineExceeded)
+	require.ErrorIs(t, p.NextResult(ctx, &value), context.DeadlineExceeded)
+	require.ErrorIs(t, p.Wait(ctx), context.DeadlineExceeded)
+	require.ErrorIs(t, p.StillWaiting(ctx), context.DeadlineExceeded)
+	_, err := p.Settle(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	p.Kill()
+	require.ErrorIs(t, p.Wait(t.Context()), ErrKilled)
+}
+
+func TestSettleSaysWhyNothingMoves(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "steps", "x", "1")
+	require.Equal(t, AtStep, settle(t, p))
+	require.NoError(t, p.Reached(t.Context(), "first"), "Settle leaves the step to be seen")
+	require.NoError(t, p.Continue())
+	require.NoError(t, p.Reached(t.Context(), "second"))
+	require.NoError(t, p.Continue())
+	require.Equal(t, Finished, settle(t, p))
+	require.NoError(t, p.Wait(t.Context()))
+	require.Equal(t, Waiting, settle(t, start(t, Options{}, "sleeps")))
+}
+
+func settle(t *testing.T, p *Process) State {
+	t.Helper()
+	state, err := p.Settle(t.Context())
+	require.NoError(t, err)
+	return state
+}
+
+func TestAKilledParentLeavesNoWorkerBehind(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "parent")
+	var pids []int
+	require.NoError(t, p.NextResult(t.Context(), &pids))
+	require.Len(t, pids, 3)
+	if err := stop(t.Context(), pids[2]); err != nil { // even a frozen one
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+	}
+	p.Kill()
+	for _, pid := range pids {
+		requireGone(t, pid)
+	}
+}
+
+// requireGone waits until no process of that number is left, or only one that nobody has reaped yet.
+func requireGone(t *testing.T, pid int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return !alive(pid) }, Patience, time.Millisecond, "process %d is still there", pid)
+}
+
+func TestAWorkerIsGoneWhenWaitReturns(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "echoes")
+	require.NoError(t, p.Send(""))
+	require.NoError(t, p.Wait(t.Context()))
+	require.False(t, alive(p.PID()))
+}
+
+func TestAnUnprivilegedWorkerIsNotRoot(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{Unprivileged: true}, "user")
+	var user int
+	require.NoError(t, p.NextResult(t.Context(), &user))
+	require.NotZero(t, user, "permissions mean nothing to root")
+}
+
+func TestAWrappedWorkerIsKilledItself(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the wrapper of this test is sh")
+	}
+	shell, err := exec.LookPath("sh")
+	require.NoError(t, err)
+	// The shell stays the worker's parent, as strace would.
+	p := start(t, Options{Wrap: []string{shell, "-c", `"$0" "$@"; exit $?`}}, "sleeps")
+	require.NotEqual(t, p.command.Process.Pid, p.PID())
+	p.Kill()
+	require.False(t, alive(p.PID()))
+}
+
+func TestTheTailKeepsTheEnd(t *testing.T) {
+	t.Parallel()
+	var captured tail
+	w := bufio.NewWriter(&captured)
+	for n := range 10_000 {
+		_, err := fmt.Fprintf(w, "line %d\n", n)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Flush())
+	require.Len(t, captured.String(), tailLength)
+	require.True(t, strings.HasSuffix(captured.String(), "line 9999\n"))
+	require.Equal(t, "line 0", captured.firstLine())
+}
