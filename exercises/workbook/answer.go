@@ -132,7 +132,7 @@ func (e *Exercise) Write(a Answer) error {
 		return fmt.Errorf("write an answer to %s: %w", e.ID, err)
 	}
 	for _, name := range a.Names() {
-		if err := replaceFile(filepath.Join(e.Folder(), name), normalise(a[name])); err != nil {
+		if err := ReplaceFile(filepath.Join(e.Folder(), name), normalise(a[name])); err != nil {
 			return fmt.Errorf("write an answer to %s: %w; close the file in other programs, make its folder writable, and try again", e.ID, err)
 		}
 	}
@@ -147,9 +147,10 @@ func (e *Exercise) Write(a Answer) error {
 	return nil
 }
 
-// replaceFile replaces path by content in one step, for readers and for crashes: temp file in the same folder, fsync,
-// rename, and the folder's own fsync where the system has one. The mode of the old file is kept.
-func replaceFile(path string, content []byte) (err error) {
+// ReplaceFile replaces path by content in one step, for readers and for crashes: temp file in the same folder, fsync,
+// rename, and the folder's own fsync where the system has one. The mode of the old file is kept; a link is replaced by a
+// file. It does not exclude other writers: the last one wins. On Windows it fails while another program has the file open.
+func ReplaceFile(path string, content []byte) (err error) {
 	mode := fs.FileMode(0o644)
 	if info, statErr := os.Stat(path); statErr == nil {
 		mode = info.Mode().Perm()

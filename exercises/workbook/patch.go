@@ -67,7 +67,7 @@ func (e *Exercise) readPatches(kind string) ([]Patch, error) {
 // ReadPatch reads one patch file, solutions/NN_name/wrong/NAME.patch or …/right/NAME.patch.
 //
 // What its text lacks (a sentence; in wrong/ the test and what it says) is an error, and so is a damaged diff (*PatchError).
-// Whether it applies is for Apply to say.
+// Whether it applies is for Apply to say. Beside an error of that kind the patch holds what could be read.
 func ReadPatch(path string) (Patch, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -77,10 +77,10 @@ func ReadPatch(path string) (Patch, error) {
 	p := Patch{Path: path, Name: kind + "/" + strings.TrimSuffix(filepath.Base(path), ".patch")}
 	p.Text, p.Diff = splitPatch(normalise(text))
 	if err := p.readText(kind == "wrong"); err != nil {
-		return Patch{}, fmt.Errorf("read %s: %w", path, err)
+		return p, fmt.Errorf("read %s: %w", path, err)
 	}
 	if _, err := parseDiff(p.Diff); err != nil {
-		return Patch{}, p.damaged(err)
+		return p, p.damaged(err)
 	}
 	return p, nil
 }
@@ -97,8 +97,8 @@ func splitPatch(text []byte) (head, diff []byte) {
 	return text[:at+1], text[at+1:]
 }
 
-// placeholder begins the sentence that `go run ./solutions/patch save` writes above a new patch.
-const placeholder = "TODO:"
+// Placeholder begins the sentence above a new patch that nobody has written yet; ReadPatch refuses it.
+const Placeholder = "TODO:"
 
 func (p *Patch) readText(wrong bool) error {
 	var sentence []string
@@ -129,7 +129,7 @@ func (p *Patch) readText(wrong bool) error {
 
 func (p *Patch) checkText(wrong bool) error {
 	switch {
-	case p.Sentence == "" || strings.HasPrefix(p.Sentence, placeholder):
+	case p.Sentence == "" || strings.HasPrefix(p.Sentence, Placeholder):
 		return errors.New("it does not say what the answer is: write one sentence above the diff")
 	case wrong && !strings.HasPrefix(p.CaughtBy, "Test"):
 		return fmt.Errorf("caught by: %q: name the test that must fail, `caught by: TestX`", p.CaughtBy)
