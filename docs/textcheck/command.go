@@ -13,7 +13,7 @@ var errNotAllowed = errors.New("not a command that a page may show")
 
 var (
 	demoPackage = regexp.MustCompile(`^\./exercises/\d\d_[a-z0-9_]+/race$`)
-	testPackage = regexp.MustCompile(`^\./(?:lessons|exercises|solutions)/[a-z0-9_/]+(?:/\.\.\.)?$`)
+	testPackage = regexp.MustCompile(`^\./(?:lessons|exercises|solutions)(?:/[a-z0-9_]+)*(?:/|/\.\.\.)?$`)
 	testFlag    = regexp.MustCompile(`^-(?:v|race|short|count=\d+|run=\S.*|bench=\S.*|benchtime=\S+|cpu=\S+|timeout=\S+)$`)
 	testValue   = []string{"-run", "-bench", "-count"} // may also be written with a blank before the value
 )

@@ -180,6 +180,9 @@ func compare(p *Page, session Session, lines []string) (Problem, bool) {
 	if reached.Line < len(lines) {
 		printed = lines[reached.Line]
 	}
+	if reached.Matched > 0 && reached.Matched < len(session.Output) && m.skips(session.Output[reached.Matched-1]) {
+		printed = "no such line after what fits"
+	}
 	return Problem{
 		p.Path, session.Line + 1 + reached.Matched,
 		fmt.Sprintf("`%s` prints something else now\n      page   %s\n      run    %s", session.Command, shown, printed),

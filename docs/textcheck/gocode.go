@@ -105,7 +105,7 @@ func GoBlocks(p *Page, files []CodeFile) []Problem {
 }
 
 func goBlock(p *Page, fence Fence, files []CodeFile) (Problem, bool) {
-	block := dedent(fence.Code)
+	block, skipped := withoutLeadingElisions(dedent(fence.Code))
 	best, bestFile, bestStart := mismatch{Matched: -1}, CodeFile{}, 0
 	for _, file := range files {
 		lines := make([]string, len(file.Lines))
@@ -113,12 +113,16 @@ func goBlock(p *Page, fence Fence, files []CodeFile) (Problem, bool) {
 			lines[i] = blanks(line)
 		}
 		for start := range lines {
-			prefix := indentation(lines[start])
+			deeper := len(indentation(lines[start])) - len(indentation(block[0]))
+			if deeper < 0 {
+				continue
+			}
+			prefix := strings.Repeat(" ", deeper)
 			m := matcher{block: block, skips: skipsCode, equal: func(blockLine, line string) bool {
 				return blockLine == "" && line == "" || blockLine != "" && prefix+blockLine == line
 			}}
 			ok, reached := m.match(lines, start, false)
-			if ok && significant(block) {
+			if ok {
 				return Problem{}, true
 			}
 			if reached.Matched > best.Matched {
@@ -131,20 +135,26 @@ func goBlock(p *Page, fence Fence, files []CodeFile) (Problem, bool) {
 		Do: "copy a run of lines from a tested file; for code that only illustrates, write a fact test or an Example and show that",
 	}
 	if best.Matched > 0 && best.Matched < len(block) {
-		problem.Line += 1 + best.Matched
-		found := "the file ends there"
+		problem.Line += 1 + skipped + best.Matched
+		found := "ends"
 		if best.Line < len(bestFile.Lines) {
-			found = strings.TrimSpace(bestFile.Lines[best.Line])
+			found = "goes on: " + strings.TrimSpace(bestFile.Lines[best.Line])
 		}
-		problem.What = fmt.Sprintf("this Go code is that of %s:%d up to the line before; here the file goes on: %s", bestFile.Path, bestStart+1, found)
+		problem.What = fmt.Sprintf("this Go code is that of %s:%d up to the line before; here the file %s", bestFile.Path, bestStart+1, found)
 		problem.Do = "copy the lines again, or elide some with a line of only `…`"
 	}
 	return problem, false
 }
 
-// significant is false for a block of nothing but elisions and empty lines, which would stand anywhere.
-func significant(block []string) bool {
-	return slices.ContainsFunc(block, func(line string) bool { return line != "" && !skipsCode(line) })
+// withoutLeadingElisions returns the block from its first line of code on, and how many lines stand before that one. A block
+// of nothing but elisions and empty lines, which would stand anywhere, is returned as a line that stands nowhere.
+func withoutLeadingElisions(block []string) ([]string, int) {
+	for i, line := range block {
+		if line != "" && !skipsCode(line) {
+			return block[i:], i
+		}
+	}
+	return []string{elision + elision}, 0
 }
 
 func skipsCode(line string) bool {

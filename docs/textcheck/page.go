@@ -61,9 +61,10 @@ func Load(root, name string) (*Page, error) {
 	return Parse(name, source), nil
 }
 
-// Parse parses GitHub-flavoured Markdown. Every text is some page: Parse has no error to return.
+// Parse parses Markdown with tables. Every text is some page: Parse has no error to return.
 func Parse(name string, source []byte) *Page {
-	markdown := goldmark.New(goldmark.WithExtensions(extension.GFM))
+	// Not all of GFM: its task lists would read the list item `- [x](page.md)` as a ticked box.
+	markdown := goldmark.New(goldmark.WithExtensions(extension.Table, extension.Strikethrough))
 	p := &Page{Path: name, Source: source, root: markdown.Parser().Parse(text.NewReader(source))}
 	anchors := make(map[string]int)
 	_ = ast.Walk(p.root, func(node ast.Node, entering bool) (ast.WalkStatus, error) {

@@ -14,6 +14,10 @@ func isProof(link Link) bool {
 // Proofs checks that every proof link of a lesson page names a test that stands in the file it links, and that the page links
 // every fact of its own lesson. factsOf gives the facts of a lesson: a page may also link those of another one.
 func Proofs(p *Page, lesson string, factsOf func(lesson string) ([]*Fact, error)) ([]Problem, error) {
+	own, err := factsOf(lesson)
+	if err != nil {
+		return nil, err
+	}
 	var problems []Problem
 	linked := make(map[*Fact]bool)
 	for _, link := range p.Links {
@@ -21,9 +25,11 @@ func Proofs(p *Page, lesson string, factsOf func(lesson string) ([]*Fact, error)
 			continue
 		}
 		file := path.Join("lessons", lesson, link.Destination)
-		facts, err := factsOf(path.Base(path.Dir(file)))
-		if err != nil {
-			return nil, err
+		facts := own
+		if other := path.Base(path.Dir(file)); other != lesson {
+			if facts, err = factsOf(other); err != nil {
+				return nil, err
+			}
 		}
 		found, problem := resolve(p, link, file, facts)
 		if problem != nil {
@@ -32,10 +38,6 @@ func Proofs(p *Page, lesson string, factsOf func(lesson string) ([]*Fact, error)
 		for _, fact := range found {
 			linked[fact] = true
 		}
-	}
-	own, err := factsOf(lesson)
-	if err != nil {
-		return nil, err
 	}
 	return append(problems, unlinked(p, own, linked)...), nil
 }
