@@ -1,0 +1,15 @@
+//go:build !unix
+
+package close_test
+
+import (
+	"errors"
+
+	"example/turnstile/lessons/lab"
+)
+
+// The tests that need these workers are in limits_unix_test.go.
+
+func writeLinesUnderALimit(*lab.Worker) error { return errors.ErrUnsupported }
+
+func countLinesWithFewHandles(*lab.Worker) error { return errors.ErrUnsupported }

@@ -1,0 +1,145 @@
+package close_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	close "example/turnstile/exercises/02_close"
+	"example/turnstile/lessons/lab"
+)
+
+func TestWriteLinesWritesEveryLine(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "report.txt", "yesterday's report\n")
+	err := close.WriteLines(path, []string{"bracket.step alice", "gear.step bob"})
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says:  "WriteLines failed",
+		Did:   "WriteLines wrote two short lines to report.txt",
+		Means: "the evening's report is missing",
+		Read:  `lessons/02_close, "A buffer that nobody empties"`,
+	})
+	lab.RequireFile(t, path, "bracket.step alice\ngear.step bob\n", lab.Lesson{
+		Says:  "WriteLines returned nil and left lines out of the file",
+		Did:   "WriteLines wrote two short lines to report.txt",
+		Means: "the lines stay in the program's memory until it ends, and are gone then; nobody is told",
+		Read:  `lessons/02_close, "A buffer that nobody empties"`,
+	})
+
+	long := slices.Repeat([]string{"bracket.step alice"}, 1000) // more than any usual buffer holds, and no multiple of it
+	lab.RequireNoError(t, close.WriteLines(path, long), lab.Lesson{
+		Says:  "WriteLines failed",
+		Did:   "WriteLines wrote 1000 lines to report.txt",
+		Means: "the evening's report is missing",
+		Read:  `lessons/02_close, "A buffer that nobody empties"`,
+	})
+	info, err := os.Stat(path)
+	lab.RequireNoError(t, err, lab.Lesson{Says: "The report is gone", Did: "WriteLines wrote 1000 lines to report.txt"})
+	lab.RequireEqual(t, 19_000, info.Size(), lab.Lesson{
+		Says:     "WriteLines returned nil and left the last lines out of the file",
+		Did:      "WriteLines wrote 1000 lines of 19 bytes to report.txt",
+		Expected: "19000 bytes",
+		Found:    fmt.Sprintf("%d bytes", info.Size()),
+		Means:    "the report looks complete and ends in the middle of a line",
+		Read:     `lessons/02_close, "A buffer that nobody empties"`,
+	})
+}
+
+// The sequence of paths is the test's: when CountLines asks for the next path, the test stands between two files.
+func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var paths []string
+	for name, content := range map[string]string{"bracket.txt": "1\n2\n", "gear.txt": "", "hinge.txt": "1\n2\n3"} {
+		path := filepath.Join(dir, name)
+		write(t, path, content)
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	stillOpen := ""
+	total, err := close.CountLines(func(yield func(string) bool) {
+		for i, path := range paths {
+			if !yield(path) {
+				return
+			}
+			if open, err := isOpen(path); err == nil && open && stillOpen == "" {
+				stillOpen = fmt.Sprintf("%s was open when path %d was asked for", filepath.Base(path), i+2)
+			}
+		}
+	})
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says:  "CountLines failed",
+		Did:   "CountLines went through three small files",
+		Means: "the shop does not know how many entries it has",
+		Read:  `lessons/02_close, "defer runs when the function ends"`,
+	})
+	lab.RequireEqual(t, 5, total, lab.Lesson{
+		Says:  "CountLines counted wrong",
+		Did:   "CountLines went through three files: two lines, none, and three lines of which the last has no newline",
+		Means: "the shop does not know how many entries it has",
+		Read:  `lessons/02_close, "Your turn"`,
+	})
+	lab.Require(t, stillOpen == "", lab.Lesson{
+		Says:     "CountLines still had a file open when it went to the next",
+		Did:      "CountLines went through three files; before it got each next path, the test looked at the file before",
+		Expected: "the file is closed before the next one is opened",
+		Found:    stillOpen,
+		Means:    "a folder with more files than the process may have open cannot be counted at all",
+		Read:     `lessons/02_close, "defer runs when the function ends"`,
+	})
+}
+
+func TestCountLinesClosesAFileThatItCannotRead(t *testing.T) {
+	t.Parallel()
+	worker := lab.Start(t, "count lines of a folder and again", t.TempDir())
+	var grown int
+	worker.Result(&grown)
+	lab.RequireError(t, worker.Wait(), lab.Lesson{
+		Says:  "CountLines took a folder for an empty file",
+		Did:   "CountLines was given the path of a folder, which can be opened and not read",
+		Means: "a wrong path in the list goes unnoticed, and the sum is too small",
+		Read:  `lessons/02_close, "The way out"`,
+	})
+	lab.Require(t, grown < calls/2, lab.Lesson{
+		Says:     "CountLines left a file open that it could not read",
+		Did:      fmt.Sprintf("%d calls, each with the path of a folder, which can be opened and not read", calls),
+		Expected: "no more open handles than before",
+		Found:    fmt.Sprintf("%d more", grown),
+		Means:    "every unreadable file costs a handle, until the program can open nothing any more",
+		Read:     `lessons/02_close, "Why it happens"`,
+	})
+}
+
+const calls = 200
+
+// countLinesOfAFolder reports how many handles the calls have left behind, and the last call's error. Windows counts
+// handles of every kind, and some come and go: hence so many calls.
+func countLinesOfAFolder(w *lab.Worker) error {
+	withoutCollector()
+	before, err := lab.OpenHandles()
+	if err != nil {
+		return err
+	}
+	var last error
+	for range calls {
+		_, last = close.CountLines(slices.Values([]string{w.Arg(0)}))
+	}
+	after, err := lab.OpenHandles()
+	if err != nil {
+		return err
+	}
+	if err := w.Result(after - before); err != nil {
+		return err
+	}
+	return last
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	lab.RequireNoError(t, os.WriteFile(path, []byte(content), 0o600), lab.Lesson{
+		Says:  "The test could not make its files",
+		Means: "this is a matter of the machine, not of your code",
+	})
+}
