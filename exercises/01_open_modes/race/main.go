@@ -1,0 +1,175 @@
+// Command race lets several processes claim the same tickets with the learner's CreateNew, and counts who was told that a
+// ticket is theirs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	openmodes "example/turnstile/exercises/01_open_modes"
+	"example/turnstile/lessons/lab/process"
+	"example/turnstile/lessons/lab/race"
+)
+
+const (
+	people  = 4
+	tickets = 500
+	// rounds is how often the demo tries before it says that it has seen no race.
+	rounds = 10
+)
+
+func main() {
+	race.Main(race.Demo{
+		Workers: process.Workers{"claim": claim},
+		Run:     run,
+	})
+}
+
+// claim asks for every ticket in the folder, signs those that it is given, and reports their numbers.
+func claim(w *process.Worker) error {
+	won := []int{}
+	for ticket := range tickets {
+		f, err := openmodes.CreateNew(ticketFile(w.Arg(0), ticket))
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString(person(w.Int(1)))
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		won = append(won, ticket)
+	}
+	return w.Result(won)
+}
+
+func person(number int) string { return fmt.Sprintf("process %d", number) }
+
+func ticketFile(dir string, ticket int) string {
+	return filepath.Join(dir, fmt.Sprintf("%03d.ticket", ticket))
+}
+
+func run(ctx context.Context, r *race.Report) error {
+	r.Title("%d processes claim the same %d tickets: CreateNew(ticket), then each writes its name", people, tickets)
+	for number := 1; ; number++ {
+		round, err := play(ctx, r, filepath.Join(r.Dir(), fmt.Sprint(number)))
+		if err != nil {
+			return err
+		}
+		if number == rounds || round.unsound() {
+			round.show(r, number)
+			return nil
+		}
+	}
+}
+
+// A round is what became of the tickets of one folder.
+type round struct {
+	owners [tickets][]int  // the processes that were told a ticket is theirs
+	signed [tickets]string // what the ticket's file holds
+	failed error           // the first error of a claim that is not fs.ErrExist
+}
+
+func play(ctx context.Context, r *race.Report, dir string) (*round, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	crew, err := r.Crew(ctx, people, "claim", func(number int) []string { return []string{dir, fmt.Sprint(number)} })
+	if err != nil {
+		return nil, err
+	}
+	if err := crew.Go(); err != nil {
+		return nil, err
+	}
+	played := &round{}
+	for i, p := range crew {
+		var won []int
+		if err := p.NextResult(ctx, &won); err != nil {
+			played.failed = err
+			return played, nil
+		}
+		for _, ticket := range won {
+			played.owners[ticket] = append(played.owners[ticket], i+1)
+		}
+	}
+	if _, err := crew.Wait(ctx); err != nil {
+		return nil, err
+	}
+	for ticket := range tickets {
+		content, err := os.ReadFile(ticketFile(dir, ticket))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		played.signed[ticket] = string(content)
+	}
+	return played, nil
+}
+
+// count returns how many tickets have more than one owner and how many have none, and the first of the former.
+func (o *round) count() (shared, nobodys, example int) {
+	example = -1
+	for ticket, owners := range o.owners {
+		switch {
+		case len(owners) == 0:
+			nobodys++
+		case len(owners) > 1:
+			shared++
+			if example < 0 {
+				example = ticket
+			}
+		}
+	}
+	return shared, nobodys, example
+}
+
+func (o *round) unsound() bool {
+	shared, nobodys, _ := o.count()
+	return shared+nobodys > 0 || o.failed != nil
+}
+
+func (o *round) show(r *race.Report, number int) {
+	if o.failed != nil {
+		r.Race("CreateNew failed where it should have said who was first: %v", o.failed)
+		return
+	}
+	shared, nobodys, example := o.count()
+	told, names := [people]int{}, [people]int{}
+	all := 0
+	for ticket, owners := range o.owners {
+		for _, owner := range owners {
+			told[owner-1]++
+			all++
+		}
+		for i := range people {
+			names[i] += strings.Count(o.signed[ticket], person(i+1))
+		}
+	}
+	var rows [][]any
+	for i := range people {
+		rows = append(rows, []any{i + 1, told[i], names[i]})
+	}
+	r.Table([]string{"process", "tickets it was given", "tickets with its name"}, rows)
+	r.Facts("round", number, "tickets", tickets, "given out", all, "given to more than one", shared, "given to nobody", nobodys)
+	if example >= 0 {
+		var lines []string
+		for _, owner := range o.owners[example] {
+			lines = append(lines, fmt.Sprintf("%s was told: it is new, it is yours", person(owner)))
+		}
+		r.Story(fmt.Sprintf("ticket %03d", example), append(lines, fmt.Sprintf("the file says: %q", o.signed[example]))...)
+	}
+	switch {
+	case shared > 0:
+		r.Race("%d tickets have two owners or more, and nobody was told", shared)
+	case nobodys > 0:
+		r.Race("%d tickets were given to nobody", nobodys)
+	default:
+		r.Clean("each of %d × %d tickets has one owner", rounds, tickets)
+	}
+}
