@@ -97,6 +97,8 @@ func lay(e *workbook.Exercise, path, folder string, out io.Writer) error {
 	patch, err := workbook.ReadPatch(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+	case patch.Path == "":
+		return err // unreadable
 	default: // the text may be unfinished: it is not what is laid out
 		var refit workbook.Refit
 		if answer, refit, err = patch.Refit(reference); err != nil {
