@@ -43,7 +43,7 @@ func (d Demo) Command(ctx context.Context) (command *exec.Cmd, remove func(), er
 	}
 	command = exec.CommandContext(ctx, words[0], words[1:]...)
 	command.Dir = d.Exercise.root
-	command.Env = append(append(os.Environ(), d.Env...), "TMPDIR="+filepath.Join(work.dir, "tmp"))
+	command.Env = append(append(os.Environ(), work.tempVariables()...), d.Env...)
 	return command, remove, nil
 }
 

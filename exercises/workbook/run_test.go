@@ -256,10 +256,17 @@ func TestStop(t *testing.T) {
 		return err == nil
 	}, time.Minute, 10*time.Millisecond, "the child did not start")
 	connection := dial(t, child)
+	running, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	require.Len(t, running, 1)
+	if info, err := running[0].Info(); runtime.GOOS != "windows" {
+		require.NoError(t, err)
+		assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), "a worker that runs as another user must come in")
+	}
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
 	require.NoError(t, connection.SetReadDeadline(time.Now().Add(30*time.Second)))
-	_, err := connection.Read(make([]byte, 1))
+	_, err = connection.Read(make([]byte, 1))
 	require.Error(t, err)
 	require.False(t, errors.Is(err, os.ErrDeadlineExceeded), "the child of a test outlived the run")
 	left, err := os.ReadDir(temp)

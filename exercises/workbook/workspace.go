@@ -3,6 +3,7 @@ package workbook
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,10 +34,10 @@ func newWorkspace(root, goos string) (*workspace, error) {
 		dir = resolved
 	}
 	w := &workspace{root: root, goos: goos, dir: dir}
-	for _, name := range []string{"answer", "go", "tmp"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o777); err != nil {
-			return nil, fmt.Errorf("make a temp folder: %w", err)
-		}
+	// A test that runs as root starts workers as another user, who must come in as into any temp folder.
+	err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "answer"), 0o755), os.Mkdir(w.temp(), 0o755), os.Chmod(w.temp(), 0o755))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make a temp folder: %w", err), w.remove())
 	}
 	return w, nil
 }
@@ -113,13 +114,20 @@ func (w *workspace) environment() []string {
 	}
 	env := []string{
 		"GOFLAGS=" + flags, "GOWORK=off", "GO111MODULE=on", "GOOS=" + w.goos, "GOARCH=" + runtime.GOARCH,
-		"GOTMPDIR=" + filepath.Join(w.dir, "go"), "PWD=" + w.root,
+		"GOTMPDIR=" + w.temp(), "PWD=" + w.root,
 	}
 	if w.goos != runtime.GOOS {
 		env = append(env, "CGO_ENABLED=0")
 	}
+	return append(env, w.tempVariables()...)
+}
+
+// temp is the folder for go's own work and for what tests and demos put into temp folders.
+func (w *workspace) temp() string { return filepath.Join(w.dir, "tmp") }
+
+func (w *workspace) tempVariables() []string {
 	if runtime.GOOS == "windows" {
-		return append(env, "TMP="+filepath.Join(w.dir, "tmp"), "TEMP="+filepath.Join(w.dir, "tmp"))
+		return []string{"TMP=" + w.temp(), "TEMP=" + w.temp()}
 	}
-	return append(env, "TMPDIR="+filepath.Join(w.dir, "tmp"))
+	return []string{"TMPDIR=" + w.temp()}
 }
