@@ -41,8 +41,13 @@ type Tests struct {
 	Race  bool   // build with the race detector
 	Short bool   // go test -short
 	NoVet bool   // leave go vet out
-	Count int    // runs of each test; 0 is 1. Results are never taken from go's test cache.
+	Count int    // runs of each test; 0 is 1
 	Run   string // go test -run
+
+	// Cached lets go answer from its test cache where tests of the very same code passed before (`go help test`), for
+	// questions about many exercises at once. Else every test runs, each time. The tests then use the system's temp folder,
+	// since a new one for each run would be a new question. Count must be 0.
+	Cached bool
 
 	GOOS string // system to build for; "" is this one
 	Exec string // program that starts the test binary (go test -exec)
@@ -101,7 +106,11 @@ func (t Tests) do(ctx context.Context, exercises []*Exercise) (results []*Result
 	for _, e := range exercises {
 		arguments = append(arguments, "./exercises/"+e.ID)
 	}
-	command := work.goCommand(ctx, t.Env, arguments...)
+	env := t.Env
+	if !t.Cached {
+		env = append(work.tempVariables(), env...)
+	}
+	command := work.goCommand(ctx, env, arguments...)
 	command.Stdout = reader
 	stderr := &tail{}
 	command.Stderr = stderr
@@ -120,7 +129,10 @@ func (t Tests) flags() []string {
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
-	flags := []string{"-count=" + strconv.Itoa(max(t.Count, 1)), "-timeout=" + timeout.String()}
+	flags := []string{"-timeout=" + timeout.String()}
+	if !t.Cached {
+		flags = append(flags, "-count="+strconv.Itoa(max(t.Count, 1)))
+	}
 	if t.Race {
 		flags = append(flags, "-race")
 	}

@@ -119,10 +119,10 @@ func (w *workspace) environment() []string {
 	if w.goos != runtime.GOOS {
 		env = append(env, "CGO_ENABLED=0")
 	}
-	return append(env, w.tempVariables()...)
+	return env
 }
 
-// temp is the folder for go's own work and for what tests and demos put into temp folders.
+// temp is the folder for go's own work and, with tempVariables, for what tests and demos put into temp folders.
 func (w *workspace) temp() string { return filepath.Join(w.dir, "tmp") }
 
 func (w *workspace) tempVariables() []string {
