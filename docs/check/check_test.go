@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,10 +29,7 @@ func folder(t *testing.T, files map[string]string) (root string, names []string)
 
 func TestTopLevel(t *testing.T) {
 	t.Parallel()
-	var good []string
-	for _, entry := range topLevel {
-		good = append(good, entry)
-	}
+	good := slices.Clone(topLevel)
 	require.NoError(t, checkTopLevel(append(good, "docs/check/main.go")))
 	require.ErrorContains(t, checkTopLevel(append(good, "scripts/x.sh")), "scripts does not belong there")
 	require.ErrorContains(t, checkTopLevel(good[1:]), good[0]+" is missing")

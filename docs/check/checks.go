@@ -74,12 +74,10 @@ func moduleChecks(root string, modules []string) []check {
 	var checks []check
 	for _, module := range modules {
 		folder := filepath.Join(root, filepath.FromSlash(module))
-		checks = append(checks,
-			goCheck("tidy "+module, "run: go -C "+module+" mod tidy", folder, nil, "mod", "tidy", "-diff"),
-			goCheck("verify "+module, "a module in the cache is not what go.sum says: go clean -modcache", folder, nil, "mod", "verify"),
-		)
+		checks = append(checks, goCheck("tidy "+module, "run: go -C "+module+" mod tidy", folder, nil, "mod", "tidy", "-diff"))
 	}
-	return checks
+	// Only the root: `go mod verify` has no hash for a module that is replaced by a folder, as the others replace the root.
+	return append(checks, goCheck("verify", "a module in the cache is not what go.sum says: go clean -modcache", root, nil, "mod", "verify"))
 }
 
 func goCheck(name, do, folder string, variables []string, arguments ...string) check {
