@@ -64,7 +64,7 @@ func (d Demo) build(ctx context.Context, work *workspace) (string, error) {
 		}
 		arguments = append(arguments, "-overlay="+overlay)
 	}
-	command := work.goCommand(ctx, d.Env, append(arguments, "./exercises/"+d.Exercise.ID+"/race")...)
+	command := work.goCommand(ctx, append(work.tempVariables(), d.Env...), append(arguments, "./exercises/"+d.Exercise.ID+"/race")...)
 	said := &tail{}
 	command.Stdout, command.Stderr = said, said
 	if err := runGo(ctx, command); err != nil {

@@ -183,6 +183,23 @@ func TestSeveralExercisesInOneGo(t *testing.T) {
 	assert.Equal(t, []string{"exercises/03_three/double.go:3:33: undefined: m"}, results[0].CompilerLines)
 }
 
+// Whoever asks a second time about code that passed gets go's answer, not a new run, also where a test uses temp folders.
+func TestCached(t *testing.T) {
+	t.Parallel()
+	e := find(t, fakeBook(t, files{
+		"exercises/01_one/one.go":      "package one\n",
+		"exercises/01_one/one_test.go": "package one_test\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestX(t *testing.T) { t.Log(t.TempDir(), os.TempDir()) }\n",
+	}), "1")
+	for _, cached := range []bool{false, true} {
+		result := do(t, workbook.Tests{Exercise: e, NoVet: true, Cached: true})
+		assert.Equal(t, workbook.Passed, result.Status)
+		require.Len(t, result.Tests, 1)
+		assert.Equal(t, cached, strings.Contains(result.Output, "(cached)"), result.Output)
+	}
+	result := do(t, workbook.Tests{Exercise: e, NoVet: true})
+	assert.NotContains(t, result.Output, "(cached)")
+}
+
 // A learner's shell may hold settings for other work.
 func TestForeignEnvironment(t *testing.T) {
 	e := find(t, fakeBook(t, lesson("01_one", "Part One, Files")), "1")

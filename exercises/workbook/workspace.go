@@ -114,7 +114,7 @@ func (w *workspace) environment() []string {
 	}
 	env := []string{
 		"GOFLAGS=" + flags, "GOWORK=off", "GO111MODULE=on", "GOOS=" + w.goos, "GOARCH=" + runtime.GOARCH,
-		"GOTMPDIR=" + w.temp(), "PWD=" + w.root,
+		"PWD=" + w.root,
 	}
 	if w.goos != runtime.GOOS {
 		env = append(env, "CGO_ENABLED=0")
@@ -125,9 +125,10 @@ func (w *workspace) environment() []string {
 // temp is the folder for go's own work and, with tempVariables, for what tests and demos put into temp folders.
 func (w *workspace) temp() string { return filepath.Join(w.dir, "tmp") }
 
+// tempVariables make the workspace the temp folder of go and of what it starts; t.TempDir looks at GOTMPDIR first.
 func (w *workspace) tempVariables() []string {
 	if runtime.GOOS == "windows" {
-		return []string{"TMP=" + w.temp(), "TEMP=" + w.temp()}
+		return []string{"GOTMPDIR=" + w.temp(), "TMP=" + w.temp(), "TEMP=" + w.temp()}
 	}
-	return []string{"TMPDIR=" + w.temp()}
+	return []string{"GOTMPDIR=" + w.temp(), "TMPDIR=" + w.temp()}
 }
