@@ -1,0 +1,211 @@
+package seektruncate_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"example/turnstile/exercises/03_seek_truncate"
+	"example/turnstile/lessons/lab"
+)
+
+func TestAppendLineAddsWholeLines(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, old string
+		missing   bool
+		lines     []string
+		want      string
+	}{
+		{name: "to a log that is not there yet", missing: true, lines: []string{"alice took bracket.step"}, want: "alice took bracket.step\n"},
+		{name: "behind the lines that are there", old: "alice took bracket.step\n", lines: []string{"bob took hinge.step", "", "alice gave bracket.step"},
+			want: "alice took bracket.step\nbob took hinge.step\n\nalice gave bracket.step\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "checkouts.log")
+			if !c.missing {
+				path = lab.WriteFile(t, "checkouts.log", c.old)
+			}
+			lesson := lab.Lesson{
+				Says:  "AppendLine did not add each line once, at the end, with a newline",
+				Did:   fmt.Sprintf("%d calls of AppendLine, one after the other, by one process", len(c.lines)),
+				Means: "the log does not tell who took which part",
+				Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+			}
+			for _, line := range c.lines {
+				lab.RequireNoError(t, seektruncate.AppendLine(path, line), lesson)
+			}
+			lab.RequireFile(t, path, c.want, lesson)
+		})
+	}
+
+	t.Run("but not two for one", func(t *testing.T) {
+		t.Parallel()
+		const old = "alice took bracket.step\n"
+		path := lab.WriteFile(t, "checkouts.log", old)
+		lesson := lab.Lesson{
+			Says:  "AppendLine took a text with a newline for one line",
+			Did:   `AppendLine was given "bob took hinge.step⏎alice gave bracket.step"`,
+			Means: "one call forges two entries: the log says that Alice gave back what she still has",
+			Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+		}
+		err := seektruncate.AppendLine(path, "bob took hinge.step\nalice gave bracket.step")
+		lab.RequireError(t, err, lesson)
+		lab.RequireFile(t, path, old, lesson)
+	})
+}
+
+// logLine is line number n of one writer, padded to the given length. Every line of a crowd is different, and no part of
+// one can be taken for another.
+func logLine(writer string, n, length int) string {
+	line := fmt.Sprintf("%s took part %04d ", writer, n)
+	return line + strings.Repeat(writer[:1], max(0, length-len(line)))
+}
+
+// appendLines appends its lines, or until one fails.
+func appendLines(w *lab.Worker) error {
+	path, writer, count, length := w.Arg(0), w.Arg(1), w.Int(2), w.Int(3)
+	for n := range count {
+		if err := seektruncate.AppendLine(path, logLine(writer, n, length)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestAppendLineLosesNoLine(t *testing.T) {
+	t.Parallel()
+	skipUnderWine(t)
+	for _, c := range []struct {
+		name          string
+		count, length int
+	}{
+		{"short lines", 1500, 30},
+		{"lines longer than a page", 300, 6000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// Not parallel: two crowds at once would only wait for each other.
+			const enough, mostRounds = 300, 10
+			for met, round := 0, 0; met < enough && round < mostRounds; round++ {
+				met += crowd(t, c.count, c.length)
+			}
+		})
+	}
+}
+
+// crowd lets four processes append to a new log at once and demands every line of each. It returns how often the log
+// changes from one writer to another: on a busy machine processes that started together may yet run one after the other.
+func crowd(t *testing.T, count, length int) (met int) {
+	t.Helper()
+	path := lab.Path(t, "checkouts.log")
+	writers := []string{"alice", "bob", "carol", "dave"}
+	var processes []*lab.Process
+	for _, writer := range writers {
+		processes = append(processes, lab.Launch(t, lab.Options{Hold: true}, "append", path, writer, fmt.Sprint(count), fmt.Sprint(length)))
+	}
+	for _, p := range processes {
+		p.Continue()
+	}
+	lesson := lab.Lesson{
+		Says:  "AppendLine lost lines, or tore them, when four processes appended at once",
+		Did:   fmt.Sprintf("4 processes appended %d lines of %d bytes each; every call returned nil", count, length),
+		Means: "the log has forgotten who took which part, and nobody was told",
+		Read:  `lessons/03_seek_truncate, "The end of the file moves"`,
+	}
+	for _, p := range processes {
+		lab.RequireNoError(t, p.Wait(lesson), lesson)
+	}
+	return requireLines(t, path, writers, count, length, lesson)
+}
+
+// requireLines demands that the log holds every line of every writer once, and nothing else. The order is nobody's promise.
+// It returns how often the writer changes from one line to the next.
+func requireLines(t *testing.T, path string, writers []string, count, length int, lesson lab.Lesson) (changes int) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	lab.RequireNoError(t, err, lesson)
+	missing := make(map[string]bool)
+	for _, writer := range writers {
+		for n := range count {
+			missing[logLine(writer, n, length)] = true
+		}
+	}
+	strange, example, previous := 0, "", ""
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(content), "\n"), "\n") {
+		if missing[line] {
+			delete(missing, line)
+			if line[:1] != previous {
+				changes++
+			}
+			previous = line[:1]
+		} else if strange++; strange == 1 {
+			example = line
+		}
+	}
+	lesson.Expected = fmt.Sprintf("%d whole lines and nothing else", len(writers)*count)
+	lesson.Found = fmt.Sprintf("%d whole lines; %d are gone", len(writers)*count-len(missing), len(missing))
+	if strange > 0 {
+		lesson.Found += fmt.Sprintf("; %d that nobody wrote, the first: %s", strange, lab.Show([]byte(example)))
+	}
+	lab.Require(t, len(missing) == 0 && strange == 0, lesson)
+	return changes
+}
+
+// appendWithoutRoom calls AppendLine in a process that may write no file beyond a length: once, or again and again until
+// told to stop. It reports the first call.
+func appendWithoutRoom(w *lab.Worker) error {
+	path, limit, line, times := w.Arg(0), w.Int(1), w.Arg(2), w.Int(3)
+	if err := lab.LimitFileSize(int64(limit)); err != nil {
+		return err
+	}
+	for n := range times {
+		if err := seektruncate.AppendLine(path, line); err == nil {
+			return w.Result(outcomeOf(nil))
+		} else if n == times-1 {
+			return w.Result(outcomeOf(err))
+		}
+	}
+	return nil
+}
+
+func TestAppendLineReportsAHalfLine(t *testing.T) {
+	t.Parallel()
+	skipWithoutFileSizeLimit(t)
+	const old = "alice took bracket.step\n"
+	path := lab.WriteFile(t, "checkouts.log", old)
+	worker := lab.Start(t, "append without room", path, fmt.Sprint(len(old)+7), "bob took hinge.step", "1")
+	lesson := lab.Lesson{
+		Says:     "AppendLine said nothing of a line that could not be written",
+		Did:      "AppendLine ran in a process that could add 7 bytes to the file; the line has 19",
+		Expected: "an error",
+		Found:    "no error",
+		Means:    "Bob works on a part that, by the log, he never took",
+		Read:     `lessons/03_seek_truncate, "Half a line"`,
+	}
+	var call outcome
+	worker.Result(&call, lesson)
+	lab.Require(t, call.Failed, lesson)
+}
+
+func TestAppendLineNeverCutsTheLog(t *testing.T) {
+	t.Parallel()
+	skipWithoutFileSizeLimit(t)
+	const count, length, attempts = 1200, 30, 1200
+	path := lab.WriteFile(t, "checkouts.log", "")
+	// Bob's process may not write a single byte. Alice's alone adds lines, so nobody can overwrite her.
+	bob := lab.Launch(t, lab.Options{Hold: true}, "append without room", path, "0", "bob took hinge.step", fmt.Sprint(attempts))
+	alice := lab.Launch(t, lab.Options{Hold: true}, "append", path, "alice", fmt.Sprint(count), fmt.Sprint(length))
+	lesson := lab.Lesson{
+		Says:  "AppendLine took another process's lines out of the log when it could not write its own",
+		Did:   fmt.Sprintf("Alice's process appended %d lines, while every write of Bob's process failed", count),
+		Means: "one program without room on the disk erases what others have written",
+		Read:  `lessons/03_seek_truncate, "Half a line"`,
+	}
+	bob.Continue()
+	alice.Continue()
+	lab.RequireNoError(t, alice.Wait(lesson), lesson)
+	lab.RequireNoError(t, bob.Wait(lesson), lesson)
+	requireLines(t, path, []string{"alice"}, count, length, lesson)
+}
