@@ -1,0 +1,217 @@
+package close_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"testing"
+
+	"example/turnstile/lessons/lab"
+	"github.com/stretchr/testify/require"
+)
+
+// workers run in processes of their own; files for one system add theirs.
+var workers = lab.Workers{
+	"leave":               leave,
+	"keep only the path":  keepNothing,
+	"keep the file":       keepFile,
+	"panic elsewhere":     panicElsewhere,
+	"stand with a defer":  standWithADefer,
+	"buffer and then die": bufferAndDie,
+}
+
+func TestMain(m *testing.M) { lab.Main(m, workers) }
+
+// Source: Go specification, "Defer statements": deferred functions run immediately before the surrounding function
+// returns, in the reverse order they were deferred.
+func Example_deferOrder() {
+	checkOut := func() {
+		fmt.Println("open locks.json")
+		defer fmt.Println("close locks.json")
+
+		fmt.Println("open history.log")
+		defer fmt.Println("close history.log")
+
+		fmt.Println("write both")
+	}
+	checkOut()
+	// Output:
+	// open locks.json
+	// open history.log
+	// write both
+	// close history.log
+	// close locks.json
+}
+
+// Source for all: Go specification, "Defer statements", "Return statements" and "Handling panics"; runtime.Goexit.
+func TestDefer(t *testing.T) {
+	t.Parallel()
+
+	t.Run("a deferred call runs when the function ends, not when the loop goes on", func(t *testing.T) {
+		t.Parallel()
+		var log []string
+		func() {
+			for _, part := range []string{"bracket", "gear"} {
+				log = append(log, "open "+part)
+				defer func() { log = append(log, "close "+part) }()
+			}
+			log = append(log, "after the loop")
+		}()
+		require.Equal(t, []string{"open bracket", "open gear", "after the loop", "close gear", "close bracket"}, log)
+	})
+
+	// Source: Go specification, "For statements with range clause", and the doc of package iter: a defer in the loop's body
+	// belongs to the function around the loop, although the body is called by the iterator.
+	t.Run("a loop over a function is no exception", func(t *testing.T) {
+		t.Parallel()
+		parts := func(yield func(string) bool) { _ = yield("bracket") && yield("gear") }
+		var log []string
+		func() {
+			for part := range parts {
+				defer func() { log = append(log, "close "+part) }()
+			}
+			log = append(log, "after the loop")
+		}()
+		require.Equal(t, []string{"after the loop", "close gear", "close bracket"}, log)
+	})
+
+	t.Run("defer remembers the file that the variable held at that line", func(t *testing.T) {
+		t.Parallel()
+		first, second := lab.WriteFile(t, "first", ""), lab.WriteFile(t, "second", "")
+		var left *os.File
+		func() {
+			f, err := os.Open(first)
+			require.NoError(t, err)
+			defer f.Close()
+			f, err = os.Open(second)
+			require.NoError(t, err)
+			left = f
+		}()
+		requireOpen(t, false, first)
+		requireOpen(t, true, second)
+		require.NoError(t, left.Close())
+	})
+
+	t.Run("a deferred function can change a result that has a name", func(t *testing.T) {
+		t.Parallel()
+		named := func() (err error) {
+			defer func() { err = fs.ErrClosed }()
+			return nil
+		}
+		require.Equal(t, fs.ErrClosed, named())
+	})
+
+	t.Run("a result without a name is copied before the deferred function runs", func(t *testing.T) {
+		t.Parallel()
+		unnamed := func() error {
+			var err error
+			defer func() { err = fs.ErrClosed }() //nolint:ineffassign // that is the mistake
+			return err
+		}
+		require.NoError(t, unnamed())
+	})
+
+	t.Run("deferred calls run on a panic, and the panic goes on", func(t *testing.T) {
+		t.Parallel()
+		closed := false
+		require.PanicsWithValue(t, "no such part", func() {
+			defer func() { closed = true }()
+			panic("no such part")
+		})
+		require.True(t, closed)
+	})
+
+	t.Run("deferred calls run when the goroutine ends itself", func(t *testing.T) {
+		t.Parallel()
+		closed := make(chan bool, 1)
+		go func() {
+			defer func() { closed <- recover() == nil }() // Goexit is no panic: there is nothing to recover
+			runtime.Goexit()
+		}()
+		require.True(t, <-closed)
+	})
+
+	// Source: os.File methods return ErrInvalid for a nil receiver (os/file_posix.go, checkValid; os.File.Close).
+	t.Run("Close without a file is an error, not a panic", func(t *testing.T) {
+		t.Parallel()
+		f, err := os.Open(lab.Path(t, "missing.json"))
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		require.Nil(t, f)
+		require.ErrorIs(t, f.Close(), fs.ErrInvalid)
+	})
+}
+
+// Deferred calls are the program's own business: what ends the process as a whole runs none.
+func TestDeferAndTheEndOfTheProcess(t *testing.T) {
+	t.Parallel()
+	ends := func(t *testing.T, how string) (marker string) {
+		t.Helper()
+		marker = lab.Path(t, "deferred")
+		_ = lab.Run(t, "leave", how, marker) // how a process ended that was told to die is no news
+		return marker
+	}
+
+	// The counter-check: without it the facts below would also hold for a worker that never defers.
+	t.Run("a function that returns runs them", func(t *testing.T) {
+		t.Parallel()
+		require.FileExists(t, ends(t, "return"))
+	})
+
+	// Source: os.Exit: "The program terminates immediately; deferred functions are not run."
+	t.Run("os.Exit runs no deferred call", func(t *testing.T) {
+		t.Parallel()
+		require.NoFileExists(t, ends(t, "os.Exit"))
+	})
+
+	// Source: log.Fatal is equivalent to Print followed by a call to os.Exit(1).
+	t.Run("log.Fatal runs no deferred call", func(t *testing.T) {
+		t.Parallel()
+		require.NoFileExists(t, ends(t, "log.Fatal"))
+	})
+
+	// Source: Go specification, "Handling panics": the program ends when the panicking goroutine's own deferred functions have run.
+	t.Run("a panic in another goroutine runs none of yours", func(t *testing.T) {
+		t.Parallel()
+		marker := lab.Path(t, "deferred")
+		require.Error(t, lab.Run(t, "panic elsewhere", marker))
+		require.NoFileExists(t, marker)
+	})
+
+	t.Run("a process that is killed runs none", func(t *testing.T) {
+		t.Parallel()
+		marker := lab.Path(t, "deferred")
+		worker := lab.Start(t, "stand with a defer", marker)
+		worker.Reached("the call is deferred")
+		worker.Kill()
+		require.NoFileExists(t, marker)
+	})
+}
+
+func leaveMarker(path string) { _ = os.WriteFile(path, nil, 0o600) }
+
+func leave(w *lab.Worker) error {
+	defer leaveMarker(w.Arg(1))
+	exits[w.Arg(0)]()
+	return nil
+}
+
+func panicElsewhere(w *lab.Worker) error {
+	defer leaveMarker(w.Arg(0))
+	go panic(errors.New("in a goroutine that nobody waits for"))
+	select {}
+}
+
+func standWithADefer(w *lab.Worker) error {
+	defer leaveMarker(w.Arg(0))
+	w.Reached("the call is deferred")
+	return nil
+}
+
+func requireOpen(t *testing.T, want bool, path string) {
+	t.Helper()
+	open, err := lab.IsOpen(path)
+	require.NoError(t, err)
+	require.Equal(t, want, open, "is %s open?", path)
+}

@@ -1,0 +1,131 @@
+package close_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"example/turnstile/lessons/lab"
+	"github.com/stretchr/testify/require"
+)
+
+// What the text says of Python, asked of the Python on this machine.
+// Source: The Python Language Reference, 8.5 "The with statement" and 3.3.9 "With Statement Context Managers"; the library's
+// contextlib, io, sys.exit and os._exit.
+func TestPython(t *testing.T) {
+	t.Parallel()
+	python := findPython(t)
+	tests := []struct{ name, code, prints string }{
+		{
+			"with closes and lets the exception go on", `
+try:
+    with open(path, "w") as f:
+        raise ValueError("taken")
+except ValueError as e:
+    print(f.closed, e)`, "True taken",
+		},
+		{
+			"with swallows an exception only if __exit__ returns something true", `
+class Quiet:
+    def __enter__(self): return self
+    def __exit__(self, kind, value, trace): return True
+with Quiet():
+    raise ValueError("taken")
+print("went on")`, "went on",
+		},
+		{
+			"contextlib.closing calls close at the end of the block", `
+import contextlib
+class Part:
+    def close(self): print("closed")
+with contextlib.closing(Part()):
+    print("inside")`, "inside\nclosed",
+		},
+		{
+			"ExitStack leaves in the reverse order, as defer does", `
+import contextlib
+with contextlib.ExitStack() as stack:
+    stack.callback(print, "first")
+    stack.callback(print, "second")`, "second\nfirst",
+		},
+		{
+			"a with in a loop closes in every turn", `
+seen = []
+for i in range(3):
+    with open(path, "w") as f:
+        seen.append(f)
+    print(seen[-1].closed, end=" ")`, "True True True",
+		},
+		{
+			"close flushes the buffer", `
+f = open(path, "w")
+f.write("bracket.step alice")
+before = open(path).read()
+f.close()
+print(len(before), len(open(path).read()))`, "0 18",
+		},
+		{
+			"close may be called twice", `
+f = open(path, "w")
+f.close()
+f.close()
+print("no error")`, "no error",
+		},
+		{
+			"sys.exit is an exception, and with closes", `
+import sys
+class Part:
+    def __enter__(self): return self
+    def __exit__(self, *how): print("closed")
+with Part():
+    sys.exit()`, "closed",
+		},
+		{
+			"os._exit closes nothing", `
+import os
+class Part:
+    def __enter__(self): return self
+    def __exit__(self, *how): print("closed", flush=True)
+with Part():
+    print("inside", flush=True)
+    os._exit(0)`, "inside",
+		},
+		{
+			"an exception in __exit__ remembers the one of the block", `
+class Part:
+    def __enter__(self): return self
+    def __exit__(self, *how): raise OSError("close failed")
+try:
+    with Part():
+        raise ValueError("taken")
+except OSError as e:
+    print(e, "|", e.__context__)`, "close failed | taken",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			code := "import sys\npath = sys.argv[1]" + test.code
+			out, err := exec.CommandContext(t.Context(), python, "-I", "-c", code, lab.Path(t, "locks.json")).CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			require.Equal(t, test.prints, strings.TrimSpace(strings.ReplaceAll(string(out), "\r\n", "\n")))
+		})
+	}
+}
+
+// findPython asks the first Python that it finds for its version and its own path: a shim or a page of a store may bear the name.
+func findPython(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"python3", "python"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		out, err := exec.CommandContext(t.Context(), path, "-I", "-c", "import sys; print(sys.version_info[0], sys.executable, end='')").Output()
+		if executable, is3 := strings.CutPrefix(string(out), "3 "); err == nil && is3 {
+			return executable
+		}
+	}
+	t.Skip("no Python 3 on this machine: what the text says of Python is checked where there is one")
+	return ""
+}
