@@ -1,0 +1,207 @@
+package atomicreplace_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"example/turnstile/lessons/lab"
+)
+
+const theSteps = `lessons/06_atomic_replace, "The steps"`
+
+// killAtEachStep kills the writer as it is about to make the system call, which then does not happen.
+func killAtEachStep(t *testing.T) {
+	tests := []struct{ name, call, when string }{
+		// The first write of the worker's main thread tells the parent that it is there; the next is WriteFile's.
+		{name: "killed at the write", call: "write,pwrite64,writev", when: "2"},
+		{name: "killed at the first fsync", call: "fsync,fdatasync", when: "1"},
+		{name: "killed at the rename", call: "rename,renameat,renameat2", when: "1"},
+		{name: "killed at the second fsync", call: "fsync,fdatasync", when: "2"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "locks.json", before)
+			wrap, _ := lab.Strace(t, "--seccomp-bpf", "-e", "trace="+test.call, "-e", "inject="+test.call+":signal=SIGKILL:when="+test.when)
+			writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write", path, "0")
+			_ = writer.Wait() // killed, or done if it makes no such call
+			requireOldOrNew(t, path, "the process was "+test.name+" of WriteFile", before, after)
+		})
+	}
+}
+
+// A systemCall is one line of strace's log.
+type systemCall struct {
+	name, line string
+	paths      []string // the file behind each descriptor and each path argument, in order
+	injected   bool
+}
+
+var (
+	callLine = regexp.MustCompile(`^\d+ +(\w+)\((.*)`)
+	argument = regexp.MustCompile(`(?:AT_FDCWD|\d+)<([^>]*)>(?:, "((?:[^"\\]|\\.)*)")?|^"((?:[^"\\]|\\.)*)"|, "((?:[^"\\]|\\.)*)"`)
+)
+
+// calls reads a log that strace wrote with -y.
+func calls(t *testing.T, log string) []systemCall {
+	t.Helper()
+	text, err := os.ReadFile(log)
+	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not read strace's log"})
+	var found []systemCall
+	for line := range strings.Lines(string(text)) {
+		match := callLine.FindStringSubmatch(strings.TrimSpace(line))
+		if match == nil {
+			continue
+		}
+		call := systemCall{name: match[1], line: match[0], injected: strings.Contains(line, "(INJECTED)")}
+		for _, part := range argument.FindAllStringSubmatch(match[2], -1) {
+			base, name := part[1], part[2]+part[3]+part[4]
+			switch {
+			case name == "":
+				call.paths = append(call.paths, base)
+			case filepath.IsAbs(name) || base == "":
+				call.paths = append(call.paths, filepath.Clean(name))
+			default:
+				call.paths = append(call.paths, filepath.Join(base, name))
+			}
+		}
+		found = append(found, call)
+	}
+	return found
+}
+
+// TestTheDiskIsAsked looks at the system calls of one WriteFile: what a power cut leaves cannot be seen by killing a process.
+func TestTheDiskIsAsked(t *testing.T) {
+	t.Parallel()
+
+	t.Run("for the bytes before the rename, for the name after it", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", before)
+		seen := trace(t, path)
+
+		renamed, temp := -1, ""
+		for i, call := range seen {
+			if strings.HasPrefix(call.name, "rename") && len(call.paths) >= 2 && call.paths[1] == path {
+				renamed, temp = i, call.paths[0]
+			}
+		}
+		lab.Require(t, renamed >= 0, lab.Lesson{
+			Says: "WriteFile renames nothing over the file", Did: "WriteFile under strace, which shows its system calls", Expected: "a rename of a complete temporary file to locks.json",
+			Found: "no such call", Means: "there is no single step that turns the old content into the new one", Read: theSteps,
+		})
+		lab.Require(t, durableBytes(seen[:renamed], temp), lab.Lesson{
+			Says: "WriteFile renames a file whose bytes the disk has not got yet", Did: "WriteFile under strace, which shows its system calls",
+			Expected: "write, then fsync of the temporary file, then rename", Found: names(seen, path, temp),
+			Means: "a power cut keeps the new name and loses the bytes: an empty list of locks, minutes after the program said \"saved\"", Read: `lessons/06_atomic_replace, "What a power cut leaves"`,
+		})
+		lab.Require(t, synced(seen[renamed:], filepath.Dir(path)) >= 0, lab.Lesson{
+			Says: "WriteFile does not ask the disk for the new name", Did: "WriteFile under strace, which shows its system calls",
+			Expected: "fsync of the folder after the rename", Found: names(seen, path, temp),
+			Means: "WriteFile said nil, and after a power cut the old list of locks is back", Read: `lessons/06_atomic_replace, "What a power cut leaves"`,
+		})
+	})
+
+	for _, test := range []struct{ name, when string }{{"its first no is believed", "1"}, {"its second no is believed", "2"}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "locks.json", before)
+			wrap, log := lab.Strace(t, "-y", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when="+test.when)
+			writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write", path, "0")
+			var o outcome
+			writer.Result(&o)
+			if err := writer.Wait(); err != nil {
+				lab.Fail(t, lab.Lesson{Says: "the worker died", Found: err.Error()})
+			}
+			for _, call := range calls(t, log) {
+				if call.injected && len(call.paths) > 0 {
+					requireRefusalBelieved(t, path, call.paths[0], o)
+				}
+			}
+		})
+	}
+}
+
+// requireRefusalBelieved demands the right answer to an fsync of the file named synced that failed with EIO.
+func requireRefusalBelieved(t *testing.T, path, synced string, o outcome) {
+	t.Helper()
+	if synced == filepath.Dir(path) {
+		lab.Require(t, o.NotDurable, lab.Lesson{
+			Says: "WriteFile hides that its rename may not last", Did: "fsync of the folder, after the rename, failed with EIO", Expected: "an error that matches ErrNotDurable",
+			Found: orNil(o.Error), Means: "a power cut may bring the old list of locks back, and nobody was told", Read: whenAStepFails,
+		})
+		lab.RequireFile(t, path, after, lab.Lesson{Says: "WriteFile took a done rename back", Did: "fsync of the folder failed with EIO", Means: "there is no safe way back: readers have seen the new content", Read: whenAStepFails})
+	} else {
+		did := "fsync of the temporary file failed once with EIO"
+		lab.Require(t, o.Error != "" && !o.NotDurable, lab.Lesson{
+			Says: "WriteFile takes an fsync that failed for one that worked", Did: did, Expected: "an error, and the old content", Found: orNil(o.Error),
+			Means: "the system may have thrown the new bytes away; the next fsync says nil all the same", Read: whenAStepFails,
+		})
+		lab.RequireFile(t, path, before, lab.Lesson{Says: "WriteFile put a file in place that the disk had refused", Did: did, Means: "the old content was good, the new may be lost", Read: whenAStepFails})
+	}
+	requireAlone(t, path, lab.Lesson{Says: "A failed WriteFile left its temporary file behind", Did: "an fsync failed with EIO", Read: whenAStepFails})
+}
+
+func orNil(text string) string {
+	if text == "" {
+		return "nil"
+	}
+	return text
+}
+
+// trace returns the file system calls of one WriteFile.
+func trace(t *testing.T, path string) []systemCall {
+	t.Helper()
+	wrap, log := lab.Strace(t, "-y", "--seccomp-bpf", "-e", "trace=openat,write,pwrite64,writev,fsync,fdatasync,rename,renameat,renameat2")
+	writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write", path, "0")
+	var o outcome
+	writer.Result(&o)
+	if err := writer.Wait(); err != nil || o.Error != "" {
+		lab.Fail(t, lab.Lesson{Says: "WriteFile failed although nothing stood in its way", Did: "WriteFile under strace", Found: o.Error, Read: theSteps})
+	}
+	return calls(t, log)
+}
+
+// synced returns the index of the last fsync or fdatasync of path, or -1.
+func synced(seen []systemCall, path string) int {
+	return last(seen, func(c systemCall) bool {
+		return (c.name == "fsync" || c.name == "fdatasync") && len(c.paths) > 0 && c.paths[0] == path
+	})
+}
+
+// durableBytes reports whether temp was synced after the last write to it, or opened so that every write is (O_SYNC, O_DSYNC).
+func durableBytes(seen []systemCall, temp string) bool {
+	written := last(seen, func(c systemCall) bool {
+		return strings.Contains(c.name, "write") && len(c.paths) > 0 && c.paths[0] == temp
+	})
+	always := last(seen, func(c systemCall) bool {
+		return c.name == "openat" && len(c.paths) > 0 && c.paths[0] == temp && (strings.Contains(c.line, "O_SYNC") || strings.Contains(c.line, "O_DSYNC"))
+	})
+	return always >= 0 || synced(seen, temp) > written
+}
+
+func last(seen []systemCall, is func(systemCall) bool) int {
+	for i := len(seen) - 1; i >= 0; i-- {
+		if is(seen[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// names tells the calls on the temporary file, the target and the folder in order.
+func names(seen []systemCall, path, temp string) string {
+	var told []string
+	for _, call := range seen {
+		for _, p := range call.paths {
+			what, known := map[string]string{temp: "temp", path: filepath.Base(path), filepath.Dir(path): "folder"}[p]
+			if known {
+				told = append(told, call.name+" "+what)
+				break
+			}
+		}
+	}
+	return strings.Join(told, ", ")
+}

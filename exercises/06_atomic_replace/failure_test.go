@@ -1,0 +1,122 @@
+package atomicreplace_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"example/turnstile/exercises/06_atomic_replace"
+	"example/turnstile/lessons/lab"
+)
+
+const whenAStepFails = `lessons/06_atomic_replace, "When a step fails"`
+
+func TestAFailedWriteChangesNothing(t *testing.T) {
+	t.Parallel()
+
+	t.Run("the disk is full", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows has no limit on the size of a process's files, which plays the full disk here")
+		}
+		path := lab.WriteFile(t, "locks.json", before)
+		writer := lab.Start(t, "write", path, "4000", "8192") // 100 KB into a file that may have 8
+		did := "the disk took 8,192 bytes of a longer document and refused the rest"
+
+		var o outcome
+		writer.Result(&o)
+		lab.RequireFile(t, path, before, lab.Lesson{
+			Says: "WriteFile failed half way and took the old content with it", Did: did,
+			Means: "the disk is full, and now the list of locks is gone too", Read: whenAStepFails,
+		})
+		lab.Require(t, o.Error != "", lab.Lesson{
+			Says: "WriteFile says nil for a write that failed", Did: did, Expected: "an error", Found: "nil",
+			Means: "the program tells its user that the change is saved, and it is not", Read: whenAStepFails,
+		})
+		requireAlone(t, path, lab.Lesson{Says: "A failed WriteFile left its temporary file behind", Did: did, Read: whenAStepFails})
+	})
+
+	t.Run("a folder stands at the path", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		inside := filepath.Join(path, "bracket.step")
+		lab.RequireNoError(t, os.Mkdir(path, 0o700), lab.Lesson{Says: "the test could not make its own folder"})
+		lab.RequireNoError(t, os.WriteFile(inside, []byte("solid"), 0o600), lab.Lesson{Says: "the test could not write its own file"})
+		did := "WriteFile where a folder with a file in it has that name"
+
+		err := atomicreplace.WriteFile(path, []byte(after), 0o644)
+		lab.RequireError(t, err, lab.Lesson{
+			Says: "WriteFile says nil for a write that cannot be done", Did: did,
+			Means: "the program tells its user that the change is saved, and it is not", Read: whenAStepFails,
+		})
+		lab.RequireFile(t, inside, "solid", lab.Lesson{Says: "WriteFile removed what was in its way", Did: did, Means: "a folder of the user's work is gone", Read: whenAStepFails})
+		requireAlone(t, path, lab.Lesson{Says: "A failed WriteFile left its temporary file behind", Did: did, Read: whenAStepFails})
+	})
+}
+
+func TestTheTempFileStandsBesideTheTarget(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "locks.json", before)
+	nowhere := filepath.Join(t.TempDir(), "nowhere")
+	writer := lab.Launch(t, lab.Options{Env: []string{"TMPDIR=" + nowhere, "TMP=" + nowhere, "TEMP=" + nowhere}}, "write", path, "0")
+
+	var o outcome
+	writer.Result(&o)
+	lab.RequireEqual(t, "", o.Error, lab.Lesson{
+		Says: "WriteFile needs the system's folder for temporary files", Did: "WriteFile in a process whose TMPDIR names a folder that is not there",
+		Expected: "no error: the temporary file belongs beside locks.json", Found: o.Error,
+		Means: "that folder is often another file system (tmpfs), and a rename does not cross file systems: on such a machine no save succeeds",
+		Read:  `lessons/06_atomic_replace, "A name of its own for each write"`,
+	})
+}
+
+func TestALinkIsFollowed(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		// place makes the folders below dir, the link's own path and the path of the file that it leads to.
+		link, points, file string
+		exists             bool
+	}{
+		{name: "to a file in another folder", link: "links/locks.json", points: filepath.Join("..", "data", "locks.json"), file: "data/locks.json", exists: true},
+		{name: "to a file that is not there yet", link: "links/locks.json", points: filepath.Join("..", "data", "locks.json"), file: "data/locks.json"},
+		{name: "in a folder that is itself reached by a link", link: "shortcut/locks.json", points: filepath.Join("..", "real.json"), file: "deep/real.json", exists: true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+			setUp := func(err error) {
+				t.Helper()
+				lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not make its own folders"})
+			}
+			for _, folder := range []string{"links", "data", "deep/er"} {
+				setUp(os.MkdirAll(at(folder), 0o700))
+			}
+			if err := os.Symlink(filepath.Join("deep", "er"), at("shortcut")); err != nil {
+				t.Skip("this system or user may not make symbolic links: ", err)
+			}
+			if test.exists {
+				setUp(os.WriteFile(at(test.file), []byte(before), 0o600))
+			}
+			setUp(os.Symlink(test.points, at(test.link)))
+
+			err := atomicreplace.WriteFile(at(test.link), []byte(after), 0o644)
+			did := fmt.Sprintf("%s is a symbolic link to %s; WriteFile on the link", test.link, test.points)
+			read := `lessons/06_atomic_replace, "What a rename does not carry over"`
+			lab.RequireNoError(t, err, lab.Lesson{Says: "WriteFile failed on a symbolic link", Did: did, Means: "a user who keeps such files elsewhere can save nothing", Read: read})
+			info, err := os.Lstat(at(test.link))
+			lab.RequireNoError(t, err, lab.Lesson{Says: "WriteFile removed a symbolic link", Did: did, Read: read})
+			lab.Require(t, info.Mode()&os.ModeSymlink != 0, lab.Lesson{
+				Says: "WriteFile replaced a symbolic link by a file", Did: did, Expected: "a symbolic link, as before", Found: "a regular file",
+				Means: "the file that the link named keeps the old content; two programs that use the two names now see two lists of locks", Read: read,
+			})
+			lab.RequireFile(t, at(test.file), after, lab.Lesson{
+				Says: "WriteFile did not write the file that the link names", Did: did, Means: "the change is somewhere, but not where readers look", Read: read,
+			})
+		})
+	}
+}

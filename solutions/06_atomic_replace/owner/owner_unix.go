@@ -1,0 +1,36 @@
+//go:build unix
+
+package owner
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// Keep gives f the owner and the group that like has, as far as the process may: root always; another user only a group
+// that the user is a member of (chown(2)). What may not be given is left as it is and is no error: the new file then
+// belongs to whoever wrote it. Call it before Chmod, since a change of owner clears the special bits of the mode.
+//
+// On Windows Keep does nothing: a new file takes its owner from the process and its access rules from the folder.
+func Keep(f *os.File, like fs.FileInfo) error {
+	old, ok := like.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil // not a file of the operating system
+	}
+	err := f.Chown(int(old.Uid), int(old.Gid))
+	if refused(err) {
+		err = f.Chown(-1, int(old.Gid))
+	}
+	if refused(err) {
+		return nil
+	}
+	return err
+}
+
+// refused reports whether the owner may not be given by this process (EPERM), or does not exist in its user namespace
+// (EINVAL, user_namespaces(7)).
+func refused(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL)
+}
