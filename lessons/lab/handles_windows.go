@@ -15,7 +15,8 @@ func IsOpen(path string) (bool, error) {
 	if err != nil {
 		return false, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	handle, err := windows.CreateFile(name, windows.GENERIC_READ, 0, nil, windows.OPEN_EXISTING, windows.FILE_ATTRIBUTE_NORMAL, 0)
+	const flags = windows.FILE_ATTRIBUTE_NORMAL | windows.FILE_FLAG_BACKUP_SEMANTICS // the flag lets a folder be opened
+	handle, err := windows.CreateFile(name, windows.GENERIC_READ, 0, nil, windows.OPEN_EXISTING, flags, 0)
 	if errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
 		return true, nil
 	}
