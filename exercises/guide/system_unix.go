@@ -24,3 +24,6 @@ func syncFolder(path string) error {
 	}
 	return errors.Join(err, folder.Close())
 }
+
+// interrupt asks a process to end.
+func interrupt(process *os.Process) error { return process.Signal(os.Interrupt) }

@@ -2,6 +2,7 @@ package guide
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -23,3 +24,6 @@ func patiently(call func() error) error {
 
 // syncFolder does nothing: Windows has no call that flushes a folder.
 func syncFolder(string) error { return nil }
+
+// interrupt ends a process: Windows can interrupt only whole groups of one console.
+func interrupt(process *os.Process) error { return process.Kill() }

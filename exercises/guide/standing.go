@@ -1,0 +1,240 @@
+package guide
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"example/turnstile/exercises/workbook"
+)
+
+// A standing is what is known of one exercise.
+type standing struct {
+	exercise  *workbook.Exercise
+	untouched bool             // the code is as it was shipped
+	result    *workbook.Result // nil where the tests were not asked
+}
+
+// done reports whether the learner may go on: the tests pass, or there are none for this system.
+func (st standing) done() bool { return st.result != nil && isDone(st.result) }
+
+func isDone(r *workbook.Result) bool {
+	return r.Status == workbook.Passed || r.Status == workbook.Skipped
+}
+
+// offline keeps go from reaching for the network: a missing module is then reported at once, not after a time limit.
+var offline = []string{"GOPROXY=off"}
+
+// find returns the exercise that the command line names, nil if it names none.
+func (s *session) find() (*workbook.Exercise, error) {
+	if len(s.options.operands) == 0 {
+		return nil, nil
+	}
+	return s.book.Find(s.options.operands[0])
+}
+
+// findOrNext returns the standing of the exercise that the command line names or, without one, of the first unfinished.
+// It runs the tests only in the latter case. nil means that all exercises are done.
+func (s *session) findOrNext() (*standing, error) {
+	e, err := s.find()
+	if err != nil {
+		return nil, err
+	}
+	if e != nil {
+		return &standing{exercise: e, untouched: s.isUntouched(e)}, nil
+	}
+	_, next, err := s.firstUnfinished()
+	return next, err
+}
+
+// answer returns what is to be tested: the reference or, as nil, the learner's files where they are.
+func (s *session) answer(e *workbook.Exercise) (workbook.Answer, error) {
+	if s.options.reference {
+		return e.Reference()
+	}
+	_, err := e.Learner() // go would say it in its own words
+	return nil, err
+}
+
+// isUntouched reports whether the learner has not begun: the code is as it was shipped. Where that cannot be told the
+// answer is no, and the tests decide.
+func (s *session) isUntouched(e *workbook.Exercise) bool {
+	if s.options.reference {
+		return false
+	}
+	learner, err := e.Learner()
+	if err != nil {
+		return false
+	}
+	shipped, err := e.AsShipped()
+	return err == nil && learner.Equal(shipped)
+}
+
+// test runs the tests of one exercise now.
+func (s *session) test(e *workbook.Exercise) (*workbook.Result, error) {
+	answer, err := s.answer(e)
+	if err != nil {
+		return nil, err
+	}
+	return workbook.Tests{Exercise: e, Answer: answer, Env: offline}.Do(s.ctx)
+}
+
+// testAll runs the tests of several exercises, the learner's in one go command. Where nothing changed since they passed,
+// go answers from its test cache unless fresh is set.
+func (s *session) testAll(exercises []*workbook.Exercise, fresh bool) ([]*workbook.Result, error) {
+	if !s.options.reference {
+		for _, e := range exercises {
+			if _, err := s.answer(e); err != nil {
+				return nil, err
+			}
+		}
+		return workbook.Tests{Env: offline, Cached: !fresh}.DoAll(s.ctx, exercises)
+	}
+	var results []*workbook.Result
+	for _, e := range exercises {
+		answer, err := e.Reference()
+		if err != nil {
+			return nil, err
+		}
+		result, err := workbook.Tests{Exercise: e, Answer: answer, Env: offline, Cached: !fresh}.Do(s.ctx)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+// firstUnfinished returns the first exercise whose tests do not pass, with what they say, and the one before it. next is
+// nil when all are done. It asks the exercises that the learner has begun together, and an untouched one only when
+// everything before it is done.
+func (s *session) firstUnfinished() (previous, next *standing, err error) {
+	defer s.working("looking for your next exercise")()
+	for rest := s.book.Exercises; len(rest) > 0; {
+		begun := slices.IndexFunc(rest, s.isUntouched)
+		untouched := begun == 0
+		switch begun {
+		case 0:
+			begun = 1
+		case -1:
+			begun = len(rest)
+		}
+		results, err := s.testAll(rest[:begun], false)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, result := range results {
+			st := &standing{exercise: rest[i], untouched: untouched, result: result}
+			if !st.done() {
+				return previous, st, nil
+			}
+			previous = st
+		}
+		rest = rest[begun:]
+	}
+	return previous, nil, nil
+}
+
+// foundations returns the earlier exercises that e builds on, directly or through others, by number.
+func (s *session) foundations(e *workbook.Exercise) []*workbook.Exercise {
+	needed := map[string]bool{e.ID: true}
+	for _, other := range slices.Backward(s.book.Exercises) {
+		if needed[other.ID] {
+			for _, id := range other.BuildsOn {
+				needed[id] = true
+			}
+		}
+	}
+	var found []*workbook.Exercise
+	for _, other := range s.book.Exercises {
+		if needed[other.ID] && other.Number < e.Number {
+			found = append(found, other)
+		}
+	}
+	return found
+}
+
+// unfinishedFoundations returns those exercises that e builds on and that are not done. The untouched ones are known
+// without a test; the others are asked only if ask is set, since that takes a go command.
+func (s *session) unfinishedFoundations(e *workbook.Exercise, ask bool) []*workbook.Exercise {
+	if s.options.reference {
+		return nil // the reference builds on the reference
+	}
+	var unfinished, begun []*workbook.Exercise
+	for _, other := range s.foundations(e) {
+		if s.isUntouched(other) {
+			unfinished = append(unfinished, other)
+		} else {
+			begun = append(begun, other)
+		}
+	}
+	if ask && len(begun) > 0 {
+		// An error here has nothing to do with e: the learner meets it when they check that exercise.
+		results, _ := s.testAll(begun, false)
+		for i, result := range results {
+			if !isDone(result) {
+				unfinished = append(unfinished, begun[i])
+			}
+		}
+	}
+	slices.SortFunc(unfinished, func(a, b *workbook.Exercise) int { return a.Number - b.Number })
+	return unfinished
+}
+
+// title is how an exercise is called on the screen: "03 · Seek and truncate".
+func title(e *workbook.Exercise) string { return fmt.Sprintf("%s · %s", e.ID[:2], e.Title) }
+
+// minutes says how long an exercise takes, "" if its page does not tell.
+func minutes(e *workbook.Exercise) string {
+	if e.ReadMinutes+e.DoMinutes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d minutes to read, %d to do", e.ReadMinutes, e.DoMinutes)
+}
+
+// editPlace returns where to edit: the first TODO of the learner's code, else its files.
+func (s *session) editPlace(e *workbook.Exercise) string {
+	answer, err := e.Learner()
+	if err != nil {
+		return s.path(e.Folder())
+	}
+	var files []string
+	for _, name := range answer.Names() {
+		path := s.path(filepath.Join(e.Folder(), name))
+		for i, line := range strings.Split(string(answer[name]), "\n") {
+			if _, comment, found := strings.Cut(line, "//"); found && strings.Contains(comment, "TODO") {
+				return fmt.Sprintf("%s:%d", path, i+1)
+			}
+		}
+		files = append(files, path)
+	}
+	return strings.Join(files, ", ")
+}
+
+// readPlace turns the last line of a failure message (`lessons/05_lost_update, "Why it happens"`) into a path that an
+// editor opens at the section. A text in another form is returned as it is.
+func (s *session) readPlace(read string) (place, section string) {
+	folder, quoted, _ := strings.Cut(read, ", ")
+	page := filepath.Join(s.book.Root, filepath.FromSlash(strings.TrimSuffix(folder, "/")), "README.md")
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return read, ""
+	}
+	place = s.path(page)
+	section = strings.Trim(quoted, `"`)
+	for i, line := range strings.Split(string(text), "\n") {
+		heading := strings.TrimLeft(strings.TrimSpace(line), "#")
+		if section != "" && heading != line && strings.TrimSpace(heading) == section {
+			return fmt.Sprintf("%s:%d", place, i+1), section
+		}
+	}
+	return place, section
+}
+
+// exists reports whether an exercise has the file or folder that a row is about to name.
+func exists(e *workbook.Exercise, name string) bool {
+	_, err := os.Stat(filepath.Join(e.Folder(), name))
+	return err == nil
+}

@@ -1,0 +1,13 @@
+// The guide through the workbook: it finds your next exercise, runs its tests on your code and says what it saw.
+//
+//	go run ./exercises          what is next
+//	go run ./exercises help     everything it can do
+package main
+
+import (
+	"os"
+
+	"example/turnstile/exercises/guide"
+)
+
+func main() { os.Exit(guide.Main()) }
