@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,10 +76,21 @@ func testWrongAnswers(t *testing.T, e *workbook.Exercise, reference workbook.Ans
 	if testing.Short() {
 		patches = patches[:min(2, len(patches))]
 	}
+	seen := &sightings{failed: map[string]bool{}}
+	t.Cleanup(func() { // when the parallel subtests have ended
+		if idle := seen.idle(); seen.results == len(patches) && len(idle) > 0 && !testing.Short() {
+			t.Errorf("%s: no wrong answer makes these tests fail, so they guard against nothing; add the wrong answer that they are for: %s",
+				e.ID, strings.Join(idle, ", "))
+		}
+	})
 	for _, patch := range patches {
 		t.Run(answerName(patch), func(t *testing.T) {
 			t.Parallel()
+			if !patch.RunsOn(*goos) {
+				seen.addElsewhere(patch)
+			}
 			result := runTests(t, workbook.Tests{Exercise: e, Answer: apply(t, patch, reference)})
+			seen.add(result)
 			if reason := cannotTell(patch, result); reason != "" {
 				t.Skip(reason)
 			}
@@ -88,6 +100,47 @@ func testWrongAnswers(t *testing.T, e *workbook.Exercise, reference workbook.Ans
 			t.Logf("caught by %s: %s", patch.CaughtBy, patch.Sentence)
 		})
 	}
+}
+
+// sightings remembers which tests of one exercise were seen to fail. It may be used by several goroutines.
+type sightings struct {
+	mu      sync.Mutex
+	results int
+	failed  map[string]bool // a top-level test that was run and not skipped: did it ever fail
+}
+
+func (s *sightings) add(result *workbook.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.results++
+	for _, test := range result.Tests {
+		if !strings.Contains(test.Name, "/") && test.Status != workbook.Skipped {
+			s.failed[test.Name] = s.failed[test.Name] || test.Status == workbook.Failed
+		}
+	}
+}
+
+// addElsewhere takes the patch's word for its test: it fails on a system that is not this one.
+func (s *sightings) addElsewhere(patch workbook.Patch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.results++
+	name, _, _ := strings.Cut(patch.CaughtBy, "/")
+	s.failed[name] = true
+}
+
+// idle returns the tests that never failed.
+func (s *sightings) idle() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for name, failed := range s.failed {
+		if !failed {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // testDemo demands that the race demo shows the race on the code as shipped (exit status 1), and none on the reference.
@@ -277,15 +330,18 @@ func TestAsShipped(t *testing.T) {
 		t.Skip("the exercises may hold a learner's work; run with -args -strict before you publish a change")
 	}
 	for _, e := range openBook(t).Exercises {
-		want, err := e.AsShipped()
-		require.NoError(t, err)
-		got, err := e.Learner()
-		require.NoError(t, err)
-		if !got.Equal(want) {
-			t.Errorf("exercises/%s is not the code as shipped; `go run ./solutions/patch shipped -force %02d` writes it, "+
-				"`go run ./solutions/patch save %02d wrong/00_as_shipped exercises/%s` takes it over:\n%s",
-				e.ID, e.Number, e.Number, e.ID, workbook.Diff("exercises", "shipped", got, want))
-		}
+		t.Run(e.ID, func(t *testing.T) {
+			t.Parallel()
+			want, err := e.AsShipped()
+			require.NoError(t, err)
+			got, err := e.Learner()
+			require.NoError(t, err)
+			if !got.Equal(want) {
+				t.Errorf("exercises/%s is not the code as shipped; `go run ./solutions/patch shipped -force %02d` writes it, "+
+					"`go run ./solutions/patch save %02d wrong/00_as_shipped exercises/%s` takes it over:\n%s",
+					e.ID, e.Number, e.Number, e.ID, workbook.Diff("exercises", "shipped", got, want))
+			}
+		})
 	}
 }
 

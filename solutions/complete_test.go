@@ -58,23 +58,32 @@ func TestComplete(t *testing.T) {
 			checkTests(t, e)
 			checkAnswers(t, e)
 			assert.FileExists(t, filepath.Join(e.Folder(), "race", "main.go"))
-			assert.NotEmpty(t, read(t, e.SolutionFolder(), "NOTES.md"))
+			if notes, ok := read(t, e.SolutionFolder(), "NOTES.md"); ok {
+				assert.NotEmpty(t, strings.TrimSpace(notes), "NOTES.md")
+			}
 		})
 	}
 }
 
-func read(t *testing.T, folder, name string) string {
+// read returns a file's text with LF line endings, or reports that there is none.
+func read(t *testing.T, folder, name string) (text string, ok bool) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(folder, name))
-	assert.NoError(t, err)
-	return strings.ReplaceAll(string(text), "\r\n", "\n")
+	content, err := os.ReadFile(filepath.Join(folder, name))
+	if err != nil {
+		t.Error(err)
+		return "", false
+	}
+	return strings.ReplaceAll(string(content), "\r\n", "\n"), true
 }
 
 var hintHeading = regexp.MustCompile(`(?m)^## (.*)$`)
 
 func checkHints(t *testing.T, e *workbook.Exercise) {
 	t.Helper()
-	text := read(t, e.Folder(), "hints.md")
+	text, ok := read(t, e.Folder(), "hints.md")
+	if !ok {
+		return
+	}
 	assert.True(t, strings.HasPrefix(text, "# Hints for "+e.ID+"\n"), "hints.md begins with another line than `# Hints for %s`", e.ID)
 	var headings []string
 	for _, m := range hintHeading.FindAllStringSubmatch(text, -1) {
@@ -139,9 +148,9 @@ func checkAnswers(t *testing.T, e *workbook.Exercise) {
 	t.Helper()
 	reference, err := e.Reference()
 	require.NoError(t, err)
+	checkAnswer(t, e, "the solution", reference, false)
 	asShipped, err := e.AsShipped()
 	require.NoError(t, err)
-	checkAnswer(t, e, "the solution", reference, false)
 	checkAnswer(t, e, "the code as shipped", asShipped, true)
 
 	wrong, err := e.WrongAnswers()

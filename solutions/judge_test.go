@@ -75,3 +75,18 @@ func TestCannotTell(t *testing.T) {
 	assert.Empty(t, cannotTell(patch, ran(workbook.Failed, failed("TestX/a_case", "x"))))
 	assert.Empty(t, cannotTell(patch, ran(workbook.Failed, failed("TestY", "x"))), "a test that was not run is for judgeWrong")
 }
+
+func TestSightings(t *testing.T) {
+	t.Parallel()
+	seen := &sightings{failed: map[string]bool{}}
+	passed := func(name string) workbook.TestResult {
+		return workbook.TestResult{Name: name, Status: workbook.Passed}
+	}
+	seen.add(ran(workbook.Failed, failed("TestX", "x"), passed("TestY"), passed("TestZ"), passed("TestX/a")))
+	seen.add(ran(workbook.Failed, passed("TestX"), failed("TestZ", "x"), workbook.TestResult{Name: "TestS", Status: workbook.Skipped}))
+	assert.Equal(t, 2, seen.results)
+	assert.Equal(t, []string{"TestY"}, seen.idle())
+	seen.addElsewhere(workbook.Patch{CaughtBy: "TestY/on Windows"})
+	assert.Equal(t, 3, seen.results)
+	assert.Empty(t, seen.idle())
+}
