@@ -153,21 +153,12 @@ func requireLines(t *testing.T, path string, writers []string, count, length int
 	return changes
 }
 
-// appendWithoutRoom calls AppendLine in a process that may write no file beyond a length: once, or again and again until
-// told to stop. It reports the first call.
+// appendWithoutRoom calls AppendLine in a process that may write no file beyond a length.
 func appendWithoutRoom(w *lab.Worker) error {
-	path, limit, line, times := w.Arg(0), w.Int(1), w.Arg(2), w.Int(3)
-	if err := lab.LimitFileSize(int64(limit)); err != nil {
+	if err := lab.LimitFileSize(int64(w.Int(1))); err != nil {
 		return err
 	}
-	for n := range times {
-		if err := seektruncate.AppendLine(path, line); err == nil {
-			return w.Result(outcomeOf(nil))
-		} else if n == times-1 {
-			return w.Result(outcomeOf(err))
-		}
-	}
-	return nil
+	return w.Result(outcomeOf(seektruncate.AppendLine(w.Arg(0), w.Arg(2))))
 }
 
 func TestAppendLineReportsAHalfLine(t *testing.T) {
@@ -175,7 +166,7 @@ func TestAppendLineReportsAHalfLine(t *testing.T) {
 	skipWithoutFileSizeLimit(t)
 	const old = "alice took bracket.step\n"
 	path := lab.WriteFile(t, "checkouts.log", old)
-	worker := lab.Start(t, "append without room", path, fmt.Sprint(len(old)+7), "bob took hinge.step", "1")
+	worker := lab.Start(t, "append without room", path, fmt.Sprint(len(old)+7), "bob took hinge.step")
 	lesson := lab.Lesson{
 		Says:     "AppendLine said nothing of a line that could not be written",
 		Did:      "AppendLine ran in a process that could add 7 bytes to the file; the line has 19",
@@ -189,23 +180,60 @@ func TestAppendLineReportsAHalfLine(t *testing.T) {
 	lab.Require(t, call.Failed, lesson)
 }
 
+// appendUntilStopped appends lines until a file stands at the path of the stop sign, and reports how many.
+func appendUntilStopped(w *lab.Worker) error {
+	path, writer, length, stop := w.Arg(0), w.Arg(1), w.Int(2), w.Arg(3)
+	for n := 0; ; n++ {
+		if _, err := os.Stat(stop); err == nil || n == 200_000 {
+			return w.Result(n)
+		}
+		if err := seektruncate.AppendLine(path, logLine(writer, n, length)); err != nil {
+			return err
+		}
+	}
+}
+
+// failToAppend calls AppendLine in a process in which every write fails, until the log has changed many times between the
+// calls: then the two processes have met, on a busy machine too.
+func failToAppend(w *lab.Worker) error {
+	path, line := w.Arg(0), w.Arg(1)
+	if err := lab.LimitFileSize(0); err != nil {
+		return err
+	}
+	const enough, mostCalls = 200, 50_000
+	var previous int64
+	for calls, changes := 0, 0; changes < enough && calls < mostCalls; calls++ {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if info.Size() != previous {
+			changes++
+		}
+		previous = info.Size()
+		_ = seektruncate.AppendLine(path, line) // that it must report the failure is another test's question
+	}
+	return nil
+}
+
 func TestAppendLineNeverCutsTheLog(t *testing.T) {
 	t.Parallel()
 	skipWithoutFileSizeLimit(t)
-	const count, length, attempts = 1200, 30, 1200
-	path := lab.WriteFile(t, "checkouts.log", "")
-	// Bob's process may not write a single byte. Alice's alone adds lines, so nobody can overwrite her.
-	bob := lab.Launch(t, lab.Options{Hold: true}, "append without room", path, "0", "bob took hinge.step", fmt.Sprint(attempts))
-	alice := lab.Launch(t, lab.Options{Hold: true}, "append", path, "alice", fmt.Sprint(count), fmt.Sprint(length))
+	const length = 30
+	path, stop := lab.WriteFile(t, "checkouts.log", ""), lab.Path(t, "stop")
 	lesson := lab.Lesson{
 		Says:  "AppendLine took another process's lines out of the log when it could not write its own",
-		Did:   fmt.Sprintf("Alice's process appended %d lines, while every write of Bob's process failed", count),
+		Did:   "Alice's process appended line after line, while every write of Bob's process failed",
 		Means: "one program without room on the disk erases what others have written",
 		Read:  `lessons/03_seek_truncate, "Half a line"`,
 	}
-	bob.Continue()
-	alice.Continue()
-	lab.RequireNoError(t, alice.Wait(lesson), lesson)
+	alice := lab.Start(t, "append until stopped", path, "alice", fmt.Sprint(length), stop)
+	bob := lab.Start(t, "fail to append", path, "bob took hinge.step")
 	lab.RequireNoError(t, bob.Wait(lesson), lesson)
+	if err := os.WriteFile(stop, nil, 0o600); err != nil {
+		t.Fatalf("the test cannot stop its worker: %v", err)
+	}
+	var count int
+	alice.Result(&count, lesson)
 	requireLines(t, path, []string{"alice"}, count, length, lesson)
 }

@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 		"rewrite without room": rewriteWithoutRoom,
 		"append":               appendLines,
 		"append without room":  appendWithoutRoom,
+		"append until stopped": appendUntilStopped,
+		"fail to append":       failToAppend,
 		"read records":         readRecords,
 	})
 }
