@@ -40,7 +40,7 @@ func TestACrashLeavesOldOrNew(t *testing.T) {
 
 	t.Run("killed in the middle", func(t *testing.T) {
 		t.Parallel()
-		const parts = 20_000 // half a megabyte, so that most of the time is spent writing
+		const parts = 8_000 // 200 KB, so that most of the time is spent writing
 		alice, bob := string(document("alice", parts)), string(document("bob", parts/2))
 		for crash := range 4 {
 			path := lab.WriteFile(t, "locks.json", alice)

@@ -34,9 +34,9 @@ func create(w *lab.Worker) error {
 	return sendModes(w, theirs, yours)
 }
 
-// overwrite replaces an existing file under a umask that takes everything: PATH PERM.
+// overwrite replaces an existing file: PATH PERM UMASK.
 func overwrite(w *lab.Worker) error {
-	syscall.Umask(0o077)
+	syscall.Umask(int(octal(w.Arg(2))))
 	if err := atomicreplace.WriteFile(w.Arg(0), []byte(after), octal(w.Arg(1))); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func TestTheMode(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "locks.json", before)
 			lab.RequireNoError(t, os.Chmod(path, octal(test.mode)), lab.Lesson{Says: "the test could not change the mode of its own file"})
-			worker := lab.Start(t, "overwrite", path, test.perm)
+			worker := lab.Start(t, "overwrite", path, test.perm, "0077")
 			var modes []string
 			worker.Result(&modes)
 			lab.RequireEqual(t, test.mode, modes[0], lab.Lesson{

@@ -98,7 +98,7 @@ func age(t *testing.T, path string) {
 func crashLeft(t *testing.T, path string) string {
 	t.Helper()
 	for range 10 { // the kill may come too late
-		writer := lab.Launch(t, lab.Options{Hold: true}, "write", path, "200000") // 5 MB
+		writer := lab.Launch(t, lab.Options{Hold: true}, "write", path, "100000") // 2.5 MB
 		writer.Continue()
 		for len(others(t, path)) == 0 && unchanged(path) {
 			runtime.Gosched() // the window is the time of the write and the fsync

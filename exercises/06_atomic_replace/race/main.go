@@ -1,0 +1,222 @@
+// Command race shows what others see of a file while WriteFile replaces it, and what a crash leaves.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"example/turnstile/exercises/06_atomic_replace"
+	"example/turnstile/lessons/lab/process"
+	"example/turnstile/lessons/lab/race"
+)
+
+func main() {
+	race.Main(race.Demo{
+		Workers: process.Workers{"write": write, "read": read},
+		Run:     run,
+	})
+}
+
+const (
+	readers = 2
+	writes  = 300
+	parts   = 8000
+	crashes = 12
+)
+
+// locks returns the document in which one owner has all parts: every reader knows the two that may be there.
+func locks(owner string) []byte {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for part := range parts {
+		fmt.Fprintf(&b, `"part-%05d.step":%q,`, part, owner)
+	}
+	fmt.Fprintf(&b, `"end":%q}`, owner)
+	return b.Bytes()
+}
+
+// write calls WriteFile COUNT times on PATH, for Alice and Bob in turn; it stands at "writing" after the first, and makes the
+// file DONE when it has finished.
+func write(w *process.Worker) error {
+	documents := [][]byte{locks("alice"), locks("bob")}
+	for i := range w.Int(1) {
+		if err := atomicreplace.WriteFile(w.Arg(0), documents[i%2], 0o644); err != nil {
+			return fmt.Errorf("write %d: %w", i+1, err)
+		}
+		if i == 0 {
+			w.Reached("writing")
+		}
+	}
+	return os.WriteFile(w.Arg(2), nil, 0o600)
+}
+
+// A tally counts what a reader found.
+type tally struct {
+	Whole, Empty, Torn, Missing int
+	First                       string // what the first one that was not whole ended in
+}
+
+// read reads PATH until the file DONE is there.
+func read(w *process.Worker) error {
+	documents := [][]byte{locks("alice"), locks("bob")}
+	var t tally
+	for {
+		t.look(w.Arg(0), documents)
+		if _, err := os.Stat(w.Arg(1)); err == nil {
+			return w.Result(t)
+		}
+		if runtime.GOOS == "windows" {
+			time.Sleep(time.Millisecond) // a reader that has the file open keeps every writer out there
+		}
+	}
+}
+
+func (t *tally) look(path string, documents [][]byte) {
+	content, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		t.Missing++
+	case err != nil: // Windows refuses a reader for a moment; the data is not touched by that
+	case bytes.Equal(content, documents[0]), bytes.Equal(content, documents[1]):
+		t.Whole++
+	case len(content) == 0:
+		t.Empty++
+	default:
+		t.Torn++
+		if t.First == "" {
+			t.First = fmt.Sprintf("%d of %d bytes, ending in %q", len(content), len(documents[0]), content[max(0, len(content)-24):])
+		}
+	}
+}
+
+func (t tally) damaged() int { return t.Empty + t.Torn + t.Missing }
+
+func run(ctx context.Context, r *race.Report) error {
+	r.Title("WriteFile × %d in one process, %d readers beside it; then %d writers that are killed", writes, readers, crashes)
+	seen, err := watch(ctx, r)
+	if err != nil {
+		return err
+	}
+	left, leftovers, err := crash(ctx, r)
+	if err != nil {
+		return err
+	}
+	rows := make([][]any, 0, readers+1)
+	for i, t := range seen {
+		rows = append(rows, []any{fmt.Sprint("reader ", i+1), t.Whole, t.Empty, t.Torn, t.Missing})
+	}
+	rows = append(rows, []any{"after a kill", left.Whole, left.Empty, left.Torn, left.Missing})
+	r.Table([]string{"who looked", "old or new, whole", "empty", "torn", "no file"}, rows)
+	r.Facts("temporary files that the kills left", leftovers)
+
+	read := tally{}
+	for _, t := range seen {
+		read.Empty, read.Torn, read.Missing = read.Empty+t.Empty, read.Torn+t.Torn, read.Missing+t.Missing
+		if read.First == "" {
+			read.First = t.First
+		}
+	}
+	if first := read.First; first != "" {
+		r.Story("what the first torn one looked like", first)
+	}
+	if read.damaged()+left.damaged() == 0 {
+		r.Clean("at every moment, and after every kill, the file was one whole document")
+		return nil
+	}
+	r.Race("%d reads and %d of %d crashes found neither the old nor the new document", read.damaged(), left.damaged(), crashes)
+	return nil
+}
+
+// watch lets readers read while a writer replaces. A busy machine may let a reader look only between two writes: it goes
+// on for some rounds until somebody saw something.
+func watch(ctx context.Context, r *race.Report) ([]tally, error) {
+	sum := make([]tally, readers)
+	for round := range 4 {
+		path, done := files(r, fmt.Sprint("round-", round))
+		writer, err := r.Start(ctx, process.Options{}, "write", path, strconv.Itoa(writes), done)
+		if err != nil {
+			return nil, err
+		}
+		if err := writer.Reached(ctx, "writing"); err != nil {
+			return nil, err
+		}
+		crew, err := r.Crew(ctx, readers, "read", func(int) []string { return []string{path, done} })
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(crew.Go(), writer.Continue()); err != nil {
+			return nil, err
+		}
+		if err := writer.Wait(ctx); err != nil {
+			return nil, fmt.Errorf("WriteFile failed: %w", err)
+		}
+		found, err := race.Results[tally](ctx, crew)
+		if err != nil {
+			return nil, err
+		}
+		damaged := 0
+		for i, t := range found {
+			sum[i].Whole, sum[i].Empty, sum[i].Torn, sum[i].Missing = sum[i].Whole+t.Whole, sum[i].Empty+t.Empty, sum[i].Torn+t.Torn, sum[i].Missing+t.Missing
+			if sum[i].First == "" {
+				sum[i].First = t.First
+			}
+			damaged += t.damaged()
+		}
+		if damaged > 0 || round == 0 && quiet(sum) {
+			return sum, nil
+		}
+	}
+	return sum, nil
+}
+
+// quiet reports whether both readers had a fair look.
+func quiet(sum []tally) bool {
+	for _, t := range sum {
+		if t.Whole < writes/2 {
+			return false
+		}
+	}
+	return true
+}
+
+// crash kills writers in the middle of their work and looks at what each left.
+func crash(ctx context.Context, r *race.Report) (t tally, leftovers int, err error) {
+	documents := [][]byte{locks("alice"), locks("bob")}
+	for number := range crashes {
+		path, done := files(r, fmt.Sprint("crash-", number))
+		writer, err := r.Start(ctx, process.Options{}, "write", path, "1000000", done)
+		if err != nil {
+			return t, 0, err
+		}
+		if err := errors.Join(writer.Reached(ctx, "writing"), writer.Continue()); err != nil {
+			return t, 0, err
+		}
+		// Each kill comes a little later than the one before, measured from the moment when the writer was let go.
+		for until := time.Now().Add(time.Duration(number+1) * 700 * time.Microsecond); time.Now().Before(until); {
+			runtime.Gosched()
+		}
+		writer.Kill()
+		t.look(path, documents)
+		entries, err := os.ReadDir(filepath.Dir(path))
+		if err != nil {
+			return t, 0, err
+		}
+		leftovers += max(0, len(entries)-1)
+	}
+	return t, leftovers, nil
+}
+
+// files returns the paths of a locks.json in a folder of its own, and of the file that says "done".
+func files(r *race.Report, name string) (path, done string) {
+	folder := filepath.Join(r.Dir(), name)
+	_ = os.Mkdir(folder, 0o700) // if that fails, so does the first write, with the reason
+	return filepath.Join(folder, "locks.json"), filepath.Join(r.Dir(), name+".done")
+}
