@@ -108,7 +108,7 @@ func TestCountLinesClosesAFileThatItCannotRead(t *testing.T) {
 		Expected: "CountLines closes what it has opened, and returns the error",
 		Found:    "it returned the error, and the folder is still open",
 		Means:    "every unreadable file costs a handle, until the program can open nothing any more",
-		Read:     `lessons/02_close, "Why it happens"`,
+		Read:     `lessons/02_close, "A handle is borrowed"`,
 	})
 }
 

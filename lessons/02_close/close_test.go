@@ -203,9 +203,8 @@ func bufferAndDie(w *lab.Worker) error {
 	return nil
 }
 
-// Source: os.File.Fd: "If f is closed, the descriptor becomes invalid. If f is garbage collected, a finalizer may
-// close the file descriptor, making it invalid; see runtime.SetFinalizer for more information on when a finalizer might be
-// run." The finalizer is an emergency exit, not a promise.
+// Source: os.File.Fd: "If f is garbage collected, a finalizer may close the descriptor, making it invalid; see
+// runtime.SetFinalizer for more information on when a finalizer might be run." That page promises no time at all.
 func TestCollector(t *testing.T) {
 	t.Parallel()
 

@@ -91,8 +91,8 @@ func collections() uint32 {
 	return stats.NumGC
 }
 
-// Source: Go 1.19 release notes, package os: programs that import os raise the soft limit on open files to the hard one
-// (go.dev/issue/46279).
+// Source: syscall/rlimit.go (go.dev/issue/46279), Go 1.19 release notes, package os: a Go program raises its soft limit on
+// open files to the hard one as it starts.
 func TestGoRaisesTheLimit(t *testing.T) {
 	t.Parallel()
 	var hard unix.Rlimit

@@ -46,8 +46,8 @@ func TestOpenFileOnWindows(t *testing.T) {
 		require.NoError(t, os.Remove(path))
 	})
 
-	// No Microsoft page promises a number; 16 million handles is what Mark Russinovich measured ("Pushing the Limits of
-	// Windows: Handles"). The claim here is only that no small limit stops a leak.
+	// Source: Mark Russinovich, "Pushing the Limits of Windows: Handles": the limits are far beyond what applications use. No
+	// number is claimed here, only that no small limit stops a leak.
 	t.Run("two thousand open files are nothing to Windows", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", "{}")

@@ -24,9 +24,10 @@ func TestMain(m *testing.M) {
 
 var errTaken = errors.New("bracket.step is taken by alice")
 
+// The tests of this file take no time and run one after another, so that the first to fail is the first to read.
+
 // Four ways out of use; on each the file must be closed when With is left.
 func TestWithClosesTheFile(t *testing.T) {
-	t.Parallel()
 	tests := []struct {
 		name string
 		use  func(f *os.File) error
@@ -39,8 +40,7 @@ func TestWithClosesTheFile(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			path := lab.WriteFile(t, "locks.json", "{}")
+					path := lab.WriteFile(t, "locks.json", "{}")
 			calls := 0
 			result := leave(t, func() error {
 				return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
@@ -59,7 +59,7 @@ func TestWithClosesTheFile(t *testing.T) {
 				Says:  "With left the file open after use " + test.came,
 				Did:   "With opened locks.json; use " + test.came + "; then the test asked the system who has the file open",
 				Means: "every such call costs a handle until the process can open nothing any more, and Windows does not delete the file",
-				Read:  `lessons/02_close, "Why it happens"`,
+				Read:  `lessons/02_close, "defer runs when the function ends"`,
 			})
 			if test.came == "returned nil" {
 				lab.RequireNoError(t, result.err, lab.Lesson{
@@ -74,7 +74,6 @@ func TestWithClosesTheFile(t *testing.T) {
 }
 
 func TestWithLetsAPanicGoOn(t *testing.T) {
-	t.Parallel()
 	path := lab.WriteFile(t, "locks.json", "{}")
 	result := leave(t, func() error {
 		return close.With(path, os.O_RDWR, 0, func(*os.File) error { panic("no such part") })
@@ -83,7 +82,7 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 		Says:  "With stopped the panic of use",
 		Did:   `use called panic("no such part"); With had to close the file and let the panic go on`,
 		Means: "a bug in the program is taken for an ordinary result, and the program goes on with data it did not understand",
-		Read:  `lessons/02_close, "Why it happens"`,
+		Read:  `lessons/02_close, "defer runs when the function ends"`,
 	})
 
 	result = leave(t, func() error {
@@ -93,12 +92,11 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 		Says:  "With came back although use had ended its goroutine",
 		Did:   "use called runtime.Goexit, which is how t.FailNow leaves; With had to close the file and nothing else",
 		Means: "code runs on that was told to stop",
-		Read:  `lessons/02_close, "Why it happens"`,
+		Read:  `lessons/02_close, "defer runs when the function ends"`,
 	})
 }
 
 func TestWithReportsTheErrorOfClose(t *testing.T) {
-	t.Parallel()
 	path := lab.WriteFile(t, "locks.json", "{}")
 	err := close.With(path, os.O_RDWR, 0, func(f *os.File) error { return f.Close() })
 	lab.RequireErrorIs(t, err, fs.ErrClosed, lab.Lesson{
@@ -110,7 +108,6 @@ func TestWithReportsTheErrorOfClose(t *testing.T) {
 }
 
 func TestWithReportsBothErrors(t *testing.T) {
-	t.Parallel()
 	path := lab.WriteFile(t, "locks.json", "{}")
 	err := close.With(path, os.O_RDWR, 0, func(f *os.File) error {
 		return errors.Join(errTaken, f.Close()) // the Close that fails is With's
@@ -131,7 +128,6 @@ func TestWithReportsBothErrors(t *testing.T) {
 }
 
 func TestWithoutAFileUseIsNotCalled(t *testing.T) {
-	t.Parallel()
 	path := lab.Path(t, "missing.json")
 	called := false
 	result := leave(t, func() error {

@@ -8,7 +8,7 @@ import (
 	"example/turnstile/lessons/lab"
 )
 
-// The tests that need these workers are in limits_unix_test.go.
+// The tests that need these workers are in lines_unix_test.go.
 
 func writeLinesUnderALimit(*lab.Worker) error { return errors.ErrUnsupported }
 
