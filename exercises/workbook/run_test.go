@@ -2,7 +2,6 @@ package workbook_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -266,13 +265,7 @@ func TestStop(t *testing.T) {
 		_, err := workbook.Tests{Exercise: find(t, book, "1"), NoVet: true, Env: []string{"READY=" + address}}.Do(ctx)
 		done <- err
 	}()
-	var child string
-	require.Eventually(t, func() bool {
-		text, err := os.ReadFile(address)
-		child = string(text)
-		return err == nil
-	}, time.Minute, 10*time.Millisecond, "the child did not start")
-	connection := dial(t, child)
+	child := connect(t, address)
 	running, err := os.ReadDir(temp)
 	require.NoError(t, err)
 	require.Len(t, running, 1)
@@ -282,10 +275,7 @@ func TestStop(t *testing.T) {
 	}
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
-	require.NoError(t, connection.SetReadDeadline(time.Now().Add(30*time.Second)))
-	_, err = connection.Read(make([]byte, 1))
-	require.Error(t, err)
-	require.False(t, errors.Is(err, os.ErrDeadlineExceeded), "the child of a test outlived the run")
+	requireGone(t, child)
 	left, err := os.ReadDir(temp)
 	require.NoError(t, err)
 	assert.Empty(t, left, "temp files are left")

@@ -1,12 +1,5 @@
 package workbook_test
 
-import (
-	"net"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-)
-
 // hangingTest starts a child of its own that listens, writes the address to the file $READY, and waits, as does the test.
 const hangingTest = `package hang_test
 
@@ -47,11 +40,3 @@ func TestHang(t *testing.T) {
 	}
 }
 `
-
-func dial(t *testing.T, address string) net.Conn {
-	t.Helper()
-	connection, err := net.Dial("tcp", address)
-	require.NoError(t, err)
-	t.Cleanup(func() { connection.Close() })
-	return connection
-}

@@ -1,0 +1,4 @@
+package workbook
+
+// RunTree is for the tests of what ends a run, on each system.
+var RunTree = runTree
