@@ -68,7 +68,7 @@ func (s *session) reset() error {
 	if copied != "" {
 		rows = append(rows, row{"copy", s.path(copied), "your code"})
 	}
-	rows = append(rows, row{"edit", s.editPlace(e), ""}, row{"then", s.command("check " + number(e)), ""})
+	rows = append(rows, row{"edit", s.editPlace(e, ""), ""}, row{"then", s.command("check " + number(e)), ""})
 	return s.print(text + s.paint.rows(rows))
 }
 

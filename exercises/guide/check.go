@@ -196,11 +196,8 @@ func (s *session) rowsAfterFailure(e *workbook.Exercise, result *workbook.Result
 
 // firstRead returns the section that the first failure names.
 func firstRead(result *workbook.Result) string {
-	for _, failure := range result.Failures() {
-		if failure.Failure != nil {
-			return failure.Failure.Read
-		}
-		break
+	if failures := result.Failures(); len(failures) > 0 && failures[0].Failure != nil {
+		return failures[0].Failure.Read
 	}
 	return ""
 }
@@ -215,7 +212,11 @@ func (s *session) whereToEdit(e *workbook.Exercise, result *workbook.Result) str
 			return m[1] + ":" + m[2]
 		}
 	}
-	return s.editPlace(e)
+	says := ""
+	if failures := result.Failures(); len(failures) > 0 && failures[0].Failure != nil {
+		says = failures[0].Failure.Says
+	}
+	return s.editPlace(e, says)
 }
 
 // withPaths returns the result with the compiler's paths as the terminal's user finds them. They come relative to the root.

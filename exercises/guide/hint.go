@@ -125,7 +125,7 @@ func (p palette) hintScreen(e *workbook.Exercise, hints []string, all int) strin
 
 func (s *session) rowsAfterHint(e *workbook.Exercise, shown, all int, repeated bool) []row {
 	rows := []row{
-		{"edit", s.editPlace(e), ""},
+		{"edit", s.editPlace(e, ""), ""},
 		{"then", s.command("check " + number(e)), ""},
 	}
 	switch {

@@ -39,11 +39,13 @@ type notebook struct {
 	folder string
 	// at is called before each step of a save; tests kill the process there.
 	at func(step string)
+	// patience is how long an update waits for another guide.
+	patience time.Duration
 }
 
 // openNotebook returns the notebook of the workbook at root. It touches no file.
 func openNotebook(root string) *notebook {
-	return &notebook{folder: filepath.Join(root, stateFolder), at: func(string) {}}
+	return &notebook{folder: filepath.Join(root, stateFolder), at: func(string) {}, patience: lockPatience}
 }
 
 func (n *notebook) file() string { return filepath.Join(n.folder, "notebook.json") }
@@ -109,7 +111,7 @@ func decodePage(path string, content []byte) (map[string]int, error) {
 }
 
 // update changes the notebook under the lock. If the document on disk is damaged it is set aside first, and asideName is
-// the path it has now; the change then starts from an empty notebook. update waits at most lockPatience for another guide.
+// the path it has now; the change then starts from an empty notebook. update waits at most n.patience for another guide.
 func (n *notebook) update(ctx context.Context, change func(hints map[string]int)) (asideName string, err error) {
 	if err := os.MkdirAll(n.folder, 0o755); err != nil {
 		return "", err
@@ -137,14 +139,16 @@ func (n *notebook) update(ctx context.Context, change func(hints map[string]int)
 // lock takes the lock that serializes updates. The sidecar is never removed: whoever waits for it would else wait for a
 // file that the next one no longer finds.
 func (n *notebook) lock(ctx context.Context) (unlock func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
 	defer cancel()
 	sidecar := flock.New(filepath.Join(n.folder, "notebook.lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))
 	_, err = sidecar.TryLockContext(ctx, 10*time.Millisecond)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("another guide has held %s for %v; end it and try again", sidecar.Path(), lockPatience)
+		_ = sidecar.Close()
+		return nil, fmt.Errorf("another guide has held %s for %v; end it and try again", sidecar.Path(), n.patience)
 	}
 	if err != nil {
+		_ = sidecar.Close()
 		return nil, fmt.Errorf("lock %s: %w", sidecar.Path(), err)
 	}
 	// Closing the file releases the lock; there is nobody to tell about an error of it.

@@ -19,10 +19,12 @@ type screen struct {
 	rows      []row
 }
 
-// mostLines bounds what is shown of a message that a test wrote in its own words, and of a compiler's.
+// Bounds on what is shown: of a message that a test wrote in its own words, of what the compiler said, of the names of
+// other failing tests.
 const (
 	mostLines         = 12
 	mostCompilerLines = 3
+	mostNames         = 3
 )
 
 // String lays the screen out for the palette.
@@ -136,6 +138,9 @@ func (p palette) failure(r *workbook.Result) string {
 	count := fmt.Sprintf("and %d other tests fail: ", len(others))
 	if len(others) == 1 {
 		count = "and 1 other test fails: "
+	}
+	if len(others) > mostNames {
+		others = append(others[:mostNames], "…")
 	}
 	return text + "\n" + indent + p.dim(wrap(count+visible(strings.Join(others, ", ")), indent, p.width))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -194,23 +195,61 @@ func minutes(e *workbook.Exercise) string {
 	return fmt.Sprintf("%d minutes to read, %d to do", e.ReadMinutes, e.DoMinutes)
 }
 
-// editPlace returns where to edit: the first TODO of the learner's code, else its files.
-func (s *session) editPlace(e *workbook.Exercise) string {
+// editPlace returns where to edit: the TODO in the function that the message speaks of, that function itself, the first
+// TODO of the learner's code, or all its files: the first of these that is found.
+func (s *session) editPlace(e *workbook.Exercise, message string) string {
 	answer, err := e.Learner()
 	if err != nil {
 		return s.path(e.Folder())
 	}
 	var files []string
+	at := func(name string, line int) string {
+		return fmt.Sprintf("%s:%d", s.path(filepath.Join(e.Folder(), name)), line)
+	}
 	for _, name := range answer.Names() {
-		path := s.path(filepath.Join(e.Folder(), name))
-		for i, line := range strings.Split(string(answer[name]), "\n") {
-			if _, comment, found := strings.Cut(line, "//"); found && strings.Contains(comment, "TODO") {
-				return fmt.Sprintf("%s:%d", path, i+1)
-			}
+		if line := functionPlace(string(answer[name]), message); line > 0 {
+			return at(name, line)
 		}
-		files = append(files, path)
+	}
+	for _, name := range answer.Names() {
+		if line := todoLine(strings.Split(string(answer[name]), "\n")); line > 0 {
+			return at(name, line)
+		}
+		files = append(files, s.path(filepath.Join(e.Folder(), name)))
 	}
 	return strings.Join(files, ", ")
+}
+
+var functionHead = regexp.MustCompile(`^func (?:\([^)]*\) )?([A-Z]\w*)`)
+
+// functionPlace returns the line of the exported function that message names first, or of the TODO in it; 0 if the code
+// has none of that name.
+func functionPlace(code, message string) int {
+	lines := strings.Split(code, "\n")
+	words := wordForm.FindAllString(message, -1)
+	for _, word := range words {
+		for i, line := range lines {
+			if m := functionHead.FindStringSubmatch(line); m == nil || m[1] != word {
+				continue
+			}
+			end := slices.Index(lines[i:], "}") // gofmt puts the end of a function at the margin
+			if todo := todoLine(lines[i : i+max(end, 1)]); todo > 0 {
+				return i + todo
+			}
+			return i + 1
+		}
+	}
+	return 0
+}
+
+var wordForm = regexp.MustCompile(`\w+`)
+
+// todoLine returns the number of the first line with a TODO comment, counted from 1; 0 if there is none.
+func todoLine(lines []string) int {
+	return 1 + slices.IndexFunc(lines, func(line string) bool {
+		_, comment, found := strings.Cut(line, "//")
+		return found && strings.Contains(comment, "TODO")
+	})
 }
 
 // readPlace turns the last line of a failure message (`lessons/05_lost_update, "Why it happens"`) into a path that an
