@@ -16,8 +16,10 @@ func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
 		"create and open again": createAndOpenAgain,
 		"refuse":                refuse,
-		"start":                 start,
-		"claim":                 claim,
+		"claim":                 eachFile(claim),
+		"claim one":             oneFile(claim),
+		"start":                 eachFile(start),
+		"start one":             oneFile(start),
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -13,130 +14,200 @@ import (
 	"example/turnstile/lessons/lab"
 )
 
-// A crowd is several processes that open the same files in the same order, as fast as they can. Whoever creates a file is
-// slower than those who find it there, so the processes catch up with one another and meet at every file anew.
 const (
-	people = 4
-	files  = 500
+	// interruptions is how often a process is stopped in the middle of its work, people how many there are in a crowd, and
+	// crowdFiles how many files all of them open, one after the other. Whoever creates a file is slower than those who find
+	// it there, so the processes of a crowd catch up with one another and meet at every file anew.
+	interruptions = 20
+	people        = 4
+	crowdFiles    = 100
 )
 
 func TestCreateNewGivesEachTicketToOne(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
 	lesson := lab.Lesson{
 		Says:     "CreateNew gave one ticket to two owners",
-		Did:      fmt.Sprintf("%d processes called CreateNew for the same %d tickets, one after the other", people, files),
-		Expected: "of each ticket exactly one CreateNew returns no error",
+		Expected: "one CreateNew returns no error, the other one an error that matches fs.ErrExist",
 		Means:    "both owners work on the part, and one of them will lose the day's work",
 		Read:     `lessons/01_open_modes, "Asking and doing"`,
 	}
 
-	owners := make([][]int, files)
-	for person, worker := range startCrowd(t, "claim", dir) {
-		var won []int
-		worker.Result(&won, says(lesson, "CreateNew did not come to its end"))
-		lab.RequireNoError(t, worker.Wait(), says(lesson, "CreateNew failed with another error than fs.ErrExist"))
-		for _, ticket := range won {
-			owners[ticket] = append(owners[ticket], person+1)
-		}
-	}
+	lesson.Did = "Alice called CreateNew for one ticket after another; she was interrupted, and Bob called CreateNew for the next ticket"
+	interrupt(t, "claim", says(lesson, "CreateNew failed or hung beside another process"), func(ticket string, alice, bob bool) {
+		lesson.Found = "both were told that the ticket is new"
+		lab.Require(t, !alice || !bob, lesson)
+		lesson.Found = "each was told that the other one has it"
+		lab.Require(t, alice || bob, says(lesson, "CreateNew gave a free ticket to nobody"))
+	})
 
-	twice, none, first := 0, 0, -1
-	for ticket, of := range owners {
-		switch {
-		case len(of) == 0:
-			none++
-		case len(of) > 1:
-			if twice++; first < 0 {
-				first = ticket
+	lesson.Did = fmt.Sprintf("%d processes called CreateNew for the same %d tickets, one after the other", people, crowdFiles)
+	dir, owners := t.TempDir(), make(map[string][]string)
+	for i, process := range crowd(t, "claim", dir) {
+		for range crowdFiles {
+			var outcome outcome
+			process.Result(&outcome, says(lesson, "CreateNew did not come to its end"))
+			if outcome.Created {
+				owners[outcome.File] = append(owners[outcome.File], fmt.Sprint(i+1))
 			}
 		}
+		lab.RequireNoError(t, process.Wait(), says(lesson, "CreateNew failed with another error than fs.ErrExist"))
 	}
-	if twice > 0 {
-		lesson.Found = fmt.Sprintf("%d tickets with two owners or more; ticket %d, for one, was given to the processes %s", twice, first,
-			strings.Trim(strings.ReplaceAll(fmt.Sprint(owners[first]), " ", " and "), "[]"))
-		lab.Fail(t, lesson)
+	for number := range crowdFiles {
+		of := owners[fileName(number)]
+		lesson.Found = fmt.Sprintf("the processes %s were told that %s is new", strings.Join(of, " and "), fileName(number))
+		lab.Require(t, len(of) < 2, lesson)
+		lesson.Found = fileName(number) + " was given to nobody"
+		lab.Require(t, len(of) > 0, says(lesson, "CreateNew gave a free ticket to nobody"))
 	}
-	lesson.Found = fmt.Sprintf("%d tickets that nobody got", none)
-	lesson.Means = "each of them was told that somebody else has it: a part that nobody may ever work on"
-	lab.Require(t, none == 0, says(lesson, "CreateNew gave a free ticket to nobody"))
 }
 
-// claim calls CreateNew for each ticket and reports which ones this process was given.
-func claim(w *lab.Worker) error {
-	won := []int{}
-	for ticket := range files {
-		f, err := openmodes.CreateNew(crowdFile(w.Arg(0), ticket))
-		switch {
-		case errors.Is(err, fs.ErrExist):
-			continue
-		case err != nil:
-			return err
-		}
-		if err := f.Close(); err != nil {
-			return err
-		}
-		won = append(won, ticket)
+// claim calls CreateNew for one ticket.
+func claim(path string, _ int) (created bool, err error) {
+	f, err := openmodes.CreateNew(path)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
 	}
-	return w.Result(won)
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
 }
 
 func TestOpenForUpdateByManyFirstStarters(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
 	lesson := lab.Lesson{
-		Did:   fmt.Sprintf("%d processes opened the same %d missing files; in each file every process wrote one byte, at a place of its own", people, files),
-		Means: "two programs that start at the same time on a new computer: the second one throws away what the first has written",
+		Says:  "OpenForUpdate emptied a file that another process had just created",
+		Means: "two programs that start at the same time on a new computer: one throws away what the other has written",
 		Read:  `lessons/01_open_modes, "Asking and doing"`,
 	}
 
-	for _, worker := range startCrowd(t, "start", dir) {
-		lab.RequireNoError(t, worker.Wait(), says(lesson, "OpenForUpdate failed where others open the same file"))
-	}
+	lesson.Did = "Alice was interrupted while she opened a missing file; Bob opened it and wrote 2 at byte 1; then Alice wrote 1 at byte 0"
+	interrupt(t, "start", says(lesson, "OpenForUpdate failed or hung beside another process"), func(file string, _, _ bool) { lab.RequireFile(t, file, "12", lesson) })
 
-	const want = "1234"
-	damaged, example := 0, ""
-	for number := range files {
-		content, err := os.ReadFile(crowdFile(dir, number))
-		lab.RequireNoError(t, err, says(lesson, "OpenForUpdate did not create the file"))
-		if string(content) != want {
-			if damaged++; example == "" {
-				example = lab.Show(content)
+	lesson.Did = fmt.Sprintf("%d processes opened the same %d missing files; each wrote its number into each file, at its own place", people, crowdFiles)
+	dir := t.TempDir()
+	for _, process := range crowd(t, "start", dir) {
+		lab.RequireNoError(t, process.Wait(), says(lesson, "OpenForUpdate failed where others open the same file"))
+	}
+	for number := range crowdFiles {
+		lab.RequireFile(t, filepath.Join(dir, fileName(number)), "1234", lesson)
+	}
+}
+
+// start writes the number of a person into a file, at the byte that belongs to that person.
+func start(path string, person int) (created bool, err error) {
+	f, err := openmodes.OpenForUpdate(path)
+	if err != nil {
+		return false, err
+	}
+	_, err = f.WriteAt(fmt.Append(nil, person), int64(person-1))
+	return true, errors.Join(err, f.Close())
+}
+
+// An outcome is what became of one file in the hands of one process.
+type outcome struct {
+	File    string
+	Created bool
+}
+
+// eachFile is the worker that goes through a folder: folder, number of the person, how many files.
+func eachFile(open func(path string, person int) (created bool, err error)) func(w *lab.Worker) error {
+	return func(w *lab.Worker) error {
+		for number := range w.Int(2) {
+			created, err := open(w.Arg(0)+string(os.PathSeparator)+fileName(number), w.Int(1))
+			if err != nil {
+				return err
+			}
+			if err := w.Result(outcome{fileName(number), created}); err != nil {
+				return err
 			}
 		}
+		return nil
 	}
-	lesson.Expected = want + " in each file"
-	lesson.Found = fmt.Sprintf("%d files without somebody's byte; the first one holds %s", damaged, example)
-	lab.Require(t, damaged == 0, says(lesson, "OpenForUpdate emptied a file that another process had just created"))
 }
 
-// start writes the number of this process into each file, at the byte that belongs to it.
-func start(w *lab.Worker) error {
-	person := w.Int(1)
-	for number := range files {
-		f, err := openmodes.OpenForUpdate(crowdFile(w.Arg(0), number))
-		if err != nil {
-			return err
-		}
-		_, err = f.WriteAt(fmt.Append(nil, person), int64(person-1))
-		if err := errors.Join(err, f.Close()); err != nil {
-			return err
+// oneFile is the worker that opens the file whose name it is sent: folder, number of the person.
+func oneFile(open func(path string, person int) (created bool, err error)) func(w *lab.Worker) error {
+	return func(w *lab.Worker) error {
+		for {
+			var name string
+			if err := w.Receive(&name); err != nil {
+				return err
+			}
+			created, err := open(filepath.Join(w.Arg(0), name), w.Int(1))
+			if err != nil {
+				return err
+			}
+			if err := w.Result(outcome{name, created}); err != nil {
+				return err
+			}
+			w.Reached("opened")
 		}
 	}
-	return nil
 }
 
-func crowdFile(dir string, number int) string { return filepath.Join(dir, fmt.Sprintf("%03d", number)) }
-
-// startCrowd starts the processes and lets them go once all of them are there.
-func startCrowd(t *testing.T, worker, dir string) []*lab.Process {
+// interrupt has Alice go through many files, stops her process again and again, wherever it happens to be, and lets Bob open
+// the first file that is not there yet, which may be the one that Alice is about to create. When she has gone on and finished
+// with it, judge is told whether each of them was told to have created it.
+//
+// Alice goes the long way, so that most of her time passes between one step of an open and the next. If Bob has to wait for
+// her, as behind a lock, that is fine: she goes on as soon as he can do no more by himself.
+func interrupt(t *testing.T, worker string, failed lab.Lesson, judge func(file string, alice, bob bool)) {
 	t.Helper()
-	crowd := make([]*lab.Process, people)
-	for i := range crowd {
-		crowd[i] = lab.Launch(t, lab.Options{Hold: true}, worker, dir, fmt.Sprint(i+1))
+	if runtime.GOOS == "windows" {
+		return // no process can be stopped there: the crowd is all that remains
 	}
-	for _, process := range crowd {
+	dir := t.TempDir()
+	alice := lab.Start(t, worker, longWay(dir), "1", "1000000")
+	bob := lab.Start(t, worker+" one", dir, "2")
+	next := 0
+	for range interruptions {
+		alice.Stop()
+		for exists(filepath.Join(dir, fileName(next))) {
+			next++
+		}
+		bob.Send(fileName(next))
+		bob.Settle()
+		alice.Resume()
+		bob.Reached("opened", failed)
+		var hers, his outcome
+		bob.Result(&his)
+		bob.Continue()
+		for hers.File != fileName(next) {
+			alice.Result(&hers, failed)
+		}
+		judge(filepath.Join(dir, fileName(next)), hers.Created, his.Created)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// crowd starts the processes and lets them go once all of them are there.
+func crowd(t *testing.T, worker, dir string) []*lab.Process {
+	t.Helper()
+	way := longWay(dir)
+	processes := make([]*lab.Process, people)
+	for i := range processes {
+		processes[i] = lab.Launch(t, lab.Options{Hold: true}, worker, way, fmt.Sprint(i+1), fmt.Sprint(crowdFiles))
+	}
+	for _, process := range processes {
 		process.Continue()
 	}
-	return crowd
+	return processes
+}
+
+func fileName(number int) string { return fmt.Sprintf("%03d.ticket", number) }
+
+// longWay returns another path to the folder dir, on which the system needs about as long to find a file as in a network
+// folder: through a symbolic link that goes down and up again many times. Between two calls with such a path there is
+// time for another process to act. Where an ordinary user makes no links (Windows), it returns dir.
+func longWay(dir string) string {
+	const detour = "down" + string(os.PathSeparator) + ".." + string(os.PathSeparator)
+	if os.Mkdir(filepath.Join(dir, "down"), 0o700) != nil || os.Symlink(strings.Repeat(detour, 500), filepath.Join(dir, "way")) != nil {
+		return dir
+	}
+	return dir + strings.Repeat(string(os.PathSeparator)+"way", 12)
 }
