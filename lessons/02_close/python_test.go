@@ -91,6 +91,18 @@ with Part():
     os._exit(0)`, "inside",
 		},
 		{
+			"CPython closes a file as its last reference goes", `
+import os, platform
+def number():
+    return open(path, "w").fileno()
+n = number()
+try:
+    os.fstat(n)
+    print("closed" if platform.python_implementation() != "CPython" else "open")
+except OSError:
+    print("closed")`, "closed",
+		},
+		{
 			"an exception in __exit__ remembers the one of the block", `
 class Part:
     def __enter__(self): return self
