@@ -112,6 +112,7 @@ func TestPermission(t *testing.T) {
 	})
 	t.Run("666 without 0o gives -w--wx-w-", func(t *testing.T) {
 		t.Parallel()
+		//lint:ignore SA9002 the forgotten 0o is what this test is about
 		got, _ := modesUnder(t, 0, 666, lab.Path(t, "locks.json"))
 		require.Equal(t, "--w--wx-w-", got.String()) // the first character says that it is no folder
 	})
