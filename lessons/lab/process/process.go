@@ -82,7 +82,8 @@ func Start(ctx context.Context, o Options, name string, args ...string) (*Proces
 	p := &Process{name: name, events: make(chan event, 64), exited: make(chan struct{})}
 	p.command = exec.Command(line[0], line[1:]...) //nolint:noctx // the context bounds the start; Kill ends the process
 	p.command.Dir = o.Dir
-	p.command.Env = append(append(os.Environ(), o.Env...), environmentName+"="+name, environmentOptions+"="+string(options))
+	p.command.Env = append(append(os.Environ(), noRaceExitDelay()), o.Env...)
+	p.command.Env = append(p.command.Env, environmentName+"="+name, environmentOptions+"="+string(options))
 	p.command.Stderr = &p.stderr
 	p.command.WaitDelay = time.Second // a grandchild that keeps our pipes must not keep us
 	isolate(p.command)
@@ -108,6 +109,12 @@ func Start(ctx context.Context, o Options, name string, args ...string) (*Proces
 	}
 	p.pid = ready.PID
 	return p, nil
+}
+
+// noRaceExitDelay keeps a worker that was built with -race from sleeping for a second when it exits, which it does to let other
+// goroutines report their races (Go, "Data Race Detector", GORACE atexit_sleep_ms).
+func noRaceExitDelay() string {
+	return "GORACE=" + strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0")
 }
 
 func (p *Process) pipes() (io.ReadCloser, error) {
