@@ -259,10 +259,27 @@ func (run *packageRun) result(e *Exercise, compilerLines []string) *Result {
 	for _, t := range run.tests {
 		result.Tests = append(result.Tests, *t.finish())
 	}
+	inOrderOfSource(result.Tests)
 	if result.Status == "" {
 		run.judge(result)
 	}
 	return result
+}
+
+// inOrderOfSource puts the tests, which are in the order of their starts, back behind their parents: a parallel test starts
+// its subtests only after all other tests of the package have started.
+func inOrderOfSource(tests []TestResult) {
+	place := make(map[string]int)
+	topLevel := func(name string) string {
+		name, _, _ = strings.Cut(name, "/")
+		return name
+	}
+	for i, t := range tests {
+		if _, known := place[topLevel(t.Name)]; !known {
+			place[topLevel(t.Name)] = i
+		}
+	}
+	slices.SortStableFunc(tests, func(a, b TestResult) int { return place[topLevel(a.Name)] - place[topLevel(b.Name)] })
 }
 
 // judge sets the status of a run that came to its end.
