@@ -146,10 +146,25 @@ func programStep(args []string) int {
 	if err := os.Chdir(filepath.Join(hostMount, dir)); err != nil {
 		return cannotRun(err)
 	}
+	if err := dropOverrides(); err != nil {
+		return cannotRun(err)
+	}
 	env := chrootEnvironment()
 	env = (&exec.Cmd{Env: env}).Environ() // the last of each name: execve would pass all, and Wine take the first
 	err = syscall.Exec(wineProgram, append([]string{wineProgram, program}, rest...), env)
 	return cannotRun(fmt.Errorf("starting %s: %w", wineProgram, err))
+}
+
+// dropOverrides takes the right to ignore file permissions from the program that this thread becomes. Wine keeps the read-only attribute
+// in the permissions, and on Windows it binds administrators too.
+func dropOverrides() error {
+	const capDACOverride, capDACReadSearch = 1, 2 // capabilities(7)
+	for _, capability := range []uintptr{capDACOverride, capDACReadSearch} {
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_CAPBSET_DROP, capability, 0); errno != 0 {
+			return fmt.Errorf("dropping capability %d: %w", capability, errno)
+		}
+	}
+	return nil
 }
 
 // chrootEnvironment is the environment for Wine in a root of its own, where the machine's folders have other names.

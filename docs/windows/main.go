@@ -98,7 +98,9 @@ func everything(root, script string) int {
 	}
 	answers := start(root, nil, "go", driver...)
 
-	return max(facts, answers)
+	wine := goTest(filepath.Join(root, "docs"), script, "./windows")
+
+	return max(facts, answers, wine)
 }
 
 // goTest builds tests for Windows and runs them.
