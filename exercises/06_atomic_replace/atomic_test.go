@@ -165,18 +165,19 @@ func readUntil(stop <-chan struct{}, path string, documents ...[]byte) string {
 			return ""
 		default:
 		}
+		began := time.Now()
 		content, err := os.ReadFile(path)
+		if runtime.GOOS == "windows" { // an open reader keeps the writer out there, so readers are to be away most of the time
+			time.Sleep(time.Millisecond + 5*time.Since(began))
+		}
 		switch {
 		case err != nil && runtime.GOOS == "windows": // there a replace may refuse a reader for a moment; no data is wrong
-			time.Sleep(time.Millisecond)
 		case errors.Is(err, fs.ErrNotExist):
 			return "no file of that name"
 		case err != nil:
 			return err.Error()
 		case !bytes.Equal(content, documents[0]) && !bytes.Equal(content, documents[1]):
 			return fmt.Sprintf("%d bytes instead of %d or %d: %s", len(content), len(documents[0]), len(documents[1]), lab.Show(content))
-		case runtime.GOOS == "windows":
-			time.Sleep(time.Millisecond) // an open reader keeps the writer out there
 		}
 	}
 }

@@ -99,6 +99,9 @@ func TestALinkIsFollowed(t *testing.T) {
 			if err := os.Symlink(filepath.Join("deep", "er"), at("shortcut")); err != nil {
 				t.Skip("this system or user may not make symbolic links: ", err)
 			}
+			if _, err := os.Readlink(at("shortcut")); err != nil {
+				t.Skip("what this system makes for a symbolic link is none (Wine): ", err)
+			}
 			if test.exists {
 				setUp(os.WriteFile(at(test.file), []byte(before), 0o600))
 			}
