@@ -44,19 +44,22 @@ func Curriculum(root string) ([]Problem, error) {
 		folders[lesson[:2]] = lesson
 	}
 	var problems []Problem
-	report := func(line int, what, do string) { problems = append(problems, Problem{page.Path, line, what, do}) }
-	rows := curriculumRows(page)
 	listed := make(map[string]bool)
 	var read, do int
-	for i, row := range rows {
-		if row.number != fmt.Sprintf("%02d", i+1) {
-			report(row.line, fmt.Sprintf("lesson %s stands where %02d should", row.number, i+1), "number the lessons without gaps, in order")
-		}
+	for i, row := range curriculumRows(page) {
 		listed[row.number] = true
+		if row.number != fmt.Sprintf("%02d", i+1) {
+			problems = append(problems, Problem{
+				page.Path, row.line, fmt.Sprintf("lesson %s stands where %02d should", row.number, i+1), "number the lessons without gaps, in order",
+			})
+		}
 		lesson, exists := folders[row.number]
 		if !exists {
 			if row.minutes != planned || row.link != "" {
-				report(row.line, fmt.Sprintf("lesson %s has no folder below lessons/", row.number), "take the link out and write `planned` for the minutes")
+				problems = append(problems, Problem{
+					page.Path, row.line, fmt.Sprintf("lesson %s has no folder below lessons/", row.number),
+					"take the link out and write `planned` for the minutes",
+				})
 			}
 			continue
 		}
@@ -64,31 +67,37 @@ func Curriculum(root string) ([]Problem, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the lesson page: %w", err)
 		}
-		intro, ok := ParseIntroduction(source)
-		if !ok {
-			continue // reported on the lesson's own page
-		}
-		read, do = read+number(intro.ReadMinutes), do+number(intro.DoMinutes)
-		for what, pair := range map[string][2]string{
-			"title":   {row.name, intro.Title},
-			"link":    {row.link, "lessons/" + lesson + "/"},
-			"minutes": {row.minutes, intro.ReadMinutes + " + " + intro.DoMinutes},
-			"part":    {row.part, intro.Part},
-		} {
-			if pair[0] != pair[1] {
-				report(row.line, fmt.Sprintf("the %s of lesson %s is %q here and %q in its page or folder", what, row.number, pair[0], pair[1]),
-					"make them equal")
-			}
+		if intro, ok := ParseIntroduction(source); ok { // what is not is reported on the lesson's own page
+			read, do = read+number(intro.ReadMinutes), do+number(intro.DoMinutes)
+			problems = append(problems, compareRow(page, row, lesson, intro)...)
 		}
 	}
 	for _, lesson := range lessons {
 		if !listed[lesson[:2]] {
-			report(0, fmt.Sprintf("no table lists lessons/%s", lesson), "add its row to the table of its part")
+			problems = append(problems, Problem{page.Path, 0, "no table lists lessons/" + lesson, "add its row to the table of its part"})
 		}
 	}
 	problems = append(problems, sums(page, read, do)...)
 	Sort(problems)
 	return problems, nil
+}
+
+func compareRow(page *Page, row curriculumRow, lesson string, intro Introduction) []Problem {
+	var problems []Problem
+	for _, cell := range []struct{ what, here, there string }{
+		{"part", row.part, intro.Part},
+		{"title", row.name, intro.Title},
+		{"link", row.link, "lessons/" + lesson + "/"},
+		{"minutes", row.minutes, intro.ReadMinutes + " + " + intro.DoMinutes},
+	} {
+		if cell.here != cell.there {
+			problems = append(problems, Problem{
+				page.Path, row.line, fmt.Sprintf("the %s of lesson %s: %q here, %q in its page or folder", cell.what, row.number, cell.here, cell.there),
+				"make them equal",
+			})
+		}
+	}
+	return problems
 }
 
 func sums(page *Page, read, do int) []Problem {

@@ -100,7 +100,7 @@ func deadFragment(root string, p *Page, target, fragment, destination string) (w
 }
 
 // lookUp finds the slash-separated name below root, letter by letter, so that a link that works on Windows or macOS by
-// accident is found on them too.
+// accident is found on them too. An empty folder is none: git does not keep it.
 func lookUp(root, name string) (isFolder, ok bool) {
 	folder, isFolder := root, true
 	if name == "." {
@@ -121,6 +121,9 @@ func lookUp(root, name string) (isFolder, ok bool) {
 			return false, false
 		}
 		folder = filepath.Join(folder, part)
+	}
+	if entries, err := os.ReadDir(folder); isFolder && (err != nil || len(entries) == 0) {
+		return true, false
 	}
 	return isFolder, true
 }

@@ -419,6 +419,7 @@ func TestLinks(t *testing.T) {
 	t.Parallel()
 	root := goodWorkbook(t)
 	require.Empty(t, textcheck.Links(root, page(t, "", "")))
+	require.NoError(t, os.Mkdir(filepath.Join(root, "lessons", "empty"), 0o755))
 	place := "- Write never shortens."
 	for _, good := range []string{
 		"https://pkg.go.dev/os#File.Truncate", "README.md", "seek_test.go", "../01_open_modes/#01--open-modes", "#why-it-happens",
@@ -428,6 +429,7 @@ func TestLinks(t *testing.T) {
 	}
 	for _, test := range []struct{ name, link, want string }{
 		{"a missing file", "[x](gone.md)", "leads nowhere"},
+		{"an empty folder", "[x](../empty/)", "leads nowhere"},
 		{"another letter case", "[x](readme.md)", "leads nowhere"},
 		{"a folder without a slash", "[x](../01_open_modes)", "end it in a slash"},
 		{"a file with a slash", "[x](seek_test.go/)", "delete the slash"},
@@ -506,7 +508,7 @@ In all 20 minutes to read and 25 to do.
 	const lesson = "# 01 · Open modes\n\n**A promise.** Part One, Files. 20 minutes to read, 25 to do.\n"
 	for _, test := range []breakage{
 		{"good", "", "", "", ""},
-		{"another title", "[Open modes]", "[Modes]", "| 01", `title of lesson 01 is "Modes"`},
+		{"another title", "[Open modes]", "[Modes]", "| 01", `title of lesson 01: "Modes" here`},
 		{"other minutes", "20 + 25", "20 + 20", "| 01", "minutes of lesson 01"},
 		{"another folder", "lessons/01_open/", "lessons/01_x/", "| 01", "link of lesson 01"},
 		{"no link", "[Open modes](lessons/01_open/)", "Open modes", "| 01", "link of lesson 01"},
