@@ -73,7 +73,7 @@ func parse(args []string) (verb, options, error) {
 	}
 	opts.operands = words[1:]
 	for _, v := range verbs() {
-		if v.name != words[0] {
+		if v.name != strings.ToLower(words[0]) {
 			continue
 		}
 		if len(opts.operands) > v.most {

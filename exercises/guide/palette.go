@@ -38,13 +38,14 @@ func (p palette) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// wrap breaks text at spaces so that no line is longer than width where a space allows it. The lines after the first
-// begin with indent; the first is taken to stand after something as long.
+// wrap breaks text at spaces so that no line is longer than width where a space allows it; a command between backticks
+// stays in one piece, to be copied. The lines after the first begin with indent; the first is taken to stand after
+// something as long.
 func wrap(text, indent string, width int) string {
 	var lines []string
 	for paragraph := range strings.SplitSeq(text, "\n") {
 		line, length := "", utf8.RuneCountInString(indent)
-		for word := range strings.FieldsSeq(paragraph) {
+		for _, word := range pieces(paragraph) {
 			n := utf8.RuneCountInString(word)
 			if line != "" && length+1+n > width {
 				lines = append(lines, line)
@@ -60,6 +61,23 @@ func wrap(text, indent string, width int) string {
 		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\n"+indent)
+}
+
+// pieces splits text at spaces outside of backticks.
+func pieces(text string) []string {
+	var pieces []string
+	inCommand := false
+	for word := range strings.FieldsSeq(text) {
+		if inCommand {
+			pieces[len(pieces)-1] += " " + word
+		} else {
+			pieces = append(pieces, word)
+		}
+		if strings.Count(word, "`")%2 == 1 {
+			inCommand = !inCommand
+		}
+	}
+	return pieces
 }
 
 // cut breaks text that shows bytes: every character stays, at the width the line ends.

@@ -70,6 +70,9 @@ func progress(r *workbook.Result) string {
 		if skipped > 0 {
 			text = fmt.Sprintf("%d tests pass, %d skipped", passed, skipped)
 		}
+		if skipped > 0 && passed == 1 {
+			text = fmt.Sprintf("1 test passes, %d skipped", skipped)
+		}
 		return text
 	case workbook.Skipped:
 		return "not for this system"
