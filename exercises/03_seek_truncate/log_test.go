@@ -19,8 +19,10 @@ func TestAppendLineAddsWholeLines(t *testing.T) {
 		want      string
 	}{
 		{name: "to a log that is not there yet", missing: true, lines: []string{"alice took bracket.step"}, want: "alice took bracket.step\n"},
-		{name: "behind the lines that are there", old: "alice took bracket.step\n", lines: []string{"bob took hinge.step", "", "alice gave bracket.step"},
-			want: "alice took bracket.step\nbob took hinge.step\n\nalice gave bracket.step\n"},
+		{
+			name: "behind the lines that are there", old: "alice took bracket.step\n", lines: []string{"bob took hinge.step", "", "alice gave bracket.step"},
+			want: "alice took bracket.step\nbob took hinge.step\n\nalice gave bracket.step\n",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -161,25 +163,6 @@ func appendWithoutRoom(w *lab.Worker) error {
 	return w.Result(outcomeOf(seektruncate.AppendLine(w.Arg(0), w.Arg(2))))
 }
 
-func TestAppendLineReportsAHalfLine(t *testing.T) {
-	t.Parallel()
-	skipWithoutFileSizeLimit(t)
-	const old = "alice took bracket.step\n"
-	path := lab.WriteFile(t, "checkouts.log", old)
-	worker := lab.Start(t, "append without room", path, fmt.Sprint(len(old)+7), "bob took hinge.step")
-	lesson := lab.Lesson{
-		Says:     "AppendLine said nothing of a line that could not be written",
-		Did:      "AppendLine ran in a process that could add 7 bytes to the file; the line has 19",
-		Expected: "an error",
-		Found:    "no error",
-		Means:    "Bob works on a part that, by the log, he never took",
-		Read:     `lessons/03_seek_truncate, "Half a line"`,
-	}
-	var call outcome
-	worker.Result(&call, lesson)
-	lab.Require(t, call.Failed, lesson)
-}
-
 // appendUntilStopped appends lines until a file stands at the path of the stop sign, and reports how many.
 func appendUntilStopped(w *lab.Worker) error {
 	path, writer, length, stop := w.Arg(0), w.Arg(1), w.Int(2), w.Arg(3)
@@ -216,24 +199,46 @@ func failToAppend(w *lab.Worker) error {
 	return nil
 }
 
-func TestAppendLineNeverCutsTheLog(t *testing.T) {
+func TestAppendLineWithoutRoom(t *testing.T) {
 	t.Parallel()
 	skipWithoutFileSizeLimit(t)
-	const length = 30
-	path, stop := lab.WriteFile(t, "checkouts.log", ""), lab.Path(t, "stop")
-	lesson := lab.Lesson{
-		Says:  "AppendLine took another process's lines out of the log when it could not write its own",
-		Did:   "Alice's process appended line after line, while every write of Bob's process failed",
-		Means: "one program without room on the disk erases what others have written",
-		Read:  `lessons/03_seek_truncate, "Half a line"`,
-	}
-	alice := lab.Start(t, "append until stopped", path, "alice", fmt.Sprint(length), stop)
-	bob := lab.Start(t, "fail to append", path, "bob took hinge.step")
-	lab.RequireNoError(t, bob.Wait(lesson), lesson)
-	if err := os.WriteFile(stop, nil, 0o600); err != nil {
-		t.Fatalf("the test cannot stop its worker: %v", err)
-	}
-	var count int
-	alice.Result(&count, lesson)
-	requireLines(t, path, []string{"alice"}, count, length, lesson)
+
+	t.Run("reports a half line", func(t *testing.T) {
+		t.Parallel()
+		const old = "alice took bracket.step\n"
+		path := lab.WriteFile(t, "checkouts.log", old)
+		worker := lab.Start(t, "append without room", path, fmt.Sprint(len(old)+7), "bob took hinge.step")
+		lesson := lab.Lesson{
+			Says:     "AppendLine said nothing of a line that could not be written",
+			Did:      "AppendLine ran in a process that could add 7 bytes to the file; the line has 19",
+			Expected: "an error",
+			Found:    "no error",
+			Means:    "Bob works on a part that, by the log, he never took",
+			Read:     `lessons/03_seek_truncate, "Half a line"`,
+		}
+		var call outcome
+		worker.Result(&call, lesson)
+		lab.Require(t, call.Failed, lesson)
+	})
+
+	t.Run("never cuts the log", func(t *testing.T) {
+		t.Parallel()
+		const length = 30
+		path, stop := lab.WriteFile(t, "checkouts.log", ""), lab.Path(t, "stop")
+		lesson := lab.Lesson{
+			Says:  "AppendLine took another process's lines out of the log when it could not write its own",
+			Did:   "Alice's process appended line after line, while every write of Bob's process failed",
+			Means: "one program without room on the disk erases what others have written",
+			Read:  `lessons/03_seek_truncate, "Half a line"`,
+		}
+		alice := lab.Start(t, "append until stopped", path, "alice", fmt.Sprint(length), stop)
+		bob := lab.Start(t, "fail to append", path, "bob took hinge.step")
+		lab.RequireNoError(t, bob.Wait(lesson), lesson)
+		if err := os.WriteFile(stop, nil, 0o600); err != nil {
+			t.Fatalf("the test cannot stop its worker: %v", err)
+		}
+		var count int
+		alice.Result(&count, lesson)
+		requireLines(t, path, []string{"alice"}, count, length, lesson)
+	})
 }

@@ -15,31 +15,6 @@ import (
 	"example/turnstile/lessons/lab"
 )
 
-func TestReadRecordLeavesTheOffsetAlone(t *testing.T) {
-	t.Parallel()
-	file := open(t, lab.WriteFile(t, "shelf.tab", table(4)))
-	lesson := lab.Lesson{
-		Says:  "ReadRecord did not return the record that it was asked for",
-		Did:   "ReadRecord(file, 2) on a table of 4 records, after the program had read 5 bytes of it",
-		Means: "Alice is told that Bob's place on the shelf is hers",
-		Read:  `lessons/03_seek_truncate, "One offset for everybody"`,
-	}
-	if _, err := io.ReadFull(file, make([]byte, 5)); err != nil {
-		t.Fatalf("the test cannot read its own file: %v", err)
-	}
-	got, err := seektruncate.ReadRecord(file, 2)
-	lab.RequireNoError(t, err, lesson)
-	lab.RequireEqual(t, record(2), string(got), lesson)
-
-	lesson.Says = "ReadRecord moved the offset of the caller's file"
-	lesson.Means = "whoever reads on through this open file goes on somewhere else, and takes the middle of a record for its beginning"
-	lesson.Expected = "the offset is 5, as before the call"
-	offset, err := file.Seek(0, io.SeekCurrent)
-	lab.RequireNoError(t, err, lesson)
-	lesson.Found = fmt.Sprintf("the offset is %d", offset)
-	lab.Require(t, offset == 5, lesson)
-}
-
 const (
 	readers       = 8
 	readsOfReader = 3000
@@ -80,20 +55,49 @@ func readRecords(w *lab.Worker) error {
 	return errors.Join(w.Result(first), file.Close())
 }
 
-func TestReadRecordServesManyReaders(t *testing.T) {
+func TestReadRecordSharesTheOpenFile(t *testing.T) {
 	t.Parallel()
-	worker := lab.Start(t, "read records", lab.WriteFile(t, "shelf.tab", table(readers)))
-	lesson := lab.Lesson{
-		Says:  "ReadRecord returned another reader's record",
-		Did:   fmt.Sprintf("%d goroutines read through one open file, each its own record, %d times", readers, readsOfReader),
-		Means: "Alice is told that Bob's place on the shelf is hers",
-		Read:  `lessons/03_seek_truncate, "One offset for everybody"`,
-	}
-	var first misread
-	worker.Result(&first, lesson)
-	lab.RequireNoError(t, worker.Wait(lesson), lesson)
-	lesson.Expected, lesson.Found = lab.Show([]byte(first.Want)), lab.Show([]byte(first.Got))
-	lab.Require(t, !first.Happened, lesson)
+
+	t.Run("with a caller who reads on", func(t *testing.T) {
+		t.Parallel()
+		file := open(t, lab.WriteFile(t, "shelf.tab", table(4)))
+		lesson := lab.Lesson{
+			Says:  "ReadRecord did not return the record that it was asked for",
+			Did:   "ReadRecord(file, 2) on a table of 4 records, after the program had read 5 bytes of it",
+			Means: "Alice is told that Bob's place on the shelf is hers",
+			Read:  `lessons/03_seek_truncate, "One offset for everybody"`,
+		}
+		if _, err := io.ReadFull(file, make([]byte, 5)); err != nil {
+			t.Fatalf("the test cannot read its own file: %v", err)
+		}
+		got, err := seektruncate.ReadRecord(file, 2)
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireEqual(t, record(2), string(got), lesson)
+
+		lesson.Says = "ReadRecord moved the offset of the caller's file"
+		lesson.Means = "whoever reads on through this open file goes on somewhere else, and takes the middle of a record for its beginning"
+		lesson.Expected = "the offset is 5, as before the call"
+		offset, err := file.Seek(0, io.SeekCurrent)
+		lab.RequireNoError(t, err, lesson)
+		lesson.Found = fmt.Sprintf("the offset is %d", offset)
+		lab.Require(t, offset == 5, lesson)
+	})
+
+	t.Run("with many readers", func(t *testing.T) {
+		t.Parallel()
+		worker := lab.Start(t, "read records", lab.WriteFile(t, "shelf.tab", table(readers)))
+		lesson := lab.Lesson{
+			Says:  "ReadRecord returned another reader's record",
+			Did:   fmt.Sprintf("%d goroutines read through one open file, each its own record, %d times", readers, readsOfReader),
+			Means: "Alice is told that Bob's place on the shelf is hers",
+			Read:  `lessons/03_seek_truncate, "One offset for everybody"`,
+		}
+		var first misread
+		worker.Result(&first, lesson)
+		lab.RequireNoError(t, worker.Wait(lesson), lesson)
+		lesson.Expected, lesson.Found = lab.Show([]byte(first.Want)), lab.Show([]byte(first.Got))
+		lab.Require(t, !first.Happened, lesson)
+	})
 }
 
 func TestReadRecordRefusesAHalfRecord(t *testing.T) {
