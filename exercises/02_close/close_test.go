@@ -40,7 +40,7 @@ func TestWithClosesTheFile(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-					path := lab.WriteFile(t, "locks.json", "{}")
+			path := lab.WriteFile(t, "locks.json", "{}")
 			calls := 0
 			result := leave(t, func() error {
 				return close.With(path, os.O_RDWR, 0, func(f *os.File) error {

@@ -2,10 +2,12 @@ package close_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"example/turnstile/lessons/lab"
 	"github.com/stretchr/testify/require"
 )
 
@@ -52,5 +54,51 @@ func TestWithFolder(t *testing.T) {
 			_ = withFolder(func(dir string) error { seen = dir; panic("no such part") })
 		})
 		require.NoDirExists(t, seen)
+	})
+}
+
+// openObject opens the file at path for the caller, who closes it. With an error there is no file, and none is left open.
+func openObject(path string) (_ *os.File, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+
+	first := make([]byte, 1)
+	if _, err := f.ReadAt(first, 0); err != nil {
+		return nil, fmt.Errorf("read the first byte: %w", err)
+	}
+	if first[0] != '{' {
+		return nil, fmt.Errorf("%s does not begin with a brace", path)
+	}
+	return f, nil
+}
+
+func TestOpenObject(t *testing.T) {
+	t.Parallel()
+
+	t.Run("a function that returns its file closes it when a later step fails", func(t *testing.T) {
+		t.Parallel()
+		for _, content := range []string{"", "[]"} {
+			path := lab.WriteFile(t, "locks.json", content)
+			f, err := openObject(path)
+			require.Error(t, err)
+			require.Nil(t, f)
+			requireOpen(t, false, path)
+		}
+	})
+
+	t.Run("and leaves it open when all went well", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", "{}")
+		f, err := openObject(path)
+		require.NoError(t, err)
+		requireOpen(t, true, path)
+		require.NoError(t, f.Close())
 	})
 }
