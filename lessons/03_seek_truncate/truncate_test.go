@@ -55,6 +55,18 @@ func TestTruncate(t *testing.T) {
 		require.Equal(t, "ab\x00\x00\x00z", content(t, file.Name()))
 	})
 
+	// Truncate(10) forgets the bytes behind; a later write beyond them makes a hole, not the old bytes again.
+	t.Run("what is cut off between two writes comes back as zero bytes", func(t *testing.T) {
+		t.Parallel()
+		file := create(t, locksOfBob)
+		_, err := io.ReadAll(file)
+		require.NoError(t, err)
+		require.NoError(t, file.Truncate(10))
+		write(t, file, "{}")
+		require.Equal(t, locksOfBob[:10]+strings.Repeat("\x00", 10)+"{}", content(t, file.Name()))
+		require.Len(t, content(t, file.Name()), 22)
+	})
+
 	// os.File.Truncate; truncate(2), EINVAL: the file must be open for writing.
 	t.Run("Truncate of a file that is open for reading only is an error", func(t *testing.T) {
 		t.Parallel()

@@ -29,7 +29,8 @@ func ReadRecord(file *os.File, n int) ([]byte, error) {
 	case read == RecordSize: // ReadAt may report the end of the file together with the last record
 		return record, nil
 	case read > 0 && errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("read record %d of %s: only %d of %d bytes are there: %w", n, file.Name(), read, RecordSize, io.ErrUnexpectedEOF)
+		return nil, fmt.Errorf("read record %d of %s: only %d of %d bytes are there: %w",
+			n, file.Name(), read, RecordSize, io.ErrUnexpectedEOF)
 	case errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("read record %d of %s: the table ends before it: %w", n, file.Name(), err)
 	}
