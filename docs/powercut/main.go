@@ -10,6 +10,9 @@
 // What it leaves out: a disk that has taken a write and loses it from its own cache, or does not keep the order. A real power
 // cut can be worse than this table, not better.
 //
+// Last it saves to a disk that runs full behind the file system's back, and shows what fsync says the first time, the second
+// time and the third, and what is there when the system has forgotten the pages and has to read the disk.
+//
 // It needs Linux, root, and loop devices. The mounts live in a mount namespace of their own, and a loop device goes with its
 // mount: nothing is left in the system, even if the program is killed. Its files are in a temporary folder (-dir).
 package main

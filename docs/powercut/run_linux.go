@@ -59,7 +59,7 @@ func run(ctx context.Context, names, dir string) (err error) {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return nil
+	return refuse(ctx, filepath.Join(work, "refuse"))
 }
 
 // inNamespace runs this program again in a mount namespace that ends with it, and its mounts with the namespace.
