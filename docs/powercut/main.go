@@ -7,6 +7,8 @@
 // disk while it is mounted: at once, and some seconds later. The copies hold what had reached the disk at those moments. Then
 // it mounts the copies, as a machine does after the power is back, and looks at the document.
 //
+// Each way is tried several times (-times), since what has reached the disk at a moment is a matter of luck for the careless ones.
+//
 // What it leaves out: a disk that has taken a write and loses it from its own cache, or does not keep the order. A real power
 // cut can be worse than this table, not better.
 //
@@ -29,11 +31,12 @@ import (
 
 func main() {
 	systems := flag.String("systems", "ext4,ext4-noauto,xfs,btrfs", "file systems to try, comma-separated")
-	dir := flag.String("dir", "", "folder for the disks, about 100 MB in all (the system's folder for temporary files)")
+	dir := flag.String("dir", "", "folder for the disks, about 150 MB in all (the system's folder for temporary files)")
+	times := flag.Int("times", 3, "how often to try each way; a cell of the table shows all that came out")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	if err := run(ctx, *systems, *dir); err != nil {
+	if err := run(ctx, *systems, *dir, max(*times, 1)); err != nil {
 		fmt.Fprintln(os.Stderr, "powercut:", err)
 		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
 			os.Exit(3)

@@ -35,7 +35,7 @@ const diskSize = 320 << 20 // sparse; XFS wants 300 MB at least
 // namespaced tells the copy of this program that it has a mount namespace of its own.
 const namespaced = "TURNSTILE_POWERCUT_NAMESPACE"
 
-func run(ctx context.Context, names, dir string) (err error) {
+func run(ctx context.Context, names, dir string, times int) (err error) {
 	if os.Getuid() != 0 {
 		return fmt.Errorf("only root may mount: run it with sudo: %w", os.ErrPermission)
 	}
@@ -55,7 +55,7 @@ func run(ctx context.Context, names, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	for _, s := range chosen {
-		if err := report(ctx, s, filepath.Join(work, s.name)); err != nil {
+		if err := report(ctx, s, filepath.Join(work, s.name), times); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
@@ -105,30 +105,42 @@ func choose(names string) ([]system, error) {
 }
 
 // report tries every way to save on one file system, all at the same time, and prints a table.
-func report(ctx context.Context, s system, dir string) error {
-	found, failed := make([][]string, len(saves)), make([]error, len(saves))
+func report(ctx context.Context, s system, dir string, times int) error {
+	found, failed := make([][]string, len(saves)*times), make([]error, len(saves)*times)
 	var disks sync.WaitGroup
-	for i, save := range saves {
-		disks.Go(func() { found[i], failed[i] = try(ctx, s, save.do, fmt.Sprintf("%s-%d", dir, i)) })
+	for i := range found {
+		disks.Go(func() { found[i], failed[i] = try(ctx, s, saves[i%len(saves)].do, fmt.Sprintf("%s-%d", dir, i)) })
 	}
 	disks.Wait()
 	if err := errors.Join(failed...); err != nil {
 		return err
 	}
-	fmt.Printf("%-12s mounted with %s\n%-55s", s.name, s.options, "  power cut after the save returned, by")
+	fmt.Printf("%s, mounted with %s\n  %-47s", s.name, s.options, "power cut after the save returned, by")
 	for _, delay := range s.delays {
-		fmt.Printf("%6v", delay)
+		fmt.Printf("  %-10v", delay)
 	}
 	fmt.Println()
 	for i, save := range saves {
-		fmt.Printf("  %-53s", save.name)
-		for _, content := range found[i] {
-			fmt.Printf("%6s", content)
+		fmt.Printf("  %-47s", save.name)
+		for at := range s.delays {
+			fmt.Printf("  %-10s", together(found, i, at))
 		}
 		fmt.Println()
 	}
 	fmt.Println()
 	return nil
+}
+
+// together returns what the copies of one way at one moment held: "old", or "new/EMPTY" if it differed.
+func together(found [][]string, way, at int) string {
+	var contents []string
+	for i := way; i < len(found); i += len(saves) {
+		if !slices.Contains(contents, found[i][at]) {
+			contents = append(contents, found[i][at])
+		}
+	}
+	slices.Sort(contents)
+	return strings.Join(contents, "/")
 }
 
 // try saves on a fresh disk and returns what each copy of it holds.
@@ -205,6 +217,8 @@ func look(ctx context.Context, s system, disk, at string) (content string, err e
 		return "", err
 	case len(text) == 0:
 		return "EMPTY", nil
+	case strings.Trim(string(text), "\x00") == "":
+		return "ZEROS", nil
 	case string(text) == oldContent:
 		return "old", nil
 	case string(text) == newContent:
@@ -213,8 +227,17 @@ func look(ctx context.Context, s system, disk, at string) (content string, err e
 	return "TORN", nil
 }
 
-// unmount is done also when the context has ended.
-func unmount(at string) error { return command(context.Background(), "umount", at) }
+// unmount is done also when the context has ended. A mount can be busy for a moment because of somebody who has just looked at
+// all mounts, and nobody tells when that is over.
+func unmount(at string) (err error) {
+	for range 50 {
+		if err = command(context.Background(), "umount", at); err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return errors.Join(err, command(context.Background(), "umount", "--lazy", at))
+}
 
 func command(ctx context.Context, line ...string) error {
 	out, err := exec.CommandContext(ctx, line[0], line[1:]...).CombinedOutput()

@@ -9,6 +9,6 @@ import (
 	"runtime"
 )
 
-func run(context.Context, string, string) error {
+func run(context.Context, string, string, int) error {
 	return fmt.Errorf("it needs loop devices and mount namespaces of Linux, this is %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
