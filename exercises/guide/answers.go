@@ -106,19 +106,26 @@ func (s *session) catchup() error {
 		return err
 	}
 	text := s.paint.bold("What comes before "+title(e)) + "\n\n"
+	anyCopy := false
 	for _, other := range earlier {
 		state := "yours, done: kept"
 		if !done[other] {
-			if state, err = s.putReference(other); err != nil {
+			copied := false
+			if state, copied, err = s.putReference(other); err != nil {
 				return err
 			}
+			anyCopy = anyCopy || copied
 		}
 		text += fmt.Sprintf("  %s  %s\n", padded(title(other), widestTitle(earlier)), state)
 	}
-	return s.print(text + "\n" + s.paint.rows([]row{
-		{"read", s.path(filepath.Join(e.LessonFolder(), "README.md")), minutes(e)},
-		{"then", s.command("check " + number(e)), ""},
-	}))
+	var rows []row
+	if anyCopy {
+		rows = append(rows, row{"copies", s.path(s.copiesFolder()), "the code that stood there, by date and exercise"})
+	}
+	rows = append(rows,
+		row{"read", s.path(filepath.Join(e.LessonFolder(), "README.md")), minutes(e)},
+		row{"then", s.command("check " + number(e)), ""})
+	return s.print(text + "\n" + s.paint.rows(rows))
 }
 
 func widestTitle(exercises []*workbook.Exercise) int {
@@ -158,23 +165,23 @@ func (s *session) ownAndDone(exercises []*workbook.Exercise) (map[*workbook.Exer
 }
 
 // putReference lays the reference answer in place and says what it did.
-func (s *session) putReference(e *workbook.Exercise) (string, error) {
+func (s *session) putReference(e *workbook.Exercise) (state string, copied bool, err error) {
 	learner, err := learnerCode(e)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	reference, err := e.Reference()
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if learner.Equal(reference) {
-		return "is the reference already", nil
+		return "is the reference already", false, nil
 	}
-	copied, err := s.replace(e, learner, reference)
-	if err != nil || copied == "" {
-		return "now the reference", err
+	folder, err := s.replace(e, learner, reference)
+	if err != nil || folder == "" {
+		return "now the reference", false, err
 	}
-	return "now the reference; before: " + s.path(copied), nil
+	return "now the reference; a copy of what was there is kept", true, nil
 }
 
 // solution shows how the reference differs from the learner's code, and why it works.

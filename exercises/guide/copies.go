@@ -24,8 +24,10 @@ func (s *session) keep(e *workbook.Exercise, answer workbook.Answer) (string, er
 	return folder, nil
 }
 
+func (s *session) copiesFolder() string { return filepath.Join(s.book.Root, stateFolder, "copies") }
+
 func (s *session) newCopyFolder(e *workbook.Exercise) (string, error) {
-	copies := filepath.Join(s.book.Root, stateFolder, "copies")
+	copies := s.copiesFolder()
 	if err := os.MkdirAll(copies, 0o755); err != nil {
 		return "", err
 	}

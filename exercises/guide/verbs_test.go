@@ -207,8 +207,8 @@ func TestCatchup(t *testing.T) {
 	b.repair(t, "02_quadruple")
 	mine := b.read(t, "exercises/02_quadruple/quadruple.go")
 	require.Equal(t, exitDone, b.guide(t, "catchup 3"))
-	require.Contains(t, b.out.String(), "01 · The double     now the reference; before: .turnstile/copies/")
-	require.Contains(t, b.out.String(), "02 · The quadruple  now the reference; before: .turnstile/copies/", "it failed, on top of 01")
+	require.Contains(t, b.out.String(), "01 · The double     now the reference; a copy of what was there is kept")
+	require.Contains(t, b.out.String(), "02 · The quadruple  now the reference; a copy of what was there is kept", "it failed, on top of 01")
 	require.Equal(t, b.read(t, "solutions/01_double/double.go"), b.read(t, "exercises/01_double/double.go"))
 
 	b.write(t, "exercises/02_quadruple/quadruple.go", mine)

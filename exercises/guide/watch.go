@@ -136,7 +136,7 @@ func (w *watcher) show(o outcome) error {
 func (w *watcher) footer() string {
 	text := fmt.Sprintf("Watching %s: save a file to check again; Ctrl-C ends.", w.path(w.exercise.Folder()))
 	if w.typed != nil {
-		text += " With Enter: h hint, r race, q quit."
+		text += "\nWith Enter: h hint, r race, q quit."
 	}
 	return wrap(text, "", w.paint.width)
 }
