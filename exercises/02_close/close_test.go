@@ -16,9 +16,9 @@ import (
 
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
-		"write lines under a size limit": writeLinesUnderALimit,
-		"count lines with few handles":   countLinesWithFewHandles,
-		"count lines of a folder":        countLinesOfAFolder,
+		"write lines under a size limit":     writeLinesUnderALimit,
+		"count lines with few handles":       countLinesWithFewHandles,
+		"count lines of a file and a folder": countLinesOfAFolder,
 	})
 }
 

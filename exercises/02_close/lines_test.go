@@ -1,6 +1,7 @@
 package close_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,37 +94,46 @@ func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
 
 func TestCountLinesClosesAFileThatItCannotRead(t *testing.T) {
 	t.Parallel()
-	worker := lab.Start(t, "count lines of a folder", t.TempDir())
-	var stillOpen bool
-	worker.Result(&stillOpen)
+	worker := lab.Start(t, "count lines of a file and a folder", lab.WriteFile(t, "gear.txt", "1\n2\n"), t.TempDir())
+	var seen unreadable
+	worker.Result(&seen)
+	did := "CountLines was given a file of two lines, and then a folder, which can be opened and not read"
 	lab.RequireError(t, worker.Wait(), lab.Lesson{
 		Says:  "CountLines took a folder for an empty file",
-		Did:   "CountLines was given the path of a folder, which can be opened and not read",
+		Did:   did,
 		Means: "a wrong path in the list goes unnoticed, and the sum is too small",
 		Read:  `lessons/02_close, "The way out"`,
 	})
-	lab.Require(t, !stillOpen, lab.Lesson{
+	lab.Require(t, !seen.StillOpen, lab.Lesson{
 		Says:     "CountLines left a file open that it could not read",
-		Did:      "CountLines was given the path of a folder, which can be opened and not read",
+		Did:      did,
 		Expected: "CountLines closes what it has opened, and returns the error",
 		Found:    "it returned the error, and the folder is still open",
 		Means:    "every unreadable file costs a handle, until the program can open nothing any more",
 		Read:     `lessons/02_close, "A handle is borrowed"`,
 	})
+	lab.RequireEqual(t, 0, seen.Total, lab.Lesson{
+		Says:  "CountLines returned half a sum beside its error",
+		Did:   did,
+		Means: "half a sum looks like a sum: whoever prints it first and looks at the error later misleads the shop",
+		Read:  `lessons/02_close, "Your turn"`,
+	})
 }
 
-// countLinesOfAFolder reports whether the folder is still open, and returns the error of CountLines.
+type unreadable struct {
+	StillOpen bool
+	Total     int
+}
+
+// countLinesOfAFolder reports whether the folder is still open and what was counted, and returns the error of CountLines.
 func countLinesOfAFolder(w *lab.Worker) error {
 	withoutCollector()
-	_, err := close.CountLines(slices.Values([]string{w.Arg(0)}))
-	stillOpen, unknown := isOpen(w.Arg(0))
+	total, err := close.CountLines(slices.Values([]string{w.Arg(0), w.Arg(1)}))
+	stillOpen, unknown := isOpen(w.Arg(1))
 	if unknown != nil {
 		return unknown
 	}
-	if err := w.Result(stillOpen); err != nil {
-		return err
-	}
-	return err
+	return errors.Join(err, w.Result(unreadable{stillOpen, total}))
 }
 
 func write(t *testing.T, path, content string) {
