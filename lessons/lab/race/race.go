@@ -13,8 +13,9 @@
 //
 //	  the race is there: 188 updates are gone and nobody was told
 //
-// The exit status is 1 while the race is there, 0 when it is gone, 2 when the demo itself could not be run. Nothing of
-// the learner's code is looked at: a demo judges by files and by what the calls returned.
+// The exit status is 1 while the race is there, 0 when it is gone, 2 when the demo itself could not be run, 3 when this
+// system cannot show it (ErrSystem). Nothing of the learner's code is looked at: a demo judges by files and by what the
+// calls returned.
 package race
 
 import (
@@ -34,6 +35,10 @@ import (
 
 // limit is how long a demo may take, whatever the learner's code does.
 const limit = 2 * time.Minute
+
+// ErrSystem is for a Demo's Run to wrap, with the reason, where the system itself does what the demo would blame on the
+// learner's code. The demo then gives no verdict.
+var ErrSystem = errors.New("this system cannot show the race")
 
 // A Demo is one race demo.
 type Demo struct {
@@ -62,7 +67,10 @@ func (d Demo) run(stdout, stderr io.Writer, colour bool) int {
 	}
 	r := &Report{dir: dir, colour: colour}
 	defer r.cleanUp()
-	if err := d.Run(ctx, r); err != nil {
+	if err := d.Run(ctx, r); errors.Is(err, ErrSystem) {
+		_, _ = fmt.Fprintln(stderr, "no verdict:", err)
+		return 3
+	} else if err != nil {
 		_, _ = io.WriteString(stdout, r.text.String())
 		_, _ = fmt.Fprintln(stderr, "the demo could not be run to its end:", err)
 		return 2

@@ -3,6 +3,7 @@ package race
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -124,4 +125,14 @@ func TestACrew(t *testing.T) {
 	require.Empty(t, trouble)
 	require.Zero(t, status)
 	require.NoDirExists(t, dir, "the demo's folder is removed")
+}
+
+func TestADemoThatThisSystemCannotShowGivesNoVerdict(t *testing.T) {
+	t.Parallel()
+	status, out, trouble := run(func(context.Context, *Report) error {
+		return fmt.Errorf("%w: it appends in two steps itself", ErrSystem)
+	}, false)
+	require.Equal(t, 3, status)
+	require.Empty(t, out)
+	require.Equal(t, "no verdict: this system cannot show the race: it appends in two steps itself\n", trouble)
 }
