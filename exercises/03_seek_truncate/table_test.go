@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 
@@ -15,10 +16,7 @@ import (
 	"example/turnstile/lessons/lab"
 )
 
-const (
-	readers       = 8
-	readsOfReader = 3000
-)
+const readers = 4
 
 // misread is a record that was returned for another.
 type misread struct {
@@ -26,20 +24,23 @@ type misread struct {
 	Want, Got string
 }
 
-// readRecords lets goroutines read through one open file, each one its own record, and reports the first that got
-// another. They run on threads of their own, so that they meet on a machine with one core too.
+// readRecords lets goroutines read through one open file, each its own record, until they have taken turns many times, and
+// reports the first read that returned another record. They run on threads of their own, so that they meet on a machine
+// with one core too.
 func readRecords(w *lab.Worker) error {
-	runtime.GOMAXPROCS(readers)
+	runtime.GOMAXPROCS(2 * readers)
 	file, err := os.Open(w.Arg(0))
 	if err != nil {
 		return err
 	}
+	const enough, mostReads = 3000, 25_000
+	var latest, turns atomic.Int64
 	var group sync.WaitGroup
 	var once sync.Once
 	var first misread
 	for n := range readers {
 		group.Go(func() {
-			for range readsOfReader {
+			for reads := 0; reads < mostReads && turns.Load() < enough; reads++ {
 				got, err := seektruncate.ReadRecord(file, n)
 				if err != nil {
 					got = []byte(err.Error())
@@ -47,6 +48,9 @@ func readRecords(w *lab.Worker) error {
 				if string(got) != record(n) {
 					once.Do(func() { first = misread{true, record(n), string(got)} })
 					return
+				}
+				if latest.Swap(int64(n)) != int64(n) {
+					turns.Add(1)
 				}
 			}
 		})
@@ -88,7 +92,7 @@ func TestReadRecordSharesTheOpenFile(t *testing.T) {
 		worker := lab.Start(t, "read records", lab.WriteFile(t, "shelf.tab", table(readers)))
 		lesson := lab.Lesson{
 			Says:  "ReadRecord returned another reader's record",
-			Did:   fmt.Sprintf("%d goroutines read through one open file, each its own record, %d times", readers, readsOfReader),
+			Did:   fmt.Sprintf("%d goroutines read through one open file, each its own record, again and again", readers),
 			Means: "Alice is told that Bob's place on the shelf is hers",
 			Read:  `lessons/03_seek_truncate, "One offset for everybody"`,
 		}
