@@ -256,13 +256,19 @@ func gotchaRows(p *Page, table *extensionast.Table) []Problem {
 			}
 			continue
 		}
-		if countProofs(p.linksBelow(row)) == 0 {
+		links := p.linksBelow(row)
+		if countProofs(links) == 0 && !slices.ContainsFunc(links, isExperiment) {
 			problems = append(problems, Problem{
 				p.Path, p.lineOf(row), "a gotcha without a proof", "link the fact test in the last column: `[proof](file_test.go \"name of the subtest\")`",
 			})
 		}
 	}
 	return problems
+}
+
+// isExperiment tells a link to a program under docs/: the proof of what no test can do, such as cutting the power.
+func isExperiment(link Link) bool {
+	return strings.HasPrefix(link.Destination, "../../docs/") && strings.HasSuffix(link.Destination, "/")
 }
 
 func cellTexts(p *Page, row ast.Node) []string {

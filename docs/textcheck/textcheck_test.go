@@ -208,6 +208,7 @@ func lineOf(t *testing.T, source []byte, text string) int {
 func TestTemplate(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, textcheck.Template(page(t, "", "")))
+	require.Empty(t, textcheck.Template(page(t, "[proof](seek_test.go \"TestHole\") |", "[power cut](../../docs/powercut/) |")))
 	for _, test := range []breakage{
 		{"no title", "# 03 · Seek", "# Seek", "# Seek", "no lesson title"},
 		{"another number than the folder's", "# 03 ·", "# 04 ·", "# 04", "the folder is 03_seek_truncate"},
