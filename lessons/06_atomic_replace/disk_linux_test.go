@@ -72,7 +72,7 @@ func TestTheDisk(t *testing.T) {
 		require.Equal(t, before, read(t, here))
 	})
 
-	// fsync(2), EIO, speaks of data that may be lost; strace stands for the disk, so that this proves only what Go makes of it.
+	// fsync(2), EIO. strace stands for the disk here; docs/powercut does it with a real file system.
 	t.Run("a disk's refusal is an error of Sync", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)
@@ -81,7 +81,7 @@ func TestTheDisk(t *testing.T) {
 		require.ErrorContains(t, worker.Wait(), "sync "+path+": input/output error")
 	})
 
-	// xattr(7): "Extended attributes are name:value pairs associated permanently with files and directories".
+	// xattr(7): they "are extensions to the normal attributes which are associated with all inodes", and a rename brings another inode.
 	t.Run("extended attributes stay with the old file", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)

@@ -67,7 +67,7 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 		require.Equal(t, uint32(65534), owner(t, path))
 	})
 
-	// rename(2): "If newpath refers to a symbolic link, it will be overwritten."
+	// rename(2): "if newpath refers to a symbolic link, the link will be overwritten."
 	t.Run("a rename over a symbolic link replaces the link and leaves the file that it named", func(t *testing.T) {
 		t.Parallel()
 		file := lab.WriteFile(t, "locks.json", before)
@@ -92,7 +92,7 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 		require.Equal(t, "above its target", read(t, dir+"/shortcut/../locks.json"))
 	})
 
-	// rename(2): "Any other hard links to newpath will be unaffected" (to the old file).
+	// link(2): the names are equal. The rename gives one of them another file; unlink(2): the file lives as long as it has a name.
 	t.Run("a hard link keeps the old content", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)
@@ -103,7 +103,7 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 		require.Equal(t, after, read(t, path))
 	})
 
-	// rename(2): "Open file descriptors for oldpath are also unaffected"; the inode lives until the last one is closed.
+	// unlink(2): a file that has lost its last name exists "until the last file descriptor referring to it is closed".
 	t.Run("a file that is open stays the old one, and os.SameFile tells", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)
@@ -145,7 +145,7 @@ func TestOneNameForTwoWriters(t *testing.T) {
 		require.ErrorIs(t, os.Rename(temp, path), fs.ErrNotExist, "and Alice is told that her save failed")
 	})
 
-	// open(2), O_EXCL: "If pathname is a symbolic link, then open() fails regardless of where the symbolic link points."
+	// open(2), O_EXCL: "if pathname is a symbolic link, then open() fails regardless of where the symbolic link points."
 	t.Run("follows a link that somebody has planted, which O_EXCL refuses", func(t *testing.T) {
 		t.Parallel()
 		victim := lab.WriteFile(t, "payroll.json", "precious")

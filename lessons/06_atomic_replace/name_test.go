@@ -12,7 +12,7 @@ import (
 func TestTheTemporaryName(t *testing.T) {
 	t.Parallel()
 
-	// open(2), O_EXCL: "if pathname already exists, then open() fails with the error EEXIST".
+	// open(2), O_EXCL: with O_CREAT, if "pathname already exists, then open() fails with the error EEXIST".
 	t.Run("an exclusive fixed name that a crash has left stops every later write", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)

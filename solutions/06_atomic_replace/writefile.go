@@ -129,7 +129,7 @@ func fill(temp *os.File, data []byte, old fs.FileInfo) error {
 			return err
 		}
 	}
-	// Once only: after a failed fsync the kernel may call the lost pages clean, and a second one succeeds (fsync(2)).
+	// Once only: after a failed fsync the kernel may call the lost pages clean, and a later one says nil (docs/powercut).
 	return temp.Sync()
 }
 
