@@ -78,12 +78,7 @@ func (w wine) session(args []string) (int, error) {
 	}
 	defer unlock()
 
-	scratch, err := os.MkdirTemp("", "turnstile-windows-")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(scratch)
-	script := filepath.Join(scratch, "exec")
+	script := cache + ".exec" // not a temporary file: a killed run would leave it
 	if err := writeScript(script, w.program); err != nil {
 		return 0, err
 	}
