@@ -1,6 +1,7 @@
 package seektruncate_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -81,6 +82,30 @@ func TestAppend(t *testing.T) {
 		require.Equal(t, "alice took bracket.stepbob took hinge.step\n\n", content(t, path))
 	})
 
+	// fmt.Fprintln formats into a buffer and writes that; bufio.Writer passes a string that does not fit on by itself.
+	for _, c := range []struct {
+		name  string
+		write func(w io.Writer, line string)
+		want  int
+	}{
+		{"Fprintln makes one write of a line and its newline", func(w io.Writer, line string) {
+			_, _ = fmt.Fprintln(w, line) // the counter does not fail
+		}, 1},
+		{"a bufio.Writer makes two writes of a line that does not fit its buffer", func(w io.Writer, line string) {
+			buffer := bufio.NewWriter(w)
+			_, _ = buffer.WriteString(line)
+			_ = buffer.WriteByte('\n')
+			_ = buffer.Flush()
+		}, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var writes counter
+			c.write(&writes, strings.Repeat("x", 5000))
+			require.EqualValues(t, c.want, writes)
+		})
+	}
+
 	// write(2) on a regular file has no limit such as the PIPE_BUF of pipes (pipe(7)): on Linux local file systems hold the
 	// inode's lock for the whole call (inode_lock in ext4_buffered_write_iter, xfs_file_buffered_write).
 	t.Run("lines longer than a page stay whole when each is one write", func(t *testing.T) {
@@ -108,6 +133,12 @@ func TestAppend(t *testing.T) {
 		require.Equal(t, map[string]int{"0": lines, "1": lines, "2": lines, "3": lines}, counts)
 	})
 }
+
+// A counter counts the writes that reach it. Like a file, it takes strings too.
+type counter int
+
+func (c *counter) Write(b []byte) (int, error)       { *c++; return len(b), nil }
+func (c *counter) WriteString(s string) (int, error) { *c++; return len(s), nil }
 
 func seekThenWrite(w *lab.Worker) error {
 	file, err := os.OpenFile(w.Arg(0), os.O_WRONLY, 0)

@@ -21,7 +21,7 @@ func AppendLine(path, line string) (err error) {
 	if strings.Contains(line, "\n") {
 		return fmt.Errorf("append to %s: the line holds a newline; append its parts one by one", path)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644) //nolint:gosec // a log is for its readers; umask decides
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644) // what the umask leaves of it
 	if err != nil {
 		return fmt.Errorf("append a line: %w; check the folder and who may write there", err)
 	}
