@@ -158,16 +158,18 @@ func (s *session) foundations(e *workbook.Exercise) []*workbook.Exercise {
 }
 
 // unfinishedFoundations returns those exercises that e builds on and that are not done. The untouched ones are known
-// without a test; the others are asked only if ask is set, since that takes a go command.
+// without a test. Of the others, those whose code e imports are asked if ask is set: only they can make e fail, and asking
+// takes a go command more.
 func (s *session) unfinishedFoundations(e *workbook.Exercise, ask bool) []*workbook.Exercise {
 	if s.options.reference {
 		return nil // the reference builds on the reference
 	}
 	var unfinished, begun []*workbook.Exercise
+	imported := s.imported(e)
 	for _, other := range s.foundations(e) {
 		if s.isUntouched(other) {
 			unfinished = append(unfinished, other)
-		} else {
+		} else if imported[other.ID] {
 			begun = append(begun, other)
 		}
 	}
@@ -182,6 +184,36 @@ func (s *session) unfinishedFoundations(e *workbook.Exercise, ask bool) []*workb
 	}
 	slices.SortFunc(unfinished, func(a, b *workbook.Exercise) int { return a.Number - b.Number })
 	return unfinished
+}
+
+// imported tells by ID which earlier exercises the code and the tests of e import, directly or through others.
+func (s *session) imported(e *workbook.Exercise) map[string]bool {
+	imported := map[string]bool{e.ID: true}
+	for _, other := range slices.Backward(s.book.Exercises) {
+		if !imported[other.ID] {
+			continue
+		}
+		for _, id := range importsOf(other) {
+			imported[id] = true
+		}
+	}
+	return imported
+}
+
+var exerciseImport = regexp.MustCompile(`"` + regexp.QuoteMeta(workbook.ModulePath) + `/exercises/([0-9]{2}_[a-z0-9_]+)[/"]`)
+
+// importsOf returns the IDs of the exercises that the Go files in the exercise's folder name as imports. A file that
+// cannot be read imports nothing: it fails elsewhere.
+func importsOf(e *workbook.Exercise) []string {
+	files, _ := filepath.Glob(filepath.Join(e.Folder(), "*.go")) // the pattern is well formed, or matches nothing
+	var ids []string
+	for _, file := range files {
+		code, _ := os.ReadFile(file)
+		for _, m := range exerciseImport.FindAllSubmatch(code, -1) {
+			ids = append(ids, string(m[1]))
+		}
+	}
+	return ids
 }
 
 // title is how an exercise is called on the screen: "03 · Seek and truncate".

@@ -1,0 +1,228 @@
+// Guide_speed measures what the guide costs a learner: `go run ./exercises check N` against a bare
+// `go test -count=1 ./exercises/NN_name`, on the code as it stands and after an edit.
+//
+// Beside the time on the clock it compares the processor time of both commands with all that they start: that figure
+// holds on a machine that others use as well. It works on a copy of the workbook in a temp folder, so it touches nobody's code, and takes the two commands in turn, so
+// that a machine which is busy for a while slows both. Run it from anywhere in the workbook's folder bench:
+//
+//	go run ./guide_speed            exercise 1, ten runs of each
+//	go run ./guide_speed -n 3 3 6   exercises 3 and 6, three runs of each
+//
+// The exit status is 1 if the guide costs more than 1.3 times the bare command, or more than 2 s longer than the tests
+// themselves after an edit, on the clock.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"example/turnstile/exercises/workbook"
+)
+
+// mostTimes is how much more than the bare command the guide may cost.
+const mostTimes = 1.3
+
+// mostSeconds is how long a check may take after an edit, the tests' own time not counted.
+const mostSeconds = 2 * time.Second
+
+func main() {
+	runs := flag.Int("n", 10, "runs of each command")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	slow, err := measureAll(ctx, *runs, flag.Args())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	if slow {
+		os.Exit(1)
+	}
+}
+
+// measureAll measures the exercises named, the first if none is, and reports whether the guide was too slow for any.
+func measureAll(ctx context.Context, runs int, names []string) (slow bool, err error) {
+	original, err := workbook.Open(".")
+	if err != nil {
+		return false, err
+	}
+	temp, err := os.MkdirTemp("", "turnstile-speed-")
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	if err := copyWorkbook(original.Root, temp); err != nil {
+		return false, fmt.Errorf("copy the workbook: %w", err)
+	}
+	book, err := workbook.Open(temp)
+	if err != nil {
+		return false, err
+	}
+	if len(names) == 0 {
+		names = []string{"1"}
+	}
+	fmt.Printf("medians of %d runs, commands in turn\n\n", runs)
+	fmt.Printf("%-20s %-12s %9s %9s %7s %13s %16s\n", "exercise", "code", "go test", "guide", "times", "processor", "tests themselves")
+	for _, name := range names {
+		e, err := book.Find(name)
+		if err != nil {
+			return false, err
+		}
+		for _, edit := range []bool{false, true} {
+			m, err := measure(ctx, book, e, runs, edit)
+			if err != nil {
+				return false, err
+			}
+			slow = m.print(e, edit) || slow
+		}
+	}
+	return slow, nil
+}
+
+// A measurement holds the medians for one exercise.
+type measurement struct {
+	bare, guide       time.Duration // on the clock
+	bareCPU, guideCPU time.Duration
+	tests             time.Duration // the tests' own part, as go test tells it
+}
+
+func (m measurement) print(e *workbook.Exercise, edit bool) (slow bool) {
+	code := "unchanged"
+	times := m.guide.Seconds() / m.bare.Seconds()
+	slow = times > mostTimes
+	if edit {
+		code = "after edits"
+		slow = m.guide-m.tests > mostSeconds
+	}
+	verdict := ""
+	if slow {
+		verdict = "   too slow"
+	}
+	fmt.Printf("%-20s %-12s %8.2fs %8.2fs %7.2f %7.2f times %15.2fs%s\n", e.ID, code, m.bare.Seconds(), m.guide.Seconds(), times,
+		m.guideCPU.Seconds()/m.bareCPU.Seconds(), m.tests.Seconds(), verdict)
+	return slow
+}
+
+func measure(ctx context.Context, book *workbook.Book, e *workbook.Exercise, runs int, edit bool) (measurement, error) {
+	bareCommand := []string{"test", "-count=1", "./exercises/" + e.ID}
+	guideCommand := []string{"run", "./exercises", "check", e.ID}
+	var bare, guide, bareCPU, guideCPU, tests []time.Duration
+	for i := range runs + 1 {
+		if edit {
+			if err := change(e, fmt.Sprintf("before go test %d", i)); err != nil {
+				return measurement{}, err
+			}
+		}
+		bareRun, err := timeGo(ctx, book.Root, bareCommand)
+		if err != nil {
+			return measurement{}, err
+		}
+		if edit {
+			if err := change(e, fmt.Sprintf("before the guide %d", i)); err != nil {
+				return measurement{}, err
+			}
+		}
+		guideRun, err := timeGo(ctx, book.Root, guideCommand)
+		if err != nil {
+			return measurement{}, err
+		}
+		if i == 0 {
+			continue // warms the build cache, of this copy's paths as well
+		}
+		bare, guide = append(bare, bareRun.clock), append(guide, guideRun.clock)
+		bareCPU, guideCPU = append(bareCPU, bareRun.cpu), append(guideCPU, guideRun.cpu)
+		tests = append(tests, testTime(bareRun.output))
+	}
+	return measurement{median(bare), median(guide), median(bareCPU), median(guideCPU), median(tests)}, nil
+}
+
+// A goRun is one go command that has ended.
+type goRun struct {
+	clock, cpu time.Duration
+	output     string
+}
+
+// timeGo runs a go command. Status 1 is an answer: the tests fail on code as shipped.
+func timeGo(ctx context.Context, root string, arguments []string) (goRun, error) {
+	command := exec.CommandContext(ctx, "go", arguments...)
+	command.Dir = root
+	command.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "PWD="+root)
+	start := time.Now()
+	output, err := command.CombinedOutput()
+	elapsed := time.Since(start)
+	var exit *exec.ExitError
+	if ctx.Err() != nil {
+		return goRun{}, ctx.Err()
+	}
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		return goRun{}, fmt.Errorf("go %s: %w\n%s", strings.Join(arguments, " "), err, output)
+	}
+	state := command.ProcessState
+	return goRun{elapsed, state.UserTime() + state.SystemTime(), string(output)}, nil
+}
+
+// testTime returns what go test says of the test binary's own time: the third field of its last "ok" or "FAIL" line.
+func testTime(output string) time.Duration {
+	var found time.Duration
+	for line := range strings.Lines(output) {
+		fields := strings.Fields(line)
+		if len(fields) < 3 || fields[0] != "ok" && fields[0] != "FAIL" {
+			continue
+		}
+		if d, err := time.ParseDuration(fields[2]); err == nil {
+			found = d
+		}
+	}
+	return found
+}
+
+// change appends a comment to the first answer file, so that it must be compiled anew.
+func change(e *workbook.Exercise, comment string) error {
+	answer, err := e.Learner()
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(filepath.Join(e.Folder(), answer.Names()[0]), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "\n// %s\n", comment)
+	return errors.Join(err, file.Close())
+}
+
+func median(times []time.Duration) time.Duration {
+	if len(times) == 0 {
+		return 0
+	}
+	slices.Sort(times)
+	return (times[(len(times)-1)/2] + times[len(times)/2]) / 2
+}
+
+// copyWorkbook copies what the guide needs: the module file and the three trees.
+func copyWorkbook(from, to string) error {
+	for _, name := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	for _, tree := range []string{"lessons", "exercises", "solutions"} {
+		if err := os.CopyFS(filepath.Join(to, tree), os.DirFS(filepath.Join(from, tree))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
