@@ -10,16 +10,26 @@ import (
 	"example/turnstile/exercises/workbook"
 )
 
+// A copyError says that no copy of the learner's code could be made, so that the code has not been touched.
+type copyError struct {
+	exercise *workbook.Exercise
+	cause    error
+}
+
+func (e *copyError) Error() string {
+	return fmt.Sprintf("your code of %s is unchanged, since no copy of it could be made: %v", title(e.exercise), e.cause)
+}
+func (e *copyError) Unwrap() error { return e.cause }
+
 // keep copies the learner's answer files, byte for byte, to a new dated folder and returns its path. When it returns
-// without error the copy has been flushed to disk; nothing is ever overwritten. The error tells that the learner's code
-// has not been touched.
+// without error the copy has been flushed to disk; nothing is ever overwritten. Its error is a *copyError.
 func (s *session) keep(e *workbook.Exercise, answer workbook.Answer) (string, error) {
 	folder, err := s.newCopyFolder(e)
 	if err == nil {
 		err = copyFiles(e.Folder(), folder, answer.Names())
 	}
 	if err != nil {
-		return "", fmt.Errorf("your code of %s is unchanged, since no copy of it could be made: %w", title(e), err)
+		return "", &copyError{e, err}
 	}
 	return folder, nil
 }

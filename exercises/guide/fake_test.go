@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -34,6 +35,14 @@ func newBook(t *testing.T) *fakeBook {
 		b.write(t, path, content)
 	}
 	return b
+}
+
+// needsGo skips a test that runs the go command where there is none, as for the Windows build under Wine.
+func needsGo(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("the go command is not here: this test runs the tests of a small workbook")
+	}
 }
 
 func books() map[string]string {

@@ -143,10 +143,14 @@ var errNoExercises = errors.New("no exercise was found")
 func (s *session) explain(err error) (text string, code int) {
 	var usage *usageError
 	var unknown *workbook.UnknownError
+	var noCopy *copyError
 	var path *fs.PathError
 	switch {
 	case errors.As(err, &usage):
 		return usage.text, exitUsage
+	case errors.As(err, &noCopy):
+		return fmt.Sprintf("Your code of %s is unchanged, since no copy of it could be made (%s). Make the folder %s writable, then try again.",
+			title(noCopy.exercise), s.reason(noCopy.cause), s.path(s.notebook.folder)), exitTrouble
 	case errors.As(err, &unknown):
 		return unknownExercise(unknown), exitUsage
 	case errors.Is(err, workbook.ErrNoWorkbook):

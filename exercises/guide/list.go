@@ -13,23 +13,24 @@ func (s *session) list() error {
 	if err != nil {
 		return err
 	}
-	done := 0
+	done, elsewhere := 0, 0
 	for _, st := range standings {
-		if st.done() {
+		if st.result != nil && st.result.Status == workbook.Skipped {
+			elsewhere++
+		} else if st.done() {
 			done++
 		}
 	}
-	whose := "done"
+	head := fmt.Sprintf("%d of %d exercises done", done, len(standings))
 	if s.options.reference {
-		whose = "done by the reference"
+		head += " by the reference"
 	}
-	text := s.paint.bold(fmt.Sprintf("%d of %d exercises %s", done, len(standings), whose)) + "\n" + s.paint.list(s.book.Parts, standings)
-	rows := []row{{"then", s.command(""), "your next exercise"}}
-	if done == len(standings) || s.options.reference {
-		rows = nil
+	if elsewhere > 0 {
+		head += fmt.Sprintf(", %d not for this system", elsewhere)
 	}
-	if len(rows) > 0 {
-		text += "\n" + s.paint.rows(rows)
+	text := s.paint.bold(head) + "\n" + s.paint.list(s.book.Parts, standings)
+	if done+elsewhere < len(standings) && !s.options.reference {
+		text += "\n" + s.paint.rows([]row{{"then", s.command(""), "your next exercise"}})
 	}
 	return s.print(text)
 }

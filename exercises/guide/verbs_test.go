@@ -16,6 +16,7 @@ import (
 // The whole way of a learner through the first exercise, one screen after the other.
 func TestALearnersWay(t *testing.T) {
 	t.Parallel()
+	needsGo(t)
 	b := newBook(t)
 
 	require.Equal(t, exitDone, b.guide(t, ""))
@@ -94,6 +95,7 @@ Part One, Numbers
 
 func TestHintsComeOneByOne(t *testing.T) {
 	t.Parallel()
+	needsGo(t)
 	b := newBook(t)
 	require.Equal(t, exitDone, b.guide(t, "hint"))
 	require.Equal(t, `01 · The double
@@ -153,7 +155,7 @@ func TestAFolderThatCannotBeWrittenCostsOnlyTheCounter(t *testing.T) {
 	b.repair(t, "01_double")
 	before := b.read(t, "exercises/01_double/double.go")
 	require.Equal(t, exitTrouble, b.guide(t, "reset 1"))
-	require.Contains(t, b.err.String(), "your code of 01 · The double is unchanged")
+	require.Contains(t, b.err.String(), "Your code of 01 · The double is unchanged")
 	require.Equal(t, before, b.read(t, "exercises/01_double/double.go"))
 }
 
@@ -195,6 +197,7 @@ func TestResetKeepsACopy(t *testing.T) {
 
 func TestCatchup(t *testing.T) {
 	t.Parallel()
+	needsGo(t)
 	b := newBook(t)
 	require.Equal(t, exitUnfinished, b.guide(t, "check 2"))
 	require.Contains(t, strings.Join(strings.Fields(b.out.String()), " "), "02 · The quadruple builds on 01 · The double, which is not finished. "+
@@ -228,6 +231,7 @@ func TestCatchup(t *testing.T) {
 
 func TestSolutionAsksFirst(t *testing.T) {
 	t.Parallel()
+	needsGo(t)
 	b := newBook(t)
 	require.Equal(t, exitUsage, b.guide(t, "solution 1"))
 	require.Contains(t, b.err.String(), "solution 1 --yes")
@@ -260,6 +264,7 @@ A product is no sum.
 
 func TestTheReferenceInPlaceOfTheLearnersCode(t *testing.T) {
 	t.Parallel()
+	needsGo(t)
 	b := newBook(t)
 	require.Equal(t, exitDone, b.guide(t, "-solution check 2"), "on the reference of 01, though the learner's 01 is broken")
 	require.Contains(t, b.out.String(), "✓ 02 · The quadruple (reference): all 3 tests pass")
@@ -274,6 +279,7 @@ func TestTheReferenceInPlaceOfTheLearnersCode(t *testing.T) {
 
 func TestRace(t *testing.T) {
 	t.Parallel()
+	needsGo(t)
 	b := newBook(t)
 	require.Equal(t, exitUnfinished, b.guide(t, "race 1"))
 	require.Equal(t, "5 becomes 6\n", b.out.String())
@@ -286,6 +292,7 @@ func TestRace(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	t.Parallel()
+	needsGo(t)
 	b := newBook(t)
 	b.repair(t, "01_double")
 	require.Equal(t, exitDone, b.guide(t, "hint 2"))
@@ -338,6 +345,7 @@ func namesAndStatuses(tests []testReport) []string {
 
 func TestNamesAndPlaces(t *testing.T) {
 	t.Parallel()
+	needsGo(t)
 	b := newBook(t)
 	require.Equal(t, exitUsage, b.guide(t, "check tripel"))
 	require.Contains(t, b.err.String(), `There is no exercise "tripel". Did you mean 03_triple`)
@@ -371,6 +379,7 @@ func TestWithoutTheGoCommand(t *testing.T) {
 
 func TestWatchStaysAndSeesEachSave(t *testing.T) {
 	t.Parallel()
+	needsGo(t)
 	b := newBook(t)
 	ctx, stop := context.WithCancel(t.Context())
 	out := newTranscript()
