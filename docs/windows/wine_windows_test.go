@@ -22,6 +22,8 @@ var (
 	lockFileEx   = kernel32.NewProc("LockFileEx")
 	unlockFileEx = kernel32.NewProc("UnlockFileEx")
 	replaceFile  = kernel32.NewProc("ReplaceFileW")
+
+	getProcessHandleCount = kernel32.NewProc("GetProcessHandleCount")
 )
 
 const (
@@ -33,9 +35,6 @@ const (
 func TestMain(m *testing.M) {
 	if path := os.Getenv("TURNSTILE_LOCK"); path != "" {
 		lockWorker(path)
-	}
-	if path := os.Getenv("TURNSTILE_APPEND"); path != "" {
-		appendWorker(path)
 	}
 	os.Exit(m.Run())
 }
@@ -51,21 +50,6 @@ func lockWorker(path string) {
 	os.Exit(7)
 }
 
-// appendWorker appends 1,000 lines of 10 bytes, one write each.
-func appendWorker(path string) {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	for range 1000 {
-		if err == nil {
-			_, err = file.WriteString("123456789\n")
-		}
-	}
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
 type worker struct {
 	command *exec.Cmd
 	input   io.WriteCloser
@@ -74,15 +58,10 @@ type worker struct {
 
 func startLockWorker(t *testing.T, path string) *worker {
 	t.Helper()
-	return startWorker(t, "TURNSTILE_LOCK="+path)
-}
-
-func startWorker(t *testing.T, variable string) *worker {
-	t.Helper()
 	self, err := os.Executable()
 	must(t, err)
 	command := exec.CommandContext(t.Context(), self)
-	command.Env = append(os.Environ(), variable)
+	command.Env = append(os.Environ(), "TURNSTILE_LOCK="+path)
 	input, err := command.StdinPipe()
 	must(t, err)
 	output, err := command.StdoutPipe()
@@ -399,20 +378,6 @@ var facts = []struct {
 		a.WriteString("x")
 		return outcome(err) + ", " + read(path)
 	}},
-	{"O_APPEND: bytes in the file after 4 processes wrote 1,000 lines of 10 each", "40000", func(t *testing.T, path string) string {
-		must(t, os.WriteFile(path, nil, 0o644))
-		var ws []*worker
-		for range 4 {
-			ws = append(ws, startWorker(t, "TURNSTILE_APPEND="+path))
-		}
-		for _, w := range ws {
-			w.input.Close()
-			must(t, w.command.Wait())
-		}
-		info, err := os.Stat(path)
-		must(t, err)
-		return fmt.Sprint(info.Size())
-	}},
 	{"a write beyond the end, what the file holds", "ok \"content\\x00x\"", func(t *testing.T, path string) string {
 		f := create(t, path)
 		_, err := f.WriteAt([]byte("x"), 8)
@@ -474,6 +439,16 @@ var facts = []struct {
 		}
 		return "opened"
 	}},
+	{"GetProcessHandleCount after 50 files more", "not counted: 0, 0", func(t *testing.T, path string) string {
+		before := handleCount(t)
+		for i := range 50 {
+			create(t, fmt.Sprint(path, i))
+		}
+		if after := handleCount(t); after < before+50 {
+			return fmt.Sprint("not counted: ", before, ", ", after)
+		}
+		return "counted"
+	}},
 	{"the text of errors 2, 5, 32, 33 and 80", "File not found. Access denied. Sharing violation. Lock violation. File exists.", func(t *testing.T, path string) string {
 		return fmt.Sprint(syscall.Errno(2), " ", syscall.Errno(5), " ", syscall.Errno(32), " ", syscall.Errno(33), " ", syscall.Errno(80))
 	}},
@@ -485,6 +460,17 @@ var facts = []struct {
 		_ = other.command.Wait() // killed
 		return said
 	}},
+}
+
+func handleCount(t *testing.T) int {
+	t.Helper()
+	self, err := syscall.GetCurrentProcess()
+	must(t, err)
+	var count uint32
+	if ok, _, err := getProcessHandleCount.Call(uintptr(self), uintptr(unsafe.Pointer(&count))); ok == 0 {
+		t.Fatal(err)
+	}
+	return int(count)
 }
 
 func must(t *testing.T, err error) {
