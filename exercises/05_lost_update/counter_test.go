@@ -1,0 +1,341 @@
+package lostupdate_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"example/turnstile/exercises/05_lost_update"
+	"example/turnstile/lessons/lab"
+)
+
+// update runs one Update, PATH add|set N, and reports what it returned. With a fourth argument it stands at "inside" in the
+// middle of the Update.
+func update(w *lab.Worker) error {
+	counter, err := lostupdate.Update(w.Arg(0), func(counter int) int {
+		if w.Arg(3) != "" {
+			w.Reached("inside")
+		}
+		if w.Arg(1) == "set" {
+			return w.Int(2)
+		}
+		return counter + w.Int(2)
+	})
+	return errors.Join(err, w.Result(counter))
+}
+
+// count does N times Update(+1), PATH N GOROUTINES, and reports every number that it was told.
+func count(w *lab.Worker) error {
+	var mutex sync.Mutex
+	var told []int
+	var failures error
+	var goroutines sync.WaitGroup
+	for range w.Int(2) {
+		goroutines.Go(func() {
+			for range w.Int(1) {
+				counter, err := lostupdate.Update(w.Arg(0), func(counter int) int { return counter + 1 })
+				mutex.Lock()
+				told, failures = append(told, counter), errors.Join(failures, err)
+				mutex.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	goroutines.Wait()
+	return errors.Join(failures, w.Result(told))
+}
+
+// twoGoroutines lets one goroutine stand inside its Update of PATH while a second one calls Update(+1). It reports whether the
+// second got in. The first sets the counter to 99.
+func twoGoroutines(w *lab.Worker) error {
+	const wait = 200 * time.Millisecond // a right Update never ends it; a wrong one lets the second in at once
+	inside, leave, entered := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := lostupdate.Update(w.Arg(0), func(int) int {
+			close(inside)
+			<-leave
+			return 99
+		})
+		first <- err
+	}()
+	select {
+	case <-inside:
+	case err := <-first:
+		return errors.Join(errors.New("Update returned without a call of change"), err)
+	}
+	go func() {
+		_, err := lostupdate.Update(w.Arg(0), func(counter int) int {
+			close(entered)
+			return counter + 1
+		})
+		second <- err
+	}()
+	var both bool
+	select {
+	case <-entered:
+		both = true
+	case <-time.After(wait):
+	}
+	close(leave)
+	return errors.Join(<-first, <-second, w.Result(both))
+}
+
+func TestUpdateReplacesTheCounter(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		from, add int
+		want      int
+	}{
+		{"by the next", 41, 1, 42},
+		{"by a shorter one", 100, -93, 7},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := counterFile(t, c.from)
+			lesson := lab.Lesson{
+				Says:  "Update did not replace the counter",
+				Did:   fmt.Sprintf("the file held %d; one Update(%+d), with nobody else around", c.from, c.add),
+				Means: "the next job card gets a wrong number, or none because the file cannot be read any more",
+				Read:  `lessons/05_lost_update, "Read, change, write"`,
+			}
+			worker := start(t, "update", path, "add", fmt.Sprint(c.add))
+			var told int
+			worker.Result(&told, lesson)
+			lab.RequireNoError(t, worker.Wait(lesson), lesson)
+			requireCounter(t, path, c.want, lesson)
+			lab.RequireEqual(t, c.want, told, lesson)
+		})
+	}
+
+	t.Run("but makes none up", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "counter.json")
+		lesson := lab.Lesson{
+			Says:  "Update began a new counter where there was none",
+			Did:   "Update(+1) of a file that does not exist",
+			Means: "a file that was moved or lost is not missed: the numbers begin again, and two job cards have the same one",
+			Read:  `lessons/05_lost_update, "Your turn"`,
+		}
+		err := start(t, "update", path, "add", "1").Wait(lesson)
+		lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson)
+		lab.RequireNoFile(t, path, lesson)
+	})
+}
+
+func TestUpdateLetsOneGoroutineInAtATime(t *testing.T) {
+	t.Parallel()
+	path := counterFile(t, 41)
+	lesson := lab.Lesson{
+		Says:     "Update let a second goroutine in while the first was inside",
+		Did:      "one goroutine was inside its Update, about to set 99; a second one of the same process called Update(+1)",
+		Expected: "the second waits until the first has written",
+		Found:    "the second read the counter in the meantime",
+		Means:    "both work with the old number: two job cards get the same one, and nobody is told",
+		Read:     `lessons/05_lost_update, "The critical section"`,
+	}
+	worker := start(t, "two goroutines", path)
+	var both bool
+	worker.Result(&both, lesson)
+	lab.Require(t, !both, lesson)
+	lab.RequireNoError(t, worker.Wait(lesson), lesson)
+	requireCounter(t, path, 100, lesson)
+}
+
+func TestUpdateReadsInsideTheCriticalSection(t *testing.T) {
+	t.Parallel()
+	path := counterFile(t, 41)
+	lesson := lab.Lesson{
+		Says:  "Update lost another process's change",
+		Did:   "one process was inside its Update, about to set 99; a second process called Update(+1)",
+		Means: "one of them read the counter before the other had written it: a change is gone, and nobody was told",
+		Read:  `lessons/05_lost_update, "A mutex ends at the process"`,
+	}
+	first := start(t, "update", path, "set", "99", "stand")
+	first.Reached("inside", lesson)
+	second := start(t, "update", path, "add", "1")
+	second.Settle() // a right one waits, in whichever way
+	first.Continue()
+	lab.RequireNoError(t, first.Wait(lesson), lesson)
+
+	waited := lesson
+	waited.Says = "Update gave up instead of waiting for its turn"
+	waited.Means = "the job card gets no number because somebody else was being served"
+	waited.Read = `lessons/05_lost_update, "A lock that processes share"`
+	lab.RequireNoError(t, second.Wait(waited), waited)
+	requireCounter(t, path, 100, lesson)
+}
+
+func TestUpdateOfManyLosesNothing(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name                           string
+		processes, goroutines, updates int
+	}{
+		{"4 goroutines × 50", 1, 4, 50},
+		{"3 processes × 100", 3, 1, 100},
+		{"8 processes × 250", 8, 1, 250},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// Not parallel: crowds at the same time would only wait for each other.
+			path := counterFile(t, 0)
+			lesson := lab.Lesson{
+				Says:  "Update lost changes when many counted at once",
+				Did:   c.name + " Update(+1), beginning with 0",
+				Means: "job cards with the same number, and nobody was told",
+				Read:  `lessons/05_lost_update, "The critical section"`,
+			}
+			var crowd []*lab.Process
+			for range c.processes {
+				crowd = append(crowd, startHeld(t, "count", path, fmt.Sprint(c.updates), fmt.Sprint(c.goroutines)))
+			}
+			for _, p := range crowd {
+				p.Continue()
+			}
+			var told []int
+			for _, p := range crowd {
+				var numbers []int
+				p.Result(&numbers, lesson)
+				lab.RequireNoError(t, p.Wait(lesson), lesson)
+				told = append(told, numbers...)
+			}
+			requireCounter(t, path, c.processes*c.goroutines*c.updates, lesson)
+			requireDifferent(t, told, lesson)
+		})
+	}
+}
+
+// requireDifferent demands that no two calls were told the same number.
+func requireDifferent(t *testing.T, told []int, lesson lab.Lesson) {
+	t.Helper()
+	slices.Sort(told)
+	distinct := len(slices.Compact(slices.Clone(told)))
+	lesson.Says = "Update told two callers the same number"
+	lesson.Means = "the count is right in the end, but two job cards have the same number"
+	lesson.Expected = fmt.Sprintf("%d different numbers", len(told))
+	lesson.Found = fmt.Sprintf("%d different numbers", distinct)
+	lab.Require(t, distinct == len(told), lesson)
+}
+
+func TestUpdateThreeInARow(t *testing.T) {
+	t.Parallel()
+	path := counterFile(t, 41)
+	lesson := lab.Lesson{
+		Says:  "Update let a third process in beside the second",
+		Did:   "Update(+1) by three processes: the second waited for the first; the third came when the second was inside",
+		Means: "they did not wait for the same lock: one update is lost, and two job cards have the same number",
+		Read:  `lessons/05_lost_update, "Where the lock lives"`,
+	}
+	first := start(t, "update", path, "add", "1", "stand")
+	first.Reached("inside", lesson)
+	second := start(t, "update", path, "add", "1", "stand")
+	second.Settle()
+	first.Continue()
+	lab.RequireNoError(t, first.Wait(lesson), lesson)
+	second.Reached("inside", lesson)
+	third := start(t, "update", path, "add", "1")
+	third.Settle()
+	second.Continue()
+	lab.RequireNoError(t, second.Wait(lesson), lesson)
+	lab.RequireNoError(t, third.Wait(lesson), lesson)
+	requireCounter(t, path, 44, lesson)
+}
+
+// panicInside calls Update(PATH) with a change that panics, recovers, and calls Update(+1) then. It goes on living.
+func panicInside(w *lab.Worker) error {
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = lostupdate.Update(w.Arg(0), func(int) int { panic("no more job cards") })
+	}()
+	_, err := lostupdate.Update(w.Arg(0), func(counter int) int { return counter + 1 })
+	w.Reached("survived")
+	return err
+}
+
+// updateDamaged calls Update(+1) of PATH, which must fail, and goes on living.
+func updateDamaged(w *lab.Worker) error {
+	_, err := lostupdate.Update(w.Arg(0), func(counter int) int { return counter + 1 })
+	w.Reached("refused")
+	return err
+}
+
+func TestUpdateLetsTheNextOneIn(t *testing.T) {
+	t.Parallel()
+	lesson := lab.Lesson{
+		Means: "everybody waits for somebody who is not inside any more: the workshop stands still until a restart, or for ever",
+		Read:  `lessons/05_lost_update, "What keeps a lock too long"`,
+	}
+
+	t.Run("when change panics", func(t *testing.T) {
+		t.Parallel()
+		lesson := lesson
+		lesson.Says = "Update kept the others out after change had panicked"
+		lesson.Did = "a process recovered from a panic inside its Update and called Update(+1) again; then another process did"
+		path := counterFile(t, 41)
+		first := start(t, "panic", path)
+		first.Reached("survived", lesson)
+		second := start(t, "update", path, "add", "1")
+		lab.RequireNoError(t, second.Wait(lesson), lesson)
+		requireCounter(t, path, 43, lesson)
+		first.Continue()
+		lab.RequireNoError(t, first.Wait(lesson), lesson)
+	})
+
+	t.Run("when the file is damaged", func(t *testing.T) {
+		t.Parallel()
+		lesson := lesson
+		lesson.Says = "Update changed a damaged file, or kept the others out after it had refused it"
+		lesson.Did = "Update(+1) of an empty file; another Update(+1), by another process, when the file was whole again"
+		path := lab.WriteFile(t, "counter.json", "")
+		first := start(t, "damaged", path)
+		first.Reached("refused", lesson)
+		lab.RequireFile(t, path, "", lesson)
+		repair(t, path, `{"counter":41}`)
+		second := start(t, "update", path, "add", "1")
+		lab.RequireNoError(t, second.Wait(lesson), lesson)
+		requireCounter(t, path, 42, lesson)
+		first.Continue()
+		lab.RequireError(t, first.Wait(lesson), lesson)
+	})
+
+	t.Run("when its process is killed", func(t *testing.T) {
+		t.Parallel()
+		lesson := lesson
+		lesson.Says = "Update kept the others out after its process had been killed"
+		lesson.Did = "a process was killed inside its Update; then another process called Update(+1)"
+		path := counterFile(t, 41)
+		first := start(t, "update", path, "add", "1", "stand")
+		first.Reached("inside", lesson)
+		first.Kill()
+		second := start(t, "update", path, "add", "1")
+		lab.RequireNoError(t, second.Wait(lesson), lesson)
+		requireCounter(t, path, 42, lesson)
+	})
+}
+
+func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
+	t.Parallel()
+	path := counterFile(t, 41)
+	other := beside(t, path, "drawings.json", `{"counter":7}`)
+	lesson := lab.Lesson{
+		Says:  "Update waited for somebody who changes another file",
+		Did:   "one process was inside its Update of counter.json; a second one called Update(+1) of drawings.json, beside it",
+		Means: "work that has nothing to do with each other is done in single file, and two programs can wait for each other for ever",
+		Read:  `lessons/05_lost_update, "Where the lock lives"`,
+	}
+	first := start(t, "update", path, "add", "1", "stand")
+	first.Reached("inside", lesson)
+	second := start(t, "update", other, "add", "1")
+	lab.RequireNoError(t, second.Wait(lesson), lesson)
+	requireCounter(t, other, 8, lesson)
+	first.Continue()
+	lab.RequireNoError(t, first.Wait(lesson), lesson)
+	requireCounter(t, path, 42, lesson)
+}

@@ -1,0 +1,96 @@
+package lostupdate_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example/turnstile/exercises/05_lost_update"
+	"example/turnstile/lessons/lab"
+)
+
+func TestMain(m *testing.M) {
+	lab.Main(m, lab.Workers{
+		"update":         update,
+		"two goroutines": twoGoroutines,
+		"count":          count,
+		"panic":          panicInside,
+		"damaged":        updateDamaged,
+		"take":           take,
+		"take all":       takeAll,
+		"checkouts":      story,
+	})
+}
+
+// start runs a worker in a folder of its own: programs that share a file seldom share a working directory.
+func start(t *testing.T, name string, args ...string) *lab.Process {
+	t.Helper()
+	return lab.Launch(t, lab.Options{Dir: t.TempDir()}, name, args...)
+}
+
+// startHeld is start for a worker of a crowd: it waits for Continue.
+func startHeld(t *testing.T, name string, args ...string) *lab.Process {
+	t.Helper()
+	return lab.Launch(t, lab.Options{Dir: t.TempDir(), Hold: true}, name, args...)
+}
+
+func counterFile(t *testing.T, counter int) (path string) {
+	t.Helper()
+	return lab.WriteFile(t, "counter.json", fmt.Sprintf(`{"counter":%d}`, counter))
+}
+
+// requireCounter demands that the file at path holds the counter and nothing else. A newline at the end is nobody's business.
+func requireCounter(t *testing.T, path string, want int, lesson lab.Lesson) {
+	t.Helper()
+	requireDocument(t, path, fmt.Sprintf(`{"counter":%d}`, want), lesson)
+}
+
+func requireDocument(t *testing.T, path, want string, lesson lab.Lesson) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	lab.RequireNoError(t, err, lesson)
+	lesson.Expected, lesson.Found = want, lab.Show(content)
+	lab.Require(t, strings.TrimSpace(string(content)) == want, lesson)
+}
+
+// An outcome is what one call returned, as it travels to the test.
+type outcome struct {
+	Error            string
+	Taken, NotHolder bool
+}
+
+func outcomeOf(err error) outcome {
+	if err == nil {
+		return outcome{}
+	}
+	return outcome{Error: err.Error(), Taken: errors.Is(err, lostupdate.ErrTaken), NotHolder: errors.Is(err, lostupdate.ErrNotHolder)}
+}
+
+func readList(t *testing.T, path string, lesson lab.Lesson) (holders map[string]string) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	lab.RequireNoError(t, err, lesson)
+	lesson.Expected, lesson.Found = "a list that can be read", lab.Show(content)
+	lab.Require(t, json.Unmarshal(content, &holders) == nil, lesson)
+	return holders
+}
+
+// repair gives the file new content, in place.
+func repair(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatalf("the test cannot write its own file: %v", err)
+	}
+}
+
+// beside creates another file in the folder of path.
+func beside(t *testing.T, path, name, content string) string {
+	t.Helper()
+	other := filepath.Join(filepath.Dir(path), name)
+	repair(t, other, content)
+	return other
+}
