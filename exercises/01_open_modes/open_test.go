@@ -16,9 +16,11 @@ func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
 		"create and open again": createAndOpenAgain,
 		"refuse":                refuse,
-		"claim":                 eachFile(claim),
+		"claim endlessly":       endless(claim),
+		"claim in a crowd":      inCrowd(claim),
 		"claim one":             oneFile(claim),
-		"start":                 eachFile(start),
+		"start endlessly":       endless(start),
+		"start in a crowd":      inCrowd(start),
 		"start one":             oneFile(start),
 	})
 }
