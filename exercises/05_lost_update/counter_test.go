@@ -11,6 +11,7 @@ import (
 
 	"example/turnstile/exercises/05_lost_update"
 	"example/turnstile/lessons/lab"
+	"example/turnstile/lessons/lab/process"
 )
 
 // update runs one Update, PATH add|set N, and reports what it returned. With a fourth argument it stands at "inside" in the
@@ -134,18 +135,19 @@ func TestUpdateLetsOneGoroutineInAtATime(t *testing.T) {
 	t.Parallel()
 	path := counterFile(t, 41)
 	lesson := lab.Lesson{
-		Says:     "Update let a second goroutine in while the first was inside",
-		Did:      "one goroutine was inside its Update, about to set 99; a second one of the same process called Update(+1)",
-		Expected: "the second waits until the first has written",
-		Found:    "the second read the counter in the meantime",
-		Means:    "both work with the old number: two job cards get the same one, and nobody is told",
-		Read:     `lessons/05_lost_update, "The critical section"`,
+		Says:  "Update let a second goroutine in while the first was inside",
+		Did:   "one goroutine was inside its Update, about to set 99; a second one of the same process called Update(+1)",
+		Means: "both work with the old number: two job cards get the same one, and nobody is told",
+		Read:  `lessons/05_lost_update, "The critical section"`,
 	}
 	worker := start(t, "two goroutines", path)
 	var both bool
 	worker.Result(&both, lesson)
-	lab.Require(t, !both, lesson)
-	lab.RequireNoError(t, worker.Wait(lesson), lesson)
+	entered := lesson
+	entered.Expected = "the second waits until the first has written"
+	entered.Found = "the second read the counter in the meantime"
+	lab.Require(t, !both, entered)
+	lab.RequireNoError(t, worker.Wait(lesson), gaveUp(lesson))
 	requireCounter(t, path, 100, lesson)
 }
 
@@ -165,12 +167,16 @@ func TestUpdateReadsInsideTheCriticalSection(t *testing.T) {
 	first.Continue()
 	lab.RequireNoError(t, first.Wait(lesson), lesson)
 
-	waited := lesson
-	waited.Says = "Update gave up instead of waiting for its turn"
-	waited.Means = "the job card gets no number because somebody else was being served"
-	waited.Read = `lessons/05_lost_update, "A lock that processes share"`
-	lab.RequireNoError(t, second.Wait(waited), waited)
+	lab.RequireNoError(t, second.Wait(gaveUp(lesson)), gaveUp(lesson))
 	requireCounter(t, path, 100, lesson)
+}
+
+// gaveUp is the lesson for an Update that returned an error because somebody else was inside.
+func gaveUp(lesson lab.Lesson) lab.Lesson {
+	lesson.Says = "Update gave up instead of waiting for its turn"
+	lesson.Means = "the job card gets no number because somebody else was being served"
+	lesson.Read = `lessons/05_lost_update, "A lock that processes share"`
+	return lesson
 }
 
 func TestUpdateOfManyLosesNothing(t *testing.T) {
@@ -203,7 +209,7 @@ func TestUpdateOfManyLosesNothing(t *testing.T) {
 			for _, p := range crowd {
 				var numbers []int
 				p.Result(&numbers, lesson)
-				lab.RequireNoError(t, p.Wait(lesson), lesson)
+				lab.RequireNoError(t, p.Wait(lesson), failedInCrowd(lesson))
 				told = append(told, numbers...)
 			}
 			requireCounter(t, path, c.processes*c.goroutines*c.updates, lesson)
@@ -212,12 +218,18 @@ func TestUpdateOfManyLosesNothing(t *testing.T) {
 	}
 }
 
+func failedInCrowd(lesson lab.Lesson) lab.Lesson {
+	lesson.Says = "Update failed when many counted at once"
+	lesson.Means = "one came while another was at work: it read a document that was half written, or was sent away"
+	return lesson
+}
+
 // requireDifferent demands that no two calls were told the same number.
 func requireDifferent(t *testing.T, told []int, lesson lab.Lesson) {
 	t.Helper()
 	slices.Sort(told)
 	distinct := len(slices.Compact(slices.Clone(told)))
-	lesson.Says = "Update told two callers the same number"
+	lesson.Says = "Update told two callers the same number when many counted at once"
 	lesson.Means = "the count is right in the end, but two job cards have the same number"
 	lesson.Expected = fmt.Sprintf("%d different numbers", len(told))
 	lesson.Found = fmt.Sprintf("%d different numbers", distinct)
@@ -266,6 +278,14 @@ func updateDamaged(w *lab.Worker) error {
 	return err
 }
 
+// requireNotWaiting fails at once where the kernel says that the worker waits for a lock. It spares the learner the patience
+// that the test has with a worker of which nobody knows what it does.
+func requireNotWaiting(t *testing.T, p *lab.Process, lesson lab.Lesson) {
+	t.Helper()
+	lesson.Expected, lesson.Found = "the call returns", "the call waits for a lock"
+	lab.Require(t, p.Settle() != process.Blocked, lesson)
+}
+
 func TestUpdateLetsTheNextOneIn(t *testing.T) {
 	t.Parallel()
 	lesson := lab.Lesson{
@@ -280,8 +300,10 @@ func TestUpdateLetsTheNextOneIn(t *testing.T) {
 		lesson.Did = "a process recovered from a panic inside its Update and called Update(+1) again; then another process did"
 		path := counterFile(t, 41)
 		first := start(t, "panic", path)
+		requireNotWaiting(t, first, lesson)
 		first.Reached("survived", lesson)
 		second := start(t, "update", path, "add", "1")
+		requireNotWaiting(t, second, lesson)
 		lab.RequireNoError(t, second.Wait(lesson), lesson)
 		requireCounter(t, path, 43, lesson)
 		first.Continue()
@@ -291,14 +313,19 @@ func TestUpdateLetsTheNextOneIn(t *testing.T) {
 	t.Run("when the file is damaged", func(t *testing.T) {
 		t.Parallel()
 		lesson := lesson
-		lesson.Says = "Update changed a damaged file, or kept the others out after it had refused it"
+		lesson.Says = "Update kept the others out after it had refused a damaged file"
 		lesson.Did = "Update(+1) of an empty file; another Update(+1), by another process, when the file was whole again"
 		path := lab.WriteFile(t, "counter.json", "")
 		first := start(t, "damaged", path)
 		first.Reached("refused", lesson)
-		lab.RequireFile(t, path, "", lesson)
+		changed := lesson
+		changed.Says = "Update changed a file that it could not read"
+		changed.Means = "what could have been saved is overwritten, and the numbers begin again"
+		changed.Read = `lessons/05_lost_update, "Your turn"`
+		lab.RequireFile(t, path, "", changed)
 		repair(t, path, `{"counter":41}`)
 		second := start(t, "update", path, "add", "1")
+		requireNotWaiting(t, second, lesson)
 		lab.RequireNoError(t, second.Wait(lesson), lesson)
 		requireCounter(t, path, 42, lesson)
 		first.Continue()
@@ -315,6 +342,7 @@ func TestUpdateLetsTheNextOneIn(t *testing.T) {
 		first.Reached("inside", lesson)
 		first.Kill()
 		second := start(t, "update", path, "add", "1")
+		requireNotWaiting(t, second, lesson)
 		lab.RequireNoError(t, second.Wait(lesson), lesson)
 		requireCounter(t, path, 42, lesson)
 	})
@@ -333,6 +361,7 @@ func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 	first := start(t, "update", path, "add", "1", "stand")
 	first.Reached("inside", lesson)
 	second := start(t, "update", other, "add", "1")
+	requireNotWaiting(t, second, lesson)
 	lab.RequireNoError(t, second.Wait(lesson), lesson)
 	requireCounter(t, other, 8, lesson)
 	first.Continue()

@@ -70,6 +70,18 @@ func outcomeOf(err error) outcome {
 	return outcome{Error: err.Error(), Taken: errors.Is(err, lostupdate.ErrTaken), NotHolder: errors.Is(err, lostupdate.ErrNotHolder)}
 }
 
+func (o outcome) String() string {
+	switch {
+	case o.Error == "":
+		return "yes"
+	case o.Taken:
+		return "taken"
+	case o.NotHolder:
+		return "not the holder"
+	}
+	return o.Error
+}
+
 func readList(t *testing.T, path string, lesson lab.Lesson) (holders map[string]string) {
 	t.Helper()
 	content, err := os.ReadFile(path)
