@@ -1,0 +1,54 @@
+package jsonfiles_test
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"example/turnstile/lessons/lab"
+	"github.com/stretchr/testify/require"
+)
+
+// document is a workshop's file as this lesson's programs see it.
+type document struct {
+	Version    int             `json:"version"`
+	Generation int64           `json:"generation"`
+	Locks      map[string]lock `json:"locks"`
+}
+
+type lock struct {
+	Owner string `json:"owner"`
+	Since string `json:"since,omitempty"`
+}
+
+const locksOfAlice = `{"version":1,"generation":7,"locks":{"bracket.step":{"owner":"alice"}}}`
+
+func TestMain(m *testing.M) {
+	lab.Main(m, lab.Workers{
+		"write in pieces":    writeInPieces,
+		"write over":         writeOver,
+		"write without room": writeWithoutRoom,
+		"read":               readFile,
+	})
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(content)
+}
+
+func unmarshal[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	require.NoError(t, json.Unmarshal([]byte(text), &v))
+	return v
+}
+
+func marshal(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(data)
+}
