@@ -1,0 +1,20 @@
+package lostupdate_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/lessons/lab"
+)
+
+// signal(7): a call that a signal handler interrupts fails with EINTR unless it is restarted. flock(2), EINTR.
+func TestInterruptedWait(t *testing.T) {
+	t.Parallel()
+	t.Run("a wait that a signal ends is an error of Lock, although nobody has the lock", func(t *testing.T) {
+		t.Parallel()
+		wrap, _ := lab.Strace(t, "-e", "inject=flock:error=EINTR:when=1")
+		worker := lab.Launch(t, lab.Options{Wrap: wrap}, "hold", lab.Path(t, "counter.json.lock"))
+		require.ErrorContains(t, worker.Wait(), "interrupted system call")
+	})
+}

@@ -1,0 +1,127 @@
+//go:build unix
+
+package lostupdate_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/gofrs/flock"
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/lessons/lab"
+)
+
+func init() { workers["hold, then remove"] = holdThenRemove }
+
+// holdThenRemove is hold with a clean-up: it removes the lock file before it lets go.
+func holdThenRemove(w *lab.Worker) error {
+	guard := flock.New(w.Arg(0))
+	if err := guard.Lock(); err != nil {
+		return err
+	}
+	w.Reached("inside")
+	return errors.Join(os.Remove(w.Arg(0)), guard.Unlock())
+}
+
+// unlink(2): a file that processes have open remains until the last descriptor is closed, without a name. flock(2): the lock
+// belongs to the open file description, which stays with the old file. SQLite, "How To Corrupt An SQLite Database File", 2.4.
+func TestLockFileThatIsAnotherOne(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, worker string }{
+		{"a lock file that is removed on release lets two in at once", "hold, then remove"},
+		{"a lock on the document lets two in at once when the holder replaces the document", "hold, then replace"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
+			alice := lab.Start(t, c.worker, path)
+			alice.Reached("inside")
+			bob := lab.Start(t, "hold", path)
+			bob.WaitBlocked()
+			alice.Continue()
+			require.NoError(t, alice.Wait())
+			bob.Reached("inside")
+			carol := lab.Start(t, "hold", path)
+			carol.Reached("inside") // and Bob is still there
+		})
+	}
+
+	t.Run("a lock file that stays lets one in after the other", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "counter.json.lock")
+		alice := lab.Start(t, "hold", path)
+		alice.Reached("inside")
+		bob := lab.Start(t, "hold", path)
+		bob.WaitBlocked()
+		alice.Continue()
+		require.NoError(t, alice.Wait())
+		bob.Reached("inside")
+		carol := lab.Start(t, "hold", path)
+		carol.WaitBlocked()
+	})
+
+	t.Run("a lock on the document itself serves while the document is rewritten in place", func(t *testing.T) {
+		t.Parallel()
+		path := counterFile(t, 41)
+		guard := flock.New(path)
+		require.NoError(t, guard.Lock())
+		bob := lab.Start(t, "hold", path)
+		bob.WaitBlocked()
+		require.NoError(t, writeCounter(path, 42)) // truncates and writes: the same file
+		bob.WaitBlocked()
+		require.NoError(t, guard.Unlock())
+		bob.Reached("inside")
+		require.False(t, tryLock(t, path))
+	})
+
+	t.Run("a lock beside a symbolic link is another one than the lock beside its target", func(t *testing.T) {
+		t.Parallel()
+		path := counterFile(t, 41)
+		link := filepath.Join(t.TempDir(), "counter.json")
+		require.NoError(t, os.Symlink(path, link))
+		guard := flock.New(path + ".lock")
+		require.NoError(t, guard.Lock())
+		require.True(t, tryLock(t, link+".lock"))
+		require.NoError(t, guard.Unlock())
+	})
+
+	// flock(2): a further call on an open file that is locked already "will convert an existing lock to the new lock mode".
+	t.Run("asking a locked Flock for a shared lock as well lets readers in", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "counter.json.lock")
+		guard, reader := flock.New(path), flock.New(path)
+		require.NoError(t, guard.Lock())
+		shared, err := guard.TryRLock()
+		require.NoError(t, err)
+		require.True(t, shared)
+		require.True(t, guard.Locked(), "it still says that it has the exclusive lock")
+		shared, err = reader.TryRLock()
+		require.NoError(t, err)
+		require.True(t, shared)
+		require.NoError(t, errors.Join(reader.Unlock(), guard.Unlock()))
+	})
+
+	t.Run("the lock file is for the user who made it alone: mode 0600", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "counter.json.lock")
+		require.True(t, tryLock(t, path))
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, fs.FileMode(0o600), info.Mode().Perm())
+	})
+
+	t.Run("another user gets an error, not the lock", func(t *testing.T) {
+		t.Parallel()
+		if os.Getuid() != 0 {
+			t.Skip("only root can start a process as another user")
+		}
+		path := filepath.Join(lab.SharedDir(t), "counter.json.lock")
+		require.True(t, tryLock(t, path))
+		worker := lab.Launch(t, lab.Options{Unprivileged: true}, "hold", path)
+		require.ErrorIs(t, worker.Wait(), fs.ErrPermission)
+	})
+}
