@@ -95,26 +95,51 @@ func cut(text, indent string, width int) string {
 	return strings.Join(lines, "\n"+indent)
 }
 
-// markdown lays Markdown out as plain text in width: paragraphs are joined and wrapped anew, everything whose line breaks
-// mean something (lists, tables, code, headings) stays as it is.
+// markdown lays Markdown out as plain text in width: paragraphs and the items of lists are joined and wrapped anew;
+// headings, tables and code stay as they are.
 func markdown(text, indent string, width int) string {
 	var blocks []string
 	inFence := false
 	for block := range strings.SplitSeq(strings.Trim(visible(text), "\n"), "\n\n") {
-		keep := inFence || strings.HasPrefix(block, "#") || linesMatter.MatchString(block)
+		switch {
+		case inFence || linesMatter.MatchString(block):
+			block = strings.ReplaceAll(block, "\n", "\n"+indent)
+		case listItem.MatchString(block):
+			var items []string
+			for _, item := range splitItems(block) {
+				items = append(items, wrap(joinLines(item), indent+"  ", width))
+			}
+			block = strings.Join(items, "\n"+indent)
+		default:
+			block = wrap(joinLines(block), indent, width)
+		}
 		if strings.Count(block, "```")%2 == 1 {
 			inFence = !inFence
 		}
-		if keep {
-			blocks = append(blocks, strings.ReplaceAll(block, "\n", "\n"+indent))
-		} else {
-			blocks = append(blocks, wrap(strings.Join(strings.Fields(block), " "), indent, width))
-		}
+		blocks = append(blocks, block)
 	}
 	return strings.Join(blocks, "\n\n"+indent)
 }
 
-var linesMatter = regexp.MustCompile("(?m)^([-*+|>]|[0-9]+\\. | |\t|```)")
+var (
+	linesMatter = regexp.MustCompile("^(#|    |\t)|(?m)^([|>]|```)")
+	listItem    = regexp.MustCompile(`(?m)^([-*+]|[0-9]+\.) `)
+)
+
+// splitItems splits a list before each of its items; what stands before the first is an item, too.
+func splitItems(list string) []string {
+	var items []string
+	begin := 0
+	for _, at := range listItem.FindAllStringIndex(list, -1) {
+		if at[0] > begin {
+			items = append(items, list[begin:at[0]])
+			begin = at[0]
+		}
+	}
+	return append(items, list[begin:])
+}
+
+func joinLines(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // visible shows control characters instead of sending them: the text comes from the learner's files and output, and must
 // neither move the cursor nor colour the screen.

@@ -192,8 +192,8 @@ func TestCutKeepsEveryCharacter(t *testing.T) {
 
 func TestMarkdownKeepsTheLinesThatMean(t *testing.T) {
 	t.Parallel()
-	text := "# Notes\n\nA paragraph\nin two lines.\n\n- one\n- two\n\n```\na\n\nb b\n```\n\nThe\nend.\n"
-	want := "# Notes\n\n  A paragraph in two lines.\n\n  - one\n  - two\n\n  ```\n  a\n\n  b b\n  ```\n\n  The end."
+	text := "# Notes\n\n**A** paragraph\nin two lines.\n\n- one\n  thing\n- two\n\n```\na\n\nb b\n```\n\nThe\nend.\n"
+	want := "# Notes\n\n  **A** paragraph in two lines.\n\n  - one thing\n  - two\n\n  ```\n  a\n\n  b b\n  ```\n\n  The end."
 	require.Equal(t, want, markdown(text, "  ", maxWidth))
 }
 
