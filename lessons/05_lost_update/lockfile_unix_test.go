@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gofrs/flock"
@@ -123,5 +125,49 @@ func TestLockFileThatIsAnotherOne(t *testing.T) {
 		require.True(t, tryLock(t, path))
 		worker := lab.Launch(t, lab.Options{Unprivileged: true}, "hold", path)
 		require.ErrorIs(t, worker.Wait(), fs.ErrPermission)
+	})
+}
+
+// Python, fcntl.flock: "Perform the lock operation op on file descriptor fd"; open: the buffer is flushed when it is full, by
+// flush, or by close.
+func TestPython(t *testing.T) {
+	t.Parallel()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("there is no python3 here")
+	}
+	run := func(t *testing.T, path, program string) string {
+		t.Helper()
+		output, err := exec.CommandContext(t.Context(), python, "-c", program, path).CombinedOutput()
+		require.NoError(t, err, string(output))
+		return strings.TrimSpace(string(output))
+	}
+
+	t.Run("fcntl.flock of a Python program and a Flock keep each other out", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "counter.json.lock")
+		guard := flock.New(path)
+		require.NoError(t, guard.Lock())
+		require.Equal(t, "kept out", run(t, path, `
+import fcntl, sys
+with open(sys.argv[1]) as lock:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        print("got in")
+    except BlockingIOError:
+        print("kept out")`))
+		require.NoError(t, guard.Unlock())
+	})
+
+	t.Run("what a Python program has written before LOCK_UN may reach the file after it", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
+		require.Equal(t, `{"counter":41}`, run(t, path, `
+import fcntl, json, sys
+with open(sys.argv[1], "r+") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    json.dump({"counter": 42}, file)
+    fcntl.flock(file, fcntl.LOCK_UN)
+    print(open(sys.argv[1]).read())`))
 	})
 }
