@@ -216,8 +216,11 @@ func TestOpenHandlesAreSeen(t *testing.T) {
 	var result []any
 	p.Result(&result)
 	require.NoError(t, p.Wait())
-	require.GreaterOrEqual(t, result[0], 1.0, "the poller may add a handle of its own")
 	require.Equal(t, []any{true, false}, result[1:])
+	if lab.Wine() {
+		t.Skip("Wine counts no handles: GetProcessHandleCount says 0; that the file is open was seen")
+	}
+	require.GreaterOrEqual(t, result[0], 1.0, "the poller may add a handle of its own")
 }
 
 func fileSize(w *lab.Worker) error {
