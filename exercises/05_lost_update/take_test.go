@@ -146,13 +146,13 @@ func askForTheSameParts(t *testing.T) (met int) {
 	who := []string{"alice", "bob", "carol", "dave"}
 	path := lab.WriteFile(t, "locks.json", `{}`)
 	lesson := lab.Lesson{
-		Says:  "Take gave one part to two",
+		Says:  "Take gave one part to two who asked at once",
 		Did:   fmt.Sprintf("4 processes asked for the same %d parts, in the same order, at the same time", parts),
 		Means: "two people work on one part, each sure of having it, and the later one overwrites the earlier one's work",
 		Read:  `lessons/05_lost_update, "Look and act"`,
 	}
 	failed := lesson
-	failed.Says = "Take failed when four asked at once"
+	failed.Says = "Take failed for one of four who asked at once"
 	failed.Means = "one came while another was at work: it read a list that was half written, or was sent away"
 
 	var processes []*lab.Process
