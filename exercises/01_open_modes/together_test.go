@@ -220,9 +220,9 @@ func crowd(t *testing.T, worker, dir string) []*lab.Process {
 
 func fileName(number int) string { return fmt.Sprintf("%03d.ticket", number) }
 
-// longWay returns another path to the folder dir, on which the system needs about as long to find a file as in a network
-// folder: through a symbolic link that goes down and up again many times. Between two calls with such a path there is
-// time for another process to act. On Windows, where a path with such a link is looked up in another way, it returns dir.
+// longWay returns another path to the folder dir, on which the system needs longer to find a file: through a symbolic link
+// that goes down and up again many times. Between two calls with such a path there is time for another process to act. On
+// Windows, where a path with such a link is looked up in another way, it returns dir.
 func longWay(dir string) string {
 	if runtime.GOOS == "windows" {
 		return dir

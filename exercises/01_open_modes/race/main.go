@@ -117,9 +117,9 @@ func play(ctx context.Context, r *race.Report, dir string) (*round, error) {
 	return played, nil
 }
 
-// slowWay returns another path to the folder, on which the system takes about as long to find a name as in a network folder:
-// through a symbolic link that goes down and up again many times. What is a rare accident on a fast path happens all the time
-// on a slow one. Windows gets the path as it is: an ordinary user makes no links there.
+// slowWay returns another path to the folder, on which the system needs longer to find a name: through a symbolic link that
+// goes down and up again many times. What is a rare accident on the direct path happens all the time on this one. Windows gets the
+// path as it is: an ordinary user makes no links there.
 func slowWay(dir string) (string, error) {
 	if runtime.GOOS == "windows" {
 		return dir, nil
@@ -186,10 +186,8 @@ func (o *round) show(r *race.Report, number int) {
 		r.Story(fmt.Sprintf("ticket %03d", example), append(lines, fmt.Sprintf("the file says: %q", o.signed[example]))...)
 	}
 	switch {
-	case shared == 1:
-		r.Race("a ticket has two owners or more, and nobody was told")
-	case shared > 1:
-		r.Race("%d tickets have two owners or more, and nobody was told", shared)
+	case shared > 0:
+		r.Race("tickets with more than one owner: %d, and nobody was told", shared)
 	case nobodys > 0:
 		r.Race("%d of %d tickets were given to nobody", nobodys, tickets)
 	default:
