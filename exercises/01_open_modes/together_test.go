@@ -75,6 +75,51 @@ func claim(path string, _ int) (created bool, err error) {
 	return true, f.Close()
 }
 
+func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
+	lesson := lab.Lesson{
+		Means: "the ticket has two owners, and both of them work on the part",
+		Read:  `lessons/01_open_modes, "Asking and doing"`,
+	}
+
+	t.Run("by a file with a name in it", func(t *testing.T) {
+		path := lab.WriteFile(t, "bracket.ticket", "alice")
+		lesson := lesson
+		lesson.Did = "Alice has the ticket, her name is in the file; CreateNew was called with its path"
+		requireTaken(t, path, lesson)
+		lab.RequireFile(t, path, "alice", says(lesson, "CreateNew refused a ticket and still changed its file"))
+	})
+	t.Run("by a file that is still empty", func(t *testing.T) {
+		path := lab.WriteFile(t, "bracket.ticket", "")
+		lesson := lesson
+		lesson.Did = "Alice has just created the ticket, her name is not in it yet; CreateNew was called with its path"
+		requireTaken(t, path, lesson)
+	})
+	t.Run("by a link that leads nowhere", func(t *testing.T) {
+		if lab.Wine() {
+			t.Skip("Wine follows the link where Windows opens it (FILE_FLAG_OPEN_REPARSE_POINT)")
+		}
+		path := lab.Path(t, "bracket.ticket")
+		target := filepath.Join(filepath.Dir(path), "elsewhere")
+		if err := os.Symlink(target, path); err != nil {
+			t.Skipf("this system lets no ordinary user make a symbolic link: %v", err)
+		}
+		lesson := lesson
+		lesson.Did = "bracket.ticket was a symbolic link to a file that does not exist; CreateNew was called with its path"
+		lesson.Means = "a name that is taken was taken for a free one, and a file came into being in a place that somebody else chose"
+		requireTaken(t, path, lesson)
+		lab.RequireNoFile(t, target, says(lesson, "CreateNew followed a link and created the file at its other end"))
+	})
+}
+
+func requireTaken(t *testing.T, path string, lesson lab.Lesson) {
+	t.Helper()
+	f, err := openmodes.CreateNew(path)
+	if err == nil {
+		closeFile(t, f)
+	}
+	lab.RequireErrorIs(t, err, fs.ErrExist, says(lesson, "CreateNew did not say that the name is taken"))
+}
+
 func TestOpenForUpdateByManyFirstStarters(t *testing.T) {
 	t.Parallel()
 	lesson := lab.Lesson{
