@@ -80,7 +80,7 @@ const (
 	corrupt = "corrupt (*CorruptError)"
 	newer   = "newer (*VersionError)"
 	changed = "changed (ErrChanged)"
-	other   = "another error"
+	other   = "an error that says only why it could not be read"
 )
 
 // found describes what Load returned.
@@ -129,6 +129,10 @@ func requireRefused(t *testing.T, content, verdict string, lesson lab.Lesson) {
 // requireUntouched demands that the file has this content and stands alone in its folder.
 func requireUntouched(t *testing.T, path, content string, lesson lab.Lesson) {
 	t.Helper()
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		lesson.Expected, lesson.Found = lab.Show([]byte(content)), "no file at that path"
+		lab.Fail(t, lesson)
+	}
 	lab.RequireFile(t, path, content, lesson)
 	lesson.Expected, lesson.Found = "locks.json", strings.Join(names(t, filepath.Dir(path)), ", ")
 	lab.Require(t, lesson.Found == lesson.Expected, lesson)
