@@ -32,8 +32,8 @@ import (
 // mostTimes is how much more than the bare command the guide may cost.
 const mostTimes = 1.3
 
-// mostSeconds is how long a check may take after an edit, the tests' own time not counted.
-const mostSeconds = 2 * time.Second
+// editLimit is how long a check may take after an edit, the tests' own time not counted.
+const editLimit = 2 * time.Second
 
 func main() {
 	runs := flag.Int("n", 10, "runs of each command")
@@ -102,7 +102,7 @@ func (m measurement) print(e *workbook.Exercise, edit bool) (slow bool) {
 	slow = times > mostTimes
 	if edit {
 		code = "after edits"
-		slow = m.guide-m.tests > mostSeconds
+		slow = m.guide-m.tests > editLimit
 	}
 	verdict := ""
 	if slow {
