@@ -187,11 +187,12 @@ func gaveUp(lesson lab.Lesson) lab.Lesson {
 func TestUpdateOfManyLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, c := range []crowd{
-		{"4 goroutines × 50", 1, 4, 50, 0},
-		{"3 processes × 100", 3, 1, 100, 100},
-		{"8 processes × 250", 8, 1, 250, 1000},
+		{processes: 1, goroutines: 4, updates: 50},
+		{processes: 3, goroutines: 1, updates: 100, enough: 100},
+		{processes: 8, goroutines: 1, updates: 250, enough: 1000},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		c.updates, c.enough = c.updates/slowness, c.enough/slowness
+		t.Run(c.String(), func(t *testing.T) {
 			// Not parallel: crowds at the same time would only wait for each other.
 			const mostRounds = 5
 			for met, round := 0, 0; round == 0 || met < c.enough && round < mostRounds; round++ {
@@ -204,9 +205,15 @@ func TestUpdateOfManyLosesNothing(t *testing.T) {
 // A crowd counts in one file. Processes that started together may yet run one after the other; so it is called together again
 // until the turn has gone often enough from one process to another.
 type crowd struct {
-	name                           string
 	processes, goroutines, updates int
 	enough                         int
+}
+
+func (c crowd) String() string {
+	if c.processes == 1 {
+		return fmt.Sprintf("%d goroutines × %d", c.goroutines, c.updates)
+	}
+	return fmt.Sprintf("%d processes × %d", c.processes, c.updates)
 }
 
 // count lets the crowd count in a new file, and returns how often the turn went to another process.
@@ -215,7 +222,7 @@ func (c crowd) count(t *testing.T) (met int) {
 	path := counterFile(t, 0)
 	lesson := lab.Lesson{
 		Says:  "Update lost changes when many counted at once",
-		Did:   c.name + " Update(+1), beginning with 0",
+		Did:   c.String() + " Update(+1), beginning with 0",
 		Means: "job cards with the same number, and nobody was told",
 		Read:  `lessons/05_lost_update, "The critical section"`,
 	}
