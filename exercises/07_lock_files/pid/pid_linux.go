@@ -1,0 +1,51 @@
+package pid
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// Started returns when the process began, in a form that is good for nothing but a comparison: two processes that have had
+// the same number differ in it. The error matches errors.ErrUnsupported where the system does not tell. On Linux that is
+// field 22 of /proc/PID/stat, in ticks of mostly 10 ms (proc_pid_stat(5)); a mount of /proc may hide other users' processes.
+func Started(number int) (string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", number))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("ask when process %d started: %w (%w)", number, errors.ErrUnsupported, err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask when process %d started: %w", number, err)
+	}
+	// "number (name) state …", and the name may hold anything, spaces and parentheses too. The state is field 3.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 {
+		return "", fmt.Errorf("ask when process %d started: %w: /proc/%d/stat has no field 22", number, errors.ErrUnsupported, number)
+	}
+	return fields[19], nil
+}
+
+// Host names the set of processes in which a number means one process, and a start time one moment: on Linux the machine's
+// name, for people, and its present boot, the PID namespace and the time namespace (pid_namespaces(7), time_namespaces(7)).
+func Host() (string, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("ask for the name of this machine: %w", err)
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("ask for the present boot of this machine: %w", err)
+	}
+	host := name + " boot:" + strings.TrimSpace(string(boot))
+	for _, kind := range []string{"pid", "time"} {
+		namespace, err := os.Readlink("/proc/self/ns/" + kind)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without such namespaces has only one
+			return "", fmt.Errorf("ask for the %s namespace: %w", kind, err)
+		}
+		host += " " + namespace
+	}
+	return host, nil
+}
