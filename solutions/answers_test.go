@@ -114,10 +114,28 @@ func (s *sightings) add(result *workbook.Result) {
 	defer s.mu.Unlock()
 	s.results++
 	for _, test := range result.Tests {
-		if !strings.Contains(test.Name, "/") && test.Status != workbook.Skipped {
+		if !strings.Contains(test.Name, "/") && wasJudged(result, test) {
 			s.failed[test.Name] = s.failed[test.Name] || test.Status == workbook.Failed
 		}
 	}
+}
+
+// wasJudged reports whether a top-level test could have failed here. One that was skipped could not, and neither could one
+// whose subtests were all skipped: package testing still calls it passed.
+func wasJudged(result *workbook.Result, test workbook.TestResult) bool {
+	if test.Status != workbook.Passed {
+		return test.Status != workbook.Skipped
+	}
+	subtests, skipped := 0, 0
+	for _, other := range result.Tests {
+		if strings.HasPrefix(other.Name, test.Name+"/") {
+			subtests++
+			if other.Status == workbook.Skipped {
+				skipped++
+			}
+		}
+	}
+	return subtests == 0 || skipped < subtests
 }
 
 // addElsewhere takes the patch's word for its test: it fails on a system that is not this one.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/stretchr/testify/require"
+
 	"example/turnstile/exercises/workbook"
 	"example/turnstile/lessons/lab/verdict"
 )
@@ -89,4 +91,42 @@ func TestSightings(t *testing.T) {
 	seen.addElsewhere(workbook.Patch{CaughtBy: "TestY/on Windows"})
 	assert.Equal(t, 3, seen.results)
 	assert.Empty(t, seen.idle())
+}
+
+func TestATestThatOnlySkippedIsNotIdle(t *testing.T) {
+	t.Parallel()
+	test := func(name string, status workbook.Status) workbook.TestResult {
+		return workbook.TestResult{Name: name, Status: status}
+	}
+	for _, c := range []struct {
+		name  string
+		tests []workbook.TestResult
+		idle  []string
+	}{
+		{"passed", []workbook.TestResult{test("TestA", workbook.Passed)}, []string{"TestA"}},
+		{"failed", []workbook.TestResult{test("TestA", workbook.Failed)}, nil},
+		{"skipped", []workbook.TestResult{test("TestA", workbook.Skipped)}, nil},
+		{
+			"all subtests skipped",
+			[]workbook.TestResult{test("TestA", workbook.Passed), test("TestA/x", workbook.Skipped), test("TestA/y", workbook.Skipped)},
+			nil,
+		},
+		{
+			"one subtest skipped, one passed",
+			[]workbook.TestResult{test("TestA", workbook.Passed), test("TestA/x", workbook.Skipped), test("TestA/y", workbook.Passed)},
+			[]string{"TestA"},
+		},
+		{
+			"another test's subtests skipped",
+			[]workbook.TestResult{test("TestA", workbook.Passed), test("TestAll", workbook.Passed), test("TestAll/x", workbook.Skipped)},
+			[]string{"TestA"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			seen := &sightings{failed: map[string]bool{}}
+			seen.add(&workbook.Result{Tests: c.tests})
+			require.Equal(t, c.idle, seen.idle())
+		})
+	}
 }
