@@ -46,6 +46,15 @@ func TestWriteLinesWritesEveryLine(t *testing.T) {
 		Means:    "the report looks complete and ends in the middle of a line",
 		Read:     `lessons/02_close, "A buffer that nobody empties"`,
 	})
+
+	lesson := lab.Lesson{
+		Says:  "WriteLines left old lines behind the new ones",
+		Did:   "report.txt held 1000 lines; WriteLines wrote one",
+		Means: "the report of a quiet day ends in parts that came back long ago",
+		Read:  `lessons/02_close, "Your turn"`,
+	}
+	lab.RequireNoError(t, close.WriteLines(path, []string{"gear.step bob"}), lesson)
+	lab.RequireFile(t, path, "gear.step bob\n", lesson)
 }
 
 // The sequence of paths is the test's: when CountLines asks for the next path, the test stands between two files.

@@ -134,6 +134,21 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 		lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson)
 		lab.RequireNoFile(t, path, lesson)
 	})
+
+	t.Run("but leaves a damaged file as it is", func(t *testing.T) {
+		t.Parallel()
+		for _, damaged := range []string{`{}`, `{"count":41}`, `{"counter":4`} {
+			path := lab.WriteFile(t, "counter.json", damaged)
+			lesson := lab.Lesson{
+				Says:  "Update counted on from a file in which there is no counter",
+				Did:   "the file held " + damaged + "; Update(+1)",
+				Means: "the numbers begin again, two job cards have the same one, and what could still be saved of the file is gone",
+				Read:  `lessons/05_lost_update, "Your turn"`,
+			}
+			lab.RequireError(t, start(t, "update", path, "add", "1").Wait(lesson), lesson)
+			lab.RequireFile(t, path, damaged, lesson)
+		}
+	})
 }
 
 func TestUpdateLetsOneGoroutineInAtATime(t *testing.T) {

@@ -22,7 +22,10 @@ func TestMain(m *testing.M) {
 	lab.Main(m, workers)
 }
 
-var workers = lab.Workers{"write": write, "write often": writeOften}
+// makeNamedPipe makes a pipe that has a name in the file system, where there is such a thing.
+var makeNamedPipe = func(string) error { return errors.ErrUnsupported }
+
+var workers = lab.Workers{"write": write, "write often": writeOften, "count handles": countHandles}
 
 const before, after = `{"bracket.step":"alice"}`, `{"bracket.step":"alice","hinge.step":"bob"}`
 

@@ -1,6 +1,7 @@
 package atomicreplace_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,6 +37,42 @@ func TestAFailedWriteChangesNothing(t *testing.T) {
 			Means: "the program tells its user that the change is saved, and it is not", Read: whenAStepFails,
 		})
 		requireAlone(t, path, lab.Lesson{Says: "A failed WriteFile left its temporary file behind", Did: did, Read: whenAStepFails})
+	})
+
+	t.Run("again and again", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", before)
+		worker := lab.Start(t, "count handles", path)
+		lesson := lab.Lesson{
+			Did:      fmt.Sprintf("one process called WriteFile %d times; half of the calls failed, where the system has a limit that fails them", manyWrites),
+			Expected: "about as many open handles after the last call as after the first two", Means: "a service that saves all day has no handle left in the evening, and can save nothing any more", Read: whenAStepFails,
+		}
+		var more int
+		worker.Result(&more, lesson)
+		lab.RequireNoError(t, worker.Wait(), lab.Lesson{Says: "the process that counts its open handles failed", Did: lesson.Did})
+		lesson.Says, lesson.Found = "WriteFile leaves handles open", fmt.Sprintf("%d more", more)
+		lab.Require(t, more < manyWrites/4, lesson)
+	})
+
+	t.Run("what stands at the path is no regular file", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		if err := makeNamedPipe(path); err != nil {
+			t.Skip("this system has no named pipes among its files: ", err)
+		}
+		var o outcome
+		lesson := lab.Lesson{
+			Says: "WriteFile does not refuse what is no regular file", Did: "a named pipe has that name; WriteFile",
+			Means: "the programs that talk through the pipe, or /dev/null itself, are replaced by a file; or the save hangs", Read: whenAStepFails,
+		}
+		writer := lab.Start(t, "write", path, "0")
+		writer.Result(&o, lesson)
+		lesson.Expected, lesson.Found = "an error, and the pipe is still there", "nil"
+		lab.Require(t, o.Error != "", lesson)
+		info, err := os.Lstat(path)
+		lab.RequireNoError(t, err, lesson)
+		lesson.Found = "an error, and no pipe any more"
+		lab.Require(t, info.Mode()&os.ModeNamedPipe != 0, lesson)
 	})
 
 	t.Run("a folder stands at the path", func(t *testing.T) {
@@ -122,4 +159,34 @@ func TestALinkIsFollowed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// manyWrites is how often countHandles writes.
+const manyWrites = 40
+
+// countHandles writes a short document and one that does not fit, in turn, and sends how many handles that has cost: PATH.
+func countHandles(w *lab.Worker) error {
+	if err := lab.LimitFileSize(8192); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	first := 0
+	for i := range manyWrites {
+		document := document("bob", 10)
+		if i%2 == 1 {
+			document = append(document, make([]byte, 100_000)...)
+		}
+		_ = atomicreplace.WriteFile(w.Arg(0), document, 0o644) // every other one fails: that is the plan
+		if i == 1 {                                            // the first calls open what the runtime keeps for good
+			count, err := lab.OpenHandles()
+			if err != nil {
+				return err
+			}
+			first = count
+		}
+	}
+	last, err := lab.OpenHandles()
+	if err != nil {
+		return err
+	}
+	return w.Result(last - first)
 }

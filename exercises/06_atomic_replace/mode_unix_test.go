@@ -18,6 +18,7 @@ import (
 
 func init() {
 	maps.Copy(workers, lab.Workers{"create": create, "overwrite": overwrite})
+	makeNamedPipe = func(path string) error { return syscall.Mkfifo(path, 0o600) }
 }
 
 // create makes two new files with one perm under one umask, by os.WriteFile and by WriteFile, and sends both modes: DIR PERM UMASK.

@@ -52,6 +52,15 @@ func TestAlive(t *testing.T) {
 			Says: "Alive calls a process dead that is at work", Did: "a process acquired a lock and has it", Expected: "true", Found: "false", Means: taken, Read: whoIsAlive,
 		})
 	})
+	t.Run("a process of which nobody knows when it began", func(t *testing.T) {
+		t.Parallel()
+		o, _ := owner(t)
+		o.Started = ""
+		lab.Require(t, lockfiles.Alive(o), lab.Lesson{
+			Says: "Alive calls a process dead because it does not know when it began", Did: "a process acquired a lock and has it; its owner's Started is empty, as on a system that does not tell",
+			Expected: "true", Found: "false", Means: taken, Read: whoIsAlive,
+		})
+	})
 	t.Run("a process that was killed", func(t *testing.T) {
 		t.Parallel()
 		o, process := owner(t)
