@@ -125,9 +125,6 @@ func (p *Process) Resume() {
 	p.expect(p.inner.Resume(), "to run again", nil)
 }
 
-// Stderr returns the end of what the worker has printed so far.
-func (p *Process) Stderr() string { return p.inner.Stderr() }
-
 // expect fails the test if err is not nil, with the given lesson or one made from the expectation.
 func (p *Process) expect(err error, expectation string, lesson []Lesson) {
 	p.t.Helper()

@@ -149,23 +149,35 @@ func (p *Process) next(ctx context.Context) (event, error) {
 		return e, nil
 	}
 	for {
-		select {
-		case e, open := <-p.events:
-			switch {
-			case !open:
-				p.finish(p.death())
-				return event{Kind: eventDone}, nil
-			case e.Kind == eventResult:
-				p.results = append(p.results, e.Value)
-			case e.Kind == eventDone:
-				p.finish(asError(e.Error))
-				return e, nil
-			default:
-				return e, nil
-			}
-		case <-ctx.Done():
-			return event{}, context.Cause(ctx)
+		e, err := p.receive(ctx)
+		if err != nil || e.Kind != eventResult {
+			return e, err
 		}
+	}
+}
+
+// receive waits for one event of the worker and notes what it says.
+func (p *Process) receive(ctx context.Context) (event, error) {
+	select {
+	case e, open := <-p.events:
+		if !open {
+			p.finish(p.death())
+			return event{Kind: eventDone}, nil
+		}
+		p.note(e)
+		return e, nil
+	case <-ctx.Done():
+		return event{}, context.Cause(ctx)
+	}
+}
+
+// note keeps what an event brings: a result until somebody asks for it, the end for good.
+func (p *Process) note(e event) {
+	switch e.Kind {
+	case eventResult:
+		p.results = append(p.results, e.Value)
+	case eventDone:
+		p.finish(asError(e.Error))
 	}
 }
 
@@ -212,9 +224,6 @@ func (p *Process) Name() string { return p.name }
 
 // Finished reports whether the worker is known to have come to its end: its function has returned, or its process is gone.
 func (p *Process) Finished() bool { return p.finished }
-
-// Stderr returns the end of what the worker has printed.
-func (p *Process) Stderr() string { return p.stderr.String() }
 
 // Reached waits until the worker stands at the named step.
 //
@@ -275,7 +284,7 @@ func (p *Process) write(c command) error {
 
 // Wait waits until the worker's function has returned and its process is gone, and returns the function's error, an
 // *Error, or how the process died.
-// A worker that waits at a step is not let go on: Wait then ends with the context or after Patience.
+// A worker that stands at a step is not let go on, and not waited for: the error says so and matches ErrNotBlocked.
 func (p *Process) Wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, Patience, fmt.Errorf("worker %q did not finish within %v", p.name, Patience))
 	defer cancel()
@@ -319,8 +328,15 @@ func (p *Process) NextResult(ctx context.Context, v any) error {
 		if p.finished {
 			return fmt.Errorf("worker %q sent no result: %w", p.name, errors.Join(ErrFinished, p.err))
 		}
-		if err := p.oneResult(ctx); err != nil {
+		if err := p.standsAtStep(); err != nil {
 			return err
+		}
+		e, err := p.receive(ctx)
+		if err != nil {
+			return err
+		}
+		if e.Kind == eventReached {
+			p.pending = &e
 		}
 	}
 	value := p.results[0]
@@ -329,29 +345,6 @@ func (p *Process) NextResult(ctx context.Context, v any) error {
 		return fmt.Errorf("result of worker %q: %w", p.name, err)
 	}
 	return nil
-}
-
-// oneResult reads events until one more result has come, the worker has finished, or it stands at a step.
-func (p *Process) oneResult(ctx context.Context) error {
-	if err := p.standsAtStep(); err != nil {
-		return err
-	}
-	select {
-	case e, open := <-p.events:
-		switch {
-		case !open:
-			p.finish(p.death())
-		case e.Kind == eventResult:
-			p.results = append(p.results, e.Value)
-		case e.Kind == eventDone:
-			p.finish(asError(e.Error))
-		default:
-			p.pending = &e
-		}
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // Kill ends the worker as a crash would (SIGKILL, TerminateProcess) and returns when it is gone: its handles are closed
@@ -378,12 +371,7 @@ func (p *Process) closeInput() {
 // reap drains the worker's last events and returns when the process is gone.
 func (p *Process) reap() {
 	for e := range p.events {
-		switch e.Kind {
-		case eventResult:
-			p.results = append(p.results, e.Value)
-		case eventDone:
-			p.finish(asError(e.Error))
-		}
+		p.note(e)
 	}
 	<-p.exited
 }

@@ -169,8 +169,8 @@ func TestWhatTheWorkerPrintsDoesNotBreakTheProtocol(t *testing.T) {
 	require.NoError(t, p.Reached(t.Context(), "printed"))
 	require.NoError(t, p.Continue())
 	require.NoError(t, p.Wait(t.Context()))
-	require.Contains(t, p.Stderr(), `{"kind":"done"}`)
-	require.Contains(t, p.Stderr(), "and one more")
+	require.Contains(t, p.stderr.String(), `{"kind":"done"}`)
+	require.Contains(t, p.stderr.String(), "and one more")
 }
 
 func TestValuesTravelBothWays(t *testing.T) {
