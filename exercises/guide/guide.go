@@ -104,12 +104,21 @@ type session struct {
 func newSession(ctx context.Context, console Console) *session {
 	s := &session{ctx: ctx, Console: console, lines: bufio.NewReader(console.In), now: time.Now}
 	_, s.inTerminal = columns(console.In)
-	width, isTerminal := columns(console.Out)
+	width, _ := columns(console.Out)
 	s.paint = palette{width: clampWidth(width)}
-	if isTerminal {
-		s.paint.colour = terminal.Colour(console.Out.(*os.File))
+	if out, ok := console.Out.(*os.File); ok {
+		s.paint.colour = terminal.Colour(out)
 	}
 	return s
+}
+
+// columns returns how wide the terminal is, and whether stream is one. A stream that is no file is none.
+func columns(stream any) (width int, isTerminal bool) {
+	file, ok := stream.(*os.File)
+	if !ok {
+		return 0, false
+	}
+	return terminal.Columns(file)
 }
 
 // run does what the command line asks for.

@@ -47,14 +47,7 @@ func (s *session) hintsSeen(e *workbook.Exercise, all int) string {
 }
 
 // hint shows one hint more than last time, and those before it.
-func (s *session) hint() error {
-	st, err := s.findOrNext()
-	if err != nil {
-		return err
-	}
-	if st == nil {
-		return s.congratulate()
-	}
+func (s *session) hint(st *standing) error {
 	e := st.exercise
 	hints := readHints(e)
 	if len(hints) == 0 {

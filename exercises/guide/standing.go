@@ -36,6 +36,20 @@ func (s *session) find() (*workbook.Exercise, error) {
 	return s.book.Find(s.options.operands[0])
 }
 
+// onExercise makes a verb of what is done to one exercise: the one that the command line names or the next.
+func onExercise(do func(*session, *standing) error) func(*session) error {
+	return func(s *session) error {
+		st, err := s.findOrNext()
+		if err != nil {
+			return err
+		}
+		if st == nil {
+			return s.congratulate()
+		}
+		return do(s, st)
+	}
+}
+
 // findOrNext returns the standing of the exercise that the command line names or, without one, of the first unfinished.
 // It runs the tests only in the latter case. nil means that all exercises are done.
 func (s *session) findOrNext() (*standing, error) {

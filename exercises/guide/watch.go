@@ -18,14 +18,7 @@ const pollEvery = 300 * time.Millisecond
 
 // watch checks an exercise again each time one of its files is saved, until Ctrl-C. It stays with that exercise: a success
 // remains on the screen.
-func (s *session) watch() error {
-	st, err := s.findOrNext()
-	if err != nil {
-		return err
-	}
-	if st == nil {
-		return s.congratulate()
-	}
+func (s *session) watch(st *standing) error {
 	w := &watcher{session: s, exercise: st.exercise, eye: newEye(append(s.foundations(st.exercise), st.exercise))}
 	if s.options.reference {
 		w.eye.folders = append(w.eye.folders, st.exercise.SolutionFolder())
@@ -33,7 +26,7 @@ func (s *session) watch() error {
 	if s.inTerminal {
 		w.typed = s.readLines()
 	}
-	err = w.run()
+	err := w.run()
 	if s.ctx.Err() != nil {
 		return s.print("\n") // Ctrl-C is how watch ends
 	}
@@ -146,19 +139,19 @@ func (w *watcher) obey(line string, busy bool) (leave bool, err error) {
 	s := *w.session
 	s.inTerminal = false // the terminal's input stays with watch
 	s.options.operands = []string{number(w.exercise)}
-	var verb func() error
+	var verb func(*session) error
 	switch word := strings.ToLower(strings.TrimSpace(line)); word {
 	case "q", "quit", "exit":
 		return true, nil
 	case "h", "hint":
-		verb = s.hint
+		verb = onExercise((*session).hint)
 	case "r", "race":
-		verb = s.race
+		verb = onExercise((*session).race)
 	}
 	if verb == nil || busy {
 		return false, nil
 	}
-	err = verb()
+	err = verb(&s)
 	if s.ctx.Err() != nil {
 		return false, s.ctx.Err()
 	}

@@ -1,4 +1,5 @@
-// Package terminal answers one question for programs that print to a learner: may this output carry colour?
+// Package terminal answers two questions for programs that print to a learner: how wide is this output, and may it carry
+// colour?
 package terminal
 
 import "os"
@@ -9,5 +10,5 @@ func Colour(f *os.File) bool {
 	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
-	return isTerminal(f)
+	return understandsEscapes(f)
 }

@@ -4,4 +4,7 @@ package terminal
 
 import "os"
 
-func isTerminal(*os.File) bool { return false }
+// Columns knows of no terminal on these systems: programs print plain text and ask no questions.
+func Columns(*os.File) (width int, terminal bool) { return 0, false }
+
+func understandsEscapes(*os.File) bool { return false }
