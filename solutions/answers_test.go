@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -365,7 +366,25 @@ func TestAsShipped(t *testing.T) {
 					"`go run ./solutions/patch save %02d wrong/00_as_shipped exercises/%s` takes it over:\n%s",
 					e.ID, e.Number, e.Number, e.ID, workbook.Diff("exercises", "shipped", got, want))
 			}
+			requireGivenAlike(t, e)
 		})
+	}
+}
+
+// requireGivenAlike demands that the packages which a learner is given ready-made are the same ones that the reference stands on:
+// the tests of an answer use the one, the learner's code the other.
+func requireGivenAlike(t *testing.T, e *workbook.Exercise) {
+	t.Helper()
+	packages, err := filepath.Glob(filepath.Join(e.SolutionFolder(), "*", "*.go"))
+	require.NoError(t, err)
+	for _, path := range packages {
+		name, err := filepath.Rel(e.SolutionFolder(), path)
+		require.NoError(t, err)
+		given, err := os.ReadFile(filepath.Join(e.Folder(), name))
+		require.NoError(t, err, "the reference stands on a package that the exercise does not give")
+		reference, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(reference, given), "exercises/%s/%s and its twin in solutions/ differ: copy one over the other", e.ID, filepath.ToSlash(name))
 	}
 }
 
