@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example/turnstile/exercises/workbook"
+	"example/turnstile/lessons/lab/race"
 )
 
 // demoGrace is how long an interrupted demo may take to end its workers before it is killed.
@@ -57,8 +58,10 @@ func (s *session) runDemo(command *exec.Cmd) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &exit) && exit.ExitCode() == 1:
+	case errors.As(err, &exit) && exit.ExitCode() == race.StatusRace:
 		return exitStatus(exitUnfinished)
+	case errors.As(err, &exit) && exit.ExitCode() == race.StatusNoVerdict: // the demo has said why itself
+		return exitStatus(exitTrouble)
 	case errors.As(err, &exit):
 		return fmt.Errorf("the race demo ended unexpectedly (%v); what it printed last says why", exit)
 	}

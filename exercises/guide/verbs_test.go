@@ -290,6 +290,17 @@ func TestRace(t *testing.T) {
 	require.Contains(t, b.out.String(), "Your code does not compile yet:\n\n  exercises/01_double/double.go:3:13: syntax error")
 }
 
+func TestRaceThatThisSystemCannotShow(t *testing.T) {
+	t.Parallel()
+	needsGo(t)
+	b := newBook(t)
+	b.write(t, "exercises/01_double/race/main.go", "package main\n\nimport \"os\"\n\nfunc main() {\n"+
+		"\tos.Stderr.WriteString(\"no verdict: this system appends in two steps itself\\n\")\n\tos.Exit(3)\n}\n")
+	require.Equal(t, exitTrouble, b.guide(t, "race 1"))
+	require.Equal(t, "no verdict: this system appends in two steps itself\n", b.err.String(), "the demo has said it all")
+	require.Empty(t, b.out.String())
+}
+
 func TestReport(t *testing.T) {
 	t.Parallel()
 	needsGo(t)

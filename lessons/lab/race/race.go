@@ -13,8 +13,7 @@
 //
 //	  the race is there: 188 updates are gone and nobody was told
 //
-// The exit status is 1 while the race is there, 0 when it is gone, 2 when the demo itself could not be run, 3 when this
-// system cannot show it (ErrSystem). Nothing of the learner's code is looked at: a demo judges by files and by what the
+// The exit status tells the verdict. Nothing of the learner's code is looked at: a demo judges by files and by what the
 // calls returned.
 package race
 
@@ -31,6 +30,14 @@ import (
 
 	"example/turnstile/lessons/lab/process"
 	"example/turnstile/lessons/lab/terminal"
+)
+
+// Exit statuses of a demo.
+const (
+	StatusClean     = 0 // the race is gone
+	StatusRace      = 1 // the race is there
+	StatusTrouble   = 2 // the demo itself could not be run
+	StatusNoVerdict = 3 // this system cannot show the race (ErrSystem)
 )
 
 // limit is how long a demo may take, whatever the learner's code does.
@@ -63,27 +70,27 @@ func (d Demo) run(stdout, stderr io.Writer, colour bool) int {
 	dir, err := os.MkdirTemp("", "turnstile-race-")
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "the demo needs a temporary folder:", err)
-		return 2
+		return StatusTrouble
 	}
 	r := &Report{dir: dir, colour: colour}
 	defer r.cleanUp()
 	if err := d.Run(ctx, r); errors.Is(err, ErrSystem) {
 		_, _ = fmt.Fprintln(stderr, "no verdict:", err)
-		return 3
+		return StatusNoVerdict
 	} else if err != nil {
 		_, _ = io.WriteString(stdout, r.text.String())
 		_, _ = fmt.Fprintln(stderr, "the demo could not be run to its end:", err)
-		return 2
+		return StatusTrouble
 	}
 	if r.verdict == "" {
 		_, _ = fmt.Fprintln(stderr, "the demo came to no verdict: its Run must call Race or Clean")
-		return 2
+		return StatusTrouble
 	}
 	_, _ = fmt.Fprintf(stdout, "%s\n  %s\n", r.text.String(), r.coloured(r.verdict))
 	if r.race {
-		return 1
+		return StatusRace
 	}
-	return 0
+	return StatusClean
 }
 
 // A Report collects what a demo shows. Its methods are for one goroutine.
