@@ -23,7 +23,7 @@ import (
 // The flags are explained in doc.go.
 var (
 	race   = flag.Bool("race", false, "build with the race detector")
-	count  = flag.Int("count", 1, "runs of each test of a right answer")
+	count  = flag.Int("count", 1, "runs of each test of a right answer, and of the test that catches a wrong one")
 	strict = flag.Bool("strict", false, "demand that the exercises are as shipped")
 	goos   = flag.String("goos", runtime.GOOS, "system to build tests and demos for")
 	start  = flag.String("exec", "", "program that starts tests and demos")
@@ -79,7 +79,7 @@ func testWrongAnswers(t *testing.T, e *workbook.Exercise, reference workbook.Ans
 	}
 	seen := &sightings{failed: map[string]bool{}}
 	t.Cleanup(func() { // when the parallel subtests have ended
-		if idle := seen.idle(); seen.results == len(patches) && len(idle) > 0 && !testing.Short() {
+		if idle := seen.idle(); *count == 1 && seen.results == len(patches) && len(idle) > 0 && !testing.Short() {
 			t.Errorf("%s: no wrong answer makes these tests fail, so they guard against nothing; add the wrong answer that they are for: %s",
 				e.ID, strings.Join(idle, ", "))
 		}
@@ -90,7 +90,11 @@ func testWrongAnswers(t *testing.T, e *workbook.Exercise, reference workbook.Ans
 			if !patch.RunsOn(*goos) {
 				seen.addElsewhere(patch)
 			}
-			result := runTests(t, workbook.Tests{Exercise: e, Answer: apply(t, patch, reference)})
+			run := workbook.Tests{Exercise: e, Answer: apply(t, patch, reference)}
+			if *count > 1 {
+				run.Count, run.Run = *count, only(patch.CaughtBy)
+			}
+			result := runTests(t, run)
 			seen.add(result)
 			if reason := cannotTell(patch, result); reason != "" {
 				t.Skip(reason)
@@ -98,9 +102,19 @@ func testWrongAnswers(t *testing.T, e *workbook.Exercise, reference workbook.Ans
 			if problem := judgeWrong(e.ID, patch, result); problem != "" {
 				t.Fatal("\n" + problem)
 			}
-			t.Logf("caught by %s: %s", patch.CaughtBy, patch.Sentence)
+			named, _ := result.Test(patch.CaughtBy)
+			t.Logf("caught by %s in %d of %d runs: %s", patch.CaughtBy, named.Failures, named.Runs, patch.Sentence)
 		})
 	}
+}
+
+// only is the -run pattern for one test or subtest.
+func only(test string) string {
+	names := strings.Split(test, "/")
+	for i, name := range names {
+		names[i] = "^" + regexp.QuoteMeta(name) + "$"
+	}
+	return strings.Join(names, "/")
 }
 
 // sightings remembers which tests of one exercise were seen to fail. It may be used by several goroutines.
@@ -298,6 +312,8 @@ func judgeWrong(id string, patch workbook.Patch, result *workbook.Result) string
 		return report("names a test that was not run; correct `caught by:`")
 	case named.Status == workbook.Passed:
 		return report("survives the test that should catch it")
+	case named.Failures < named.Runs:
+		return report(fmt.Sprintf("survives %d of %d runs of the test that should catch it", named.Runs-named.Failures, named.Runs))
 	}
 	messages := lessonMessages(named.Name, result)
 	switch {

@@ -9,7 +9,8 @@
 // Flags of its own stand after -args:
 //
 //	-race          build tests and demos with the race detector
-//	-count=N       run every test of the reference and of the other right answers N times
+//	-count=N       run every test of the reference and of the other right answers N times; of a wrong answer, run the test that
+//	               catches it N times, which must fail each time
 //	-strict        also demand that each exercise's answer files are exactly as shipped (maintainers; a learner edits them)
 //	-goos=GOOS     build tests and demos for that system, together with
 //	-exec=PROGRAM  a program that starts them, called as PROGRAM BINARY ARGUMENTS…

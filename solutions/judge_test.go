@@ -15,6 +15,12 @@ func failed(name, says string) workbook.TestResult {
 	return workbook.TestResult{Name: name, Status: workbook.Failed, Failure: &verdict.Failure{Says: says}}
 }
 
+func times(runs, failures int) workbook.TestResult {
+	test := failed("TestX", "left the tail")
+	test.Runs, test.Failures = runs, failures
+	return test
+}
+
 func ran(status workbook.Status, tests ...workbook.TestResult) *workbook.Result {
 	return &workbook.Result{Status: status, Reason: "a reason", CompilerLines: []string{"a.go:1:1: a line"}, Tests: tests}
 }
@@ -40,6 +46,8 @@ func TestJudgeWrong(t *testing.T) {
 		{"no message of the lab", ran(workbook.Failed, workbook.TestResult{Name: "TestX", Status: workbook.Failed, Output: "the tail"}), "fails without a message of the lab"},
 		{"a message nobody reads", ran(workbook.Failed, failed("TestX", "the tail"+strings.Repeat("\n", 12))), "a message of 13 lines"},
 		{"does not compile", ran(workbook.DoesNotCompile), "does not compile"},
+		{"caught in each of many runs", ran(workbook.Failed, times(100, 100)), ""},
+		{"caught in some of many runs", ran(workbook.Failed, times(100, 98)), "survives 2 of 100 runs of the test that should catch it"},
 		{"a crash", ran(workbook.Broken, workbook.TestResult{Name: "TestX", Status: workbook.Broken, Panicked: true}), "not with a crash"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -49,9 +49,10 @@ type packageRun struct {
 // A testRun is one test: its current run and, with -count, the worst before.
 type testRun struct {
 	TestResult
-	output  clip
-	running bool
-	worst   *TestResult
+	output         clip
+	running        bool
+	worst          *TestResult
+	runs, failures int
 }
 
 func newEventReader(exercises []*Exercise, work *workspace) *eventReader {
@@ -131,6 +132,10 @@ func (run *packageRun) takeTest(e event) {
 		}
 	case "pass", "fail", "skip":
 		t.running = false
+		t.runs++
+		if e.Action == "fail" {
+			t.failures++
+		}
 		t.Elapsed = seconds(e.Elapsed)
 		t.Status = map[string]Status{"pass": Passed, "fail": Failed, "skip": Skipped}[e.Action]
 	}
@@ -150,7 +155,7 @@ func (t *testRun) restart() {
 		return
 	}
 	t.worst = t.finish()
-	*t = testRun{TestResult: TestResult{Name: t.Name}, running: true, worst: t.worst}
+	*t = testRun{TestResult: TestResult{Name: t.Name}, running: true, worst: t.worst, runs: t.runs, failures: t.failures}
 }
 
 // finish returns the worst of the runs so far.
@@ -257,7 +262,9 @@ func (run *packageRun) result(e *Exercise, compilerLines []string) *Result {
 		run.judgeCrash(result)
 	}
 	for _, t := range run.tests {
-		result.Tests = append(result.Tests, *t.finish())
+		worst := *t.finish()
+		worst.Runs, worst.Failures = t.runs, t.failures
+		result.Tests = append(result.Tests, worst)
 	}
 	inOrderOfSource(result.Tests)
 	if result.Status == "" {

@@ -144,6 +144,7 @@ func TestRunAnAnswer(t *testing.T) {
 		require.Len(t, result.Tests, 1)
 		require.NotNil(t, result.Tests[0].Failure)
 		assert.Equal(t, "7", result.Tests[0].Failure.Found)
+		assert.Equal(t, []int{3, 1}, []int{result.Tests[0].Runs, result.Tests[0].Failures})
 	})
 }
 

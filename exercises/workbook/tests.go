@@ -223,6 +223,8 @@ func (r *Result) Test(name string) (TestResult, bool) {
 type TestResult struct {
 	Name   string // "TestRewrite" or "TestRewrite/shorter"
 	Status Status // Passed, Failed, Skipped or Broken
+	// Runs is how often the test came to its end (more than once with Count), Failures how often it failed.
+	Runs, Failures int
 	// Failure is the message that the test published through the lab; nil if it published none.
 	Failure *verdict.Failure
 	// Output is what the test printed and logged, without go test's own "=== RUN" and "--- FAIL" lines.
