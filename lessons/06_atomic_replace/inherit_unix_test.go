@@ -3,6 +3,7 @@
 package atomicreplace_test
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -120,6 +121,29 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 		theirs, err := os.Stat(path)
 		require.NoError(t, err)
 		require.False(t, os.SameFile(ours, theirs))
+	})
+
+	// Documentation/filesystems/multigrain-ts.rst of the kernel: a new file takes its time from a clock that ticks a few hundred
+	// times a second; since 6.13 a file whose time was looked at gets a finer one with its next change, which a replace never makes.
+	t.Run("two saves of the same size can have the same modification time", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", "00000")
+		last, err := os.Stat(path)
+		require.NoError(t, err)
+		const tries = 20_000
+		for n := range tries {
+			temp := beside(path, ".tmp")
+			require.NoError(t, os.WriteFile(temp, fmt.Appendf(nil, "%05d", n+1), 0o600))
+			require.NoError(t, os.Rename(temp, path))
+			next, err := os.Stat(path)
+			require.NoError(t, err)
+			if next.Size() == last.Size() && next.ModTime().Equal(last.ModTime()) {
+				require.Equal(t, fmt.Sprintf("%05d", n+1), read(t, path), "and the content is another one")
+				return
+			}
+			last = next
+		}
+		t.Skipf("the clock of this file system gave each of %d saves a time of its own", tries)
 	})
 }
 

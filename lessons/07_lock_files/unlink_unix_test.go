@@ -106,6 +106,48 @@ func TestTheUnlinkRace(t *testing.T) {
 		_, err := openLocked(path, unix.LOCK_EX|unix.LOCK_NB)
 		require.ErrorIs(t, err, unix.EWOULDBLOCK)
 	})
+
+	// inode(7): a number belongs to one file of a file system at a time. It is free when the last name and the last descriptor are
+	// gone, and no document says how soon it is given away again.
+	t.Run("the number of a file that is gone is given to a new one, and os.SameFile takes the two for one", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json.lock")
+		const tries = 1000
+		for range tries {
+			gone := makeAndStat(t, path)
+			require.NoError(t, os.Remove(path))
+			fresh := makeAndStat(t, path)
+			require.NoError(t, os.Remove(path))
+			if os.SameFile(gone, fresh) {
+				return
+			}
+		}
+		t.Skipf("this file system gave none of %d new files the number of the one before", tries)
+	})
+
+	t.Run("the number of a file that somebody has open is given to no other", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json.lock")
+		for range 100 {
+			open, err := os.Create(path)
+			require.NoError(t, err)
+			require.NoError(t, os.Remove(path))
+			fresh := makeAndStat(t, path)
+			ours, err := open.Stat()
+			require.NoError(t, err)
+			require.False(t, os.SameFile(ours, fresh))
+			require.NoError(t, open.Close())
+			require.NoError(t, os.Remove(path))
+		}
+	})
+}
+
+func makeAndStat(t *testing.T, path string) os.FileInfo {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	return info
 }
 
 func TestRenameOfTheSystem(t *testing.T) {
