@@ -294,6 +294,13 @@ var facts = []struct {
 		create(t, path+"2").Close()
 		return outcome(os.Rename(path+"2", path))
 	}},
+	{"os.Rename of a folder over a file, and over an empty folder", "ok, error 5", func(t *testing.T, path string) string {
+		must(t, os.Mkdir(path+"1", 0o755))
+		must(t, os.Mkdir(path+"2", 0o755))
+		must(t, os.Mkdir(path+"3", 0o755))
+		create(t, path).Close()
+		return outcome(os.Rename(path+"1", path)) + ", " + outcome(os.Rename(path+"2", path+"3"))
+	}},
 	{"os.RemoveAll of a folder with an open file", "error 32", func(t *testing.T, path string) string {
 		must(t, os.Mkdir(path, 0o755))
 		create(t, filepath.Join(path, "x"))

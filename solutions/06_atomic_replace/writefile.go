@@ -12,9 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"time"
 
+	"example/turnstile/solutions/06_atomic_replace/busy"
 	"example/turnstile/solutions/06_atomic_replace/owner"
 )
 
@@ -140,18 +140,11 @@ func rename(from, to string) error {
 	deadline := time.Now().Add(patience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 64*time.Millisecond) {
 		err := os.Rename(from, to)
-		if err == nil || !busy(err) || time.Now().After(deadline) {
+		if err == nil || !busy.Refusal(err) || time.Now().After(deadline) {
 			return err
 		}
 		time.Sleep(pause/2 + rand.N(pause)) // there is nothing to wait on: Windows tells nobody that a handle was closed
 	}
-}
-
-// busy reports whether a rename was refused because somebody has one of the files open. Only Windows does that: programs
-// open files there without FILE_SHARE_DELETE, Go's os.Open among them. cmd/internal/robustio of Go waits likewise.
-func busy(err error) bool {
-	const sharingViolation = syscall.Errno(32) // ERROR_SHARING_VIOLATION; ERROR_ACCESS_DENIED matches fs.ErrPermission
-	return runtime.GOOS == "windows" && (errors.Is(err, sharingViolation) || errors.Is(err, fs.ErrPermission))
 }
 
 // openFolder opens the folder of target for its Sync.
@@ -200,5 +193,5 @@ func resolve(path string) (string, error) {
 			target = dir + link
 		}
 	}
-	return "", &fs.PathError{Op: "follow", Path: path, Err: syscall.ELOOP}
+	return "", &fs.PathError{Op: "follow", Path: path, Err: fmt.Errorf("more than %d symbolic links: %w", maxLinks, fs.ErrInvalid)}
 }
