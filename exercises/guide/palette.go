@@ -80,15 +80,23 @@ func pieces(text string) []string {
 	return pieces
 }
 
-// cut breaks text that shows bytes: every character stays, at the width the line ends.
+// cut breaks text that shows bytes: every character stays. A line ends behind its last blank or, where there is none in its
+// second half, at the width.
 func cut(text, indent string, width int) string {
 	room := max(width-utf8.RuneCountInString(indent), 1)
 	var lines []string
 	for line := range strings.SplitSeq(text, "\n") {
 		runes := []rune(line)
 		for len(runes) > room {
-			lines = append(lines, string(runes[:room]))
-			runes = runes[room:]
+			end := room
+			for at := room - 1; at >= room/2; at-- {
+				if runes[at] == ' ' {
+					end = at + 1
+					break
+				}
+			}
+			lines = append(lines, string(runes[:end]))
+			runes = runes[end:]
 		}
 		lines = append(lines, string(runes))
 	}

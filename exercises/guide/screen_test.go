@@ -188,6 +188,8 @@ func TestCutKeepsEveryCharacter(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("␀ {}  ", 60)
 	require.Equal(t, text, strings.ReplaceAll(cut(text, "  ", minWidth), "\n  ", ""))
+	require.Equal(t, "read the \n  file /a/b", cut("read the file /a/b", "  ", 14), "a path stays whole where it can")
+	require.Equal(t, "{} 3456789012\n  345", cut("{} 3456789012345", "  ", 15), "no line is left half empty for it")
 }
 
 func TestMarkdownKeepsTheLinesThatMean(t *testing.T) {

@@ -241,14 +241,13 @@ func minutes(e *workbook.Exercise) string {
 	return fmt.Sprintf("%d minutes to read, %d to do", e.ReadMinutes, e.DoMinutes)
 }
 
-// editPlace returns where to edit: the TODO in the function that the message speaks of, that function itself, the first
-// TODO of the learner's code, or all its files: the first of these that is found.
+// editPlace returns where to edit: the TODO in the function that the message speaks of, that function itself, or all places
+// where the learner's code still says TODO. Where none is left, they are the files that had one as shipped.
 func (s *session) editPlace(e *workbook.Exercise, message string) string {
 	answer, err := e.Learner()
 	if err != nil {
 		return s.path(e.Folder())
 	}
-	var files []string
 	at := func(name string, line int) string {
 		return fmt.Sprintf("%s:%d", s.path(filepath.Join(e.Folder(), name)), line)
 	}
@@ -257,13 +256,33 @@ func (s *session) editPlace(e *workbook.Exercise, message string) string {
 			return at(name, line)
 		}
 	}
+	var places []string
 	for _, name := range answer.Names() {
 		if line := todoLine(strings.Split(string(answer[name]), "\n")); line > 0 {
-			return at(name, line)
+			places = append(places, at(name, line))
 		}
-		files = append(files, s.path(filepath.Join(e.Folder(), name)))
 	}
-	return strings.Join(files, ", ")
+	if len(places) == 0 {
+		for _, name := range filesToEdit(e, answer) {
+			places = append(places, s.path(filepath.Join(e.Folder(), name)))
+		}
+	}
+	return strings.Join(places, ", ")
+}
+
+// filesToEdit returns the names of the answer files that say TODO as shipped; all, where that cannot be told.
+func filesToEdit(e *workbook.Exercise, answer workbook.Answer) []string {
+	shipped, err := e.AsShipped()
+	if err != nil {
+		return answer.Names()
+	}
+	names := slices.DeleteFunc(shipped.Names(), func(name string) bool {
+		return todoLine(strings.Split(string(shipped[name]), "\n")) == 0
+	})
+	if len(names) == 0 {
+		return answer.Names()
+	}
+	return names
 }
 
 var functionHead = regexp.MustCompile(`^func (?:\([^)]*\) )?([A-Z]\w*)`)

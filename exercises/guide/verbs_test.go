@@ -290,6 +290,19 @@ func TestRace(t *testing.T) {
 	require.Contains(t, b.out.String(), "Your code does not compile yet:\n\n  exercises/01_double/double.go:3:13: syntax error")
 }
 
+func TestHintNamesEveryPlaceToEdit(t *testing.T) {
+	t.Parallel()
+	b := newBook(t)
+	b.write(t, "exercises/01_double/given.go", "package double\n\nconst two = 2\n")
+	b.write(t, "exercises/01_double/more.go", "package double\n\n// TODO: a second place.\nvar more int\n")
+	require.Equal(t, exitDone, b.guide(t, "hint 1"))
+	require.Regexp(t, `  edit +exercises/01_double/double\.go:[0-9]+, exercises/01_double/more\.go:3\n`, b.out.String())
+	b.write(t, "exercises/01_double/more.go", "package double\n\nvar more int\n")
+	b.repair(t, "01_double")
+	require.Equal(t, exitDone, b.guide(t, "hint 1"))
+	require.Regexp(t, `  edit +exercises/01_double/double\.go\n`, b.out.String(), "only the file that said TODO as shipped")
+}
+
 func TestRaceThatThisSystemCannotShow(t *testing.T) {
 	t.Parallel()
 	needsGo(t)
