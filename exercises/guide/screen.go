@@ -24,7 +24,7 @@ type screen struct {
 const (
 	mostLines         = 12
 	mostCompilerLines = 3
-	mostNames         = 3
+	mostNames         = 9 // an exercise has ten tests at most
 )
 
 // String lays the screen out for the palette.
