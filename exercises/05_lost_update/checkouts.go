@@ -20,13 +20,15 @@ var (
 // Take and Return work on what the file holds at the moment of the call, whoever wrote it, and no other call comes between their
 // look and their write. Like Update, they keep out only those who ask. A Checkouts is for one goroutine at a time. It stays with
 // the file that it has opened: if that is replaced by another of the same name, as many editors do, open the list again.
+// A list that is damaged is an error of Take and Return, and is left as it is.
 type Checkouts struct {
 	file    *os.File
 	holders map[string]string
 }
 
 // Open opens the list at path, a JSON object such as {"bracket.step":"alice"}. It must be there: the error otherwise matches
-// fs.ErrNotExist. The caller owes a Close.
+// fs.ErrNotExist. Others may have the list open, and be writing it. Open need not look whether the list is damaged. The program
+// may change its working folder afterwards. The caller owes a Close.
 func Open(path string) (*Checkouts, error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -40,8 +42,8 @@ func Open(path string) (*Checkouts, error) {
 	return &Checkouts{file: file, holders: holders}, nil
 }
 
-// Take gives part to who. If somebody has it already, who included, the error matches ErrTaken and nothing changes. However
-// many ask for a part at the same time, one gets it.
+// Take gives part to who. If anybody has it already, be it who or somebody else, the error matches ErrTaken and nothing
+// changes. However many ask for a part at the same time, one gets it.
 func (c *Checkouts) Take(part, who string) error {
 	if holder, taken := c.holders[part]; taken {
 		return fmt.Errorf("take %s: %w by %s; ask for it back, or wait", part, ErrTaken, holder)
@@ -50,7 +52,8 @@ func (c *Checkouts) Take(part, who string) error {
 	return c.save()
 }
 
-// Return takes part back from who. If who does not have it, the error matches ErrNotHolder and nothing changes.
+// Return takes part back from who. If who does not have it, the error matches ErrNotHolder and nothing changes. However many
+// return a part at the same time, one succeeds.
 func (c *Checkouts) Return(part, who string) error {
 	if holder, taken := c.holders[part]; !taken || holder != who {
 		return fmt.Errorf("return %s: %w; look up who has it", part, ErrNotHolder)

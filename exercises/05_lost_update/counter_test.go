@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,11 +17,16 @@ import (
 	"example/turnstile/lessons/lab/process"
 )
 
+// A told is what an Update returned, and how often it called change.
+type told struct{ Counter, Calls int }
+
 // update runs one Update, PATH add|set N, and reports what it returned. With a fourth argument it stands at "inside" in the
 // middle of the Update.
 func update(w *lab.Worker) error {
+	calls := 0
 	counter, err := lostupdate.Update(w.Arg(0), func(counter int) int {
-		if w.Arg(3) != "" {
+		calls++
+		if w.Arg(3) != "" && calls == 1 {
 			w.Reached("inside")
 		}
 		if w.Arg(1) == "set" {
@@ -26,7 +34,7 @@ func update(w *lab.Worker) error {
 		}
 		return counter + w.Int(2)
 	})
-	return errors.Join(err, w.Result(counter))
+	return errors.Join(err, w.Result(told{counter, calls}))
 }
 
 // count does N times Update(+1), PATH N GOROUTINES, and reports every number that it was told.
@@ -58,14 +66,25 @@ func count(w *lab.Worker) error {
 func rest() { time.Sleep(100 * time.Microsecond) }
 
 // twoGoroutines lets one goroutine stand inside its Update of PATH while a second one calls Update(+1). It reports whether the
-// second got in. The first sets the counter to 99.
+// second got in. The first sets the counter to 99. With a second argument the second goroutine spells the path in another way.
 func twoGoroutines(w *lab.Worker) error {
+	other := w.Arg(0)
+	if w.Arg(1) != "" {
+		here, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		if other, err = filepath.Rel(here, other); err != nil {
+			return err
+		}
+	}
 	const wait = 200 * time.Millisecond // a right Update never ends it; a wrong one lets the second in at once
 	inside, leave, entered := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	first, second := make(chan error, 1), make(chan error, 1)
+	var onceInside, onceEntered sync.Once
 	go func() {
 		_, err := lostupdate.Update(w.Arg(0), func(int) int {
-			close(inside)
+			onceInside.Do(func() { close(inside) })
 			<-leave
 			return 99
 		})
@@ -77,8 +96,8 @@ func twoGoroutines(w *lab.Worker) error {
 		return errors.Join(errors.New("Update returned without a call of change"), err)
 	}
 	go func() {
-		_, err := lostupdate.Update(w.Arg(0), func(counter int) int {
-			close(entered)
+		_, err := lostupdate.Update(other, func(counter int) int {
+			onceEntered.Do(func() { close(entered) })
 			return counter + 1
 		})
 		second <- err
@@ -113,11 +132,15 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 				Read:  `lessons/05_lost_update, "Read, change, write"`,
 			}
 			worker := start(t, "update", path, "add", fmt.Sprint(c.add))
-			var told int
-			worker.Result(&told, lesson)
+			var got told
+			worker.Result(&got, lesson)
 			lab.RequireNoError(t, worker.Wait(lesson), lesson)
 			requireCounter(t, path, c.want, lesson)
-			lab.RequireEqual(t, c.want, told, lesson)
+			lab.RequireEqual(t, c.want, got.Counter, lesson)
+			lesson.Says = "Update did not call change once"
+			lesson.Means = "change may print a job card, or ask somebody: what it does is done as often as it is called"
+			lesson.Expected, lesson.Found = "1 call", fmt.Sprintf("%d calls", got.Calls)
+			lab.Require(t, got.Calls == 1, lesson)
 		})
 	}
 
@@ -135,12 +158,44 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 		lab.RequireNoFile(t, path, lesson)
 	})
 
+	t.Run("but comes back from a folder that is not there", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(lab.Path(t, "no such folder"), "counter.json")
+		lesson := lab.Lesson{
+			Says:  "Update did not say that the file is missing",
+			Did:   "Update(+1) of a file in a folder that does not exist",
+			Means: "a lock can fail, and waiting does not mend it: the program stands still, and nobody learns that the path is wrong",
+			Read:  `lessons/05_lost_update, "A lock that processes share"`,
+		}
+		lab.RequireErrorIs(t, start(t, "update", path, "add", "1").Wait(lesson), fs.ErrNotExist, lesson)
+	})
+
+	t.Run("but not when the lock is refused", func(t *testing.T) {
+		t.Parallel()
+		path := counterFile(t, 41)
+		wrap, log := lab.Strace(t, "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK")
+		lesson := lab.Lesson{
+			Says:  "Update went on although the system had refused the lock",
+			Did:   "the file held 41; Update(+1), in which flock(2) fails: \"no locks available\"",
+			Means: "it changed the file without a lock, together with whoever else does",
+			Read:  `lessons/05_lost_update, "A lock that processes share"`,
+		}
+		err := lab.Launch(t, lab.Options{Dir: t.TempDir(), Wrap: wrap}, "update", path, "add", "1").Wait(lesson)
+		calls, readErr := os.ReadFile(log)
+		lab.RequireNoError(t, readErr, lesson)
+		if !strings.Contains(string(calls), "LOCK_EX") {
+			return // it locks by other means, or not at all, which other tests find
+		}
+		lab.RequireError(t, err, lesson)
+		requireCounter(t, path, 41, lesson)
+	})
+
 	t.Run("but leaves a damaged file as it is", func(t *testing.T) {
 		t.Parallel()
-		for _, damaged := range []string{`{}`, `{"count":41}`, `{"counter":4`} {
+		for _, damaged := range []string{`{}`, `{"count":41}`, `{"counter":4`, `{"counter":41,"year":2026}`} {
 			path := lab.WriteFile(t, "counter.json", damaged)
 			lesson := lab.Lesson{
-				Says:  "Update counted on from a file in which there is no counter",
+				Says:  "Update counted on from a file in which there is no counter, or more than that",
 				Did:   "the file held " + damaged + "; Update(+1)",
 				Means: "the numbers begin again, two job cards have the same one, and what could still be saved of the file is gone",
 				Read:  `lessons/05_lost_update, "Your turn"`,
@@ -153,22 +208,33 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 
 func TestUpdateLetsOneGoroutineInAtATime(t *testing.T) {
 	t.Parallel()
-	path := counterFile(t, 41)
-	lesson := lab.Lesson{
-		Says:  "Update let a second goroutine in while the first was inside",
-		Did:   "one goroutine was inside its Update, about to set 99; a second one of the same process called Update(+1)",
-		Means: "both work with the old number: two job cards get the same one, and nobody is told",
-		Read:  `lessons/05_lost_update, "The critical section"`,
+	for _, c := range []struct {
+		name, spelling string // of the second goroutine's path, "" for the same
+		did, read      string
+	}{
+		{"by the same path", "", "a second one of the same process called Update(+1)", "The critical section"},
+		{"by another spelling", "relative", "a second one called Update(+1) and named the file by a relative path", "Where the lock lives"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := counterFile(t, 41)
+			lesson := lab.Lesson{
+				Says:  "Update let a second goroutine in while the first was inside",
+				Did:   "one goroutine was inside its Update, about to set 99; " + c.did,
+				Means: "both work with the old number: two job cards get the same one, and nobody is told",
+				Read:  fmt.Sprintf("lessons/05_lost_update, %q", c.read),
+			}
+			worker := start(t, "two goroutines", path, c.spelling)
+			var both bool
+			worker.Result(&both, lesson)
+			entered := lesson
+			entered.Expected = "the second waits until the first has written"
+			entered.Found = "the second read the counter in the meantime"
+			lab.Require(t, !both, entered)
+			lab.RequireNoError(t, worker.Wait(lesson), gaveUp(lesson))
+			requireCounter(t, path, 100, lesson)
+		})
 	}
-	worker := start(t, "two goroutines", path)
-	var both bool
-	worker.Result(&both, lesson)
-	entered := lesson
-	entered.Expected = "the second waits until the first has written"
-	entered.Found = "the second read the counter in the meantime"
-	lab.Require(t, !both, entered)
-	lab.RequireNoError(t, worker.Wait(lesson), gaveUp(lesson))
-	requireCounter(t, path, 100, lesson)
 }
 
 func TestUpdateReadsInsideTheCriticalSection(t *testing.T) {
@@ -182,13 +248,36 @@ func TestUpdateReadsInsideTheCriticalSection(t *testing.T) {
 	}
 	first := start(t, "update", path, "set", "99", "stand")
 	first.Reached("inside", lesson)
-	second := start(t, "update", path, "add", "1")
-	second.Settle() // a right one waits, in whichever way
+	folder := t.TempDir()
+	second := lab.Launch(t, lab.Options{Dir: folder}, "update", path, "add", "1")
+	state := second.Settle() // a right one waits, in whichever way
+	lesson = hint(t, lesson, state, folder, path)
 	first.Continue()
 	lab.RequireNoError(t, first.Wait(lesson), lesson)
 
 	lab.RequireNoError(t, second.Wait(gaveUp(lesson)), gaveUp(lesson))
 	requireCounter(t, path, 100, lesson)
+}
+
+// hint names the cause as far as the outside shows it: whether the second process waited, and which files have come into being.
+func hint(t *testing.T, lesson lab.Lesson, state process.State, folder, path string) lab.Lesson {
+	t.Helper()
+	inFolder, err := os.ReadDir(folder)
+	lab.RequireNoError(t, err, lesson)
+	beside, err := os.ReadDir(filepath.Dir(path))
+	lab.RequireNoError(t, err, lesson)
+	switch {
+	case len(inFolder) > 0:
+		lesson.Means = fmt.Sprintf("each locked a file of its own: %s now stands in the folder in which the second was started", inFolder[0].Name())
+		lesson.Read = `lessons/05_lost_update, "Where the lock lives"`
+	case state == process.Blocked:
+		lesson.Means = "the second waited, but one of them had read the counter before it had the lock: a change is gone, and nobody was told"
+		lesson.Read = `lessons/05_lost_update, "The critical section"`
+	case len(beside) > 1:
+		lesson.Means = "there is a lock, but nobody held it alone from before the read until after the write: a change is gone"
+		lesson.Read = `lessons/05_lost_update, "The critical section"`
+	}
+	return lesson
 }
 
 // gaveUp is the lesson for an Update that returned an error because somebody else was inside.
@@ -311,19 +400,21 @@ func TestUpdateThreeInARow(t *testing.T) {
 	requireCounter(t, path, 44, lesson)
 }
 
-// panicInside calls Update(PATH) with a change that panics, recovers, and calls Update(+1) then. It goes on living.
+// panicInside calls Update(PATH) with a change that panics, recovers, and calls Update(+1) then. It goes on living, and reports
+// whether there was a panic to recover from.
 func panicInside(w *lab.Worker) error {
+	panicked := false
 	func() {
-		defer func() { _ = recover() }()
+		defer func() { panicked = recover() != nil }()
 		_, _ = lostupdate.Update(w.Arg(0), func(int) int { panic("no more job cards") })
 	}()
 	_, err := lostupdate.Update(w.Arg(0), func(counter int) int { return counter + 1 })
 	w.Reached("survived")
-	return err
+	return errors.Join(err, w.Result(panicked))
 }
 
-// updateDamaged calls Update(+1) of PATH, which must fail, and goes on living.
-func updateDamaged(w *lab.Worker) error {
+// updateRefused calls Update(+1) of PATH, which must fail, and goes on living.
+func updateRefused(w *lab.Worker) error {
 	_, err := lostupdate.Update(w.Arg(0), func(counter int) int { return counter + 1 })
 	w.Reached("refused")
 	return err
@@ -358,7 +449,31 @@ func TestUpdateLetsTheNextOneIn(t *testing.T) {
 		lab.RequireNoError(t, second.Wait(lesson), lesson)
 		requireCounter(t, path, 43, lesson)
 		first.Continue()
+		var panicked bool
+		first.Result(&panicked, lesson)
 		lab.RequireNoError(t, first.Wait(lesson), lesson)
+		lesson.Says = "Update swallowed the panic of change"
+		lesson.Means = "the caller believes that all is well, and prints a job card with the number that Update returned"
+		lesson.Expected, lesson.Found = "the panic goes on to the caller", "Update returned"
+		lab.Require(t, panicked, lesson)
+	})
+
+	t.Run("when the file was missing", func(t *testing.T) {
+		t.Parallel()
+		lesson := lesson
+		lesson.Says = "Update kept the others out after it had found no file"
+		lesson.Did = "Update(+1) of a file that did not exist; another Update(+1), by another process, when it did"
+		path := lab.Path(t, "counter.json")
+		first := start(t, "refused", path)
+		requireNotWaiting(t, first, lesson)
+		first.Reached("refused", lesson)
+		repair(t, path, `{"counter":41}`)
+		second := start(t, "update", path, "add", "1")
+		requireNotWaiting(t, second, lesson)
+		lab.RequireNoError(t, second.Wait(lesson), lesson)
+		requireCounter(t, path, 42, lesson)
+		first.Continue()
+		lab.RequireError(t, first.Wait(lesson), lesson)
 	})
 
 	t.Run("when the file is damaged", func(t *testing.T) {
@@ -367,7 +482,7 @@ func TestUpdateLetsTheNextOneIn(t *testing.T) {
 		lesson.Says = "Update kept the others out after it had refused a damaged file"
 		lesson.Did = "Update(+1) of an empty file; another Update(+1), by another process, when the file was whole again"
 		path := lab.WriteFile(t, "counter.json", "")
-		first := start(t, "damaged", path)
+		first := start(t, "refused", path)
 		first.Reached("refused", lesson)
 		changed := lesson
 		changed.Says = "Update changed a file that it could not read"
@@ -401,11 +516,21 @@ func TestUpdateLetsTheNextOneIn(t *testing.T) {
 
 func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 	t.Parallel()
+	for _, name := range []string{"drawings.json", "counter.bak"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requireNoWaitFor(t, name)
+		})
+	}
+}
+
+func requireNoWaitFor(t *testing.T, name string) {
+	t.Helper()
 	path := counterFile(t, 41)
-	other := beside(t, path, "drawings.json", `{"counter":7}`)
+	other := beside(t, path, name, `{"counter":7}`)
 	lesson := lab.Lesson{
 		Says:  "Update waited for somebody who changes another file",
-		Did:   "one process was inside its Update of counter.json; a second one called Update(+1) of drawings.json, beside it",
+		Did:   "one process was inside its Update of counter.json; a second one called Update(+1) of " + name + ", beside it",
 		Means: "work that has nothing to do with each other is done in single file, and two programs can wait for each other for ever",
 		Read:  `lessons/05_lost_update, "Where the lock lives"`,
 	}

@@ -14,15 +14,18 @@ type counterDocument struct {
 
 // Update replaces the counter in the file at path by change(counter), and returns the new one.
 //
-// The file holds {"counter":41} and nothing else. It must be there: a counter that begins at 0 by itself would give out the
-// same numbers again. The error then matches fs.ErrNotExist. If the file is damaged it is left as it is.
+// The file holds {"counter":41} and nothing else; how the JSON is laid out does not matter. It must be there: a counter that
+// begins at 0 by itself would give out the same numbers again. The error then matches fs.ErrNotExist, unless this user may not
+// create the lock file either. A file that is damaged, or has other fields, is an error too, and is left as it is.
 //
 // Callers may be goroutines of one process or different processes. An Update waits until no other Update of the same path is
 // between reading the counter and having written the new one, however long that takes. So every change begins with what the
-// one before it has written, and none is lost. Updates of different files do not wait for one another in different processes.
+// one before it has written, and none is lost. The same path is any spelling of one file name, absolute or relative. Updates of
+// different files in different processes do not wait for one another; within one process they may. If the lock is refused,
+// that is an error, and the file is left as it is.
 //
-// change is called once. It must not call Update for the same path, which would wait for itself. If change panics, or its
-// process dies inside, nothing is written and the others go on.
+// change is called once. It must not call Update for the same path, which would wait for itself. If change panics, nothing is
+// written and the panic goes on; if its process dies inside, nothing is written. Either way the others go on.
 //
 // Not promised: an order among those who wait; that programs which write the file without Update are kept out; that several
 // names of one file (links), or several machines that share it, count as one; a whole file after a crash in the middle of the
