@@ -47,6 +47,16 @@ func TestRaceDetector(t *testing.T) {
 		require.Contains(t, output, "WARNING: DATA RACE")
 		require.Error(t, err)
 	})
+	// syscall, Read and Write: race.Acquire(&ioSync) and race.ReleaseMerge(&ioSync), one variable for all files.
+	t.Run("the race detector is silent on the same memory if the section also reads and writes a file", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("this is about package syscall on Unix")
+		}
+		output, err := detect(t, detector, "lock and file")
+		require.NoError(t, err)
+		require.Equal(t, "2\n", output)
+	})
 }
 
 // buildWithRace builds the program in detector/, or skips the test where that cannot be done.

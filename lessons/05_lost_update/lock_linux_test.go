@@ -17,4 +17,11 @@ func TestInterruptedWait(t *testing.T) {
 		worker := lab.Launch(t, lab.Options{Wrap: wrap}, "hold", lab.Path(t, "counter.json.lock"))
 		require.ErrorContains(t, worker.Wait(), "interrupted system call")
 	})
+	// flock(2), ENOLCK: "The kernel ran out of memory for allocating lock records."
+	t.Run("Lock returns an error when the system refuses the lock", func(t *testing.T) {
+		t.Parallel()
+		wrap, _ := lab.Strace(t, "-e", "inject=flock:error=ENOLCK")
+		worker := lab.Launch(t, lab.Options{Wrap: wrap}, "hold", lab.Path(t, "counter.json.lock"))
+		require.ErrorContains(t, worker.Wait(), "no locks available")
+	})
 }

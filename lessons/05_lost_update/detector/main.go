@@ -22,7 +22,9 @@ func main() {
 	case "steps":
 		inSteps(path)
 	case "lock":
-		underFileLock(path)
+		underFileLock(path, func() {})
+	case "lock and file":
+		underFileLock(path+".lock", func() { save(path, load(path)+1) })
 	}
 }
 
@@ -63,8 +65,8 @@ func inSteps(path string) {
 	save(path, counter+1)
 }
 
-// underFileLock lets two goroutines change one variable, each while it holds the file lock.
-func underFileLock(path string) {
+// underFileLock lets two goroutines change one variable, each while it holds the file lock, and calls also before and after that, still inside.
+func underFileLock(path string, also func()) {
 	counter := 0
 	var both sync.WaitGroup
 	for range 2 {
@@ -73,7 +75,9 @@ func underFileLock(path string) {
 			if err := guard.Lock(); err != nil {
 				fail(err)
 			}
+			also()
 			counter++
+			also()
 			if err := guard.Unlock(); err != nil {
 				fail(err)
 			}
