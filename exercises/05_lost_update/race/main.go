@@ -1,9 +1,12 @@
-// Command race lets several processes count in one file with your Update, and compares what they were told with what is left.
+// Command race lets several processes count in one file with your Update, and compares what they were told with what is left. Then
+// two programs take turns with one list of checkouts.
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -26,7 +29,7 @@ const (
 
 func main() {
 	race.Main(race.Demo{
-		Workers: process.Workers{"count": count},
+		Workers: process.Workers{"count": count, "list": changeList},
 		Run:     run,
 	})
 }
@@ -49,6 +52,30 @@ func count(w *process.Worker) error {
 	return errors.Join(w.Result(told), first)
 }
 
+// changeList opens the list PATH, and takes ("+part") or returns ("-part") for WHO. It stands at "ready" before each change, and
+// reports each error in words.
+func changeList(w *process.Worker) error {
+	list, err := lostupdate.Open(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	for i := 2; w.Arg(i) != ""; i++ {
+		w.Reached("ready")
+		part, do := w.Arg(i)[1:], list.Take
+		if w.Arg(i)[0] == '-' {
+			do = list.Return
+		}
+		said := "no error"
+		if err := do(part, w.Arg(1)); err != nil {
+			said = err.Error()
+		}
+		if err := w.Result(said); err != nil {
+			return err
+		}
+	}
+	return list.Close()
+}
+
 func run(ctx context.Context, r *race.Report) error {
 	r.Title("%d processes × %d Update(+1) on one file", processes, updates)
 	for round := 1; ; round++ {
@@ -57,10 +84,84 @@ func run(ctx context.Context, r *race.Report) error {
 			return err
 		}
 		if result.damaged() || round == mostRounds {
-			show(r, result, round)
+			show(r, result)
+			listIsRight, err := takeTurns(ctx, r)
+			if err != nil {
+				return err
+			}
+			judge(r, result, round, listIsRight)
 			return nil
 		}
 	}
+}
+
+// takeTurns lets two programs have the list open and change it in turn, and shows the file after each call. It reports whether the
+// list is right in the end.
+func takeTurns(ctx context.Context, r *race.Report) (right bool, err error) {
+	path := filepath.Join(r.Dir(), "locks.json")
+	if err := os.WriteFile(path, []byte(`{}`), 0o600); err != nil {
+		return false, fmt.Errorf("begin a new list: %w", err)
+	}
+	alice, err := r.Start(ctx, process.Options{}, "list", path, "alice", "+bracket.step", "-bracket.step")
+	if err != nil {
+		return false, err
+	}
+	bob, err := r.Start(ctx, process.Options{}, "list", path, "bob", "+hinge.step")
+	if err != nil {
+		return false, err
+	}
+	if err := errors.Join(alice.Reached(ctx, "ready"), bob.Reached(ctx, "ready")); err != nil {
+		return false, fmt.Errorf("two programs open the list: %w", err)
+	}
+	content, lines := "", []string{}
+	show := func(what string) (err error) {
+		content, err = compact(path)
+		lines = append(lines, fmt.Sprintf("%-38s %s", what, content))
+		return err
+	}
+	if err := show("both have opened it"); err != nil {
+		return false, err
+	}
+	for _, turn := range []struct {
+		who  *process.Process
+		what string
+		last bool
+	}{
+		{alice, "Alice takes bracket.step", false},
+		{bob, "Bob takes hinge.step", true},
+		{alice, "Alice returns bracket.step", true},
+	} {
+		var said string
+		if err := errors.Join(turn.who.Continue(), turn.who.NextResult(ctx, &said)); err != nil {
+			return false, err
+		}
+		if err := show(turn.what + ", " + said); err != nil {
+			return false, err
+		}
+		if turn.last {
+			err = turn.who.Wait(ctx)
+		} else {
+			err = turn.who.Reached(ctx, "ready")
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	r.Story("two programs have a list open, and take turns", lines...)
+	return content == `{"hinge.step":"bob"}`, nil
+}
+
+// compact returns what the file holds: JSON without blanks, or, if it is none, as it is.
+func compact(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	var document bytes.Buffer
+	if json.Compact(&document, content) == nil {
+		return document.String(), nil
+	}
+	return strings.TrimSpace(string(content)), nil
 }
 
 // A result is what the processes were told and what the file holds.
@@ -143,14 +244,14 @@ func countAll(ctx context.Context, r *race.Report, path string) (result, error) 
 	if err != nil {
 		return result{}, err
 	}
-	content, err := os.ReadFile(path)
+	content, err := compact(path)
 	if err != nil {
 		return result{}, fmt.Errorf("read the counter that Update has written: %w", err)
 	}
-	return result{told: told, content: strings.TrimSpace(string(content)), failure: errors.Join(returned...)}, nil
+	return result{told: told, content: content, failure: errors.Join(returned...)}, nil
 }
 
-func show(r *race.Report, result result, round int) {
+func show(r *race.Report, result result) {
 	var rows [][]any
 	for i, told := range result.told {
 		last := any("-")
@@ -164,7 +265,7 @@ func show(r *race.Report, result result, round int) {
 		"updates that returned no error", result.acknowledged(),
 		"what the file holds", result.content,
 		"what it should hold", result.expected(),
-		"calls that were told another's number", result.repeated(),
+		"different numbers that were told", result.acknowledged()-result.repeated(),
 	)
 	if number, processes := result.firstRepeated(); processes != nil {
 		r.Story("where the first one went", fmt.Sprintf("the number %d was told to %s: each had read %d, and wrote over the others",
@@ -173,13 +274,18 @@ func show(r *race.Report, result result, round int) {
 	if result.failure != nil {
 		r.Story("the first call that failed", strings.SplitN(result.failure.Error(), "\n", 2)[0])
 	}
+}
+
+func judge(r *race.Report, result result, round int, listIsRight bool) {
 	switch {
 	case result.damaged():
 		r.Race("%d updates were acknowledged, and the file does not hold them (round %d)", result.acknowledged(), round)
 	case result.failure != nil:
 		r.Race("Update fails, so that there is nothing to count")
+	case !listIsRight:
+		r.Race("the counter is right, but the list does not say that Bob has the hinge, and nobody anything else")
 	default:
-		r.Clean("in each of %d rounds every update is in the file, and every number was told once", round)
+		r.Clean("in each of %d rounds every update is in the file, every number was told once, and the list is right", round)
 	}
 }
 
