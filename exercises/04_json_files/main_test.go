@@ -118,6 +118,7 @@ func requireRefused(t *testing.T, content, verdict string, lesson lab.Lesson) {
 	doc, err := jsonfiles.Load(path)
 	lesson.Expected, lesson.Found = verdict, found(doc, err)
 	lab.Require(t, verdictOf(err) == verdict, lesson)
+	requireNoDocument(t, doc, lesson)
 	requireUntouched(t, path, content, lab.Lesson{
 		Says:  "Load changed the file that it could not read",
 		Did:   lesson.Did,
@@ -126,14 +127,32 @@ func requireRefused(t *testing.T, content, verdict string, lesson lab.Lesson) {
 	})
 }
 
-// requireUntouched demands that the file has this content and stands alone in its folder.
-func requireUntouched(t *testing.T, path, content string, lesson lab.Lesson) {
+func requireNoDocument(t *testing.T, doc *jsonfiles.Document, lesson lab.Lesson) {
+	t.Helper()
+	lesson.Says = "Load returned a document together with an error"
+	lesson.Expected, lesson.Found = "no document (nil)", "a document"
+	if doc != nil {
+		lesson.Found = describe(doc)
+	}
+	lesson.Means = "whoever overlooks the error goes on with a document that nobody has saved"
+	lesson.Read = `lessons/04_json_files, "Missing, empty, damaged"`
+	lab.Require(t, doc == nil, lesson)
+}
+
+// requireKept demands that the file has this content. What stands beside it is Save's own matter.
+func requireKept(t *testing.T, path, content string, lesson lab.Lesson) {
 	t.Helper()
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		lesson.Expected, lesson.Found = lab.Show([]byte(content)), "no file at that path"
 		lab.Fail(t, lesson)
 	}
 	lab.RequireFile(t, path, content, lesson)
+}
+
+// requireUntouched demands that the file has this content and stands alone in its folder.
+func requireUntouched(t *testing.T, path, content string, lesson lab.Lesson) {
+	t.Helper()
+	requireKept(t, path, content, lesson)
 	lesson.Expected, lesson.Found = "locks.json", strings.Join(names(t, filepath.Dir(path)), ", ")
 	lab.Require(t, lesson.Found == lesson.Expected, lesson)
 }

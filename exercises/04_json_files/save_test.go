@@ -2,7 +2,9 @@ package jsonfiles_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -95,7 +97,9 @@ func TestSaveCountsTheGenerations(t *testing.T) {
 // saveWithoutRoom loads and saves a document when no file may grow: a full disk.
 func saveWithoutRoom(w *lab.Worker) error {
 	doc, err := jsonfiles.Load(w.Arg(0))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		doc = jsonfiles.New()
+	} else if err != nil {
 		return err
 	}
 	if err := lab.LimitFileSize(0); err != nil {
@@ -103,6 +107,19 @@ func saveWithoutRoom(w *lab.Worker) error {
 	}
 	doc.Locks["lid.step"] = jsonfiles.Lock{Owner: "carol", Since: morning}
 	return w.Result(jsonfiles.Save(w.Arg(0), doc) != nil)
+}
+
+// requireGeneration demands that a Save that was refused has not changed the caller's document.
+func requireGeneration(t *testing.T, doc *jsonfiles.Document, want int64, did string) {
+	t.Helper()
+	lab.Require(t, doc.Generation == want, lab.Lesson{
+		Says:     "Save changed a document that it did not save",
+		Did:      did,
+		Expected: fmt.Sprintf("generation %d in the caller's document", want),
+		Found:    fmt.Sprintf("generation %d", doc.Generation),
+		Means:    "the next Save compares the wrong number: it refuses a good file, or overwrites what somebody else has saved",
+		Read:     `lessons/04_json_files, "Save: memory first"`,
+	})
 }
 
 func TestSaveThatFailsKeepsTheOldDocument(t *testing.T) {
@@ -133,6 +150,10 @@ func TestSaveThatFailsKeepsTheOldDocument(t *testing.T) {
 			func(doc *jsonfiles.Document) { doc.Locks["lid.step"] = jsonfiles.Lock{Since: morning} },
 		},
 		{
+			"another version", "the document's version was set to 2, and the document was saved",
+			func(doc *jsonfiles.Document) { doc.Version = 2 },
+		},
+		{
 			"a name that is no UTF-8", fmt.Sprintf("a lock on %q was added, and the document was saved", damaged),
 			func(doc *jsonfiles.Document) { doc.Locks[damaged] = jsonfiles.Lock{Owner: "alice", Since: morning} },
 		},
@@ -146,10 +167,8 @@ func TestSaveThatFailsKeepsTheOldDocument(t *testing.T) {
 			c.spoil(doc)
 			err := jsonfiles.Save(path, doc)
 			lab.RequireError(t, err, unsaid)
-			requireUntouched(t, path, locks, lesson)
-			lesson.Says = "Save changed a document that it did not save"
-			lesson.Means = "the next Save takes the file for one that somebody else has saved"
-			lab.RequireEqual(t, 7, doc.Generation, lesson)
+			requireKept(t, path, locks, lesson)
+			requireGeneration(t, doc, 7, c.did)
 		})
 	}
 
@@ -169,6 +188,21 @@ func TestSaveThatFailsKeepsTheOldDocument(t *testing.T) {
 		lab.Require(t, failed, unsaid)
 		lab.RequireFile(t, path, locks, lesson)
 	})
+
+	t.Run("a full disk and no document yet", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows has no limit of the file size (RLIMIT_FSIZE), by which this test makes a write fail")
+		}
+		unsaid := unsaid
+		unsaid.Did = "the disk was full when the first document was saved"
+		unsaid.Read = `lessons/04_json_files, "Save: memory first"`
+		worker := lab.Start(t, "save without room", lab.Path(t, "locks.json"))
+		var failed bool
+		worker.Result(&failed, unsaid)
+		lab.RequireNoError(t, worker.Wait(unsaid), unsaid)
+		lab.Require(t, failed, unsaid)
+	})
 }
 
 func TestSaveWritesOnlyOverWhatLoadAccepts(t *testing.T) {
@@ -187,8 +221,10 @@ func TestSaveWritesOnlyOverWhatLoadAccepts(t *testing.T) {
 				Means: "what could have been mended, or read by a newer program, is replaced by a document without locks",
 				Read:  `lessons/04_json_files, "Write over what you know"`,
 			}
-			err := jsonfiles.Save(path, jsonfiles.New())
-			requireUntouched(t, path, c.content, lesson)
+			doc := jsonfiles.New()
+			err := jsonfiles.Save(path, doc)
+			requireKept(t, path, c.content, lesson)
+			requireGeneration(t, doc, 0, lesson.Did)
 			lesson.Says = "Save did not say why it refused the file"
 			lesson.Means = "the caller cannot tell whether to set the file aside, to use a newer program or to try again"
 			lesson.Expected, lesson.Found = c.verdict, found(nil, err)
@@ -224,6 +260,27 @@ func TestSaveNoticesThatSomebodyElseHasSaved(t *testing.T) {
 		requireSame(t, after, load(t, path, lesson), lesson)
 		lesson.Says = unsaid
 		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
+		requireGeneration(t, doc, 7, lesson.Did)
+		err = jsonfiles.Save(path, doc)
+		lesson.Says = "The second Save overwrote what the first one had refused"
+		lesson.Did += ", and once more"
+		requireSame(t, after, load(t, path, lesson), lesson)
+		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
+	})
+
+	t.Run("that somebody has put an older file back", func(t *testing.T) {
+		t.Parallel()
+		lesson := lesson
+		lesson.Did = "you loaded generation 7; somebody put a copy of generation 5 back; then you saved"
+		lesson.Means = "whoever went back to the copy did it on purpose, and finds what he wanted to be rid of"
+		path := lab.WriteFile(t, "locks.json", locks)
+		doc := load(t, path, lesson)
+		older := strings.Replace(locks, `"generation": 7`, `"generation": 5`, 1)
+		write(t, path, older)
+		err := jsonfiles.Save(path, doc)
+		requireKept(t, path, older, lesson)
+		lesson.Says = unsaid
+		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
 	})
 
 	t.Run("before a new document was saved", func(t *testing.T) {
@@ -233,7 +290,7 @@ func TestSaveNoticesThatSomebodyElseHasSaved(t *testing.T) {
 		lesson.Means = "a program that begins with an empty document wipes out every lock of the workshop"
 		path := lab.WriteFile(t, "locks.json", locks)
 		err := jsonfiles.Save(path, jsonfiles.New())
-		requireUntouched(t, path, locks, lesson)
+		requireKept(t, path, locks, lesson)
 		lesson.Says = unsaid
 		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
 	})

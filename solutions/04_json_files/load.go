@@ -16,13 +16,13 @@ import (
 //
 //   - exactly one valid document of this program's Version: no error; Locks is never nil
 //   - no file: the error matches fs.ErrNotExist. Whether to begin with New is the caller's decision
-//   - a file of no bytes: the error matches ErrEmpty
-//   - a document of a newer Version: a *VersionError
-//   - anything else that can be read: a *CorruptError. That is half a document, something behind the document, a key twice in
-//     one object (in whatever letter case), an unknown field, a document that Validate refuses
+//   - a file of no bytes, not even white space: the error matches ErrEmpty
+//   - a document of a newer Version, whatever else it says, and be it a key twice: a *VersionError
+//   - anything else that can be read: a *CorruptError with the path and the cause. That is half a document, something behind a document
+//     of any version, a key twice in one object (in whatever letter case), an unknown field, a document that Validate refuses
 //
-// A file that cannot be read is none of these, and the error is the system's. White space around the values and the order of
-// the keys do not matter.
+// With each of these errors, the document is nil. A file that cannot be read is none of these, and the error is the system's. White
+// space around the values and the order of the keys do not matter, nor does the size. A field's key may stand in another letter case.
 //
 // Load never changes, moves or creates a file, and takes no lock. While another program writes the file in place, Load may
 // find it empty or corrupt; and if the new bytes and the old ones fit together by chance, it may return a mixture.

@@ -18,12 +18,14 @@ import (
 // has understood are not overwritten. A document that cannot be encoded, or that Validate refuses, is not saved either. After
 // all these errors the file and doc are what they were.
 //
-// A nil map of locks is saved as an empty one. Times lose what JSON does not carry: the monotonic clock reading and the name of
-// their zone.
+// A nil map of locks is saved as an empty one. Times lose what JSON does not carry: the monotonic clock reading, the name of
+// their zone, and its seconds, if it has some, as zones had before there was railway time: such a time comes back as another.
 //
 // Save does not promise that two programs at the same time are kept apart: between its look at the file and its write
 // another program may save. Nor does it promise that the change is seen as one: it rewrites the file in place, so that a reader at
-// the same time, or a crash, may find the file half written, which Load mostly refuses; on a write error the same may be left.
+// the same time, or a crash, may find the file half written, which Load mostly refuses. A write that the system refuses as a whole leaves the old
+// document; one that stops in the middle may leave the same as a crash. After each write error, Save returns it. Other files in the folder stay
+// as they are; Save may put one of its own there, such as a lock.
 func Save(path string, doc *Document) error {
 	next := *doc
 	next.Generation++
