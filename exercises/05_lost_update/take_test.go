@@ -321,7 +321,7 @@ func askForTheSameParts(t *testing.T, what string, together bool) (met int) {
 	if together {
 		crews, crew = [][]string{who}, "4 goroutines, with a list each,"
 	}
-	path, does := lab.WriteFile(t, "locks.json", `{}`), "Take"
+	path, does := lab.WriteFile(t, "locks.json", longList(0)), "Take"
 	lesson := lab.Lesson{
 		Says:  "Take gave one part to two who asked at once",
 		Did:   fmt.Sprintf("%s asked for the same %d parts at the same time; they had changed their folder since Open", crew, parts),
@@ -330,7 +330,7 @@ func askForTheSameParts(t *testing.T, what string, together bool) (met int) {
 	}
 	if what == "return" {
 		does = "Return"
-		repair(t, path, fullList(parts))
+		repair(t, path, longList(parts))
 		lesson.Says = "Return took one part back twice when two returned it at once"
 		lesson.Did = fmt.Sprintf("%s returned the same %d parts at the same time; they had changed their folder since Open", crew, parts)
 		lesson.Means = "if somebody had taken it in between, the second Return would have taken it away from them"
@@ -377,11 +377,15 @@ func askForTheSameParts(t *testing.T, what string, together bool) (met int) {
 	return met
 }
 
-// fullList is a list in which everybody has every part.
-func fullList(parts int) string {
+// longList is a list in which everybody has the first parts, and Eve has a thousand others that nobody asks for. So each look at the
+// list, and each write of it, takes long enough for somebody else to come in between.
+func longList(parts int) string {
 	var holders []string
 	for n := range parts {
 		holders = append(holders, fmt.Sprintf("%q:\"everybody\"", part(n)))
+	}
+	for n := range 1000 {
+		holders = append(holders, fmt.Sprintf("\"spare-%04d.step\":\"eve\"", n))
 	}
 	return "{" + strings.Join(holders, ",") + "}"
 }
