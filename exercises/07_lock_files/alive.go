@@ -33,8 +33,8 @@ func self(token string) (Owner, error) {
 }
 
 // Alive reports whether the process that acquired a lock may still be at work. False is certain: that process has ended and
-// will do nothing more. Whatever cannot be found out is true: a process of another user, one on another host, in another container
-// or before a reboot, an owner without a number.
+// will do nothing more. Whatever cannot be found out is true: a process of another user, one whose Host is another than this
+// process's (pid.Host says what it tells apart on this system), an owner without a Host or a number.
 //
 // It looks at the process, not at the goroutine: a lock that a living process has forgotten is a living process's lock. On
 // Unix a process that has ended counts as alive until its parent has waited for it.

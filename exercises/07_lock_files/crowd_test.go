@@ -23,7 +23,7 @@ func crowd(w *lab.Worker) error {
 	}
 	for turn := 0; turn < w.Int(1) && overlap == ""; {
 		lock, err := lockfiles.Acquire(path, lockfiles.Options{Alive: alive})
-		if errors.Is(err, lockfiles.ErrLocked) || errors.Is(err, lockfiles.ErrUnknown) {
+		if errors.Is(err, lockfiles.ErrLocked) {
 			time.Sleep(200 * time.Microsecond) // Acquire does not wait, and there is nothing to wait on
 			continue
 		}

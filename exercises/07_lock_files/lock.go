@@ -46,10 +46,15 @@ func (l *Lock) Owner() Owner { return l.owner }
 // The lock is advisory: it keeps out nobody who does not call Acquire with this path. It survives its owner's death, on purpose
 // (nobody is there to take it away), until an Acquire that is told so by Alive. It has not been made for network file
 // systems. The folder of path must exist, and while the lock is taken or broken, names that begin with path and a dot come
-// and go beside it; a crash can leave one there, which nobody reads.
+// and go beside it. A crash can leave one there, which is in nobody's way; without crashes, what stays in the folder does not
+// grow with the number of locks taken.
 //
-// The error matches ErrLocked if somebody has the lock who may be alive; then nothing was changed. It matches ErrUnknown if
-// something else stands at path, which is not touched either.
+// The error matches ErrLocked if somebody has the lock who may be alive, and then nothing was changed; or if somebody else is
+// about to take, break or release it. It matches ErrUnknown if something else stands at path: a damaged lock, a file that
+// is no lock, be it that somebody has put it there while Acquire was at work. That is not touched either. (Windows may replace
+// a file that comes in the last moment.) Any other error, such as that of a missing folder or of a lock that
+// this user may not remove, is not tried for ever but returned. What this user may see of the lock, another user may too, so far
+// as the umask lets him.
 func Acquire(path string, o Options) (*Lock, error) {
 	alive := o.Alive
 	if alive == nil {
@@ -77,7 +82,8 @@ func Acquire(path string, o Options) (*Lock, error) {
 }
 
 // Release gives the lock back. If it was not this owner's any more, nothing is touched and the error matches ErrLost: somebody
-// has judged this process dead, or Release was called before. What was done since then was done without the lock.
+// has judged this process dead, or Release was called before. What was done since then was done without the lock. Any other
+// error says that the lock is still this owner's.
 func (l *Lock) Release() error {
 	// TODO: whose lock is it that has this name?
 	err := os.Remove(l.path)

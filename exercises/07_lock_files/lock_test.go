@@ -178,10 +178,25 @@ func requireUntouched(t *testing.T, path, what string) {
 		Means: "somebody is about to sign a lock, or keeps a file there, and it is taken away",
 		Read:  madeAside,
 	}
-	before := listing(t, filepath.Dir(path))
+	before := standing(t, path)
 	_, err := acquire(t, path, lockfiles.Options{Alive: func(lockfiles.Owner) bool { return false }}, l)
 	lab.RequireError(t, err, says(l, "Acquire took a lock whose owner it could not read"))
-	lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), says(l, "Acquire changed something that is no lock of its own"))
+	lab.RequireEqual(t, before, standing(t, path), says(l, "Acquire changed something that is no lock of its own"))
+	l.Means = "the program cannot tell a lock that a person has to look at from one that is taken"
+	lab.RequireErrorIs(t, err, lockfiles.ErrUnknown, says(l, "Acquire did not say that it does not know what stands at the path"))
+}
+
+// standing shows what stands at path, and nothing that is beside it.
+func standing(t *testing.T, path string) string {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(listing(t, filepath.Dir(path))) {
+		name := filepath.Base(path)
+		if strings.HasPrefix(line, name+":") || strings.HasPrefix(line, name+"/") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 func TestCrowd(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,17 +26,18 @@ const (
 	theRelease    = `lessons/07_lock_files, "Giving it back"`
 )
 
-// An outcome is what an Acquire in a worker came to.
+// An outcome is what an Acquire or a Release in a worker came to.
 type outcome struct {
 	Owner  lockfiles.Owner
 	Got    bool
 	Locked bool   // the error matches ErrLocked
-	Error  string // of an Acquire that did not get the lock
+	Lost   bool   // the error matches ErrLost
+	Error  string // of an Acquire that did not get the lock, or of a Release
 }
 
 func outcomeOf(lock *lockfiles.Lock, err error) outcome {
 	if err != nil {
-		return outcome{Locked: errors.Is(err, lockfiles.ErrLocked), Error: err.Error()}
+		return outcome{Locked: errors.Is(err, lockfiles.ErrLocked), Lost: errors.Is(err, lockfiles.ErrLost), Error: err.Error()}
 	}
 	return outcome{Owner: lock.Owner(), Got: true}
 }
@@ -57,15 +59,16 @@ func hold(w *lab.Worker) error {
 	return nil
 }
 
-// breakLock acquires PATH, on which the process DEAD has left its lock, and stands at "judging" when it is asked about it.
+// breakLock acquires PATH, on which the processes DEAD… have left a lock, and stands at "judging" when it is first asked about the
+// first of them.
 func breakLock(w *lab.Worker) error {
-	asked := false
+	asked, alive := false, dead(numbers(w, 1)...).Alive
 	lock, err := lockfiles.Acquire(w.Arg(0), lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
 		if owner.PID == w.Int(1) && !asked {
 			asked = true
 			w.Reached("judging")
 		}
-		return owner.PID != w.Int(1)
+		return alive(owner)
 	}})
 	if err := w.Result(outcomeOf(lock, err)); err != nil {
 		return err
@@ -74,9 +77,17 @@ func breakLock(w *lab.Worker) error {
 	return nil
 }
 
-// dead is the judgement of somebody who knows which process has ended.
-func dead(number int) lockfiles.Options {
-	return lockfiles.Options{Alive: func(owner lockfiles.Owner) bool { return owner.PID != number }}
+// dead is the judgement of somebody who knows which processes have ended.
+func dead(numbers ...int) lockfiles.Options {
+	return lockfiles.Options{Alive: func(owner lockfiles.Owner) bool { return !slices.Contains(numbers, owner.PID) }}
+}
+
+// numbers returns a worker's arguments from that one on.
+func numbers(w *lab.Worker, from int) (all []int) {
+	for ; w.Arg(from) != ""; from++ {
+		all = append(all, w.Int(from))
+	}
+	return all
 }
 
 // stale returns the path of a lock whose owner was killed, and the owner's process id.

@@ -103,11 +103,14 @@ func TestAlive(t *testing.T) {
 		t.Parallel()
 		o, process := owner(t)
 		process.Kill()
-		o.Host = "bench-2"
-		lab.Require(t, lockfiles.Alive(o), lab.Lesson{
-			Says: "Alive calls a process dead that runs on another host", Did: fmt.Sprintf("the lock belongs to process %d on bench-2; here, nobody has that number", o.PID),
-			Expected: "true", Found: "false", Means: taken, Read: whoIsAlive,
-		})
+		for _, host := range []string{"bench-2", "", o.Host + "1", "1" + o.Host, o.Host[:len(o.Host)-1]} {
+			o := o
+			o.Host = host
+			lab.Require(t, lockfiles.Alive(o), lab.Lesson{
+				Says: "Alive calls a process dead that runs on another host", Did: fmt.Sprintf("the lock belongs to process %d on %q; here, nobody has that number", o.PID, host),
+				Expected: "true", Found: "false", Means: taken, Read: whoIsAlive,
+			})
+		}
 	})
 	t.Run("an owner whose number is damaged", func(t *testing.T) {
 		t.Parallel()

@@ -50,10 +50,15 @@ func (l *Lock) Owner() Owner { return l.owner }
 // The lock is advisory: it keeps out nobody who does not call Acquire with this path. It survives its owner's death, on purpose
 // (nobody is there to take it away), until an Acquire that is told so by Alive. It has not been made for network file
 // systems. The folder of path must exist, and while the lock is taken or broken, names that begin with path and a dot come
-// and go beside it; a crash can leave one there, which nobody reads.
+// and go beside it. A crash can leave one there, which is in nobody's way; without crashes, what stays in the folder does not
+// grow with the number of locks taken.
 //
-// The error matches ErrLocked if somebody has the lock who may be alive; then nothing was changed. It matches ErrUnknown if
-// something else stands at path, which is not touched either.
+// The error matches ErrLocked if somebody has the lock who may be alive, and then nothing was changed; or if somebody else is
+// about to take, break or release it. It matches ErrUnknown if something else stands at path: a damaged lock, a file that
+// is no lock, be it that somebody has put it there while Acquire was at work. That is not touched either. (Windows may replace
+// a file that comes in the last moment.) Any other error, such as that of a missing folder or of a lock that
+// this user may not remove, is not tried for ever but returned. What this user may see of the lock, another user may too, so far
+// as the umask lets him.
 func Acquire(path string, o Options) (*Lock, error) {
 	alive := o.Alive
 	if alive == nil {
@@ -91,7 +96,8 @@ func Acquire(path string, o Options) (*Lock, error) {
 }
 
 // Release gives the lock back. If it was not this owner's any more, nothing is touched and the error matches ErrLost: somebody
-// has judged this process dead, or Release was called before. What was done since then was done without the lock.
+// has judged this process dead, or Release was called before. What was done since then was done without the lock. Any other
+// error says that the lock is still this owner's.
 func (l *Lock) Release() error {
 	err := remove(ownerFile(l.path, l.owner.Token))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,7 +106,7 @@ func (l *Lock) Release() error {
 	if err != nil {
 		return fmt.Errorf("release %s: %w; it stays taken until this process ends", l.path, err)
 	}
-	removeEmpty(l.path) // only for tidiness: an empty folder is a free lock
+	_ = removeEmpty(l.path) // only for tidiness: an empty folder is a free lock
 	return nil
 }
 
@@ -160,15 +166,25 @@ func claim(path string) (*Lock, error) {
 	if err := prepare(aside, owner); err != nil {
 		return nil, fmt.Errorf("acquire %s: %w; the folder must exist and let you write", path, errors.Join(err, discard(aside, owner)))
 	}
-	removeEmpty(path)
+	removal := removeEmpty(path)
 	if err := os.Rename(aside, path); err != nil {
 		err = errors.Join(err, discard(aside, owner))
-		if errors.Is(err, fs.ErrExist) || notNow(err) {
+		again := errors.Is(err, fs.ErrExist)
+		if errors.Is(removal, fs.ErrPermission) { // another user's empty folder, in a folder like /tmp
+			again, err = false, errors.Join(err, removal)
+		}
+		if again || notNow(err) || !isFree(path) {
 			return nil, fmt.Errorf("acquire %s: %w (%w)", path, errNotFirst, err)
 		}
 		return nil, fmt.Errorf("acquire %s: %w", path, err)
 	}
 	return &Lock{path: path, owner: owner}, nil
+}
+
+// isFree reports whether a look finds no lock at path, and nothing else.
+func isFree(path string) bool {
+	holder, err := look(path)
+	return holder == nil && err == nil
 }
 
 func prepare(folder string, owner Owner) error {
@@ -194,8 +210,8 @@ func discard(folder string, owner Owner) error {
 }
 
 // removeEmpty removes the folder at path if nothing is in it. If anything is, the system refuses: a lock has a file in it.
-func removeEmpty(path string) {
-	_ = os.Remove(path + string(os.PathSeparator)) // the separator at the end says: nothing but a folder
+func removeEmpty(path string) error {
+	return os.Remove(path + string(os.PathSeparator)) // the separator at the end says: nothing but a folder
 }
 
 // patience bounds what Acquire and Release do again because the system says "not now".

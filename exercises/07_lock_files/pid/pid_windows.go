@@ -47,7 +47,8 @@ func Started(number int) (string, error) {
 	return fmt.Sprint(created.Nanoseconds()), nil
 }
 
-// Host names the set of processes in which a number means one process: on Windows, the computer.
+// Host names the set of processes in which a number means one process: on Windows, the computer, by its
+// name. It does not see boots, and on a shared folder that name must be one computer's only.
 func Host() (string, error) { return os.Hostname() }
 
 func open(number int) (windows.Handle, error) {

@@ -6,13 +6,19 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 )
 
 // Started returns when the process began, in a form that is good for nothing but a comparison: two processes that have had
 // the same number differ in it. The error matches errors.ErrUnsupported where the system does not tell. On Linux that is
-// field 22 of /proc/PID/stat, in ticks of mostly 10 ms (proc_pid_stat(5)); a mount of /proc may hide other users' processes.
+// field 22 of /proc/PID/stat, in ticks of mostly 10 ms (proc_pid_stat(5)). It does not tell of processes of other users that a mount
+// of /proc hides (hidepid, proc(5)), nor of any where /proc is that of another PID namespace: there, numbers mean other processes.
 func Started(number int) (string, error) {
+	self, err := os.Readlink("/proc/self")
+	if err != nil || self != strconv.Itoa(os.Getpid()) {
+		return "", fmt.Errorf("ask when process %d started: %w: /proc is that of another PID namespace, or missing", number, errors.ErrUnsupported)
+	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", number))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("ask when process %d started: %w (%w)", number, errors.ErrUnsupported, err)
@@ -30,6 +36,7 @@ func Started(number int) (string, error) {
 
 // Host names the set of processes in which a number means one process, and a start time one moment: on Linux the machine's
 // name, for people, and its present boot, the PID namespace and the time namespace (pid_namespaces(7), time_namespaces(7)).
+// Whoever renames the machine gives its older processes another host, where nobody is certain of anything.
 func Host() (string, error) {
 	name, err := os.Hostname()
 	if err != nil {
