@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"example/turnstile/lessons/lab"
@@ -32,20 +34,49 @@ func killAtEachStep(t *testing.T) {
 		})
 	}
 
-	t.Run("killed at the write, with a secret", func(t *testing.T) {
-		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", before) // mode 0600
-		killAt(t, tests[0].call, tests[0].when, "overwrite", path, "0644", "0000")
-		for _, name := range others(t, path) {
-			info, err := os.Stat(filepath.Join(filepath.Dir(path), name))
-			lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not look at a leftover"})
-			lab.Require(t, info.Mode().Perm()&^0o600 == 0, lab.Lesson{
-				Says: "WriteFile's temporary file is more open than the file", Did: "the file had mode 0600; the process was killed as it wrote the first byte; a look at the temporary file's mode",
-				Expected: "0600 or less", Found: fmt.Sprintf("%04o", info.Mode().Perm()), Means: "what only Alice may read is open to everybody while it is written, and after a crash for good",
-				Read: `lessons/06_atomic_replace, "What a rename does not carry over"`,
-			})
+	for _, kill := range []struct{ name, call, when string }{
+		{"killed at the write, with a secret", tests[0].call, tests[0].when},
+		{"killed at a change of owner, with a secret", "?chown,?lchown,fchown,fchownat", "1"},
+		{"killed at a change of mode, with a secret", "?chmod,fchmod,fchmodat,?fchmodat2", "1"},
+	} {
+		t.Run(kill.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "locks.json", before)
+			if os.Getuid() == 0 {
+				_ = os.Chown(path, 65534, 65534) // in some containers root may not: then the group is the same, and the test asks less
+			}
+			lab.RequireNoError(t, os.Chmod(path, 0o640), lab.Lesson{Says: "the test could not change the mode of its own file"})
+			killAt(t, kill.call, kill.when, "overwrite", path, "0644", "0000")
+			requireNoSecretShown(t, path, kill.name)
+		})
+	}
+}
+
+// requireNoSecretShown demands that what a crash has left beside path lets nobody in who might not read the file itself, of mode 0640.
+func requireNoSecretShown(t *testing.T, path, how string) {
+	t.Helper()
+	group := func(path string) (uint32, os.FileMode) {
+		info, err := os.Stat(path)
+		lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not look at a file"})
+		if info.IsDir() && info.Mode().Perm()&0o077 == 0 {
+			return info.Sys().(*syscall.Stat_t).Gid, 0 // nobody else can look into it
 		}
-	})
+		return info.Sys().(*syscall.Stat_t).Gid, info.Mode().Perm()
+	}
+	theirs, _ := group(path)
+	for _, name := range others(t, path) {
+		gid, mode := group(filepath.Join(filepath.Dir(path), name))
+		allowed, expected := os.FileMode(0o640), "0640 or less"
+		if gid != theirs {
+			allowed, expected = 0o600, fmt.Sprintf("0600 or less, as long as its group is %d", gid)
+		}
+		lab.Require(t, mode&^allowed == 0, lab.Lesson{
+			Says: "WriteFile's temporary file is more open than the file",
+			Did:  fmt.Sprintf("the file had mode 0640 and group %d; the process was %s; a look at the temporary file", theirs, how), Expected: expected,
+			Found: fmt.Sprintf("%04o, group %d", mode, gid), Means: "what only Alice and her group may read is open to others while it is written, and after a crash for good",
+			Read: `lessons/06_atomic_replace, "What a rename does not carry over"`,
+		})
+	}
 }
 
 // killAt runs a worker that is killed as it is about to make a system call for the when-th time, which then does not happen. A
@@ -88,7 +119,11 @@ func calls(t *testing.T, log string) []systemCall {
 		call := systemCall{name: match[1], line: match[0], injected: strings.Contains(line, "(INJECTED)")}
 		for _, part := range argument.FindAllStringSubmatch(match[2], -1) {
 			base, name := part[1], part[2]+part[3]+part[4]
+			if strings.Contains(call.name, "write") {
+				name = "" // it is data
+			}
 			switch {
+			case base == "" && name == "":
 			case name == "":
 				call.paths = append(call.paths, base)
 			case filepath.IsAbs(name) || base == "":
@@ -106,38 +141,68 @@ func calls(t *testing.T, log string) []systemCall {
 func TestTheDiskIsAsked(t *testing.T) {
 	t.Parallel()
 
-	t.Run("for the bytes before the rename, for the name after it", func(t *testing.T) {
-		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", before)
-		seen := trace(t, path)
+	for _, test := range []struct {
+		name, did string
+		place     func(t *testing.T) (path, file string)
+	}{
+		{"for the bytes before the rename, for the name after it", "WriteFile", func(t *testing.T) (string, string) {
+			path := realFile(t, before)
+			return path, path
+		}},
+		{"also when the content is the same", "WriteFile, with the content that the file holds already,", func(t *testing.T) (string, string) {
+			path := realFile(t, after)
+			return path, path
+		}},
+		{"for the folder of the file and not that of a link", "WriteFile on a symbolic link to locks.json in another folder,", func(t *testing.T) (string, string) {
+			path := realFile(t, before)
+			link := filepath.Join(filepath.Dir(realFile(t, "")), "link.json")
+			lab.RequireNoError(t, os.Symlink(path, link), lab.Lesson{Says: "the test could not make its own link"})
+			return link, path
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path, file := test.place(t)
+			requireAsked(t, path, file, test.did+" under strace, which shows its system calls")
+		})
+	}
 
-		renamed, temp := -1, ""
-		for i, call := range seen {
-			if strings.HasPrefix(call.name, "rename") && len(call.paths) >= 2 && call.paths[1] == path {
-				renamed, temp = i, call.paths[0]
-			}
+	t.Run("its no to the rename is believed", func(t *testing.T) {
+		t.Parallel()
+		path := realFile(t, before)
+		o, injected := writeInjected(t, path, "-y", "-e", "trace=rename,renameat,renameat2", "-e", "inject=rename,renameat,renameat2:error=EIO")
+		if !injected {
+			return // another design, which the first subtest judges
 		}
-		lab.Require(t, renamed >= 0, lab.Lesson{
-			Says: "WriteFile renames nothing over the file", Did: "WriteFile under strace, which shows its system calls", Expected: "a rename of a complete temporary file to locks.json",
-			Found: "no such call", Means: "there is no single step that turns the old content into the new one", Read: theSteps,
+		did := "the rename failed with EIO"
+		lab.Require(t, o.Error != "" && !o.NotDurable, lab.Lesson{
+			Says: "WriteFile hides that its rename has failed", Did: did, Expected: "an error that does not match ErrNotDurable", Found: orNil(o.Error),
+			Means: "the program tells its user that the change is saved, and it is not", Read: whenAStepFails,
 		})
-		lab.Require(t, durableBytes(seen[:renamed], temp), lab.Lesson{
-			Says: "WriteFile renames a file whose bytes the disk has not got yet", Did: "WriteFile under strace, which shows its system calls",
-			Expected: "write, then fsync of the temporary file, then rename", Found: names(seen, path, temp),
-			Means: "a power cut keeps the new name and loses the bytes: an empty list of locks, minutes after the program said \"saved\"", Read: `lessons/06_atomic_replace, "What a power cut leaves"`,
+		lab.RequireFile(t, path, before, lab.Lesson{Says: "WriteFile failed and took the old content with it", Did: did, Means: "the list of locks is lost", Read: whenAStepFails})
+		requireAlone(t, path, lab.Lesson{Says: "A failed WriteFile left its temporary file behind", Did: did, Read: whenAStepFails})
+	})
+
+	t.Run("its folder cannot be opened", func(t *testing.T) {
+		t.Parallel()
+		path := realFile(t, before)
+		dir := filepath.Dir(path)
+		o, injected := writeInjected(t, path, "-y", "-P", dir, "-P", dir+"/", "-e", "trace=openat", "-e", "inject=openat:error=EMFILE")
+		if !injected || o.Error == "" || o.NotDurable {
+			return // it opened the folder in another way, or said that the new content may not last
+		}
+		lab.RequireFile(t, path, before, lab.Lesson{
+			Says: "WriteFile returned a plain error and had replaced the file", Did: "the folder could not be opened (EMFILE, too many open files)",
+			Means: "whoever gets that error takes the old content for what the file holds, and it holds the new", Read: theSteps,
 		})
-		lab.Require(t, synced(seen[renamed:], filepath.Dir(path)) >= 0, lab.Lesson{
-			Says: "WriteFile does not ask the disk for the new name", Did: "WriteFile under strace, which shows its system calls",
-			Expected: "fsync of the folder after the rename", Found: names(seen, path, temp),
-			Means: "WriteFile said nil, and after a power cut the old list of locks is back", Read: `lessons/06_atomic_replace, "What a power cut leaves"`,
-		})
+		requireAlone(t, path, lab.Lesson{Says: "A failed WriteFile left its temporary file behind", Did: "the folder could not be opened (EMFILE)", Read: whenAStepFails})
 	})
 
 	for _, test := range []struct{ name, when string }{{"its first no is believed", "1"}, {"its second no is believed", "2"}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			path := lab.WriteFile(t, "locks.json", before)
-			wrap, log := lab.Strace(t, "-y", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when="+test.when)
+			path := realFile(t, before)
+			wrap, log := lab.Strace(t, "-y", "-e", "trace=fsync,fdatasync,syncfs", "-e", "inject=fsync,fdatasync,syncfs:error=EIO:when="+test.when)
 			writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write", path, "0")
 			var o outcome
 			writer.Result(&o)
@@ -151,6 +216,61 @@ func TestTheDiskIsAsked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// realFile makes locks.json and returns its path as the system tells it: the folder for temporary files may be reached by a link.
+func realFile(t *testing.T, content string) string {
+	t.Helper()
+	path, err := filepath.EvalSymlinks(lab.WriteFile(t, "locks.json", content))
+	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not find its own file"})
+	return path
+}
+
+// writeInjected does one WriteFile under strace with these arguments and reports whether strace made a call fail.
+func writeInjected(t *testing.T, path string, args ...string) (o outcome, injected bool) {
+	t.Helper()
+	wrap, log := lab.Strace(t, args...)
+	writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write", path, "0")
+	writer.Result(&o)
+	if err := writer.Wait(); err != nil {
+		lab.Fail(t, lab.Lesson{Says: "the worker died", Found: err.Error()})
+	}
+	text, err := os.ReadFile(log)
+	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not read strace's log"})
+	return o, strings.Contains(string(text), "(INJECTED)")
+}
+
+// requireAsked demands that WriteFile on path replaces file, and asks the disk for the bytes before that and for the name after it.
+func requireAsked(t *testing.T, path, file, did string) {
+	t.Helper()
+	seen := trace(t, path)
+	renamed, temp := -1, ""
+	for i, call := range seen {
+		if strings.HasPrefix(call.name, "rename") && len(call.paths) >= 2 && call.paths[1] == file {
+			renamed, temp = i, call.paths[0]
+		}
+	}
+	lab.Require(t, renamed >= 0, lab.Lesson{
+		Says: "WriteFile renames nothing over the file", Did: did, Expected: "a rename of a complete temporary file to locks.json",
+		Found: "no such call", Means: "there is no single step that turns the old content into the new one, and none after which it is on the disk", Read: theSteps,
+	})
+	lab.Require(t, durableBytes(seen[:renamed], temp), lab.Lesson{
+		Says: "WriteFile renames a file whose bytes the disk has not got yet", Did: did,
+		Expected: "write, then fsync of the temporary file, then rename", Found: names(seen, file, temp),
+		Means: "a power cut keeps the new name and loses the bytes: an empty list of locks, minutes after the program said \"saved\"", Read: `lessons/06_atomic_replace, "What a power cut leaves"`,
+	})
+	lab.Require(t, synced(seen[renamed:], filepath.Dir(file)) >= 0, lab.Lesson{
+		Says: "WriteFile does not ask the disk for the new name", Did: did,
+		Expected: "fsync of the folder after the rename", Found: names(seen, file, temp),
+		Means: "WriteFile said nil, and after a power cut the old list of locks is back", Read: `lessons/06_atomic_replace, "What a power cut leaves"`,
+	})
+	removed := last(seen[renamed:], func(c systemCall) bool {
+		return strings.HasPrefix(c.name, "unlink") && len(c.paths) > 0 && c.paths[0] == temp
+	})
+	lab.Require(t, removed < 0 || strings.Contains(seen[renamed].line, "RENAME_EXCHANGE"), lab.Lesson{
+		Says: "WriteFile removes its temporary name after the rename", Did: did, Expected: "no remove after the rename", Found: names(seen, file, temp),
+		Means: "the name is free by then: what the remove finds there is another writer's file, whose save then fails", Read: whenAStepFails,
+	})
 }
 
 // requireRefusalBelieved demands the right answer to an fsync of the file named synced that failed with EIO.
@@ -183,7 +303,7 @@ func orNil(text string) string {
 // trace returns the file system calls of one WriteFile.
 func trace(t *testing.T, path string) []systemCall {
 	t.Helper()
-	wrap, log := lab.Strace(t, "-y", "-e", "trace=openat,write,pwrite64,writev,fsync,fdatasync,rename,renameat,renameat2")
+	wrap, log := lab.Strace(t, "-y", "-e", "trace=openat,write,pwrite64,writev,fsync,fdatasync,syncfs,sync,linkat,unlink,unlinkat,rename,renameat,renameat2")
 	writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write", path, "0")
 	var o outcome
 	writer.Result(&o)
@@ -193,15 +313,30 @@ func trace(t *testing.T, path string) []systemCall {
 	return calls(t, log)
 }
 
-// synced returns the index of the last fsync or fdatasync of path, or -1.
+// synced returns the index of the last call that brought path to the disk, or -1.
 func synced(seen []systemCall, path string) int {
 	return last(seen, func(c systemCall) bool {
-		return (c.name == "fsync" || c.name == "fdatasync") && len(c.paths) > 0 && c.paths[0] == path
+		switch c.name {
+		case "fsync", "fdatasync":
+			return len(c.paths) > 0 && c.paths[0] == path
+		}
+		return c.name == "sync" || c.name == "syncfs" // everything that waits, or everything on one file system: path is among it
 	})
 }
 
 // durableBytes reports whether temp was synced after the last write to it, or opened so that every write is (O_SYNC, O_DSYNC).
 func durableBytes(seen []systemCall, temp string) bool {
+	linked := last(seen, func(c systemCall) bool {
+		return c.name == "linkat" && len(c.paths) > 0 && slices.Contains(c.paths, temp)
+	})
+	if linked >= 0 { // a file that was made without a name (O_TMPFILE): strace calls it #INODE
+		seen = slices.Clone(seen)
+		for i, call := range seen {
+			if len(call.paths) > 0 && strings.HasPrefix(filepath.Base(call.paths[0]), "#") {
+				seen[i].paths = append([]string{temp}, call.paths[1:]...)
+			}
+		}
+	}
 	written := last(seen, func(c systemCall) bool {
 		return strings.Contains(c.name, "write") && len(c.paths) > 0 && c.paths[0] == temp
 	})

@@ -63,7 +63,7 @@ func TestAFailedWriteChangesNothing(t *testing.T) {
 		var o outcome
 		lesson := lab.Lesson{
 			Says: "WriteFile does not refuse what is no regular file", Did: "a named pipe has that name; WriteFile",
-			Means: "the programs that talk through the pipe, or /dev/null itself, are replaced by a file; or the save hangs", Read: whenAStepFails,
+			Means: "the programs that talk through the pipe, or /dev/null itself, would be cut off; a save that opens the pipe hangs", Read: whenAStepFails,
 		}
 		writer := lab.Start(t, "write", path, "0")
 		writer.Result(&o, lesson)
@@ -95,6 +95,19 @@ func TestAFailedWriteChangesNothing(t *testing.T) {
 
 func TestTheTempFileStandsBesideTheTarget(t *testing.T) {
 	t.Parallel()
+
+	t.Run("of a path without a folder", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", before)
+		err := lab.Run(t, "write and sweep here", filepath.Dir(path))
+		lesson := lab.Lesson{
+			Says: "WriteFile or Sweep fails for a path without a folder", Did: "a process in the folder of locks.json called WriteFile and Sweep on \"locks.json\"", Expected: "no error",
+			Means: "the program works in one folder and not in another", Read: `lessons/06_atomic_replace, "A name of its own for each write"`,
+		}
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireFile(t, path, after, lesson)
+	})
+
 	path := lab.WriteFile(t, "locks.json", before)
 	nowhere := filepath.Join(t.TempDir(), "nowhere")
 	writer := lab.Launch(t, lab.Options{Env: []string{"TMPDIR=" + nowhere, "TMP=" + nowhere, "TEMP=" + nowhere}}, "write", path, "0")
@@ -118,9 +131,31 @@ func TestALinkIsFollowed(t *testing.T) {
 		exists             bool
 	}{
 		{name: "to a file in another folder", link: "links/locks.json", points: filepath.Join("..", "data", "locks.json"), file: "data/locks.json", exists: true},
+		{name: "to another link", link: "links/locks.json", points: "second.json", file: "data/locks.json", exists: true},
+		{name: "by an absolute path", link: "links/locks.json", points: "", file: "data/locks.json", exists: true},
 		{name: "to a file that is not there yet", link: "links/locks.json", points: filepath.Join("..", "data", "locks.json"), file: "data/locks.json"},
 		{name: "in a folder that is itself reached by a link", link: "shortcut/locks.json", points: filepath.Join("..", "real.json"), file: "deep/real.json", exists: true},
 	}
+	t.Run("in a circle is an error", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		if err := os.Symlink("locks.json", path); err != nil {
+			t.Skip("this system or user may not make symbolic links: ", err)
+		}
+		if _, err := os.Readlink(path); err != nil {
+			t.Skip("what this system makes for a symbolic link is none (Wine): ", err)
+		}
+		lesson := lab.Lesson{
+			Says: "WriteFile does not come back from links in a circle", Did: "locks.json is a symbolic link to itself; WriteFile on it", Expected: "an error",
+			Means: "one wrong link, and the program hangs", Read: `lessons/06_atomic_replace, "What a rename does not carry over"`,
+		}
+		writer := lab.Start(t, "write", path, "0")
+		var o outcome
+		writer.Result(&o, lesson)
+		lesson.Says, lesson.Found, lesson.Means = "WriteFile says nil for links in a circle", "nil", "the link is gone, or nothing was saved"
+		lab.Require(t, o.Error != "", lesson)
+	})
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -142,23 +177,50 @@ func TestALinkIsFollowed(t *testing.T) {
 			if test.exists {
 				setUp(os.WriteFile(at(test.file), []byte(before), 0o600))
 			}
+			if test.points == "" {
+				test.points = at(test.file)
+			}
+			setUp(os.Symlink(filepath.Join("..", "data", "locks.json"), at("links/second.json")))
 			setUp(os.Symlink(test.points, at(test.link)))
 
 			err := atomicreplace.WriteFile(at(test.link), []byte(after), 0o644)
-			did := fmt.Sprintf("%s is a symbolic link to %s; WriteFile on the link", test.link, test.points)
+			did, left := fmt.Sprintf("%s is a symbolic link to %s; WriteFile on the link", test.link, test.points), "the file that the link named keeps the old content"
+			if !test.exists {
+				did, left = fmt.Sprintf("%s is a symbolic link to %s, which does not exist yet; WriteFile on the link", test.link, test.points), "the file that the link names is not there"
+			}
 			read := `lessons/06_atomic_replace, "What a rename does not carry over"`
 			lab.RequireNoError(t, err, lab.Lesson{Says: "WriteFile failed on a symbolic link", Did: did, Means: "a user who keeps such files elsewhere can save nothing", Read: read})
 			info, err := os.Lstat(at(test.link))
 			lab.RequireNoError(t, err, lab.Lesson{Says: "WriteFile removed a symbolic link", Did: did, Read: read})
 			lab.Require(t, info.Mode()&os.ModeSymlink != 0, lab.Lesson{
 				Says: "WriteFile replaced a symbolic link by a file", Did: did, Expected: "a symbolic link, as before", Found: "a regular file",
-				Means: "the file that the link named keeps the old content; two programs that use the two names now see two lists of locks", Read: read,
+				Means: left + "; two programs that use the two names now see two lists of locks", Read: read,
 			})
 			lab.RequireFile(t, at(test.file), after, lab.Lesson{
 				Says: "WriteFile did not write the file that the link names", Did: did, Means: "the change is somewhere, but not where readers look", Read: read,
 			})
+			if test.exists && runtime.GOOS != "windows" {
+				info, err := os.Stat(at(test.file))
+				lab.RequireNoError(t, err, lab.Lesson{Says: "the file is gone", Did: did, Read: read})
+				lab.RequireEqual(t, "0600", fmt.Sprintf("%04o", info.Mode().Perm()), lab.Lesson{
+					Says: "WriteFile changed the mode of the file that the link names", Did: did + "; the file had mode 0600",
+					Means: "the mode of a link is 0777 and says nothing: what only Alice might read is open to everybody", Read: read,
+				})
+			}
 		})
 	}
+}
+
+// writeAndSweepHere uses a path without a folder: DIR.
+func writeAndSweepHere(w *lab.Worker) error {
+	if err := os.Chdir(w.Arg(0)); err != nil {
+		return err
+	}
+	if err := atomicreplace.WriteFile("locks.json", []byte(after), 0o644); err != nil {
+		return err
+	}
+	_, err := atomicreplace.Sweep("locks.json", 0)
+	return err
 }
 
 // manyWrites is how often countHandles writes.

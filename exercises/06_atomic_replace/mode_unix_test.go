@@ -96,6 +96,25 @@ func TestTheMode(t *testing.T) {
 		})
 	}
 
+	t.Run("shows nothing to another group when the group cannot be kept", func(t *testing.T) {
+		t.Parallel()
+		if os.Getuid() != 0 {
+			t.Skip("it takes root to make a file of one user and write it as another")
+		}
+		path := filepath.Join(lab.SharedDir(t), "locks.json")
+		lab.RequireNoError(t, os.WriteFile(path, []byte(before), 0o640), lab.Lesson{Says: "the test could not write its own file"})
+		lab.RequireNoError(t, os.Chmod(path, 0o640), lab.Lesson{Says: "the test could not change the mode of its own file"})
+		did := "root's file had mode 0640; WriteFile by another user, who may neither give it to root nor to root's group"
+		var o outcome
+		lab.Launch(t, lab.Options{Unprivileged: true}, "write", path, "0").Result(&o)
+		lab.RequireEqual(t, "", o.Error, lab.Lesson{Says: "WriteFile fails where it may not keep the owner", Did: did, Means: "a user who may write to the folder can save nothing", Read: read})
+		info, err := os.Stat(path)
+		lab.RequireNoError(t, err, lab.Lesson{Says: "the file is gone"})
+		lab.RequireEqual(t, "0600", fmt.Sprintf("%04o", info.Mode().Perm()), lab.Lesson{
+			Says: "WriteFile lets another group in", Did: did, Means: "the group's bits stayed and the group did not: other people may read the file now", Read: read,
+		})
+	})
+
 	t.Run("and the owner stay when root writes", func(t *testing.T) {
 		t.Parallel()
 		if os.Getuid() != 0 {

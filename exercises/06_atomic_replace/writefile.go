@@ -17,10 +17,18 @@ var ErrNotDurable = errors.New("the new content is in place, but a power cut may
 // At every moment a reader that opens path gets the old content or the new one, whole; so does whoever looks after a
 // crash of this process. Once WriteFile has returned nil, the same holds for a power cut, and it is the new content.
 //
-// On error the file is untouched and no temporary file is left, with one exception: an error that matches ErrNotDurable.
+// That is asked of the disk also if data is what the file holds already: the last WriteFile may have failed to do so.
+//
+// On error the file is untouched, with one exception: an error that matches ErrNotDurable. Whether it fails or not,
+// nothing is left beside the file, and nothing is removed that another WriteFile has made.
 //
 // An existing file keeps its permission bits, whatever perm says, and its owner and group as far as this process may set
-// them (package owner does that). A symbolic link is followed: the file that it names is replaced, and the link stays.
+// them. Package owner does that; where the group cannot be kept, it takes bits away, so that the new group gets no more
+// than everybody else has. At no moment lets the temporary file anybody in who might not read the old file.
+//
+// A symbolic link is followed, and so is a link that it leads to, as far as it goes: the file at the end is replaced, or
+// created there, and the links stay. Links in a circle are an error. What is no regular file is refused with an error:
+// a folder, a pipe, a device.
 //
 // Several WriteFile calls on one path may run at once, in any number of processes: the file is always the whole content
 // of one of them.

@@ -55,6 +55,21 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 		require.Equal(t, after, read(t, path), "the rename is not")
 	})
 
+	// rename(2), EPERM or EACCES: a directory with the sticky bit, and neither the file nor the directory is the caller's.
+	t.Run("in a folder with the sticky bit a rename over another user's file is refused", func(t *testing.T) {
+		t.Parallel()
+		if os.Getuid() != 0 {
+			t.Skip("it takes root to make a file of one user and replace it as another")
+		}
+		dir := lab.SharedDir(t)
+		require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
+		path := filepath.Join(dir, "locks.json")
+		write(t, path, before)
+		worker := lab.Launch(t, lab.Options{Unprivileged: true}, "both ways", path)
+		require.ErrorIs(t, worker.Wait(), fs.ErrPermission)
+		require.Equal(t, before, read(t, path))
+	})
+
 	t.Run("the new file belongs to whoever wrote it", func(t *testing.T) {
 		t.Parallel()
 		if os.Getuid() != 0 {
@@ -79,6 +94,14 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, info.Mode().IsRegular())
 		require.Equal(t, before, read(t, file))
+	})
+
+	t.Run("filepath.EvalSymlinks refuses a link to a file that does not exist yet", func(t *testing.T) {
+		t.Parallel()
+		link := lab.Path(t, "link.json")
+		require.NoError(t, os.Symlink("nowhere.json", link))
+		_, err := filepath.EvalSymlinks(link)
+		require.ErrorIs(t, err, fs.ErrNotExist)
 	})
 
 	// path_resolution(7): ".." is looked up in the folder that was reached, wherever its name stood.

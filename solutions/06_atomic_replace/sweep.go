@@ -20,7 +20,9 @@ import (
 // network file system is the server's. Whoever can be sure that no writer is alive (a program that holds the lock of the
 // file's only writers) may pass 0.
 //
-// Other files are left alone, among them the temporary files of neighbours.
+// If path is a symbolic link, Sweep looks beside the file that it leads to, as WriteFile does. A temporary file that
+// vanishes while Sweep works, since its writer renames it or another Sweep is faster, is no error. Other files are left
+// alone, among them the temporary files of neighbours.
 func Sweep(path string, age time.Duration) (removed []string, err error) {
 	target, err := resolve(path)
 	if err != nil {

@@ -32,7 +32,8 @@ var ErrNotDurable = errors.New("the new content is in place, but a power cut may
 // On error the file is untouched and no temporary file is left, with one exception: an error that matches ErrNotDurable.
 //
 // An existing file keeps its permission bits, whatever perm says, and its owner and group as far as this process may set
-// them. Not kept: hard links (the other names keep the old content), extended attributes, ACLs, and the special bits of the
+// them. If the group cannot be kept, the new group gets no more than everybody else has. While it is written, the
+// temporary file lets nobody in who might not read the old one. Not kept: hard links (the other names keep the old content), extended attributes, ACLs, and the special bits of the
 // mode. A file without write permission is replaced all the same on Unix, where a rename asks only the folder.
 // A symbolic link is followed; the file that it names is replaced, in that file's folder, and the link stays. What is
 // neither a regular file nor missing is refused with an error that matches fs.ErrInvalid. The folder must exist and be
@@ -98,10 +99,9 @@ func regular(target string) (fs.FileInfo, error) {
 // prepare writes data to a new file beside target and makes it durable there. It returns the new file's name.
 func prepare(target string, data []byte, perm fs.FileMode, old fs.FileInfo) (name string, err error) {
 	if old != nil {
-		perm = old.Mode().Perm()
+		perm = old.Mode().Perm() & 0o700 // until it has the old file's group, the new one's group may be another
 	}
-	// O_EXCL follows no link that somebody has planted, and perm from the start never shows a secret to more people
-	// than the file itself does.
+	// O_EXCL follows no link that somebody has planted.
 	temp, err := os.OpenFile(tempName(target), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return "", err
@@ -118,16 +118,17 @@ func prepare(target string, data []byte, perm fs.FileMode, old fs.FileInfo) (nam
 }
 
 func fill(temp *os.File, data []byte, old fs.FileInfo) error {
+	if old != nil { // before the first byte: a crash at any moment shows a secret to nobody who might not read it before
+		perm, err := owner.Keep(temp, old)
+		if err != nil {
+			return err
+		}
+		if err := temp.Chmod(perm); err != nil {
+			return err
+		}
+	}
 	if _, err := temp.Write(data); err != nil {
 		return err
-	}
-	if old != nil {
-		if err := owner.Keep(temp, old); err != nil {
-			return err
-		}
-		if err := temp.Chmod(old.Mode().Perm()); err != nil { // umask has taken bits away that the old file has
-			return err
-		}
 	}
 	// Once only: after a failed fsync the kernel may call the lost pages clean, and a later one says nil (docs/powercut).
 	return temp.Sync()
