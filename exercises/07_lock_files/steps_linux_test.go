@@ -24,7 +24,7 @@ import (
 // Here a process that calls Acquire or Release is stopped, with the help of strace, after each of its system calls that take a
 // path or a kernel's lock, and others act at that moment. No step of an answer is named: whatever calls it makes, it is stopped
 // between them.
-const traced = "%file,flock"
+const traced = "%file,flock,getdents64"
 
 func init() { workers["step"] = step }
 
