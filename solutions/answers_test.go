@@ -382,6 +382,9 @@ func TestAsShipped(t *testing.T) {
 					"`go run ./solutions/patch save %02d wrong/00_as_shipped exercises/%s` takes it over:\n%s",
 					e.ID, e.Number, e.Number, e.ID, workbook.Diff("exercises", "shipped", got, want))
 			}
+			for _, name := range want.Names() {
+				require.NotContains(t, string(want[name]), workbook.ModulePath+"/solutions/", "exercises/%s/%s stands on an answer: import the package from exercises/", e.ID, name)
+			}
 			requireGivenAlike(t, e)
 		})
 	}
