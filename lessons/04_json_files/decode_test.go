@@ -1,6 +1,8 @@
 package jsonfiles_test
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,6 +59,13 @@ func TestNothingAndHalf(t *testing.T) {
 		for n := range len(locksOfAlice) {
 			require.False(t, json.Valid([]byte(locksOfAlice[:n])), "the first %d bytes", n)
 		}
+	})
+
+	// RFC 8259, section 2: white space may follow the value.
+	t.Run("without its last line end a document is whole", func(t *testing.T) {
+		t.Parallel()
+		text := marshal(t, unmarshal[document](t, locksOfAlice)) + "\n"
+		require.Equal(t, unmarshal[document](t, text), unmarshal[document](t, strings.TrimSuffix(text, "\n")))
 	})
 
 	t.Run("zero bytes are no document", func(t *testing.T) {
@@ -157,13 +166,26 @@ func TestKeys(t *testing.T) {
 		require.JSONEq(t, `{"version":1,"generation":7,"locks":{}}`, marshal(t, doc))
 	})
 
-	t.Run("DisallowUnknownFields refuses an unknown field at any depth", func(t *testing.T) {
+	t.Run("DisallowUnknownFields refuses an unknown field in structs at any depth", func(t *testing.T) {
 		t.Parallel()
 		for _, text := range []string{`{"queue":["bob"]}`, `{"locks":{"lid.step":{"owner":"bob","lease":"8h"}}}`} {
 			d := decoder(text)
 			d.DisallowUnknownFields()
 			require.ErrorContains(t, d.Decode(new(document)), "unknown field")
 		}
+	})
+
+	t.Run("DisallowUnknownFields does not reach into a map, an any or a type with its own UnmarshalJSON", func(t *testing.T) {
+		t.Parallel()
+		var shelf struct {
+			Map  map[string]string
+			Any  any
+			Type ownReader
+		}
+		d := decoder(`{"map":{"queue":"bob"},"any":{"queue":"bob"},"type":{"owner":"bob","queue":"bob"}}`)
+		d.DisallowUnknownFields()
+		require.NoError(t, d.Decode(&shelf))
+		require.Equal(t, "bob", shelf.Type.Owner)
 	})
 
 	t.Run("DisallowUnknownFields still takes another letter case and a key twice", func(t *testing.T) {
@@ -180,6 +202,58 @@ func TestKeys(t *testing.T) {
 		fields := unmarshal[map[string]json.RawMessage](t, newer)
 		fields["generation"] = json.RawMessage("8")
 		require.JSONEq(t, strings.Replace(newer, "7", "8", 1), marshal(t, fields))
+	})
+}
+
+// ownReader decodes itself.
+type ownReader struct{ Owner string }
+
+func (r *ownReader) UnmarshalJSON(data []byte) error {
+	type plain ownReader // without this method
+	return json.Unmarshal(data, (*plain)(r))
+}
+
+// countLids takes one whole object with a version and a number of lids, and no other field.
+func countLids(data []byte) (int, error) {
+	var header struct{ Version int }
+	if err := json.Unmarshal(data, &header); err != nil {
+		return 0, err // half a value, none, or something behind it
+	}
+	// Here the version can be looked at, whatever the rest says.
+	var shelf struct{ Version, Lids int }
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&shelf); err != nil {
+		return 0, err
+	}
+	return shelf.Lids, nil
+}
+
+func TestBothDecoders(t *testing.T) {
+	t.Parallel()
+
+	t.Run("Unmarshal and a Decoder on the same bytes find a tail and an unknown field", func(t *testing.T) {
+		t.Parallel()
+		lids, err := countLids([]byte(`{"version":1,"lids":2}` + "\n"))
+		require.NoError(t, err)
+		require.Equal(t, 2, lids)
+		for _, text := range []string{`{"version":1,"lids":2}00}`, `{"version":1,"lids":2,"screws":8}`, `{"version":1,"li`, ""} {
+			_, err := countLids([]byte(text))
+			require.Error(t, err, text)
+		}
+	})
+
+	t.Run("a struct with one field takes it from a document of any layout", func(t *testing.T) {
+		t.Parallel()
+		header := unmarshal[struct{ Version int }](t, `{"locks":[["bracket.step","alice"]],"queue":["bob"],"queue":["carol"],"version":3}`)
+		require.Equal(t, 3, header.Version)
+	})
+
+	t.Run("and neither finds a key twice", func(t *testing.T) {
+		t.Parallel()
+		lids, err := countLids([]byte(`{"version":1,"lids":2,"lids":9}`))
+		require.NoError(t, err)
+		require.Equal(t, 9, lids)
 	})
 }
 
@@ -228,7 +302,8 @@ func Example_decoders() {
 		var byDecoder, byUnmarshal counter
 		first := json.NewDecoder(strings.NewReader(text)).Decode(&byDecoder)
 		second := json.Unmarshal([]byte(text), &byUnmarshal)
-		fmt.Printf("%-20s Decode %d, %-16s Unmarshal %d, %s\n", text, byDecoder.Lids, verdict(first)+".", byUnmarshal.Lids, verdict(second))
+		fmt.Printf("%-20s Decode %d, %-16s Unmarshal %d, %s\n", cmp.Or(text, "(empty)"),
+			byDecoder.Lids, verdict(first)+".", byUnmarshal.Lids, verdict(second))
 	}
 	// Output:
 	// {"lids":2}           Decode 2, no error.        Unmarshal 2, no error
@@ -236,7 +311,7 @@ func Example_decoders() {
 	// {"lids":2,"LIDS":9}  Decode 9, no error.        Unmarshal 9, no error
 	// {"lid":2}            Decode 0, no error.        Unmarshal 0, no error
 	// {"lids":2            Decode 0, refused.         Unmarshal 0, refused
-	//                      Decode 0, refused.         Unmarshal 0, refused
+	// (empty)              Decode 0, refused.         Unmarshal 0, refused
 }
 
 func verdict(err error) string {

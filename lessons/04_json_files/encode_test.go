@@ -124,6 +124,15 @@ func TestWhatJSONChanges(t *testing.T) {
 		require.False(t, saved == now, "the monotonic clock reading is not saved") //nolint:staticcheck // that is the point
 	})
 
+	// time.Time.MarshalJSON: RFC 3339, whose offsets have hours and minutes only.
+	t.Run("a zone loses its seconds, and the time is another one", func(t *testing.T) {
+		t.Parallel()
+		at := time.Date(1890, 1, 1, 12, 0, 0, 0, time.FixedZone("LMT", 53*60+28))
+		saved := unmarshal[time.Time](t, marshal(t, at))
+		require.Equal(t, 28*time.Second, saved.Sub(at).Abs())
+		require.True(t, unmarshal[time.Time](t, marshal(t, at.UTC())).Equal(at))
+	})
+
 	// RFC 8259, section 8.1: "MUST NOT add a byte order mark"; a parser MAY ignore it. encoding/json does not.
 	t.Run("a byte order mark is no white space", func(t *testing.T) {
 		t.Parallel()

@@ -17,7 +17,7 @@ func Example_theBug() {
 	path := filepath.Join(folder, "locks.json")
 	show := func(when string) {
 		content, err := os.ReadFile(path)
-		fmt.Printf("%-18s %s  %d bytes, %s\n", when, content, len(content), verdict(err))
+		fmt.Printf("%-18s %d bytes, %s  %s\n", when, len(content), verdict(err), content)
 	}
 
 	var locks map[string]string
@@ -39,8 +39,8 @@ func Example_theBug() {
 	_ = os.WriteFile(path, data, 0o600)
 	show("after bob's save")
 	// Output:
-	// in the morning     {"bracket.step":"alice","hinge.step":"alice"}  45 bytes, no error
-	// after the crash    {"bracket.step":"alice","hinge.st  33 bytes, no error
+	// in the morning     45 bytes, no error  {"bracket.step":"alice","hinge.step":"alice"}
+	// after the crash    33 bytes, no error  {"bracket.step":"alice","hinge.st
 	// bob's program sees 0 locks
-	// after bob's save   {"lid.step":"bob"}  18 bytes, no error
+	// after bob's save   18 bytes, no error  {"lid.step":"bob"}
 }

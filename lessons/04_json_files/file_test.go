@@ -56,6 +56,19 @@ func writeWithoutRoom(w *lab.Worker) error {
 	return w.Result(os.WriteFile(w.Arg(0), []byte(w.Arg(1)), 0o600) != nil)
 }
 
+// writeOverWithLittleRoom writes over the old bytes, truncating nothing, where a file may have so many bytes and no more.
+func writeOverWithLittleRoom(w *lab.Worker) error {
+	file, err := os.OpenFile(w.Arg(0), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if err := lab.LimitFileSize(int64(w.Int(2))); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	_, err = file.WriteString(w.Arg(1))
+	return errors.Join(w.Result(err != nil), file.Close())
+}
+
 func readFile(w *lab.Worker) error {
 	_, err := os.ReadFile(w.Arg(0))
 	return err
@@ -108,6 +121,24 @@ func TestReadersOfAFileThatIsWrittenInPlace(t *testing.T) {
 		require.NoError(t, d.Decode(&doc), "no parser can tell")
 		writer.Continue()
 		require.NoError(t, writer.Wait())
+	})
+}
+
+func TestCountsThatBeginAnew(t *testing.T) {
+	t.Parallel()
+
+	t.Run("a count that begins anew comes to the same number with other locks", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", `{"generation":1,"locks":{"bracket.step":{"owner":"alice"}}}`)
+		loaded := unmarshal[document](t, read(t, path))
+		require.NoError(t, os.Truncate(path, 33))
+		require.NoError(t, os.Rename(path, path+".damaged-1"))
+		first := document{Generation: 1, Locks: map[string]lock{"lid.step": {Owner: "bob"}}}
+		require.NoError(t, os.WriteFile(path, []byte(marshal(t, first)), 0o600))
+
+		found := unmarshal[document](t, read(t, path))
+		require.Equal(t, loaded.Generation, found.Generation, "who compares the numbers sees no change")
+		require.NotEqual(t, loaded.Locks, found.Locks)
 	})
 }
 

@@ -25,10 +25,11 @@ const locksOfAlice = `{"version":1,"generation":7,"locks":{"bracket.step":{"owne
 
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
-		"write in pieces":    writeInPieces,
-		"write over":         writeOver,
-		"write without room": writeWithoutRoom,
-		"read":               readFile,
+		"write in pieces":             writeInPieces,
+		"write over":                  writeOver,
+		"write over with little room": writeOverWithLittleRoom,
+		"write without room":          writeWithoutRoom,
+		"read":                        readFile,
 	})
 }
 

@@ -13,10 +13,17 @@ import (
 func TestVersionTwo(t *testing.T) {
 	t.Parallel()
 
-	t.Run("json/v2 refuses a key twice, bytes that are no UTF-8 and another letter case", func(t *testing.T) {
+	t.Run("json/v2 refuses a key twice and bytes that are no UTF-8", func(t *testing.T) {
 		t.Parallel()
 		require.Error(t, jsonv2.Unmarshal([]byte(`{"generation":7,"generation":8}`), new(document)))
 		require.Error(t, jsonv2.Unmarshal([]byte("{\"locks\":{\"lid\xff.step\":{}}}"), new(document)))
+	})
+
+	t.Run("json/v2 ignores a key in another letter case unless unknown ones are rejected", func(t *testing.T) {
+		t.Parallel()
+		var doc document
+		require.NoError(t, jsonv2.Unmarshal([]byte(`{"Generation":8}`), &doc))
+		require.Zero(t, doc.Generation)
 		require.Error(t, jsonv2.Unmarshal([]byte(`{"Generation":8}`), new(document), jsonv2.RejectUnknownMembers(true)))
 		require.NoError(t, jsonv2.Unmarshal([]byte(locksOfAlice), new(document), jsonv2.RejectUnknownMembers(true)))
 	})
