@@ -222,7 +222,8 @@ func interrupt(t *testing.T, worker string, failed lab.Lesson, judge func(file s
 	dir := t.TempDir()
 	alice := lab.Start(t, worker+" endlessly", longWay(dir), "1")
 	bob := lab.Start(t, worker+" one", dir, "2")
-	next := 0
+	next, told := 0, 0 // told counts the files of which Alice has told, in their order
+	var hers outcome
 	for range interruptions {
 		// Without this she would always be met where she has just told of a file, on a machine that has no processor left.
 		time.Sleep(rand.N(time.Millisecond))
@@ -234,12 +235,16 @@ func interrupt(t *testing.T, worker string, failed lab.Lesson, judge func(file s
 		bob.Settle()
 		alice.Resume()
 		bob.Reached("opened", failed)
-		var hers, his outcome
+		var his outcome
 		bob.Result(&his)
 		bob.Continue()
-		for hers.File != fileName(next) {
+		for ; told <= next; told++ {
 			alice.Result(&hers, failed)
 		}
+		vanished := says(failed, "A file that Alice had created vanished when Bob was told that it exists")
+		vanished.Expected, vanished.Found = "what Alice has created stays", fileName(next)+" is gone"
+		vanished.Means = "whoever comes too late destroys the work of whoever was first"
+		lab.Require(t, hers.File == fileName(next), vanished)
 		judge(filepath.Join(dir, fileName(next)), hers.Created, his.Created)
 	}
 }
