@@ -3,9 +3,11 @@ package close_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	close "example/turnstile/exercises/02_close"
@@ -55,6 +57,19 @@ func TestWriteLinesWritesEveryLine(t *testing.T) {
 	}
 	lab.RequireNoError(t, close.WriteLines(path, []string{"gear.step bob"}), lesson)
 	lab.RequireFile(t, path, "gear.step bob\n", lesson)
+
+	lesson.Says = "WriteLines did not make an empty report of no lines"
+	lesson.Did = "WriteLines wrote no lines at all to report.txt"
+	lesson.Means = "a day on which no part came back has a report with something in it"
+	lab.RequireNoError(t, close.WriteLines(path, nil), lesson)
+	lab.RequireFile(t, path, "", lesson)
+
+	lesson.Says = "WriteLines did not create the missing report"
+	lesson.Did = "there was no report.txt; WriteLines wrote one line"
+	lesson.Means = "the first report in a new folder is lost"
+	missing := lab.Path(t, "report.txt")
+	lab.RequireNoError(t, close.WriteLines(missing, []string{"gear.step bob"}), lesson)
+	lab.RequireFile(t, missing, "gear.step bob\n", lesson)
 }
 
 // The sequence of paths is the test's: when CountLines asks for the next path, the test stands between two files.
@@ -127,6 +142,36 @@ func TestCountLinesClosesAFileThatItCannotRead(t *testing.T) {
 		Means: "half a sum looks like a sum: whoever prints it first and looks at the error later misleads the shop",
 		Read:  `lessons/02_close, "Your turn"`,
 	})
+	requireEndAtFirstFailure(t)
+}
+
+// requireEndAtFirstFailure demands that a file which cannot be opened ends the count.
+func requireEndAtFirstFailure(t *testing.T) {
+	t.Helper()
+	good, missing := lab.WriteFile(t, "gear.txt", "1\n2\n"), lab.Path(t, "bracket.txt")
+	var asked []string
+	total, err := close.CountLines(func(yield func(string) bool) {
+		for _, path := range []string{good, missing, good} {
+			asked = append(asked, filepath.Base(path))
+			if !yield(path) {
+				return
+			}
+		}
+	})
+	lesson := lab.Lesson{
+		Says:  "CountLines passed over a file that is not there",
+		Did:   "CountLines was given gear.txt, then bracket.txt, which does not exist, then gear.txt once more",
+		Means: "a list that was moved or lost is not missed, and the sum is too small",
+		Read:  `lessons/02_close, "The way out"`,
+	}
+	lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson)
+	lesson.Says = "CountLines returned half a sum beside its error"
+	lesson.Means = "half a sum looks like a sum: whoever prints it first and looks at the error later misleads the shop"
+	lab.RequireEqual(t, 0, total, lesson)
+	lesson.Says = "CountLines went on after a file that it could not open"
+	lesson.Means = "a thousand files are read for a sum that is not returned"
+	lesson.Expected, lesson.Found = "two paths are asked for", fmt.Sprintf("%d paths were asked for: %s", len(asked), strings.Join(asked, ", "))
+	lab.Require(t, len(asked) == 2, lesson)
 }
 
 type unreadable struct {

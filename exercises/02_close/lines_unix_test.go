@@ -19,7 +19,7 @@ import (
 // The content fits into any usual buffer, so that nothing reaches the system before the buffer is emptied.
 func TestWriteLinesReportsAFullDisk(t *testing.T) {
 	t.Parallel()
-	path := lab.Path(t, "report.txt")
+	path := lab.WriteFile(t, "report.txt", "")
 	err := lab.Run(t, "write lines under a size limit", path)
 	lab.RequireError(t, err, lab.Lesson{
 		Says:  "WriteLines returned nil although the disk took nothing",

@@ -141,9 +141,24 @@ func TestReadRecordRefusesAHalfRecord(t *testing.T) {
 			if err == nil {
 				c.lesson.Found = fmt.Sprintf("no error, and %d bytes: %s", len(got), lab.Show(got))
 			}
+			if c.want == io.ErrUnexpectedEOF && errors.Is(err, io.EOF) {
+				c.lesson.Means = "damage is taken for the clean end of the table, and nobody looks for the rest"
+				c.lesson.Expected, c.lesson.Found = "an error that matches io.ErrUnexpectedEOF and does not match io.EOF", err.Error()
+				lab.Fail(t, c.lesson)
+			}
 			lab.RequireErrorIs(t, err, c.want, c.lesson)
+			requireNothing(t, "ReadRecord", got, c.lesson)
 		})
 	}
+}
+
+// requireNothing demands that a call which returned an error returned no bytes beside it.
+func requireNothing(t *testing.T, call string, got []byte, lesson lab.Lesson) {
+	t.Helper()
+	lesson.Says = call + " returned bytes beside its error"
+	lesson.Means = "whoever looks at the bytes first takes half of something for the whole"
+	lesson.Expected, lesson.Found = "no bytes", lab.Show(got)
+	lab.Require(t, len(got) == 0, lesson)
 }
 
 func TestReadHeaderTakesTheWholeHeader(t *testing.T) {
@@ -195,8 +210,9 @@ func TestReadHeaderTakesTheWholeHeader(t *testing.T) {
 		lesson.Says = "ReadHeader took a part that broke off for a whole one"
 		lesson.Did = "the connection ended after 7 of 16 bytes"
 		lesson.Means = "a broken upload is stored as if it were the part"
-		_, err := seektruncate.ReadHeader(strings.NewReader(header[:7]))
+		got, err := seektruncate.ReadHeader(strings.NewReader(header[:7]))
 		lab.RequireErrorIs(t, err, io.ErrUnexpectedEOF, lesson)
+		requireNothing(t, "ReadHeader", got, lesson)
 		lesson.Says = "ReadHeader did not say that nothing came"
 		lesson.Did = "the connection ended before the first byte"
 		lesson.Means = "an empty upload looks like a damaged one"
