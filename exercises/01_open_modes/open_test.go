@@ -82,7 +82,12 @@ func TestOpenForAppendKeepsWhatOthersWrite(t *testing.T) {
 		line string
 	}{{bob, "bob gear.step\n"}, {alice, "alice bracket.step\n"}, {bob, "bob clamp.step\n"}} {
 		_, err := entry.log.WriteString(entry.line)
-		lab.RequireNoError(t, err, says(lesson, "OpenForAppend opened a file that cannot be written"))
+		lab.RequireNoError(t, err, lab.Lesson{
+			Says:  "OpenForAppend opened a file that cannot be written",
+			Did:   lesson.Did,
+			Means: "no line reaches the history: the program learns at its first check-out that it may only read",
+			Read:  `lessons/01_open_modes, "The flags"`,
+		})
 	}
 
 	lab.RequireFile(t, path, "alice axle.step\nbob gear.step\nalice bracket.step\nbob clamp.step\n",
@@ -203,7 +208,12 @@ func TestANewFileCanBeOpenedAgain(t *testing.T) {
 			worker := lab.Launch(t, lab.Options{Unprivileged: true}, "create and open again", name, path)
 			worker.Reached("created", says(lesson, name+" did not create a missing file"))
 			worker.Continue()
-			worker.Reached("written", says(lesson, name+" created a file that it does not let write"))
+			worker.Reached("written", lab.Lesson{
+				Says:  name + " created a file that it does not let write",
+				Did:   name + " was called in an empty folder, and a line was written",
+				Means: "the file is there and stays empty",
+				Read:  `lessons/01_open_modes, "The flags"`,
+			})
 			worker.Continue()
 			lab.RequireNoError(t, worker.Wait(), says(lesson, name+" created a file that its owner cannot open again"))
 		})
