@@ -64,15 +64,26 @@ func TestOpenForUpdateReadsAndWritesInPlace(t *testing.T) {
 }
 
 func TestOpenForAppendKeepsWhatOthersWrite(t *testing.T) {
-	path := lab.WriteFile(t, "history.log", "alice axle.step\n")
-	lesson := lab.Lesson{
-		Did:   "history.log held one line; Alice and Bob both had it open; Bob wrote a line, Alice wrote one, Bob wrote another",
-		Means: "somebody's check-out is missing from the history, though each write returned no error",
-		Read:  `lessons/01_open_modes, "Who looks for the end"`,
-	}
+	t.Run("in a file that is there", func(t *testing.T) {
+		requireAppends(t, lab.WriteFile(t, "history.log", "alice axle.step\n"), "alice axle.step\n", lab.Lesson{
+			Did:   "history.log held one line; Alice and Bob both had it open; Bob wrote a line, Alice wrote one, Bob wrote another",
+			Means: "somebody's check-out is missing from the history, though each write returned no error",
+			Read:  `lessons/01_open_modes, "Who looks for the end"`,
+		})
+	})
+	t.Run("in a new file", func(t *testing.T) {
+		requireAppends(t, lab.Path(t, "history.log"), "", lab.Lesson{
+			Did:   "there was no history.log; Alice opened it, then Bob; Bob wrote a line, Alice wrote one, Bob wrote another",
+			Means: "on its first day the history loses check-outs, though each write returned no error",
+			Read:  `lessons/01_open_modes, "Who looks for the end"`,
+		})
+	})
+}
 
+func requireAppends(t *testing.T, path, held string, lesson lab.Lesson) {
+	t.Helper()
 	alice, err := openmodes.OpenForAppend(path)
-	lab.RequireNoError(t, err, says(lesson, "OpenForAppend did not open a file that is there"))
+	lab.RequireNoError(t, err, says(lesson, "OpenForAppend did not open the file"))
 	defer closeFile(t, alice)
 	bob, err := openmodes.OpenForAppend(path)
 	lab.RequireNoError(t, err, says(lesson, "OpenForAppend did not open a file that somebody else has open"))
@@ -89,8 +100,7 @@ func TestOpenForAppendKeepsWhatOthersWrite(t *testing.T) {
 			Read:  `lessons/01_open_modes, "The flags"`,
 		})
 	}
-
-	lab.RequireFile(t, path, "alice axle.step\nbob gear.step\nalice bracket.step\nbob clamp.step\n",
+	lab.RequireFile(t, path, held+"bob gear.step\nalice bracket.step\nbob clamp.step\n",
 		says(lesson, "OpenForAppend let lines be overwritten"))
 }
 
