@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -169,6 +170,59 @@ func TestAcquireLeavesWhatItDoesNotKnow(t *testing.T) {
 		lab.RequireNoError(t, os.WriteFile(filepath.Join(path, "notes.txt"), []byte("mine"), 0o600), lab.Lesson{Says: "the test could not write its own file"})
 		requireUntouched(t, path, "a folder with a file notes.txt in it")
 	})
+	for _, content := range []string{"", "{", "{}", "null"} {
+		t.Run("a lock whose files hold "+fmt.Sprintf("%q", content), func(t *testing.T) {
+			t.Parallel()
+			requireDamageSeen(t, content)
+		})
+	}
+	t.Run("a folder that is missing", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "missing", "locks.json.lock")
+		l := lab.Lesson{Did: "the folder of the lock's path does not exist; Acquire was called", Read: madeAside}
+		_, err := acquire(t, path, lockfiles.Options{}, l)
+		l.Means = "the program works without a lock"
+		lab.RequireError(t, err, says(l, "Acquire gave a lock in a folder that does not exist"))
+		l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
+		l.Means = "the program waits for an owner who does not exist"
+		lab.Require(t, !errors.Is(err, lockfiles.ErrLocked), says(l, "Acquire says that somebody has the lock, where its folder does not exist"))
+	})
+}
+
+// requireDamageSeen puts content into every file of a lock whose owner is dead. An answer whose files' contents mean nothing may
+// still break the lock, if it has asked about the right owner.
+func requireDamageSeen(t *testing.T, content string) {
+	t.Helper()
+	path, gone := stale(t)
+	l := lab.Lesson{
+		Did:   fmt.Sprintf("a lock's owner was killed, and each file of the lock was made to hold %q; Acquire was called, with an Alive that calls everybody dead", content),
+		Means: "a lock that was damaged is taken from an owner whom nobody has judged",
+		Read:  madeAside,
+	}
+	err := filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		return os.WriteFile(name, []byte(content), 0o600)
+	})
+	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not damage a lock"})
+	before := standing(t, path)
+
+	var asked atomic.Bool // about the owner that was killed
+	_, err = acquire(t, path, lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
+		if owner.PID == gone {
+			asked.Store(true)
+		}
+		return false
+	}}, l)
+	if err == nil && asked.Load() {
+		return
+	}
+	lab.RequireError(t, err, says(l, "Acquire took a lock whose owner it could not read"))
+	lab.RequireEqual(t, before, standing(t, path), says(l, "Acquire changed a lock whose owner it could not read"))
+	l.Expected, l.Found = "an error that matches ErrUnknown (or ErrLocked)", err.Error()
+	l.Means = "the program cannot tell a lock that a person has to look at from a fault of the system"
+	lab.Require(t, errors.Is(err, lockfiles.ErrUnknown) || errors.Is(err, lockfiles.ErrLocked), says(l, "Acquire did not say that the lock is damaged"))
 }
 
 func requireUntouched(t *testing.T, path, what string) {
