@@ -8,14 +8,14 @@ help:
 	@echo "make windows  run the Windows build, under Wine unless this is Windows"
 
 test:
-	go test -timeout=30m ./lessons/... ./solutions/... ./exercises ./exercises/guide/... ./exercises/workbook/...
-	go -C docs test -count=1 ./...
+	go test -timeout=30m ./lessons/... ./solutions/... ./exercises ./internal/...
+	go -C docs/tools test -count=1 ./...
 
 check:
-	go -C docs run ./check
+	go -C docs/tools run ./check
 
 next:
 	@go run ./exercises
 
 windows:
-	go -C docs run ./windows
+	go -C docs/tools run ./windows

@@ -7,7 +7,7 @@ package main
 import (
 	"os"
 
-	"example/turnstile/exercises/guide"
+	"example/turnstile/internal/guide"
 )
 
 func main() { os.Exit(guide.Main()) }

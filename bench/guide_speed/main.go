@@ -26,7 +26,8 @@ import (
 	"strings"
 	"time"
 
-	"example/turnstile/exercises/workbook"
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
 )
 
 // mostTimes is how much more than the bare command the guide may cost.
@@ -52,7 +53,7 @@ func main() {
 
 // measureAll measures the exercises named, the first if none is, and reports whether the guide was too slow for any.
 func measureAll(ctx context.Context, runs int, names []string) (slow bool, err error) {
-	original, err := workbook.Open(".")
+	original, err := curriculum.Open(".")
 	if err != nil {
 		return false, err
 	}
@@ -64,7 +65,7 @@ func measureAll(ctx context.Context, runs int, names []string) (slow bool, err e
 	if err := copyWorkbook(original.Root, temp); err != nil {
 		return false, fmt.Errorf("copy the workbook: %w", err)
 	}
-	book, err := workbook.Open(temp)
+	book, err := curriculum.Open(temp)
 	if err != nil {
 		return false, err
 	}
@@ -96,7 +97,7 @@ type measurement struct {
 	tests             time.Duration // the tests' own part, as go test tells it
 }
 
-func (m measurement) print(e *workbook.Exercise, edit bool) (slow bool) {
+func (m measurement) print(e *curriculum.Exercise, edit bool) (slow bool) {
 	code := "unchanged"
 	times := m.guide.Seconds() / m.bare.Seconds()
 	slow = times > mostTimes
@@ -113,7 +114,7 @@ func (m measurement) print(e *workbook.Exercise, edit bool) (slow bool) {
 	return slow
 }
 
-func measure(ctx context.Context, book *workbook.Book, e *workbook.Exercise, runs int, edit bool) (measurement, error) {
+func measure(ctx context.Context, book *curriculum.Book, e *curriculum.Exercise, runs int, edit bool) (measurement, error) {
 	bareCommand := []string{"test", "-count=1", "./exercises/" + e.ID}
 	guideCommand := []string{"run", "./exercises", "check", e.ID}
 	var bare, guide, bareCPU, guideCPU, tests []time.Duration
@@ -187,8 +188,8 @@ func testTime(output string) time.Duration {
 }
 
 // change appends a comment to the first answer file, so that it must be compiled anew.
-func change(e *workbook.Exercise, comment string) error {
-	answer, err := e.Learner()
+func change(e *curriculum.Exercise, comment string) error {
+	answer, err := answer.Learner(e)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	openmodes "example/turnstile/exercises/01_open_modes"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestMain(m *testing.M) {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	openmodes "example/turnstile/exercises/01_open_modes"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 const (

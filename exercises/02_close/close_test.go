@@ -11,7 +11,7 @@ import (
 	"time"
 
 	close "example/turnstile/exercises/02_close"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestMain(m *testing.M) {

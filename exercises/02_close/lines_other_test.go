@@ -5,7 +5,7 @@ package close_test
 import (
 	"errors"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // The tests that need these workers are in lines_unix_test.go.

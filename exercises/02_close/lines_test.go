@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	close "example/turnstile/exercises/02_close"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestWriteLinesWritesEveryLine(t *testing.T) {

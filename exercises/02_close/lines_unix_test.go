@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	close "example/turnstile/exercises/02_close"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // Windows has no such limits for a process (see lab.LimitFileSize and lab.LimitHandles), hence the build tag.

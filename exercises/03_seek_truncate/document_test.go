@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"example/turnstile/exercises/03_seek_truncate"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestRewriteLeavesExactlyTheNewDocument(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"example/turnstile/exercises/03_seek_truncate"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestAppendLineAddsWholeLines(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"testing/iotest"
 
 	"example/turnstile/exercises/03_seek_truncate"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 const readers = 4

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"example/turnstile/exercises/04_json_files"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func sorted(names []string) []string {

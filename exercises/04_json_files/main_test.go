@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"example/turnstile/exercises/04_json_files"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // locks is a document as a program or a person may have written it, before any test began.

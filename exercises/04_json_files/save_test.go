@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"example/turnstile/exercises/04_json_files"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestSaveWritesWhatLoadReads(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"example/turnstile/exercises/05_lost_update"
-	"example/turnstile/lessons/lab"
-	"example/turnstile/lessons/lab/process"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
 // A told is what an Update returned, and how often it called change.

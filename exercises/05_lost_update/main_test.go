@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"example/turnstile/exercises/05_lost_update"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // slowness makes the crowds smaller where opening and locking a file takes many times as long.

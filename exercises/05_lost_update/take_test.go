@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"example/turnstile/exercises/05_lost_update"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // changes opens the list, PATH, and takes ("+part") and returns ("-part") parts, WHO and changes. It stands at "ready" before each,

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"example/turnstile/exercises/06_atomic_replace"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestMain(m *testing.M) {

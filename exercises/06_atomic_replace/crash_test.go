@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"example/turnstile/exercises/06_atomic_replace"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 const whatACrashLeaves = `lessons/06_atomic_replace, "What a crash leaves"`

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 const theSteps = `lessons/06_atomic_replace, "The steps"`

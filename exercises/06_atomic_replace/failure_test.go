@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"example/turnstile/exercises/06_atomic_replace"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 const whenAStepFails = `lessons/06_atomic_replace, "When a step fails"`

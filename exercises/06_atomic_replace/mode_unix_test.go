@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"example/turnstile/exercises/06_atomic_replace"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func init() {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"example/turnstile/exercises/06_atomic_replace"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 const leftovers = `lessons/06_atomic_replace, "Leftovers"`

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // crowd acquires the lock in FOLDER until it has had it TURNS times. Each second time it does not release it, and says in a file

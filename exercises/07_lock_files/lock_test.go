@@ -11,7 +11,7 @@ import (
 	"time"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestTwoBreakersOfOneLock(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestMain(m *testing.M) { lab.Main(m, workers) }

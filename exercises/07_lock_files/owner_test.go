@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // judge calls Alive for the owner that it is sent.

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // Here a process that calls Acquire or Release is stopped, with the help of strace, after each of its system calls that take a

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )

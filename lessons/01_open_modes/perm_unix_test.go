@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )

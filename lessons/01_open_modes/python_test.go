@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"testing"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 	"github.com/stretchr/testify/require"
 )
 

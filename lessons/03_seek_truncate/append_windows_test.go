@@ -3,7 +3,7 @@ package seektruncate_test
 import (
 	"testing"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 	"github.com/stretchr/testify/require"
 )
 

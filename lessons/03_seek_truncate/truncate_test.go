@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 	"github.com/stretchr/testify/require"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // "Data Race Detector" (go.dev): it finds races "that happen at runtime", of accesses to memory. The Go Memory Model names what

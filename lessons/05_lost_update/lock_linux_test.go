@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // signal(7): a call that a signal handler interrupts fails with EINTR unless it is restarted. flock(2), EINTR.

@@ -11,7 +11,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // gofrs/flock, Lock, TryLock, TryLockContext, Unlock. Below it: flock(2) on Unix, LockFileEx on Windows.

@@ -7,7 +7,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // Microsoft, LockFileEx: an exclusive lock denies all other processes, and other handles of the same one, read and write access.

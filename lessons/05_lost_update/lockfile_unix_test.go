@@ -14,7 +14,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func init() { workers["hold, then remove"] = holdThenRemove }

@@ -13,8 +13,8 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
 
-	"example/turnstile/lessons/lab"
-	"example/turnstile/lessons/lab/process"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
 // updateInSteps adds one to the counter in the file, PATH HOW, and stands at "read" between reading and writing. It reports

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 	"github.com/stretchr/testify/require"
 )
 

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 	"github.com/stretchr/testify/require"
 )
 

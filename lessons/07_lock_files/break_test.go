@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 // The breakers below find the lock file PATH of somebody who is dead, and make one of their own: PATH OWNER. Each is right as long

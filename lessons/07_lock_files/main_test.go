@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 )
 
 func TestMain(m *testing.M) { lab.Main(m, workers) }

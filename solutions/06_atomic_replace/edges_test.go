@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"example/turnstile/lessons/lab"
+	"example/turnstile/internal/lab"
 	"example/turnstile/solutions/06_atomic_replace"
 	"github.com/stretchr/testify/require"
 )

@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	openmodes "example/turnstile/exercises/01_open_modes"
-	"example/turnstile/lessons/lab/process"
-	"example/turnstile/lessons/lab/race"
+	"example/turnstile/internal/lab/process"
+	"example/turnstile/internal/lab/race"
 )
 
 const (

@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 
 	close "example/turnstile/exercises/02_close"
-	"example/turnstile/lessons/lab/process"
-	"example/turnstile/lessons/lab/race"
+	"example/turnstile/internal/lab/process"
+	"example/turnstile/internal/lab/race"
 )
 
 const (

@@ -10,9 +10,9 @@ import (
 	"strings"
 
 	"example/turnstile/exercises/03_seek_truncate"
-	"example/turnstile/lessons/lab/process"
-	"example/turnstile/lessons/lab/race"
-	"example/turnstile/lessons/lab/wine"
+	"example/turnstile/internal/lab/process"
+	"example/turnstile/internal/lab/race"
+	"example/turnstile/internal/lab/wine"
 )
 
 const (

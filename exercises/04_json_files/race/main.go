@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"example/turnstile/exercises/04_json_files"
-	"example/turnstile/lessons/lab/process"
-	"example/turnstile/lessons/lab/race"
+	"example/turnstile/internal/lab/process"
+	"example/turnstile/internal/lab/race"
 )
 
 const (

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"example/turnstile/exercises/05_lost_update"
-	"example/turnstile/lessons/lab/process"
-	"example/turnstile/lessons/lab/race"
+	"example/turnstile/internal/lab/process"
+	"example/turnstile/internal/lab/race"
 )
 
 const (

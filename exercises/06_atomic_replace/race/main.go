@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"example/turnstile/exercises/06_atomic_replace"
-	"example/turnstile/lessons/lab/process"
-	"example/turnstile/lessons/lab/race"
+	"example/turnstile/internal/lab/process"
+	"example/turnstile/internal/lab/race"
 )
 
 func main() {

@@ -15,8 +15,8 @@ import (
 	"strings"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
-	"example/turnstile/lessons/lab/process"
-	"example/turnstile/lessons/lab/race"
+	"example/turnstile/internal/lab/process"
+	"example/turnstile/internal/lab/race"
 )
 
 const crashes = 5

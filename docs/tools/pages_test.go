@@ -1,0 +1,167 @@
+// Package docs_test holds the texts of the workbook to docs/contributing.md. The checks themselves, and their tests, are in
+// textcheck.
+package docs_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/docs/tools/textcheck"
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+)
+
+// TestPages checks every lesson page by itself.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	book := openBook(t)
+	for _, lesson := range lessons(t, book) {
+		t.Run(lesson, func(t *testing.T) {
+			t.Parallel()
+			page, err := textcheck.Load(book.Root, textcheck.PagePath(lesson))
+			require.NoError(t, err)
+			report(t, "template", textcheck.Template(page))
+			report(t, "code blocks", textcheck.Fences(page))
+			report(t, "commands", textcheck.Commands(page))
+
+			code, err := textcheck.LessonCode(book.Root, lesson, shipped(book))
+			require.NoError(t, err)
+			report(t, "Go blocks", textcheck.GoBlocks(page, code))
+
+			facts, err := textcheck.Facts(book.Root, lesson)
+			require.NoError(t, err)
+			report(t, "output blocks", textcheck.Outputs(page, facts))
+			proofs, err := textcheck.Proofs(page, lesson, func(other string) ([]*textcheck.Fact, error) {
+				return textcheck.Facts(book.Root, other)
+			})
+			require.NoError(t, err)
+			report(t, "proofs", proofs)
+
+			references, err := textcheck.References(book.Root, lesson)
+			require.NoError(t, err)
+			report(t, "references in messages", references)
+		})
+	}
+}
+
+// TestLinks checks the links of every Markdown file.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	book := openBook(t)
+	files := markdownFiles(t, book.Root)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		page, err := textcheck.Load(book.Root, file)
+		require.NoError(t, err)
+		report(t, "links", textcheck.Links(book.Root, page))
+		report(t, "line ends", textcheck.LineEnds(page.Path, page.Source))
+	}
+}
+
+// TestCurriculum checks the folders, and the README's tables against them.
+func TestCurriculum(t *testing.T) {
+	t.Parallel()
+	book := openBook(t)
+	for _, problem := range book.Problems {
+		t.Error(problem)
+	}
+	problems, err := textcheck.Curriculum(book.Root)
+	require.NoError(t, err)
+	report(t, "curriculum", problems)
+}
+
+// TestConsoleBlocks runs what the lesson pages show in console blocks. One page after another, since several race demos at
+// once would disturb each other's timing.
+func TestConsoleBlocks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: running the commands of all pages takes some seconds each")
+	}
+	book := openBook(t)
+	var exercises []string
+	for _, exercise := range book.Exercises {
+		exercises = append(exercises, exercise.ID)
+	}
+	fresh := sync.OnceValues(func() (*textcheck.FreshCopy, error) {
+		return textcheck.Copy(book.Root, t.TempDir(), exercises, shipped(book))
+	})
+	pages := []string{"README.md"}
+	for _, lesson := range lessons(t, book) {
+		pages = append(pages, textcheck.PagePath(lesson))
+	}
+	for _, name := range pages {
+		t.Run(name, func(t *testing.T) {
+			page, err := textcheck.Load(book.Root, name)
+			require.NoError(t, err)
+			workshop, err := fresh()
+			require.NoError(t, err)
+			require.NoError(t, workshop.Reset())
+			report(t, "console blocks", textcheck.Console(t.Context(), page, workshop.Run))
+		})
+	}
+}
+
+func openBook(t *testing.T) *curriculum.Book {
+	t.Helper()
+	book, err := curriculum.Open(".")
+	require.NoError(t, err)
+	return book
+}
+
+func lessons(t *testing.T, book *curriculum.Book) []string {
+	t.Helper()
+	names, err := textcheck.Lessons(book.Root)
+	require.NoError(t, err)
+	return names
+}
+
+func shipped(book *curriculum.Book) textcheck.Source {
+	return func(exercise string) (map[string][]byte, error) {
+		found, err := book.Find(exercise)
+		if err != nil {
+			return nil, err
+		}
+		return answer.AsShipped(found)
+	}
+}
+
+func report(t *testing.T, check string, problems []textcheck.Problem) {
+	t.Helper()
+	textcheck.Sort(problems)
+	for _, problem := range problems {
+		t.Errorf("%s: %s", check, problem)
+	}
+}
+
+// markdownFiles lists the Markdown files of the workbook, relative to its root: those that git knows or would add, or all
+// where there is no git.
+func markdownFiles(t *testing.T, root string) []string {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "*.md")
+	list.Dir = root
+	var files []string
+	if output, err := list.Output(); err == nil {
+		for name := range strings.SplitSeq(strings.TrimSuffix(string(output), "\x00"), "\x00") {
+			if _, err := os.Stat(filepath.Join(root, name)); err == nil { // not one that is deleted and still known
+				files = append(files, name)
+			}
+		}
+		return files
+	}
+	require.NoError(t, filepath.WalkDir(root, func(name string, entry os.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && name != root {
+			return filepath.SkipDir
+		}
+		if err == nil && filepath.Ext(name) == ".md" {
+			relative, _ := filepath.Rel(root, name) // below root by construction
+			files = append(files, filepath.ToSlash(relative))
+		}
+		return err
+	}))
+	return files
+}

@@ -1,0 +1,46 @@
+// Command powercut shows what a power cut leaves of a file that was just saved, on real file systems.
+//
+//	sudo go -C docs/tools run ./powercut                  every file system whose mkfs is installed
+//	sudo go -C docs/tools run ./powercut -systems xfs     only these (ext4, ext4-noauto, xfs, btrfs)
+//
+// It makes a small disk in a file for each way to save and each file system, mounts it, saves a document there, and copies the
+// disk while it is mounted: at once, and some seconds later. The copies hold what had reached the disk at those moments. Then
+// it mounts the copies, as a machine does after the power is back, and looks at the document.
+//
+// Each way is tried several times (-times), since what has reached the disk at a moment is a matter of luck for the careless ones.
+//
+// What it leaves out: a disk that has taken a write and loses it from its own cache, or does not keep the order. A real power
+// cut can be worse than this table, not better.
+//
+// Last it saves to a disk that runs full behind the file system's back, and shows what fsync says the first time, the second
+// time and the third, and what is there when the system has forgotten the pages and has to read the disk.
+//
+// It needs Linux, root, and loop devices. The mounts live in a mount namespace of their own, and a loop device goes with its
+// mount: nothing is left in the system, even if the program is killed. Its files are in a temporary folder (-dir).
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	systems := flag.String("systems", "ext4,ext4-noauto,xfs,btrfs", "file systems to try, comma-separated")
+	dir := flag.String("dir", "", "folder for the disks, about 150 MB in all (the system's folder for temporary files)")
+	times := flag.Int("times", 3, "how often to try each way; a cell of the table shows all that came out")
+	flag.Parse()
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if err := run(ctx, *systems, *dir, max(*times, 1)); err != nil {
+		fmt.Fprintln(os.Stderr, "powercut:", err)
+		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
+			os.Exit(3)
+		}
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,204 @@
+package curriculum
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ErrNoWorkbook is matched by the error of Open when no folder above holds the workbook's go.mod.
+var ErrNoWorkbook = errors.New("this is not inside the workbook")
+
+// trees are the three folders that hold one folder per lesson each.
+var trees = []string{"lessons", "exercises", "solutions"}
+
+var idForm = regexp.MustCompile(`^([0-9]{2})_([a-z0-9]+(?:_[a-z0-9]+)*)$`)
+
+// Open finds the workbook that contains dir (it walks up to the go.mod of module example/turnstile) and reads its folders.
+//
+// Outside a workbook the error matches ErrNoWorkbook. What is wrong with a single lesson is no error: see Book.Problems.
+// Links in the path are resolved, so that a folder has one name in every message.
+func Open(dir string) (*Book, error) {
+	root, err := findRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	b := &Book{Root: root}
+	ids, err := b.findIDs()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		b.add(id)
+	}
+	b.group()
+	return b, nil
+}
+
+var moduleLine = regexp.MustCompile(`(?m)^module[ \t]+"?([^\s"]+)"?`)
+
+func findRoot(dir string) (string, error) {
+	start, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find the workbook from %s: %w", dir, err)
+	}
+	if resolved, err := filepath.EvalSymlinks(start); err == nil {
+		start = resolved
+	}
+	for folder := start; ; folder = filepath.Dir(folder) {
+		text, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+		switch {
+		case err == nil:
+			// docs/ and bench/ are modules of their own inside the workbook: another module's go.mod ends nothing.
+			if m := moduleLine.FindSubmatch(text); m != nil && string(m[1]) == ModulePath {
+				return folder, nil
+			}
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", fmt.Errorf("find the workbook from %s: %w; make the file readable and try again", start, err)
+		}
+		if folder == filepath.Dir(folder) {
+			return "", fmt.Errorf("find the workbook from %s: %w; change into the folder that holds its go.mod (module %s) and try again",
+				start, ErrNoWorkbook, ModulePath)
+		}
+	}
+}
+
+// findIDs returns the names of the numbered folders that hold anything, in order.
+func (b *Book) findIDs() ([]string, error) {
+	var ids []string
+	for _, tree := range trees {
+		entries, err := os.ReadDir(filepath.Join(b.Root, tree))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the workbook's folders: %w; make the folder readable and try again", err)
+		}
+		for _, entry := range entries {
+			folder := filepath.Join(b.Root, tree, entry.Name())
+			if idForm.MatchString(entry.Name()) && holdsAnything(folder) && !slices.Contains(ids, entry.Name()) {
+				ids = append(ids, entry.Name())
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// holdsAnything is false for a folder that git or an editor left empty. A folder that cannot be read counts: the
+// trouble is then reported where its files are wanted.
+func holdsAnything(folder string) bool {
+	info, err := os.Stat(folder)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return !strings.HasPrefix(entry.Name(), ".") })
+}
+
+func (b *Book) add(id string) {
+	m := idForm.FindStringSubmatch(id)
+	number, _ := strconv.Atoi(m[1]) // two digits, by idForm
+	e := &Exercise{Number: number, ID: id, Slug: m[2], Root: b.Root}
+	if n := len(b.Exercises); n > 0 && b.Exercises[n-1].Number == number {
+		b.problem("%s and %s have the same number: rename one", b.Exercises[n-1].ID, id)
+	}
+	for _, tree := range trees {
+		if !holdsAnything(filepath.Join(b.Root, tree, id)) {
+			b.problem("%s: %s/%s is missing or empty: a lesson has a folder in %s", id, tree, id, strings.Join(trees, ", "))
+		}
+	}
+	b.readHead(e)
+	b.Exercises = append(b.Exercises, e)
+}
+
+func (b *Book) problem(format string, args ...any) {
+	b.Problems = append(b.Problems, fmt.Errorf(format, args...))
+}
+
+// group puts the exercises into Parts. A part that is interrupted and taken up again is a problem: its parts would be two.
+func (b *Book) group() {
+	for _, e := range b.Exercises {
+		if n := len(b.Parts); n > 0 && b.Parts[n-1].Name == e.Part {
+			b.Parts[n-1].Exercises = append(b.Parts[n-1].Exercises, e)
+			continue
+		}
+		if e.Part != "" && slices.ContainsFunc(b.Parts, func(p Part) bool { return p.Name == e.Part }) {
+			b.problem("%s: lessons/%s/README.md says %q, but lessons of another part stand between it and the others of that part", e.ID, e.ID, e.Part)
+		}
+		b.Parts = append(b.Parts, Part{Name: e.Part, Exercises: []*Exercise{e}})
+	}
+}
+
+var (
+	titleForm    = regexp.MustCompile(`^# ([0-9]{2}) · (\S.*)$`)
+	promiseForm  = regexp.MustCompile(`^\*\*(.+?)\*\*(?:\s|$)`)
+	partForm     = regexp.MustCompile(`(?:^|\s)(Part [A-Z][a-z]+, [^.]+)\.(?:\s|$)`)
+	minutesForm  = regexp.MustCompile(`([0-9]+) minutes? to read, ([0-9]+)(?: minutes?)? to do\.`)
+	buildsOnForm = regexp.MustCompile(`Builds on (.*?)\.(?:\s|$)`)
+	lessonLink   = regexp.MustCompile(`\]\(\.\./([0-9]{2}_[a-z0-9_]+)/?\)`)
+)
+
+// readHead takes title, promise, part, minutes and what the lesson builds on from the lines of the README that stand
+// before its first section (docs/contributing.md, "A lesson page").
+func (b *Book) readHead(e *Exercise) {
+	e.Title = sentenceCase(strings.ReplaceAll(e.Slug, "_", " "))
+	text, err := os.ReadFile(filepath.Join(e.LessonFolder(), "README.md"))
+	if err != nil {
+		if holdsAnything(e.LessonFolder()) { // else add has said so
+			b.problem("%s: read the lesson's page: %w", e.ID, err)
+		}
+		return
+	}
+	title, head := splitHead(strings.ReplaceAll(string(text), "\r\n", "\n"))
+	missing := func(what, form string) {
+		b.problem("%s: the first lines of lessons/%s/README.md give no %s: write %s", e.ID, e.ID, what, form)
+	}
+	if m := titleForm.FindStringSubmatch(title); m != nil && m[1] == e.ID[:2] {
+		e.Title = strings.TrimSpace(m[2])
+	} else {
+		missing("title", "`# "+e.ID[:2]+" · Title` as the first line")
+	}
+	if m := promiseForm.FindStringSubmatch(head); m != nil {
+		e.Promise = m[1]
+		head = head[len(m[0]):]
+	} else {
+		missing("promise", "one sentence between ** and ** after the title")
+	}
+	if m := partForm.FindStringSubmatch(head); m != nil {
+		e.Part = m[1]
+	} else {
+		missing("part", "`Part One, Files.`")
+	}
+	if m := minutesForm.FindStringSubmatch(head); m != nil {
+		e.ReadMinutes, _ = strconv.Atoi(m[1])
+		e.DoMinutes, _ = strconv.Atoi(m[2])
+	} else {
+		missing("minutes", "`20 minutes to read, 25 to do.`")
+	}
+	if m := buildsOnForm.FindStringSubmatch(head); m != nil {
+		for _, link := range lessonLink.FindAllStringSubmatch(m[1], -1) {
+			e.BuildsOn = append(e.BuildsOn, link[1])
+		}
+	}
+}
+
+// splitHead returns the first line, and what follows it up to the first section, as one line.
+func splitHead(text string) (title, head string) {
+	title, rest, _ := strings.Cut(text, "\n")
+	if at := strings.Index("\n"+rest, "\n## "); at >= 0 {
+		rest = rest[:max(at-1, 0)]
+	}
+	return title, strings.Join(strings.Fields(rest), " ")
+}
+
+func sentenceCase(words string) string { return strings.ToUpper(words[:1]) + words[1:] }

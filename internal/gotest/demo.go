@@ -1,0 +1,108 @@
+package gotest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+)
+
+// A Demo is one run of an exercise's race demo.
+type Demo struct {
+	Exercise *curriculum.Exercise
+	// Answer is laid over the exercise for this run; nil runs the files as they are.
+	Answer answer.Answer
+	Args   []string
+
+	Race bool   // build with the race detector
+	GOOS string // system to build for; "" is this one
+	Exec string // program that starts the demo, with the demo's path as its first argument
+	Env  []string
+}
+
+// Command builds the demo and returns it as a command that is ready to start, in the root folder and with neither input
+// nor output connected, and a function that removes the built program, to call when the command has ended.
+// An answer that does not compile gives a *CompileError, a missing module ErrModulesMissing. The demo's own exit status
+// says 0 no race seen, 1 race seen. When ctx ends the demo is killed; its workers end with it.
+func (d Demo) Command(ctx context.Context) (command *exec.Cmd, remove func(), err error) {
+	work, err := newWorkspace(d.Exercise.Root, d.GOOS)
+	if err != nil {
+		return nil, nil, fmt.Errorf("build the race demo of %s: %w", d.Exercise.ID, err)
+	}
+	remove = func() { _ = work.remove() } // a temp folder: what is left is the system's to clear
+	program, err := d.build(ctx, work)
+	if err != nil {
+		remove()
+		return nil, nil, fmt.Errorf("build the race demo of %s: %w", d.Exercise.ID, err)
+	}
+	words := append([]string{program}, d.Args...)
+	if d.Exec != "" {
+		words = append([]string{d.Exec}, words...)
+	}
+	command = exec.CommandContext(ctx, words[0], words[1:]...)
+	command.Dir = d.Exercise.Root
+	command.Env = append(append(os.Environ(), work.tempVariables()...), d.Env...)
+	return command, remove, nil
+}
+
+// build compiles instead of `go run`, which would turn every exit status into 1.
+func (d Demo) build(ctx context.Context, work *workspace) (string, error) {
+	program := filepath.Join(work.dir, "race")
+	if work.goos == "windows" {
+		program += ".exe"
+	}
+	arguments := []string{"build", "-buildvcs=false", "-o", program}
+	if d.Race {
+		arguments = append(arguments, "-race")
+	}
+	if d.Answer != nil {
+		overlay, err := work.overlay(d.Exercise, d.Answer)
+		if err != nil {
+			return "", err
+		}
+		arguments = append(arguments, "-overlay="+overlay)
+	}
+	command := work.goCommand(ctx, append(work.tempVariables(), d.Env...), append(arguments, "./exercises/"+d.Exercise.ID+"/race")...)
+	said := &tail{}
+	command.Stdout, command.Stderr = said, said
+	if err := runGo(ctx, command); err != nil {
+		return "", err
+	}
+	if command.ProcessState.Success() {
+		return program, nil
+	}
+	return "", compileError(work.tidy(said.String()), d.Exercise.Package()+"/race")
+}
+
+func compileError(said, importPath string) error {
+	failure := &CompileError{Package: importPath}
+	for line := range strings.Lines(said) {
+		line = strings.TrimRight(line, "\r\n")
+		if rest, isPackage := strings.CutPrefix(line, "# "); isPackage {
+			failure.Package = rest
+		} else if line != "" && !strings.HasPrefix(line, "go: downloading ") {
+			failure.Lines = append(failure.Lines, tidyCompilerLine(line))
+		}
+	}
+	for _, line := range failure.Lines {
+		if noNetwork.MatchString(line) {
+			return missingModule(failure.Lines)
+		}
+	}
+	return failure
+}
+
+// A CompileError says that an answer does not compile.
+type CompileError struct {
+	Package string
+	Lines   []string // as Result.CompilerLines
+}
+
+func (e *CompileError) Error() string {
+	return fmt.Sprintf("%s does not compile: %s", e.Package, strings.Join(e.Lines, "\n"))
+}

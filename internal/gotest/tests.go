@@ -1,0 +1,246 @@
+package gotest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/lab/verdict"
+)
+
+// A Status is what a run of tests says of an answer, or of one test.
+type Status string
+
+const (
+	Passed         Status = "passed"
+	Failed         Status = "failed"
+	DoesNotCompile Status = "does not compile" // also what go vet refuses; never the status of one test
+	Skipped        Status = "skipped"          // every test was skipped, or there is none for this system
+	Broken         Status = "broken"           // a panic, a timeout, a test process that died
+)
+
+// defaultTimeout is well above the laboratory's own deadlines (15 s a step, 60 s for a worker's start): a test that
+// waits in vain is to end with its message, not with a goroutine dump.
+const defaultTimeout = 3 * time.Minute
+
+// ErrModulesMissing is matched by the error of Do and Command when a module that the workbook needs is not on this
+// machine and cannot be fetched.
+var ErrModulesMissing = errors.New("a module is missing")
+
+// Tests is one run of an exercise's tests. Only Exercise must be set.
+type Tests struct {
+	Exercise *curriculum.Exercise
+	// Answer is laid over the exercise for this run; nil runs the files as they are. No file of the workbook is touched.
+	Answer answer.Answer
+
+	Race  bool   // build with the race detector
+	Short bool   // go test -short
+	NoVet bool   // leave go vet out
+	Count int    // runs of each test; 0 is 1
+	Run   string // go test -run
+
+	// Cached lets go answer from its test cache where tests of the very same code passed before (`go help test`), for
+	// questions about many exercises at once. Else every test runs, each time. The tests then use the system's temp folder,
+	// since a new one for each run would be a new question. Count must be 0.
+	Cached bool
+
+	GOOS string // system to build for; "" is this one
+	Exec string // program that starts the test binary (go test -exec)
+
+	Env     []string      // added to the environment, "KEY=value"
+	Timeout time.Duration // for the test binary; 0 is 3 minutes
+}
+
+// Do runs the tests and returns what they say. A failing test, code that does not compile, a panic are results, no errors;
+// the error says that go itself could not do its work (not found, modules missing: ErrModulesMissing), or wraps ctx.Err().
+// When ctx ends, every process that the run started is ended too.
+//
+// GOFLAGS, GOOS, GOARCH and GOWORK of the environment have no say; what else a learner's environment holds has.
+func (t Tests) Do(ctx context.Context) (*Result, error) {
+	if t.Answer == nil {
+		if _, err := answer.Learner(t.Exercise); err != nil { // go would speak of packages
+			return nil, fmt.Errorf("run the tests: %w", err)
+		}
+	}
+	results, err := t.do(ctx, []*curriculum.Exercise{t.Exercise})
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
+// DoAll runs the tests of several exercises as they are, in one go command, and returns a result for each, in order.
+// It is quicker than one Do after the other. t.Exercise and t.Answer must be nil.
+func (t Tests) DoAll(ctx context.Context, exercises []*curriculum.Exercise) ([]*Result, error) {
+	if t.Exercise != nil || t.Answer != nil {
+		return nil, errors.New("run the tests of several exercises: an answer belongs to one exercise")
+	}
+	if len(exercises) == 0 {
+		return nil, nil
+	}
+	return t.do(ctx, exercises)
+}
+
+func (t Tests) do(ctx context.Context, exercises []*curriculum.Exercise) (results []*Result, err error) {
+	names := strings.Join(curriculum.IDs(exercises), ", ")
+	work, err := newWorkspace(exercises[0].Root, t.GOOS)
+	if err != nil {
+		return nil, fmt.Errorf("run the tests of %s: %w", names, err)
+	}
+	defer func() { err = errors.Join(err, work.remove()) }()
+
+	arguments := append([]string{"test", "-json"}, t.flags()...)
+	if t.Answer != nil {
+		overlay, err := work.overlay(exercises[0], t.Answer)
+		if err != nil {
+			return nil, fmt.Errorf("run the tests of %s: %w", names, err)
+		}
+		arguments = append(arguments, "-overlay="+overlay)
+	}
+	reader := newEventReader(exercises, work)
+	for _, e := range exercises {
+		arguments = append(arguments, "./exercises/"+e.ID)
+	}
+	env := t.Env
+	if !t.Cached {
+		env = append(work.tempVariables(), env...)
+	}
+	command := work.goCommand(ctx, env, arguments...)
+	command.Stdout = reader
+	stderr := &tail{}
+	command.Stderr = stderr
+	if err := runGo(ctx, command); err != nil {
+		return nil, fmt.Errorf("run the tests of %s: %w", names, err)
+	}
+	results, err = reader.results(work.tidy(stderr.String()))
+	if err != nil {
+		return nil, fmt.Errorf("run the tests of %s: %w", names, err)
+	}
+	return results, nil
+}
+
+func (t Tests) flags() []string {
+	timeout := t.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	flags := []string{"-timeout=" + timeout.String()}
+	if !t.Cached {
+		flags = append(flags, "-count="+strconv.Itoa(max(t.Count, 1)))
+	}
+	if t.Race {
+		flags = append(flags, "-race")
+	}
+	if t.Short {
+		flags = append(flags, "-short")
+	}
+	if t.NoVet {
+		flags = append(flags, "-vet=off")
+	}
+	if t.Run != "" {
+		flags = append(flags, "-run="+t.Run)
+	}
+	if t.Exec != "" {
+		flags = append(flags, "-exec="+quoteArgument(t.Exec))
+	}
+	return flags
+}
+
+// quoteArgument protects a path with spaces from go, which splits the value of -exec into words.
+func quoteArgument(path string) string {
+	if strings.ContainsAny(path, " \t") && !strings.ContainsAny(path, `'"`) {
+		return "'" + path + "'"
+	}
+	return path
+}
+
+// runGo runs a go command whose exit status does not matter: what it printed tells more.
+func runGo(ctx context.Context, command *exec.Cmd) error {
+	err := runTree(command)
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped: %w", ctx.Err())
+	}
+	var exit *exec.ExitError
+	switch {
+	case err == nil, errors.As(err, &exit) && exit.Exited():
+		return nil
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("%w; install Go from https://go.dev/dl/ and make sure that `go version` works in this terminal", err)
+	default:
+		return fmt.Errorf("start go: %w", err)
+	}
+}
+
+// A Result is what a run of tests says of an answer.
+type Result struct {
+	Status Status
+	// Reason is one sentence for Skipped and Broken: why nothing was run, what broke.
+	Reason string
+	// Tests are in the order in which they started, which is that of the source; subtests follow their parents. With Count,
+	// the worst run of each.
+	Tests []TestResult
+	// CompilerLines are what the compiler, or go vet, said: "exercises/03_seek_truncate/seek.go:12:5: undefined: x",
+	// paths relative to the root with forward slashes.
+	CompilerLines []string
+	// Output is everything that was printed, as a person would have seen it with go test -v.
+	Output  string
+	Elapsed time.Duration // of the test binary, as go tells it; without building
+}
+
+// Failures returns the tests that did not pass or skip, without the parents that failed only through a subtest.
+func (r *Result) Failures() []TestResult {
+	var failures []TestResult
+	for _, test := range r.Tests {
+		if test.Status != Failed && test.Status != Broken {
+			continue
+		}
+		subtestFailed := slices.ContainsFunc(r.Tests, func(other TestResult) bool {
+			return strings.HasPrefix(other.Name, test.Name+"/") && (other.Status == Failed || other.Status == Broken)
+		})
+		if !subtestFailed || test.Failure != nil || test.Status == Broken {
+			failures = append(failures, test)
+		}
+	}
+	return failures
+}
+
+// Test returns the result of the test of that name; a subtest's name may be written with spaces, as in its source.
+func (r *Result) Test(name string) (TestResult, bool) {
+	name = strings.ReplaceAll(name, " ", "_") // as package testing does
+	at := slices.IndexFunc(r.Tests, func(t TestResult) bool { return t.Name == name })
+	if at < 0 {
+		return TestResult{}, false
+	}
+	return r.Tests[at], true
+}
+
+// A TestResult is what one test or subtest says.
+type TestResult struct {
+	Name   string // "TestRewrite" or "TestRewrite/shorter"
+	Status Status // Passed, Failed, Skipped or Broken
+	// Runs is how often the test came to its end (more than once with Count), Failures how often it failed.
+	Runs, Failures int
+	// Failure is the message that the test published through the lab; nil if it published none.
+	Failure *verdict.Failure
+	// Output is what the test printed and logged, without go test's own "=== RUN" and "--- FAIL" lines.
+	Output     string
+	SkipReason string
+	Elapsed    time.Duration
+	Panicked   bool
+	TimedOut   bool
+}
+
+// Message is what the test has to tell: the text of its Failure or, where it published none, its output.
+func (t TestResult) Message() string {
+	if t.Failure != nil {
+		return t.Failure.String()
+	}
+	return strings.TrimRight(t.Output, "\n")
+}

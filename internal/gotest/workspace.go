@@ -1,0 +1,137 @@
+package gotest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+)
+
+// A workspace is the temp folder of one run: the answer that is laid over, go's own work and the tests' temp folders. It
+// is removed as a whole, so that tests that were killed leave nothing behind.
+type workspace struct {
+	root, goos string
+	dir        string
+	id         string // of the exercise that an answer is laid over
+}
+
+func newWorkspace(root, goos string) (*workspace, error) {
+	if goos == "" {
+		goos = runtime.GOOS
+	}
+	dir, err := os.MkdirTemp("", "turnstile-run-")
+	if err != nil {
+		return nil, fmt.Errorf("make a temp folder: %w; point TMPDIR (Windows: TMP) at a folder that can be written", err)
+	}
+	// On macOS the temp folder is behind a link; go prints the resolved path, and tidy must know it.
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
+	}
+	w := &workspace{root: root, goos: goos, dir: dir}
+	// A test that runs as root starts workers as another user, who must come in as into any temp folder.
+	err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "answer"), 0o755), os.Mkdir(w.temp(), 0o755), os.Chmod(w.temp(), 0o755))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make a temp folder: %w", err), w.remove())
+	}
+	return w, nil
+}
+
+// remove tries more than once: on Windows a test binary that was just ended is still busy for a moment, and a worker
+// that outlived its test by milliseconds may be writing.
+func (w *workspace) remove() error {
+	var err error
+	for attempt := range 5 {
+		if err = os.RemoveAll(w.dir); err == nil {
+			return nil
+		}
+		time.Sleep(time.Duration(attempt+1) * 50 * time.Millisecond)
+	}
+	return fmt.Errorf("remove the temp folder of this run: %w; nothing needs it any more, so remove it yourself", err)
+}
+
+// overlay writes the answer's files and the map that go's -overlay takes, and returns the map's path. The exercise's
+// other answer files are hidden (`go help build`, -overlay: a file that is mapped to "" is treated as if it did not exist).
+func (w *workspace) overlay(e *curriculum.Exercise, a answer.Answer) (string, error) {
+	w.id = e.ID
+	replace := map[string]string{}
+	names, err := answer.Files(e.Folder())
+	if err != nil {
+		return "", fmt.Errorf("lay an answer over %s: %w", e.ID, err)
+	}
+	for _, name := range names {
+		replace[filepath.Join(e.Folder(), name)] = ""
+	}
+	for name, text := range a {
+		if !answer.IsFile(name) {
+			return "", fmt.Errorf("lay an answer over %s: %q is not the name of an answer file", e.ID, name)
+		}
+		path := filepath.Join(w.dir, "answer", name)
+		if err := os.WriteFile(path, answer.LF(text), 0o666); err != nil {
+			return "", fmt.Errorf("lay an answer over %s: %w", e.ID, err)
+		}
+		replace[filepath.Join(e.Folder(), name)] = path
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(w.dir, "overlay.json")
+	return path, os.WriteFile(path, overlay, 0o666)
+}
+
+// tidy gives the answer's files the names that they stand for, in what go prints.
+func (w *workspace) tidy(text string) string {
+	if w.id == "" {
+		return text
+	}
+	folder := filepath.Join(w.dir, "answer") + string(filepath.Separator)
+	text = strings.ReplaceAll(text, folder, "exercises/"+w.id+"/")
+	if relative, err := filepath.Rel(w.root, folder); err == nil { // go shortens paths that way
+		text = strings.ReplaceAll(text, relative+string(filepath.Separator), "exercises/"+w.id+"/")
+	}
+	return text
+}
+
+// goCommand returns a go command in the root folder, in an environment that a learner's settings cannot turn.
+func (w *workspace) goCommand(ctx context.Context, env []string, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, "go", arguments...)
+	command.Dir = w.root
+	command.Env = append(append(os.Environ(), w.environment()...), env...)
+	return command
+}
+
+func (w *workspace) environment() []string {
+	// An empty GOFLAGS would let the one of `go env -w` through, so it holds what is the default anyway.
+	flags := "-mod=readonly"
+	if _, err := os.Stat(filepath.Join(w.root, "vendor", "modules.txt")); err == nil {
+		flags = "-mod=vendor" // a class without a network may have run `go mod vendor`
+	}
+	env := []string{
+		"GOFLAGS=" + flags, "GOWORK=off", "GO111MODULE=on", "GOOS=" + w.goos, "GOARCH=" + runtime.GOARCH,
+		"PWD=" + w.root,
+	}
+	if w.goos != runtime.GOOS {
+		env = append(env, "CGO_ENABLED=0")
+	}
+	return env
+}
+
+// temp is the folder for go's own work and, with tempVariables, for what tests and demos put into temp folders.
+func (w *workspace) temp() string { return filepath.Join(w.dir, "tmp") }
+
+// tempVariables make the workspace the temp folder of go and of what it starts; t.TempDir looks at GOTMPDIR first.
+func (w *workspace) tempVariables() []string {
+	if runtime.GOOS == "windows" {
+		return []string{"GOTMPDIR=" + w.temp(), "TMP=" + w.temp(), "TEMP=" + w.temp()}
+	}
+	return []string{"GOTMPDIR=" + w.temp(), "TMPDIR=" + w.temp()}
+}

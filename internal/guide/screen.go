@@ -1,0 +1,224 @@
+package guide
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"example/turnstile/internal/gotest"
+	"example/turnstile/internal/lab/verdict"
+)
+
+// A screen is everything that the guide says of one exercise at one time.
+type screen struct {
+	title     string   // "03 · Seek and truncate"
+	before    []string // paragraphs to read before the verdict
+	after     string   // a paragraph below a success
+	result    *gotest.Result
+	reference bool // the reference was tested, not the learner's code
+	rows      []row
+}
+
+// Bounds on what is shown: of a message that a test wrote in its own words, of what the compiler said, of the names of
+// other failing tests.
+const (
+	mostLines         = 12
+	mostCompilerLines = 3
+	mostNames         = 9 // an exercise has ten tests at most
+)
+
+// String lays the screen out for the palette.
+func (p palette) screen(s screen) string {
+	var b strings.Builder
+	for _, paragraph := range s.before {
+		b.WriteString(wrap(paragraph, "", p.width) + "\n\n")
+	}
+	b.WriteString(p.headline(s) + "\n")
+	if body := p.body(s); body != "" {
+		b.WriteString("\n" + body + "\n")
+	}
+	if s.after != "" {
+		b.WriteString("\n" + wrap(s.after, "", p.width) + "\n")
+	}
+	if len(s.rows) > 0 {
+		b.WriteString("\n" + p.rows(s.rows))
+	}
+	return b.String()
+}
+
+func (p palette) headline(s screen) string {
+	name := p.bold(s.title)
+	if s.reference {
+		name += " (reference)"
+	}
+	text := progress(s.result)
+	if isDone(s.result) {
+		return p.green("✓ ") + name + ": " + p.green(text)
+	}
+	return p.red("✗ ") + name + ": " + p.red(text)
+}
+
+// progress says in a few words how far an answer is.
+func progress(r *gotest.Result) string {
+	passed, skipped, all := countTests(r)
+	switch r.Status {
+	case gotest.Passed:
+		text := fmt.Sprintf("all %d tests pass", all)
+		if all == 1 {
+			text = "the test passes"
+		}
+		if skipped > 0 {
+			text = fmt.Sprintf("%d tests pass, %d skipped", passed, skipped)
+		}
+		if skipped > 0 && passed == 1 {
+			text = fmt.Sprintf("1 test passes, %d skipped", skipped)
+		}
+		return text
+	case gotest.Skipped:
+		return "not for this system"
+	case gotest.DoesNotCompile:
+		return "does not compile yet"
+	case gotest.Broken:
+		return "the tests were stopped"
+	}
+	return fmt.Sprintf("%d of %d tests pass", passed, all-skipped)
+}
+
+// countTests counts the tests as the learner sees them in the source: subtests belong to their test.
+func countTests(r *gotest.Result) (passed, skipped, all int) {
+	for _, test := range r.Tests {
+		if strings.Contains(test.Name, "/") {
+			continue
+		}
+		all++
+		switch test.Status {
+		case gotest.Passed:
+			passed++
+		case gotest.Skipped:
+			skipped++
+		}
+	}
+	return passed, skipped, all
+}
+
+// body is the verdict itself.
+func (p palette) body(s screen) string {
+	switch s.result.Status {
+	case gotest.Failed:
+		return p.failure(s.result)
+	case gotest.DoesNotCompile:
+		return p.compilerLines(s)
+	case gotest.Broken:
+		return wrap(sentence(visible(s.result.Reason)), "", p.width)
+	case gotest.Skipped:
+		return wrap("Nothing to do here: "+sentence(visible(s.result.Reason)), "", p.width)
+	}
+	return p.skipReasons(s.result)
+}
+
+// sentence ends text with a full stop.
+func sentence(text string) string {
+	text = strings.TrimSpace(text)
+	if text == "" || strings.ContainsAny(text[len(text)-1:], ".!?") {
+		return text
+	}
+	return text + "."
+}
+
+// failure shows the first failing test in the order of the source, and names the others.
+func (p palette) failure(r *gotest.Result) string {
+	failures := r.Failures()
+	if len(failures) == 0 {
+		return wrap(sentence(visible(r.Reason)), "", p.width)
+	}
+	first := failures[0]
+	text := p.message(first) + "\n\n" + "  " + p.dim(padded("test", labelWidth)) + visible(first.Name)
+	others := otherTests(failures)
+	if len(others) == 0 {
+		return text
+	}
+	indent := strings.Repeat(" ", 2+labelWidth)
+	count := fmt.Sprintf("and %d other tests fail: ", len(others))
+	if len(others) == 1 {
+		count = "and 1 other test fails: "
+	}
+	if len(others) > mostNames {
+		others = append(others[:mostNames], "…")
+	}
+	return text + "\n" + indent + p.dim(wrap(count+visible(strings.Join(others, ", ")), indent, p.width))
+}
+
+// otherTests returns the names of the failing tests except that of the first failure.
+func otherTests(failures []gotest.TestResult) []string {
+	first, _, _ := strings.Cut(failures[0].Name, "/")
+	var names []string
+	for _, failure := range failures[1:] {
+		name, _, _ := strings.Cut(failure.Name, "/")
+		if name != first && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// message shows what a failing test says: the fields that it published, else its own words.
+func (p palette) message(test gotest.TestResult) string {
+	if test.Failure != nil {
+		return p.verdict(*test.Failure)
+	}
+	lines := strings.Split(strings.Trim(visible(test.Message()), "\n"), "\n")
+	if len(lines) > mostLines {
+		lines = append(lines[:mostLines], "…")
+	}
+	for i, line := range lines {
+		lines[i] = "  " + cut(strings.ReplaceAll(line, "\t", "    "), "  ", p.width)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// verdict lays a failure message out like verdict.Failure.String, within the width. Bytes of files are cut, not wrapped.
+func (p palette) verdict(f verdict.Failure) string {
+	indent := strings.Repeat(" ", 2+labelWidth)
+	text := p.bold(wrap(visible(f.Says), "", p.width))
+	row := func(label, value string, lay func(text, indent string, width int) string) {
+		if value = strings.TrimRight(visible(value), "\n"); value != "" {
+			text += "\n  " + p.dim(padded(label, labelWidth)) + lay(value, indent, p.width)
+		}
+	}
+	row("did", f.Did, wrap)
+	row("expected", f.Expected, cut)
+	row("found", f.Found, cut)
+	row("means", f.Means, wrap)
+	row("read", f.Read, wrap)
+	return text
+}
+
+// compilerLines shows what the compiler said first: the rest mostly follows from it.
+func (p palette) compilerLines(s screen) string {
+	lines := s.result.CompilerLines
+	more := ""
+	if len(lines) > mostCompilerLines {
+		more = fmt.Sprintf("\n  and %d more lines", len(lines)-mostCompilerLines)
+		lines = lines[:mostCompilerLines]
+	}
+	whose := "Your code"
+	if s.reference {
+		whose = "The reference"
+	}
+	text := whose + " does not compile yet:\n"
+	for _, line := range lines {
+		text += "\n  " + cut(strings.ReplaceAll(visible(line), "\t", "    "), "    ", p.width)
+	}
+	return text + p.dim(more)
+}
+
+// skipReasons says why tests were skipped in a run that passed.
+func (p palette) skipReasons(r *gotest.Result) string {
+	var lines []string
+	for _, test := range r.Tests {
+		if test.Status == gotest.Skipped && test.SkipReason != "" {
+			lines = append(lines, "  "+wrap("skipped "+visible(test.Name)+": "+visible(test.SkipReason), "    ", p.width))
+		}
+	}
+	return strings.Join(lines, "\n")
+}

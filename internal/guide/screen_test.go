@@ -1,0 +1,289 @@
+package guide
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/internal/gotest"
+	"example/turnstile/internal/lab/verdict"
+)
+
+// escapeCode is what tells a terminal to do something.
+var escapeCode = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
+
+var tail = verdict.Failure{
+	Says:     "Rewrite left the old tail behind the new document",
+	Did:      "the file held 24 bytes; Rewrite replaced them by 2",
+	Expected: "{}",
+	Found:    `{}bracket.step":"alice"}`,
+	Means:    "the file is no JSON any more: the next program that reads it fails, or reads half of an old lock",
+	Read:     `lessons/03_seek_truncate, "Why it happens"`,
+}
+
+func test(name string, status gotest.Status) gotest.TestResult {
+	return gotest.TestResult{Name: name, Status: status}
+}
+
+func TestScreen(t *testing.T) {
+	t.Parallel()
+	failing := test("TestRewrite/shorter", gotest.Failed)
+	failing.Failure = &tail
+	ownWords := test("TestAppend", gotest.Failed)
+	ownWords.Output = "    append_test.go:12: lost a line\n\tcode says \x1b[31mred\x1b[0m"
+	skipped := test("TestReserved", gotest.Skipped)
+	skipped.SkipReason = "only Windows reserves names"
+
+	for _, c := range []struct {
+		name   string
+		screen screen
+		want   string
+	}{
+		{
+			name: "the first failure in full, the others by name, then what to do",
+			screen: screen{
+				title: "03 · Seek and truncate",
+				result: &gotest.Result{Status: gotest.Failed, Tests: []gotest.TestResult{
+					test("TestRead", gotest.Passed), test("TestRewrite", gotest.Failed), failing,
+					test("TestAppend", gotest.Failed), test("TestHole", gotest.Failed), skipped,
+				}},
+				rows: []row{
+					{"edit", "exercises/03_seek_truncate/seek.go:41", ""},
+					{"read", "lessons/03_seek_truncate/README.md:57", `"Why it happens"`},
+					{"then", "go run ./exercises check 3", "when you have saved"},
+				},
+			},
+			want: `
+✗ 03 · Seek and truncate: 1 of 4 tests pass
+
+Rewrite left the old tail behind the new document
+  did       the file held 24 bytes; Rewrite replaced them by 2
+  expected  {}
+  found     {}bracket.step":"alice"}
+  means     the file is no JSON any more: the next program that reads it fails, or reads half of an
+            old lock
+  read      lessons/03_seek_truncate, "Why it happens"
+
+  test      TestRewrite/shorter
+            and 2 other tests fail: TestAppend, TestHole
+
+  edit      exercises/03_seek_truncate/seek.go:41
+  read      lessons/03_seek_truncate/README.md:57   "Why it happens"
+  then      go run ./exercises check 3              when you have saved
+`,
+		},
+		{
+			name: "a test that speaks in its own words, its control characters made visible",
+			screen: screen{
+				title:  "03 · Seek and truncate",
+				result: &gotest.Result{Status: gotest.Failed, Tests: []gotest.TestResult{ownWords}},
+			},
+			want: `
+✗ 03 · Seek and truncate: 0 of 1 tests pass
+
+      append_test.go:12: lost a line
+      code says ␛[31mred␛[0m
+
+  test      TestAppend
+`,
+		},
+		{
+			name: "a success with the next step, and what was skipped",
+			screen: screen{
+				title:  "03 · Seek and truncate",
+				after:  "You are now able to rewrite part of a file without leaving the rest behind.",
+				result: &gotest.Result{Status: gotest.Passed, Tests: []gotest.TestResult{test("TestRead", gotest.Passed), skipped}},
+				rows:   []row{{"next", "lessons/04_json_files/README.md", "04 · JSON files: 20 minutes to read, 25 to do"}},
+			},
+			want: `
+✓ 03 · Seek and truncate: 1 test passes, 1 skipped
+
+  skipped TestReserved: only Windows reserves names
+
+You are now able to rewrite part of a file without leaving the rest behind.
+
+  next      lessons/04_json_files/README.md   04 · JSON files: 20 minutes to read, 25 to do
+`,
+		},
+		{
+			name: "code that does not compile",
+			screen: screen{
+				title: "03 · Seek and truncate",
+				result: &gotest.Result{Status: gotest.DoesNotCompile, CompilerLines: []string{
+					"exercises/03_seek_truncate/seek.go:41:5: undefined: tail", "b", "c", "d", "e",
+				}},
+			},
+			want: `
+✗ 03 · Seek and truncate: does not compile yet
+
+Your code does not compile yet:
+
+  exercises/03_seek_truncate/seek.go:41:5: undefined: tail
+  b
+  c
+  and 2 more lines
+`,
+		},
+		{
+			name: "tests that were stopped",
+			screen: screen{
+				title:  "03 · Seek and truncate",
+				result: &gotest.Result{Status: gotest.Broken, Reason: "TestRewrite stopped the whole test process with panic: no"},
+			},
+			want: `
+✗ 03 · Seek and truncate: the tests were stopped
+
+TestRewrite stopped the whole test process with panic: no.
+`,
+		},
+		{
+			name: "an exercise for another system, checked on the reference",
+			screen: screen{
+				title: "10 · LockFileEx", reference: true,
+				before: []string{"A paragraph to read first."},
+				result: &gotest.Result{Status: gotest.Skipped, Reason: "LockFileEx is a call of Windows"},
+			},
+			want: `
+A paragraph to read first.
+
+✓ 10 · LockFileEx (reference): not for this system
+
+Nothing to do here: LockFileEx is a call of Windows.
+`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, strings.TrimPrefix(c.want, "\n"), palette{width: maxWidth}.screen(c.screen))
+			// Colour changes nothing but the escape codes.
+			coloured := palette{width: maxWidth, colour: true}.screen(c.screen)
+			require.Contains(t, coloured, "\x1b[")
+			require.Equal(t, strings.TrimPrefix(c.want, "\n"), escapeCode.ReplaceAllString(coloured, ""))
+			for line := range strings.Lines(palette{width: minWidth}.screen(c.screen)) {
+				words := strings.Fields(line)
+				long := len(words) <= 2 // a path or a command: nothing to break at
+				require.True(t, long || utf8.RuneCountInString(strings.TrimRight(line, "\n")) <= minWidth ||
+					strings.Contains(line, "go run"), "a line too long for a narrow terminal: %q", line)
+			}
+		})
+	}
+}
+
+func TestWrapKeepsEveryWordAndTheWidth(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("naïve words ␀⏎ and more ", 30)
+	for _, width := range []int{minWidth, 77, maxWidth} {
+		wrapped := wrap(text, "    ", width)
+		require.Equal(t, strings.Fields(text), strings.Fields(wrapped))
+		for line := range strings.Lines("    " + wrapped) {
+			require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), width)
+		}
+	}
+}
+
+func TestCutKeepsEveryCharacter(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("␀ {}  ", 60)
+	require.Equal(t, text, strings.ReplaceAll(cut(text, "  ", minWidth), "\n  ", ""))
+	require.Equal(t, "read the \n  file /a/b", cut("read the file /a/b", "  ", 14), "a path stays whole where it can")
+	require.Equal(t, "{} 3456789012\n  345", cut("{} 3456789012345", "  ", 15), "no line is left half empty for it")
+}
+
+func TestMarkdownKeepsTheLinesThatMean(t *testing.T) {
+	t.Parallel()
+	text := "# Notes\n\n**A** paragraph\nin two lines.\n\n- one\n  thing\n- two\n\n```\na\n\nb b\n```\n\nThe\nend.\n"
+	want := "# Notes\n\n  **A** paragraph in two lines.\n\n  - one thing\n  - two\n\n  ```\n  a\n\n  b b\n  ```\n\n  The end."
+	require.Equal(t, want, markdown(text, "  ", maxWidth))
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		line    string
+		verb    string
+		options options
+	}{
+		{"", "next", options{}},
+		{"list", "list", options{}},
+		{"LIST", "list", options{}},
+		{"check 3", "check", options{operands: []string{"3"}}},
+		{"-solution check 3", "check", options{operands: []string{"3"}, reference: true}},
+		{"check 3 -solution", "check", options{operands: []string{"3"}, reference: true}},
+		{"check --solution 3", "check", options{operands: []string{"3"}, reference: true}},
+		{"-solution", "next", options{reference: true}},
+		{"report --json", "report", options{json: true}},
+		{"solution 3 --yes", "solution", options{operands: []string{"3"}, yes: true}},
+		{"check 3 --help", "help", options{}},
+		{"-h", "help", options{}},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			t.Parallel()
+			v, opts, err := parse(strings.Fields(c.line))
+			require.NoError(t, err)
+			require.Equal(t, c.verb, v.name)
+			if len(opts.operands) == 0 {
+				opts.operands = nil
+			}
+			require.Equal(t, c.options, opts)
+		})
+	}
+}
+
+func TestParseNamesWhatWasNearlyMeant(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ line, says string }{
+		{"chekc 3", "Did you mean check?"},
+		{"wacth", "Did you mean watch?"},
+		{"re", "Did you mean reset or report?"},
+		{"LISST", "Did you mean list?"},
+		{"catch-up 3", "Did you mean catchup?"},
+		{"3", "Did you mean `check 3`?"},
+		{"xyzzy", "There are next, list, check, watch,"},
+		{"check 3 4", "check takes [N]"},
+		{"list 3", "list takes nothing more"},
+		{"check --force", "There is no flag --force"},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := parse(strings.Fields(c.line))
+			require.ErrorContains(t, err, c.says)
+			require.IsType(t, &usageError{}, err)
+		})
+	}
+}
+
+func TestFunctionPlace(t *testing.T) {
+	t.Parallel()
+	code := `package lock
+
+// TODO: somewhere else.
+var x int
+
+func Rewrite(f *File) error {
+	a()
+	return nil // TODO: the tail
+}
+
+func (f *File) Append() error {
+	return nil
+}
+
+func One() { /* TODO */ }
+`
+	for _, c := range []struct {
+		message string
+		line    int
+	}{
+		{"Rewrite left the old tail", 8},
+		{"your Append lost a line", 11},
+		{"f.Append lost a line that Rewrite had kept", 11},
+		{"the file is empty", 0},
+		{"", 0},
+	} {
+		require.Equal(t, c.line, functionPlace(code, c.message), c.message)
+	}
+	require.Equal(t, 3, todoLine(strings.Split(code, "\n")))
+}

@@ -1,0 +1,34 @@
+// Package lab is the laboratory that the lessons' fact tests and the exercises' tests work in: worker processes driven step
+// by step, the question "is it blocked?", files looked at byte by byte, and failure messages that teach.
+//
+// Everything is black-box: real processes, real files, no root, nothing inside the code under test. The processes
+// themselves are those of package process; this package ties them to a test: what goes wrong fails the test with a
+// Lesson, and what was started is gone when the test ends.
+package lab
+
+import (
+	"testing"
+
+	"example/turnstile/internal/lab/process"
+	"example/turnstile/internal/lab/verdict"
+)
+
+// A Worker is the inside of a worker process; see process.Worker.
+type Worker = process.Worker
+
+// Workers are the functions that worker processes run, by name.
+type Workers = process.Workers
+
+// A Lesson is what a failing check tells the learner. Expected and Found may be left empty where the check knows them.
+type Lesson = verdict.Failure
+
+// Main runs the tests of a package whose tests start worker processes. It goes into TestMain:
+//
+//	func TestMain(m *testing.M) { lab.Main(m, lab.Workers{"append": appendLine}) }
+//
+// In a process that was started as a worker it runs that worker instead and never returns. TestMain
+// need not call os.Exit: the testing package exits with what m.Run returned.
+func Main(m *testing.M, workers Workers) {
+	process.Dispatch(workers)
+	m.Run()
+}

@@ -1,0 +1,148 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"example/turnstile/internal/lab/process"
+)
+
+// Options say how a worker is started; see process.Options.
+type Options = process.Options
+
+// A Process is a worker process that belongs to a test: whatever becomes of the test, the process is gone when it ends.
+//
+// Its methods fail the test when the worker does something else than the test's story says. Give them a Lesson where the
+// code under test can be the reason; without one the message names only the worker and the step. A Process is for the
+// test's own goroutine.
+type Process struct {
+	t     testing.TB
+	inner *process.Process
+}
+
+// Start runs the worker of that name in a process of its own and returns once it has begun.
+func Start(t testing.TB, name string, args ...string) *Process {
+	t.Helper()
+	return Launch(t, Options{}, name, args...)
+}
+
+// Launch is Start with options.
+func Launch(t testing.TB, o Options, name string, args ...string) *Process {
+	t.Helper()
+	inner, err := process.Start(t.Context(), o, name, args...)
+	if err != nil {
+		Fail(t, Lesson{Says: "A worker process could not be started", Found: err.Error(), Means: "this is a matter of the machine or the test, not of your code"})
+	}
+	t.Cleanup(inner.Kill)
+	return &Process{t: t, inner: inner}
+}
+
+// Run starts a worker and waits for its end: another process that does one thing.
+func Run(t testing.TB, name string, args ...string) error {
+	t.Helper()
+	return Start(t, name, args...).Wait()
+}
+
+// PID returns the worker's process id.
+func (p *Process) PID() int { return p.inner.PID() }
+
+// Reached waits until the worker stands at the named step.
+func (p *Process) Reached(step string, lesson ...Lesson) {
+	p.t.Helper()
+	p.expect(p.inner.Reached(p.t.Context(), step), fmt.Sprintf("to reach the step %q", step), lesson)
+}
+
+// Continue lets a worker that stands at a step go on. It does not wait.
+func (p *Process) Continue() {
+	p.t.Helper()
+	p.expect(p.inner.Continue(), "to go on", nil)
+}
+
+// Send gives a value to a worker that waits in Receive.
+func (p *Process) Send(v any) {
+	p.t.Helper()
+	p.expect(p.inner.Send(v), "to take a value", nil)
+}
+
+// Result waits for the next value that the worker sends and decodes it into v.
+func (p *Process) Result(v any, lesson ...Lesson) {
+	p.t.Helper()
+	p.expect(p.inner.NextResult(p.t.Context(), v), "to report a result", lesson)
+}
+
+// Wait waits until the worker's function has returned and gives back its error: nil, an error that errors.Is still knows by the
+// sentinels of io, io/fs, context and errors.ErrUnsupported, or how the process died.
+//
+// A worker that does not come to its end fails the test.
+func (p *Process) Wait(lesson ...Lesson) error {
+	p.t.Helper()
+	err := p.inner.Wait(p.t.Context())
+	if !p.inner.Finished() {
+		p.expect(err, "to finish", lesson)
+	}
+	return err
+}
+
+// WaitBlocked waits until the kernel says that the worker waits for a file lock, where the system tells (Linux); elsewhere
+// it is StillWaiting. It fails the test if the worker does not wait, or waits in another way, such as polling.
+func (p *Process) WaitBlocked(lesson ...Lesson) {
+	p.t.Helper()
+	p.expect(p.inner.Blocked(p.t.Context()), "to wait for the lock", lesson)
+}
+
+// StillWaiting demands that the worker neither finishes nor reaches a step for a while. It is for answers that may poll.
+func (p *Process) StillWaiting(lesson ...Lesson) {
+	p.t.Helper()
+	p.expect(p.inner.StillWaiting(p.t.Context()), "to wait", lesson)
+}
+
+// Settle waits until the worker can do no more by itself (it is blocked, waits, stands at a step or has finished) and says
+// which. It judges nothing: the test goes on and looks at what the files hold in the end.
+func (p *Process) Settle() process.State {
+	p.t.Helper()
+	state, err := p.inner.Settle(p.t.Context())
+	p.expect(err, "to settle", nil)
+	return state
+}
+
+// Kill ends the worker as a crash would, and returns when it is gone.
+func (p *Process) Kill() { p.inner.Kill() }
+
+// Stop freezes the worker until Resume. On a system without that the test is skipped.
+func (p *Process) Stop() {
+	p.t.Helper()
+	err := p.inner.Stop(p.t.Context())
+	if errors.Is(err, errors.ErrUnsupported) {
+		p.t.Skip("this system cannot freeze a process from outside: ", err)
+	}
+	p.expect(err, "to stand still", nil)
+}
+
+// Resume lets a stopped worker run again.
+func (p *Process) Resume() {
+	p.t.Helper()
+	p.expect(p.inner.Resume(), "to run again", nil)
+}
+
+// expect fails the test if err is not nil, with the given lesson or one made from the expectation.
+func (p *Process) expect(err error, expectation string, lesson []Lesson) {
+	p.t.Helper()
+	if err == nil {
+		return
+	}
+	l := Lesson{
+		Says: fmt.Sprintf("The worker process %q did not do what the test expected", p.inner.Name()),
+		Did:  "a second process ran your code, step by step",
+	}
+	if len(lesson) > 0 {
+		l = lesson[0]
+	}
+	if l.Expected == "" {
+		l.Expected = "the other process " + expectation
+	}
+	if l.Found == "" {
+		l.Found = firstLines(err.Error(), 2)
+	}
+	Fail(p.t, l)
+}
