@@ -163,7 +163,7 @@ func quoteArgument(path string) string {
 
 // runGo runs a go command whose exit status does not matter: what it printed tells more.
 func runGo(ctx context.Context, command *exec.Cmd) error {
-	err := runTree(command)
+	err := RunTree(command)
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped: %w", ctx.Err())
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// runTree runs the command. When its context ends, the command alone is killed: this system has no groups of processes that
+// RunTree runs the command. When its context ends, the command alone is killed: this system has no groups of processes that
 // could be ended together. What go has started ends by its own time limit.
-func runTree(command *exec.Cmd) error {
+func RunTree(command *exec.Cmd) error {
 	command.WaitDelay = 4 * time.Second // what is left over must not hold the pipe, and with it this program
 	return command.Run()
 }

@@ -11,9 +11,9 @@ import (
 // grace is the time that a stopped run has to end by itself before it is killed.
 const grace = 2 * time.Second
 
-// runTree runs the command as a process group of its own. When its context ends, the whole group is interrupted, which
+// RunTree runs the command as a process group of its own. When its context ends, the whole group is interrupted, which
 // ends test binaries at once and lets go remove its work, and killed soon after: no worker of a test outlives the run.
-func runTree(command *exec.Cmd) error {
+func RunTree(command *exec.Cmd) error {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var kill *time.Timer
 	command.Cancel = func() error {

@@ -12,9 +12,9 @@ import (
 // grace is the time that output may still come after the run was stopped.
 const grace = 2 * time.Second
 
-// runTree runs the command inside a job object. When its context ends, or this program does, Windows ends every process
+// RunTree runs the command inside a job object. When its context ends, or this program does, Windows ends every process
 // of the job: no worker of a test outlives the run.
-func runTree(command *exec.Cmd) error {
+func RunTree(command *exec.Cmd) error {
 	job, err := newJob()
 	if err != nil {
 		return fmt.Errorf("make a job object: %w", err)

@@ -105,24 +105,12 @@ func (w *workspace) tidy(text string) string {
 func (w *workspace) goCommand(ctx context.Context, env []string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = w.root
-	command.Env = append(append(os.Environ(), w.environment()...), env...)
-	return command
-}
-
-func (w *workspace) environment() []string {
-	// An empty GOFLAGS would let the one of `go env -w` through, so it holds what is the default anyway.
-	flags := "-mod=readonly"
-	if _, err := os.Stat(filepath.Join(w.root, "vendor", "modules.txt")); err == nil {
-		flags = "-mod=vendor" // a class without a network may have run `go mod vendor`
-	}
-	env := []string{
-		"GOFLAGS=" + flags, "GOWORK=off", "GO111MODULE=on", "GOOS=" + w.goos, "GOARCH=" + runtime.GOARCH,
-		"PWD=" + w.root,
-	}
+	target := []string{"GOOS=" + w.goos}
 	if w.goos != runtime.GOOS {
-		env = append(env, "CGO_ENABLED=0")
+		target = append(target, "CGO_ENABLED=0")
 	}
-	return env
+	command.Env = Environment(w.root, append(target, env...)...)
+	return command
 }
 
 // temp is the folder for go's own work and, with tempVariables, for what tests and demos put into temp folders.
