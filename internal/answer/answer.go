@@ -6,12 +6,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example/turnstile/internal/atomicfile"
@@ -32,6 +35,39 @@ func (a Answer) Equal(b Answer) bool {
 
 // Names returns the names of the answer's files in order.
 func (a Answer) Names() []string { return slices.Sorted(maps.Keys(a)) }
+
+// InExercises returns the answer as it must read below exercises/: solutions import solutions, exercises import exercises.
+func (a Answer) InExercises() Answer {
+	b := Answer{}
+	for name, text := range a {
+		b[name] = RenameImports(text, func(path string) string {
+			if rest, isSolution := strings.CutPrefix(path, curriculum.ModulePath+"/solutions/"); isSolution {
+				return curriculum.ModulePath + "/exercises/" + rest
+			}
+			return path
+		})
+	}
+	return b
+}
+
+// RenameImports returns the Go file with rename called on each import path, and all else to the letter as it was. What follows a mistake
+// in the file's head is left alone: the compiler is to name the mistake.
+func RenameImports(text []byte, rename func(path string) string) []byte {
+	positions := token.NewFileSet()
+	file, _ := parser.ParseFile(positions, "", text, parser.ImportsOnly) // not nil, also beside an error
+	var out []byte
+	done := 0
+	for _, spec := range file.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil || rename(path) == path {
+			continue
+		}
+		begin, end := positions.Position(spec.Path.Pos()).Offset, positions.Position(spec.Path.End()).Offset
+		out = append(append(out, text[done:begin]...), strconv.Quote(rename(path))...)
+		done = end
+	}
+	return append(out, text[done:]...)
+}
 
 var carriageReturns = regexp.MustCompile(`\r+(\n|$)`)
 
@@ -67,7 +103,8 @@ func Reference(e *curriculum.Exercise) (Answer, error) {
 	return a, nil
 }
 
-// AsShipped returns the answer as the workbook came: the reference with wrong/00_as_shipped.patch applied.
+// AsShipped returns the answer as the workbook came: the reference with wrong/00_as_shipped.patch applied, importing exercises where the
+// reference imports solutions.
 func AsShipped(e *curriculum.Exercise) (Answer, error) {
 	reference, err := Reference(e)
 	if err != nil {
@@ -77,7 +114,11 @@ func AsShipped(e *curriculum.Exercise) (Answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find %s as it was shipped: %w", e.ID, err)
 	}
-	return patch.Apply(reference)
+	shipped, err := patch.Apply(reference)
+	if err != nil {
+		return nil, err
+	}
+	return shipped.InExercises(), nil
 }
 
 // Read returns the answer files in any folder, CRLF turned into LF. None is an error that matches fs.ErrNotExist.

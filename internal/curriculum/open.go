@@ -43,6 +43,22 @@ func Open(dir string) (*Book, error) {
 
 var moduleLine = regexp.MustCompile(`(?m)^module[ \t]+"?([^\s"]+)"?`)
 
+// Lesson reads one lesson of the workbook at root, and nothing of the others: go's test cache then runs a test that asks for one lesson
+// again only when that lesson has changed. It also returns what Book.Problems would say of the lesson alone.
+// Where none of its three folders holds anything, the error matches fs.ErrNotExist.
+func Lesson(root, id string) (*Exercise, []error, error) {
+	b := &Book{Root: root}
+	inAny := func(tree string) bool { return holdsAnything(filepath.Join(root, tree, id)) }
+	if !idForm.MatchString(id) || !slices.ContainsFunc(trees, inAny) {
+		return nil, nil, fmt.Errorf("read lesson %q: %w in %s; a lesson's folder is named NN_words", id, fs.ErrNotExist, root)
+	}
+	b.add(id)
+	return b.Exercises[0], b.Problems, nil
+}
+
+// Root returns the root folder of the workbook that contains dir, as Book.Root. Its error is that of Open.
+func Root(dir string) (string, error) { return findRoot(dir) }
+
 func findRoot(dir string) (string, error) {
 	start, err := filepath.Abs(dir)
 	if err != nil {

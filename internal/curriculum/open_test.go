@@ -1,6 +1,7 @@
 package curriculum_test
 
 import (
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -59,6 +60,30 @@ func TestOpenOutside(t *testing.T) {
 	_, err := curriculum.Open(t.TempDir())
 	require.ErrorIs(t, err, curriculum.ErrNoWorkbook)
 	require.ErrorContains(t, err, "change into the folder")
+}
+
+func TestLessonReadsNoOther(t *testing.T) {
+	t.Parallel()
+	book := toybook.New(t, toybook.Lesson("01_open_modes", "Part One, Files"), toybook.Lesson("02_close", "Part One, Files"),
+		toybook.Files{"lessons/02_close/README.md": "# 02 · Close\n\nNo promise. Builds on [01](../01_open_modes/).\n"})
+	whole := toybook.Find(t, book, "1")
+	alone, problems, err := curriculum.Lesson(book.Root, "01_open_modes")
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	assert.Equal(t, whole, alone)
+
+	second, problems, err := curriculum.Lesson(book.Root, "02_close")
+	require.NoError(t, err)
+	assert.Equal(t, book.Problems, problems)
+	assert.Equal(t, []string{"01_open_modes"}, second.BuildsOn)
+
+	for _, id := range []string{"03_none", "close", "../lessons/01_open_modes", ""} {
+		_, _, err := curriculum.Lesson(book.Root, id)
+		require.ErrorIs(t, err, fs.ErrNotExist, id)
+	}
+	root, err := curriculum.Root(second.SolutionFolder())
+	require.NoError(t, err)
+	assert.Equal(t, book.Root, root)
 }
 
 func TestProblems(t *testing.T) {

@@ -2,18 +2,17 @@ package gotest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"example/turnstile/internal/answer"
 	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/overlay"
 )
 
 // A workspace is the temp folder of one run: the answer that is laid over, go's own work and the tests' temp folders. It
@@ -21,7 +20,7 @@ import (
 type workspace struct {
 	root, goos string
 	dir        string
-	id         string // of the exercise that an answer is laid over
+	laid       *overlay.Overlay // nil: the files as they are
 }
 
 func newWorkspace(root, goos string) (*workspace, error) {
@@ -38,7 +37,7 @@ func newWorkspace(root, goos string) (*workspace, error) {
 	}
 	w := &workspace{root: root, goos: goos, dir: dir}
 	// A test that runs as root starts workers as another user, who must come in as into any temp folder.
-	err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "answer"), 0o755), os.Mkdir(w.temp(), 0o755), os.Chmod(w.temp(), 0o755))
+	err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(w.temp(), 0o755), os.Chmod(w.temp(), 0o755))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make a temp folder: %w", err), w.remove())
 	}
@@ -58,47 +57,21 @@ func (w *workspace) remove() error {
 	return fmt.Errorf("remove the temp folder of this run: %w; nothing needs it any more, so remove it yourself", err)
 }
 
-// overlay writes the answer's files and the map that go's -overlay takes, and returns the map's path. The exercise's
-// other answer files are hidden (`go help build`, -overlay: a file that is mapped to "" is treated as if it did not exist).
+// overlay lays the answer over its exercise and returns the path of the map that go's -overlay takes.
 func (w *workspace) overlay(e *curriculum.Exercise, a answer.Answer) (string, error) {
-	w.id = e.ID
-	replace := map[string]string{}
-	names, err := answer.Files(e.Folder())
-	if err != nil {
-		return "", fmt.Errorf("lay an answer over %s: %w", e.ID, err)
-	}
-	for _, name := range names {
-		replace[filepath.Join(e.Folder(), name)] = ""
-	}
-	for name, text := range a {
-		if !answer.IsFile(name) {
-			return "", fmt.Errorf("lay an answer over %s: %q is not the name of an answer file", e.ID, name)
-		}
-		path := filepath.Join(w.dir, "answer", name)
-		if err := os.WriteFile(path, answer.LF(text), 0o666); err != nil {
-			return "", fmt.Errorf("lay an answer over %s: %w", e.ID, err)
-		}
-		replace[filepath.Join(e.Folder(), name)] = path
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
+	w.laid = overlay.New(w.root, filepath.Join(w.dir, "laid"))
+	if err := w.laid.Lay(e, a); err != nil {
 		return "", err
 	}
-	path := filepath.Join(w.dir, "overlay.json")
-	return path, os.WriteFile(path, overlay, 0o666)
+	return w.laid.Write()
 }
 
-// tidy gives the answer's files the names that they stand for, in what go prints.
+// tidy gives laid files the names that they stand for, in what go prints.
 func (w *workspace) tidy(text string) string {
-	if w.id == "" {
+	if w.laid == nil {
 		return text
 	}
-	folder := filepath.Join(w.dir, "answer") + string(filepath.Separator)
-	text = strings.ReplaceAll(text, folder, "exercises/"+w.id+"/")
-	if relative, err := filepath.Rel(w.root, folder); err == nil { // go shortens paths that way
-		text = strings.ReplaceAll(text, relative+string(filepath.Separator), "exercises/"+w.id+"/")
-	}
-	return text
+	return w.laid.Tidy(text)
 }
 
 // goCommand returns a go command in the root folder, in an environment that a learner's settings cannot turn.
