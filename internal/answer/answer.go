@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -46,6 +47,12 @@ func (a Answer) InExercises() Answer {
 			}
 			return path
 		})
+		if bytes.Equal(b[name], text) {
+			continue
+		}
+		if sorted, err := format.Source(b[name]); err == nil { // gofmt orders imports by their paths
+			b[name] = sorted
+		}
 	}
 	return b
 }

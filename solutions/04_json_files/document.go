@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"example/turnstile/solutions/04_json_files/keys"
+	"example/turnstile/exercises/04_json_files/keys"
 )
 
 // Version is the layout of the documents that this program writes, and the newest that it can read.

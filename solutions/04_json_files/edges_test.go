@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example/turnstile/exercises/04_json_files/keys"
 	jsonfiles "example/turnstile/solutions/04_json_files"
-	"example/turnstile/solutions/04_json_files/keys"
 )
 
 // What the reference promises beyond what the exercise asks for.

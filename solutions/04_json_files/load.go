@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 
-	"example/turnstile/solutions/04_json_files/keys"
+	"example/turnstile/exercises/04_json_files/keys"
 )
 
 // Load reads the document in the file at path.

@@ -14,8 +14,8 @@ import (
 	"runtime"
 	"time"
 
-	"example/turnstile/solutions/06_atomic_replace/busy"
-	"example/turnstile/solutions/06_atomic_replace/owner"
+	"example/turnstile/exercises/06_atomic_replace/busy"
+	"example/turnstile/exercises/06_atomic_replace/owner"
 )
 
 // ErrNotDurable is matched by the error of a WriteFile that did replace the file, and then could not make sure that the

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"example/turnstile/solutions/07_lock_files/pid"
+	"example/turnstile/exercises/07_lock_files/pid"
 )
 
 // An Owner says who holds a lock. It is written down with the lock, before anybody can see it.

@@ -1,2 +1,0 @@
-// Package busy tells whether a rename was refused because a program has one of the two files open.
-package busy
