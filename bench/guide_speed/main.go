@@ -2,8 +2,8 @@
 // `go test -count=1 ./exercises/NN_name`, on the code as it stands and after an edit.
 //
 // Beside the time on the clock it compares the processor time of both commands with all that they start: that figure
-// holds on a machine that others use as well. It works on a copy of the workbook in a temp folder, so it touches nobody's code, and takes the two commands in turn, so
-// that a machine which is busy for a while slows both. Run it from anywhere in the workbook's folder bench:
+// holds on a machine that others use as well. It works on a copy of the workbook in a temp directory, so it touches nobody's code, and takes the two commands in turn, so
+// that a machine which is busy for a while slows both. Run it from anywhere in the workbook's directory bench:
 //
 //	go run ./guide_speed            exercise 1, ten runs of each
 //	go run ./guide_speed -n 3 3 6   exercises 3 and 6, three runs of each
@@ -193,7 +193,7 @@ func change(e *curriculum.Exercise, comment string) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(filepath.Join(e.Folder(), answer.Names()[0]), os.O_WRONLY|os.O_APPEND, 0)
+	file, err := os.OpenFile(filepath.Join(e.Directory(), answer.Names()[0]), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
-// Package docs_test holds the texts of the workbook to docs/contributing.md. The checks themselves, and their tests, are in
+// Package tools_test holds the texts of the workbook to docs/contributing.md. The checks themselves, and their tests, are in
 // textcheck.
-package docs_test
+package tools_test
 
 import (
 	"os"
@@ -64,7 +64,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestCurriculum checks the folders, and the README's tables against them.
+// TestCurriculum checks the directories, and the README's tables against them.
 func TestCurriculum(t *testing.T) {
 	t.Parallel()
 	book := openBook(t)

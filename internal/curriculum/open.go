@@ -71,7 +71,7 @@ func findRoot(dir string) (string, error) {
 		text, err := os.ReadFile(filepath.Join(folder, "go.mod"))
 		switch {
 		case err == nil:
-			// docs/ and bench/ are modules of their own inside the workbook: another module's go.mod ends nothing.
+			// docs/tools and bench are modules of their own inside the workbook: another module's go.mod ends nothing.
 			if m := moduleLine.FindSubmatch(text); m != nil && string(m[1]) == ModulePath {
 				return folder, nil
 			}

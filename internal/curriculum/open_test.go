@@ -21,7 +21,7 @@ func TestOpen(t *testing.T) {
 			"lessons/05_lost_update/README.md": "# 05 · Lost update\r\n\r\n**You will be able\r\nto keep an update.** Part Two, Atomicity. 1 minute to read,\r\n" +
 				"25 minutes to do.\r\nBuilds on [01](../01_open_modes/) and\r\n[03](../03_seek_truncate/).\r\nNot on [02](../02_close/).\r\n\r\n## The bug\r\n",
 			"exercises/main.go": "package guide\n",
-			"docs/go.mod":       "module example/turnstile/docs\n",
+			"docs/tools/go.mod": "module example/turnstile/docs/tools\n",
 		})
 	require.Empty(t, book.Problems)
 
@@ -39,7 +39,7 @@ func TestOpen(t *testing.T) {
 	assert.Equal(t, "Part One, Files", book.Parts[0].Name)
 	assert.Equal(t, book.Exercises[:2], book.Parts[0].Exercises)
 
-	for _, inside := range []string{"exercises/03_seek_truncate/race", "docs"} {
+	for _, inside := range []string{"exercises/03_seek_truncate/race", "docs/tools"} {
 		again, err := curriculum.Open(filepath.Join(book.Root, filepath.FromSlash(inside)))
 		require.NoError(t, err)
 		assert.Equal(t, book.Root, again.Root)

@@ -72,7 +72,7 @@ func TestTheDisk(t *testing.T) {
 		require.Equal(t, before, read(t, here))
 	})
 
-	// fsync(2), EIO. strace stands for the disk here; docs/powercut does it with a real file system.
+	// fsync(2), EIO. strace stands for the disk here; docs/tools/powercut does it with a real file system.
 	t.Run("a disk's refusal is an error of Sync", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)

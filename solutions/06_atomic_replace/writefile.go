@@ -130,7 +130,7 @@ func fill(temp *os.File, data []byte, old fs.FileInfo) error {
 	if _, err := temp.Write(data); err != nil {
 		return err
 	}
-	// Once only: after a failed fsync the kernel may call the lost pages clean, and a later one says nil (docs/powercut).
+	// Once only: after a failed fsync the kernel may call the lost pages clean, and a later one says nil (docs/tools/powercut).
 	return temp.Sync()
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func folder(t *testing.T, files map[string]string) (root string, names []string) {
+func directory(t *testing.T, files map[string]string) (root string, names []string) {
 	t.Helper()
 	root = t.TempDir()
 	for name, content := range files {
@@ -30,7 +30,7 @@ func folder(t *testing.T, files map[string]string) (root string, names []string)
 func TestTopLevel(t *testing.T) {
 	t.Parallel()
 	good := slices.Clone(topLevel)
-	require.NoError(t, checkTopLevel(append(good, "docs/check/main.go")))
+	require.NoError(t, checkTopLevel(append(good, "docs/tools/check/main.go")))
 	require.ErrorContains(t, checkTopLevel(append(good, "scripts/x.sh")), "scripts does not belong there")
 	require.ErrorContains(t, checkTopLevel(good[1:]), good[0]+" is missing")
 }
@@ -47,13 +47,13 @@ func TestMachinePaths(t *testing.T) {
 		{"a Windows home in a Go string", `"C:\\Us` + `ers\\alice\\x"`, true},
 		{"the superuser's home", "in /roo" + "t/.cache/x", true},
 		{"an address", "https://example.org/ho" + "me/alice/x", false},
-		{"the name of a folder", "a folder /home, or /Users", false},
-		{"a temp folder", "/tmp/x/y", false},
+		{"the name of a directory", "a directory /home, or /Users", false},
+		{"a temp directory", "/tmp/x/y", false},
 		{"no text", "/ho" + "me/alice/x\x00", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			root, names := folder(t, map[string]string{"README.md": "line\n" + test.content})
+			root, names := directory(t, map[string]string{"README.md": "line\n" + test.content})
 			err := checkMachinePaths(root, names)
 			if !test.wrong {
 				require.NoError(t, err)
@@ -62,16 +62,16 @@ func TestMachinePaths(t *testing.T) {
 			require.ErrorContains(t, err, "README.md:")
 		})
 	}
-	root, names := folder(t, map[string]string{"a.md": "good\n"})
+	root, names := directory(t, map[string]string{"a.md": "good\n"})
 	require.NoError(t, os.WriteFile(filepath.Join(root, "a.md"), []byte("x\nsee "+filepath.ToSlash(root)+"/a.md\n"), 0o644))
 	require.ErrorContains(t, checkMachinePaths(root, names), "a.md:2 holds the path of this clone")
 }
 
 func TestLineEnds(t *testing.T) {
 	t.Parallel()
-	root, names := folder(t, map[string]string{"good.md": "a\nb\n", "empty.md": "", "picture.png": "\x00\r\n"})
+	root, names := directory(t, map[string]string{"good.md": "a\nb\n", "empty.md": "", "picture.png": "\x00\r\n"})
 	require.NoError(t, checkLineEnds(root, names))
-	root, names = folder(t, map[string]string{"dos.md": "a\nb\r\n", "open.md": "a\nb"})
+	root, names = directory(t, map[string]string{"dos.md": "a\nb\r\n", "open.md": "a\nb"})
 	err := checkLineEnds(root, names)
 	require.ErrorContains(t, err, "dos.md:2 ends in CRLF")
 	require.ErrorContains(t, err, "open.md:2 is the last line")
@@ -81,22 +81,22 @@ func TestRequirements(t *testing.T) {
 	t.Parallel()
 	const head = "module example/turnstile\n\ngo 1.26\n\n"
 	three := "require (\n\tgithub.com/gofrs/flock v0.13.0\n\tgithub.com/stretchr/testify v1.11.0\n\tgolang.org/x/sys v0.37.0\n"
-	root, _ := folder(t, map[string]string{"go.mod": head + three + "\tgithub.com/davecgh/go-spew v1.1.1 // indirect\n)\n"})
+	root, _ := directory(t, map[string]string{"go.mod": head + three + "\tgithub.com/davecgh/go-spew v1.1.1 // indirect\n)\n"})
 	require.NoError(t, checkRequirements(t.Context(), root))
-	root, _ = folder(t, map[string]string{"go.mod": head + three + "\tgithub.com/davecgh/go-spew v1.1.1\n)\n"})
+	root, _ = directory(t, map[string]string{"go.mod": head + three + "\tgithub.com/davecgh/go-spew v1.1.1\n)\n"})
 	require.ErrorContains(t, checkRequirements(t.Context(), root), "go-spew")
-	root, _ = folder(t, map[string]string{"go.mod": head})
+	root, _ = directory(t, map[string]string{"go.mod": head})
 	require.ErrorContains(t, checkRequirements(t.Context(), root), "it should")
 }
 
 func TestFilesOfACloneAndOfACopyWithoutGit(t *testing.T) {
 	t.Parallel()
-	root, _ := folder(t, map[string]string{"a.go": "", "lessons/x.md": "", ".turnstile/state": ""})
+	root, _ := directory(t, map[string]string{"a.go": "", "lessons/x.md": "", ".turnstile/state": ""})
 	names, err := files(t.Context(), root)
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"a.go", "lessons/x.md"}, names)
 
-	root, _ = folder(t, map[string]string{"a.go": "", "größe x.md": "", ".gitignore": "/ignored\n", "ignored": ""})
+	root, _ = directory(t, map[string]string{"a.go": "", "größe x.md": "", ".gitignore": "/ignored\n", "ignored": ""})
 	if _, err := command(t.Context(), root, nil, "git", "init", "-q"); err != nil {
 		t.Skipf("git is not here: %v", err)
 	}

@@ -40,7 +40,7 @@ func allChecks(ctx context.Context, root string) ([]check, error) {
 func houseChecks(root string, names []string) []check {
 	return []check{
 		{
-			name: "top level", do: "put it into one of the folders, or into .gitignore",
+			name: "top level", do: "put it into one of the directories, or into .gitignore",
 			run: func(context.Context) error { return checkTopLevel(names) },
 		},
 		{
@@ -52,13 +52,13 @@ func houseChecks(root string, names []string) []check {
 			run: func(context.Context) error { return checkLineEnds(root, names) },
 		},
 		{
-			name: "requirements", do: "keep what only maintainers need in docs/ or bench/, which are modules of their own",
+			name: "requirements", do: "keep what only maintainers need in docs/tools or bench, which are modules of their own",
 			run: func(ctx context.Context) error { return checkRequirements(ctx, root) },
 		},
 	}
 }
 
-// modulesOf returns the folders that hold a go.mod, "." being the root.
+// modulesOf returns the directories that hold a go.mod, "." being the root.
 func modulesOf(names []string) []string {
 	var modules []string
 	for _, name := range names {
@@ -73,16 +73,16 @@ func modulesOf(names []string) []string {
 func moduleChecks(root string, modules []string) []check {
 	var checks []check
 	for _, module := range modules {
-		folder := filepath.Join(root, filepath.FromSlash(module))
-		checks = append(checks, goCheck("tidy "+module, "run: go -C "+module+" mod tidy", folder, nil, "mod", "tidy", "-diff"))
+		directory := filepath.Join(root, filepath.FromSlash(module))
+		checks = append(checks, goCheck("tidy "+module, "run: go -C "+module+" mod tidy", directory, nil, "mod", "tidy", "-diff"))
 	}
-	// Only the root: `go mod verify` has no hash for a module that is replaced by a folder, as the others replace the root.
+	// Only the root: `go mod verify` has no hash for a module that is replaced by a directory, as the others replace the root.
 	return append(checks, goCheck("verify", "a module in the cache is not what go.sum says: go clean -modcache", root, nil, "mod", "verify"))
 }
 
-func goCheck(name, do, folder string, variables []string, arguments ...string) check {
+func goCheck(name, do, directory string, variables []string, arguments ...string) check {
 	return check{name: name, do: do, run: func(ctx context.Context) error {
-		_, err := command(ctx, folder, variables, "go", arguments...)
+		_, err := command(ctx, directory, variables, "go", arguments...)
 		return err
 	}}
 }
@@ -98,10 +98,10 @@ func lintChecks(root string, names, modules []string) []check {
 		if module != "." {
 			systems = vetted[:3] // the maintainers' own programs
 		}
-		folder := filepath.Join(root, filepath.FromSlash(module))
+		directory := filepath.Join(root, filepath.FromSlash(module))
 		for _, platform := range systems {
 			variables := target(platform)
-			checks = append(checks, goCheck("vet "+module+" "+platform, "mend what vet names", folder, variables, "vet", "./..."))
+			checks = append(checks, goCheck("vet "+module+" "+platform, "mend what vet names", directory, variables, "vet", "./..."))
 			if strings.HasPrefix(platform, "freebsd") {
 				continue
 			}
@@ -112,7 +112,7 @@ func lintChecks(root string, names, modules []string) []check {
 					if err != nil {
 						return err
 					}
-					_, err = command(ctx, folder, variables, program, "./...")
+					_, err = command(ctx, directory, variables, program, "./...")
 					return err
 				},
 			})

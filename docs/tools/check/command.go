@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// command runs a program in folder with the extra variables and returns what it printed. A status other than 0 is an error that
+// command runs a program in directory with the extra variables and returns what it printed. A status other than 0 is an error that
 // holds the output.
-func command(ctx context.Context, folder string, variables []string, name string, arguments ...string) (string, error) {
+func command(ctx context.Context, directory string, variables []string, name string, arguments ...string) (string, error) {
 	run := exec.CommandContext(ctx, name, arguments...)
-	run.Dir = folder
+	run.Dir = directory
 	run.Env = append(environment(os.Environ()), variables...)
 	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) } // go passes it on to what it has started
 	run.WaitDelay = 10 * time.Second

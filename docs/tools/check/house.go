@@ -41,16 +41,16 @@ func checkTopLevel(names []string) error {
 	return lines(wrong)
 }
 
-// machinePath finds the home folder of whoever wrote a file. The names are spelt so that this file does not hold what it looks for.
+// machinePath finds the home directory of whoever wrote a file. The names are spelt so that this file does not hold what it looks for.
 var machinePath = regexp.MustCompile(`(?:^|[^\w./\\-])(?:/(?:home|Users)/[\w.-]+/|/roo` + `t/|[A-Za-z]:\\+Users\\+[\w.-]+\\)`)
 
-// checkMachinePaths finds names of the machine that a file was made on: its home folders, the folder of this clone, the parent of that.
+// checkMachinePaths finds names of the machine that a file was made on: its home directories, the directory of this clone, the parent of that.
 func checkMachinePaths(root string, names []string) error {
 	var own [][]byte
-	for _, folder := range []string{root, filepath.Dir(root)} {
+	for _, directory := range []string{root, filepath.Dir(root)} {
 		// A short parent such as /tmp stands in many honest texts.
-		if strings.Count(filepath.ToSlash(folder), "/") > 1 {
-			own = append(own, []byte(filepath.ToSlash(folder)+"/"), []byte(folder))
+		if strings.Count(filepath.ToSlash(directory), "/") > 1 {
+			own = append(own, []byte(filepath.ToSlash(directory)+"/"), []byte(directory))
 		}
 	}
 	return eachFile(root, names, func(content []byte) (int, string) {

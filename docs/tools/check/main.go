@@ -6,7 +6,7 @@
 //	go -C docs/tools run ./check -only vet    those whose name contains "vet"
 //
 // It prints one line a check, in the order in which they end, continues after a failure, and says at the end what failed. Exit
-// status: 0 all passed, 1 a check failed, 2 wrong use or no gotest.
+// status: 0 all passed, 1 a check failed, 2 wrong use or no workbook.
 //
 // It changes no file. It needs go and, for a clone, git; the linters are built from the versions that docs/tools/go.mod fixes.
 package main

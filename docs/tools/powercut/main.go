@@ -16,7 +16,7 @@
 // time and the third, and what is there when the system has forgotten the pages and has to read the disk.
 //
 // It needs Linux, root, and loop devices. The mounts live in a mount namespace of their own, and a loop device goes with its
-// mount: nothing is left in the system, even if the program is killed. Its files are in a temporary folder (-dir).
+// mount: nothing is left in the system, even if the program is killed. Its files are in a temporary directory (-dir).
 package main
 
 import (
@@ -31,7 +31,7 @@ import (
 
 func main() {
 	systems := flag.String("systems", "ext4,ext4-noauto,xfs,btrfs", "file systems to try, comma-separated")
-	dir := flag.String("dir", "", "folder for the disks, about 150 MB in all (the system's folder for temporary files)")
+	dir := flag.String("dir", "", "directory for the disks, about 150 MB in all (the system's directory for temporary files)")
 	times := flag.Int("times", 3, "how often to try each way; a cell of the table shows all that came out")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -15,14 +15,14 @@ var saves = []struct {
 }{
 	{"write in place (os.WriteFile)", func(path string) error { return os.WriteFile(path, []byte(newContent), 0o600) }},
 	{"temp file, rename", func(path string) error { return replace(path, []byte(newContent), false, false) }},
-	{"temp file, rename, fsync of the folder", func(path string) error { return replace(path, []byte(newContent), false, true) }},
+	{"temp file, rename, fsync of the directory", func(path string) error { return replace(path, []byte(newContent), false, true) }},
 	{"temp file, fsync, rename", func(path string) error { return replace(path, []byte(newContent), true, false) }},
-	{"temp file, fsync, rename, fsync of the folder", func(path string) error { return replaceDurably(path, []byte(newContent)) }},
+	{"temp file, fsync, rename, fsync of the directory", func(path string) error { return replaceDurably(path, []byte(newContent)) }},
 }
 
 func replaceDurably(path string, data []byte) error { return replace(path, data, true, true) }
 
-func replace(path string, data []byte, syncFile, syncFolder bool) error {
+func replace(path string, data []byte, syncFile, syncDirectory bool) error {
 	temp, err := os.CreateTemp(filepath.Dir(path), ".locks-*.tmp")
 	if err != nil {
 		return err
@@ -34,12 +34,12 @@ func replace(path string, data []byte, syncFile, syncFolder bool) error {
 	if err := errors.Join(err, temp.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(temp.Name(), path); err != nil || !syncFolder {
+	if err := os.Rename(temp.Name(), path); err != nil || !syncDirectory {
 		return err
 	}
-	folder, err := os.Open(filepath.Dir(path))
+	directory, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return errors.Join(directory.Sync(), directory.Close())
 }

@@ -12,7 +12,7 @@ import (
 	extensionast "github.com/yuin/goldmark/extension/ast"
 )
 
-// planned stands for the minutes of a lesson that has no folder yet.
+// planned stands for the minutes of a lesson that has no directory yet.
 const planned = "planned"
 
 var (
@@ -26,9 +26,9 @@ type curriculumRow struct {
 	link                        string
 }
 
-// Curriculum checks the tables of the README against the lesson folders. Each part has a heading and below it a table whose rows
-// begin with the lesson's number, then its title, linked to its folder; the last cell holds `20 + 25`, the minutes to read and
-// to do, or `planned` for a lesson without a folder, which is not linked. A sentence with `N minutes to read and M to do`
+// Curriculum checks the tables of the README against the lesson directories. Each part has a heading and below it a table whose rows
+// begin with the lesson's number, then its title, linked to its directory; the last cell holds `20 + 25`, the minutes to read and
+// to do, or `planned` for a lesson without a directory, which is not linked. A sentence with `N minutes to read and M to do`
 // gives the sums.
 func Curriculum(root string) ([]Problem, error) {
 	page, err := Load(root, "README.md")
@@ -39,9 +39,9 @@ func Curriculum(root string) ([]Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	folders := make(map[string]string)
+	directories := make(map[string]string)
 	for _, lesson := range lessons {
-		folders[lesson[:2]] = lesson
+		directories[lesson[:2]] = lesson
 	}
 	var problems []Problem
 	listed := make(map[string]bool)
@@ -53,11 +53,11 @@ func Curriculum(root string) ([]Problem, error) {
 				page.Path, row.line, fmt.Sprintf("lesson %s stands where %02d should", row.number, i+1), "number the lessons without gaps, in order",
 			})
 		}
-		lesson, exists := folders[row.number]
+		lesson, exists := directories[row.number]
 		if !exists {
 			if row.minutes != planned || row.link != "" {
 				problems = append(problems, Problem{
-					page.Path, row.line, fmt.Sprintf("lesson %s has no folder below lessons/", row.number),
+					page.Path, row.line, fmt.Sprintf("lesson %s has no directory below lessons/", row.number),
 					"take the link out and write `planned` for the minutes",
 				})
 			}
@@ -92,7 +92,7 @@ func compareRow(page *Page, row curriculumRow, lesson string, intro Introduction
 	} {
 		if cell.here != cell.there {
 			problems = append(problems, Problem{
-				page.Path, row.line, fmt.Sprintf("the %s of lesson %s: %q here, %q in its page or folder", cell.what, row.number, cell.here, cell.there),
+				page.Path, row.line, fmt.Sprintf("the %s of lesson %s: %q here, %q in its page or directory", cell.what, row.number, cell.here, cell.there),
 				"make them equal",
 			})
 		}

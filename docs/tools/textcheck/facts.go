@@ -27,16 +27,16 @@ type Fact struct {
 	Output    string
 }
 
-// Facts reads the tests of a lesson folder from its source, whatever system its files are for: top-level tests and fuzz
+// Facts reads the tests of a lesson directory from its source, whatever system its files are for: top-level tests and fuzz
 // tests, Examples with an output, and subtests whose names stand in the source, as a literal in t.Run or in a literal table that a
 // loop runs over (a field, the first string of an element, a map's key).
 //
 // A subtest whose name is computed is a case of the test around it, not a fact of its own.
 func Facts(root, lesson string) ([]*Fact, error) {
-	folder := path.Join("lessons", lesson)
-	names, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(folder), "*_test.go"))
+	directory := path.Join("lessons", lesson)
+	names, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(directory), "*_test.go"))
 	if err != nil {
-		return nil, fmt.Errorf("list the fact tests of %s: %w", folder, err)
+		return nil, fmt.Errorf("list the fact tests of %s: %w", directory, err)
 	}
 	r := factReader{files: token.NewFileSet(), functions: make(map[string]*ast.FuncDecl), variables: make(map[string]ast.Expr)}
 	var parsed []*ast.File
@@ -45,7 +45,7 @@ func Facts(root, lesson string) ([]*Fact, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the fact test %s: %w", name, err)
 		}
-		file, err := parser.ParseFile(r.files, path.Join(folder, filepath.Base(name)), source, parser.ParseComments)
+		file, err := parser.ParseFile(r.files, path.Join(directory, filepath.Base(name)), source, parser.ParseComments)
 		if err != nil {
 			return nil, fmt.Errorf("parse the fact test: %w", err)
 		}
@@ -64,7 +64,7 @@ func Facts(root, lesson string) ([]*Fact, error) {
 	return r.facts, nil
 }
 
-// factReader collects what the test files of one folder declare. A function or variable of one name in files for different
+// factReader collects what the test files of one directory declare. A function or variable of one name in files for different
 // systems is looked up as the last one read.
 type factReader struct {
 	files     *token.FileSet

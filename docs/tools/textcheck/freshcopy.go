@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// A FreshCopy is the workbook as a new clone has it, in a folder of its own: the exercises as shipped, no state of the
+// A FreshCopy is the workbook as a new clone has it, in a directory of its own: the exercises as shipped, no state of the
 // guide, no git. Commands of console blocks run there, so that nothing comes from or goes to the learner's own work.
 type FreshCopy struct {
 	Root string
@@ -23,9 +23,9 @@ type FreshCopy struct {
 	shipped   Source
 }
 
-// Copy copies the workbook at root into folder, which must be empty, and lays the given exercises out as shipped. Folders that
+// Copy copies the workbook at root into directory, which must be empty, and lays the given exercises out as shipped. Directories that
 // begin with a dot, and the modules bench and docs, stay behind: no learner's command needs them.
-func Copy(root, folder string, exercises []string, shipped Source) (*FreshCopy, error) {
+func Copy(root, directory string, exercises []string, shipped Source) (*FreshCopy, error) {
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -38,7 +38,7 @@ func Copy(root, folder string, exercises []string, shipped Source) (*FreshCopy, 
 			if relative != "." && strings.HasPrefix(entry.Name(), ".") || relative == "bench" || relative == "docs" {
 				return filepath.SkipDir
 			}
-			return os.MkdirAll(filepath.Join(folder, relative), 0o755)
+			return os.MkdirAll(filepath.Join(directory, relative), 0o755)
 		}
 		if !entry.Type().IsRegular() {
 			return nil
@@ -47,12 +47,12 @@ func Copy(root, folder string, exercises []string, shipped Source) (*FreshCopy, 
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(folder, relative), content, 0o644)
+		return os.WriteFile(filepath.Join(directory, relative), content, 0o644)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("copy the workbook to %s: %w", folder, err)
+		return nil, fmt.Errorf("copy the workbook to %s: %w", directory, err)
 	}
-	c := &FreshCopy{folder, exercises, shipped}
+	c := &FreshCopy{directory, exercises, shipped}
 	return c, c.Reset()
 }
 
@@ -74,8 +74,8 @@ func (c *FreshCopy) lay(exercise string) error {
 	if err != nil {
 		return err
 	}
-	folder := filepath.Join(c.Root, "exercises", exercise)
-	entries, err := os.ReadDir(folder)
+	directory := filepath.Join(c.Root, "exercises", exercise)
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		return err
 	}
@@ -83,12 +83,12 @@ func (c *FreshCopy) lay(exercise string) error {
 		if _, keep := answer[entry.Name()]; keep || entry.IsDir() || !isAnswerFile(entry.Name()) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(folder, entry.Name())); err != nil {
+		if err := os.Remove(filepath.Join(directory, entry.Name())); err != nil {
 			return err
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(answer)) {
-		if err := os.WriteFile(filepath.Join(folder, name), answer[name], 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(directory, name), answer[name], 0o644); err != nil {
 			return err
 		}
 	}

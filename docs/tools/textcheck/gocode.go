@@ -13,7 +13,7 @@ import (
 )
 
 // A Source gives the answer files of an exercise as they were shipped, whatever the learner has made of them: base name
-// to content. The argument is the name of the folder, "03_seek_truncate".
+// to content. The argument is the name of the directory, "03_seek_truncate".
 type Source func(exercise string) (map[string][]byte, error)
 
 // A CodeFile is a Go file of the workbook, split into lines.
@@ -22,7 +22,7 @@ type CodeFile struct {
 	Lines []string
 }
 
-// LessonCode returns the Go files of a lesson's three folders, the exercise's answer files as shipped.
+// LessonCode returns the Go files of a lesson's three directories, the exercise's answer files as shipped.
 func LessonCode(root, lesson string, shipped Source) ([]CodeFile, error) {
 	var files []CodeFile
 	for _, part := range []string{"lessons", "exercises", "solutions"} {
@@ -32,11 +32,11 @@ func LessonCode(root, lesson string, shipped Source) ([]CodeFile, error) {
 		}
 		files = append(files, found...)
 	}
-	folder := path.Join("exercises", lesson)
+	directory := path.Join("exercises", lesson)
 	files = slices.DeleteFunc(files, func(f CodeFile) bool {
-		return path.Dir(f.Path) == folder && isAnswerFile(path.Base(f.Path))
+		return path.Dir(f.Path) == directory && isAnswerFile(path.Base(f.Path))
 	})
-	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(folder))); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(directory))); errors.Is(err, fs.ErrNotExist) {
 		return files, nil // a lesson without an exercise has nothing that was shipped
 	}
 	answer, err := shipped(lesson)
@@ -44,7 +44,7 @@ func LessonCode(root, lesson string, shipped Source) ([]CodeFile, error) {
 		return nil, fmt.Errorf("the code of %s as shipped: %w", lesson, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(answer)) {
-		files = append(files, CodeFile{path.Join(folder, name), splitLines(answer[name])})
+		files = append(files, CodeFile{path.Join(directory, name), splitLines(answer[name])})
 	}
 	return files, nil
 }
@@ -53,9 +53,9 @@ func isAnswerFile(name string) bool {
 	return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
 }
 
-func codeBelow(root, folder string) ([]CodeFile, error) {
+func codeBelow(root, directory string) ([]CodeFile, error) {
 	var files []CodeFile
-	top := filepath.Join(root, filepath.FromSlash(folder))
+	top := filepath.Join(root, filepath.FromSlash(directory))
 	err := filepath.WalkDir(top, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			if name == top && errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +78,7 @@ func codeBelow(root, folder string) ([]CodeFile, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the Go files of %s: %w", folder, err)
+		return nil, fmt.Errorf("read the Go files of %s: %w", directory, err)
 	}
 	return files, nil
 }
@@ -131,7 +131,7 @@ func goBlock(p *Page, fence Fence, files []CodeFile) (Problem, bool) {
 		}
 	}
 	problem := Problem{
-		File: p.Path, Line: fence.Line, What: "this Go code stands in no file of the lesson's three folders",
+		File: p.Path, Line: fence.Line, What: "this Go code stands in no file of the lesson's three directories",
 		Do: "copy a run of lines from a tested file; for code that only illustrates, write a fact test or an Example and show that",
 	}
 	if best.Matched > 0 && best.Matched < len(block) {

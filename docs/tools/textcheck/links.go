@@ -13,7 +13,7 @@ import (
 	extensionast "github.com/yuin/goldmark/extension/ast"
 )
 
-// Links checks that the links of a page lead somewhere: to a file or folder of the workbook, letter case included, a folder
+// Links checks that the links of a page lead somewhere: to a file or directory of the workbook, letter case included, a directory
 // with a slash at its end; to a heading that exists. Addresses on the web are checked for their form only, since a check
 // that needs the network fails for reasons of its own.
 func Links(root string, p *Page) []Problem {
@@ -60,13 +60,13 @@ func deadLink(root string, p *Page, destination string) (what, do string) {
 }
 
 func deadPath(root, target, written, destination string) (what, do string) {
-	isFolder, ok := lookUp(root, target)
+	isDirectory, ok := lookUp(root, target)
 	switch {
 	case !ok:
 		return fmt.Sprintf("the link %q leads nowhere", destination), fmt.Sprintf("there is no %s, letter case included: mend the path or leave the link out", target)
-	case isFolder && !strings.HasSuffix(written, "/"):
-		return fmt.Sprintf("the link %q leads to a folder", destination), "end it in a slash"
-	case !isFolder && strings.HasSuffix(written, "/"):
+	case isDirectory && !strings.HasSuffix(written, "/"):
+		return fmt.Sprintf("the link %q leads to a directory", destination), "end it in a slash"
+	case !isDirectory && strings.HasSuffix(written, "/"):
 		return fmt.Sprintf("the link %q leads to a file", destination), "delete the slash at its end"
 	}
 	return "", ""
@@ -75,7 +75,7 @@ func deadPath(root, target, written, destination string) (what, do string) {
 func deadFragment(root string, p *Page, target, fragment, destination string) (what, do string) {
 	page := p
 	if target != p.Path {
-		if isFolder, _ := lookUp(root, target); isFolder {
+		if isDirectory, _ := lookUp(root, target); isDirectory {
 			target = path.Join(target, "README.md")
 		}
 		if path.Ext(target) != ".md" {
@@ -100,32 +100,32 @@ func deadFragment(root string, p *Page, target, fragment, destination string) (w
 }
 
 // lookUp finds the slash-separated name below root, letter by letter, so that a link that works on Windows or macOS by
-// accident is found on them too. An empty folder is none: git does not keep it.
-func lookUp(root, name string) (isFolder, ok bool) {
-	folder, isFolder := root, true
+// accident is found on them too. An empty directory is none: git does not keep it.
+func lookUp(root, name string) (isDirectory, ok bool) {
+	directory, isDirectory := root, true
 	if name == "." {
 		return true, true
 	}
 	for part := range strings.SplitSeq(name, "/") {
-		entries, err := os.ReadDir(folder)
+		entries, err := os.ReadDir(directory)
 		if err != nil {
 			return false, false
 		}
 		found := false
 		for _, entry := range entries {
 			if entry.Name() == part {
-				found, isFolder = true, entry.IsDir()
+				found, isDirectory = true, entry.IsDir()
 			}
 		}
 		if !found {
 			return false, false
 		}
-		folder = filepath.Join(folder, part)
+		directory = filepath.Join(directory, part)
 	}
-	if entries, err := os.ReadDir(folder); isFolder && (err != nil || len(entries) == 0) {
+	if entries, err := os.ReadDir(directory); isDirectory && (err != nil || len(entries) == 0) {
 		return true, false
 	}
-	return isFolder, true
+	return isDirectory, true
 }
 
 // brokenSyntax finds what was meant as a link and is shown as plain text.

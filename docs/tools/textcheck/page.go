@@ -223,8 +223,8 @@ func anchor(heading string, seen map[string]int) string {
 }
 
 var (
-	explicitAnchor = regexp.MustCompile(`<a\s+(?:id|name)="([^"]+)"`)
-	lessonFolder   = regexp.MustCompile(`^(\d\d)_[a-z0-9]+(?:_[a-z0-9]+)*$`)
+	explicitAnchor  = regexp.MustCompile(`<a\s+(?:id|name)="([^"]+)"`)
+	lessonDirectory = regexp.MustCompile(`^(\d\d)_[a-z0-9]+(?:_[a-z0-9]+)*$`)
 )
 
 // HasAnchor reports whether `#fragment` leads somewhere on the page.
@@ -242,7 +242,7 @@ func (p *Page) HasAnchor(fragment string) bool {
 	return false
 }
 
-// Lessons returns the names of the lesson folders below root that hold a README.md, in order: "01_open_modes" …
+// Lessons returns the names of the lesson directories below root that hold a README.md, in order: "01_open_modes" …
 func Lessons(root string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(root, "lessons"))
 	if err != nil {
@@ -250,7 +250,7 @@ func Lessons(root string) ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if !entry.IsDir() || !lessonFolder.MatchString(entry.Name()) {
+		if !entry.IsDir() || !lessonDirectory.MatchString(entry.Name()) {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(root, "lessons", entry.Name(), "README.md")); err == nil {

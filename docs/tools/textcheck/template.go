@@ -85,13 +85,13 @@ func ParseIntroduction(source []byte) (intro Introduction, ok bool) {
 
 func firstLines(p *Page) []Problem {
 	intro, ok := ParseIntroduction(p.Source)
-	folder := path.Base(path.Dir(p.Path))
+	directory := path.Base(path.Dir(p.Path))
 	var problems []Problem
 	report := func(line int, what, do string) { problems = append(problems, Problem{p.Path, line, what, do}) }
 	if intro.Number == "" {
-		report(1, "the first line is no lesson title", "write `# NN · Title`, NN being the number of the folder")
-	} else if !strings.HasPrefix(folder, intro.Number+"_") {
-		report(1, fmt.Sprintf("the title says lesson %s, the folder is %s", intro.Number, folder), "give both the same number")
+		report(1, "the first line is no lesson title", "write `# NN · Title`, NN being the number of the directory")
+	} else if !strings.HasPrefix(directory, intro.Number+"_") {
+		report(1, fmt.Sprintf("the title says lesson %s, the directory is %s", intro.Number, directory), "give both the same number")
 	}
 	if !ok {
 		report(3, "the lines below the title do not have the fixed form",

@@ -138,7 +138,7 @@ func page(t *testing.T, old, replacement string) *textcheck.Page {
 	return textcheck.Parse("lessons/03_seek_truncate/README.md", []byte(strings.ReplaceAll(source, "~~~", "```")))
 }
 
-// files writes the files into a new folder, which it returns.
+// files writes the files into a new directory, which it returns.
 func files(t *testing.T, content map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -211,7 +211,7 @@ func TestTemplate(t *testing.T) {
 	require.Empty(t, textcheck.Template(page(t, "[proof](seek_test.go \"TestHole\") |", "[power cut](../../docs/powercut/) |")))
 	for _, test := range []breakage{
 		{"no title", "# 03 · Seek", "# Seek", "# Seek", "no lesson title"},
-		{"another number than the folder's", "# 03 ·", "# 04 ·", "# 04", "the folder is 03_seek_truncate"},
+		{"another number than the directory's", "# 03 ·", "# 04 ·", "# 04", "the directory is 03_seek_truncate"},
 		{"no minutes", " 20 minutes to read, 25 to do.", "", "**You", "fixed form"},
 		{"no part", " Part One, Files.", "", "**You", "fixed form"},
 		{"no promise", "**You will be able to rewrite part of a file.**", "Hello.", "Hello", "fixed form"},
@@ -430,9 +430,9 @@ func TestLinks(t *testing.T) {
 	}
 	for _, test := range []struct{ name, link, want string }{
 		{"a missing file", "[x](gone.md)", "leads nowhere"},
-		{"an empty folder", "[x](../empty/)", "leads nowhere"},
+		{"an empty directory", "[x](../empty/)", "leads nowhere"},
 		{"another letter case", "[x](readme.md)", "leads nowhere"},
-		{"a folder without a slash", "[x](../01_open_modes)", "end it in a slash"},
+		{"a directory without a slash", "[x](../01_open_modes)", "end it in a slash"},
 		{"a file with a slash", "[x](seek_test.go/)", "delete the slash"},
 		{"an anchor that is none", "[x](#nothing)", "leads to no heading"},
 		{"an anchor of another page that is none", "[x](../01_open_modes/#nothing)", "leads to no heading"},
@@ -511,11 +511,11 @@ In all 20 minutes to read and 25 to do.
 		{"good", "", "", "", ""},
 		{"another title", "[Open modes]", "[Modes]", "| 01", `title of lesson 01: "Modes" here`},
 		{"other minutes", "20 + 25", "20 + 20", "| 01", "minutes of lesson 01"},
-		{"another folder", "lessons/01_open/", "lessons/01_x/", "| 01", "link of lesson 01"},
+		{"another directory", "lessons/01_open/", "lessons/01_x/", "| 01", "link of lesson 01"},
 		{"no link", "[Open modes](lessons/01_open/)", "Open modes", "| 01", "link of lesson 01"},
 		{"another part", "Part One, Files", "Part Two, Races", "| 01", "part of lesson 01"},
-		{"a planned lesson with a link", "| Close |", "| [Close](lessons/02_close/) |", "| 02", "has no folder"},
-		{"a planned lesson with minutes", "| planned |", "| 5 + 5 |", "| 02", "has no folder"},
+		{"a planned lesson with a link", "| Close |", "| [Close](lessons/02_close/) |", "| 02", "has no directory"},
+		{"a planned lesson with minutes", "| planned |", "| 5 + 5 |", "| 02", "has no directory"},
 		{"a gap", "| 02 |", "| 03 |", "| 03", "stands where 02 should"},
 		{"a lesson that is not listed", "| 01 | [Open modes](lessons/01_open/) | helpers | 20 + 25 |\n| 02 |", "| 01x | |\n| 02 |", "", "no table lists lessons/01_open"},
 		{"a wrong sum", "25 to do", "26 to do", "In all", "do not sum up"},

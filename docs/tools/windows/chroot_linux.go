@@ -16,7 +16,7 @@ const (
 
 	// Inside the session's root: where the whole machine is visible, and where Wine's Z: leads. A path on the machine is so the same path on Z:.
 	hostMount = "/host"
-	// Inside the session's root: Wine's folder, with the C: disk.
+	// Inside the session's root: Wine's directory, with the C: disk.
 	prefixPath = "/prefix"
 	// Inside the session's root: where Wine's server of user 0 listens.
 	runtimePath = "/run/user/0"
@@ -167,7 +167,7 @@ func dropOverrides() error {
 	return nil
 }
 
-// chrootEnvironment is the environment for Wine in a root of its own, where the machine's folders have other names.
+// chrootEnvironment is the environment for Wine in a root of its own, where the machine's directories have other names.
 func chrootEnvironment() []string {
 	return append(wineEnvironment(os.Environ(), prefixPath, wineServer),
 		"HOME=/tmp", "XDG_RUNTIME_DIR="+runtimePath)

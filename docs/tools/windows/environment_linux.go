@@ -16,11 +16,11 @@ import (
 // release is the Debian release whose Wine runs Go's programs: Debian 13 has Wine 10, Debian 12 has Wine 8, which cannot.
 const release = "trixie"
 
-// ensureEnvironment returns the folder that holds Debian with Wine, and builds it when there is none yet.
+// ensureEnvironment returns the directory that holds Debian with Wine, and builds it when there is none yet.
 //
 // It is built under another name and renamed when it is complete, under a lock: two runs build it once, and a run that was killed leaves no half of one.
 func ensureEnvironment() (string, error) {
-	dir, err := cacheFolder()
+	dir, err := cacheDirectory()
 	if err != nil {
 		return "", err
 	}

@@ -66,9 +66,9 @@ func wineserver(program string) (string, error) {
 	return "", fmt.Errorf("%s is installed without its wineserver; install the rest of Wine", program)
 }
 
-// session runs this program's arguments with the installed Wine. One run at a time: they share a Windows disk in the cache folder.
+// session runs this program's arguments with the installed Wine. One run at a time: they share a Windows disk in the cache directory.
 func (w wine) session(args []string) (int, error) {
-	cache, err := cacheFolder()
+	cache, err := cacheDirectory()
 	if err != nil {
 		return 0, err
 	}
@@ -189,13 +189,13 @@ func writeScript(path string, command ...string) error {
 	return os.WriteFile(path, []byte(text), 0o755)
 }
 
-// cacheFolder names the place outside the repository that runs share.
-func cacheFolder() (string, error) {
+// cacheDirectory names the place outside the repository that runs share.
+func cacheDirectory() (string, error) {
 	dir := os.Getenv("TURNSTILE_WINE")
 	if dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return "", fmt.Errorf("%w; set TURNSTILE_WINE to a folder for the Windows environment", err)
+			return "", fmt.Errorf("%w; set TURNSTILE_WINE to a directory for the Windows environment", err)
 		}
 		dir = filepath.Join(cache, "turnstile", "wine")
 	}

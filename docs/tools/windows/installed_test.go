@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -41,23 +40,5 @@ func TestScriptPassesArgumentsOn(t *testing.T) {
 	}
 	if got, want := string(output), `|a b|c'd||"e"|`; got != want {
 		t.Errorf("the command got %s, expected %s (TMPDIR first, unset)", got, want)
-	}
-}
-
-func TestRepositoryIsFoundFromInside(t *testing.T) {
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := repository()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := filepath.Dir(filepath.Dir(here)); root != want {
-		t.Errorf("repository() = %s, expected %s", root, want)
-	}
-	t.Chdir(t.TempDir())
-	if root, err := repository(); err == nil {
-		t.Errorf("repository() = %s outside the workbook, expected an error", root)
 	}
 }

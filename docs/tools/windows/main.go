@@ -8,8 +8,8 @@
 // Package paths are relative to the repository, wherever the command is called from.
 //
 // Where Wine 9 or later is installed it is used as it is, by one run at a time. Else, on Linux and as root, Debian 13's Wine
-// is installed once into a folder outside the repository ($TURNSTILE_WINE, or turnstile/wine in the user's cache folder). Runs
-// share that folder at the same time, each in its own namespaces: its processes, mounts and files end with it, even when it is killed.
+// is installed once into a directory outside the repository ($TURNSTILE_WINE, or turnstile/wine in the user's cache directory). Runs
+// share that directory at the same time, each in its own namespaces: its processes, mounts and files end with it, even when it is killed.
 // Older Wines cannot run the programs that Go builds.
 //
 // The exit status is the tests' own. Where Windows programs cannot run, the command says what to do and exits with 3.
@@ -21,9 +21,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
+
+	"example/turnstile/internal/curriculum"
 )
 
 // execVariable names the environment variable that holds the script that runs a Windows program: SCRIPT program.exe arguments.
@@ -40,10 +41,11 @@ func run(args []string) int {
 			return step(args[1:])
 		}
 	}
-	root, err := repository()
+	book, err := curriculum.Open(".")
 	if err != nil {
 		return cannotRun(err)
 	}
+	root := book.Root
 	if runtime.GOOS == "windows" || os.Getenv(execVariable) != "" {
 		return inside(root, os.Getenv(execVariable), args)
 	}
@@ -129,26 +131,5 @@ func start(dir string, more []string, name string, args ...string) int {
 	default:
 		fmt.Fprintf(os.Stderr, "%s %s: %v\n", name, strings.Join(args, " "), err)
 		return 1
-	}
-}
-
-var moduleLine = regexp.MustCompile(`(?m)^module example/turnstile\s*$`)
-
-// repository finds the workbook's folder from the working directory upwards.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		content, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && moduleLine.Match(content) {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("the working directory is not inside the workbook; change to its folder and start again")
-		}
-		dir = parent
 	}
 }

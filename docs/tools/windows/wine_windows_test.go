@@ -81,7 +81,7 @@ func TestWine(t *testing.T) {
 	if syscall.NewLazyDLL("ntdll.dll").NewProc("wine_get_version").Find() != nil {
 		t.Skip("these are measurements of Wine, and this is Windows")
 	}
-	page, err := os.ReadFile("../wine.md")
+	page, err := os.ReadFile("../../wine.md")
 	must(t, err)
 	for _, fact := range facts {
 		t.Run(fact.name, func(t *testing.T) {
@@ -246,7 +246,7 @@ var facts = []struct {
 		create(t, path+"2").Close()
 		return outcome(os.Rename(path+"2", path))
 	}},
-	{"os.Rename of a folder with an open file", "ok", func(t *testing.T, path string) string {
+	{"os.Rename of a directory with an open file", "ok", func(t *testing.T, path string) string {
 		must(t, os.Mkdir(path, 0o755))
 		create(t, filepath.Join(path, "x"))
 		return outcome(os.Rename(path, path+"2"))
@@ -294,14 +294,14 @@ var facts = []struct {
 		create(t, path+"2").Close()
 		return outcome(os.Rename(path+"2", path))
 	}},
-	{"os.Rename of a folder over a file, and over an empty folder", "ok, error 5", func(t *testing.T, path string) string {
+	{"os.Rename of a directory over a file, and over an empty directory", "ok, error 5", func(t *testing.T, path string) string {
 		must(t, os.Mkdir(path+"1", 0o755))
 		must(t, os.Mkdir(path+"2", 0o755))
 		must(t, os.Mkdir(path+"3", 0o755))
 		create(t, path).Close()
 		return outcome(os.Rename(path+"1", path)) + ", " + outcome(os.Rename(path+"2", path+"3"))
 	}},
-	{"os.RemoveAll of a folder with an open file", "error 32", func(t *testing.T, path string) string {
+	{"os.RemoveAll of a directory with an open file", "error 32", func(t *testing.T, path string) string {
 		must(t, os.Mkdir(path, 0o755))
 		create(t, filepath.Join(path, "x"))
 		return outcome(os.RemoveAll(path))
@@ -315,7 +315,7 @@ var facts = []struct {
 		defer f.Close()
 		return outcome(f.Sync())
 	}},
-	{"File.Sync of a folder", "error 5", func(t *testing.T, path string) string {
+	{"File.Sync of a directory", "error 5", func(t *testing.T, path string) string {
 		f, err := os.Open(filepath.Dir(path))
 		must(t, err)
 		defer f.Close()
@@ -347,7 +347,7 @@ var facts = []struct {
 		g.Close()
 		return outcome(err) + ", " + info.Mode().String() + ", " + outcome(again)
 	}},
-	{"os.Chmod 0555 on a folder, then create a file in it", "ok", func(t *testing.T, path string) string {
+	{"os.Chmod 0555 on a directory, then create a file in it", "ok", func(t *testing.T, path string) string {
 		must(t, os.Mkdir(path, 0o755))
 		must(t, os.Chmod(path, 0o555))
 		return outcome(os.WriteFile(filepath.Join(path, "x"), nil, 0o644))
@@ -418,7 +418,7 @@ var facts = []struct {
 		return outcome(os.WriteFile(filepath.Join(dir, "NUL"), nil, 0o644)) + ", " +
 			outcome(os.WriteFile(filepath.Join(dir, "a?b"), nil, 0o644))
 	}},
-	{"os.WriteFile to a:b, the names in the folder", "ok, a:b", func(t *testing.T, path string) string {
+	{"os.WriteFile to a:b, the names in the directory", "ok, a:b", func(t *testing.T, path string) string {
 		dir := filepath.Dir(path)
 		written := outcome(os.WriteFile(filepath.Join(dir, "a:b"), nil, 0o644))
 		entries, err := os.ReadDir(dir)
