@@ -2,17 +2,18 @@
 // `go test -count=1 ./exercises/NN_name`, on the code as it stands and after an edit.
 //
 // Beside the time on the clock it compares the processor time of both commands with all that they start: that figure
-// holds on a machine that others use as well. It works on a copy of the workbook in a temp directory, so it touches nobody's code, and takes the two commands in turn, so
-// that a machine which is busy for a while slows both. Run it from anywhere in the workbook's directory bench:
+// holds on a machine that others use as well. It works on a copy of the workbook in a temp directory, so it touches no
+// learner's code, and runs the two commands in turn, so that a machine that is busy for a while slows both.
 //
-//	go run ./guide_speed            exercise 1, ten runs of each
-//	go run ./guide_speed -n 3 3 6   exercises 3 and 6, three runs of each
+//	go -C bench run ./guide_speed            exercise 1, ten runs of each
+//	go -C bench run ./guide_speed -n 3 3 6   exercises 3 and 6, three runs of each
 //
-// The exit status is 1 if the guide costs more than 1.3 times the bare command, or more than 2 s longer than the tests
+// The exit status is 1 if the guide costs more than 1.1 times the bare command, or more than 2 s longer than the tests
 // themselves after an edit, on the clock.
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -28,10 +29,11 @@ import (
 
 	"example/turnstile/internal/answer"
 	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/gotest"
 )
 
 // mostTimes is how much more than the bare command the guide may cost.
-const mostTimes = 1.3
+const mostTimes = 1.1
 
 // editLimit is how long a check may take after an edit, the tests' own time not counted.
 const editLimit = 2 * time.Second
@@ -157,19 +159,21 @@ type goRun struct {
 func timeGo(ctx context.Context, root string, arguments []string) (goRun, error) {
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = root
-	command.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "PWD="+root)
+	command.Env = gotest.Environment(root)
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
 	start := time.Now()
-	output, err := command.CombinedOutput()
+	err := gotest.RunTree(command)
 	elapsed := time.Since(start)
 	var exit *exec.ExitError
 	if ctx.Err() != nil {
 		return goRun{}, ctx.Err()
 	}
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
-		return goRun{}, fmt.Errorf("go %s: %w\n%s", strings.Join(arguments, " "), err, output)
+		return goRun{}, fmt.Errorf("go %s: %w\n%s", strings.Join(arguments, " "), err, output.String())
 	}
 	state := command.ProcessState
-	return goRun{elapsed, state.UserTime() + state.SystemTime(), string(output)}, nil
+	return goRun{elapsed, state.UserTime() + state.SystemTime(), output.String()}, nil
 }
 
 // testTime returns what go test says of the test binary's own time: the third field of its last "ok" or "FAIL" line.
@@ -193,7 +197,7 @@ func change(e *curriculum.Exercise, comment string) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(filepath.Join(e.Directory(), answer.Names()[0]), os.O_WRONLY|os.O_APPEND, 0)
+	file, err := os.OpenFile(filepath.Join(e.Folder(), answer.Names()[0]), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}
@@ -209,7 +213,7 @@ func median(times []time.Duration) time.Duration {
 	return (times[(len(times)-1)/2] + times[len(times)/2]) / 2
 }
 
-// copyWorkbook copies what the guide needs: the module file and the three trees.
+// copyWorkbook copies what the guide needs: the module files, the three rooms and the machinery.
 func copyWorkbook(from, to string) error {
 	for _, name := range []string{"go.mod", "go.sum"} {
 		content, err := os.ReadFile(filepath.Join(from, name))
@@ -220,7 +224,7 @@ func copyWorkbook(from, to string) error {
 			return err
 		}
 	}
-	for _, tree := range []string{"lessons", "exercises", "solutions"} {
+	for _, tree := range []string{"lessons", "exercises", "solutions", "internal"} {
 		if err := os.CopyFS(filepath.Join(to, tree), os.DirFS(filepath.Join(from, tree))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example/turnstile/docs/tools/textcheck"
-	"example/turnstile/internal/answer"
 	"example/turnstile/internal/curriculum"
 )
 
@@ -21,7 +20,8 @@ import (
 func TestPages(t *testing.T) {
 	t.Parallel()
 	book := openBook(t)
-	for _, lesson := range lessons(t, book) {
+	for _, exercise := range book.Exercises {
+		lesson := exercise.ID
 		t.Run(lesson, func(t *testing.T) {
 			t.Parallel()
 			page, err := textcheck.Load(book.Root, textcheck.PagePath(lesson))
@@ -30,7 +30,7 @@ func TestPages(t *testing.T) {
 			report(t, "code blocks", textcheck.Fences(page))
 			report(t, "commands", textcheck.Commands(page))
 
-			code, err := textcheck.LessonCode(book.Root, lesson, shipped(book))
+			code, err := textcheck.LessonCode(exercise)
 			require.NoError(t, err)
 			report(t, "Go blocks", textcheck.GoBlocks(page, code))
 
@@ -71,7 +71,7 @@ func TestCurriculum(t *testing.T) {
 	for _, problem := range book.Problems {
 		t.Error(problem)
 	}
-	problems, err := textcheck.Curriculum(book.Root)
+	problems, err := textcheck.Curriculum(book)
 	require.NoError(t, err)
 	report(t, "curriculum", problems)
 }
@@ -83,16 +83,12 @@ func TestConsoleBlocks(t *testing.T) {
 		t.Skip("-short: running the commands of all pages takes some seconds each")
 	}
 	book := openBook(t)
-	var exercises []string
-	for _, exercise := range book.Exercises {
-		exercises = append(exercises, exercise.ID)
-	}
 	fresh := sync.OnceValues(func() (*textcheck.FreshCopy, error) {
-		return textcheck.Copy(book.Root, t.TempDir(), exercises, shipped(book))
+		return textcheck.Copy(book.Root, t.TempDir())
 	})
 	pages := []string{"README.md"}
-	for _, lesson := range lessons(t, book) {
-		pages = append(pages, textcheck.PagePath(lesson))
+	for _, exercise := range book.Exercises {
+		pages = append(pages, textcheck.PagePath(exercise.ID))
 	}
 	for _, name := range pages {
 		t.Run(name, func(t *testing.T) {
@@ -111,23 +107,6 @@ func openBook(t *testing.T) *curriculum.Book {
 	book, err := curriculum.Open(".")
 	require.NoError(t, err)
 	return book
-}
-
-func lessons(t *testing.T, book *curriculum.Book) []string {
-	t.Helper()
-	names, err := textcheck.Lessons(book.Root)
-	require.NoError(t, err)
-	return names
-}
-
-func shipped(book *curriculum.Book) textcheck.Source {
-	return func(exercise string) (map[string][]byte, error) {
-		found, err := book.Find(exercise)
-		if err != nil {
-			return nil, err
-		}
-		return answer.AsShipped(found)
-	}
 }
 
 func report(t *testing.T, check string, problems []textcheck.Problem) {

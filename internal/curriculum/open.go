@@ -155,17 +155,7 @@ func (b *Book) group() {
 	}
 }
 
-var (
-	titleForm    = regexp.MustCompile(`^# ([0-9]{2}) · (\S.*)$`)
-	promiseForm  = regexp.MustCompile(`^\*\*(.+?)\*\*(?:\s|$)`)
-	partForm     = regexp.MustCompile(`(?:^|\s)(Part [A-Z][a-z]+, [^.]+)\.(?:\s|$)`)
-	minutesForm  = regexp.MustCompile(`([0-9]+) minutes? to read, ([0-9]+)(?: minutes?)? to do\.`)
-	buildsOnForm = regexp.MustCompile(`Builds on (.*?)\.(?:\s|$)`)
-	lessonLink   = regexp.MustCompile(`\]\(\.\./([0-9]{2}_[a-z0-9_]+)/?\)`)
-)
-
-// readHead takes title, promise, part, minutes and what the lesson builds on from the lines of the README that stand
-// before its first section (docs/contributing.md, "A lesson page").
+// readHead takes from the lesson's page what its first lines say, and reports what they lack.
 func (b *Book) readHead(e *Exercise) {
 	e.Title = sentenceCase(strings.ReplaceAll(e.Slug, "_", " "))
 	text, err := os.ReadFile(filepath.Join(e.LessonFolder(), "README.md"))
@@ -175,46 +165,25 @@ func (b *Book) readHead(e *Exercise) {
 		}
 		return
 	}
-	title, head := splitHead(strings.ReplaceAll(string(text), "\r\n", "\n"))
-	missing := func(what, form string) {
-		b.problem("%s: the first lines of lessons/%s/README.md give no %s: write %s", e.ID, e.ID, what, form)
+	head := ParseHead(text)
+	if head.Number == e.ID[:2] {
+		e.Title = head.Title
 	}
-	if m := titleForm.FindStringSubmatch(title); m != nil && m[1] == e.ID[:2] {
-		e.Title = strings.TrimSpace(m[2])
-	} else {
-		missing("title", "`# "+e.ID[:2]+" · Title` as the first line")
-	}
-	if m := promiseForm.FindStringSubmatch(head); m != nil {
-		e.Promise = m[1]
-		head = head[len(m[0]):]
-	} else {
-		missing("promise", "one sentence between ** and ** after the title")
-	}
-	if m := partForm.FindStringSubmatch(head); m != nil {
-		e.Part = m[1]
-	} else {
-		missing("part", "`Part One, Files.`")
-	}
-	if m := minutesForm.FindStringSubmatch(head); m != nil {
-		e.ReadMinutes, _ = strconv.Atoi(m[1])
-		e.DoMinutes, _ = strconv.Atoi(m[2])
-	} else {
-		missing("minutes", "`20 minutes to read, 25 to do.`")
-	}
-	if m := buildsOnForm.FindStringSubmatch(head); m != nil {
-		for _, link := range lessonLink.FindAllStringSubmatch(m[1], -1) {
-			e.BuildsOn = append(e.BuildsOn, link[1])
+	e.Promise, e.Part, e.BuildsOn = head.Promise, head.Part, head.BuildsOn
+	e.ReadMinutes, e.DoMinutes = head.ReadMinutes, head.DoMinutes
+	for _, line := range []struct {
+		missing    bool
+		what, form string
+	}{
+		{head.Number != e.ID[:2], "title", "`# " + e.ID[:2] + " · Title` as the first line"},
+		{head.Promise == "", "promise", "one sentence between ** and ** after the title"},
+		{head.Part == "", "part", "`Part One, Files.`"},
+		{head.ReadMinutes == 0, "minutes", "`20 minutes to read, 25 to do.`"},
+	} {
+		if line.missing {
+			b.problem("%s: the first lines of lessons/%s/README.md give no %s: write %s", e.ID, e.ID, line.what, line.form)
 		}
 	}
-}
-
-// splitHead returns the first line, and what follows it up to the first section, as one line.
-func splitHead(text string) (title, head string) {
-	title, rest, _ := strings.Cut(text, "\n")
-	if at := strings.Index("\n"+rest, "\n## "); at >= 0 {
-		rest = rest[:max(at-1, 0)]
-	}
-	return title, strings.Join(strings.Fields(rest), " ")
 }
 
 func sentenceCase(words string) string { return strings.ToUpper(words[:1]) + words[1:] }

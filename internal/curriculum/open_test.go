@@ -147,3 +147,31 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+func TestAHeadIsExactInItsOneFormOnly(t *testing.T) {
+	t.Parallel()
+	const good = "# 05 · Lost update\n\n**You will keep an update.** Part Two, Races. 20 minutes to read, 25 to do.\n" +
+		"Builds on [01](../01_open_modes/), [03](../03_seek/).\n\nMore.\n\n## The bug\n"
+	head := curriculum.ParseHead([]byte(good))
+	require.Equal(t, curriculum.Head{
+		Number: "05", Title: "Lost update", Promise: "You will keep an update.", Part: "Part Two, Races", ReadMinutes: 20, DoMinutes: 25,
+		BuildsOn: []string{"01_open_modes", "03_seek"}, Exact: true,
+	}, head)
+	require.True(t, curriculum.ParseHead([]byte(head.Form())).Exact)
+	for _, change := range [][2]string{
+		{"# 05 ·", "# 5 ·"},
+		{"\n\n**You", "\n**You"},
+		{"Part Two", "In part Two"},
+		{"25 to do", "25 minutes to do"},
+		{"20 minutes to read, 25 to do.", "About an hour."},
+		{"[01](../01_open_modes/)", "[02](../01_open_modes/)"},
+		{"[01](../01_open_modes/)", "lesson one"},
+		{"[01](../01_open_modes/)", "[01](../01_open_modes)"},
+		{", [03]", " and [03]"},
+		{"Builds on", "\nBuilds on"},
+	} {
+		require.Contains(t, good, change[0])
+		changed := strings.Replace(good, change[0], change[1], 1)
+		assert.False(t, curriculum.ParseHead([]byte(changed)).Exact, changed)
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,35 +9,24 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
+
+	"example/turnstile/internal/gotest"
 )
 
-// command runs a program in directory with the extra variables and returns what it printed. A status other than 0 is an error that
-// holds the output.
+// command runs a program in a directory with the extra variables and returns what it printed. A status other than 0 is an error
+// that holds the output. When ctx ends, the program and all that it started end too.
 func command(ctx context.Context, directory string, variables []string, name string, arguments ...string) (string, error) {
 	run := exec.CommandContext(ctx, name, arguments...)
 	run.Dir = directory
-	run.Env = append(environment(os.Environ()), variables...)
-	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) } // go passes it on to what it has started
-	run.WaitDelay = 10 * time.Second
-	output, err := run.CombinedOutput()
-	if err != nil {
+	run.Env = gotest.Environment(directory, variables...)
+	var output bytes.Buffer
+	run.Stdout, run.Stderr = &output, &output
+	if err := gotest.RunTree(run); err != nil {
 		shown := filepath.Base(name) + " " + strings.Join(arguments, " ")
-		return string(output), fmt.Errorf("%s\n%s: %w", strings.TrimSpace(string(output)), shown, err)
+		return output.String(), fmt.Errorf("%s\n%s: %w", strings.TrimSpace(output.String()), shown, err)
 	}
-	return string(output), nil
-}
-
-// environment is the caller's without what would make go build something else, or change go.mod behind our back.
-func environment(inherited []string) []string {
-	dropped := []string{"GOFLAGS", "GOOS", "GOARCH", "GOWORK", "PWD"}
-	kept := slices.DeleteFunc(slices.Clone(inherited), func(variable string) bool {
-		name, _, _ := strings.Cut(variable, "=")
-		return slices.Contains(dropped, name)
-	})
-	return append(kept, "GOFLAGS=-buildvcs=false", "GOWORK=off")
+	return output.String(), nil
 }
 
 // files lists what belongs to the repository, slash-separated and relative to root: what git knows or would add; without git,

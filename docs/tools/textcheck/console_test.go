@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example/turnstile/docs/tools/textcheck"
+	"example/turnstile/internal/toybook"
+	"example/turnstile/internal/udiff"
 )
 
 func TestParseCommand(t *testing.T) {
@@ -149,14 +151,18 @@ func TestElisionWithinALine(t *testing.T) {
 // fakeWorkbook is a module whose guide reports what it sees of the learner: its state and the exercise's code.
 func fakeWorkbook(t *testing.T) string {
 	t.Helper()
-	return files(t, map[string]string{
-		"go.mod":                   "module example/turnstile\n\ngo 1.26\n",
-		".turnstile/state.json":    "the learner's",
-		"bench/go.mod":             "module bench\n",
-		"docs/contributing.md":     "",
-		"exercises/01_x/x.go":      "package x\n\nconst Says = \"as the learner left it\"\n",
-		"exercises/01_x/extra.go":  "package x\n\nconst Says = \"twice declared\"\n",
-		"exercises/01_x/x_test.go": "package x_test\n",
+	const reference, shipped = "package x\n\nconst Says = \"as it should\"\n", "package x\n\nconst Says = \"as shipped\"\n"
+	patch := udiff.Diff("a", "b", toybook.Answer("x.go", reference), toybook.Answer("x.go", shipped))
+	return toybook.New(t, toybook.Files{
+		".turnstile/state.json":                    "the learner's",
+		"bench/go.mod":                             "module bench\n",
+		"docs/contributing.md":                     "",
+		"lessons/01_x/README.md":                   "# 01 · X\n",
+		"exercises/01_x/x.go":                      "package x\n\nconst Says = \"as the learner left it\"\n",
+		"exercises/01_x/extra.go":                  "package x\n\nconst Says = \"twice declared\"\n",
+		"exercises/01_x/x_test.go":                 "package x_test\n",
+		"solutions/01_x/x.go":                      reference,
+		"solutions/01_x/wrong/00_as_shipped.patch": "It says so.\n\ncaught by: TestX\nsays: \"x\"\n\n" + string(patch),
 		"exercises/main.go": `package main
 
 import (
@@ -181,15 +187,13 @@ func main() {
 	os.Exit(3)
 }
 `,
-	})
+	}).Root
 }
 
 func freshCopy(t *testing.T) (learners string, fresh *textcheck.FreshCopy) {
 	t.Helper()
 	learners = fakeWorkbook(t)
-	fresh, err := textcheck.Copy(learners, t.TempDir(), []string{"01_x"}, func(string) (map[string][]byte, error) {
-		return map[string][]byte{"x.go": []byte("package x\n\nconst Says = \"as shipped\"\n")}, nil
-	})
+	fresh, err := textcheck.Copy(learners, t.TempDir())
 	require.NoError(t, err)
 	return learners, fresh
 }

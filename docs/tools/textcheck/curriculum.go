@@ -2,14 +2,14 @@ package textcheck
 
 import (
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
-	"strconv"
+	"slices"
 
 	"github.com/yuin/goldmark/ast"
 	extensionast "github.com/yuin/goldmark/extension/ast"
+
+	"example/turnstile/internal/curriculum"
 )
 
 // planned stands for the minutes of a lesson that has no directory yet.
@@ -30,51 +30,18 @@ type curriculumRow struct {
 // begin with the lesson's number, then its title, linked to its directory; the last cell holds `20 + 25`, the minutes to read and
 // to do, or `planned` for a lesson without a directory, which is not linked. A sentence with `N minutes to read and M to do`
 // gives the sums.
-func Curriculum(root string) ([]Problem, error) {
-	page, err := Load(root, "README.md")
+func Curriculum(book *curriculum.Book) ([]Problem, error) {
+	page, err := Load(book.Root, "README.md")
 	if err != nil {
 		return nil, err
 	}
-	lessons, err := Lessons(root)
-	if err != nil {
-		return nil, err
-	}
-	directories := make(map[string]string)
-	for _, lesson := range lessons {
-		directories[lesson[:2]] = lesson
-	}
-	var problems []Problem
-	listed := make(map[string]bool)
+	rows := curriculumRows(page)
+	problems := compareRows(page, rows, book)
 	var read, do int
-	for i, row := range curriculumRows(page) {
-		listed[row.number] = true
-		if row.number != fmt.Sprintf("%02d", i+1) {
-			problems = append(problems, Problem{
-				page.Path, row.line, fmt.Sprintf("lesson %s stands where %02d should", row.number, i+1), "number the lessons without gaps, in order",
-			})
-		}
-		lesson, exists := directories[row.number]
-		if !exists {
-			if row.minutes != planned || row.link != "" {
-				problems = append(problems, Problem{
-					page.Path, row.line, fmt.Sprintf("lesson %s has no directory below lessons/", row.number),
-					"take the link out and write `planned` for the minutes",
-				})
-			}
-			continue
-		}
-		source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(PagePath(lesson))))
-		if err != nil {
-			return nil, fmt.Errorf("read the lesson page: %w", err)
-		}
-		if intro, ok := ParseIntroduction(source); ok { // what is not is reported on the lesson's own page
-			read, do = read+number(intro.ReadMinutes), do+number(intro.DoMinutes)
-			problems = append(problems, compareRow(page, row, lesson, intro)...)
-		}
-	}
-	for _, lesson := range lessons {
-		if !listed[lesson[:2]] {
-			problems = append(problems, Problem{page.Path, 0, "no table lists lessons/" + lesson, "add its row to the table of its part"})
+	for _, e := range book.Exercises {
+		read, do = read+e.ReadMinutes, do+e.DoMinutes
+		if !slices.ContainsFunc(rows, func(row curriculumRow) bool { return row.number == e.ID[:2] }) {
+			problems = append(problems, Problem{page.Path, 0, "no table lists lessons/" + e.ID, "add its row to the table of its part"})
 		}
 	}
 	problems = append(problems, sums(page, read, do)...)
@@ -82,13 +49,38 @@ func Curriculum(root string) ([]Problem, error) {
 	return problems, nil
 }
 
-func compareRow(page *Page, row curriculumRow, lesson string, intro Introduction) []Problem {
+func compareRows(page *Page, rows []curriculumRow, book *curriculum.Book) []Problem {
+	lessons := make(map[string]*curriculum.Exercise)
+	for _, e := range book.Exercises {
+		lessons[e.ID[:2]] = e
+	}
+	var problems []Problem
+	for i, row := range rows {
+		if row.number != fmt.Sprintf("%02d", i+1) {
+			problems = append(problems, Problem{
+				page.Path, row.line, fmt.Sprintf("lesson %s stands where %02d should", row.number, i+1), "number the lessons without gaps, in order",
+			})
+		}
+		switch lesson := lessons[row.number]; {
+		case lesson == nil && (row.minutes != planned || row.link != ""):
+			problems = append(problems, Problem{
+				page.Path, row.line, fmt.Sprintf("lesson %s has no directory below lessons/", row.number),
+				"take the link out and write `planned` for the minutes",
+			})
+		case lesson != nil && lesson.ReadMinutes > 0: // what is missing is reported on the lesson's own page
+			problems = append(problems, compareRow(page, row, lesson)...)
+		}
+	}
+	return problems
+}
+
+func compareRow(page *Page, row curriculumRow, lesson *curriculum.Exercise) []Problem {
 	var problems []Problem
 	for _, cell := range []struct{ what, here, there string }{
-		{"part", row.part, intro.Part},
-		{"title", row.name, intro.Title},
-		{"link", row.link, "lessons/" + lesson + "/"},
-		{"minutes", row.minutes, intro.ReadMinutes + " + " + intro.DoMinutes},
+		{"part", row.part, lesson.Part},
+		{"title", row.name, lesson.Title},
+		{"link", row.link, "lessons/" + lesson.ID + "/"},
+		{"minutes", row.minutes, fmt.Sprintf("%d + %d", lesson.ReadMinutes, lesson.DoMinutes)},
 	} {
 		if cell.here != cell.there {
 			problems = append(problems, Problem{
@@ -109,11 +101,6 @@ func sums(page *Page, read, do int) []Problem {
 		return []Problem{{page.Path, page.lineAt(found[0]), "the lessons do not sum up to " + got, fmt.Sprintf("write `%d minutes to read and %d to do`", read, do)}}
 	}
 	return nil
-}
-
-func number(digits string) int {
-	n, _ := strconv.Atoi(digits) // matched as digits; a number too long for an int is a wrong sum, which is reported
-	return n
 }
 
 func curriculumRows(page *Page) []curriculumRow {

@@ -1,17 +1,20 @@
 package textcheck
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/gotest"
 )
 
 // A FreshCopy is the workbook as a new clone has it, in a directory of its own: the exercises as shipped, no state of the
@@ -19,13 +22,12 @@ import (
 type FreshCopy struct {
 	Root string
 
-	exercises []string
-	shipped   Source
+	book *curriculum.Book
 }
 
-// Copy copies the workbook at root into directory, which must be empty, and lays the given exercises out as shipped. Directories that
-// begin with a dot, and the modules bench and docs, stay behind: no learner's command needs them.
-func Copy(root, directory string, exercises []string, shipped Source) (*FreshCopy, error) {
+// Copy copies the workbook at root into directory, which must be empty, and lays all exercises out as shipped. Directories that
+// begin with a dot, and bench and docs, stay behind: no learner's command needs them.
+func Copy(root, directory string) (*FreshCopy, error) {
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -52,7 +54,11 @@ func Copy(root, directory string, exercises []string, shipped Source) (*FreshCop
 	if err != nil {
 		return nil, fmt.Errorf("copy the workbook to %s: %w", directory, err)
 	}
-	c := &FreshCopy{directory, exercises, shipped}
+	book, err := curriculum.Open(directory)
+	if err != nil {
+		return nil, err
+	}
+	c := &FreshCopy{book.Root, book}
 	return c, c.Reset()
 }
 
@@ -61,69 +67,39 @@ func (c *FreshCopy) Reset() error {
 	if err := os.RemoveAll(filepath.Join(c.Root, ".turnstile")); err != nil {
 		return fmt.Errorf("remove the state of the guide: %w", err)
 	}
-	for _, exercise := range c.exercises {
-		if err := c.lay(exercise); err != nil {
-			return fmt.Errorf("lay %s out as shipped: %w", exercise, err)
-		}
-	}
-	return nil
-}
-
-func (c *FreshCopy) lay(exercise string) error {
-	answer, err := c.shipped(exercise)
-	if err != nil {
-		return err
-	}
-	directory := filepath.Join(c.Root, "exercises", exercise)
-	entries, err := os.ReadDir(directory)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if _, keep := answer[entry.Name()]; keep || entry.IsDir() || !isAnswerFile(entry.Name()) {
-			continue
-		}
-		if err := os.Remove(filepath.Join(directory, entry.Name())); err != nil {
+	for _, e := range c.book.Exercises {
+		shipped, err := answer.AsShipped(e)
+		if err != nil {
 			return err
 		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(answer)) {
-		if err := os.WriteFile(filepath.Join(directory, name), answer[name], 0o644); err != nil {
+		if err := answer.Write(e, shipped); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Run runs the command in the copy, without a terminal and without input. It is a Runner. When ctx ends, the command and
-// what it has started are killed, and the error says so.
+// Run runs the command in the copy, without a terminal, without input and without colours. It is a Runner. When ctx ends, the
+// command and what it has started are ended, and the error says so.
 func (c *FreshCopy) Run(ctx context.Context, words []string) (Transcript, error) {
 	command := exec.CommandContext(ctx, words[0], words[1:]...)
 	command.Dir = c.Root
-	command.Env = environment(os.Environ())
-	command.WaitDelay = 5 * time.Second // a grandchild that holds the pipe must not hold this program
-	killTree(command)
-	output, err := command.CombinedOutput()
+	command.Env = slices.DeleteFunc(gotest.Environment(c.Root, "NO_COLOR=1", "TERM=dumb"), changesTheScreen)
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	err := gotest.RunTree(command)
 	if ctx.Err() != nil {
-		return Transcript{}, fmt.Errorf("it did not end in time (%w); it had printed:\n%s", ctx.Err(), output)
+		return Transcript{}, fmt.Errorf("it did not end in time (%w); it had printed:\n%s", ctx.Err(), output.String())
 	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return Transcript{}, err
 	}
-	return Transcript{string(output), command.ProcessState.ExitCode()}, nil
+	return Transcript{output.String(), command.ProcessState.ExitCode()}, nil
 }
 
-// environment is that of the caller without what would make go build something else than a learner's go does, and without
-// colours. -trimpath lets builds in different copies share go's cache.
-func environment(inherited []string) []string {
-	dropped := []string{"GOFLAGS", "GOOS", "GOARCH", "GOWORK", "GO111MODULE", "PWD", "COLUMNS", "CLICOLOR_FORCE", "FORCE_COLOR"}
-	var kept []string
-	for _, variable := range inherited {
-		name, _, _ := strings.Cut(variable, "=")
-		if !slices.Contains(dropped, name) && !strings.HasPrefix(name, "TURNSTILE_") {
-			kept = append(kept, variable)
-		}
-	}
-	return append(kept, "GOFLAGS=-trimpath -buildvcs=false", "GOWORK=off", "NO_COLOR=1", "TERM=dumb")
+// changesTheScreen tells a variable of the caller that would change what a learner's command prints.
+func changesTheScreen(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	return slices.Contains([]string{"COLUMNS", "CLICOLOR_FORCE", "FORCE_COLOR"}, name) || strings.HasPrefix(name, "TURNSTILE_")
 }

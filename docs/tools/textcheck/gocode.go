@@ -4,17 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-)
 
-// A Source gives the answer files of an exercise as they were shipped, whatever the learner has made of them: base name
-// to content. The argument is the name of the directory, "03_seek_truncate".
-type Source func(exercise string) (map[string][]byte, error)
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+)
 
 // A CodeFile is a Go file of the workbook, split into lines.
 type CodeFile struct {
@@ -22,35 +20,29 @@ type CodeFile struct {
 	Lines []string
 }
 
-// LessonCode returns the Go files of a lesson's three directories, the exercise's answer files as shipped.
-func LessonCode(root, lesson string, shipped Source) ([]CodeFile, error) {
+// LessonCode returns the Go files of a lesson's three directories, the exercise's answer files as shipped, whatever the learner
+// has made of them.
+func LessonCode(e *curriculum.Exercise) ([]CodeFile, error) {
 	var files []CodeFile
-	for _, part := range []string{"lessons", "exercises", "solutions"} {
-		found, err := codeBelow(root, path.Join(part, lesson))
+	for _, room := range []string{"lessons", "exercises", "solutions"} {
+		found, err := codeBelow(e.Root, path.Join(room, e.ID))
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, found...)
 	}
-	directory := path.Join("exercises", lesson)
+	directory := path.Join("exercises", e.ID)
 	files = slices.DeleteFunc(files, func(f CodeFile) bool {
-		return path.Dir(f.Path) == directory && isAnswerFile(path.Base(f.Path))
+		return path.Dir(f.Path) == directory && answer.IsFile(path.Base(f.Path))
 	})
-	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(directory))); errors.Is(err, fs.ErrNotExist) {
-		return files, nil // a lesson without an exercise has nothing that was shipped
-	}
-	answer, err := shipped(lesson)
+	shipped, err := answer.AsShipped(e)
 	if err != nil {
-		return nil, fmt.Errorf("the code of %s as shipped: %w", lesson, err)
+		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(answer)) {
-		files = append(files, CodeFile{path.Join(directory, name), splitLines(answer[name])})
+	for _, name := range shipped.Names() {
+		files = append(files, CodeFile{path.Join(directory, name), splitLines(shipped[name])})
 	}
 	return files, nil
-}
-
-func isAnswerFile(name string) bool {
-	return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
 }
 
 func codeBelow(root, directory string) ([]CodeFile, error) {

@@ -222,10 +222,7 @@ func anchor(heading string, seen map[string]int) string {
 	return unique
 }
 
-var (
-	explicitAnchor  = regexp.MustCompile(`<a\s+(?:id|name)="([^"]+)"`)
-	lessonDirectory = regexp.MustCompile(`^(\d\d)_[a-z0-9]+(?:_[a-z0-9]+)*$`)
-)
+var explicitAnchor = regexp.MustCompile(`<a\s+(?:id|name)="([^"]+)"`)
 
 // HasAnchor reports whether `#fragment` leads somewhere on the page.
 func (p *Page) HasAnchor(fragment string) bool {
@@ -240,24 +237,6 @@ func (p *Page) HasAnchor(fragment string) bool {
 		}
 	}
 	return false
-}
-
-// Lessons returns the names of the lesson directories below root that hold a README.md, in order: "01_open_modes" …
-func Lessons(root string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(root, "lessons"))
-	if err != nil {
-		return nil, fmt.Errorf("list the lessons: %w", err)
-	}
-	var names []string
-	for _, entry := range entries {
-		if !entry.IsDir() || !lessonDirectory.MatchString(entry.Name()) {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(root, "lessons", entry.Name(), "README.md")); err == nil {
-			names = append(names, entry.Name())
-		}
-	}
-	return names, nil
 }
 
 // PagePath is the path of a lesson's text, relative to the root.

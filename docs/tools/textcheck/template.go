@@ -1,7 +1,6 @@
 package textcheck
 
 import (
-	"bytes"
 	"fmt"
 	"path"
 	"regexp"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/yuin/goldmark/ast"
 	extensionast "github.com/yuin/goldmark/extension/ast"
+
+	"example/turnstile/internal/curriculum"
 )
 
 // Headings are the second-level headings of a lesson page, in their order.
@@ -51,68 +52,26 @@ func Template(p *Page) []Problem {
 	return problems
 }
 
-var (
-	titleLine   = regexp.MustCompile(`^# (\d\d) · (\S.*)$`)
-	introLine   = regexp.MustCompile(`^\*\*([^*]+\.)\*\* (Part [A-Z][a-z]+, [^.]+)\. (\d+) minutes to read, (\d+) to do\.(?: Builds on (.+)\.)?$`)
-	builtOnLink = regexp.MustCompile(`^\[(\d\d)\]\(\.\./((\d\d)_[a-z0-9_]+)/\)$`)
-)
-
-// An Introduction is what the first lines of a lesson page say.
-type Introduction struct {
-	Number, Title, Promise, Part string
-	ReadMinutes, DoMinutes       string
-	buildsOn                     string
-}
-
-// ParseIntroduction reads the first lines of a lesson page; ok tells whether both have the form that docs/contributing.md
-// fixes.
-func ParseIntroduction(source []byte) (intro Introduction, ok bool) {
-	first, rest, _ := bytes.Cut(source, []byte("\n"))
-	title := titleLine.FindSubmatch(first)
-	blank, rest, _ := bytes.Cut(rest, []byte("\n"))
-	paragraph, _, _ := bytes.Cut(rest, []byte("\n\n"))
-	line := strings.Join(strings.Fields(string(paragraph)), " ")
-	found := introLine.FindStringSubmatch(line)
-	if title != nil {
-		intro.Number, intro.Title = string(title[1]), string(title[2])
-	}
-	if found == nil {
-		return intro, false
-	}
-	intro.Promise, intro.Part, intro.ReadMinutes, intro.DoMinutes, intro.buildsOn = found[1], found[2], found[3], found[4], found[5]
-	return intro, title != nil && len(blank) == 0
-}
-
 func firstLines(p *Page) []Problem {
-	intro, ok := ParseIntroduction(p.Source)
+	head := curriculum.ParseHead(p.Source)
 	directory := path.Base(path.Dir(p.Path))
 	var problems []Problem
 	report := func(line int, what, do string) { problems = append(problems, Problem{p.Path, line, what, do}) }
-	if intro.Number == "" {
-		report(1, "the first line is no lesson title", "write `# NN · Title`, NN being the number of the directory")
-	} else if !strings.HasPrefix(directory, intro.Number+"_") {
-		report(1, fmt.Sprintf("the title says lesson %s, the directory is %s", intro.Number, directory), "give both the same number")
-	}
-	if !ok {
+	switch {
+	case head.Number == "":
+		report(1, "the first line is not a lesson title", "write `# NN · Title`, NN being the number of the directory")
+	case !strings.HasPrefix(directory, head.Number+"_"):
+		report(1, fmt.Sprintf("the title says lesson %s, the directory is %s", head.Number, directory), "give both the same number")
+	case !head.Exact || !strings.HasSuffix(head.Promise, ".") || head.Part == "":
 		report(3, "the lines below the title do not have the fixed form",
 			"after one empty line write `**Promise in one sentence.** Part One, Files. N minutes to read, M to do.` and, where it is so, "+
 				"`Builds on [NN](../NN_name/), [MM](../MM_name/).`")
-		return problems
+	case head.ReadMinutes == 0 || head.DoMinutes == 0:
+		report(3, "a lesson of 0 minutes", "say how long reading and doing take a learner")
 	}
-	for _, minutes := range []string{intro.ReadMinutes, intro.DoMinutes} {
-		if strings.Trim(minutes, "0") == "" {
-			report(3, "a lesson of 0 minutes", "say how long reading and doing take a learner")
-		}
-	}
-	if intro.buildsOn == "" {
-		return problems
-	}
-	for _, link := range regexp.MustCompile(`, (?:and )?| and `).Split(intro.buildsOn, -1) {
-		found := builtOnLink.FindStringSubmatch(link)
-		if found == nil || found[1] != found[3] {
-			report(3, fmt.Sprintf("`Builds on` names %s", link), "link the earlier lesson as `[NN](../NN_name/)`, several separated by commas")
-		} else if found[1] >= intro.Number {
-			report(3, fmt.Sprintf("`Builds on` names lesson %s, which is no earlier one", found[1]), "name earlier lessons only")
+	for _, earlier := range head.BuildsOn {
+		if earlier[:2] >= head.Number {
+			report(3, fmt.Sprintf("`Builds on` names %s, which is not an earlier lesson", earlier), "name earlier lessons only")
 		}
 	}
 	return problems

@@ -9,6 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example/turnstile/docs/tools/textcheck"
+	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/toybook"
+	"example/turnstile/internal/udiff"
 )
 
 // goodPage passes every check in the workbook that goodWorkbook writes. The tests below break it in one place at a time.
@@ -150,22 +153,25 @@ func files(t *testing.T, content map[string]string) string {
 	return root
 }
 
-func goodWorkbook(t *testing.T) string {
-	t.Helper()
-	return files(t, map[string]string{
-		"lessons/01_open_modes/README.md":           "# 01 · Open modes\n",
-		"lessons/03_seek_truncate/README.md":        strings.ReplaceAll(goodPage, "~~~", "```"),
-		"lessons/03_seek_truncate/seek_test.go":     goodFacts,
-		"exercises/03_seek_truncate/seek.go":        "package seektruncate\n\n// the learner was here\n",
-		"exercises/03_seek_truncate/seek_test.go":   "package seektruncate_test\n",
-		"exercises/03_seek_truncate/race/main.go":   "package main\n",
-		"solutions/03_seek_truncate/seek.go":        "package seektruncate\n",
-		"solutions/03_seek_truncate/wrong/00.patch": "",
-	})
+// goodFiles is a workbook whose third lesson has goodPage for its page, and code of which the learner has made something else.
+func goodFiles() toybook.Files {
+	reference := strings.Replace(shippedCode, "Truncate(2)", "Truncate(1)", 1)
+	shipped := udiff.Diff("a", "b", toybook.Answer("seek.go", reference), toybook.Answer("seek.go", shippedCode))
+	return toybook.Files{
+		"lessons/01_open_modes/README.md":                      "# 01 · Open modes\n",
+		"lessons/03_seek_truncate/README.md":                   strings.ReplaceAll(goodPage, "~~~", "```"),
+		"lessons/03_seek_truncate/seek_test.go":                goodFacts,
+		"exercises/03_seek_truncate/seek.go":                   "package seektruncate\n\n// the learner was here\n",
+		"exercises/03_seek_truncate/seek_test.go":              "package seektruncate_test\n",
+		"exercises/03_seek_truncate/race/main.go":              "package main\n",
+		"solutions/03_seek_truncate/seek.go":                   reference,
+		"solutions/03_seek_truncate/wrong/00_as_shipped.patch": "Too long.\n\ncaught by: TestX\nsays: \"x\"\n\n" + string(shipped),
+	}
 }
 
-func shipped(string) (map[string][]byte, error) {
-	return map[string][]byte{"seek.go": []byte(shippedCode)}, nil
+func goodWorkbook(t *testing.T) *curriculum.Exercise {
+	t.Helper()
+	return toybook.Find(t, toybook.New(t, goodFiles()), "03_seek_truncate")
 }
 
 // requireProblem demands one problem, at that line of the page, that says want.
@@ -210,16 +216,16 @@ func TestTemplate(t *testing.T) {
 	require.Empty(t, textcheck.Template(page(t, "", "")))
 	require.Empty(t, textcheck.Template(page(t, "[proof](seek_test.go \"TestHole\") |", "[power cut](../../docs/powercut/) |")))
 	for _, test := range []breakage{
-		{"no title", "# 03 · Seek", "# Seek", "# Seek", "no lesson title"},
+		{"no title", "# 03 · Seek", "# Seek", "# Seek", "not a lesson title"},
 		{"another number than the directory's", "# 03 ·", "# 04 ·", "# 04", "the directory is 03_seek_truncate"},
 		{"no minutes", " 20 minutes to read, 25 to do.", "", "**You", "fixed form"},
 		{"no part", " Part One, Files.", "", "**You", "fixed form"},
 		{"no promise", "**You will be able to rewrite part of a file.**", "Hello.", "Hello", "fixed form"},
 		{"no empty line below the title", "truncate\n\n**You", "truncate\n**You", "Builds on", "fixed form"},
 		{"nothing to do", "25 to do", "0 to do", "**You", "0 minutes"},
-		{"builds on a later lesson", "[01](../01_open_modes/)", "[05](../05_lost_update/)", "**You", "no earlier one"},
-		{"builds on text", "[01](../01_open_modes/)", "lesson one", "**You", "link the earlier lesson"},
-		{"builds on a link of another number", "[01](../01_open_modes/)", "[02](../01_open_modes/)", "**You", "link the earlier lesson"},
+		{"builds on a later lesson", "[01](../01_open_modes/)", "[05](../05_lost_update/)", "**You", "not an earlier lesson"},
+		{"builds on text", "[01](../01_open_modes/)", "lesson one", "**You", "fixed form"},
+		{"builds on a link of another number", "[01](../01_open_modes/)", "[02](../01_open_modes/)", "**You", "fixed form"},
 		{"a heading of its own", "## Gotchas", "## Traps\n\nText.\n\n## Gotchas", "## Traps", "none of the fixed headings"},
 		{"the order", "## Your turn", "## Coming from Python\n\nText.\n\n## On each system\n\nText.\n\n## Your turn", "## On each", `"On each system" stands after "Coming from Python"`},
 		{"a heading twice", "## Gotchas", "## The way out\n\nText.\n\n## Gotchas", "## The way out\n\nText.", "stands twice"},
@@ -271,7 +277,7 @@ func TestFences(t *testing.T) {
 
 func TestGoBlocks(t *testing.T) {
 	t.Parallel()
-	code, err := textcheck.LessonCode(goodWorkbook(t), "03_seek_truncate", shipped)
+	code, err := textcheck.LessonCode(goodWorkbook(t))
 	require.NoError(t, err)
 	require.Empty(t, textcheck.GoBlocks(page(t, "", ""), code))
 	block := "func Rewrite(path string) error {\n\t…\n\treturn file.Truncate(2)\n}\n"
@@ -308,7 +314,7 @@ func TestGoBlocks(t *testing.T) {
 
 func TestOutputs(t *testing.T) {
 	t.Parallel()
-	facts, err := textcheck.Facts(goodWorkbook(t), "03_seek_truncate")
+	facts, err := textcheck.Facts(goodWorkbook(t).Root, "03_seek_truncate")
 	require.NoError(t, err)
 	require.Empty(t, textcheck.Outputs(page(t, "", ""), facts))
 	requireProblem(t, textcheck.Outputs(page(t, `after   {}"a":1}`, `after   {}`), facts), 22, "no Example")
@@ -387,7 +393,7 @@ func Example_silent() {}
 
 func TestProofs(t *testing.T) {
 	t.Parallel()
-	root := goodWorkbook(t)
+	root := goodWorkbook(t).Root
 	factsOf := func(lesson string) ([]*textcheck.Fact, error) { return textcheck.Facts(root, lesson) }
 	check := func(t *testing.T, p *textcheck.Page) []textcheck.Problem {
 		problems, err := textcheck.Proofs(p, "03_seek_truncate", factsOf)
@@ -418,7 +424,7 @@ func TestProofs(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	root := goodWorkbook(t)
+	root := goodWorkbook(t).Root
 	require.Empty(t, textcheck.Links(root, page(t, "", "")))
 	require.NoError(t, os.Mkdir(filepath.Join(root, "lessons", "empty"), 0o755))
 	place := "- Write never shortens."
@@ -479,7 +485,7 @@ func TestReferences(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			root := goodWorkbook(t)
+			root := goodWorkbook(t).Root
 			file := filepath.Join(root, "exercises", "03_seek_truncate", "more_test.go")
 			require.NoError(t, os.WriteFile(file, []byte("package x\n\n"+test.code+"\n"), 0o644))
 			problems, err := textcheck.References(root, "03_seek_truncate")
@@ -524,12 +530,8 @@ In all 20 minutes to read and 25 to do.
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			readme := strings.Replace(good, test.old, test.replacement, 1)
-			root := files(t, map[string]string{
-				"README.md":                 readme,
-				"lessons/01_open/README.md": lesson,
-				"internal/lab/lab.go":       "package lab\n",
-			})
-			problems, err := textcheck.Curriculum(root)
+			book := toybook.New(t, toybook.Files{"README.md": readme, "lessons/01_open/README.md": lesson})
+			problems, err := textcheck.Curriculum(book)
 			require.NoError(t, err)
 			if test.want == "" {
 				require.Empty(t, problems)
