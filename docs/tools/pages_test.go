@@ -20,6 +20,8 @@ import (
 func TestPages(t *testing.T) {
 	t.Parallel()
 	book := openBook(t)
+	references, err := textcheck.ReferenceCode(book.Root)
+	require.NoError(t, err)
 	for _, exercise := range book.Exercises {
 		lesson := exercise.ID
 		t.Run(lesson, func(t *testing.T) {
@@ -32,7 +34,7 @@ func TestPages(t *testing.T) {
 
 			code, err := textcheck.LessonCode(exercise)
 			require.NoError(t, err)
-			report(t, "Go blocks", textcheck.GoBlocks(page, code))
+			report(t, "Go blocks", textcheck.GoBlocks(page, code, references))
 
 			facts, err := textcheck.Facts(book.Root, lesson)
 			require.NoError(t, err)
@@ -43,9 +45,14 @@ func TestPages(t *testing.T) {
 			require.NoError(t, err)
 			report(t, "proofs", proofs)
 
-			references, err := textcheck.References(book.Root, lesson)
+			messages, err := textcheck.References(book.Root, lesson)
 			require.NoError(t, err)
-			report(t, "references in messages", references)
+			report(t, "references in messages", messages)
+
+			report(t, "prose", textcheck.Prose(page))
+			around, err := textcheck.Exercise(page, exercise)
+			require.NoError(t, err)
+			report(t, "exercise", around)
 		})
 	}
 }

@@ -88,12 +88,17 @@ func Commands(p *Page) []Problem {
 	report := func(line int, err error) {
 		problems = append(problems, Problem{
 			p.Path, line, err.Error(),
-			"begin with `$ `; show `go run ./exercises/NN_name/race`, `go run ./exercises …` or `go test …`; captured text that is no such run belongs into a text or output block",
+			"mark it with systems, with varies, or not at all; begin with `$ `; show `go run ./exercises/NN_name/race`, `go run ./exercises …` or `go test …`; captured text that is no such run belongs in a text or output block",
 		})
 	}
 	for _, fence := range p.Fences {
 		switch fence.Kind {
 		case "console":
+			for word := range strings.FieldsSeq(strings.ReplaceAll(fence.Extra, ",", " ")) {
+				if word != numbersVary && !slices.Contains(knownSystems, word) {
+					report(fence.Line, fmt.Errorf("the console block is marked with %q", word))
+				}
+			}
 			sessions, err := Sessions(fence)
 			if err != nil {
 				report(fence.Line+1, err)
@@ -125,20 +130,25 @@ func shellLine(line string) error {
 }
 
 // Console runs the commands of a page's console blocks one after another, as one sitting, and compares what they print with
-// what the page shows. A block marked with systems (a fence `console linux,darwin`) is run on these only. Problems of form are
-// those of Commands; here such blocks are passed over.
+// what the page shows. A block marked with systems (a fence `console linux,darwin`) is run on these only. In one that is marked with
+// varies (`console varies`) the numbers are those of one run: another run must print the same words, and a number other than 0
+// wherever the page shows one. Problems of form are those of Commands; here such blocks are passed over.
 func Console(ctx context.Context, p *Page, run Runner) []Problem {
 	var problems []Problem
 	for _, fence := range p.Fences {
 		if fence.Kind != "console" || !runsHere(fence.Extra) {
 			continue
 		}
+		equal := matchLine
+		if slices.Contains(strings.Fields(fence.Extra), numbersVary) {
+			equal = matchNumbers
+		}
 		sessions, err := Sessions(fence)
 		if err != nil {
 			continue
 		}
 		for _, session := range sessions {
-			if problem, ok := replay(ctx, p, session, run); !ok {
+			if problem, ok := replay(ctx, p, session, equal, run); !ok {
 				problems = append(problems, problem)
 			}
 		}
@@ -146,11 +156,23 @@ func Console(ctx context.Context, p *Page, run Runner) []Problem {
 	return problems
 }
 
-func runsHere(systems string) bool {
-	return systems == "" || slices.Contains(strings.Split(systems, ","), runtime.GOOS)
+// numbersVary after the word console says that the numbers of the block are those of one run.
+const numbersVary = "varies"
+
+// knownSystems are those that a block may be limited to.
+var knownSystems = []string{"linux", "darwin", "windows", "freebsd"}
+
+// runsHere reads the words after the word console: systems, separated by commas, and numbersVary.
+func runsHere(extra string) bool {
+	for word := range strings.FieldsSeq(extra) {
+		if word != numbersVary && !slices.Contains(strings.Split(word, ","), runtime.GOOS) {
+			return false
+		}
+	}
+	return true
 }
 
-func replay(ctx context.Context, p *Page, session Session, run Runner) (Problem, bool) {
+func replay(ctx context.Context, p *Page, session Session, equal func(shown, printed string) bool, run Runner) (Problem, bool) {
 	words, err := ParseCommand(session.Command)
 	if err != nil {
 		return Problem{}, true
@@ -164,11 +186,11 @@ func replay(ctx context.Context, p *Page, session Session, run Runner) (Problem,
 			fmt.Sprintf("run it in a fresh clone; it must end within %v", commandLimit),
 		}, false
 	}
-	return compare(p, session, transcript.Lines())
+	return compare(p, session, equal, transcript.Lines())
 }
 
-func compare(p *Page, session Session, lines []string) (Problem, bool) {
-	m := matcher{block: session.Output, equal: matchLine, skips: func(line string) bool { return strings.TrimSpace(line) == elision }}
+func compare(p *Page, session Session, equal func(shown, printed string) bool, lines []string) (Problem, bool) {
+	m := matcher{block: session.Output, equal: equal, skips: func(line string) bool { return strings.TrimSpace(line) == elision }}
 	ok, reached := m.match(lines, 0, true)
 	if ok {
 		return Problem{}, true
@@ -186,6 +208,6 @@ func compare(p *Page, session Session, lines []string) (Problem, bool) {
 	return Problem{
 		p.Path, session.Line + 1 + reached.Matched,
 		fmt.Sprintf("`%s` prints something else now\n      page   %s\n      run    %s", session.Command, shown, printed),
-		"capture the block again, with `…` for what varies; the whole run:\n      | " + strings.Join(lines, "\n      | "),
+		"capture the block again, with `…` for what varies, or `console varies` where numbers do; the whole run:\n      | " + strings.Join(lines, "\n      | "),
 	}, false
 }

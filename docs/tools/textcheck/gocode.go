@@ -80,25 +80,91 @@ func splitLines(content []byte) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
-// GoBlocks checks that every go fence is a run of lines in one of the files. The whole block may stand deeper or less deep
-// than in the file; within it, indentation counts, a tab being as good as four blanks. A line of only `…` or `// …`
-// stands for any number of lines.
-func GoBlocks(p *Page, files []CodeFile) []Problem {
+// ReferenceCode returns the Go files of all references.
+func ReferenceCode(root string) ([]CodeFile, error) { return codeBelow(root, "solutions") }
+
+// fewestGivenAway is from how many lines on a block that a reference holds too gives the answer away.
+const fewestGivenAway = 3
+
+// GoBlocks checks that every go fence is a run of lines of the file that it names, relative to the page: one of the lesson's
+// or the exercise's, and that it is no part of a reference. The whole block may be indented deeper or less deep than in the file;
+// within it, indentation counts, a tab being as good as four blanks. A line of only `…` or `// …` is any number of lines.
+//
+// A page of the first edition names no file, and shows code of all three directories.
+func GoBlocks(p *Page, files, references []CodeFile) []Problem {
 	var problems []Problem
 	for _, fence := range p.Fences {
 		if fence.Kind != "go" {
 			continue
 		}
-		if problem, ok := goBlock(p, fence, files); !ok {
-			problems = append(problems, problem)
+		candidates := files
+		if !p.firstEdition() {
+			var problem *Problem
+			if candidates, problem = namedFile(p, fence, files); problem != nil {
+				problems = append(problems, *problem)
+				continue
+			}
+			if problem := givenAway(p, fence, references); problem != nil {
+				problems = append(problems, *problem)
+			}
+		}
+		if r := findRegion(fence, candidates); !r.found {
+			problems = append(problems, r.problem(p, fence, candidates))
 		}
 	}
 	return problems
 }
 
-func goBlock(p *Page, fence Fence, files []CodeFile) (Problem, bool) {
+// namedFile returns the file that the fence names.
+func namedFile(p *Page, fence Fence, files []CodeFile) ([]CodeFile, *Problem) {
+	named := path.Join(path.Dir(p.Path), fence.Extra)
+	what, do := fmt.Sprintf("the Go block names %q, which is not a Go file of the lesson or of its exercise", fence.Extra),
+		"name the file that holds these lines, relative to this page: `go shelves_test.go`"
+	if fence.Extra == "" {
+		what = "the Go block does not name its file"
+	}
+	if !strings.HasPrefix(named, "solutions/") {
+		for _, file := range files {
+			if file.Path == named {
+				return []CodeFile{file}, nil
+			}
+		}
+	}
+	return nil, &Problem{p.Path, fence.Line, what, do}
+}
+
+func givenAway(p *Page, fence Fence, references []CodeFile) *Problem {
+	lines := 0
+	for _, line := range fence.Code {
+		if strings.TrimSpace(line) != "" && !skipsCode(line) {
+			lines++
+		}
+	}
+	if lines < fewestGivenAway {
+		return nil
+	}
+	r := findRegion(fence, references)
+	if !r.found {
+		return nil
+	}
+	return &Problem{
+		p.Path, fence.Line, fmt.Sprintf("this Go code is that of the reference, %s:%d", r.file.Path, r.start+1),
+		"show the code of a sibling problem: the exercise is the reader's",
+	}
+}
+
+// A region is where a block was found in a file, or how far the best place fits.
+type region struct {
+	found        bool
+	file         CodeFile
+	start        int // index of the first line
+	reached      mismatch
+	skipped, len int // lines of the block before its first line of code; lines from there on
+}
+
+func findRegion(fence Fence, files []CodeFile) region {
 	block, skipped := withoutLeadingElisions(dedent(fence.Code))
-	best, bestFile, bestStart := mismatch{Matched: -1}, CodeFile{}, 0
+	best := region{reached: mismatch{Matched: -1}, skipped: skipped, len: len(block)}
 	for _, file := range files {
 		lines := make([]string, len(file.Lines))
 		for i, line := range file.Lines {
@@ -114,28 +180,36 @@ func goBlock(p *Page, fence Fence, files []CodeFile) (Problem, bool) {
 				return blockLine == "" && line == "" || blockLine != "" && prefix+blockLine == line
 			}}
 			ok, reached := m.match(lines, start, false)
-			if ok {
-				return Problem{}, true
+			if ok || reached.Matched > best.reached.Matched {
+				best = region{ok, file, start, reached, skipped, len(block)}
 			}
-			if reached.Matched > best.Matched {
-				best, bestFile, bestStart = reached, file, start
+			if ok {
+				return best
 			}
 		}
+	}
+	return best
+}
+
+func (r region) problem(p *Page, fence Fence, candidates []CodeFile) Problem {
+	where := "in no file of the lesson's three directories"
+	if len(candidates) == 1 {
+		where = "not in " + candidates[0].Path
 	}
 	problem := Problem{
-		File: p.Path, Line: fence.Line, What: "this Go code stands in no file of the lesson's three directories",
+		File: p.Path, Line: fence.Line, What: "this Go code is " + where,
 		Do: "copy a run of lines from a tested file; for code that only illustrates, write a fact test or an Example and show that",
 	}
-	if best.Matched > 0 && best.Matched < len(block) {
-		problem.Line += 1 + skipped + best.Matched
+	if r.reached.Matched > 0 && r.reached.Matched < r.len {
+		problem.Line += 1 + r.skipped + r.reached.Matched
 		found := "ends"
-		if best.Line < len(bestFile.Lines) {
-			found = "goes on: " + strings.TrimSpace(bestFile.Lines[best.Line])
+		if r.reached.Line < len(r.file.Lines) {
+			found = "goes on: " + strings.TrimSpace(r.file.Lines[r.reached.Line])
 		}
-		problem.What = fmt.Sprintf("this Go code is that of %s:%d up to the line before; here the file %s", bestFile.Path, bestStart+1, found)
+		problem.What = fmt.Sprintf("this Go code is that of %s:%d up to the line before; here the file %s", r.file.Path, r.start+1, found)
 		problem.Do = "copy the lines again, or elide some with a line of only `…`"
 	}
-	return problem, false
+	return problem
 }
 
 // withoutLeadingElisions returns the block from its first line of code on, and how many lines stand before that one. A block

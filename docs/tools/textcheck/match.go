@@ -1,6 +1,9 @@
 package textcheck
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // elision stands in a block for what is left out or varies.
 const elision = "…"
@@ -70,4 +73,29 @@ func matchLine(pattern, line string) bool {
 		middle = middle[i+len(part):]
 	}
 	return true
+}
+
+var (
+	number = regexp.MustCompile(`\d+(?:[.,]\d+)*`)
+	zero   = regexp.MustCompile(`^[0.,]+$`)
+	gaps   = regexp.MustCompile(` {2,}`)
+)
+
+// matchNumbers is matchLine for output whose numbers differ from run to run: a number fits every number, but 0 only 0, and
+// columns may move. A status is part of what a command promises, so that line is compared as it is.
+func matchNumbers(pattern, line string) bool {
+	if strings.HasPrefix(pattern, "exit status ") {
+		return pattern == line
+	}
+	return matchLine(withoutNumbers(pattern), withoutNumbers(line))
+}
+
+func withoutNumbers(line string) string {
+	line = number.ReplaceAllStringFunc(line, func(found string) string {
+		if zero.MatchString(found) {
+			return "0"
+		}
+		return "1"
+	})
+	return gaps.ReplaceAllString(line, " ")
 }

@@ -46,7 +46,7 @@ func resolve(p *Page, link Link, file string, facts []*Fact) ([]*Fact, *Problem)
 	if link.Title == "" {
 		return nil, &Problem{
 			p.Path, link.Line, fmt.Sprintf("the link to %s does not name the test", link.Destination),
-			fmt.Sprintf("write `[proof](%s \"name of the subtest\")`", link.Destination),
+			fmt.Sprintf("write `[the claim](%s \"name of the subtest\")`", link.Destination),
 		}
 	}
 	var found []*Fact
@@ -107,7 +107,7 @@ func unlinked(p *Page, facts []*Fact, linked map[*Fact]bool) []Problem {
 		}
 		problems = append(problems, Problem{
 			fact.File, fact.Line, fmt.Sprintf("%s does not link the fact %q", p.Path, fact.Name),
-			fmt.Sprintf("add `[proof](%s %q)` where the text makes this claim, or delete the test", path.Base(fact.File), fact.Name),
+			fmt.Sprintf("link it, `[the claim](%s %q)`, where the text makes this claim, or delete the test", path.Base(fact.File), fact.Name),
 		})
 	}
 	return problems

@@ -13,25 +13,12 @@ import (
 	"example/turnstile/internal/curriculum"
 )
 
-// Headings are the second-level headings of a lesson page, in their order.
-var Headings = []string{
-	"The bug", "Why it happens", "Predict", "The way out", "Gotchas", "On each system", "Coming from Python",
-	"Your turn", "Takeaways", "Going deeper",
-}
-
-// required are the headings that every lesson has something to say under.
-var required = []string{"The bug", "Why it happens", "The way out", "Your turn", "Takeaways"}
-
-const (
-	fewestQuestions, mostQuestions = 2, 4
-	mostTakeaways                  = 5
-)
+const mostTakeaways = 5
 
 // Template checks the form of a lesson page: the first lines, the headings and their order, the questions of Predict,
 // the columns of Gotchas, the length of Takeaways.
 func Template(p *Page) []Problem {
-	problems := firstLines(p)
-	problems = append(problems, headings(p)...)
+	problems := slices.Concat(firstLines(p), headings(p))
 	for _, section := range p.Sections() {
 		if len(section.nodes) == 0 {
 			problems = append(problems, Problem{
@@ -78,6 +65,7 @@ func firstLines(p *Page) []Problem {
 }
 
 func headings(p *Page) []Problem {
+	form := p.form()
 	var problems []Problem
 	report := func(line int, what, do string) { problems = append(problems, Problem{p.Path, line, what, do}) }
 	seen := make(map[string]bool)
@@ -89,24 +77,24 @@ func headings(p *Page) []Problem {
 		case heading.Level > 3:
 			report(heading.Line, fmt.Sprintf("the heading %q is of level %d", heading.Text, heading.Level), "use `###` at most")
 		case heading.Level != 2:
-		case !slices.Contains(Headings, heading.Text):
+		case !slices.Contains(form.headings, heading.Text):
 			report(heading.Line, fmt.Sprintf("%q is none of the fixed headings", heading.Text),
-				"use `###` for a heading of your own; the fixed ones are: "+strings.Join(Headings, ", "))
+				"use `###` for a heading of your own; the fixed ones are: "+strings.Join(form.headings, ", "))
 		case seen[heading.Text]:
 			report(heading.Line, fmt.Sprintf("the heading %q stands twice", heading.Text), "join the two sections")
 		default:
 			seen[heading.Text] = true
-			place := slices.Index(Headings, heading.Text)
+			place := slices.Index(form.headings, heading.Text)
 			if place < latest {
-				report(heading.Line, fmt.Sprintf("%q stands after %q", heading.Text, Headings[latest]),
-					"the order is: "+strings.Join(Headings, ", "))
+				report(heading.Line, fmt.Sprintf("%q stands after %q", heading.Text, form.headings[latest]),
+					"the order is: "+strings.Join(form.headings, ", "))
 			}
 			latest = max(latest, place)
 		}
 	}
-	for _, name := range required {
+	for _, name := range form.required {
 		if !seen[name] {
-			report(0, fmt.Sprintf("there is no section %q", name), "every lesson has: "+strings.Join(required, ", "))
+			report(0, fmt.Sprintf("there is no section %q", name), "every lesson has: "+strings.Join(form.required, ", "))
 		}
 	}
 	return problems
@@ -114,7 +102,7 @@ func headings(p *Page) []Problem {
 
 var questionStart = regexp.MustCompile(`^\*\*(\d+)\.\*\* `)
 
-// predict wants `**N.** question`, then the folded answer with a proof in it, two to four times.
+// predict wants `**N.** question`, then the folded answer with a proof in it.
 func predict(p *Page, section Section) []Problem {
 	var problems []Problem
 	report := func(line int, what, do string) { problems = append(problems, Problem{p.Path, line, what, do}) }
@@ -129,13 +117,13 @@ func predict(p *Page, section Section) []Problem {
 				report(line, "an answer opens in another way than the template", "write `<details><summary>Answer</summary>` on a line and an empty line after it")
 			}
 			if questions == 0 || answered == questions {
-				report(line, "an answer without a question of its own", "put a paragraph `**N.** question` before it")
+				report(line, "an answer without a question", "put a paragraph `**N.** question` before it")
 			}
 			answered, open, proofs = questions, line, 0
 		case html && raw == "</details>":
 			if open > 0 && proofs == 0 {
 				report(open, fmt.Sprintf("the answer to question %d has no proof", questions),
-					"link the fact test: `[proof](file_test.go \"name of the subtest\")`")
+					"link the fact test: `[the claim](file_test.go \"name of the subtest\")`")
 			}
 			open = 0
 		case open > 0:
@@ -154,9 +142,9 @@ func predict(p *Page, section Section) []Problem {
 	if open > 0 {
 		report(open, "an answer is not closed", "write `</details>` on a line of its own between two empty lines")
 	}
-	if questions < fewestQuestions || questions > mostQuestions {
+	if form := p.form(); questions < form.fewestQuestions || questions > form.mostQuestions {
 		report(section.Line, fmt.Sprintf("Predict asks %d questions", questions),
-			fmt.Sprintf("ask %d to %d, each a paragraph that begins `**N.** `", fewestQuestions, mostQuestions))
+			fmt.Sprintf("ask at least %d and at most %d, each a paragraph that begins `**N.** `", form.fewestQuestions, form.mostQuestions))
 	} else if answered < questions {
 		report(section.Line, "the last question has no answer", "fold the answer below it: `<details><summary>Answer</summary>` … `</details>`")
 	}
@@ -218,7 +206,7 @@ func gotchaRows(p *Page, table *extensionast.Table) []Problem {
 		links := p.linksBelow(row)
 		if countProofs(links) == 0 && !slices.ContainsFunc(links, isExperiment) {
 			problems = append(problems, Problem{
-				p.Path, p.lineOf(row), "a gotcha without a proof", "link the fact test in the last column: `[proof](file_test.go \"name of the subtest\")`",
+				p.Path, p.lineOf(row), "a gotcha without a proof", "link the fact test in the last column: `[the claim](file_test.go \"name of the subtest\")`",
 			})
 		}
 	}

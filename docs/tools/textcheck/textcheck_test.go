@@ -28,13 +28,13 @@ The new document is shorter. [Why](#why-it-happens)
 $ go run ./exercises/03_seek_truncate/race
 1 file, … bytes
 …
-lost  …
+lost  …2
 exit status 1
 ~~~
 
 ## Why it happens
 
-A write never shortens a file: [proof](seek_test.go "a write never shortens").
+[A write never shortens a file](seek_test.go "a write never shortens").
 
 ~~~output
 before  {"a":1}
@@ -47,7 +47,7 @@ after   {}"a":1}
 
 <details><summary>Answer</summary>
 
-Zeros: [proof](seek_test.go "the gap reads as zeros").
+[Zeros](seek_test.go "the gap reads as zeros").
 
 </details>
 
@@ -55,24 +55,18 @@ Zeros: [proof](seek_test.go "the gap reads as zeros").
 
 <details><summary>Answer</summary>
 
-The same: [proof](seek_test.go "truncate leaves the offset").
+[The same](seek_test.go "truncate leaves the offset").
 
 </details>
 
-## The way out
+## The fix
 
-~~~go
+~~~go ../../exercises/03_seek_truncate/seek.go
 func Rewrite(path string) error {
 	…
 	return file.Truncate(2)
 }
 ~~~
-
-## Gotchas
-
-| symptom | cause | right way | proof |
-|---|---|---|---|
-| a tail | no Truncate | truncate | [proof](seek_test.go "TestHole") |
 
 ## Your turn
 
@@ -85,6 +79,12 @@ go run ./exercises check 3 # the tests
 ## Takeaways
 
 - Write never shortens.
+
+## Gotchas
+
+| symptom | cause | right way | proof |
+|---|---|---|---|
+| a tail | no Truncate | truncate | [a hole](seek_test.go "TestHole") |
 `
 
 // goodFacts are the fact tests that goodPage links.
@@ -155,7 +155,7 @@ func files(t *testing.T, content map[string]string) string {
 
 // goodFiles is a workbook whose third lesson has goodPage for its page, and code of which the learner has made something else.
 func goodFiles() toybook.Files {
-	reference := strings.Replace(shippedCode, "Truncate(2)", "Truncate(1)", 1)
+	const reference = "package seektruncate\n\nfunc Rewrite(path string) error {\n\treturn replace(path, []byte(\"{}\"))\n}\n"
 	shipped := udiff.Diff("a", "b", toybook.Answer("seek.go", reference), toybook.Answer("seek.go", shippedCode))
 	return toybook.Files{
 		"lessons/01_open_modes/README.md":                      "# 01 · Open modes\n",
@@ -214,7 +214,7 @@ func lineOf(t *testing.T, source []byte, text string) int {
 func TestTemplate(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, textcheck.Template(page(t, "", "")))
-	require.Empty(t, textcheck.Template(page(t, "[proof](seek_test.go \"TestHole\") |", "[power cut](../../docs/powercut/) |")))
+	require.Empty(t, textcheck.Template(page(t, "[a hole](seek_test.go \"TestHole\") |", "[power cut](../../docs/powercut/) |")))
 	for _, test := range []breakage{
 		{"no title", "# 03 · Seek", "# Seek", "# Seek", "not a lesson title"},
 		{"another number than the directory's", "# 03 ·", "# 04 ·", "# 04", "the directory is 03_seek_truncate"},
@@ -227,23 +227,23 @@ func TestTemplate(t *testing.T) {
 		{"builds on text", "[01](../01_open_modes/)", "lesson one", "**You", "fixed form"},
 		{"builds on a link of another number", "[01](../01_open_modes/)", "[02](../01_open_modes/)", "**You", "fixed form"},
 		{"a heading of its own", "## Gotchas", "## Traps\n\nText.\n\n## Gotchas", "## Traps", "none of the fixed headings"},
-		{"the order", "## Your turn", "## Coming from Python\n\nText.\n\n## On each system\n\nText.\n\n## Your turn", "## On each", `"On each system" stands after "Coming from Python"`},
-		{"a heading twice", "## Gotchas", "## The way out\n\nText.\n\n## Gotchas", "## The way out\n\nText.", "stands twice"},
+		{"the order", "## Gotchas", "## Coming from Python\n\nText.\n\n## On each system\n\nText.\n\n## Gotchas", "## On each", `"On each system" stands after "Coming from Python"`},
+		{"a heading twice", "## Gotchas", "## The fix\n\nText.\n\n## Gotchas", "## The fix\n\nText.", "stands twice"},
 		{"a second title", "## Gotchas", "# More\n\n## Gotchas", "# More", "a second title"},
 		{"too deep a heading", "## Gotchas", "#### Deep\n\n## Gotchas", "#### Deep", "of level 4"},
 		{"a missing section", "## The bug\n\n", "", "", `no section "The bug"`},
 		{"an empty section", "- Write never shortens.\n", "", "## Takeaways", `"Takeaways" is empty`},
 		{"too many takeaways", "- Write never shortens.\n", "- 1\n- 2\n- 3\n- 4\n- 5\n- 6\n", "## Takeaways", "6 lines"},
 		{"takeaways that are no list", "- Write never shortens.\n", "Write never shortens.\n", "## Takeaways", "0 lines"},
-		{"one question only", "**2.** And on Windows?\n\n<details><summary>Answer</summary>\n\nThe same: [proof](seek_test.go \"truncate leaves the offset\").\n\n</details>\n", "", "## Predict", "asks 1 questions"},
+		{"one question only", "**2.** And on Windows?\n\n<details><summary>Answer</summary>\n\n[The same](seek_test.go \"truncate leaves the offset\").\n\n</details>\n", "", "## Predict", "asks 1 questions"},
 		{"misnumbered questions", "**2.** And", "**3.** And", "**3.**", "question 3 is the 2th"},
-		{"an answer without proof", "Zeros: [proof](seek_test.go \"the gap reads as zeros\").", "Zeros.", "<details>", "question 1 has no proof"},
-		{"an answer that is not folded away", "</details>\n\n## The way", "## The way", "<details><summary>Answer</summary>\n\nThe same", "not closed"},
-		{"an answer that Markdown does not see", "<details><summary>Answer</summary>\n\nZeros", "<details><summary>Answer</summary>\nZeros", "<details>", "opens in another way"},
-		{"a second answer to one question", "**2.** And on Windows?", "And on Windows?", "<details><summary>Answer</summary>\n\nThe same", "without a question"},
+		{"an answer without proof", "[Zeros](seek_test.go \"the gap reads as zeros\").", "Zeros.", "<details>", "question 1 has no proof"},
+		{"an answer that is not folded away", "</details>\n\n## The fix", "## The fix", "<details><summary>Answer</summary>\n\n[The same", "not closed"},
+		{"an answer that Markdown does not see", "<details><summary>Answer</summary>\n\n[Zeros", "<details><summary>Answer</summary>\n[Zeros", "<details>", "opens in another way"},
+		{"a second answer to one question", "**2.** And on Windows?", "And on Windows?", "<details><summary>Answer</summary>\n\n[The same", "without a question"},
 		{"gotchas in prose", "| symptom | cause | right way | proof |\n|---|---|---|---|\n", "", "## Gotchas", "no table"},
 		{"gotchas with other columns", "| symptom | cause |", "| what | cause |", "| what", "columns of Gotchas are what, cause"},
-		{"a gotcha without proof", "[proof](seek_test.go \"TestHole\") |", "see above |", "| a tail", "a gotcha without a proof"},
+		{"a gotcha without proof", "[a hole](seek_test.go \"TestHole\") |", "see above |", "| a tail", "a gotcha without a proof"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -259,12 +259,12 @@ func TestFences(t *testing.T) {
 	for _, test := range []breakage{
 		{"a tab in output", "1 file, …", "1\tfile, …", "1\tfile", "a tab"},
 		{"a tab inside a line of Go", "return file.Truncate(2)", "return\tfile.Truncate(2)", "return\tfile", "a tab"},
-		{"a blank at the end", "lost  …\n", "lost  … \n", "lost", "end of a line"},
-		{"a line that is too long", "lost  …", strings.Repeat("…", 141), strings.Repeat("…", 141), "141 characters"},
+		{"a blank at the end", "lost  …2\n", "lost  …2 \n", "lost", "end of a line"},
+		{"a line that is too long", "lost  …2", strings.Repeat("…", 141), strings.Repeat("…", 141), "141 characters"},
 		{"no kind", "~~~output\n", "~~~\n", "~~~\nbefore", `kind ""`},
 		{"an unknown kind", "~~~output\n", "~~~out\n", "~~~out", `kind "out"`},
 		{"an empty block", "## Gotchas", "~~~text\n~~~\n\n## Gotchas", "~~~text", "empty code block"},
-		{"indented code", "## Gotchas", "    code\n\n## Gotchas", "    code", "indented code block"},
+		{"indented code", "## Predict", "    code\n\n## Predict", "    code", "indented code block"},
 		{"CRLF", "## Gotchas\n", "## Gotchas\r\n", "\r\n", "CRLF"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -277,9 +277,12 @@ func TestFences(t *testing.T) {
 
 func TestGoBlocks(t *testing.T) {
 	t.Parallel()
-	code, err := textcheck.LessonCode(goodWorkbook(t))
+	e := goodWorkbook(t)
+	code, err := textcheck.LessonCode(e)
 	require.NoError(t, err)
-	require.Empty(t, textcheck.GoBlocks(page(t, "", ""), code))
+	references, err := textcheck.ReferenceCode(e.Root)
+	require.NoError(t, err)
+	require.Empty(t, textcheck.GoBlocks(page(t, "", ""), code, references))
 	block := "func Rewrite(path string) error {\n\t…\n\treturn file.Truncate(2)\n}\n"
 	for _, test := range []struct{ name, block string }{
 		{"a part, less indented than in the file", "if err != nil {\n\treturn err\n}\n"},
@@ -288,28 +291,182 @@ func TestGoBlocks(t *testing.T) {
 		{"an empty line in it", "}\n\nreturn file.Truncate(2)\n"},
 		{"that begins deeper than it ends", "\treturn file.Truncate(2)\n}\n"},
 		{"that begins with an elision", "…\n\treturn file.Truncate(2)\n}\n…\n"},
-		{"from a test", "func TestHole(t *testing.T) {}\n"},
 	} {
 		t.Run("good: "+test.name, func(t *testing.T) {
 			t.Parallel()
-			require.Empty(t, textcheck.GoBlocks(page(t, block, test.block), code))
+			require.Empty(t, textcheck.GoBlocks(page(t, block, test.block), code, references))
 		})
 	}
 	for _, test := range []breakage{
-		{"code of nowhere", "", "panic(1)\n", "~~~go", "stands in no file"},
+		{"code of nowhere", "", "panic(1)\n", "~~~go", "is not in exercises/03_seek_truncate/seek.go"},
 		{"a changed line", "", "func Rewrite(path string) error {\n\tfile, err := create(path)\n", "create(path)", "here the file goes on: file, err := open(path)"},
 		{"a missing line", "", "file, err := open(path)\nreturn file.Truncate(2)\n", "return file", "seek.go:4"},
 		{"another indentation within", "", "if err != nil {\nreturn err\n}\n", "return err", "here the file goes on"},
-		{"the learner's code", "", "// the learner was here\n", "~~~go", "stands in no file"},
-		{"nothing but an elision", "", "…\n", "~~~go", "stands in no file"},
-		{"lines beyond the end", "", "\treturn file.Truncate(2)\n}\n}\n", "}\n~~~\n\n## Gotchas", "here the file ends"},
+		{"the learner's code", "", "// the learner was here\n", "~~~go", "is not in exercises/03_seek_truncate/seek.go"},
+		{"nothing but an elision", "", "…\n", "~~~go", "is not in exercises/03_seek_truncate/seek.go"},
+		{"lines beyond the end", "", "\treturn file.Truncate(2)\n}\n}\n", "}\n~~~\n\n## Your turn", "here the file ends"},
 	} {
 		t.Run("bad: "+test.name, func(t *testing.T) {
 			t.Parallel()
 			broken := page(t, block, test.replacement)
-			requireProblem(t, textcheck.GoBlocks(broken, code), lineOf(t, broken.Source, test.at), test.want)
+			requireProblem(t, textcheck.GoBlocks(broken, code, references), lineOf(t, broken.Source, test.at), test.want)
 		})
 	}
+}
+
+func TestAGoBlockNamesItsFileAndKeepsTheAnswer(t *testing.T) {
+	t.Parallel()
+	e := goodWorkbook(t)
+	code, err := textcheck.LessonCode(e)
+	require.NoError(t, err)
+	references, err := textcheck.ReferenceCode(e.Root)
+	require.NoError(t, err)
+	const fence = "~~~go ../../exercises/03_seek_truncate/seek.go"
+	for _, good := range []string{
+		"~~~go seek_test.go\nfunc TestHole(t *testing.T) {}\n~~~",
+		"~~~go seek_test.go\nfunc Example_tail() {\n\t…\n}\n~~~",
+		"~~~python\nopen(path)\n~~~",
+	} {
+		require.Empty(t, textcheck.GoBlocks(page(t, "## Your turn", good+"\n\n## Your turn"), code, references), good)
+	}
+	const solved = "func Rewrite(path string) error {\n\treturn replace(path, []byte(\"{}\"))\n}\n~~~\n"
+	for _, test := range []breakage{
+		{"no file", fence, "~~~go", "~~~go", "does not name its file"},
+		{"another lesson's file", fence, "~~~go ../01_open_modes/open_test.go", "~~~go", "not a Go file of the lesson"},
+		{"another file of the lesson", fence, "~~~go seek_test.go", "~~~go", "is not in lessons/03_seek_truncate/seek_test.go"},
+		{"code that only a reference holds", "## Your turn", "~~~go ../../solutions/03_seek_truncate/seek.go\n" + solved + "\n## Your turn", "~~~go ../../solutions", "not a Go file of the lesson"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			broken := page(t, test.old, test.replacement)
+			requireProblem(t, textcheck.GoBlocks(broken, code, references), lineOf(t, broken.Source, test.at), test.want)
+		})
+	}
+	var seek textcheck.CodeFile // a test of the lesson that holds the answer too
+	for _, file := range references {
+		seek.Lines = append(seek.Lines, file.Lines...)
+	}
+	seek.Path = "lessons/03_seek_truncate/copy_test.go"
+	broken := page(t, "## Your turn", "~~~go copy_test.go\n"+solved+"\n## Your turn")
+	requireProblem(t, textcheck.GoBlocks(broken, append(code, seek), references), lineOf(t, broken.Source, "~~~go copy"), "is that of the reference, solutions/03_seek_truncate/seek.go:3")
+	short := page(t, "## Your turn", "~~~go copy_test.go\n\treturn replace(path, []byte(\"{}\"))\n~~~\n\n## Your turn")
+	require.Empty(t, textcheck.GoBlocks(short, append(code, seek), references), "two lines are any program's")
+}
+
+// oldPage is goodPage as the first edition had it.
+func oldPage(t *testing.T) *textcheck.Page {
+	t.Helper()
+	source := strings.ReplaceAll(goodPage, "~~~", "```")
+	source = strings.ReplaceAll(source, "## The fix", "## The way out")
+	source = strings.ReplaceAll(source, "```go ../../exercises/03_seek_truncate/seek.go", "```go")
+	gotchas, turn := strings.Index(source, "## Gotchas"), strings.Index(source, "## Your turn")
+	source = source[:turn] + source[gotchas:] + "\n" + source[turn:gotchas]
+	return textcheck.Parse("lessons/03_seek_truncate/README.md", []byte(strings.ReplaceAll(source, "[Zeros]", "Somebody's folder [proof]")))
+}
+
+func TestAPageOfTheFirstEditionIsHeldToItsOwnRules(t *testing.T) {
+	t.Parallel()
+	e := goodWorkbook(t)
+	code, err := textcheck.LessonCode(e)
+	require.NoError(t, err)
+	old := oldPage(t)
+	require.Empty(t, textcheck.Template(old))
+	require.Empty(t, textcheck.GoBlocks(old, code, nil))
+	require.Empty(t, textcheck.Prose(old))
+	problems, err := textcheck.Exercise(old, e)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+func TestProse(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, textcheck.Prose(page(t, "", "")))
+	const before, after = "The new document is shorter.", "- Write never shortens."
+	proofs := strings.Repeat("[the size stays](seek_test.go \"a write never shortens\")\n", 12)
+	for _, test := range []breakage{
+		{"a long core", before, strings.Repeat("word ", 1300), "## Your turn", "words stand before"},
+		{"a long reference part", after, after + "\n\n## In depth\n\n" + strings.Repeat("word ", 2200), "## Takeaways", `words stand after "Your turn"`},
+		{"many proofs", "## Predict", proofs + "\n## Predict", "## Why it happens", "has 13 proofs"},
+		{"a claim called proof", "[Zeros]", "Zeros ([proof]", "Zeros ([proof]", `"proof" does not say what it proves`},
+		{"rule 1", before, "What nobody holds.", "What nobody", `style (rule 1): "nobody"`},
+		{"rule 1 in a link", "[Zeros]", "[Somebody's zeros]", "[Somebody", `style (rule 1): "Somebody"`},
+		{"rule 4", before, "It fails. It is\nno JSON.", "It fails", `style (rule 4): "It is no JSON.`},
+		{"rule 5, belongs", before, "It belongs into the header.", "It belongs", `style (rule 5): "belongs into"`},
+		{"rule 5, else", before, "One.\nElse, two.", "Else", `style (rule 5): "Else"`},
+		{"a phrase after a quotation", before, "One \"a\nb\" and\nwhoever.", "whoever", `style (rule 1): "whoever"`},
+		{"a folder", before, "In a `x`\nfolder.", "folder", `style (one word for one thing): "folder"`},
+		{"a row without a number", "lost  …2", "lost      …", "lost", "nothing but `…`"},
+		{"a row of many values without one", "lost  …2", "  1   …   …", "  1 ", "nothing but `…`"},
+		{"a row of a table without a number", "| a tail", "| a | … | … | … |\n| a tail", "| a | …", "nothing but `…`"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			broken := page(t, test.old, test.replacement)
+			requireProblem(t, textcheck.Prose(broken), lineOf(t, broken.Source, test.at), test.want)
+		})
+	}
+	for _, good := range []string{
+		"There is no file, and it is no longer than before.", "Call `nobody()` in the `folder`.", "Somebodies.", `It looks like "nobody\nholds anything" to a reader.`,
+		"~~~text\nnobody, in a folder\n~~~", strings.Repeat("[w](seek_test.go \"a claim of many words\") ", 1000),
+	} {
+		require.Empty(t, textcheck.Prose(page(t, before, good)), good)
+	}
+}
+
+const goodHints = `# Hints for 03_seek_truncate
+
+## Rewrite
+
+1. What does the file hold after a shorter write?
+2. A file has a length, which is not the offset.
+3. ` + "`Truncate`" + ` takes a length.
+`
+
+func TestExercise(t *testing.T) {
+	t.Parallel()
+	const example = "package seektruncate_test\n\nfunc ExampleRewrite() {\n\t// Output: {}\n}\n"
+	check := func(t *testing.T, hints, example string) []textcheck.Problem {
+		all := goodFiles()
+		all["exercises/03_seek_truncate/hints.md"] = hints
+		all["solutions/03_seek_truncate/example_test.go"] = example
+		e := toybook.Find(t, toybook.New(t, all), "3")
+		problems, err := textcheck.Exercise(page(t, "", ""), e)
+		require.NoError(t, err)
+		return problems
+	}
+	require.Empty(t, check(t, goodHints, example))
+	for _, test := range []breakage{
+		{"another title", "03_seek", "3_seek", "# Hints", "another title"},
+		{"the first edition's form", "## Rewrite", "## 1", "## 1", `"1" is not a function`},
+		{"a function of another exercise", "## Rewrite", "## Append", "## Append", `"Append" is not a function`},
+		{"two hints", "2. A file has a length, which is not the offset.\n", "", "## Rewrite", "Rewrite has 2 hints"},
+		{"text beside the list", "## Rewrite\n", "## Rewrite\n\nThink.\n", "## Rewrite", "Rewrite has 3 hints"},
+		{"a long hint", "A file has a length, which", strings.Repeat("word ", 46), "2. ", "hint 2 for Rewrite has"},
+		{"a line of the solution", "`Truncate` takes", "`return replace(path, []byte(\"{}\"))` takes", "3. ", "holds a line of the solution"},
+		{"a refused phrase", "A file has", "Nobody has", "2. ", "style (rule 1)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, goodHints, test.old)
+			hints := strings.Replace(goodHints, test.old, test.replacement, 1)
+			requireProblem(t, check(t, hints, example), lineOf(t, []byte(hints), test.at), test.want)
+		})
+	}
+	requireProblem(t, check(t, goodHints, strings.Replace(example, "Output", "output is", 1)), 0, "no Example")
+	requireAmong(t, check(t, "# Hints for 03_seek_truncate\n", example), 0, "there are no hints")
+	t.Run("a large exercise", func(t *testing.T) {
+		t.Parallel()
+		all := goodFiles()
+		all["exercises/03_seek_truncate/hints.md"] = goodHints
+		all["solutions/03_seek_truncate/example_test.go"] = example
+		long := shippedCode + strings.Repeat("\n// more\n", 60)
+		all["solutions/03_seek_truncate/seek.go"] = long
+		diff := udiff.Diff("a", "b", toybook.Answer("seek.go", long), toybook.Answer("seek.go", shippedCode))
+		all["solutions/03_seek_truncate/wrong/00_as_shipped.patch"] = "Too long.\n\ncaught by: TestX\nsays: \"x\"\n\n" + string(diff)
+		problems, err := textcheck.Exercise(page(t, "", ""), toybook.Find(t, toybook.New(t, all), "3"))
+		require.NoError(t, err)
+		requireProblem(t, problems, 0, "120 lines change")
+	})
 }
 
 func TestOutputs(t *testing.T) {
@@ -317,7 +474,7 @@ func TestOutputs(t *testing.T) {
 	facts, err := textcheck.Facts(goodWorkbook(t).Root, "03_seek_truncate")
 	require.NoError(t, err)
 	require.Empty(t, textcheck.Outputs(page(t, "", ""), facts))
-	requireProblem(t, textcheck.Outputs(page(t, `after   {}"a":1}`, `after   {}`), facts), 22, "no Example")
+	requireProblem(t, textcheck.Outputs(page(t, `after   {}"a":1}`, `after   {}`), facts), lineOf(t, page(t, "", "").Source, "~~~output"), "no Example")
 }
 
 func TestFactsReadsEveryFormOfASubtest(t *testing.T) {
@@ -403,7 +560,7 @@ func TestProofs(t *testing.T) {
 	require.Empty(t, check(t, page(t, "", "")))
 	require.Empty(t, check(t, page(t, `"TestHole"`, `"TestHole" `)))
 	require.Empty(t, check(t, page(t, `"the gap reads`, `"TestSeek/the gap reads`)), "a whole path is a name too")
-	const hole = `[proof](seek_test.go "TestHole")`
+	const hole = `[a hole](seek_test.go "TestHole")`
 	for _, test := range []struct{ name, old, replacement, want string }{
 		{"a fact without a link", hole, "", `README.md does not link the fact "TestHole"`},
 		{"an output that is not shown", "~~~output", "~~~text", `does not link the fact "Example_tail"`},
@@ -453,7 +610,7 @@ func TestLinks(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			requireProblem(t, textcheck.Links(root, page(t, place, "- "+test.link)), 70, test.want)
+			requireProblem(t, textcheck.Links(root, page(t, place, "- "+test.link)), lineOf(t, []byte(goodPage), place), test.want)
 		})
 	}
 }
