@@ -3,18 +3,31 @@
 package tools_test
 
 import (
+	"flag"
+	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"path"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"example/turnstile/docs/tools/textcheck"
+	"example/turnstile/docs/tools/tree"
 	"example/turnstile/internal/curriculum"
 )
+
+// TestMain refuses to run where go would keep a result that it cannot tell to be out of date: the pages stand outside this module.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	cached := flag.Lookup("test.testlogfile").Value.String() != "" // go asks what a test depends on only to keep its result
+	if cached && os.Getenv(tree.Variable) == "" {
+		fmt.Fprintf(os.Stderr, "go would keep this result although pages change: run `make test`, or add -count=1, or set %s to what "+
+			"`go -C docs/tools run ./check -tree` prints\n", tree.Variable)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
 
 // TestPages checks every lesson page by itself.
 func TestPages(t *testing.T) {
@@ -61,9 +74,12 @@ func TestPages(t *testing.T) {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	book := openBook(t)
-	files := markdownFiles(t, book.Root)
-	require.NotEmpty(t, files)
+	files, err := tree.Files(t.Context(), book.Root)
+	require.NoError(t, err)
 	for _, file := range files {
+		if path.Ext(file) != ".md" {
+			continue
+		}
 		page, err := textcheck.Load(book.Root, file)
 		require.NoError(t, err)
 		report(t, "links", textcheck.Links(book.Root, page))
@@ -122,32 +138,4 @@ func report(t *testing.T, check string, problems []textcheck.Problem) {
 	for _, problem := range problems {
 		t.Errorf("%s: %s", check, problem)
 	}
-}
-
-// markdownFiles lists the Markdown files of the workbook, relative to its root: those that git knows or would add, or all
-// where there is no git.
-func markdownFiles(t *testing.T, root string) []string {
-	t.Helper()
-	list := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "*.md")
-	list.Dir = root
-	var files []string
-	if output, err := list.Output(); err == nil {
-		for name := range strings.SplitSeq(strings.TrimSuffix(string(output), "\x00"), "\x00") {
-			if _, err := os.Stat(filepath.Join(root, name)); err == nil { // not one that is deleted and still known
-				files = append(files, name)
-			}
-		}
-		return files
-	}
-	require.NoError(t, filepath.WalkDir(root, func(name string, entry os.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && name != root {
-			return filepath.SkipDir
-		}
-		if err == nil && filepath.Ext(name) == ".md" {
-			relative, _ := filepath.Rel(root, name) // below root by construction
-			files = append(files, filepath.ToSlash(relative))
-		}
-		return err
-	}))
-	return files
 }

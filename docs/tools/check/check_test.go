@@ -89,22 +89,6 @@ func TestRequirements(t *testing.T) {
 	require.ErrorContains(t, checkRequirements(t.Context(), root), "it should")
 }
 
-func TestFilesOfACloneAndOfACopyWithoutGit(t *testing.T) {
-	t.Parallel()
-	root, _ := directory(t, map[string]string{"a.go": "", "lessons/x.md": "", ".turnstile/state": ""})
-	names, err := files(t.Context(), root)
-	require.NoError(t, err)
-	require.ElementsMatch(t, []string{"a.go", "lessons/x.md"}, names)
-
-	root, _ = directory(t, map[string]string{"a.go": "", "größe x.md": "", ".gitignore": "/ignored\n", "ignored": ""})
-	if _, err := command(t.Context(), root, nil, "git", "init", "-q"); err != nil {
-		t.Skipf("git is not here: %v", err)
-	}
-	names, err = files(t.Context(), root)
-	require.NoError(t, err)
-	require.ElementsMatch(t, []string{"a.go", "größe x.md", ".gitignore"}, names)
-}
-
 func TestOnePerSystem(t *testing.T) {
 	t.Parallel()
 	require.Equal(t,
@@ -168,6 +152,9 @@ func TestWrongUse(t *testing.T) {
 	require.Contains(t, errOut.String(), "-list prints them")
 	require.Equal(t, 0, run(t.Context(), []string{"-list", "-only", "staticcheck . windows"}, &out, &errOut))
 	require.Equal(t, "staticcheck . windows/amd64\n", out.String())
+	out.Reset()
+	require.Equal(t, 0, run(t.Context(), []string{"-tree"}, &out, &errOut))
+	require.Regexp(t, regexp.MustCompile(`^[0-9a-f]{64}\n$`), out.String())
 }
 
 func TestACommandsFailureHoldsItsOutput(t *testing.T) {

@@ -4,6 +4,7 @@
 //	go -C docs/tools run ./check              all checks
 //	go -C docs/tools run ./check -list        their names
 //	go -C docs/tools run ./check -only vet    those whose name contains "vet"
+//	go -C docs/tools run ./check -tree        a hash of the repository's files, for $TURNSTILE_TREE (package tree)
 //
 // It prints one line a check, in the order in which they end, continues after a failure, and says at the end what failed. Exit
 // status: 0 all passed, 1 a check failed, 2 wrong use or no workbook.
@@ -22,6 +23,7 @@ import (
 	"runtime"
 	"strings"
 
+	"example/turnstile/docs/tools/tree"
 	"example/turnstile/internal/curriculum"
 )
 
@@ -36,6 +38,7 @@ func run(ctx context.Context, arguments []string, out, errOut io.Writer) int {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.SetOutput(errOut)
 	list := flags.Bool("list", false, "print the names of the checks and stop")
+	hash := flags.Bool("tree", false, "print the hash of the repository's files and stop")
 	only := flags.String("only", "", "run only the checks whose name contains `text`")
 	jobs := flags.Int("jobs", min(2, runtime.NumCPU()), "how many checks run at once")
 	if err := flags.Parse(arguments); err != nil {
@@ -48,6 +51,9 @@ func run(ctx context.Context, arguments []string, out, errOut io.Writer) int {
 	if err != nil {
 		fmt.Fprintln(errOut, err)
 		return 2
+	}
+	if *hash {
+		return printHash(ctx, book.Root, out, errOut)
 	}
 	checks, err := allChecks(ctx, book.Root)
 	if err != nil {
@@ -66,6 +72,16 @@ func run(ctx context.Context, arguments []string, out, errOut io.Writer) int {
 		return 0
 	}
 	return report(out, runAll(ctx, checks, max(1, *jobs), out))
+}
+
+func printHash(ctx context.Context, root string, out, errOut io.Writer) int {
+	hash, err := tree.Hash(ctx, root)
+	if err != nil {
+		fmt.Fprintln(errOut, err)
+		return 2
+	}
+	fmt.Fprintln(out, hash)
+	return 0
 }
 
 func choose(checks []check, part string) []check {
