@@ -242,6 +242,20 @@ func TestFreshCopyIsAsShippedWhateverTheLearnerDid(t *testing.T) {
 	require.Contains(t, string(content), "as the learner left it")
 }
 
+func TestARaceOfTheReferenceIsRunOnce(t *testing.T) {
+	t.Parallel()
+	_, fresh := freshCopy(t)
+	for _, words := range [][]string{{"go", "run", "./exercises", "-solution", "race", "1"}, {"go", "run", "./exercises", "race", "1"}} {
+		first, err := fresh.Run(t.Context(), words)
+		require.NoError(t, err)
+		require.Contains(t, first.Output, "state: false")
+		second, err := fresh.Run(t.Context(), words)
+		require.NoError(t, err)
+		require.Equal(t, words[3] == "-solution", first == second, "the second run finds the state of the first")
+		require.NoError(t, fresh.Reset())
+	}
+}
+
 func TestFreshCopyKillsWhatACommandStarted(t *testing.T) {
 	t.Parallel()
 	_, fresh := freshCopy(t)

@@ -23,6 +23,8 @@ type FreshCopy struct {
 	Root string
 
 	book *curriculum.Book
+	// Transcripts of `-solution race N`, which several pages show: it depends on nothing that a command could have changed.
+	demos map[string]Transcript
 }
 
 // Copy copies the workbook at root into directory, which must be empty, and lays all exercises out as shipped. Directories that
@@ -58,7 +60,7 @@ func Copy(root, directory string) (*FreshCopy, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &FreshCopy{book.Root, book}
+	c := &FreshCopy{book.Root, book, make(map[string]Transcript)}
 	return c, c.Reset()
 }
 
@@ -82,6 +84,18 @@ func (c *FreshCopy) Reset() error {
 // Run runs the command in the copy, without a terminal, without input and without colours. It is a Runner. When ctx ends, the
 // command and what it has started are ended, and the error says so.
 func (c *FreshCopy) Run(ctx context.Context, words []string) (Transcript, error) {
+	name := strings.Join(words, " ")
+	if transcript, ok := c.demos[name]; ok {
+		return transcript, nil
+	}
+	transcript, err := c.run(ctx, words)
+	if err == nil && strings.HasPrefix(name, "go run ./exercises -solution race ") {
+		c.demos[name] = transcript
+	}
+	return transcript, err
+}
+
+func (c *FreshCopy) run(ctx context.Context, words []string) (Transcript, error) {
 	command := exec.CommandContext(ctx, words[0], words[1:]...)
 	command.Dir = c.Root
 	command.Env = slices.DeleteFunc(gotest.Environment(c.Root, "NO_COLOR=1", "TERM=dumb"), changesTheScreen)
