@@ -1,20 +1,31 @@
-// Package solutions holds nothing itself. Its folders hold the reference answers, one package each, and its tests are the
-// driver that checks every answer, right and wrong, against the tests of the exercises:
+// Package answers is the driver: it judges every answer of a lesson, right and wrong, by the tests of its exercise. Each lesson has a
+// three-line test that calls Judge, solutions/NN_name/answers_test.go, and with it its own entry in go's test cache, its own time
+// limit and its own place among the packages that go test runs at once.
 //
-//	go test ./internal/answers                                          every answer
-//	go test -short ./internal/answers                                   the reference, the code as shipped and one wrong answer each
-//	go test ./internal/answers -run 'TestAnswers/03_seek_truncate'      one exercise
-//	go test ./internal/answers -run 'TestAnswers/03/wrong/02_no_seek'   one answer
+//	go test ./solutions/...                                                   every answer
+//	go test -short ./solutions/...                                            the reference, the code as shipped and one wrong answer each
+//	go test ./solutions/03_seek_truncate                                      one lesson
+//	go test ./solutions/03_seek_truncate -run TestAnswers/wrong/02_no_seek    one answer
 //
 // Flags of its own stand after -args:
 //
 //	-race          build tests and demos with the race detector
 //	-count=N       run every test of the reference and of the other right answers N times; of a wrong answer, run the test that
 //	               catches it N times, which must fail each time
-//	-strict        also demand that each exercise's answer files are exactly as shipped (maintainers; a learner edits them)
+//	-strict        run every test at full strength, and demand that the exercise's answer files are exactly as shipped (maintainers; a
+//	               learner edits them)
 //	-goos=GOOS     build tests and demos for that system, together with
 //	-exec=PROGRAM  a program that starts them, called as PROGRAM BINARY ARGUMENTS…
 //
-// go test's own -parallel says how many answers are tested at once (the number of cores, unless told), -timeout how long
-// all may take, and -v prints the table of wrong answers with the test that catches each. No file of the workbook changes.
+// go test's own -parallel says how many answers of a lesson are tested at once (the number of cores, unless told), -timeout how long
+// all of a lesson may take, and -v prints for each wrong answer the test that catches it. No file of the workbook changes.
+//
+// # How an answer is run
+//
+// One test binary holds all answers of an exercise, each with its own copy of the tests: one link, and no go command per answer. What does
+// not compile there is run by its own go test, so that the compiler's words are kept; so is everything under -race and -goos.
+//
+// The test that must catch a wrong answer runs at full strength. The others run with TURNSTILE_EFFORT=light: they show that the answer
+// panics nowhere, and which tests it fails. Waiting in vain is shorter (TURNSTILE_PATIENCE). A verdict that is not the expected one
+// counts only after a second run, at full strength and by go test.
 package answers

@@ -17,9 +17,11 @@ import (
 	"example/turnstile/internal/curriculum"
 )
 
-// Foundations returns the lessons that an answer to the exercise builds on, and those that they build on, by number: what the heads of
-// their pages name after "Builds on", and what the answer, the references, the tests, the race demos and the given packages import.
-// A lesson without a reference is left out: if it is needed, the compiler says so.
+// Foundations returns the lessons that an answer to the exercise builds on, and those that they build on, by number: all that the
+// answer, the references, the tests, the race demos and the given packages import. Only Root and ID of each are set.
+//
+// What a lesson's page names after "Builds on" has no say: it is about ideas, and go compiles imports. A lesson without a reference is
+// left out: the compiler says what is missing.
 func Foundations(e *curriculum.Exercise, a answer.Answer) ([]*curriculum.Exercise, error) {
 	var found []*curriculum.Exercise
 	wanted, err := neededBy(e, a)
@@ -30,15 +32,18 @@ func Foundations(e *curriculum.Exercise, a answer.Answer) ([]*curriculum.Exercis
 			continue
 		}
 		known[id] = true
-		var f *curriculum.Exercise
-		var more []string
-		f, more, err = foundation(e.Root, id)
+		f := &curriculum.Exercise{Root: e.Root, ID: id}
+		var reference answer.Answer
+		reference, err = answer.Reference(f)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 			continue
 		}
-		found = append(found, f)
-		wanted = append(wanted, more...)
+		if err == nil {
+			var more []string
+			more, err = neededBy(f, reference)
+			found, wanted = append(found, f), append(wanted, more...)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find what an answer to %s builds on: %w", e.ID, err)
@@ -47,23 +52,9 @@ func Foundations(e *curriculum.Exercise, a answer.Answer) ([]*curriculum.Exercis
 	return found, nil
 }
 
-// foundation reads a lesson, and what its reference needs.
-func foundation(root, id string) (f *curriculum.Exercise, needs []string, err error) {
-	f, _, err = curriculum.Lesson(root, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	reference, err := answer.Reference(f)
-	if err != nil {
-		return nil, nil, err
-	}
-	needs, err = neededBy(f, reference)
-	return f, needs, err
-}
-
 // neededBy returns the IDs of the lessons that this one needs by itself.
 func neededBy(e *curriculum.Exercise, a answer.Answer) ([]string, error) {
-	ids := slices.Clone(e.BuildsOn)
+	var ids []string
 	for _, text := range a {
 		ids = append(ids, lessonsIn(text)...)
 	}
@@ -80,7 +71,7 @@ func neededBy(e *curriculum.Exercise, a answer.Answer) ([]string, error) {
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		err = nil // a lesson without an exercise
+		err = nil // a lesson without an exercise: go says so
 	}
 	return ids, err
 }

@@ -100,7 +100,8 @@ func TestFoundations(t *testing.T) {
 		toybook.Lesson("01_one", "Part One, Files"), toybook.Lesson("02_two", "Part One, Files"), toybook.Lesson("03_three", "Part One, Files"),
 		toybook.Lesson("04_four", "Part One, Files"), toybook.Lesson("05_five", "Part One, Files"), toybook.Lesson("06_six", "Part One, Files"),
 		toybook.Files{
-			"lessons/02_two/README.md":         "# 02 · Two\n\n**You will.** Builds on [01](../01_one/) and [09](../09_nine/).\n",
+			"lessons/01_one/README.md":         "# 01 · One\n\n**You will.** Builds on [05](../05_five/).\n",
+			"exercises/02_two/race/main.go":    "package main\n\nimport (\n\t_ \"example/turnstile/exercises/01_one\"\n\t_ \"example/turnstile/exercises/09_nine\"\n)\n",
 			"exercises/03_three/given/x.go":    "package given\n\nimport _ \"example/turnstile/exercises/02_two\"\n",
 			"exercises/03_three/learner.go":    "package three\n\nimport _ \"example/turnstile/exercises/05_five\"\n",
 			"exercises/04_four/four_test.go":   "package four_test\n\nimport _ \"example/turnstile/exercises/03_three/given\"\n",

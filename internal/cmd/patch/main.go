@@ -165,7 +165,8 @@ func save(e *curriculum.Exercise, path, folder string, out io.Writer) error {
 	if strings.HasPrefix(text, answer.Placeholder) {
 		fmt.Fprintln(out, "next: write the text above its diff")
 	}
-	fmt.Fprintf(out, "next: go test ./solutions -run 'TestAnswers/%s'\n", e.ID)
+	name := filepath.Base(filepath.Dir(path)) + "/" + strings.TrimSuffix(filepath.Base(path), ".patch")
+	fmt.Fprintf(out, "next: go test ./solutions/%s -run TestAnswers/%s\n", e.ID, name)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package answers_test
+package answers
 
 import (
 	"strings"

@@ -1,0 +1,110 @@
+package answers
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/gotest"
+)
+
+// A driver runs the answers of one exercise.
+type driver struct {
+	e      *curriculum.Exercise
+	bundle *bundle
+}
+
+// limit is the time that the tests of one answer may take, for each of their runs.
+const limit = 3 * time.Minute
+
+// testRight demands that every test passes. A right answer that fails is not asked twice: it must never fail.
+func (d *driver) testRight(t *testing.T, name string, code answer.Answer) {
+	t.Parallel()
+	ctx, cancel := within(t)
+	defer cancel()
+	result, ran, err := d.bundle.run(ctx, name, full, "", *count)
+	if !ran && err == nil {
+		result, err = d.alone(ctx, code, *race, "", *count)
+	}
+	require.NoError(t, err)
+	if result.Status == gotest.Skipped {
+		t.Skip(result.Reason)
+	}
+	if problem := judgeRight(result); problem != "" {
+		t.Fatal("\n" + problem)
+	}
+	if skipped := shown(result); skipped != "" {
+		t.Log(skipped)
+	}
+}
+
+// testWrong demands that the named test fails with the promised message.
+func (d *driver) testWrong(t *testing.T, patch answer.Patch, code answer.Answer, seen *sightings) {
+	t.Parallel()
+	ctx, cancel := within(t)
+	defer cancel()
+	result, err := d.wrong(ctx, t, patch, code)
+	require.NoError(t, err)
+	seen.add(result)
+	if reason := cannotTell(patch, result); reason != "" {
+		t.Skip(reason)
+	}
+	if problem := judgeWrong(d.e.ID, patch, result); problem != "" {
+		t.Fatal("\n" + problem)
+	}
+	named, _ := result.Test(patch.CaughtBy)
+	t.Logf("caught by %s in %d of %d runs: %s", patch.CaughtBy, named.Failures, named.Runs, patch.Sentence)
+}
+
+// wrong runs the tests of a wrong answer: by the bundle first, where the other tests work lightly, and alone at full strength if that
+// does not give the expected verdict. A wrong answer never runs with the race detector, which must not be the only judge.
+func (d *driver) wrong(ctx context.Context, t *testing.T, patch answer.Patch, code answer.Answer) (*gotest.Result, error) {
+	only := ""
+	if *count > 1 {
+		only = exactly(patch.CaughtBy)
+	}
+	result, ran, err := d.bundle.runWrong(ctx, patch, *count)
+	if err != nil || (ran && (judgeWrong(d.e.ID, patch, result) == "" || *count > 1)) {
+		return result, err // a wrong answer that survives one of many runs has survived
+	}
+	if ran {
+		t.Logf("not the expected verdict; it is run again, at full strength and by go test:\n%s", judgeWrong(d.e.ID, patch, result))
+	}
+	return d.alone(ctx, code, false, only, *count)
+}
+
+// alone runs the answer by a go test of its own, without go vet: `go vet ./...` sees the same files once and not once an answer.
+func (d *driver) alone(ctx context.Context, code answer.Answer, race bool, only string, count int) (*gotest.Result, error) {
+	run := gotest.Tests{Exercise: d.e, Answer: code, Race: race, Run: only, Count: count, NoVet: true, GOOS: *goos, Exec: *start}
+	run.Timeout = time.Duration(max(1, count)) * limit
+	return run.Do(ctx)
+}
+
+// failsSomewhere reports whether the test fails at full strength for any answer in the bundle that is wrong.
+func (d *driver) failsSomewhere(ctx context.Context, test string) bool {
+	for _, name := range d.bundle.names() {
+		if !strings.HasPrefix(name, "wrong/") {
+			continue
+		}
+		result, ran, err := d.bundle.run(ctx, name, full, exactly(test), 1)
+		if err == nil && ran && result.Status == gotest.Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// exactly is the -run pattern for one test or subtest.
+func exactly(test string) string {
+	names := strings.Split(strings.ReplaceAll(test, " ", "_"), "/")
+	for i, name := range names {
+		names[i] = "^" + regexp.QuoteMeta(name) + "$"
+	}
+	return strings.Join(names, "/")
+}

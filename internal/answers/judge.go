@@ -1,0 +1,224 @@
+package answers
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/gotest"
+)
+
+// The flags are explained in doc.go.
+var (
+	race   = flag.Bool("race", false, "build with the race detector")
+	count  = flag.Int("count", 1, "runs of each test of a right answer, and of the test that catches a wrong one")
+	strict = flag.Bool("strict", false, "run every test at full strength, and demand that the exercise is as shipped")
+	goos   = flag.String("goos", runtime.GOOS, "system to build tests and demos for")
+	start  = flag.String("exec", "", "program that starts tests and demos")
+)
+
+// Judge holds the lesson whose solution folder is the current one to docs/contributing.md: its files are complete, its tests accept every
+// right answer and refuse every wrong one with the promised message, no test is idle, and its race demo tells the code as shipped
+// from the reference. It is the whole of a TestAnswers, which may run in parallel to nothing: its own subtests do.
+func Judge(t *testing.T) {
+	if *goos != runtime.GOOS && *start == "" {
+		t.Fatalf("-goos=%s needs -exec=PROGRAM, which starts programs of that system here", *goos)
+	}
+	e, problems := lessonHere(t)
+	require.NoError(t, readInputs(e))
+	t.Run("complete", func(t *testing.T) {
+		for _, problem := range problems {
+			t.Error(problem)
+		}
+		checkComplete(t, e)
+	})
+	t.Run("as_shipped", func(t *testing.T) { testAsShipped(t, e) })
+
+	reference, err := answer.Reference(e)
+	require.NoError(t, err)
+	right, err := answer.Right(e)
+	require.NoError(t, err)
+	wrong, err := answer.Wrong(e)
+	require.NoError(t, err)
+	if testing.Short() {
+		right, wrong = nil, wrong[:min(2, len(wrong))]
+	}
+	d := &driver{e: e, bundle: newBundle(t, e)}
+	d.bundle.add("reference", reference)
+	for _, patch := range slices.Concat(right, wrong) {
+		if code, err := patch.Apply(reference); err == nil && patch.RunsOn(*goos) { // what does not apply is reported in its place
+			d.bundle.add(patch.Name, code)
+		}
+	}
+	t.Run("reference", func(t *testing.T) { d.testRight(t, "reference", reference) })
+	t.Run("right", func(t *testing.T) {
+		for _, patch := range right {
+			t.Run(answerName(patch), func(t *testing.T) { d.testRight(t, patch.Name, apply(t, patch, reference)) })
+		}
+	})
+	t.Run("wrong", func(t *testing.T) { d.testWrongAnswers(t, wrong, reference) })
+	t.Run("demo", func(t *testing.T) { testDemo(t, e, reference) })
+}
+
+// lessonHere reads the lesson whose solution folder the test runs in, and what is wrong with its folders.
+func lessonHere(t *testing.T) (*curriculum.Exercise, []error) {
+	t.Helper()
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	root, err := curriculum.Root(here)
+	require.NoError(t, err)
+	e, problems, err := curriculum.Lesson(root, filepath.Base(here))
+	require.NoError(t, err)
+	require.Equal(t, e.SolutionFolder(), resolved(here), "Judge runs in a lesson's solution folder")
+	return e, problems
+}
+
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+func (d *driver) testWrongAnswers(t *testing.T, patches []answer.Patch, reference answer.Answer) {
+	seen := &sightings{failed: map[string]bool{}}
+	t.Cleanup(func() { // when the parallel subtests have ended
+		if *count == 1 && seen.results == len(patches) && !testing.Short() {
+			d.requireBusy(t, seen)
+		}
+	})
+	for _, patch := range patches {
+		t.Run(answerName(patch), func(t *testing.T) {
+			if !patch.RunsOn(*goos) {
+				seen.addElsewhere(patch)
+			}
+			d.testWrong(t, patch, apply(t, patch, reference), seen)
+		})
+	}
+}
+
+// requireBusy demands that every test failed for some wrong answer. One that was only seen to pass, with light effort, gets its chance at
+// full strength first.
+func (d *driver) requireBusy(t *testing.T, seen *sightings) {
+	t.Helper()
+	ctx, cancel := within(t)
+	defer cancel()
+	for _, name := range seen.idle() {
+		if !d.failsSomewhere(ctx, name) {
+			t.Errorf("%s: no wrong answer makes %s fail, so it guards against nothing; add the wrong answer that it is for", d.e.ID, name)
+		}
+	}
+}
+
+func answerName(p answer.Patch) string {
+	_, name, _ := strings.Cut(p.Name, "/")
+	return name
+}
+
+func apply(t *testing.T, patch answer.Patch, reference answer.Answer) answer.Answer {
+	t.Helper()
+	if !patch.RunsOn(*goos) {
+		t.Skipf("only on %s", strings.Join(patch.OnlyOn, ", "))
+	}
+	code, err := patch.Apply(reference)
+	require.NoError(t, err)
+	return code
+}
+
+// within ends before go test's own time limit kills this process, which would leave its children running. It is for Cleanup too, where
+// the test's own context has ended.
+func within(t *testing.T) (context.Context, context.CancelFunc) {
+	ctx := context.WithoutCancel(t.Context())
+	if deadline, ok := t.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-15*time.Second))
+	}
+	return context.WithCancel(ctx)
+}
+
+// testAsShipped demands that the exercise in the repository is the reference with 00_as_shipped.patch applied.
+func testAsShipped(t *testing.T, e *curriculum.Exercise) {
+	want, err := answer.AsShipped(e)
+	require.NoError(t, err)
+	for _, name := range want.Names() {
+		assert.NotContains(t, string(want[name]), curriculum.ModulePath+"/solutions/",
+			"exercises/%s/%s stands on an answer: import the package from exercises/", e.ID, name)
+	}
+	if !*strict {
+		t.Skip("the exercise may hold a learner's work; run with -args -strict before you publish a change")
+	}
+	got, err := answer.Learner(e)
+	require.NoError(t, err)
+	if !got.Equal(want) {
+		t.Errorf("exercises/%s is not the code as shipped; `go run ./internal/cmd/patch shipped -force %02d` writes it, "+
+			"`go run ./internal/cmd/patch save %02d wrong/00_as_shipped exercises/%s` takes it over:\n%s",
+			e.ID, e.Number, e.Number, e.ID, answer.Diff("exercises", "shipped", got, want))
+	}
+}
+
+// testDemo demands that the race demo shows the race on the code as shipped (exit status 1), and none on the reference.
+func testDemo(t *testing.T, e *curriculum.Exercise, reference answer.Answer) {
+	if testing.Short() {
+		t.Skip("-short runs a sample")
+	}
+	t.Run("as_shipped", func(t *testing.T) {
+		t.Parallel()
+		asShipped, err := answer.AsShipped(e)
+		require.NoError(t, err)
+		requireDemo(t, e, asShipped, 1)
+	})
+	t.Run("reference", func(t *testing.T) {
+		t.Parallel()
+		requireDemo(t, e, reference, 0)
+	})
+}
+
+func requireDemo(t *testing.T, e *curriculum.Exercise, code answer.Answer, status int) {
+	t.Helper()
+	ctx, cancel := within(t)
+	defer cancel()
+	demo := gotest.Demo{Exercise: e, Answer: code, GOOS: *goos, Exec: *start, Race: *race}
+	command, remove, err := demo.Command(ctx)
+	require.NoError(t, err)
+	defer remove()
+	printed := &bytes.Buffer{}
+	command.Stdout, command.Stderr = printed, printed
+	err = command.Run()
+	require.NoError(t, ctx.Err(), "the demo of %s did not end in time; it printed:\n%s", e.ID, printed)
+	require.NotNil(t, command.ProcessState, "start the demo of %s: %v", e.ID, err)
+	if command.ProcessState.ExitCode() == demoNotOnThisSystem {
+		t.Skip(strings.TrimSpace(printed.String()))
+	}
+	if got := command.ProcessState.ExitCode(); got != status || crashed.MatchString(printed.String()) {
+		t.Fatalf("the race demo of %s ended with exit status %d instead of %d; it printed:\n%s", e.ID, got, status, printed)
+	}
+}
+
+// demoNotOnThisSystem is the exit status of a demo that returned race.ErrSystem.
+const demoNotOnThisSystem = 3
+
+var crashed = regexp.MustCompile(`(?m)^goroutine [0-9]+ .*:$`)
+
+// shown is a list of skipped tests with their reasons, for the log.
+func shown(result *gotest.Result) string {
+	var lines []string
+	for _, test := range result.Tests {
+		if test.Status == gotest.Skipped {
+			lines = append(lines, fmt.Sprintf("%s is skipped: %s", test.Name, test.SkipReason))
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,183 @@
+package answers
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/gotest"
+	"example/turnstile/internal/toybook"
+)
+
+// A lesson whose answers nobody judges would pass every check.
+func TestEveryLessonIsJudged(t *testing.T) {
+	t.Parallel()
+	root, err := curriculum.Root(".")
+	require.NoError(t, err)
+	folders, err := filepath.Glob(filepath.Join(root, "solutions", "[0-9][0-9]_*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, folders)
+	for _, folder := range folders {
+		text, _ := read(t, folder, "answers_test.go")
+		assert.Contains(t, text, "\nfunc TestAnswers(t *testing.T) { answers.Judge(t) }\n", "%s: copy answers_test.go from another lesson", filepath.Base(folder))
+	}
+}
+
+func TestHints(t *testing.T) {
+	t.Parallel()
+	e := &curriculum.Exercise{ID: "03_seek"}
+	const head = "# Hints for 03_seek\n\n"
+	for _, tt := range []struct{ name, text, want string }{
+		{"a section for each function", head + "## Load\n\n1. One\n   more.\n2. Two.\n3. Three.\n\n## Save\n\n1. One.\n2. Two.\n3. Three.\n", ""},
+		{"the older form", head + "## 1\n\nOne.\n\n## 2\n\nTwo.\n\n## 3\n\nThree.\n", ""},
+		{"another lesson's", "# Hints for 04_json\n\n## Load\n\n1. One.\n2. Two.\n3. Three.\n", "as the first line"},
+		{"none", head, "write a section"},
+		{"two hints", head + "## Load\n\n1. One.\n2. Two.\n", "has 2 hints"},
+		{"misnumbered", head + "## Load\n\n1. One.\n3. Two.\n3. Three.\n", "hint 2 is numbered 3"},
+		{"an empty hint", head + "## Load\n\n1. One.\n2. \n3. Three.\n", "hint 2 has 0 words"},
+		{"a long hint", head + "## Load\n\n1. One.\n2. " + strings.Repeat("word ", 46) + "\n3. Three.\n", "hint 2 has 46 words"},
+		{"a word that is no function", head + "## loading a file\n\n1. One.\n2. Two.\n3. Three.\n", "name a function"},
+		{"the older form, one missing", head + "## 1\n\nOne.\n\n## 2\n\nTwo.\n", "it has 2 sections"},
+		{"the older form, one empty", head + "## 1\n\nOne.\n\n## 2\n\n## 3\n\nThree.\n", "section ## 2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			problems := problemsOfHints(e, tt.text)
+			if tt.want == "" {
+				assert.Empty(t, problems)
+				return
+			}
+			assert.Contains(t, strings.Join(problems, "\n"), tt.want)
+		})
+	}
+}
+
+func TestReadInputsOfOneLesson(t *testing.T) {
+	t.Parallel()
+	book := toybook.New(t, toybook.Lesson("01_one", "Part One, Files"), toybook.Lesson("02_two", "Part One, Files"), toybook.Files{
+		"internal/lab/lab.go":        "package lab\n\nimport _ \"example/turnstile/internal/other\"\n",
+		"internal/other/other.go":    "package other\n",
+		"go.sum":                     "",
+		"solutions/02_two/broken.go": "this is not Go\n",
+	})
+	require.NoError(t, readInputs(toybook.Find(t, book, "1")))
+	require.NoError(t, readInputs(toybook.Find(t, book, "2")), "what does not compile is the compiler's to report")
+}
+
+// The bundle says of each answer what a go test of its own says.
+func TestBundle(t *testing.T) {
+	t.Parallel()
+	needGo(t)
+	book := toybook.New(t, toybook.Lesson("01_one", "Part One, Files"), toybook.Files{
+		"exercises/01_one/double.go": "package one // the learner's, which does not compile\n\nfunc Double(\n",
+		"exercises/01_one/effort_test.go": `package one_test
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("TURNSTILE_EFFORT") == "" {
+		println("TestMain of the answer alone")
+	}
+	m.Run()
+}
+
+func TestEffort(t *testing.T) { t.Log("effort", os.Getenv("TURNSTILE_EFFORT"), os.Getenv("TURNSTILE_PATIENCE")) }
+`,
+		"exercises/01_one/none_plan9_test.go": "package one_test\n\nfunc TestMain() {}\n",
+	})
+	e := toybook.Find(t, book, "1")
+	reference, err := answer.Reference(e)
+	require.NoError(t, err)
+	code := func(body string) answer.Answer {
+		return toybook.Answer("double.go", "package one\n\nfunc Double(n int) int {\n\t"+body+"\n}\n")
+	}
+	b := newBundle(t, e)
+	b.add("reference", reference)
+	b.add("wrong/01_adds", code("return n + 1"))
+	b.add("wrong/02_none", code("return m"))
+	b.add("wrong/03_panics", code(`panic("ouch")`))
+	b.add("right/01_shift", code("return n << 1"))
+	b.add("wrong/04_other_signature", toybook.Answer("double.go", "package one\n\nfunc Double(n string) int { return 0 }\n"))
+
+	for name, want := range map[string]gotest.Status{
+		"reference": gotest.Passed, "wrong/01_adds": gotest.Failed, "wrong/03_panics": gotest.Broken, "right/01_shift": gotest.Passed,
+	} {
+		alone, err := (&driver{e: e}).alone(t.Context(), b.answers[name], false, "", 1)
+		require.NoError(t, err)
+		result, ran, err := b.run(t.Context(), name, full, "", 1)
+		require.NoError(t, err)
+		require.True(t, ran, name)
+		assert.Equal(t, []any{want, want, alone.Reason}, []any{alone.Status, result.Status, result.Reason}, name)
+		assert.Equal(t, summary(alone), summary(result), name)
+	}
+	for _, name := range []string{"wrong/02_none", "wrong/04_other_signature", "wrong/99_not_there"} {
+		_, ran, err := b.run(t.Context(), name, full, "", 1)
+		require.NoError(t, err)
+		assert.False(t, ran, "%s does not compile, so it runs alone, and the compiler is heard", name)
+	}
+
+	t.Run("a test at full strength, the others lightly", func(t *testing.T) {
+		patch := answer.Patch{Name: "wrong/01_adds", CaughtBy: "TestDouble", Says: "is not 8"}
+		result, ran, err := b.runWrong(t.Context(), patch, 1)
+		require.NoError(t, err)
+		require.True(t, ran)
+		assert.Empty(t, judgeWrong(e.ID, patch, result))
+		effort, _ := result.Test("TestEffort")
+		assert.Contains(t, effort.Output, "effort light 4s")
+		patch.CaughtBy = "TestEffort"
+		result, _, err = b.runWrong(t.Context(), patch, 1)
+		require.NoError(t, err)
+		effort, _ = result.Test("TestEffort")
+		assert.Contains(t, effort.Output, "effort full 4s")
+		assert.Equal(t, gotest.Failed, result.Status)
+		assert.Len(t, result.Tests, 5)
+	})
+	t.Run("many runs of one test", func(t *testing.T) {
+		patch := answer.Patch{Name: "wrong/01_adds", CaughtBy: "TestSign/n is -1"}
+		result, _, err := b.runWrong(t.Context(), patch, 3)
+		require.NoError(t, err)
+		named, _ := result.Test(patch.CaughtBy)
+		assert.Equal(t, []int{3, 3}, []int{named.Runs, named.Failures})
+		assert.Len(t, result.Tests, 2, "the subtest and its parent")
+	})
+	t.Run("a test that fails for some wrong answer is not idle", func(t *testing.T) {
+		d := &driver{e: e, bundle: b}
+		assert.True(t, d.failsSomewhere(t.Context(), "TestDouble"))
+		assert.False(t, d.failsSomewhere(t.Context(), "TestEffort"))
+	})
+}
+
+func TestSelected(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string]bool{
+		"": true, "TestAnswers": true, "Answers/wrong": true, "TestAnswers/right": false, "TestAnswers/wrong/02": true, "TestAnswers/wrong/^02_no$": true,
+		"TestAnswers/wrong/03": false, "TestOther": false, "TestOther|TestAnswers/wrong": true, "TestAnswers//02_no/x": true, "(": true,
+	} {
+		assert.Equal(t, want, selected("wrong/02_no", pattern), pattern)
+	}
+}
+
+func needGo(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("there is no go command on this system")
+	}
+}
+
+// summary is what must be equal in two runs of the same tests.
+func summary(result *gotest.Result) map[string]gotest.Status {
+	tests := map[string]gotest.Status{}
+	for _, test := range result.Tests {
+		tests[test.Name] = test.Status
+	}
+	return tests
+}
