@@ -16,7 +16,7 @@ import (
 )
 
 // A Patch is one checked-in answer: a sentence that says what it is, and its difference from the reference.
-// The text format is in docs/contributing.md, "wrong/*.patch and right/*.patch".
+// The text format is in docs/contributing.md, "Answers".
 type Patch struct {
 	Path     string   // the file, absolute
 	Name     string   // "wrong/02_no_seek"
