@@ -314,6 +314,37 @@ func linesOfMessage(out string) int {
 	return strings.Count(strings.TrimRight(message, "\n \t"), "\n") + 1
 }
 
+func TestTheDriverMayAskForLessEffort(t *testing.T) {
+	for _, c := range []struct {
+		effort     string
+		full, want int
+	}{
+		{"", 300, 300},
+		{"full", 300, 300},
+		{"no such word", 300, 300},
+		{"light", 300, 30},
+		{"light", 15, 2},
+		{"light", 1, 1},
+		{"light", 0, 0},
+	} {
+		t.Setenv(lab.EnvironmentEffort, c.effort)
+		require.Equal(t, c.want, lab.Rounds(c.full), "%q of %d", c.effort, c.full)
+	}
+}
+
+// The laboratory is linked into each learner's test binary, so what it imports costs everybody's first build.
+func TestTheLaboratoryLinksNoTestFramework(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("the go command is not in PATH: ", err)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "example/turnstile/internal/lab/...").Output()
+	require.NoError(t, err)
+	require.Contains(t, string(out), "example/turnstile/internal/lab/process")
+	require.NotContains(t, string(out), "net/http")
+	require.NotContains(t, string(out), "testify")
+}
+
 func TestSettleIsTheProcessState(t *testing.T) {
 	t.Parallel()
 	p := lab.Start(t, "steps")

@@ -1,13 +1,12 @@
 package lab
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 // SharedDir returns a folder of the test's own in which an unprivileged worker may work too: t.TempDir lies below a
@@ -15,8 +14,8 @@ import (
 func SharedDir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) //nolint:gosec // that is the purpose
-	require.NoError(t, os.Chmod(dir, 0o777))               //nolint:gosec // that is the purpose
+	err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o777)) //nolint:gosec // that is the purpose
+	setUp(t, "open its directory to other users", err)
 	return dir
 }
 

@@ -12,8 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/stretchr/testify/require"
-
 	"example/turnstile/internal/lab/process"
 	"example/turnstile/internal/lab/verdict"
 )
@@ -22,19 +20,19 @@ import (
 func Fail(t testing.TB, l Lesson) {
 	t.Helper()
 	t.Attr(verdict.AttributeKey, l.Encode())
-	require.FailNow(plain{TB: t, text: "\n" + l.String()}, l.Says)
+	t.Error("\n" + l.String())
+	t.FailNow()
 }
 
-// plain lets testify fail a test with the lesson alone: its trace of calls would stand between the learner and the headline.
-type plain struct {
-	testing.TB
-	text string
+// setUp ends a test that could not prepare its own files: that is a matter of the machine, not of the code under test.
+func setUp(t testing.TB, what string, err error) {
+	t.Helper()
+	if err != nil {
+		Fail(t, Lesson{Says: "The test could not " + what, Found: firstLines(err.Error(), 2), Means: machineTrouble})
+	}
 }
 
-func (p plain) Errorf(string, ...any) {
-	p.TB.Helper()
-	p.TB.Error(p.text)
-}
+const machineTrouble = "this is a matter of the machine or the test, not of your code"
 
 // Require fails the test with the lesson unless ok.
 func Require(t testing.TB, ok bool, l Lesson) {
@@ -144,8 +142,8 @@ func Finishes(t testing.TB, call func(), l Lesson) {
 			fill(&l, "the call returns", fmt.Sprintf("it panicked: %v", value))
 			Fail(t, l)
 		}
-	case <-time.After(process.Patience):
-		fill(&l, "the call returns", fmt.Sprintf("it had not returned after %v", process.Patience))
+	case <-time.After(process.Patience()):
+		fill(&l, "the call returns", fmt.Sprintf("it had not returned after %v", process.Patience()))
 		Fail(t, l)
 	}
 }
@@ -163,7 +161,7 @@ func fill(l *Lesson, expected, found string) {
 func WriteFile(t testing.TB, name, content string) string {
 	t.Helper()
 	path := Path(t, name)
-	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	setUp(t, "write its own file", os.WriteFile(path, []byte(content), 0o600))
 	return path
 }
 

@@ -32,7 +32,7 @@ func Launch(t testing.TB, o Options, name string, args ...string) *Process {
 	t.Helper()
 	inner, err := process.Start(t.Context(), o, name, args...)
 	if err != nil {
-		Fail(t, Lesson{Says: "A worker process could not be started", Found: err.Error(), Means: "this is a matter of the machine or the test, not of your code"})
+		Fail(t, Lesson{Says: "A worker process could not be started", Found: err.Error(), Means: machineTrouble})
 	}
 	t.Cleanup(inner.Kill)
 	return &Process{t: t, inner: inner}

@@ -40,7 +40,7 @@ func (p *Process) Blocked(ctx context.Context) error {
 	if !kernelTells {
 		return p.StillWaiting(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, Patience())
 	defer cancel()
 	for {
 		state, err := p.glance(ctx, kernelPoll)
@@ -52,7 +52,7 @@ func (p *Process) Blocked(ctx context.Context) error {
 		case err != nil:
 			return err
 		case ctx.Err() != nil:
-			return fmt.Errorf("worker %q: %w after %v", p.name, ErrNotBlocked, Patience)
+			return fmt.Errorf("worker %q: %w after %v", p.name, ErrNotBlocked, Patience())
 		}
 	}
 }

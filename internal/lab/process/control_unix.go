@@ -45,7 +45,7 @@ func stop(ctx context.Context, pid int) error {
 	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, Patience())
 	defer cancel()
 	for !isStopped(pid) {
 		select {

@@ -13,10 +13,6 @@ import (
 	"time"
 )
 
-// Patience is how long a parent waits for a worker's next step before it says so. It is far beyond what a busy machine
-// needs and far below go test's own limit, so that code which hangs fails with a message. Tests of this package shorten it.
-const Patience = 15 * time.Second
-
 // StartPatience is how long a worker may take until its function runs: a virus scanner or an emulator can make the
 // first start of an executable slow.
 const StartPatience = 60 * time.Second
@@ -232,7 +228,7 @@ func (p *Process) Reached(ctx context.Context, step string) error {
 	if p.finished {
 		return p.finishedInsteadOf(step)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, Patience, fmt.Errorf("worker %q did not reach %q within %v", p.name, step, Patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, Patience(), fmt.Errorf("worker %q did not reach %q within %v", p.name, step, Patience()))
 	defer cancel()
 	e, err := p.next(ctx)
 	switch {
@@ -286,7 +282,7 @@ func (p *Process) write(c command) error {
 // *Error, or how the process died.
 // A worker that stands at a step is not let go on, and not waited for: the error says so and matches ErrNotBlocked.
 func (p *Process) Wait(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, Patience, fmt.Errorf("worker %q did not finish within %v", p.name, Patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, Patience(), fmt.Errorf("worker %q did not finish within %v", p.name, Patience()))
 	defer cancel()
 	for !p.finished {
 		if err := p.standsAtStep(); err != nil {
@@ -322,7 +318,7 @@ func (p *Process) standsAtStep() error {
 
 // NextResult waits for the next value that the worker sends with Result and decodes it into v.
 func (p *Process) NextResult(ctx context.Context, v any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, Patience, fmt.Errorf("worker %q sent no result within %v", p.name, Patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, Patience(), fmt.Errorf("worker %q sent no result within %v", p.name, Patience()))
 	defer cancel()
 	for len(p.results) == 0 {
 		if p.finished {

@@ -217,6 +217,13 @@ func TestEveryWaitEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, p.Wait(t.Context()), ErrKilled)
 }
 
+func TestPatienceCanBeSet(t *testing.T) {
+	for value, want := range map[string]time.Duration{"4s": 4 * time.Second, "": defaultPatience, "soon": defaultPatience, "-1s": defaultPatience} {
+		t.Setenv(EnvironmentPatience, value)
+		require.Equal(t, want, Patience(), "%q", value)
+	}
+}
+
 func TestSettleSaysWhyNothingMoves(t *testing.T) {
 	t.Parallel()
 	p := start(t, Options{}, "steps", "x", "1")
@@ -255,7 +262,7 @@ func TestAKilledParentLeavesNoWorkerBehind(t *testing.T) {
 // requireGone waits until no process of that number is left, or only one that nobody has reaped yet.
 func requireGone(t *testing.T, pid int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return !alive(pid) }, Patience, time.Millisecond, "process %d is still there", pid)
+	require.Eventually(t, func() bool { return !alive(pid) }, Patience(), time.Millisecond, "process %d is still there", pid)
 }
 
 func TestAWorkerIsGoneWhenWaitReturns(t *testing.T) {
