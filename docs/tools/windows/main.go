@@ -99,10 +99,11 @@ func everything(root, script string) int {
 		driver = append(driver, "-exec="+script)
 	}
 	answers := start(root, nil, "go", driver...)
+	examples := goTest(root, script, "-run=Example", "./solutions/...")
 
 	wine := goTest(filepath.Join(root, "docs", "tools"), script, "./windows")
 
-	return max(facts, answers, wine)
+	return max(facts, answers, examples, wine)
 }
 
 // goTest builds tests for Windows and runs them.
