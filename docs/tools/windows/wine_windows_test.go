@@ -163,7 +163,7 @@ var facts = []struct {
 		must(t, lock(first, exclusive, 0, 4))
 		return outcome(unlock(first, 0, 2))
 	}},
-	{"unlock of what nobody locked", "error 33", func(t *testing.T, path string) string {
+	{"unlock of a range that is not locked", "error 33", func(t *testing.T, path string) string {
 		return outcome(unlock(create(t, path), 0, 1))
 	}},
 	{"exclusive, close, then exclusive on another handle", "ok", func(t *testing.T, path string) string {
