@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var rounds = flag.Int("rounds", 60, "how many waits TestBlockedIsRight looks at for each kind of lock")
+var rounds = flag.Int("rounds", 10, "how many waits TestBlockedIsRight looks at for each kind of lock")
 
 func lockDescription(f *os.File, whole *unix.Flock_t) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLKW, whole)

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,14 +10,20 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
 )
 
-// StartPatience is how long a worker may take until its function runs: a virus scanner or an emulator can make the
-// first start of an executable slow.
-const StartPatience = 60 * time.Second
+// startPatience is how long a worker may take until its function runs. A virus scanner or an emulator can make the first start of a
+// Windows executable slow.
+func startPatience() time.Duration {
+	if runtime.GOOS == "windows" {
+		return 60 * time.Second
+	}
+	return 20 * time.Second
+}
 
 // settleTime is how long a process must have done nothing before a system that cannot ask its kernel calls it waiting.
 const settleTime = 400 * time.Millisecond
@@ -92,7 +100,7 @@ func Start(ctx context.Context, o Options, name string, args ...string) (*Proces
 	}
 	go p.collect(stdout)
 
-	ctx, cancel := context.WithTimeout(ctx, StartPatience)
+	ctx, cancel := context.WithTimeout(ctx, startPatience())
 	defer cancel()
 	ready, err := p.next(ctx)
 	switch {
@@ -124,13 +132,20 @@ func (p *Process) pipes() (io.ReadCloser, error) {
 
 // collect reads the worker's events to their end and reaps the process.
 func (p *Process) collect(stdout io.Reader) {
-	decoder := json.NewDecoder(stdout)
+	lines := bufio.NewReader(stdout)
 	for {
+		line, err := lines.ReadBytes('\n')
+		stray, message, isMessage := bytes.Cut(line, []byte(messageMark))
 		var e event
-		if decoder.Decode(&e) != nil {
-			break // end of output, or a line cut off by the worker's death
+		if isMessage && json.Unmarshal(message, &e) == nil {
+			p.events <- e
+		} else {
+			stray = line
 		}
-		p.events <- e
+		_, _ = p.stderr.Write(stray)
+		if err != nil {
+			break // end of output
+		}
 	}
 	p.exitErr = p.command.Wait()
 	close(p.exited)

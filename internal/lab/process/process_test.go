@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) {
 		"dies":     func(*Worker) error { go panic("in another goroutine"); select {} },
 		"exits":    func(*Worker) error { os.Exit(3); return nil },
 		"prints":   prints,
+		"logs":     logs,
 		"echoes":   echoes,
 		"sleeps":   func(*Worker) error { time.Sleep(time.Hour); return nil },
 		"computes": computes,
@@ -34,6 +36,18 @@ func TestMain(m *testing.M) {
 		"user":     func(w *Worker) error { return w.Result(os.Geteuid()) },
 	})
 	m.Run()
+}
+
+// What a learner's package may do before TestMain runs: print, and keep the standard output for later.
+var earlyLog = log.New(os.Stdout, "early: ", 0)
+
+func init() { fmt.Print(os.Getenv("TURNSTILE_TEST_EARLY_PRINT")) }
+
+func logs(w *Worker) error {
+	earlyLog.Print("inside")
+	fmt.Fprint(earlyLog.Writer(), "without an end")
+	w.Reached("logged")
+	return w.Result("done")
 }
 
 func steps(w *Worker) error {
@@ -171,6 +185,30 @@ func TestWhatTheWorkerPrintsDoesNotBreakTheProtocol(t *testing.T) {
 	require.NoError(t, p.Wait(t.Context()))
 	require.Contains(t, p.stderr.String(), `{"kind":"done"}`)
 	require.Contains(t, p.stderr.String(), "and one more")
+}
+
+func TestAPrintBeforeTheWorkerBeginsDoesNotBreakTheProtocol(t *testing.T) {
+	t.Parallel()
+	for name, printed := range map[string]string{
+		"a line":                        "debug\n",
+		"text without a newline":        "debug",
+		"what looks like a message":     `{"kind":"done"}` + "\n",
+		"a mark without a message":      messageMark + "no JSON\n",
+		"many lines":                    strings.Repeat("debug\n", 10_000),
+		"a long line without a newline": strings.Repeat("debug ", 50_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, Options{Env: []string{"TURNSTILE_TEST_EARLY_PRINT=" + printed[:min(len(printed), 100_000)]}}, "logs")
+			require.NoError(t, p.Reached(t.Context(), "logged"))
+			require.NoError(t, p.Continue())
+			var result string
+			require.NoError(t, p.NextResult(t.Context(), &result))
+			require.NoError(t, p.Wait(t.Context()))
+			require.Contains(t, p.stderr.String(), strings.TrimSpace(printed)[max(0, len(printed)-1000):], "what was printed is kept")
+			require.Contains(t, p.stderr.String(), "early: inside\nwithout an end")
+		})
+	}
 }
 
 func TestValuesTravelBothWays(t *testing.T) {

@@ -3,7 +3,8 @@
 // A test binary or a demo registers workers by name and calls Dispatch first thing. Start then runs the same executable
 // again; the copy finds its worker's name in the environment, runs that function and exits. Parent and worker talk in
 // lines of JSON over the worker's standard input and output, so that the parent can hold a worker at a named step, let
-// it go on, look at what the kernel says of it, or kill it.
+// it continue, see what the kernel reports about it, or kill it. What the code under test prints does not disturb them: the
+// parent keeps it with the end of the worker's standard error.
 //
 // Workers are orphan-safe: a worker whose parent is gone sees the end of its standard input and exits at once, on every
 // system. On Unix a worker leads a process group of its own, so that even a stopped one is woken and ended by the kernel
@@ -23,6 +24,10 @@ const (
 	environmentName    = "TURNSTILE_WORKER"
 	environmentOptions = "TURNSTILE_WORKER_OPTIONS"
 )
+
+// messageMark begins each message of a worker. It is RFC 7464's record separator, which occurs in no JSON text, so a message is found
+// even after a line that the code under test has printed and not ended.
+const messageMark = "\x1e"
 
 // startup is what a worker must know before its function runs.
 type startup struct {

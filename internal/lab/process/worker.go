@@ -28,14 +28,14 @@ type Worker struct {
 	commands chan command
 
 	sending sync.Mutex
-	events  *json.Encoder
+	events  io.Writer
 }
 
 // Dispatch runs the worker that this process was started as, and exits. In any other process it returns at once.
 //
 // Call it before anything else: in TestMain ahead of m.Run, in a demo on main's first line. While a worker runs,
-// os.Stdout is os.Stderr: the real one belongs to the protocol, and a stray Println of the code under test must not
-// break it.
+// os.Stdout is os.Stderr. What the program's init functions, or a logger made by them, print to the real standard output reaches
+// the parent among the messages and ends up in the same place.
 func Dispatch(workers Workers) {
 	name, isWorker := os.LookupEnv(environmentName)
 	if !isWorker {
@@ -61,7 +61,7 @@ func Dispatch(workers Workers) {
 			abort("worker %q cannot give up its privileges: %v", name, err)
 		}
 	}
-	w := &Worker{name: name, args: start.Args, commands: make(chan command, 16), events: json.NewEncoder(protocol)}
+	w := &Worker{name: name, args: start.Args, commands: make(chan command, 16), events: protocol}
 	go w.listen(os.Stdin)
 	w.send(event{Kind: eventReady, PID: os.Getpid()})
 	if start.Hold {
@@ -98,10 +98,14 @@ func (w *Worker) listen(from io.Reader) {
 }
 
 func (w *Worker) send(e event) {
+	message, err := json.Marshal(e)
+	if err != nil {
+		abort("worker %q has a message that is not JSON: %v", w.name, err)
+	}
 	w.sending.Lock()
 	defer w.sending.Unlock()
-	if err := w.events.Encode(e); err != nil {
-		os.Exit(exitOrphaned) // nobody listens
+	if _, err := fmt.Fprintf(w.events, "%s%s\n", messageMark, message); err != nil {
+		os.Exit(exitOrphaned) // the parent does not listen any more
 	}
 }
 
