@@ -19,6 +19,9 @@ type Worker = process.Worker
 // Workers are the functions that worker processes run, by name.
 type Workers = process.Workers
 
+// A Returned carries the error of a call inside a worker's result; see process.Returned.
+type Returned = process.Returned
+
 // A Lesson is what a failing check tells the learner. Expected and Found may be left empty where the check knows them.
 type Lesson = verdict.Failure
 
@@ -28,7 +31,13 @@ type Lesson = verdict.Failure
 //
 // In a process that was started as a worker it runs that worker instead and never returns. TestMain
 // need not call os.Exit: the testing package exits with what m.Run returned.
-func Main(m *testing.M, workers Workers) {
-	process.Dispatch(workers)
+//
+// The sentinels are the errors of the package under test that its workers return or send in a Returned:
+//
+//	lab.Main(m, workers, lockfiles.ErrLocked, lockfiles.ErrLost)
+//
+// makes errors.Is(p.Wait(), lockfiles.ErrLocked) hold in the test if it held in the worker.
+func Main(m *testing.M, workers Workers, sentinels ...error) {
+	process.Dispatch(workers, sentinels...)
 	m.Run()
 }

@@ -71,8 +71,8 @@ func (p *Process) Result(v any, lesson ...Lesson) {
 	p.expect(p.inner.NextResult(p.t.Context(), v), "to report a result", lesson)
 }
 
-// Wait waits until the worker's function has returned and gives back its error: nil, an error that errors.Is still knows by the
-// sentinels of io, io/fs, context and errors.ErrUnsupported, or how the process died.
+// Wait waits until the worker's function has returned and returns its error: nil, an error that matches the same sentinels and
+// error number as it did in the worker (see process.Error), or how the process died.
 //
 // A worker that does not come to its end fails the test.
 func (p *Process) Wait(lesson ...Lesson) error {

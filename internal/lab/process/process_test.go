@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,8 +35,18 @@ func TestMain(m *testing.M) {
 		"parent":   parent,
 		"lock":     lockWorker,
 		"user":     func(w *Worker) error { return w.Result(os.Geteuid()) },
-	})
+		"refuses":  refuses,
+	}, errTaken, errLost)
 	m.Run()
+}
+
+// What a package under test calls its own.
+var errTaken, errLost, errNobody = errors.New("it is taken"), errors.New("it is lost"), errors.New("nobody registered this")
+
+// refuses sends what three calls returned and returns the last one's error.
+func refuses(w *Worker) error {
+	calls := []Returned{{nil}, {fmt.Errorf("take: %w", errTaken)}, {&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}}}
+	return errors.Join(w.Result(calls), errors.Join(errLost, errNobody))
 }
 
 // What a learner's package may do before TestMain runs: print, and keep the standard output for later.
@@ -155,6 +166,25 @@ func TestAnErrorCrossesTheProcessBorder(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.NotErrorIs(t, err, fs.ErrExist)
 	require.ErrorContains(t, err, "the worker could not go on: open ")
+}
+
+func TestAPackagesOwnErrorsCrossTheProcessBorder(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "refuses")
+	var calls []Returned
+	require.NoError(t, p.NextResult(t.Context(), &calls))
+	require.Len(t, calls, 3)
+	require.NoError(t, calls[0].Err)
+	require.ErrorIs(t, calls[1].Err, errTaken)
+	require.NotErrorIs(t, calls[1].Err, errLost)
+	require.EqualError(t, calls[1].Err, "take: it is taken")
+	require.ErrorIs(t, calls[2].Err, syscall.ENOSPC)
+	require.NotErrorIs(t, calls[2].Err, syscall.EIO)
+
+	err := p.Wait(t.Context())
+	require.ErrorIs(t, err, errLost)
+	require.NotErrorIs(t, err, errTaken)
+	require.NotErrorIs(t, err, errNobody, "an error that was not registered is a text")
 }
 
 func TestAWorkerThatDoesNotSayGoodbye(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 )
@@ -62,11 +63,13 @@ type command struct {
 
 // An Error is what a worker's function returned, carried across the process border.
 //
-// errors.Is holds for the sentinels that held in the worker, as far as they are in the list that both sides know: those
-// of io, io/fs and context, and errors.ErrUnsupported. The error's type and other sentinels do not survive the journey.
+// errors.Is holds for the sentinels and the error number (syscall.Errno) that it held for in the worker, if both sides know the
+// sentinel: those of io, io/fs and context, errors.ErrUnsupported, and those that were given to Dispatch. The error's type and other
+// sentinels do not survive the journey.
 type Error struct {
 	Text    string   `json:"text"`
 	Matches []string `json:"matches,omitempty"`
+	Errno   int      `json:"errno,omitempty"`
 	// Panicked is set when the worker's function panicked; Text is then the panic's value.
 	Panicked bool `json:"panicked,omitempty"`
 }
@@ -80,9 +83,10 @@ func (e *Error) Is(target error) bool {
 			return true
 		}
 	}
-	return false
+	return e.Errno != 0 && isErrno(target, e.Errno)
 }
 
+// sentinels are the errors that both sides know, by a name that means the same to both.
 var sentinels = map[string]error{
 	"fs.ErrExist":              fs.ErrExist,
 	"fs.ErrNotExist":           fs.ErrNotExist,
@@ -97,15 +101,39 @@ var sentinels = map[string]error{
 	"context.DeadlineExceeded": context.DeadlineExceeded,
 }
 
+// register adds a program's own sentinels. Both sides run the same program, so the position names the error.
+func register(own []error) {
+	for i, sentinel := range own {
+		sentinels[fmt.Sprint("own ", i)] = sentinel
+	}
+}
+
 func newError(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Text: err.Error()}
+	e := &Error{Text: err.Error(), Errno: errnoOf(err)}
 	for name, sentinel := range sentinels {
 		if errors.Is(err, sentinel) {
 			e.Matches = append(e.Matches, name)
 		}
 	}
 	return e
+}
+
+// A Returned carries an error, or nil, inside a value that a worker sends with Result. Err has the contract of Error on the other
+// side.
+type Returned struct{ Err error }
+
+// MarshalJSON implements json.Marshaler.
+func (r Returned) MarshalJSON() ([]byte, error) { return json.Marshal(newError(r.Err)) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Returned) UnmarshalJSON(text []byte) error {
+	var e *Error
+	if err := json.Unmarshal(text, &e); err != nil {
+		return err
+	}
+	r.Err = asError(e)
+	return nil
 }

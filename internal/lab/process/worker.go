@@ -33,10 +33,13 @@ type Worker struct {
 
 // Dispatch runs the worker that this process was started as, and exits. In any other process it returns at once.
 //
+// sentinels are the program's own error values for which errors.Is shall hold on both sides; see Error.
+//
 // Call it before anything else: in TestMain ahead of m.Run, in a demo on main's first line. While a worker runs,
 // os.Stdout is os.Stderr. What the program's init functions, or a logger made by them, print to the real standard output reaches
 // the parent among the messages and ends up in the same place.
-func Dispatch(workers Workers) {
+func Dispatch(workers Workers, sentinels ...error) {
+	register(sentinels)
 	name, isWorker := os.LookupEnv(environmentName)
 	if !isWorker {
 		return

@@ -51,13 +51,15 @@ var ErrSystem = errors.New("this system cannot show the race")
 type Demo struct {
 	// Workers are the functions that the demo's processes run.
 	Workers process.Workers
+	// Sentinels are the errors of the code under test for which errors.Is shall hold across the process border; see process.Error.
+	Sentinels []error
 	// Run drives them and fills in the report. An error means that the demo could not be run, not that the race is there.
 	Run func(ctx context.Context, r *Report) error
 }
 
 // Main runs the demo and exits. It is all that a demo's main function calls.
 func Main(d Demo) {
-	process.Dispatch(d.Workers)
+	process.Dispatch(d.Workers, d.Sentinels...)
 	os.Exit(d.run(os.Stdout, os.Stderr, terminal.Colour(os.Stdout)))
 }
 
