@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"example/turnstile/internal/answer"
@@ -27,7 +28,7 @@ type Demo struct {
 
 // Command builds the demo and returns it as a command that is ready to start, in the root folder and with neither input
 // nor output connected, and a function that removes the built program, to call when the command has ended.
-// An answer that does not compile gives a *CompileError, a missing module ErrModulesMissing. The demo's own exit status
+// An answer that does not compile gives a *CompileError, a missing module ErrModulesMissing, a machine in the way a *MachineError. The demo's own exit status
 // says 0 no race seen, 1 race seen. When ctx ends the demo is killed; its workers end with it.
 func (d Demo) Command(ctx context.Context) (command *exec.Cmd, remove func(), err error) {
 	work, err := newWorkspace(d.Exercise.Root, d.GOOS)
@@ -39,6 +40,10 @@ func (d Demo) Command(ctx context.Context) (command *exec.Cmd, remove func(), er
 	if err != nil {
 		remove()
 		return nil, nil, fmt.Errorf("build the race demo of %s: %w", d.Exercise.ID, err)
+	}
+	if err := work.room(); err != nil {
+		remove()
+		return nil, nil, fmt.Errorf("start the race demo of %s: %w", d.Exercise.ID, err)
 	}
 	words := append([]string{program}, d.Args...)
 	if d.Exec != "" {
@@ -56,9 +61,9 @@ func (d Demo) build(ctx context.Context, work *workspace) (string, error) {
 	if work.goos == "windows" {
 		program += ".exe"
 	}
-	arguments := []string{"build", "-buildvcs=false", "-o", program}
+	arguments, env := []string{"build", "-o", program}, append(work.tempVariables(), "CGO_ENABLED=0")
 	if d.Race {
-		arguments = append(arguments, "-race")
+		arguments, env = append(arguments, "-race"), work.tempVariables()
 	}
 	if d.Answer != nil {
 		overlay, err := work.overlay(d.Exercise, d.Answer)
@@ -67,7 +72,7 @@ func (d Demo) build(ctx context.Context, work *workspace) (string, error) {
 		}
 		arguments = append(arguments, "-overlay="+overlay)
 	}
-	command := work.goCommand(ctx, append(work.tempVariables(), d.Env...), append(arguments, "./exercises/"+d.Exercise.ID+"/race")...)
+	command := work.goCommand(ctx, append(env, d.Env...), append(arguments, "./exercises/"+d.Exercise.ID+"/race")...)
 	said := &tail{}
 	command.Stdout, command.Stderr = said, said
 	if err := runGo(ctx, command); err != nil {
@@ -89,10 +94,11 @@ func compileError(said, importPath string) error {
 			failure.Lines = append(failure.Lines, tidyCompilerLine(line))
 		}
 	}
-	for _, line := range failure.Lines {
-		if noNetwork.MatchString(line) {
-			return missingModule(failure.Lines)
-		}
+	if slices.ContainsFunc(failure.Lines, noNetwork.MatchString) {
+		return missingModule(failure.Lines)
+	}
+	if err := machineTrouble(failure.Package, failure.Lines); err != nil {
+		return err
 	}
 	return failure
 }

@@ -3,7 +3,6 @@ package gotest
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,6 +33,12 @@ type eventReader struct {
 	runs      map[string]*packageRun
 	build     map[string][]string // what the compiler said, by import path
 	strays    tail                // lines that are no event
+	watch     *watchdog
+	progress  func(Progress)
+	stopped   string // why the watchdog ended the run; "" if it did not
+	// room looks whether the tests have room for their files, once, beside what go has built.
+	room    func() error
+	cramped error
 }
 
 // A packageRun is what the events said of one exercise so far.
@@ -43,6 +48,7 @@ type packageRun struct {
 	tests   []*testRun
 	action  string // pass, fail or skip, once it has ended
 	failed  string // import path of what did not build
+	ended   int    // top-level tests that came to their end
 	clean   bool   // package testing ended by itself: it printed its last line, PASS or FAIL
 	elapsed time.Duration
 }
@@ -52,6 +58,8 @@ type testRun struct {
 	TestResult
 	output         clip
 	running        bool
+	paused         bool      // waits for its turn (t.Parallel)
+	since          time.Time // when it began to run, or went on
 	worst          *TestResult
 	runs, failures int
 }
@@ -66,6 +74,7 @@ func newEventReader(exercises []*curriculum.Exercise, work *workspace) *eventRea
 
 // Write takes the output as it comes, in pieces of any size.
 func (r *eventReader) Write(piece []byte) (int, error) {
+	r.watch.heard(len(piece))
 	r.line = append(r.line, piece...)
 	for {
 		end := bytes.IndexByte(r.line, '\n')
@@ -92,11 +101,18 @@ func (r *eventReader) take(line []byte) {
 	if run == nil {
 		return
 	}
-	if e.Test == "" {
+	if e.Test != "" {
+		run.takeTest(e)
+	} else {
 		run.takePackage(e)
-		return
+		r.watch.packages(e.Action)
+		if e.Action == "start" && r.room != nil {
+			r.cramped, r.room = r.room(), nil
+		}
 	}
-	run.takeTest(e)
+	if r.progress != nil && e.Action != "output" {
+		r.progress(r.now())
+	}
 }
 
 func (run *packageRun) takePackage(e event) {
@@ -120,6 +136,11 @@ func (run *packageRun) takeTest(e event) {
 	switch e.Action {
 	case "run":
 		t.restart()
+		t.since = time.Now()
+	case "pause":
+		t.paused = true
+	case "cont":
+		t.paused, t.since = false, time.Now()
 	case "output":
 		run.output.add(e.Output)
 		if isFrame(e.Output) {
@@ -134,6 +155,9 @@ func (run *packageRun) takeTest(e event) {
 	case "pass", "fail", "skip":
 		t.running = false
 		t.runs++
+		if !strings.Contains(e.Test, "/") {
+			run.ended++
+		}
 		if e.Action == "fail" {
 			t.failures++
 		}
@@ -145,7 +169,7 @@ func (run *packageRun) takeTest(e event) {
 func (run *packageRun) test(name string) *testRun {
 	at := slices.IndexFunc(run.tests, func(t *testRun) bool { return t.Name == name })
 	if at < 0 {
-		run.tests = append(run.tests, &testRun{TestResult: TestResult{Name: name}, running: true})
+		run.tests = append(run.tests, &testRun{TestResult: TestResult{Name: name}, running: true, since: time.Now()})
 		at = len(run.tests) - 1
 	}
 	return run.tests[at]
@@ -198,18 +222,38 @@ func (r *eventReader) results(stderr string) ([]*Result, error) {
 	for _, e := range r.exercises {
 		run := r.runs[e.Package()]
 		if run.action == "" && len(run.tests) == 0 {
-			said := strings.TrimSpace(stderr + r.strays.String())
-			return nil, fmt.Errorf("go did not come to the tests of %s. It said: %s", e.ID, said)
+			return nil, r.notStarted(stderr)
 		}
 		lines := r.compilerLines(run.failed)
-		if isModuleMissing(run.failed, lines) {
-			return nil, missingModule(lines)
+		if err := machineTrouble(run.failed, lines); err != nil {
+			return nil, err
 		}
-		result := run.result(e, lines)
+		result := run.result(e, lines, r.stopped)
+		if result.Status == Broken && len(result.Tests) == 0 {
+			if err := noStart(result.Output); err != nil {
+				return nil, err
+			}
+		}
+		if r.cramped != nil && result.Status != Passed {
+			return nil, r.cramped
+		}
 		result.Output += stderr
 		results = append(results, result)
 	}
 	return results, nil
+}
+
+// notStarted says why go did not come to the tests.
+func (r *eventReader) notStarted(stderr string) error {
+	said := stderr + r.strays.String()
+	for _, lines := range r.build {
+		said += strings.Join(lines, "\n") + "\n"
+	}
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	if slices.ContainsFunc(lines, noNetwork.MatchString) {
+		return missingModule(lines)
+	}
+	return &MachineError{Says: "go did not come to the tests", Lines: lines}
 }
 
 func (r *eventReader) compilerLines(importPath string) []string {
@@ -235,19 +279,7 @@ func tidyCompilerLine(line string) string {
 	return strings.TrimPrefix(strings.ReplaceAll(path, `\`, "/"), "./") + ".go:" + rest
 }
 
-var noNetwork = regexp.MustCompile(`module lookup disabled|dial tcp|no such host|missing go\.sum entry|proxyconnect|TLS handshake`)
-
-// isModuleMissing tells a machine that lacks a module from an answer that imports what does not exist.
-func isModuleMissing(importPath string, lines []string) bool {
-	return importPath != "" && !strings.HasPrefix(importPath, curriculum.ModulePath+"/") && slices.ContainsFunc(lines, noNetwork.MatchString)
-}
-
-func missingModule(lines []string) error {
-	return fmt.Errorf("%w: run `go mod download` in the workbook once while there is a network; go said: %s",
-		ErrModulesMissing, strings.Join(lines, " "))
-}
-
-func (run *packageRun) result(e *curriculum.Exercise, compilerLines []string) *Result {
+func (run *packageRun) result(e *curriculum.Exercise, compilerLines []string, stopped string) *Result {
 	result := &Result{Output: run.output.String(), Elapsed: run.elapsed}
 	if run.failed != "" {
 		result.Status, result.CompilerLines = DoesNotCompile, compilerLines
@@ -260,7 +292,7 @@ func (run *packageRun) result(e *curriculum.Exercise, compilerLines []string) *R
 		return result
 	}
 	if !run.clean && run.action != "skip" {
-		run.judgeCrash(result)
+		run.judgeCrash(result, e, stopped)
 	}
 	for _, t := range run.tests {
 		worst := *t.finish()
@@ -309,84 +341,4 @@ func (run *packageRun) judge(result *Result) {
 	default:
 		result.Status = Passed
 	}
-}
-
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
-}
-
-var (
-	// Not at the beginning of a line only: the code may have printed something without a newline just before.
-	crash     = regexp.MustCompile(`(?:panic|fatal error): .*`)
-	traceHead = regexp.MustCompile(`(?m)^goroutine [0-9]+ .*:$`)
-	timedOut  = regexp.MustCompile(`panic: test timed out after (\S+)`)
-	atTimeout = regexp.MustCompile(`(?m)^\t\t(\S+) \([0-9a-z.]+\)$`) // below "running tests:"
-)
-
-// findCrash returns the line with which the runtime ended the process: the last of its form before the first trace.
-func findCrash(output string) (line string, found bool) {
-	trace := traceHead.FindStringIndex(output)
-	if trace == nil {
-		return "", false
-	}
-	lines := crash.FindAllString(output[:trace[0]], -1)
-	if len(lines) == 0 {
-		return "", false
-	}
-	return strings.TrimSuffix(lines[len(lines)-1], " [recovered, repanicked]"), true
-}
-
-// judgeCrash sets the status of a run whose process did not come to its end, and marks the tests that it took along.
-func (run *packageRun) judgeCrash(result *Result) {
-	result.Status = Broken
-	all := run.output.String()
-	if m := timedOut.FindStringSubmatch(all); m != nil {
-		run.markTimedOut(all)
-		result.Reason = fmt.Sprintf("%s did not end within %s", run.broken(), m[1])
-		return
-	}
-	line, panicked := findCrash(all)
-	for _, t := range run.tests {
-		_, mine := findCrash(t.output.String())
-		if t.running || mine {
-			t.running, t.Status, t.Panicked = false, Broken, mine
-		}
-	}
-	switch {
-	case panicked:
-		result.Reason = fmt.Sprintf("%s stopped the whole test process with %s", run.broken(), line)
-	case len(run.tests) == 0:
-		result.Reason = "the test process ended before the first test: " + lastLine(run.outside.String())
-	default:
-		result.Reason = fmt.Sprintf("the test process ended in the middle of %s: %s", run.broken(), lastLine(run.outside.String()))
-	}
-}
-
-func (run *packageRun) markTimedOut(output string) {
-	var named []string
-	for _, m := range atTimeout.FindAllStringSubmatch(output, -1) {
-		named = append(named, m[1])
-	}
-	for _, t := range run.tests {
-		if t.running || slices.Contains(named, t.Name) {
-			t.running, t.Status, t.TimedOut = false, Broken, true
-		}
-	}
-}
-
-// broken names the tests that were running when the process ended, without the parents of the subtests among them.
-func (run *packageRun) broken() string {
-	var names []string
-	for _, t := range run.tests {
-		if t.Status != Broken {
-			continue
-		}
-		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(t.Name, name+"/") })
-		names = append(names, t.Name)
-	}
-	if len(names) == 0 {
-		return "the code outside the tests"
-	}
-	return strings.Join(names, ", ")
 }

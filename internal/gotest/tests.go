@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -30,10 +31,6 @@ const (
 // waits in vain is to end with its message, not with a goroutine dump.
 const defaultTimeout = 3 * time.Minute
 
-// ErrModulesMissing is matched by the error of Do and Command when a module that the workbook needs is not on this
-// machine and cannot be fetched.
-var ErrModulesMissing = errors.New("a module is missing")
-
 // Tests is one run of an exercise's tests. Only Exercise must be set.
 type Tests struct {
 	Exercise *curriculum.Exercise
@@ -56,13 +53,19 @@ type Tests struct {
 
 	Env     []string      // added to the environment, "KEY=value"
 	Timeout time.Duration // for the test binary; 0 is 3 minutes
+	// Stall ends a run whose tests have begun and of which nothing has been heard for so long: no test that began or ended, no
+	// output. 0 waits for Timeout.
+	Stall time.Duration
+
+	// Progress, if set, is called each time something has happened, one call at a time and not after Do has returned.
+	Progress func(Progress)
 }
 
-// Do runs the tests and returns what they say. A failing test, code that does not compile, a panic are results, no errors;
-// the error says that go itself could not do its work (not found, modules missing: ErrModulesMissing), or wraps ctx.Err().
-// When ctx ends, every process that the run started is ended too.
+// Do runs the tests and returns what they say. A failing test, code that does not compile and a panic are results, not errors;
+// the error says that go itself could not do its work (exec.ErrNotFound, ErrModulesMissing, a *MachineError), or wraps ctx.Err().
+// When ctx ends, every process that the run started is ended too. So is a run that prints tens of megabytes: it is Broken.
 //
-// GOFLAGS, GOOS, GOARCH and GOWORK of the environment have no say; what else a learner's environment holds has.
+// Environment says which variables have no say. Cgo is off but for the race detector, which needs it.
 func (t Tests) Do(ctx context.Context) (*Result, error) {
 	if t.Answer == nil {
 		if _, err := answer.Learner(t.Exercise); err != nil { // go would speak of packages
@@ -96,34 +99,81 @@ func (t Tests) do(ctx context.Context, exercises []*curriculum.Exercise) (result
 	}
 	defer func() { err = errors.Join(err, work.remove()) }()
 
-	arguments := append([]string{"test", "-json"}, t.flags()...)
-	if t.Answer != nil {
-		overlay, err := work.overlay(exercises[0], t.Answer)
-		if err != nil {
-			return nil, fmt.Errorf("run the tests of %s: %w", names, err)
-		}
-		arguments = append(arguments, "-overlay="+overlay)
-	}
-	reader := newEventReader(exercises, work)
-	for _, e := range exercises {
-		arguments = append(arguments, "./exercises/"+e.ID)
-	}
-	env := t.Env
-	if !t.Cached {
-		env = append(work.tempVariables(), env...)
-	}
-	command := work.goCommand(ctx, env, arguments...)
-	command.Stdout = reader
-	stderr := &tail{}
-	command.Stderr = stderr
-	if err := runGo(ctx, command); err != nil {
+	arguments, err := t.arguments(work, exercises)
+	if err != nil {
 		return nil, fmt.Errorf("run the tests of %s: %w", names, err)
 	}
-	results, err = reader.results(work.tidy(stderr.String()))
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	command := work.goCommand(running, t.environment(work), arguments...)
+	reader := newEventReader(exercises, work)
+	reader.watch, reader.progress = newWatchdog(command, t.Stall, stop), t.Progress
+	if !t.Cached {
+		reader.room = work.room
+	}
+	stderr := &tail{}
+	command.Stdout, command.Stderr = reader, stderr
+	err = runGo(running, command)
+	if reader.stopped = reader.watch.end(); reader.stopped != "" && ctx.Err() == nil {
+		err = nil
+	}
+	if err == nil {
+		results, err = reader.results(work.tidy(stderr.String()))
+	}
+	if err == nil && !t.NoVet {
+		err = t.tellVetFromCompiler(ctx, work, exercises, results)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("run the tests of %s: %w", names, err)
 	}
 	return results, nil
+}
+
+// tellVetFromCompiler marks what go vet refused: go's events look alike for both, but what the compiler takes was vet's to refuse.
+func (t Tests) tellVetFromCompiler(ctx context.Context, work *workspace, exercises []*curriculum.Exercise, results []*Result) error {
+	for i, result := range results {
+		inTests := func(line string) bool { return strings.Contains(line, "_test.go:") }
+		if result.Status != DoesNotCompile || !slices.ContainsFunc(result.CompilerLines, place.MatchString) ||
+			slices.ContainsFunc(result.CompilerLines, inTests) {
+			continue
+		}
+		arguments := []string{"build", "-o", os.DevNull}
+		if work.laid != nil {
+			arguments = append(arguments, "-overlay="+work.laidMap)
+		}
+		command := work.goCommand(ctx, t.environment(work), append(arguments, "./exercises/"+exercises[i].ID)...)
+		if err := runGo(ctx, command); err != nil {
+			return err
+		}
+		result.Vet = command.ProcessState.Success()
+	}
+	return nil
+}
+
+func (t Tests) arguments(work *workspace, exercises []*curriculum.Exercise) ([]string, error) {
+	arguments := append([]string{"test", "-json"}, t.flags()...)
+	if t.Answer != nil {
+		overlay, err := work.overlay(exercises[0], t.Answer)
+		if err != nil {
+			return nil, err
+		}
+		arguments = append(arguments, "-overlay="+overlay)
+	}
+	for _, e := range exercises {
+		arguments = append(arguments, "./exercises/"+e.ID)
+	}
+	return arguments, nil
+}
+
+func (t Tests) environment(work *workspace) []string {
+	var env []string
+	if !t.Race {
+		env = append(env, "CGO_ENABLED=0")
+	}
+	if !t.Cached {
+		env = append(env, work.tempVariables()...)
+	}
+	return append(env, t.Env...)
 }
 
 func (t Tests) flags() []string {
@@ -186,6 +236,12 @@ type Result struct {
 	// Tests are in the order in which they started, which is that of the source; subtests follow their parents. With Count,
 	// the worst run of each.
 	Tests []TestResult
+	// Printed are the last lines that the code printed before it ended the test process by itself.
+	Printed []string
+	// Place is where a trace first shows the learner's own files ("exercises/03_seek_truncate/seek.go:12"), "" if none does.
+	Place string
+	// Vet says that go vet refused the code, not the compiler.
+	Vet bool
 	// CompilerLines are what the compiler, or go vet, said: "exercises/03_seek_truncate/seek.go:12:5: undefined: x",
 	// paths relative to the root with forward slashes.
 	CompilerLines []string

@@ -13,3 +13,6 @@ func RunTree(command *exec.Cmd) error {
 	command.WaitDelay = 4 * time.Second // what is left over must not hold the pipe, and with it this program
 	return command.Run()
 }
+
+// askForStacks does nothing: this system has no signal for it.
+func askForStacks(int) {}

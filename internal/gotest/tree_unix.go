@@ -29,3 +29,6 @@ func RunTree(command *exec.Cmd) error {
 	}
 	return err
 }
+
+// askForStacks makes every Go process of the group print what its goroutines are doing, and end (os/signal, "SIGQUIT").
+func askForStacks(pid int) { _ = syscall.Kill(-pid, syscall.SIGQUIT) }

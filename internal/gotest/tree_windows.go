@@ -60,3 +60,6 @@ func assign(job windows.Handle, pid int) error {
 	defer func() { _ = windows.CloseHandle(process) }()
 	return windows.AssignProcessToJobObject(job, process)
 }
+
+// askForStacks does nothing: this system has no signal for it.
+func askForStacks(int) {}

@@ -21,15 +21,16 @@ type workspace struct {
 	root, goos string
 	dir        string
 	laid       *overlay.Overlay // nil: the files as they are
+	laidMap    string           // what go's -overlay takes
 }
 
 func newWorkspace(root, goos string) (*workspace, error) {
 	if goos == "" {
 		goos = runtime.GOOS
 	}
-	dir, err := os.MkdirTemp("", "turnstile-run-")
+	dir, err := newTempDir()
 	if err != nil {
-		return nil, fmt.Errorf("make a temp folder: %w; point TMPDIR (Windows: TMP) at a folder that can be written", err)
+		return nil, err
 	}
 	// On macOS the temp folder is behind a link; go prints the resolved path, and tidy must know it.
 	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
@@ -39,9 +40,51 @@ func newWorkspace(root, goos string) (*workspace, error) {
 	// A test that runs as root starts workers as another user, who must come in as into any temp folder.
 	err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(w.temp(), 0o755), os.Chmod(w.temp(), 0o755))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make a temp folder: %w", err), w.remove())
+		return nil, errors.Join(tempTrouble(err), w.remove())
 	}
 	return w, nil
+}
+
+// newTempDir makes a directory where go would: in GOTMPDIR if that is set.
+func newTempDir() (string, error) {
+	parent := os.Getenv("GOTMPDIR")
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	if !filepath.IsAbs(parent) {
+		return "", tempTrouble(fmt.Errorf("%q is not an absolute path", parent))
+	}
+	dir, err := os.MkdirTemp(parent, "turnstile-run-")
+	if err != nil {
+		return "", tempTrouble(err)
+	}
+	return dir, nil
+}
+
+func tempTrouble(cause error) error {
+	variable := "TMPDIR"
+	if runtime.GOOS == "windows" {
+		variable = "TMP"
+	}
+	if os.Getenv("GOTMPDIR") != "" {
+		variable = "GOTMPDIR"
+	}
+	return &MachineError{Cause: cause, Lines: []string{cause.Error()}, Says: fmt.Sprintf("there is no directory for temporary files: let %s name "+
+		"one that exists, by its full path, and in which you may write", variable)}
+}
+
+// enough is the room that tests and demos may count on in the directory for temporary files.
+const enough = 1 << 20
+
+// room returns an error if the workspace has none left beside what go has built: what tests and demos then say is about the disk.
+func (w *workspace) room() error {
+	path := filepath.Join(w.temp(), "room")
+	err := errors.Join(os.WriteFile(path, make([]byte, enough), 0o600), os.Remove(path))
+	if err != nil {
+		return &MachineError{Cause: err, Lines: []string{err.Error()}, Says: "there is no room left in the directory for temporary files: make " +
+			"room there, or let GOTMPDIR name one with room"}
+	}
+	return nil
 }
 
 // remove tries more than once: on Windows a test binary that was just ended is still busy for a moment, and a worker
@@ -63,7 +106,9 @@ func (w *workspace) overlay(e *curriculum.Exercise, a answer.Answer) (string, er
 	if err := w.laid.Lay(e, a); err != nil {
 		return "", err
 	}
-	return w.laid.Write()
+	var err error
+	w.laidMap, err = w.laid.Write()
+	return w.laidMap, err
 }
 
 // tidy gives laid files the names that they stand for, in what go prints.
