@@ -36,6 +36,9 @@ type Tests struct {
 	Exercise *curriculum.Exercise
 	// Answer is laid over the exercise for this run; nil runs the files as they are. No file of the workbook is touched.
 	Answer answer.Answer
+	// Answers are laid over the exercises with these IDs, for DoAll: all of one learner's, as they stand together. Exercise and Answer
+	// must be nil.
+	Answers map[string]answer.Answer
 
 	Race  bool   // build with the race detector
 	Short bool   // go test -short
@@ -152,11 +155,18 @@ func (t Tests) tellVetFromCompiler(ctx context.Context, work *workspace, exercis
 
 func (t Tests) arguments(work *workspace, exercises []*curriculum.Exercise) ([]string, error) {
 	arguments := append([]string{"test", "-json"}, t.flags()...)
-	if t.Answer != nil {
-		overlay, err := work.overlay(exercises[0], t.Answer)
-		if err != nil {
-			return nil, err
-		}
+	var overlay string
+	var err error
+	switch {
+	case t.Answer != nil:
+		overlay, err = work.overlay(exercises[0], t.Answer)
+	case t.Answers != nil:
+		overlay, err = work.overlayAll(t.Answers)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if overlay != "" {
 		arguments = append(arguments, "-overlay="+overlay)
 	}
 	for _, e := range exercises {

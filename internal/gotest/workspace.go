@@ -111,6 +111,19 @@ func (w *workspace) overlay(e *curriculum.Exercise, a answer.Answer) (string, er
 	return w.laidMap, err
 }
 
+// overlayAll lays answers over their exercises, each as it is, and returns the path of the map that go's -overlay takes.
+func (w *workspace) overlayAll(answers map[string]answer.Answer) (string, error) {
+	w.laid = overlay.New(w.root, filepath.Join(w.dir, "laid"))
+	for id, a := range answers {
+		if err := w.laid.Cover(&curriculum.Exercise{ID: id, Root: w.root}, a); err != nil {
+			return "", fmt.Errorf("lay an answer over %s: %w", id, err)
+		}
+	}
+	var err error
+	w.laidMap, err = w.laid.Write()
+	return w.laidMap, err
+}
+
 // tidy gives laid files the names that they stand for, in what go prints.
 func (w *workspace) tidy(text string) string {
 	if w.laid == nil {

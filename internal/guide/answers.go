@@ -2,11 +2,13 @@ package guide
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"example/turnstile/internal/answer"
@@ -41,7 +43,7 @@ func learnerCode(e *curriculum.Exercise) (answer.Answer, error) {
 }
 
 // reset gives an exercise back as it was shipped.
-func (s *session) reset() error {
+func (s *session) reset(ctx context.Context) error {
 	if err := s.ownCode("reset"); err != nil {
 		return err
 	}
@@ -57,7 +59,7 @@ func (s *session) reset() error {
 	if err != nil {
 		return err
 	}
-	if learner.Equal(shipped) {
+	if learner.Equal(shipped) && len(strayModuleFiles(e)) == 0 {
 		return s.print(fmt.Sprintf("%s is as it was shipped: nothing to do.\n", title(e)))
 	}
 	copied, err := s.replace(e, learner, shipped)
@@ -76,16 +78,39 @@ func (s *session) reset() error {
 // replace puts an answer in place of the learner's, of which it keeps a copy first. copied is empty if there was nothing
 // to copy.
 func (s *session) replace(e *curriculum.Exercise, learner, code answer.Answer) (copied string, err error) {
-	if len(learner) > 0 {
+	stray := strayModuleFiles(e)
+	if len(learner)+len(stray) > 0 {
 		if copied, err = s.keep(e, learner); err != nil {
 			return "", err
 		}
 	}
-	return copied, answer.Write(e, code)
+	delete(s.seen, e)
+	for _, name := range stray {
+		err = errors.Join(err, os.Remove(filepath.Join(e.Folder(), name)))
+	}
+	if err = errors.Join(err, answer.Write(e, code)); err != nil && copied != "" {
+		err = &halfDoneError{fmt.Sprintf("Part of your code of %s may be replaced. All of it is kept in %s.", title(e), s.path(copied)), err}
+	}
+	return copied, err
 }
 
+// strayModuleFiles returns the names of the module files in the exercise's directory. They make it a module of its own, which the
+// workbook does not see.
+func strayModuleFiles(e *curriculum.Exercise) []string {
+	return slices.DeleteFunc([]string{"go.mod", "go.sum"}, func(name string) bool { return !isFile(filepath.Join(e.Folder(), name)) })
+}
+
+// A halfDoneError says what a verb had done before it failed.
+type halfDoneError struct {
+	done  string
+	cause error
+}
+
+func (e *halfDoneError) Error() string { return e.done + " " + e.cause.Error() }
+func (e *halfDoneError) Unwrap() error { return e.cause }
+
 // catchup puts the reference in place of every earlier exercise that is not done, so that a learner can begin here.
-func (s *session) catchup() error {
+func (s *session) catchup(ctx context.Context) error {
 	if err := s.ownCode("catchup"); err != nil {
 		return err
 	}
@@ -102,20 +127,22 @@ func (s *session) catchup() error {
 	if len(earlier) == 0 {
 		return s.print(fmt.Sprintf("Nothing comes before %s: nothing to do.\n", title(e)))
 	}
-	done, err := s.ownAndDone(earlier)
+	done, err := s.ownAndDone(ctx, earlier)
 	if err != nil {
 		return err
 	}
 	text := s.paint.bold("What comes before "+title(e)) + "\n\n"
 	anyCopy := false
+	var replaced []string
 	for _, other := range earlier {
 		state := "yours, done: kept"
 		if !done[other] {
 			copied := false
 			if state, copied, err = s.putReference(other); err != nil {
-				return err
+				return s.halfCaughtUp(replaced, err)
 			}
 			anyCopy = anyCopy || copied
+			replaced = append(replaced, title(other))
 		}
 		text += fmt.Sprintf("  %s  %s\n", padded(title(other), widestTitle(earlier)), state)
 	}
@@ -129,6 +156,15 @@ func (s *session) catchup() error {
 	return s.print(text + "\n" + s.paint.rows(rows))
 }
 
+// halfCaughtUp adds to an error what was replaced before it.
+func (s *session) halfCaughtUp(replaced []string, err error) error {
+	if len(replaced) == 0 {
+		return err
+	}
+	return &halfDoneError{fmt.Sprintf("The reference is in place in %s; copies of what was there are in %s.", strings.Join(replaced, ", "),
+		s.path(s.copiesFolder())), err}
+}
+
 func widestTitle(exercises []*curriculum.Exercise) int {
 	widest := 0
 	for _, e := range exercises {
@@ -138,23 +174,18 @@ func widestTitle(exercises []*curriculum.Exercise) int {
 }
 
 // ownAndDone tells which exercises the learner has done with code of their own.
-func (s *session) ownAndDone(exercises []*curriculum.Exercise) (map[*curriculum.Exercise]bool, error) {
+func (s *session) ownAndDone(ctx context.Context, exercises []*curriculum.Exercise) (map[*curriculum.Exercise]bool, error) {
 	var own []*curriculum.Exercise
 	for _, e := range exercises {
-		learner, err := learnerCode(e)
-		if err != nil {
-			return nil, err
-		}
 		reference, err := answer.Reference(e)
 		if err != nil {
 			return nil, err
 		}
-		if len(learner) > 0 && !learner.Equal(reference) && !s.isUntouched(e) {
+		if f := s.files(e); f.damage == "" && !f.learner.Equal(reference) && !f.untouched {
 			own = append(own, e)
 		}
 	}
-	defer s.working("running the tests of the exercises that you have begun")()
-	results, err := s.testAll(own, false)
+	results, err := s.testAll(ctx, own, false)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +217,7 @@ func (s *session) putReference(e *curriculum.Exercise) (state string, copied boo
 }
 
 // solution shows how the reference differs from the learner's code, and why it works.
-func (s *session) solution() error {
+func (s *session) solution(ctx context.Context) error {
 	e, err := s.named("solution")
 	if err != nil {
 		return err
@@ -199,7 +230,7 @@ func (s *session) solution() error {
 	if err != nil {
 		return err
 	}
-	if err := s.mayShow(e, len(learner) == 0); err != nil {
+	if err := s.mayShow(ctx, e, len(learner) == 0); err != nil {
 		return err
 	}
 	text := s.paint.bold(title(e)) + ": from your code (-) to the reference (+)\n\n"
@@ -225,14 +256,12 @@ func (s *session) solution() error {
 
 // mayShow asks before it shows the reference of an exercise that the learner has not done. Where nobody can answer,
 // --yes must have been given. The answer no ends the verb.
-func (s *session) mayShow(e *curriculum.Exercise, nothingThere bool) error {
+func (s *session) mayShow(ctx context.Context, e *curriculum.Exercise, nothingThere bool) error {
 	if s.options.yes || s.options.reference {
 		return nil
 	}
 	if !nothingThere && !s.isUntouched(e) {
-		done := s.working("running the tests of %s", title(e))
-		results, err := s.testAll([]*curriculum.Exercise{e}, false)
-		done()
+		results, err := s.testAll(ctx, []*curriculum.Exercise{e}, false)
 		if err != nil {
 			return err
 		}
@@ -245,7 +274,7 @@ func (s *session) mayShow(e *curriculum.Exercise, nothingThere bool) error {
 			title(e), s.command("solution "+number(e)+" --yes"), s.command("hint "+number(e)))}
 	}
 	fmt.Fprintf(s.Out, "%s is not done yet. Show the solution all the same? [y/N] ", title(e))
-	reply, err := s.readLine()
+	reply, err := s.readLine(ctx)
 	if err != nil {
 		return err
 	}
@@ -260,7 +289,7 @@ func (s *session) mayShow(e *curriculum.Exercise, nothingThere bool) error {
 
 // readLine reads a line from the terminal, or returns the error of a session that ends meanwhile. The end of the input
 // is an empty line.
-func (s *session) readLine() (string, error) {
+func (s *session) readLine(ctx context.Context) (string, error) {
 	line := make(chan string, 1)
 	go func() { // a read of a terminal cannot be called off: after Ctrl-C the process ends with this goroutine in it
 		text, _ := s.lines.ReadString('\n')
@@ -269,8 +298,8 @@ func (s *session) readLine() (string, error) {
 	select {
 	case text := <-line:
 		return text, nil
-	case <-s.ctx.Done():
-		return "", s.ctx.Err()
+	case <-ctx.Done():
+		return "", ctx.Err()
 	}
 }
 

@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,24 +13,31 @@ type verb struct {
 	operands string // as the help shows them
 	most     int    // how many operands it takes at most
 	help     string
-	run      func(*session) error
+	run      func(context.Context, *session) error
 }
 
 // verbs returns all verbs, in the order of the help. The first is what an empty command line means.
 func verbs() []verb {
 	return []verb{
-		{"next", "", 0, "your next exercise: what fails, what to edit, what to read (the same as no verb)", (*session).next},
-		{"list", "", 0, "all exercises, and how far you are", (*session).list},
+		{"next", "", 0, "your next exercise: what fails, what to edit, what to read (the same as no verb)", method((*session).next)},
+		{"list", "", 0, "all exercises, and how far you are", method((*session).list)},
 		{"check", "[N]", 1, "run the tests of exercise N on your code", onExercise((*session).check)},
 		{"watch", "[N]", 1, "check N again each time you save, until Ctrl-C", onExercise((*session).watch)},
-		{"hint", "[N] [K]", 2, "one hint more for N; with K, the first K hints", onExercise((*session).hint)},
+		{"hint", "[N] [F] [K]", 3, "one hint more for what fails first in N, or for its function F; with K, the first K hints", onExercise((*session).hint)},
 		{"race", "[N]", 1, "run the race demo of N on your code", onExercise((*session).race)},
-		{"solution", "N", 1, "your code against the reference, and why the reference works", (*session).solution},
-		{"reset", "N", 1, "give N back as it was shipped; your code is kept in a dated copy", (*session).reset},
-		{"catchup", "N", 1, "put the reference in place before N, where yours is not done; copies are kept", (*session).catchup},
-		{"report", "[N …]", 100, "the state of all exercises, or of those named, for graders; needs --json", (*session).report},
-		{"help", "", 1, "this text", (*session).help},
+		{"solution", "N", 1, "your code against the reference, and why the reference works", method((*session).solution)},
+		{"reset", "N", 1, "give N back as it was shipped; your code is kept in a dated copy", method((*session).reset)},
+		{"catchup", "N", 1, "put the reference in place before N, where yours is not done; copies are kept", method((*session).catchup)},
+		{"bring", "DIR", 1, "your answers from an older copy of the workbook in DIR; copies are kept", method((*session).bring)},
+		{"report", "[N|DIR …]", 10_000, "the state of all exercises, or of those named, for graders; needs --json; with DIR, of the answers in that " +
+			"learner's directory, by the tests of this copy", method((*session).report)},
+		{"help", "", 1, "this text", method((*session).help)},
 	}
+}
+
+// method turns a method into what a verb runs.
+func method(do func(*session, context.Context) error) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error { return do(s, ctx) }
 }
 
 // options are what a command line says besides the verb.
@@ -72,6 +80,9 @@ func parse(args []string) (verb, options, error) {
 		words = []string{"next"}
 	}
 	opts.operands = words[1:]
+	if slices.Contains([]string{"test", "run", "verify"}, strings.ToLower(words[0])) { // what other workbooks call it
+		words[0] = "check"
+	}
 	for _, v := range verbs() {
 		if v.name != strings.ToLower(words[0]) {
 			continue
@@ -157,7 +168,7 @@ func editDistance(a, b string) int {
 }
 
 // help prints what the guide can do. It needs no gotest.
-func (s *session) help() error {
+func (s *session) help(context.Context) error {
 	var b strings.Builder
 	b.WriteString("Usage: go run ./exercises [-solution] [verb] [N]\n\n")
 	const column = 20
@@ -175,7 +186,8 @@ func (s *session) help() error {
 		b.WriteString("  " + padded(r[0], column-2) + r[1] + "\n")
 	}
 	b.WriteString("\n" + wrap("Exit status: 0 done or shown, 1 the tests do not pass (check) or the race is there (race), "+
-		"2 wrong usage, 3 trouble with the machine.", "", s.paint.width) + "\n")
+		"2 wrong usage, 3 trouble with the machine, 130 interrupted. `go run` turns each but 0 into 1 and prints the number; "+
+		"`go build -buildvcs=false -o guide ./exercises` makes a program that keeps it.", "", s.paint.width) + "\n")
 	_, err := fmt.Fprint(s.Out, b.String())
 	return err
 }

@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -13,15 +14,15 @@ import (
 )
 
 // next shows the first unfinished exercise. It ends with success: the question was what to do next.
-func (s *session) next() error {
-	previous, next, err := s.firstUnfinished()
+func (s *session) next(ctx context.Context) error {
+	previous, next, err := s.firstUnfinished(ctx)
 	if err != nil {
 		return err
 	}
 	if next == nil {
-		return s.congratulate()
+		return s.congratulate(ctx)
 	}
-	scr := s.screen(next.exercise, next.result, next.untouched, s.unfinishedFoundations(next.exercise, false))
+	scr := s.screen(next.exercise, next.result, next.untouched, s.unfinishedFoundations(ctx, next.exercise, false))
 	if next.untouched && previous == nil {
 		scr.before = slices.Insert(scr.before, 0, s.welcome())
 	} else if next.untouched {
@@ -40,7 +41,7 @@ func (s *session) welcome() string {
 		"and tests that see it. You repair the code until they pass. `%s` shows what else this guide can do.", count, s.command("help"))
 }
 
-func (s *session) congratulate() error {
+func (s *session) congratulate(ctx context.Context) error {
 	n := len(s.book.Exercises)
 	whose := "your code passes them"
 	if s.options.reference {
@@ -59,8 +60,8 @@ func (s *session) print(text string) error {
 }
 
 // check runs the tests of one exercise and says what they saw.
-func (s *session) check(st *standing) error {
-	scr, err := s.examine(st)
+func (s *session) check(ctx context.Context, st *standing) error {
+	scr, err := s.examine(ctx, st)
 	if err != nil {
 		return err
 	}
@@ -74,11 +75,9 @@ func (s *session) check(st *standing) error {
 }
 
 // examine runs the tests, unless the search for the exercise just did, and returns what to show.
-func (s *session) examine(st *standing) (screen, error) {
-	done := s.working("running the tests of %s", title(st.exercise))
-	defer done()
+func (s *session) examine(ctx context.Context, st *standing) (screen, error) {
 	if st.result == nil {
-		result, err := s.test(st.exercise)
+		result, err := s.test(ctx, st.exercise)
 		if err != nil {
 			return screen{}, err
 		}
@@ -86,9 +85,17 @@ func (s *session) examine(st *standing) (screen, error) {
 	}
 	var unfinished []*curriculum.Exercise
 	if !st.done() {
-		unfinished = s.unfinishedFoundations(st.exercise, true)
+		unfinished = s.unfinishedFoundations(ctx, st.exercise, true)
 	}
-	return s.screen(st.exercise, st.result, st.untouched, unfinished), nil
+	scr := s.screen(st.exercise, st.result, st.untouched, unfinished)
+	if st.result.Status == gotest.Passed && !st.untouched && !s.options.reference {
+		broken, err := s.otherSystems(ctx, st.exercise)
+		if err != nil {
+			return screen{}, err
+		}
+		scr.elsewhere = broken
+	}
+	return scr, nil
 }
 
 // screen gathers what the guide says of an exercise.
@@ -100,6 +107,9 @@ func (s *session) screen(e *curriculum.Exercise, result *gotest.Result, untouche
 	if untouched && e.Promise != "" {
 		scr.before = append(scr.before, e.Promise)
 	}
+	if result.Status == gotest.DoesNotCompile && !s.options.reference {
+		scr.before = append(scr.before, s.troubles(e, result.CompilerLines)...)
+	}
 	switch {
 	case s.options.reference:
 		if exists(e, "race") {
@@ -109,6 +119,8 @@ func (s *session) screen(e *curriculum.Exercise, result *gotest.Result, untouche
 	case isDone(result):
 		scr.after = success(e, result)
 		scr.rows = s.rowsAfterSuccess(e, result)
+	case result.Status == damaged:
+		scr.rows = []row{{"then", s.command("check " + number(e)), ""}}
 	default:
 		scr.rows = s.rowsAfterFailure(e, result, untouched)
 	}
@@ -180,12 +192,20 @@ func (s *session) rowsAfterFailure(e *curriculum.Exercise, result *gotest.Result
 		rows = append(rows, row{"see", s.command("race " + number(e)), "the race demo, on your code"})
 	}
 	if result.Status == gotest.Broken {
-		rows = append(rows, row{"all", "go test -v ./exercises/" + e.ID, "everything that was printed"})
+		rows = append(rows, row{"all", "go test -v " + s.packagePath(e), "everything that was printed"})
 	}
 	if hints := readHints(e); len(hints) > 0 {
-		rows = append(rows, row{"stuck", s.command("hint " + number(e)), s.hintsSeen(e, len(hints))})
+		rows = append(rows, row{"stuck", s.command("hint " + number(e)), s.hintsSeen(e, s.hintsFor(e, hints, result))})
 	}
 	return append(rows, row{"then", s.command("check " + number(e)), "when you have saved; `watch " + number(e) + "` does it for you"})
+}
+
+// packagePath returns what names the exercise's package to go, from where the learner is.
+func (s *session) packagePath(e *curriculum.Exercise) string {
+	if s.Folder == s.book.Root {
+		return "./exercises/" + e.ID
+	}
+	return e.Package()
 }
 
 // firstRead returns the section that the first failure names.
@@ -199,18 +219,26 @@ func firstRead(result *gotest.Result) string {
 var placeInCode = regexp.MustCompile(`^(.+\.go):([0-9]+)(?::[0-9]+)?: `)
 
 // whereToEdit returns the compiler's place where it is in the learner's own files, of this exercise or of an earlier one
-// that it builds on, else the place where the code says TODO.
+// that it builds on, or that of a crash, else the place of the function that the first message speaks of.
 func (s *session) whereToEdit(e *curriculum.Exercise, result *gotest.Result) string {
 	for _, line := range result.CompilerLines {
 		if m := placeInCode.FindStringSubmatch(line); m != nil && !strings.HasSuffix(m[1], "_test.go") {
 			return m[1] + ":" + m[2]
 		}
 	}
-	says := ""
-	if failures := result.Failures(); len(failures) > 0 && failures[0].Failure != nil {
-		says = failures[0].Failure.Says
+	if result.Place != "" {
+		name, line, _ := strings.Cut(strings.TrimPrefix(result.Place, "exercises/"+e.ID+"/"), ":")
+		return s.path(filepath.Join(e.Folder(), name)) + ":" + line
 	}
-	return s.editPlace(e, says)
+	return s.editPlace(e, firstSays(result))
+}
+
+// firstSays returns the headline of the first failure, "" if it has none.
+func firstSays(result *gotest.Result) string {
+	if failures := result.Failures(); len(failures) > 0 && failures[0].Failure != nil {
+		return failures[0].Failure.Says
+	}
+	return ""
 }
 
 // withPaths returns the result with the compiler's paths as the terminal's user finds them. They come relative to the root.

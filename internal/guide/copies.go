@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"example/turnstile/internal/answer"
+	"example/turnstile/internal/atomicfile"
 	"example/turnstile/internal/curriculum"
 )
 
@@ -22,14 +23,18 @@ func (e *copyError) Error() string {
 }
 func (e *copyError) Unwrap() error { return e.cause }
 
-// keep copies the learner's answer files, byte for byte, to a new dated folder and returns its path. When it returns
+// keep copies the learner's answer files, and the module files that do not belong there, byte for byte, to a new dated folder and
+// returns its path. When it returns
 // without error the copy has been flushed to disk; nothing is ever overwritten. Its error is a *copyError.
 func (s *session) keep(e *curriculum.Exercise, code answer.Answer) (string, error) {
 	folder, err := s.newCopyFolder(e)
 	if err == nil {
-		err = copyFiles(e.Folder(), folder, code.Names())
+		err = copyFiles(e.Folder(), folder, append(code.Names(), strayModuleFiles(e)...))
 	}
 	if err != nil {
+		if folder != "" {
+			_ = os.RemoveAll(folder) // half a copy would be taken for one
+		}
 		return "", &copyError{e, err}
 	}
 	return folder, nil
@@ -47,7 +52,7 @@ func (s *session) newCopyFolder(e *curriculum.Exercise) (string, error) {
 		folder := filepath.Join(copies, stamp+"_"+e.ID+numbered(i))
 		err := os.Mkdir(folder, 0o755) // fails if it is there: whoever made it keeps it
 		if err == nil {
-			return folder, syncFolder(copies)
+			return folder, atomicfile.SyncDir(copies)
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return "", err
@@ -62,21 +67,9 @@ func copyFiles(from, to string, names []string) error {
 		if err != nil {
 			return err
 		}
-		if err := writeNew(filepath.Join(to, name), content); err != nil {
+		if err := atomicfile.Create(filepath.Join(to, name), content); err != nil {
 			return err
 		}
 	}
-	return syncFolder(to)
-}
-
-func writeNew(path string, content []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err == nil {
-		err = file.Sync()
-	}
-	return errors.Join(err, file.Close())
+	return atomicfile.SyncDir(to)
 }

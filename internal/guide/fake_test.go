@@ -159,7 +159,7 @@ func (b *fakeBook) guide(t *testing.T, line string) int {
 func (b *fakeBook) guideIn(ctx context.Context, t *testing.T, folder, line string) int {
 	t.Helper()
 	b.out, b.err = newTranscript(), newTranscript()
-	status := Run(ctx, strings.Fields(line), Console{In: strings.NewReader(""), Out: b.out, Err: b.err, Folder: folder})
+	status := Run(ctx, strings.Fields(line), Console{In: strings.NewReader(""), Out: b.out, Err: b.err, Folder: folder, silence: time.Hour})
 	require.NotContains(t, b.out.String()+b.err.String(), "\x1b", "escape codes in a pipe")
 	for line := range strings.Lines(b.out.String()) {
 		require.True(t, strings.Contains(line, `"message": `) || len([]rune(line)) <= maxWidth+1, "too wide: %q", line)

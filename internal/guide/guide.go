@@ -4,7 +4,8 @@
 // It keeps no record of progress: an exercise is done when its tests pass, each time they are asked. What it does keep
 // (hints shown, copies of code that it replaced) is in the folder .turnstile at the workbook's root.
 //
-// Nothing that it starts touches the network, and all that it needs is the go command and the modules in their cache.
+// It needs the go command, and the modules of the workbook in their cache: where they are missing it fetches them, once. Nothing
+// else that it starts touches the network.
 package guide
 
 import (
@@ -13,17 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"example/turnstile/internal/curriculum"
-	"example/turnstile/internal/gotest"
 	"example/turnstile/internal/lab/terminal"
 )
 
@@ -38,7 +35,7 @@ const (
 
 // Main runs the guide with the process's own arguments, folder and streams and returns its exit status.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	folder, err := os.Getwd()
 	if err != nil {
@@ -57,13 +54,16 @@ type Console struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Folder   string // the current folder, absolute
+
+	// silence is how long the guide may say nothing where there is no terminal; 0 is a fraction of a second. For tests.
+	silence time.Duration
 }
 
 // Run runs one command line of the guide and returns its exit status: 0 done, 1 not finished, 2 a command line that
 // makes no sense, 3 the machine is in the way, 130 interrupted. It returns when ctx ends, with nothing left running.
 func Run(ctx context.Context, args []string, console Console) int {
-	s := newSession(ctx, console)
-	err := s.run(args)
+	s := newSession(console)
+	err := s.run(ctx, args)
 	var status exitStatus
 	switch {
 	case err == nil:
@@ -74,7 +74,7 @@ func Run(ctx context.Context, args []string, console Console) int {
 		return exitInterrupted
 	}
 	text, code := s.explain(err)
-	fmt.Fprint(console.Err, wrap(text, "", s.paint.width)+"\n")
+	s.remark("%s", text)
 	return code
 }
 
@@ -90,7 +90,6 @@ func (e *usageError) Error() string { return e.text }
 
 // A session is one run of the guide.
 type session struct {
-	ctx context.Context
 	Console
 	paint      palette
 	lines      *bufio.Reader // In, by lines
@@ -100,10 +99,15 @@ type session struct {
 	notebook *notebook
 	options  options
 	now      func() time.Time
+	seen     map[*curriculum.Exercise]*files // what was read of the learner's files in this session
+	fetched  bool                            // the modules were looked for
 }
 
-func newSession(ctx context.Context, console Console) *session {
-	s := &session{ctx: ctx, Console: console, lines: bufio.NewReader(console.In), now: time.Now}
+func newSession(console Console) *session {
+	s := &session{Console: console, lines: bufio.NewReader(console.In), now: time.Now, seen: map[*curriculum.Exercise]*files{}}
+	if s.silence == 0 {
+		s.silence = 700 * time.Millisecond
+	}
 	_, s.inTerminal = columns(console.In)
 	width, _ := columns(console.Out)
 	s.paint = palette{width: clampWidth(width)}
@@ -123,14 +127,14 @@ func columns(stream any) (width int, isTerminal bool) {
 }
 
 // run does what the command line asks for.
-func (s *session) run(args []string) error {
+func (s *session) run(ctx context.Context, args []string) error {
 	verb, opts, err := parse(args)
 	if err != nil {
 		return err
 	}
 	s.options = opts
 	if verb.name == "help" {
-		return s.help()
+		return s.help(ctx)
 	}
 	s.book, err = curriculum.Open(s.Folder)
 	if err != nil {
@@ -144,67 +148,10 @@ func (s *session) run(args []string) error {
 		return fmt.Errorf("%w in %s", errNoExercises, filepath.Join(s.book.Root, "exercises"))
 	}
 	s.notebook = openNotebook(s.book.Root)
-	return verb.run(s)
+	return verb.run(ctx, s)
 }
 
 var errNoExercises = errors.New("no exercise was found")
-
-// explain turns an error into what a learner can do about it.
-func (s *session) explain(err error) (text string, code int) {
-	var usage *usageError
-	var unknown *curriculum.UnknownError
-	var noCopy *copyError
-	var path *fs.PathError
-	switch {
-	case errors.As(err, &usage):
-		return usage.text, exitUsage
-	case errors.As(err, &noCopy):
-		return fmt.Sprintf("Your code of %s is unchanged, since no copy of it could be made (%s). Make the folder %s writable, then try again.",
-			title(noCopy.exercise), s.reason(noCopy.cause), s.path(s.notebook.folder)), exitTrouble
-	case errors.As(err, &unknown):
-		return unknownExercise(unknown), exitUsage
-	case errors.Is(err, curriculum.ErrNoWorkbook):
-		return fmt.Sprintf("%s is not inside the workbook: change into the folder that holds its go.mod, then type `go run ./exercises`.",
-			s.Folder), exitTrouble
-	case errors.Is(err, errNoExercises):
-		return fmt.Sprintf("The workbook is not whole: %v. Get a fresh copy of the gotest.", err), exitTrouble
-	case errors.Is(err, exec.ErrNotFound):
-		return "The go command was not found: install Go (https://go.dev/dl) or add its bin folder to PATH, then try again.", exitTrouble
-	case errors.Is(err, gotest.ErrModulesMissing):
-		return "The modules that the workbook needs are not on this machine yet: type `go mod download` once while you " +
-			"have a network; after that everything works without one.", exitTrouble
-	case errors.Is(err, fs.ErrPermission) && errors.As(err, &path):
-		return fmt.Sprintf("%s cannot be used: permission denied (%s). Give yourself the right to read and write it, then try again.",
-			s.path(path.Path), path.Op), exitTrouble
-	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &path):
-		return fmt.Sprintf("%s is missing. Get it back from a fresh copy of the workbook (answer files also come back with `%s`), then try again.",
-			s.path(path.Path), s.command("reset N")), exitTrouble
-	}
-	return fmt.Sprintf("The guide could not go on: %v.", err), exitTrouble
-}
-
-// unknownExercise says which exercises a name may have meant.
-func unknownExercise(unknown *curriculum.UnknownError) string {
-	verbs := "There is no exercise"
-	if unknown.Ambiguous {
-		verbs = "Several exercises fit"
-	}
-	if len(unknown.Near) == 0 {
-		return fmt.Sprintf("%s %q.", verbs, unknown.Query)
-	}
-	return fmt.Sprintf("%s %q. Did you mean %s?", verbs, unknown.Query, alternatives(unknown.Near, 5))
-}
-
-// alternatives joins at most n names: "a, b or c".
-func alternatives(names []string, n int) string {
-	if len(names) > n {
-		return strings.Join(names[:n], ", ") + ", …"
-	}
-	if len(names) == 1 {
-		return names[0]
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
-}
 
 // path returns how the terminal's user finds an absolute path: relative to where they are, with forward slashes, which
 // every system's editors and go itself accept.
@@ -226,14 +173,4 @@ func (s *session) command(verb string) string {
 		program = "go run " + curriculum.ModulePath + "/exercises"
 	}
 	return strings.TrimSpace(program + " " + verb)
-}
-
-// working tells a terminal what the guide is doing, and returns a function that wipes it away again. Where escape codes
-// are unwelcome nothing could wipe it away, so nothing is said.
-func (s *session) working(format string, values ...any) (done func()) {
-	if !s.paint.colour {
-		return func() {}
-	}
-	fmt.Fprintf(s.Out, "\r%s", s.paint.dim(fmt.Sprintf(format, values...)+" …"))
-	return func() { fmt.Fprint(s.Out, "\r\x1b[K") }
 }

@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -9,8 +10,8 @@ import (
 )
 
 // list shows all exercises by part, and how far the learner is. Those whose code is as it was shipped are not run.
-func (s *session) list() error {
-	standings, err := s.standings(s.book.Exercises)
+func (s *session) list(ctx context.Context) error {
+	standings, err := s.standings(ctx, s.book.Exercises)
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func (s *session) list() error {
 }
 
 // standings finds out how far the learner is with each exercise: the ones that have been begun are run in one go command.
-func (s *session) standings(exercises []*curriculum.Exercise) ([]*standing, error) {
+func (s *session) standings(ctx context.Context, exercises []*curriculum.Exercise) ([]*standing, error) {
 	var all, begun []*standing
 	var toRun []*curriculum.Exercise
 	for _, e := range exercises {
@@ -48,14 +49,7 @@ func (s *session) standings(exercises []*curriculum.Exercise) ([]*standing, erro
 			toRun = append(toRun, e)
 		}
 	}
-	what := fmt.Sprintf("running the tests of %d exercises", len(toRun))
-	if len(toRun) == 1 {
-		what = "running the tests of " + title(toRun[0])
-	}
-	if len(toRun) > 0 {
-		defer s.working("%s", what)()
-	}
-	results, err := s.testAll(toRun, false)
+	results, err := s.testAll(ctx, toRun, false)
 	if err != nil {
 		return nil, err
 	}

@@ -10,10 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"example/turnstile/internal/atomicfile"
 )
 
 // stateFolder is where the guide keeps what it must remember for one learner. The go command skips folders whose names
@@ -31,21 +32,17 @@ const lockPatience = 5 * time.Second
 // say, each time.
 //
 // Updates are serialized between processes by an advisory lock on a sidecar that is never removed, and each replaces the
-// file by a temporary file that was flushed first, so a reader sees the document before or after an update and nothing
-// in between, and a process that is killed loses at most the update it was about to make. After a power cut the document
-// is whole; whether the last update is in it depends on the file system, except on systems where a folder can be
-// flushed (all but Windows).
+// file as a whole (package atomicfile), so a reader sees the document before or after an update and nothing in between, and a
+// process that is killed loses at most the update that it was about to make.
 type notebook struct {
 	folder string
-	// at is called before each step of a save; tests kill the process there.
-	at func(step string)
 	// patience is how long an update waits for another guide.
 	patience time.Duration
 }
 
 // openNotebook returns the notebook of the workbook at root. It touches no file.
 func openNotebook(root string) *notebook {
-	return &notebook{folder: filepath.Join(root, stateFolder), at: func(string) {}, patience: lockPatience}
+	return &notebook{folder: filepath.Join(root, stateFolder), patience: lockPatience}
 }
 
 func (n *notebook) file() string { return filepath.Join(n.folder, "notebook.json") }
@@ -73,11 +70,7 @@ var errNewerGuide = errors.New("it was written by a newer version of the guide; 
 // It takes no lock: the file is only ever replaced as a whole. It may return a *damagedError, errNewerGuide, or the
 // error of reading the file.
 func (n *notebook) hints() (map[string]int, error) {
-	var content []byte
-	err := patiently(func() (err error) {
-		content, err = os.ReadFile(n.file())
-		return err
-	})
+	content, err := atomicfile.Read(n.file())
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]int{}, nil
 	}
@@ -166,7 +159,7 @@ func (n *notebook) setAside() (string, error) {
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
-		return aside, patiently(func() error { return os.Rename(n.file(), aside) })
+		return aside, atomicfile.Rename(n.file(), aside)
 	}
 }
 
@@ -178,59 +171,12 @@ func numbered(i int) string {
 	return fmt.Sprintf("_%d", i)
 }
 
-// save replaces the document. The caller holds the lock.
-func (n *notebook) save(hints map[string]int) (err error) {
+// save replaces the document. The caller holds the lock, so no temporary file is in use.
+func (n *notebook) save(hints map[string]int) error {
 	content, err := json.MarshalIndent(page{Version: notebookVersion, Hints: hints}, "", "  ")
 	if err != nil {
 		return err
 	}
-	n.sweep()
-	n.at("create")
-	temp, err := os.CreateTemp(n.folder, tempPrefix+"*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name())
-		}
-	}()
-	if err := n.fill(temp, append(content, '\n')); err != nil {
-		return fmt.Errorf("write %s: %w", temp.Name(), err)
-	}
-	n.at("rename")
-	if err := patiently(func() error { return os.Rename(temp.Name(), n.file()) }); err != nil {
-		return err
-	}
-	n.at("sync folder")
-	return syncFolder(n.folder)
-}
-
-const tempPrefix = "notebook.json.tmp-"
-
-// fill writes content in two halves, so that the test which kills the process between them sees a torn file, and flushes it.
-func (n *notebook) fill(temp *os.File, content []byte) error {
-	half := len(content) / 2
-	n.at("write")
-	_, err := temp.Write(content[:half])
-	if err == nil {
-		n.at("write the rest")
-		_, err = temp.Write(content[half:])
-	}
-	if err == nil {
-		n.at("sync")
-		err = temp.Sync()
-	}
-	n.at("close")
-	return errors.Join(err, temp.Close())
-}
-
-// sweep removes what a killed guide left behind. The caller holds the lock, so no temporary file is in use.
-func (n *notebook) sweep() {
-	entries, _ := os.ReadDir(n.folder) // what cannot be listed cannot be swept: the next save tries again
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), tempPrefix) {
-			_ = os.Remove(filepath.Join(n.folder, entry.Name()))
-		}
-	}
+	atomicfile.Sweep(n.file())
+	return atomicfile.Replace(n.file(), append(content, '\n'))
 }

@@ -15,25 +15,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the test binary be a second guide: one that counts hints, and may be killed in the middle.
+// TestMain lets the test binary be a second guide, one that counts hints.
 func TestMain(m *testing.M) {
 	if root := os.Getenv("GUIDE_TEST_COUNT_IN"); root != "" {
-		countHints(root, os.Getenv("GUIDE_TEST_TIMES"), os.Getenv("GUIDE_TEST_DIE_AT"))
+		countHints(root, os.Getenv("GUIDE_TEST_TIMES"))
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// countHints adds hints to the notebook, one update each, and kills its own process before the step named.
-func countHints(root, times, dieAt string) {
+// countHints adds hints to the notebook, one update each.
+func countHints(root, times string) {
 	n := openNotebook(root)
-	n.at = func(step string) {
-		if step == dieAt {
-			self, _ := os.FindProcess(os.Getpid())
-			_ = self.Kill()
-			select {} // the signal is on its way
-		}
-	}
 	count, _ := strconv.Atoi(times)
 	for range count {
 		if _, err := n.update(context.Background(), addOne); err != nil {
@@ -46,11 +39,10 @@ func countHints(root, times, dieAt string) {
 func addOne(hints map[string]int) { hints["03_seek_truncate"]++ }
 
 // secondGuide is a process that runs countHints.
-func secondGuide(t *testing.T, root string, times int, dieAt string) *exec.Cmd {
+func secondGuide(t *testing.T, root string, times int) *exec.Cmd {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0])
-	command.Env = append(os.Environ(),
-		"GUIDE_TEST_COUNT_IN="+root, "GUIDE_TEST_TIMES="+strconv.Itoa(times), "GUIDE_TEST_DIE_AT="+dieAt)
+	command.Env = append(os.Environ(), "GUIDE_TEST_COUNT_IN="+root, "GUIDE_TEST_TIMES="+strconv.Itoa(times))
 	return command
 }
 
@@ -61,51 +53,13 @@ func requireHints(t *testing.T, n *notebook, want int) {
 	require.Equal(t, want, hints["03_seek_truncate"])
 }
 
-func TestAGuideKilledInTheMiddleOfASaveLosesNoHint(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		step  string
-		saved int // hints known after the death of the process that added the third
-	}{
-		{"create", 2},
-		{"write", 2},
-		{"write the rest", 2},
-		{"sync", 2},
-		{"close", 2},
-		{"rename", 2},
-		{"sync folder", 3},
-	} {
-		t.Run(c.step, func(t *testing.T) {
-			t.Parallel()
-			root := t.TempDir()
-			n := openNotebook(root)
-			for range 2 {
-				_, err := n.update(t.Context(), addOne)
-				require.NoError(t, err)
-			}
-
-			err := secondGuide(t, root, 1, c.step).Run()
-			require.Error(t, err, "the process was to be killed before the step %q", c.step)
-			requireHints(t, n, c.saved)
-
-			aside, err := n.update(t.Context(), addOne)
-			require.NoError(t, err, "the lock of a dead process is in nobody's way")
-			require.Empty(t, aside)
-			requireHints(t, n, c.saved+1)
-			leftovers, err := filepath.Glob(filepath.Join(n.folder, tempPrefix+"*"))
-			require.NoError(t, err)
-			require.Empty(t, leftovers, "the next save removes what the killed one left")
-		})
-	}
-}
-
 func TestGuidesAtTheSameTimeLoseNoHint(t *testing.T) {
 	t.Parallel()
 	const processes, times = 4, 25
 	root := t.TempDir()
 	var all sync.WaitGroup
 	for range processes {
-		command := secondGuide(t, root, times, "")
+		command := secondGuide(t, root, times)
 		all.Go(func() {
 			output, err := command.CombinedOutput()
 			if err != nil {

@@ -3,6 +3,7 @@ package guide
 import (
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -160,7 +161,7 @@ func visible(text string) string {
 			return '␀' + r // the block "Control Pictures" is in ASCII order
 		case r == 0x7f:
 			return '␡'
-		case r >= 0x80 && r < 0xa0: // 8-bit escape codes
+		case r >= 0x80 && r < 0xa0, unicode.Is(unicode.Bidi_Control, r): // 8-bit escape codes, and what turns the order of letters round
 			return utf8.RuneError
 		}
 		return r

@@ -1,11 +1,14 @@
 package guide
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
 	"time"
 
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
 	"example/turnstile/internal/gotest"
 	"example/turnstile/internal/lab/race"
 )
@@ -15,19 +18,19 @@ const demoGrace = 3 * time.Second
 
 // race runs the race demo on the learner's code (-solution: on the reference). The demo talks to the terminal itself; its
 // exit status says whether the race is there.
-func (s *session) race(st *standing) error {
+func (s *session) race(ctx context.Context, st *standing) error {
 	e := st.exercise
 	if !exists(e, "race") {
 		return s.print(fmt.Sprintf("%s has no race demo. Its tests: %s\n", title(e), s.command("check "+number(e))))
 	}
-	code, err := s.answer(e)
-	if err != nil {
-		return err
+	if damage := s.files(e).damage; damage != "" {
+		return s.showDamage(e, damage)
 	}
-	done := s.working("building the race demo of %s", title(e))
-	command, remove, err := gotest.Demo{Exercise: e, Answer: code, Env: offline}.Command(s.ctx)
-	done()
+	command, remove, err := s.buildDemo(ctx, e)
 	if compile := (*gotest.CompileError)(nil); errors.As(err, &compile) {
+		if !s.mayBlame(e, compile.Lines) {
+			return &gotest.MachineError{Lines: compile.Lines, Says: fmt.Sprintf("the code of %s is as it was shipped, and does not compile here", title(e))}
+		}
 		result := &gotest.Result{Status: gotest.DoesNotCompile, CompilerLines: compile.Lines}
 		if err := s.print(s.paint.screen(s.screen(e, result, false, nil))); err != nil {
 			return err
@@ -38,10 +41,32 @@ func (s *session) race(st *standing) error {
 		return err
 	}
 	defer remove()
-	return s.runDemo(command)
+	return s.runDemo(ctx, command)
 }
 
-func (s *session) runDemo(command *exec.Cmd) error {
+func (s *session) buildDemo(ctx context.Context, e *curriculum.Exercise) (command *exec.Cmd, remove func(), err error) {
+	demo := gotest.Demo{Exercise: e, Env: offline}
+	if s.options.reference {
+		if demo.Answer, err = answer.Reference(e); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := s.fetch(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer s.working("building the race demo of %s", title(e)).end()
+	return demo.Command(ctx)
+}
+
+// showDamage says why nothing can be run.
+func (s *session) showDamage(e *curriculum.Exercise, damage string) error {
+	if err := s.print(s.paint.screen(s.screen(e, &gotest.Result{Status: damaged, Reason: damage}, false, nil))); err != nil {
+		return err
+	}
+	return exitStatus(exitUnfinished)
+}
+
+func (s *session) runDemo(ctx context.Context, command *exec.Cmd) error {
 	command.Stdout, command.Stderr = s.Out, s.Err
 	if s.inTerminal {
 		command.Stdin = s.In // a terminal is an *os.File, which is handed on as it is; any other reader would need a copying goroutine
@@ -51,8 +76,8 @@ func (s *session) runDemo(command *exec.Cmd) error {
 	command.Cancel = func() error { return interrupt(command.Process) }
 	command.WaitDelay = demoGrace
 	err := command.Run()
-	if s.ctx.Err() != nil {
-		return s.ctx.Err()
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	var exit *exec.ExitError
 	switch {

@@ -15,7 +15,8 @@ type screen struct {
 	before    []string // paragraphs to read before the verdict
 	after     string   // a paragraph below a success
 	result    *gotest.Result
-	reference bool // the reference was tested, not the learner's code
+	reference bool     // the reference was tested, not the learner's code
+	elsewhere []string // paragraphs on other systems, below a success
 	rows      []row
 }
 
@@ -36,6 +37,9 @@ func (p palette) screen(s screen) string {
 	b.WriteString(p.headline(s) + "\n")
 	if body := p.body(s); body != "" {
 		b.WriteString("\n" + body + "\n")
+	}
+	for _, paragraph := range s.elsewhere {
+		b.WriteString("\n" + p.red(wrap(paragraph, "", p.width)) + "\n")
 	}
 	if s.after != "" {
 		b.WriteString("\n" + wrap(s.after, "", p.width) + "\n")
@@ -73,11 +77,19 @@ func progress(r *gotest.Result) string {
 		if skipped > 0 && passed == 1 {
 			text = fmt.Sprintf("1 test passes, %d skipped", skipped)
 		}
+		if cases := skippedCases(r); skipped == 0 && cases > 0 {
+			text += fmt.Sprintf(", %s not asked here", counted(cases, "case"))
+		}
 		return text
 	case gotest.Skipped:
 		return "not for this system"
 	case gotest.DoesNotCompile:
+		if r.Vet {
+			return "go vet refuses it"
+		}
 		return "does not compile yet"
+	case damaged:
+		return "cannot be tested"
 	case gotest.Broken:
 		return "the tests were stopped"
 	}
@@ -109,7 +121,9 @@ func (p palette) body(s screen) string {
 	case gotest.DoesNotCompile:
 		return p.compilerLines(s)
 	case gotest.Broken:
-		return wrap(sentence(visible(s.result.Reason)), "", p.width)
+		return p.broken(s.result)
+	case damaged:
+		return wrap(s.result.Reason, "", p.width)
 	case gotest.Skipped:
 		return wrap("Nothing to do here: "+sentence(visible(s.result.Reason)), "", p.width)
 	}
@@ -133,7 +147,11 @@ func (p palette) failure(r *gotest.Result) string {
 	}
 	first := failures[0]
 	text := p.message(first) + "\n\n" + "  " + p.dim(padded("test", labelWidth)) + visible(first.Name)
-	others := otherTests(failures)
+	name, _, _ := strings.Cut(first.Name, "/")
+	if passed, all := cases(r, name); all > 1 {
+		text += p.dim(fmt.Sprintf("   %d of %d cases of this test pass", passed, all))
+	}
+	others := otherTests(r, failures)
 	if len(others) == 0 {
 		return text
 	}
@@ -148,17 +166,81 @@ func (p palette) failure(r *gotest.Result) string {
 	return text + "\n" + indent + p.dim(wrap(count+visible(strings.Join(others, ", ")), indent, p.width))
 }
 
-// otherTests returns the names of the failing tests except that of the first failure.
-func otherTests(failures []gotest.TestResult) []string {
+// otherTests returns the names of the failing tests except that of the first failure, with how many of their cases pass.
+func otherTests(r *gotest.Result, failures []gotest.TestResult) []string {
 	first, _, _ := strings.Cut(failures[0].Name, "/")
+	seen := []string{first}
 	var names []string
 	for _, failure := range failures[1:] {
 		name, _, _ := strings.Cut(failure.Name, "/")
-		if name != first && !slices.Contains(names, name) {
-			names = append(names, name)
+		if slices.Contains(seen, name) {
+			continue
 		}
+		seen = append(seen, name)
+		if passed, all := cases(r, name); all > 1 {
+			name += fmt.Sprintf(" (%d of %d)", passed, all)
+		}
+		names = append(names, name)
 	}
 	return names
+}
+
+// cases counts the subtests of a test that have none themselves, and those of them that passed. Skipped ones do not count.
+func cases(r *gotest.Result, test string) (passed, all int) {
+	for _, sub := range leaves(r) {
+		if !strings.HasPrefix(sub.Name, test+"/") || sub.Status == gotest.Skipped {
+			continue
+		}
+		all++
+		if sub.Status == gotest.Passed {
+			passed++
+		}
+	}
+	return passed, all
+}
+
+// leaves returns the tests and subtests that have no subtests.
+func leaves(r *gotest.Result) []gotest.TestResult {
+	var leaves []gotest.TestResult
+	for _, test := range r.Tests {
+		parent := func(other gotest.TestResult) bool { return strings.HasPrefix(other.Name, test.Name+"/") }
+		if !slices.ContainsFunc(r.Tests, parent) {
+			leaves = append(leaves, test)
+		}
+	}
+	return leaves
+}
+
+// skippedCases counts the subtests that were skipped.
+func skippedCases(r *gotest.Result) int {
+	n := 0
+	for _, test := range leaves(r) {
+		if test.Status == gotest.Skipped && strings.Contains(test.Name, "/") {
+			n++
+		}
+	}
+	return n
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// broken says why the tests were stopped, and what the code printed last.
+func (p palette) broken(r *gotest.Result) string {
+	text := wrap(sentence(visible(r.Reason)), "", p.width)
+	if len(r.Printed) == 0 {
+		return text
+	}
+	text += "\n\nIt printed last:\n"
+	for _, line := range r.Printed {
+		text += "\n  " + cut(strings.ReplaceAll(visible(line), "\t", "    "), "  ", p.width)
+	}
+	return text
 }
 
 // message shows what a failing test says: the fields that it published, else its own words.
@@ -206,19 +288,42 @@ func (p palette) compilerLines(s screen) string {
 		whose = "The reference"
 	}
 	text := whose + " does not compile yet:\n"
+	if s.result.Vet {
+		text = "It compiles, and go vet refuses it, since it cannot mean what it says:\n"
+	}
 	for _, line := range lines {
 		text += "\n  " + cut(strings.ReplaceAll(visible(line), "\t", "    "), "    ", p.width)
 	}
 	return text + p.dim(more)
 }
 
-// skipReasons says why tests were skipped in a run that passed.
+// mostSkips is how many tests are named beside the reason for which they were skipped.
+const mostSkips = 3
+
+// skipReasons says once for each reason what was not asked in a run that passed.
 func (p palette) skipReasons(r *gotest.Result) string {
-	var lines []string
-	for _, test := range r.Tests {
-		if test.Status == gotest.Skipped && test.SkipReason != "" {
-			lines = append(lines, "  "+wrap("skipped "+visible(test.Name)+": "+visible(test.SkipReason), "    ", p.width))
+	var reasons []string
+	names := map[string][]string{}
+	for _, test := range leaves(r) {
+		if test.Status != gotest.Skipped {
+			continue
 		}
+		if len(names[test.SkipReason]) == 0 {
+			reasons = append(reasons, test.SkipReason)
+		}
+		names[test.SkipReason] = append(names[test.SkipReason], test.Name)
+	}
+	var lines []string
+	for _, reason := range reasons {
+		list := names[reason]
+		which := strings.Join(list[:min(len(list), mostSkips)], ", ")
+		if len(list) > mostSkips {
+			which += fmt.Sprintf(" and %d more", len(list)-mostSkips)
+		}
+		if reason == "" {
+			reason = "no reason given"
+		}
+		lines = append(lines, "  "+wrap(fmt.Sprintf("not asked here: %s (%s)", visible(reason), visible(which)), "    ", p.width))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -1,13 +1,16 @@
 package guide
 
 import (
+	"fmt"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
+	"example/turnstile/internal/answer"
 	"example/turnstile/internal/gotest"
 	"example/turnstile/internal/lab/verdict"
 )
@@ -101,7 +104,7 @@ Rewrite left the old tail behind the new document
 			want: `
 ✓ 03 · Seek and truncate: 1 test passes, 1 skipped
 
-  skipped TestReserved: only Windows reserves names
+  not asked here: only Windows reserves names (TestReserved)
 
 You are now able to rewrite part of a file without leaving the rest behind.
 
@@ -255,35 +258,91 @@ func TestParseNamesWhatWasNearlyMeant(t *testing.T) {
 	}
 }
 
-func TestFunctionPlace(t *testing.T) {
+func TestTheFunctionThatAMessageSpeaksOf(t *testing.T) {
 	t.Parallel()
-	code := `package lock
+	code := answer.Answer{"append.go": []byte(`package lock
 
 // TODO: somewhere else.
 var x int
 
-func Rewrite(f *File) error {
-	a()
-	return nil // TODO: the tail
-}
+type File struct{}
 
 func (f *File) Append() error {
 	return nil
 }
 
+func (f *File) Close() error { return nil }
+`), "lock.go": []byte(`package lock
+
+func Load() error {
+	return nil
+}
+
+func (l *Lock) Close() error {
+	return nil // TODO: the error
+}
+
+// Save saves.
+func Save(f *File) error {
+	a()
+	return nil // TODO: the tail
+}
+
 func One() { /* TODO */ }
-`
-	for _, c := range []struct {
-		message string
-		line    int
-	}{
-		{"Rewrite left the old tail", 8},
-		{"your Append lost a line", 11},
-		{"f.Append lost a line that Rewrite had kept", 11},
-		{"the file is empty", 0},
-		{"", 0},
+
+func broken( {
+`)}
+	for _, c := range []struct{ message, place string }{
+		{"Save left the old tail", "lock.go:14"},
+		{"Load refused what Save had written", "lock.go:3"},
+		{"your Append lost a line", "append.go:8"},
+		{"f.Append lost a line that Save had kept", "append.go:8"},
+		{"Close dropped the error", "lock.go:8"},
+		{"The report is gone", ""},
+		{"the file is empty", ""},
+		{"a File was left open", "append.go:6"},
+		{"", ""},
 	} {
-		require.Equal(t, c.line, functionPlace(code, c.message), c.message)
+		d, place := speaksOf(c.message, code), ""
+		if d != nil {
+			place = fmt.Sprintf("%s:%d", d.file, d.edit)
+		}
+		require.Equal(t, c.place, place, c.message)
 	}
-	require.Equal(t, 3, todoLine(strings.Split(code, "\n")))
+	require.Equal(t, 3, todoLine(strings.Split(string(code["append.go"]), "\n")))
+}
+
+func TestIsFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, head, system string
+		want               bool
+	}{
+		{"lock.go", "", "linux", true},
+		{"lock_darwin.go", "", "linux", false},
+		{"lock_darwin.go", "", "darwin", true},
+		{"lock_windows.go", "", "linux", false},
+		{"lock_file.go", "", "linux", true},
+		{"lock_linux_" + runtime.GOARCH + ".go", "", "linux", true},
+		{"lock_s390x.go", "", "linux", runtime.GOARCH == "s390x"},
+		{"linux.go", "", "windows", true},
+		{"lock.go", "//go:build unix && !darwin\n", "linux", true},
+		{"lock.go", "// A comment.\n\n//go:build unix && !darwin\n", "darwin", false},
+		{"lock.go", "//go:build !unix\n", "windows", true},
+		{"lock.go", "//go:build ignore\n", "linux", false},
+	} {
+		require.Equal(t, c.want, isFor(c.name, []byte(c.head+"\npackage lock\n"), c.system), "%v", c)
+	}
+}
+
+func TestHintsOfBothForms(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []hintGroup{{"", []string{"First,\nthis.", "Then."}}}, parseHints("# Hints\n\n## 1\n\nFirst,\nthis.\n\n## 2\nThen.\n"))
+	groups := parseHints("# Hints for 05\n\n## Update\n\n1. What does\n   it hold?\n2. The read.\n\n## `Take` and Return\n\n1. One.\n")
+	require.Len(t, groups, 2)
+	require.Equal(t, "Update", groups[0].function)
+	require.Equal(t, []string{"What does\n   it hold?", "The read."}, groups[0].hints)
+	require.Equal(t, []string{"One."}, groups[1].hints)
+	require.Equal(t, []int{0, 1, 1, -1}, []int{groupNamed(groups, "update"), groupNamed(groups, "Return"), groupNamed(groups, "Take"), groupNamed(groups, "and Return")})
+	require.Empty(t, parseHints("Nothing."))
 }

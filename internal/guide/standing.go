@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"example/turnstile/internal/answer"
 	"example/turnstile/internal/curriculum"
 	"example/turnstile/internal/gotest"
 )
@@ -27,34 +27,45 @@ func isDone(r *gotest.Result) bool {
 	return r.Status == gotest.Passed || r.Status == gotest.Skipped
 }
 
-// offline keeps go from reaching for the network: a missing module is then reported at once, not after a time limit.
-var offline = []string{"GOPROXY=off"}
-
 // find returns the exercise that the command line names, nil if it names none.
 func (s *session) find() (*curriculum.Exercise, error) {
 	if len(s.options.operands) == 0 {
 		return nil, nil
 	}
-	return s.book.Find(s.options.operands[0])
+	return s.findNamed(s.options.operands[0])
+}
+
+// findNamed returns the exercise that a word names. A path is one from where the learner is: "." or a file's name, too.
+func (s *session) findNamed(word string) (*curriculum.Exercise, error) {
+	path := word
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(s.Folder, filepath.FromSlash(word))
+	}
+	if _, err := os.Stat(path); err == nil {
+		if e, err := s.book.Find(path); err == nil {
+			return e, nil
+		}
+	}
+	return s.book.Find(word)
 }
 
 // onExercise makes a verb of what is done to one exercise: the one that the command line names or the next.
-func onExercise(do func(*session, *standing) error) func(*session) error {
-	return func(s *session) error {
-		st, err := s.findOrNext()
+func onExercise(do func(*session, context.Context, *standing) error) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		st, err := s.findOrNext(ctx)
 		if err != nil {
 			return err
 		}
 		if st == nil {
-			return s.congratulate()
+			return s.congratulate(ctx)
 		}
-		return do(s, st)
+		return do(s, ctx, st)
 	}
 }
 
 // findOrNext returns the standing of the exercise that the command line names or, without one, of the first unfinished.
 // It runs the tests only in the latter case. nil means that all exercises are done.
-func (s *session) findOrNext() (*standing, error) {
+func (s *session) findOrNext(ctx context.Context) (*standing, error) {
 	e, err := s.find()
 	if err != nil {
 		return nil, err
@@ -62,73 +73,14 @@ func (s *session) findOrNext() (*standing, error) {
 	if e != nil {
 		return &standing{exercise: e, untouched: s.isUntouched(e)}, nil
 	}
-	_, next, err := s.firstUnfinished()
+	_, next, err := s.firstUnfinished(ctx)
 	return next, err
-}
-
-// answer returns what is to be tested: the reference or, as nil, the learner's files where they are.
-func (s *session) answer(e *curriculum.Exercise) (answer.Answer, error) {
-	if s.options.reference {
-		return answer.Reference(e)
-	}
-	_, err := answer.Learner(e) // go would say it in its own words
-	return nil, err
-}
-
-// isUntouched reports whether the learner has not begun: the code is as it was shipped. Where that cannot be told the
-// answer is no, and the tests decide.
-func (s *session) isUntouched(e *curriculum.Exercise) bool {
-	if s.options.reference {
-		return false
-	}
-	learner, err := answer.Learner(e)
-	if err != nil {
-		return false
-	}
-	shipped, err := answer.AsShipped(e)
-	return err == nil && learner.Equal(shipped)
-}
-
-// test runs the tests of one exercise now.
-func (s *session) test(e *curriculum.Exercise) (*gotest.Result, error) {
-	code, err := s.answer(e)
-	if err != nil {
-		return nil, err
-	}
-	return gotest.Tests{Exercise: e, Answer: code, Env: offline}.Do(s.ctx)
-}
-
-// testAll runs the tests of several exercises, the learner's in one go command. Where nothing changed since they passed,
-// go answers from its test cache unless fresh is set.
-func (s *session) testAll(exercises []*curriculum.Exercise, fresh bool) ([]*gotest.Result, error) {
-	if !s.options.reference {
-		for _, e := range exercises {
-			if _, err := s.answer(e); err != nil {
-				return nil, err
-			}
-		}
-		return gotest.Tests{Env: offline, Cached: !fresh}.DoAll(s.ctx, exercises)
-	}
-	var results []*gotest.Result
-	for _, e := range exercises {
-		code, err := answer.Reference(e)
-		if err != nil {
-			return nil, err
-		}
-		result, err := gotest.Tests{Exercise: e, Answer: code, Env: offline, Cached: !fresh}.Do(s.ctx)
-		if err != nil {
-			return nil, err
-		}
-		results = append(results, result)
-	}
-	return results, nil
 }
 
 // firstUnfinished returns the first exercise whose tests do not pass, with what they say, and the one before it. next is
 // nil when all are done. It asks the exercises that the learner has begun together, and an untouched one only when
 // everything before it is done.
-func (s *session) firstUnfinished() (previous, next *standing, err error) {
-	defer s.working("looking for your next exercise")()
+func (s *session) firstUnfinished(ctx context.Context) (previous, next *standing, err error) {
 	for rest := s.book.Exercises; len(rest) > 0; {
 		begun := slices.IndexFunc(rest, s.isUntouched)
 		untouched := begun == 0
@@ -138,7 +90,7 @@ func (s *session) firstUnfinished() (previous, next *standing, err error) {
 		case -1:
 			begun = len(rest)
 		}
-		results, err := s.testAll(rest[:begun], false)
+		results, err := s.testAll(ctx, rest[:begun], false)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -176,7 +128,7 @@ func (s *session) foundations(e *curriculum.Exercise) []*curriculum.Exercise {
 // unfinishedFoundations returns those exercises that e builds on and that are not done. The untouched ones are known
 // without a test. Of the others, those whose code e imports are asked if ask is set: only they can make e fail, and asking
 // takes a go command more.
-func (s *session) unfinishedFoundations(e *curriculum.Exercise, ask bool) []*curriculum.Exercise {
+func (s *session) unfinishedFoundations(ctx context.Context, e *curriculum.Exercise, ask bool) []*curriculum.Exercise {
 	if s.options.reference {
 		return nil // the reference builds on the reference
 	}
@@ -191,7 +143,7 @@ func (s *session) unfinishedFoundations(e *curriculum.Exercise, ask bool) []*cur
 	}
 	if ask && len(begun) > 0 {
 		// An error here has nothing to do with e: the learner meets it when they check that exercise.
-		results, _ := s.testAll(begun, false)
+		results, _ := s.testAll(ctx, begun, false)
 		for i, result := range results {
 			if !isDone(result) {
 				unfinished = append(unfinished, begun[i])
@@ -243,82 +195,6 @@ func minutes(e *curriculum.Exercise) string {
 	return fmt.Sprintf("%d minutes to read, %d to do", e.ReadMinutes, e.DoMinutes)
 }
 
-// editPlace returns where to edit: the TODO in the function that the message speaks of, that function itself, or all places
-// where the learner's code still says TODO. Where none is left, they are the files that had one as shipped.
-func (s *session) editPlace(e *curriculum.Exercise, message string) string {
-	code, err := answer.Learner(e)
-	if err != nil {
-		return s.path(e.Folder())
-	}
-	at := func(name string, line int) string {
-		return fmt.Sprintf("%s:%d", s.path(filepath.Join(e.Folder(), name)), line)
-	}
-	for _, name := range code.Names() {
-		if line := functionPlace(string(code[name]), message); line > 0 {
-			return at(name, line)
-		}
-	}
-	var places []string
-	for _, name := range code.Names() {
-		if line := todoLine(strings.Split(string(code[name]), "\n")); line > 0 {
-			places = append(places, at(name, line))
-		}
-	}
-	if len(places) == 0 {
-		for _, name := range filesToEdit(e, code) {
-			places = append(places, s.path(filepath.Join(e.Folder(), name)))
-		}
-	}
-	return strings.Join(places, ", ")
-}
-
-// filesToEdit returns the names of the answer files that say TODO as shipped; all, where that cannot be told.
-func filesToEdit(e *curriculum.Exercise, code answer.Answer) []string {
-	shipped, err := answer.AsShipped(e)
-	if err != nil {
-		return code.Names()
-	}
-	names := slices.DeleteFunc(shipped.Names(), func(name string) bool {
-		return todoLine(strings.Split(string(shipped[name]), "\n")) == 0
-	})
-	if len(names) == 0 {
-		return code.Names()
-	}
-	return names
-}
-
-var functionHead = regexp.MustCompile(`^func (?:\([^)]*\) )?([A-Z]\w*)`)
-
-// functionPlace returns the line of the exported function that message names first, or of the TODO in it; 0 if the code
-// has none of that name.
-func functionPlace(code, message string) int {
-	lines := strings.Split(code, "\n")
-	words := wordForm.FindAllString(message, -1)
-	for _, word := range words {
-		for i, line := range lines {
-			if m := functionHead.FindStringSubmatch(line); m == nil || m[1] != word {
-				continue
-			}
-			end := slices.Index(lines[i:], "}") // gofmt puts the end of a function at the margin
-			if todo := todoLine(lines[i : i+max(end, 1)]); todo > 0 {
-				return i + todo
-			}
-			return i + 1
-		}
-	}
-	return 0
-}
-
-var wordForm = regexp.MustCompile(`\w+`)
-
-// todoLine returns the number of the first line with a TODO comment, counted from 1; 0 if there is none.
-func todoLine(lines []string) int {
-	return 1 + slices.IndexFunc(lines, func(line string) bool {
-		_, comment, found := strings.Cut(line, "//")
-		return found && strings.Contains(comment, "TODO")
-	})
-}
-
 // readPlace turns the last line of a failure message (`lessons/05_lost_update, "Why it happens"`) into a path that an
 // editor opens at the section. A text in another form is returned as it is.
 func (s *session) readPlace(read string) (place, section string) {
@@ -337,10 +213,4 @@ func (s *session) readPlace(read string) (place, section string) {
 		}
 	}
 	return place, section
-}
-
-// exists reports whether an exercise has the file or folder that a row is about to name.
-func exists(e *curriculum.Exercise, name string) bool {
-	_, err := os.Stat(filepath.Join(e.Folder(), name))
-	return err == nil
 }

@@ -4,9 +4,8 @@ package guide
 
 import "os"
 
-func patiently(call func() error) error { return call() }
-
-// syncFolder does nothing: these systems have no call that flushes a folder.
-func syncFolder(string) error { return nil }
+func endings() []os.Signal { return []os.Signal{os.Interrupt} }
 
 func interrupt(process *os.Process) error { return process.Kill() }
+
+func noSpace(error) bool { return false }

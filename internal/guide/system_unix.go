@@ -5,25 +5,22 @@ package guide
 import (
 	"errors"
 	"os"
+	"os/signal"
 	"syscall"
 )
 
-// patiently runs call once: on Unix a file that somebody has open can be replaced and read.
-func patiently(call func() error) error { return call() }
-
-// syncFolder makes a rename in the folder last through a power cut. Some file systems refuse to flush a folder
-// (EINVAL, ENOTSUP); the rename itself has happened all the same.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
+// endings are the signals that end the guide and all that it started: Ctrl-C, Ctrl-\\, a terminal that was closed, kill. A hangup
+// that somebody ignores for us (nohup) stays ignored.
+func endings() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
 	}
-	err = folder.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		err = nil
-	}
-	return errors.Join(err, folder.Close())
+	return signals
 }
 
 // interrupt asks a process to end.
 func interrupt(process *os.Process) error { return process.Signal(os.Interrupt) }
+
+// noSpace reports whether the disk, or the user's share of it, is full.
+func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }

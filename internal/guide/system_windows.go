@@ -3,27 +3,18 @@ package guide
 import (
 	"errors"
 	"os"
-	"time"
+	"syscall"
 
 	"golang.org/x/sys/windows"
 )
 
-// patiently repeats call for up to a second while the file is open in a way that forbids it: a virus scanner or an
-// indexer that looks at a new file is gone after some milliseconds, and Windows offers nothing to wait for.
-func patiently(call func() error) error {
-	deadline := time.Now().Add(time.Second)
-	for {
-		err := call()
-		busy := errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
-		if !busy || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-// syncFolder does nothing: Windows has no call that flushes a folder.
-func syncFolder(string) error { return nil }
+// endings are the signals that end the guide and all that it started. Go turns a closed console window into SIGTERM.
+func endings() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
 
 // interrupt ends a process: Windows can interrupt only whole groups of one console.
 func interrupt(process *os.Process) error { return process.Kill() }
+
+// noSpace reports whether the disk is full.
+func noSpace(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}

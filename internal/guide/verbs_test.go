@@ -189,8 +189,9 @@ func TestResetKeepsACopy(t *testing.T) {
 	}
 
 	require.NoError(t, os.Remove(b.path(path)))
-	require.Equal(t, exitTrouble, b.guide(t, "check 1"))
-	require.Contains(t, b.err.String(), "reset")
+	require.Equal(t, exitUnfinished, b.guide(t, "check 1"))
+	require.Contains(t, b.out.String(), "✗ 01 · The double: cannot be tested")
+	require.Contains(t, b.out.String(), "exercises/01_double holds no double.go. `go run ./exercises reset 1` brings it back")
 	require.Equal(t, exitDone, b.guide(t, "reset 1"), "the way back when the file is gone")
 	require.Equal(t, shipped, b.read(t, path))
 }
@@ -409,7 +410,7 @@ func TestWatchStaysAndSeesEachSave(t *testing.T) {
 	out := newTranscript()
 	status := make(chan int, 1)
 	go func() {
-		status <- Run(ctx, []string{"watch", "1"}, Console{In: strings.NewReader(""), Out: out, Err: out, Folder: b.root})
+		status <- Run(ctx, []string{"watch", "1"}, Console{In: strings.NewReader(""), Out: out, Err: out, Folder: b.root, silence: time.Hour})
 	}()
 	const footer = "Watching exercises/01_double: save a file to check again; Ctrl-C ends."
 	out.waitFor(t, footer, 1)

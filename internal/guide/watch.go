@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/gotest"
 )
 
 // pollEvery is how often watch looks at the files. It polls, since notifications do not cross into WSL, containers and
@@ -18,16 +19,19 @@ const pollEvery = 300 * time.Millisecond
 
 // watch checks an exercise again each time one of its files is saved, until Ctrl-C. It stays with that exercise: a success
 // remains on the screen.
-func (s *session) watch(st *standing) error {
+func (s *session) watch(ctx context.Context, st *standing) error {
 	w := &watcher{session: s, exercise: st.exercise, eye: newEye(append(s.foundations(st.exercise), st.exercise))}
 	if s.options.reference {
 		w.eye.folders = append(w.eye.folders, st.exercise.SolutionFolder())
 	}
 	if s.inTerminal {
-		w.typed = s.readLines()
+		w.typed = s.readLines(ctx)
 	}
-	err := w.run()
-	if s.ctx.Err() != nil {
+	if err := s.fetch(ctx); err != nil {
+		return err
+	}
+	err := w.run(ctx)
+	if ctx.Err() != nil {
 		return s.print("\n") // Ctrl-C is how watch ends
 	}
 	return err
@@ -38,15 +42,16 @@ type watcher struct {
 	*session
 	exercise *curriculum.Exercise
 	eye      *eye
-	typed    <-chan string // lines from the terminal; nil where there is none
-	shown    bool          // something is on the screen
+	typed    <-chan string  // lines from the terminal; nil where there is none
+	last     *gotest.Result // what the tests said last
+	shown    bool           // something is on the screen
 }
 
 // run checks, waits for a change, and begins again, until its context ends or the learner leaves.
-func (w *watcher) run() error {
+func (w *watcher) run(ctx context.Context) error {
 	w.eye.changed() // what is there now has been seen
 	for {
-		again, err := w.round()
+		again, err := w.round(ctx)
 		if !again || err != nil {
 			return err
 		}
@@ -61,10 +66,10 @@ type outcome struct {
 
 // round checks once, shows what came of it, and returns when a file has changed. While the tests run a change calls them
 // off: what they would say is about old code.
-func (w *watcher) round() (again bool, err error) {
-	ctx, cancel := context.WithCancel(w.ctx)
+func (w *watcher) round(ctx context.Context) (again bool, err error) {
+	checking, cancel := context.WithCancel(ctx)
 	defer cancel()
-	checked := w.checkInBackground(ctx)
+	checked := w.checkInBackground(checking)
 	defer func() {
 		cancel()
 		if checked != nil {
@@ -75,8 +80,8 @@ func (w *watcher) round() (again bool, err error) {
 	defer ticker.Stop()
 	for {
 		select {
-		case <-w.ctx.Done():
-			return false, w.ctx.Err()
+		case <-ctx.Done():
+			return false, ctx.Err()
 		case o := <-checked:
 			checked = nil
 			if err := w.show(o); err != nil {
@@ -85,7 +90,7 @@ func (w *watcher) round() (again bool, err error) {
 		case line, open := <-w.typed:
 			if !open {
 				w.typed = nil // the terminal is gone; the files are still watched
-			} else if leave, err := w.obey(line, checked != nil); leave || err != nil {
+			} else if leave, err := w.obey(ctx, line, checked != nil); leave || err != nil {
 				return false, err
 			}
 		case <-ticker.C:
@@ -97,11 +102,10 @@ func (w *watcher) round() (again bool, err error) {
 }
 
 func (w *watcher) checkInBackground(ctx context.Context) chan outcome {
-	s := *w.session
-	s.ctx = ctx
+	s := w.anew()
 	checked := make(chan outcome, 1)
 	go func() {
-		scr, err := s.examine(&standing{exercise: w.exercise, untouched: s.isUntouched(w.exercise)})
+		scr, err := s.examine(ctx, &standing{exercise: w.exercise, untouched: s.isUntouched(w.exercise)})
 		checked <- outcome{scr, err}
 	}()
 	return checked
@@ -122,6 +126,7 @@ func (w *watcher) show(o outcome) error {
 		text += wrap(explained, "", w.paint.width) + "\n"
 	} else {
 		text += w.paint.screen(o.screen)
+		w.last = o.screen.result
 	}
 	return w.print(text + "\n" + w.paint.dim(w.footer()) + "\n")
 }
@@ -134,26 +139,33 @@ func (w *watcher) footer() string {
 	return wrap(text, "", w.paint.width)
 }
 
-// obey does what a typed line asks for. Nothing but q is taken while the tests run: their result is to be shown whole.
-func (w *watcher) obey(line string, busy bool) (leave bool, err error) {
+// anew returns the session with nothing read yet: files change while it watches.
+func (w *watcher) anew() *session {
 	s := *w.session
+	s.seen = map[*curriculum.Exercise]*files{}
+	return &s
+}
+
+// obey does what a typed line asks for. Nothing but q is taken while the tests run: their result is to be shown whole.
+func (w *watcher) obey(ctx context.Context, line string, busy bool) (leave bool, err error) {
+	s := w.anew()
 	s.inTerminal = false // the terminal's input stays with watch
 	s.options.operands = []string{number(w.exercise)}
-	var verb func(*session) error
+	var verb func(*session, context.Context, *standing) error
 	switch word := strings.ToLower(strings.TrimSpace(line)); word {
 	case "q", "quit", "exit":
 		return true, nil
 	case "h", "hint":
-		verb = onExercise((*session).hint)
+		verb = (*session).hint
 	case "r", "race":
-		verb = onExercise((*session).race)
+		verb = (*session).race
 	}
 	if verb == nil || busy {
 		return false, nil
 	}
-	err = verb(&s)
-	if s.ctx.Err() != nil {
-		return false, s.ctx.Err()
+	err = verb(s, ctx, &standing{exercise: w.exercise, untouched: s.isUntouched(w.exercise), result: w.last})
+	if ctx.Err() != nil {
+		return false, ctx.Err()
 	}
 	if _, said := err.(exitStatus); err != nil && !said {
 		explained, _ := w.explain(err)
@@ -163,7 +175,7 @@ func (w *watcher) obey(line string, busy bool) (leave bool, err error) {
 }
 
 // readLines returns the lines typed at the terminal. The channel is closed at its end.
-func (s *session) readLines() <-chan string {
+func (s *session) readLines(ctx context.Context) <-chan string {
 	lines := make(chan string)
 	go func() { // a read of a terminal cannot be called off: it ends with the process
 		defer close(lines)
@@ -174,7 +186,7 @@ func (s *session) readLines() <-chan string {
 			}
 			select {
 			case lines <- line:
-			case <-s.ctx.Done():
+			case <-ctx.Done():
 				return
 			}
 		}

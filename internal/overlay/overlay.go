@@ -52,7 +52,7 @@ func (o *Overlay) Lay(e *curriculum.Exercise, a answer.Answer) error {
 	if err := o.LayFoundations(e, a); err != nil {
 		return err
 	}
-	if err := o.cover(e, a); err != nil {
+	if err := o.Cover(e, a); err != nil {
 		return fmt.Errorf("lay an answer over %s: %w", e.ID, err)
 	}
 	return nil
@@ -67,7 +67,7 @@ func (o *Overlay) LayFoundations(e *curriculum.Exercise, a answer.Answer) error 
 	for _, f := range foundations {
 		reference, err := answer.Reference(f)
 		if err == nil {
-			err = o.cover(f, reference)
+			err = o.Cover(f, reference)
 		}
 		if err != nil {
 			return fmt.Errorf("lay the reference of %s below an answer to %s: %w", f.ID, e.ID, err)
@@ -76,7 +76,8 @@ func (o *Overlay) LayFoundations(e *curriculum.Exercise, a answer.Answer) error 
 	return nil
 }
 
-func (o *Overlay) cover(e *curriculum.Exercise, a answer.Answer) error {
+// Cover puts the answer in place of the exercise's answer files and leaves what it builds on as it is.
+func (o *Overlay) Cover(e *curriculum.Exercise, a answer.Answer) error {
 	names, err := answer.Files(e.Folder())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -1,0 +1,197 @@
+package guide
+
+import (
+	"fmt"
+	"go/ast"
+	"go/build/constraint"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"example/turnstile/internal/answer"
+	"example/turnstile/internal/curriculum"
+)
+
+// editPlace returns where to edit: the TODO in the function that the message speaks of, that function itself, or all places
+// where the learner's code still says TODO. Where none is left, they are the files that had one as shipped. Files that are not
+// for this system are named only where there is nothing else.
+func (s *session) editPlace(e *curriculum.Exercise, message string) string {
+	f := s.files(e)
+	at := func(name string, line int) string {
+		return fmt.Sprintf("%s:%d", s.path(filepath.Join(e.Folder(), name)), line)
+	}
+	code := answer.Answer{}
+	for name, text := range f.learner {
+		if isFor(name, text, runtime.GOOS) {
+			code[name] = text
+		}
+	}
+	if d := speaksOf(message, code); d != nil {
+		return at(d.file, d.edit)
+	}
+	var places []string
+	for _, name := range code.Names() {
+		if line := todoLine(strings.Split(string(code[name]), "\n")); line > 0 {
+			places = append(places, at(name, line))
+		}
+	}
+	if len(places) > 0 {
+		return strings.Join(places, ", ")
+	}
+	for _, name := range filesToEdit(f, code) {
+		places = append(places, s.path(filepath.Join(e.Folder(), name)))
+	}
+	if len(places) == 0 {
+		return s.path(e.Folder())
+	}
+	return strings.Join(places, ", ")
+}
+
+// filesToEdit returns the names of the answer files that say TODO as shipped; all, where that cannot be told.
+func filesToEdit(f *files, code answer.Answer) []string {
+	names := slices.DeleteFunc(code.Names(), func(name string) bool {
+		return todoLine(strings.Split(string(f.shipped[name]), "\n")) == 0
+	})
+	if len(names) == 0 {
+		return code.Names()
+	}
+	return names
+}
+
+// A declaration is what a learner's file declares under an exported name.
+type declaration struct {
+	name, file string
+	edit       int  // the line of the first TODO in it, or its own
+	todo       bool // there is one
+	function   bool
+}
+
+var exportedName = regexp.MustCompile(`\b\p{Lu}[\p{L}\p{Nd}_]*`)
+
+// speaksOf returns the declaration of the first exported name in the message that the code declares, nil if it declares none. Of
+// several declarations of one name, which methods may be, the first with a TODO in it is meant, and a function rather than a type.
+func speaksOf(message string, code answer.Answer) *declaration {
+	names := exportedName.FindAllString(message, -1)
+	if len(names) == 0 {
+		return nil
+	}
+	all := declarations(code)
+	for _, name := range names {
+		var best *declaration
+		for i := range all {
+			if d := &all[i]; d.name == name && (best == nil || rank(d) > rank(best)) {
+				best = d
+			}
+		}
+		if best != nil {
+			return best
+		}
+	}
+	return nil
+}
+
+func rank(d *declaration) int {
+	rank := 0
+	if d.todo {
+		rank++
+	}
+	if d.function {
+		rank += 2
+	}
+	return rank
+}
+
+// declarations returns what the files declare under exported names. A file that cannot be parsed whole gives what could be read.
+func declarations(code answer.Answer) []declaration {
+	var all []declaration
+	for _, name := range code.Names() {
+		positions := token.NewFileSet()
+		file, _ := parser.ParseFile(positions, name, code[name], parser.SkipObjectResolution)
+		if file == nil {
+			continue
+		}
+		lines := strings.Split(string(code[name]), "\n")
+		add := func(id *ast.Ident, node ast.Node, function bool) {
+			if !id.IsExported() {
+				return
+			}
+			first, last := positions.Position(node.Pos()).Line, positions.Position(node.End()).Line
+			d := declaration{name: id.Name, file: name, edit: positions.Position(id.Pos()).Line, function: function}
+			if todo := todoLine(lines[first-1 : min(last, len(lines))]); todo > 0 {
+				d.edit, d.todo = first-1+todo, true
+			}
+			all = append(all, d)
+		}
+		for _, node := range file.Decls {
+			addNames(node, add)
+		}
+	}
+	return all
+}
+
+func addNames(node ast.Decl, add func(id *ast.Ident, node ast.Node, function bool)) {
+	if function, ok := node.(*ast.FuncDecl); ok {
+		add(function.Name, function, true)
+		return
+	}
+	general, ok := node.(*ast.GenDecl)
+	if !ok {
+		return
+	}
+	for _, spec := range general.Specs {
+		switch spec := spec.(type) {
+		case *ast.TypeSpec:
+			add(spec.Name, spec, false)
+		case *ast.ValueSpec:
+			for _, id := range spec.Names {
+				add(id, spec, false)
+			}
+		}
+	}
+}
+
+// todoLine returns the number of the first line with a TODO comment, counted from 1; 0 if there is none.
+func todoLine(lines []string) int {
+	return 1 + slices.IndexFunc(lines, func(line string) bool {
+		_, comment, found := strings.Cut(line, "//")
+		return found && strings.Contains(comment, "TODO")
+	})
+}
+
+var (
+	knownSystems  = strings.Fields("aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1 windows")
+	unlikeUnix    = strings.Fields("js plan9 wasip1 windows")
+	knownMachines = strings.Fields("386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm")
+)
+
+// isFor reports whether go builds the file on the system, by its name and its //go:build line (`go help buildconstraint`).
+func isFor(name string, text []byte, system string) bool {
+	words := strings.Split(strings.TrimSuffix(strings.TrimSuffix(name, ".go"), "_test"), "_")[1:]
+	if n := len(words); n > 0 && slices.Contains(knownMachines, words[n-1]) {
+		if words[n-1] != runtime.GOARCH {
+			return false
+		}
+		words = words[:n-1]
+	}
+	if n := len(words); n > 0 && slices.Contains(knownSystems, words[n-1]) && words[n-1] != system {
+		return false
+	}
+	head, _, _ := strings.Cut("\n"+string(text), "\npackage ")
+	for line := range strings.Lines(head) {
+		if line = strings.TrimSpace(line); constraint.IsGoBuild(line) {
+			if expression, err := constraint.Parse(line); err == nil {
+				return expression.Eval(func(tag string) bool { return holds(tag, system) })
+			}
+		}
+	}
+	return true
+}
+
+func holds(tag, system string) bool {
+	return tag == system || tag == runtime.GOARCH || tag == "gc" || strings.HasPrefix(tag, "go1.") ||
+		tag == "unix" && !slices.Contains(unlikeUnix, system)
+}
