@@ -167,6 +167,11 @@ func (b *fakeBook) guideIn(ctx context.Context, t *testing.T, folder, line strin
 	return status
 }
 
+// flat is what the last guide printed, without its line ends.
+func (b *fakeBook) flat() string {
+	return strings.Join(strings.Fields(b.out.String()+" "+b.err.String()), " ")
+}
+
 // A transcript is output that a test can wait for.
 type transcript struct {
 	mu      sync.Mutex

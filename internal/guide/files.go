@@ -38,6 +38,7 @@ func (s *session) files(e *curriculum.Exercise) *files {
 		f.untouched = f.err == nil && withoutBOM(f.learner).Equal(shipped)
 	}
 	f.damage = s.damage(e, f)
+	f.untouched = f.untouched && f.damage == ""
 	return f
 }
 

@@ -136,6 +136,14 @@ func (s *session) run(ctx context.Context, args []string) error {
 	if verb.name == "help" {
 		return s.help(ctx)
 	}
+	if err := s.open(); err != nil {
+		return err
+	}
+	return verb.run(ctx, s)
+}
+
+// open reads the workbook's directories.
+func (s *session) open() (err error) {
 	s.book, err = curriculum.Open(s.Folder)
 	if err != nil {
 		return err
@@ -148,7 +156,7 @@ func (s *session) run(ctx context.Context, args []string) error {
 		return fmt.Errorf("%w in %s", errNoExercises, filepath.Join(s.book.Root, "exercises"))
 	}
 	s.notebook = openNotebook(s.book.Root)
-	return verb.run(ctx, s)
+	return nil
 }
 
 var errNoExercises = errors.New("no exercise was found")

@@ -9,12 +9,43 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
+
+// A terminal that is closed hangs up; Ctrl-\\ quits. Both end the guide as Ctrl-C does, with all that it started.
+func TestSignalsThatEndTheGuide(t *testing.T) {
+	for _, sent := range []unix.Signal{unix.SIGHUP, unix.SIGQUIT, unix.SIGINT} {
+		t.Run(sent.String(), func(t *testing.T) {
+			t.Parallel()
+			b := newBook(t)
+			pipe, temp := filepath.Join(t.TempDir(), "pipe"), t.TempDir()
+			require.NoError(t, unix.Mkfifo(pipe, 0o600))
+			guide := exec.CommandContext(t.Context(), os.Args[0])
+			guide.Dir = b.root
+			guide.Env = append(os.Environ(), "GUIDE_TEST_MAIN=check 1", "GUIDE_TEST_HANG="+pipe, "TMPDIR="+temp)
+			require.NoError(t, guide.Start())
+			reader, err := os.Open(pipe) // waits for the test that hangs
+			require.NoError(t, err)
+			defer func() { require.NoError(t, reader.Close()) }()
+			word := make([]byte, len("hanging"))
+			_, err = io.ReadFull(reader, word)
+			require.NoError(t, err)
+			require.NoError(t, guide.Process.Signal(sent))
+			require.Error(t, guide.Wait())
+			require.Equal(t, exitInterrupted, guide.ProcessState.ExitCode())
+			_, err = reader.Read(word)
+			require.ErrorIs(t, err, io.EOF, "the test that hung is gone")
+			left, err := os.ReadDir(temp)
+			require.NoError(t, err)
+			require.Empty(t, left, "no temporary directory is left")
+		})
+	}
+}
 
 func TestAnInterruptedCheckLeavesNothingRunning(t *testing.T) {
 	b := newBook(t)

@@ -232,7 +232,11 @@ func counted(n int, noun string) string {
 
 // broken says why the tests were stopped, and what the code printed last.
 func (p palette) broken(r *gotest.Result) string {
-	text := wrap(sentence(visible(r.Reason)), "", p.width)
+	reason := sentence(visible(r.Reason))
+	if reason != "" {
+		reason = strings.ToUpper(reason[:1]) + reason[1:]
+	}
+	text := wrap(reason, "", p.width)
 	if len(r.Printed) == 0 {
 		return text
 	}

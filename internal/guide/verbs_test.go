@@ -191,7 +191,7 @@ func TestResetKeepsACopy(t *testing.T) {
 	require.NoError(t, os.Remove(b.path(path)))
 	require.Equal(t, exitUnfinished, b.guide(t, "check 1"))
 	require.Contains(t, b.out.String(), "✗ 01 · The double: cannot be tested")
-	require.Contains(t, b.out.String(), "exercises/01_double holds no double.go. `go run ./exercises reset 1` brings it back")
+	require.Contains(t, b.flat(), "exercises/01_double holds no double.go. `go run ./exercises reset 1` brings it back")
 	require.Equal(t, exitDone, b.guide(t, "reset 1"), "the way back when the file is gone")
 	require.Equal(t, shipped, b.read(t, path))
 }
@@ -201,7 +201,7 @@ func TestCatchup(t *testing.T) {
 	needsGo(t)
 	b := newBook(t)
 	require.Equal(t, exitUnfinished, b.guide(t, "check 2"))
-	require.Contains(t, strings.Join(strings.Fields(b.out.String()), " "), "02 · The quadruple builds on 01 · The double, which is not finished. "+
+	require.Contains(t, b.flat(), "02 · The quadruple builds on 01 · The double, which is not finished. "+
 		"Finish it first (`go run ./exercises check 1`), or let `go run ./exercises catchup 2` put the reference in place")
 
 	b.write(t, "exercises/01_double/double.go", "package double\n\nfunc Do(n int) int { return n - 1 }\n")
@@ -388,7 +388,7 @@ func TestNamesAndPlaces(t *testing.T) {
 	require.Contains(t, b.out.String(), "go run example/turnstile/exercises check 1")
 
 	require.Equal(t, exitTrouble, b.guideIn(t.Context(), t, t.TempDir(), "check 1"))
-	require.Contains(t, strings.Join(strings.Fields(b.err.String()), " "), "is not inside the workbook: change into the folder that holds its go.mod")
+	require.Contains(t, strings.Join(strings.Fields(b.err.String()), " "), "is not inside the workbook: change into the directory that holds its go.mod")
 	empty := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(empty, "go.mod"), []byte("module example/turnstile\n"), 0o666))
 	require.Equal(t, exitTrouble, b.guideIn(t.Context(), t, empty, ""))
