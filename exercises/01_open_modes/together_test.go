@@ -16,14 +16,13 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-const (
-	// interruptions is how often a process is stopped in the middle of its work, people how many there are in a crowd, and
-	// crowdFiles how many files all of them open, one after the other. Whoever creates a file is slower than those who find
-	// it there, so the processes of a crowd catch up with one another and meet at every file anew.
-	interruptions = 30
-	people        = 4
-	crowdFiles    = 200
-)
+// people is how many processes there are in a crowd.
+const people = 4
+
+// interruptions is how often a process is stopped in the middle of its work, and crowdFiles how many files a crowd opens, one
+// after the other. The process that creates a file is slower than those that find it, so the processes of a crowd catch up with
+// one another and meet at every file anew.
+var interruptions, crowdFiles = lab.Rounds(30), lab.Rounds(200)
 
 func TestCreateNewGivesEachTicketToOne(t *testing.T) {
 	t.Parallel()

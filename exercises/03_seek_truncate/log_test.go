@@ -89,9 +89,9 @@ func TestAppendLineLosesNoLine(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// Not parallel: two crowds at once would only wait for each other.
-			const enough, mostRounds = 300, 10
+			enough, mostRounds := lab.Rounds(300), lab.Rounds(10)
 			for met, round := 0, 0; met < enough && round < mostRounds; round++ {
-				met += crowd(t, c.count, c.length)
+				met += crowd(t, lab.Rounds(c.count), c.length)
 			}
 		})
 	}
@@ -183,7 +183,7 @@ func failToAppend(w *lab.Worker) error {
 	if err := lab.LimitFileSize(0); err != nil {
 		return err
 	}
-	const enough, mostCalls = 200, 50_000
+	enough, mostCalls := lab.Rounds(200), 50_000
 	var previous int64
 	for calls, changes := 0, 0; changes < enough && calls < mostCalls; calls++ {
 		info, err := os.Stat(path)

@@ -292,10 +292,10 @@ func TestUpdateOfManyLosesNothing(t *testing.T) {
 		{processes: 3, goroutines: 1, updates: 100, enough: 100},
 		{processes: 8, goroutines: 1, updates: 250, enough: 1000},
 	} {
-		c.updates, c.enough = c.updates/slowness, c.enough/slowness
+		c.processes, c.updates, c.enough = lab.Rounds(c.processes), lab.Rounds(c.updates)/slowness, lab.Rounds(c.enough)/slowness
 		t.Run(c.String(), func(t *testing.T) {
 			// Not parallel: crowds at the same time would only wait for each other.
-			const mostRounds = 5
+			mostRounds := lab.Rounds(5)
 			for met, round := 0, 0; round == 0 || met < c.enough && round < mostRounds; round++ {
 				met += c.count(t)
 			}

@@ -292,8 +292,7 @@ func TestTakeSeesWhatOthersHaveTaken(t *testing.T) {
 
 func TestTakeGivesEachPartToOne(t *testing.T) {
 	t.Parallel()
-	const mostRounds = 5
-	enough := 100 / slowness
+	mostRounds, enough := lab.Rounds(5), lab.Rounds(100)/slowness
 	for _, c := range []struct {
 		name, what string
 		together   bool // in one process
@@ -315,7 +314,7 @@ func TestTakeGivesEachPartToOne(t *testing.T) {
 // often the next part went to another one than the part before it.
 func askForTheSameParts(t *testing.T, what string, together bool) (met int) {
 	t.Helper()
-	parts := 150 / slowness
+	parts := lab.Rounds(150) / slowness
 	who := []string{"alice", "bob", "carol", "dave"}
 	crews, crew := [][]string{{who[0]}, {who[1]}, {who[2]}, {who[3]}}, "4 processes"
 	if together {

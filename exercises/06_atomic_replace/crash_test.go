@@ -42,7 +42,7 @@ func TestACrashLeavesOldOrNew(t *testing.T) {
 		t.Parallel()
 		const parts = 8_000 // 200 KB, so that most of the time is spent writing
 		alice, bob := string(document("alice", parts)), string(document("bob", parts/2))
-		for crash := range 4 {
+		for crash := range lab.Rounds(4) {
 			path := lab.WriteFile(t, "locks.json", alice)
 			writer := lab.Start(t, "write often", path, "1000000", fmt.Sprint(parts), "alice", "bob")
 			waitForAWrite(t, path, crash)
