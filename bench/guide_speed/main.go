@@ -8,8 +8,8 @@
 //	go -C bench run ./guide_speed            exercise 1, ten runs of each
 //	go -C bench run ./guide_speed -n 3 3 6   exercises 3 and 6, three runs of each
 //
-// The exit status is 1 if the guide costs more than 1.1 times the bare command, or more than 2 s longer than the tests
-// themselves after an edit, on the clock.
+// The exit status is 1 if the guide costs more than 1.1 times the bare command on the clock. On a busy machine ten runs are too few for
+// that verdict: look at the processor time.
 package main
 
 import (
@@ -34,9 +34,6 @@ import (
 
 // mostTimes is how much more than the bare command the guide may cost.
 const mostTimes = 1.1
-
-// editLimit is how long a check may take after an edit, the tests' own time not counted.
-const editLimit = 2 * time.Second
 
 func main() {
 	runs := flag.Int("n", 10, "runs of each command")
@@ -105,7 +102,6 @@ func (m measurement) print(e *curriculum.Exercise, edit bool) (slow bool) {
 	slow = times > mostTimes
 	if edit {
 		code = "after edits"
-		slow = m.guide-m.tests > editLimit
 	}
 	verdict := ""
 	if slow {
