@@ -1,13 +1,11 @@
 package answers
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,13 +27,9 @@ func checkComplete(t *testing.T, e *curriculum.Exercise) {
 	for _, id := range e.BuildsOn {
 		assert.DirExists(t, filepath.Join(e.Root, "lessons", id), "lessons/%s/README.md builds on it", e.ID)
 	}
-	if hints, ok := read(t, e.Folder(), "hints.md"); ok {
-		for _, problem := range problemsOfHints(e, hints) {
-			t.Error("hints.md: ", problem)
-		}
-	}
 	checkTests(t, e)
 	checkAnswers(t, e)
+	assert.FileExists(t, filepath.Join(e.Folder(), "hints.md")) // docs/tools/textcheck reads it
 	assert.FileExists(t, filepath.Join(e.Folder(), "race", "main.go"))
 	if notes, ok := read(t, e.SolutionFolder(), "NOTES.md"); ok {
 		assert.NotEmpty(t, strings.TrimSpace(notes), "NOTES.md")
@@ -51,69 +45,6 @@ func read(t *testing.T, folder, name string) (text string, ok bool) {
 		return "", false
 	}
 	return strings.ReplaceAll(string(content), "\r\n", "\n"), true
-}
-
-var (
-	hintHeading = regexp.MustCompile(`(?m)^## +(.*)$`)
-	hintNumber  = regexp.MustCompile(`(?m)^([0-9]+)\. `)
-	anyOldHint  = regexp.MustCompile(`(?m)^## 1$`)
-)
-
-// hintsPerFunction and wordsPerHint are what a learner is offered, one step after the other, and reads at a glance.
-const hintsPerFunction, wordsPerHint = 3, 45
-
-// problemsOfHints says what is wrong with an exercise's hints. They have a section for each function, with a numbered list of three, or
-// the older form: three numbered sections for the whole exercise.
-func problemsOfHints(e *curriculum.Exercise, text string) []string {
-	var problems []string
-	problem := func(format string, values ...any) { problems = append(problems, fmt.Sprintf(format, values...)) }
-	if !strings.HasPrefix(text, "# Hints for "+e.ID+"\n") {
-		problem("write `# Hints for %s` as the first line", e.ID)
-	}
-	headings, sections := hintHeading.FindAllStringSubmatch(text, -1), hintHeading.Split(text, -1)[1:]
-	isOld := anyOldHint.MatchString(text)
-	if isOld && len(headings) != hintsPerFunction {
-		problem("it has %d sections: write ## 1, ## 2, ## 3, or better a section for each function", len(headings))
-	}
-	if len(headings) == 0 {
-		problem("write a section `## FunctionName` for each function, with a list 1., 2., 3.")
-	}
-	for i, section := range sections {
-		name := strings.TrimSpace(headings[i][1])
-		if isOld {
-			if name != strconv.Itoa(i+1) || strings.TrimSpace(section) == "" {
-				problem("section ## %s: expected ## %d with a text", name, i+1)
-			}
-			continue
-		}
-		if !token.IsExported(name) || !token.IsIdentifier(name) {
-			problem("section ## %s: name a function that the learner exports", name)
-		}
-		problems = append(problems, problemsOfList(name, section)...)
-	}
-	return problems
-}
-
-// problemsOfList checks the numbered list of one function's hints.
-func problemsOfList(name, section string) []string {
-	var problems []string
-	places := hintNumber.FindAllStringSubmatchIndex(section, -1)
-	if len(places) != hintsPerFunction {
-		problems = append(problems, fmt.Sprintf("section ## %s has %d hints: write %d, 1., 2., 3.", name, len(places), hintsPerFunction))
-	}
-	for i, place := range places {
-		end := len(section)
-		if i+1 < len(places) {
-			end = places[i+1][0]
-		}
-		if number := section[place[2]:place[3]]; number != strconv.Itoa(i+1) {
-			problems = append(problems, fmt.Sprintf("section ## %s: hint %d is numbered %s", name, i+1, number))
-		}
-		if words := len(strings.Fields(section[place[1]:end])); words == 0 || words > wordsPerHint {
-			problems = append(problems, fmt.Sprintf("section ## %s: hint %d has %d words: write 1 to %d", name, i+1, words, wordsPerHint))
-		}
-	}
-	return problems
 }
 
 // checkTests demands 4 to 25 tests, from outside the package, that import nothing beyond it, what it builds on, the lab, the standard

@@ -3,7 +3,6 @@ package answers
 import (
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,35 +25,6 @@ func TestEveryLessonIsJudged(t *testing.T) {
 	for _, folder := range folders {
 		text, _ := read(t, folder, "answers_test.go")
 		assert.Contains(t, text, "\nfunc TestAnswers(t *testing.T) { answers.Judge(t) }\n", "%s: copy answers_test.go from another lesson", filepath.Base(folder))
-	}
-}
-
-func TestHints(t *testing.T) {
-	t.Parallel()
-	e := &curriculum.Exercise{ID: "03_seek"}
-	const head = "# Hints for 03_seek\n\n"
-	for _, tt := range []struct{ name, text, want string }{
-		{"a section for each function", head + "## Load\n\n1. One\n   more.\n2. Two.\n3. Three.\n\n## Save\n\n1. One.\n2. Two.\n3. Three.\n", ""},
-		{"the older form", head + "## 1\n\nOne.\n\n## 2\n\nTwo.\n\n## 3\n\nThree.\n", ""},
-		{"another lesson's", "# Hints for 04_json\n\n## Load\n\n1. One.\n2. Two.\n3. Three.\n", "as the first line"},
-		{"none", head, "write a section"},
-		{"two hints", head + "## Load\n\n1. One.\n2. Two.\n", "has 2 hints"},
-		{"misnumbered", head + "## Load\n\n1. One.\n3. Two.\n3. Three.\n", "hint 2 is numbered 3"},
-		{"an empty hint", head + "## Load\n\n1. One.\n2. \n3. Three.\n", "hint 2 has 0 words"},
-		{"a long hint", head + "## Load\n\n1. One.\n2. " + strings.Repeat("word ", 46) + "\n3. Three.\n", "hint 2 has 46 words"},
-		{"a word that is no function", head + "## loading a file\n\n1. One.\n2. Two.\n3. Three.\n", "name a function"},
-		{"the older form, one missing", head + "## 1\n\nOne.\n\n## 2\n\nTwo.\n", "it has 2 sections"},
-		{"the older form, one empty", head + "## 1\n\nOne.\n\n## 2\n\n## 3\n\nThree.\n", "section ## 2"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			problems := problemsOfHints(e, tt.text)
-			if tt.want == "" {
-				assert.Empty(t, problems)
-				return
-			}
-			assert.Contains(t, strings.Join(problems, "\n"), tt.want)
-		})
 	}
 }
 

@@ -29,9 +29,13 @@ const (
 )
 
 // Exercise checks what stands around a lesson page of the second edition: the hints, the size of the exercise, the Examples of
-// the reference.
+// the reference. Beside a page of the first edition, hints may have the form of that edition too.
 func Exercise(p *Page, e *curriculum.Exercise) ([]Problem, error) {
-	if p.firstEdition() {
+	hints, err := Load(e.Root, path.Join("exercises", e.ID, "hints.md"))
+	if err != nil {
+		return nil, err
+	}
+	if p.firstEdition() && slices.ContainsFunc(hints.Headings, func(h Heading) bool { return h.Text == "1" }) {
 		return nil, nil
 	}
 	shipped, err := answer.AsShipped(e)
@@ -42,15 +46,14 @@ func Exercise(p *Page, e *curriculum.Exercise) ([]Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	hints, err := Load(e.Root, path.Join("exercises", e.ID, "hints.md"))
-	if err != nil {
-		return nil, err
+	problems := slices.Concat(hintSections(hints, e.ID, shipped), secrets(hints, shipped, reference), Style(hints))
+	if p.firstEdition() {
+		return problems, nil
 	}
 	examples, err := hasExample(e.SolutionFolder())
 	if err != nil {
 		return nil, err
 	}
-	problems := slices.Concat(hintSections(hints, e.ID, shipped), secrets(hints, shipped, reference), Style(hints))
 	if n := changedLines(reference, shipped); n > mostChangedLines {
 		problems = append(problems, Problem{
 			"solutions/" + e.ID + "/wrong/00_as_shipped.patch", 0, fmt.Sprintf("%d lines change from the code as shipped to the reference", n),

@@ -373,9 +373,13 @@ func TestAPageOfTheFirstEditionIsHeldToItsOwnRules(t *testing.T) {
 	require.Empty(t, textcheck.Template(old))
 	require.Empty(t, textcheck.GoBlocks(old, code, nil))
 	require.Empty(t, textcheck.Prose(old))
-	problems, err := textcheck.Exercise(old, e)
-	require.NoError(t, err)
-	require.Empty(t, problems)
+	const oldHints = "# Hints for 03_seek_truncate\n\n## 1\n\nNobody.\n"
+	for hints, want := range map[string]int{oldHints: 0, goodHints: 0, strings.Replace(goodHints, "2. ", "", 1): 1} {
+		require.NoError(t, os.WriteFile(filepath.Join(e.Folder(), "hints.md"), []byte(hints), 0o644))
+		problems, err := textcheck.Exercise(old, e)
+		require.NoError(t, err)
+		require.Len(t, problems, want, hints)
+	}
 }
 
 func TestProse(t *testing.T) {
