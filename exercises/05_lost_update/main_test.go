@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		"all":            all,
 		"checkouts":      story,
 		"refused list":   listRefused,
-	})
+	}, lostupdate.ErrTaken, lostupdate.ErrNotHolder)
 }
 
 // start runs a worker in a folder of its own: programs that share a file seldom share a working directory.
@@ -69,29 +69,17 @@ func requireDocument(t *testing.T, path, want string, lesson lab.Lesson) {
 	lab.Require(t, json.Compact(&compact, content) == nil && compact.String() == want, lesson)
 }
 
-// An outcome is what one call returned, as it travels to the test.
-type outcome struct {
-	Error            string
-	Taken, NotHolder bool
-}
-
-func outcomeOf(err error) outcome {
-	if err == nil {
-		return outcome{}
-	}
-	return outcome{Error: err.Error(), Taken: errors.Is(err, lostupdate.ErrTaken), NotHolder: errors.Is(err, lostupdate.ErrNotHolder)}
-}
-
-func (o outcome) String() string {
+// answer names what a Take or a Return returned.
+func answer(err error) string {
 	switch {
-	case o.Error == "":
+	case err == nil:
 		return "yes"
-	case o.Taken:
+	case errors.Is(err, lostupdate.ErrTaken):
 		return "taken"
-	case o.NotHolder:
+	case errors.Is(err, lostupdate.ErrNotHolder):
 		return "not the holder"
 	}
-	return o.Error
+	return err.Error()
 }
 
 func readList(t *testing.T, path string, lesson lab.Lesson) (holders map[string]string) {

@@ -21,16 +21,16 @@ func changes(w *lab.Worker) error {
 	if err != nil {
 		return err
 	}
-	var outcomes []outcome
+	var calls []lab.Returned
 	for i := 2; w.Arg(i) != ""; i++ {
 		w.Reached("ready")
 		part, do := w.Arg(i)[1:], list.Take
 		if w.Arg(i)[0] == '-' {
 			do = list.Return
 		}
-		outcomes = append(outcomes, outcomeOf(do(part, w.Arg(1))))
+		calls = append(calls, lab.Returned{Err: do(part, w.Arg(1))})
 	}
-	return errors.Join(w.Result(outcomes), list.Close())
+	return errors.Join(w.Result(calls), list.Close())
 }
 
 // all opens the list, PATH, once for each goroutine, stands at "open", and then takes, or returns, every part that it can get, in
@@ -100,14 +100,14 @@ func story(w *lab.Worker) error {
 	if err != nil {
 		return err
 	}
-	outcomes := []outcome{
-		outcomeOf(list.Take("hinge.step", "bob")),
-		outcomeOf(list.Take("hinge.step", "bob")),
-		outcomeOf(list.Return("hinge.step", "alice")),
-		outcomeOf(list.Return("lid.step", "bob")),
-		outcomeOf(list.Return("bracket.step", "alice")),
+	calls := []lab.Returned{
+		{Err: list.Take("hinge.step", "bob")},
+		{Err: list.Take("hinge.step", "bob")},
+		{Err: list.Return("hinge.step", "alice")},
+		{Err: list.Return("lid.step", "bob")},
+		{Err: list.Return("bracket.step", "alice")},
 	}
-	return errors.Join(w.Result(outcomes), list.Close())
+	return errors.Join(w.Result(calls), list.Close())
 }
 
 // listRefused opens the list PATH and takes a part of it, or returns one ("-"), which must fail. It goes on living.
@@ -137,7 +137,7 @@ func TestTakeAndReturn(t *testing.T) {
 			Means: "the list does not say who has which part",
 			Read:  `lessons/05_lost_update, "Your turn"`,
 		}
-		var got []outcome
+		var got []lab.Returned
 		worker.Result(&got, lesson)
 		lab.RequireNoError(t, worker.Wait(lesson), lesson)
 		lab.RequireEqual(t, "yes; taken; not the holder; not the holder; yes", answers(got), lesson)
@@ -170,10 +170,10 @@ func TestTakeAndReturn(t *testing.T) {
 	}
 }
 
-func answers(outcomes []outcome) string {
+func answers(calls []lab.Returned) string {
 	var answers []string
-	for _, o := range outcomes {
-		answers = append(answers, o.String())
+	for _, call := range calls {
+		answers = append(answers, answer(call.Err))
 	}
 	return strings.Join(answers, "; ")
 }
@@ -252,7 +252,7 @@ func TestTakeSeesWhatOthersHaveTaken(t *testing.T) {
 			alice.Continue()
 			lab.RequireNoError(t, alice.Wait(lesson), lesson)
 			bob.Continue()
-			var got []outcome
+			var got []lab.Returned
 			bob.Result(&got, lesson)
 			lab.RequireNoError(t, bob.Wait(lesson), lesson)
 			requireDocument(t, path, c.want, lesson)
@@ -260,7 +260,7 @@ func TestTakeSeesWhatOthersHaveTaken(t *testing.T) {
 			if c.taken {
 				lesson.Expected = "an error that matches ErrTaken"
 			}
-			lab.Require(t, len(got) == 1 && got[0].Taken == c.taken && (c.taken || got[0].Error == ""), lesson)
+			lab.Require(t, len(got) == 1 && errors.Is(got[0].Err, lostupdate.ErrTaken) == c.taken && (c.taken || got[0].Err == nil), lesson)
 		})
 	}
 
@@ -282,7 +282,7 @@ func TestTakeSeesWhatOthersHaveTaken(t *testing.T) {
 		bob.Continue()
 		lab.RequireNoError(t, bob.Wait(lesson), lesson)
 		alice.Continue()
-		var got []outcome
+		var got []lab.Returned
 		alice.Result(&got, lesson)
 		lab.RequireNoError(t, alice.Wait(lesson), lesson)
 		requireDocument(t, path, `{"hinge.step":"bob"}`, lesson)
