@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"example/turnstile/internal/lab/process"
 )
@@ -89,6 +90,43 @@ func (p *Process) Wait(lesson ...Lesson) error {
 func (p *Process) WaitBlocked(lesson ...Lesson) {
 	p.t.Helper()
 	p.expect(p.inner.Blocked(p.t.Context()), "to wait for the lock", lesson)
+}
+
+// BlockedOn counts the worker's threads that wait in the kernel for a lock on the file at path. It does not wait: see RequireWaiters.
+// On a system that does not tell, the test is skipped.
+func (p *Process) BlockedOn(path string) int {
+	p.t.Helper()
+	return Waiters(p.t, path, p)
+}
+
+// Waiters counts the threads of the crew that wait in the kernel for a lock on the file at path, whichever kind of lock that is. On a
+// system that does not tell (any but Linux), the test is skipped.
+func Waiters(t testing.TB, path string, crew ...*Process) int {
+	t.Helper()
+	sum := 0
+	for _, p := range crew {
+		count, err := p.inner.Waiters(path)
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip("this system does not tell who waits for a lock: ", err)
+		}
+		setUp(t, "ask who waits for a lock", err)
+		sum += count
+	}
+	return sum
+}
+
+// RequireWaiters waits until exactly want threads of the crew wait in the kernel for a lock on the file at path, and fails the test if
+// that does not happen. Like Waiters, it skips the test where the system does not tell.
+func RequireWaiters(t testing.TB, path string, want int, l Lesson, crew ...*Process) {
+	t.Helper()
+	count := Waiters(t, path, crew...)
+	for deadline := time.Now().Add(process.Patience()); count != want && time.Now().Before(deadline); count = Waiters(t, path, crew...) {
+		time.Sleep(time.Millisecond) // decides only how soon it is seen: the kernel sends no message
+	}
+	if count != want {
+		fill(&l, fmt.Sprintf("%d threads wait in the kernel for the lock", want), fmt.Sprintf("%d do, after %v", count, process.Patience()))
+		Fail(t, l)
+	}
 }
 
 // StillWaiting demands that the worker neither finishes nor reaches a step for a while. It is for answers that may poll.

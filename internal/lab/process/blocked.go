@@ -57,6 +57,11 @@ func (p *Process) Blocked(ctx context.Context) error {
 	}
 }
 
+// Waiters counts the worker's threads that wait in the kernel for a lock on the file at path, of whichever kind: flock(2), POSIX or
+// open file description. A thread that is on its way into the call or out of it does not count, so ask again until the number is the
+// one that the test wants. On systems other than Linux the error matches errors.ErrUnsupported.
+func (p *Process) Waiters(path string) (int, error) { return waitersOn(p.pid, path) }
+
 // StillWaiting returns nil when the worker has neither finished nor reached a step for a while. It is the question for
 // answers that may poll instead of waiting in the kernel. It can be wrong in one direction only: a worker that is
 // merely slow looks as if it waited.

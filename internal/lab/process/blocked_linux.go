@@ -44,23 +44,51 @@ func waiterIn(locks []byte, pid int) bool {
 	return false
 }
 
-// threadInLockCall looks at each thread's system call. The file reads "running" for a thread that is not asleep, so a lock
-// call that is merely passing through is not taken for a wait.
+// threadInLockCall reports whether a thread of the process sleeps in a lock call.
 func threadInLockCall(pid int) (bool, error) {
+	descriptors, err := descriptorsWaitedFor(pid)
+	return len(descriptors) > 0, err
+}
+
+// waitersOn counts the threads of the process that sleep in a lock call on the file at path.
+func waitersOn(pid int, path string) (int, error) {
+	file, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	descriptors, err := descriptorsWaitedFor(pid)
+	count := 0
+	for _, descriptor := range descriptors {
+		// The link leads to the file itself, even if it has another name by now, or none.
+		info, err := os.Stat(fmt.Sprintf("/proc/%d/fd/%d", pid, descriptor))
+		if err == nil && os.SameFile(info, file) {
+			count++
+		}
+	}
+	return count, err
+}
+
+// descriptorsWaitedFor returns the descriptor of each lock call in which a thread of the process sleeps. The kernel reports "running"
+// for a thread that is not asleep, so a lock call that does not wait is not mistaken for one that does.
+func descriptorsWaitedFor(pid int) (descriptors []uint64, err error) {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, thread := range threads {
 		text, err := os.ReadFile(thread)
 		if err != nil {
 			continue // the thread or the process is gone
 		}
-		if isLockCall(strings.Fields(string(text))) {
-			return true, nil
+		fields := strings.Fields(string(text))
+		if !isLockCall(fields) {
+			continue
+		}
+		if descriptor, err := strconv.ParseUint(fields[1], 0, 64); err == nil {
+			descriptors = append(descriptors, descriptor)
 		}
 	}
-	return false, nil
+	return descriptors, nil
 }
 
 // isLockCall reads the fields "number argument0 argument1 …", the arguments in hexadecimal.

@@ -2,10 +2,12 @@ package process
 
 import (
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -44,11 +46,14 @@ func oneWait(t *testing.T, kind string) {
 	require.NoError(t, waiter.Blocked(t.Context()))
 	require.Equal(t, Blocked, settle(t, waiter))
 	requireNotWaiting(t, holder)
+	requireWaiters(t, 1, waiter, path)
+	requireWaiters(t, 0, holder, path)
 
 	require.NoError(t, holder.Continue())
 	require.NoError(t, holder.Wait(t.Context()))
 	require.NoError(t, waiter.Reached(t.Context(), "held"))
 	requireNotWaiting(t, waiter)
+	requireWaiters(t, 0, waiter, path)
 	require.NoError(t, waiter.Continue())
 	require.NoError(t, waiter.Wait(t.Context()))
 }
@@ -66,6 +71,48 @@ func requireNotWaiting(t *testing.T, p *Process) {
 	waits, err := waitsForLock(p.PID())
 	require.NoError(t, err)
 	require.False(t, waits)
+}
+
+// requireWaiters allows for a thread that the kernel lists as a waiter just before it falls asleep.
+func requireWaiters(t *testing.T, want int, p *Process, path string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		count, err := p.Waiters(path)
+		require.NoError(t, err)
+		require.LessOrEqual(t, count, want)
+		return count == want
+	}, Patience(), 100*time.Microsecond)
+}
+
+// Three threads of one process wait for one file and one for another. Each file's waiters are counted by themselves.
+func TestWaitersAreCountedPerFile(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"flock", "ofd"} { // POSIX locks belong to the process: its threads do not exclude each other
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			busy, quiet, link := filepath.Join(dir, "busy"), filepath.Join(dir, "quiet"), filepath.Join(dir, "link")
+			for _, path := range []string{busy, quiet} {
+				require.NoError(t, os.WriteFile(path, nil, 0o600))
+				holder := open(t, kind, path)
+				defer holder.Kill()
+				require.NoError(t, holder.Continue())
+				require.NoError(t, holder.Reached(t.Context(), "held"))
+			}
+			require.NoError(t, os.Symlink(busy, link))
+			crowd := start(t, Options{}, "lock crowd", kind, busy, link, busy, quiet)
+			require.Eventually(t, func() bool {
+				atBusy, err := crowd.Waiters(busy)
+				require.NoError(t, err)
+				atQuiet, err := crowd.Waiters(quiet)
+				require.NoError(t, err)
+				return atBusy == 3 && atQuiet == 1
+			}, Patience(), time.Millisecond)
+			requireWaiters(t, 3, crowd, link)
+			_, err := crowd.Waiters(filepath.Join(dir, "missing"))
+			require.ErrorIs(t, err, fs.ErrNotExist)
+		})
+	}
 }
 
 func TestABusyProcessIsNotBlocked(t *testing.T) {

@@ -2,7 +2,16 @@
 
 package process
 
+import (
+	"errors"
+	"fmt"
+)
+
 // kernelTells is set where waitsForLock has an exact answer.
 const kernelTells = false
 
 func waitsForLock(int) (bool, error) { return false, nil }
+
+func waitersOn(int, string) (int, error) {
+	return 0, fmt.Errorf("count who waits for a lock: %w", errors.ErrUnsupported)
+}

@@ -22,20 +22,21 @@ import (
 
 func TestMain(m *testing.M) {
 	Dispatch(Workers{
-		"steps":    steps,
-		"fails":    fails,
-		"panics":   func(*Worker) error { panic("the learner's mistake") },
-		"dies":     func(*Worker) error { go panic("in another goroutine"); select {} },
-		"exits":    func(*Worker) error { os.Exit(3); return nil },
-		"prints":   prints,
-		"logs":     logs,
-		"echoes":   echoes,
-		"sleeps":   func(*Worker) error { time.Sleep(time.Hour); return nil },
-		"computes": computes,
-		"parent":   parent,
-		"lock":     lockWorker,
-		"user":     func(w *Worker) error { return w.Result(os.Geteuid()) },
-		"refuses":  refuses,
+		"steps":      steps,
+		"fails":      fails,
+		"panics":     func(*Worker) error { panic("the learner's mistake") },
+		"dies":       func(*Worker) error { go panic("in another goroutine"); select {} },
+		"exits":      func(*Worker) error { os.Exit(3); return nil },
+		"prints":     prints,
+		"logs":       logs,
+		"echoes":     echoes,
+		"sleeps":     func(*Worker) error { time.Sleep(time.Hour); return nil },
+		"computes":   computes,
+		"parent":     parent,
+		"lock":       lockWorker,
+		"lock crowd": lockCrowd,
+		"user":       func(w *Worker) error { return w.Result(os.Geteuid()) },
+		"refuses":    refuses,
 	}, errTaken, errLost)
 	m.Run()
 }
