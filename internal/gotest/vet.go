@@ -4,31 +4,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"example/turnstile/internal/curriculum"
 )
 
-// Vet compiles the exercise's package for another system, without its tests, and has go vet read it. It returns what they said, a
-// line each as in Result.CompilerLines, none if all is well. Errors are those of Tests.Do.
-func Vet(ctx context.Context, e *curriculum.Exercise, system string, env []string) ([]string, error) {
+// analyzers are what go test has go vet look for (`go help test`): each is almost always right.
+var analyzers = strings.Fields("-atomic -bool -buildtag -directive -errorsas -ifaceassert -nilfunc -printf -stringintconv -tests")
+
+// Vet returns what go vet says of the exercise's package and its tests, a line each as in Result.CompilerLines, none if it refuses
+// nothing. It looks for what go test would have it look for. Errors are those of Tests.Do.
+func Vet(ctx context.Context, e *curriculum.Exercise, env []string) ([]string, error) {
+	return complaints(ctx, e, "", append([]string{"vet"}, analyzers...), env)
+}
+
+// Build returns what the compiler says of the exercise's package on another system, as Vet does.
+func Build(ctx context.Context, e *curriculum.Exercise, system string, env []string) ([]string, error) {
+	return complaints(ctx, e, system, []string{"build", "-o", os.DevNull}, env)
+}
+
+func complaints(ctx context.Context, e *curriculum.Exercise, system string, arguments, env []string) (lines []string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("go %s %s: %w", arguments[0], e.ID, err)
+		}
+	}()
 	work, err := newWorkspace(e.Root, system)
 	if err != nil {
-		return nil, fmt.Errorf("vet %s for %s: %w", e.ID, system, err)
+		return nil, err
 	}
 	defer func() { _ = work.remove() }() // a temp folder: what is left is the system's to clear
-	command := work.goCommand(ctx, append(work.tempVariables(), env...), "vet", "-tests=false", "./exercises/"+e.ID)
+	env = append(append(work.tempVariables(), "CGO_ENABLED=0"), env...)
+	command := work.goCommand(ctx, env, append(arguments, "./exercises/"+e.ID)...)
 	said := &tail{}
 	command.Stdout, command.Stderr = said, said
-	if err := runGo(ctx, command); err != nil {
-		return nil, fmt.Errorf("vet %s for %s: %w", e.ID, system, err)
-	}
-	if command.ProcessState.Success() {
-		return nil, nil
+	if err := runGo(ctx, command); err != nil || command.ProcessState.Success() {
+		return nil, err
 	}
 	var failure *CompileError
-	err = compileError(said.String(), e.Package())
-	if errors.As(err, &failure) {
-		return failure.Lines, nil
+	if err := compileError(said.String(), e.Package()); !errors.As(err, &failure) {
+		return nil, err
 	}
-	return nil, fmt.Errorf("vet %s for %s: %w", e.ID, system, err)
+	return failure.Lines, nil
 }

@@ -185,7 +185,7 @@ func (s *session) ownAndDone(ctx context.Context, exercises []*curriculum.Exerci
 			own = append(own, e)
 		}
 	}
-	results, err := s.testAll(ctx, own, false)
+	results, err := s.testAll(ctx, own, cached)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func (s *session) mayShow(ctx context.Context, e *curriculum.Exercise, nothingTh
 		return nil
 	}
 	if !nothingThere && !s.isUntouched(e) {
-		results, err := s.testAll(ctx, []*curriculum.Exercise{e}, false)
+		results, err := s.testAll(ctx, []*curriculum.Exercise{e}, cached)
 		if err != nil {
 			return err
 		}

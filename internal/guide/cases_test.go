@@ -61,7 +61,7 @@ func TestWhatGosOwnWordsDoNotMakePlain(t *testing.T) {
 	require.Equal(t, exitUnfinished, b.guide(t, "check 3"))
 	require.Contains(t, b.flat(), "Two test files declare TestMain (a_test.go, b_test.go)")
 
-	b.write(t, "exercises/02_quadruple/quadruple.go", "package quadruple\n\nimport \"fmt\"\n\nfunc Do(n int) int { fmt.Printf(\"%d\\n\", \"n\"); return n }\n")
+	b.write(t, "exercises/02_quadruple/quadruple.go", "package quadruple\n\nimport \"fmt\"\n\nfunc Do(n int) int { fmt.Printf(\"%d\\n\", \"n\"); return 4 * n }\n")
 	require.Equal(t, exitUnfinished, b.guide(t, "check 2"))
 	require.Contains(t, b.out.String(), "✗ 02 · The quadruple: go vet refuses it")
 	require.Contains(t, b.out.String(), "It compiles, and go vet refuses it")

@@ -11,7 +11,7 @@ import (
 	"example/turnstile/internal/gotest"
 )
 
-// otherSystems vets the learner's code for the systems for which it has files that are left out here, and returns what is wrong
+// otherSystems compiles the learner's code for the systems for which it has files that are left out here, and returns what is wrong
 // there, a paragraph for each. Most exercises have no such file: they cost nothing. A file that is as it was shipped is good.
 func (s *session) otherSystems(ctx context.Context, e *curriculum.Exercise) ([]string, error) {
 	var paragraphs []string
@@ -19,8 +19,8 @@ func (s *session) otherSystems(ctx context.Context, e *curriculum.Exercise) ([]s
 		if !s.hasOwnFilesFor(e, system) {
 			continue
 		}
-		w := s.working("vetting the files of %s that are for %s", title(e), systemName(system))
-		lines, err := gotest.Vet(ctx, e, system, offline)
+		w := s.working("compiling the files of %s that are for %s", title(e), systemName(system))
+		lines, err := gotest.Build(ctx, e, system, offline)
 		w.end()
 		if err != nil {
 			return nil, err

@@ -49,7 +49,7 @@ func (s *session) standings(ctx context.Context, exercises []*curriculum.Exercis
 			toRun = append(toRun, e)
 		}
 	}
-	results, err := s.testAll(ctx, toRun, false)
+	results, err := s.testAll(ctx, toRun, cached)
 	if err != nil {
 		return nil, err
 	}

@@ -62,14 +62,38 @@ func (s *session) missingModules(ctx context.Context) []string {
 	if len(wanted) == 0 {
 		return nil
 	}
+	if len(notIn(likelyCache(), wanted)) == 0 {
+		return nil
+	}
 	cache := moduleCache(ctx, s.book.Root)
+	if cache == "" {
+		return nil
+	}
+	return notIn(cache, wanted)
+}
+
+// notIn returns the paths of the wanted modules that are not in the module cache.
+func notIn(cache string, wanted [][]string) []string {
 	var missing []string
 	for _, m := range wanted {
-		if info, err := os.Stat(filepath.Join(cache, escaped(m[1])+"@"+escaped(m[2]))); cache != "" && (err != nil || !info.IsDir()) {
+		if info, err := os.Stat(filepath.Join(cache, escaped(m[1])+"@"+escaped(m[2]))); err != nil || !info.IsDir() {
 			missing = append(missing, m[1])
 		}
 	}
 	return missing
+}
+
+// likelyCache returns where the module cache mostly is. Asking go takes longer.
+func likelyCache() string {
+	if cache := os.Getenv("GOMODCACHE"); cache != "" {
+		return cache
+	}
+	path, _, _ := strings.Cut(os.Getenv("GOPATH"), string(filepath.ListSeparator))
+	if path == "" {
+		home, _ := os.UserHomeDir() // "": nothing is found there, and go is asked
+		path = filepath.Join(home, "go")
+	}
+	return filepath.Join(path, "pkg", "mod")
 }
 
 // moduleCache returns the directory of the module cache, "" if it cannot be found.

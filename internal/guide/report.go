@@ -150,7 +150,7 @@ func (s *session) absolute(path string) string {
 }
 
 func (s *session) reportOwn(ctx context.Context, exercises []*curriculum.Exercise) ([]exerciseReport, error) {
-	results, err := s.testAll(ctx, exercises, true)
+	results, err := s.testAll(ctx, exercises, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +214,7 @@ func (s *session) reportLearner(ctx context.Context, exercises []*curriculum.Exe
 		whole = append(whole, e)
 	}
 	w := s.working("running the tests on %s", what)
-	results, err := gotest.Tests{Env: offline, Stall: stall, Progress: w.saw, Answers: s.withFoundations(home, answers)}.DoAll(ctx, whole)
+	results, err := gotest.Tests{Env: offline, Stall: stall(), Progress: w.saw, Answers: s.withFoundations(home, answers)}.DoAll(ctx, whole)
 	w.end()
 	if err != nil {
 		return learnerReport{}, err

@@ -3,6 +3,7 @@ package guide
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -10,30 +11,58 @@ import (
 	"example/turnstile/internal/answer"
 	"example/turnstile/internal/curriculum"
 	"example/turnstile/internal/gotest"
+	"example/turnstile/internal/lab/process"
 )
 
 // offline keeps go from reaching for the network: the modules are there, or fetch has said that they are not.
 var offline = []string{"GOPROXY=off"}
 
-// stall is how long nothing may be heard of tests that run. The laboratory's own limits, which end in a message that tells more,
-// are shorter.
-const stall = 45 * time.Second
+// stall returns how long nothing may be heard of tests that run. The laboratory's own limits, which end in a message that tells
+// more, are shorter.
+func stall() time.Duration {
+	limit := 45 * time.Second
+	if runtime.GOOS == "windows" {
+		limit = 75 * time.Second // where a worker may take a minute to start
+	}
+	return max(limit, 3*process.Patience())
+}
 
 // damaged is the status of an exercise whose tests cannot be asked; the reason says why.
 const damaged gotest.Status = "damaged"
 
-// test runs the tests of one exercise now.
+// How the tests of several exercises are run.
+type manner int
+
+const (
+	cached   manner = iota // go may answer from its test cache
+	fresh                  // every test runs
+	unvetted               // every test runs, and go vet does not
+)
+
+// test runs the tests of one exercise now. Go vet has its word where all tests pass: code that fails is about to change, and vet
+// costs as much as the tests of a small exercise.
 func (s *session) test(ctx context.Context, e *curriculum.Exercise) (*gotest.Result, error) {
-	results, err := s.testAll(ctx, []*curriculum.Exercise{e}, true)
+	results, err := s.testAll(ctx, []*curriculum.Exercise{e}, unvetted)
 	if err != nil {
 		return nil, err
+	}
+	if results[0].Status != gotest.Passed || s.options.reference || s.isUntouched(e) {
+		return results[0], nil
+	}
+	defer s.working("asking go vet about %s", title(e)).end()
+	lines, err := gotest.Vet(ctx, e, offline)
+	if err != nil {
+		return nil, err
+	}
+	if len(lines) > 0 {
+		return &gotest.Result{Status: gotest.DoesNotCompile, Vet: true, CompilerLines: lines, Output: results[0].Output}, nil
 	}
 	return results[0], nil
 }
 
 // testAll runs the tests of several exercises, the learner's in one go command. Where nothing changed since they passed, go
-// answers from its test cache unless fresh is set. An exercise that is damaged has a result that says so; it stops no other.
-func (s *session) testAll(ctx context.Context, exercises []*curriculum.Exercise, fresh bool) ([]*gotest.Result, error) {
+// may answer from its test cache, in that manner. An exercise that is damaged has a result that says so; it stops no other.
+func (s *session) testAll(ctx context.Context, exercises []*curriculum.Exercise, how manner) ([]*gotest.Result, error) {
 	results := make([]*gotest.Result, len(exercises))
 	var whole []*curriculum.Exercise
 	var at []int
@@ -47,7 +76,7 @@ func (s *session) testAll(ctx context.Context, exercises []*curriculum.Exercise,
 	if len(whole) == 0 {
 		return results, nil
 	}
-	ran, err := s.runWhole(ctx, whole, fresh)
+	ran, err := s.runWhole(ctx, whole, how)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +87,7 @@ func (s *session) testAll(ctx context.Context, exercises []*curriculum.Exercise,
 }
 
 // runWhole runs the tests of exercises that are whole, and says so meanwhile.
-func (s *session) runWhole(ctx context.Context, exercises []*curriculum.Exercise, fresh bool) ([]*gotest.Result, error) {
+func (s *session) runWhole(ctx context.Context, exercises []*curriculum.Exercise, how manner) ([]*gotest.Result, error) {
 	if err := s.fetch(ctx); err != nil {
 		return nil, err
 	}
@@ -69,9 +98,9 @@ func (s *session) runWhole(ctx context.Context, exercises []*curriculum.Exercise
 	w := s.working("%s", what)
 	defer w.end()
 	tests := gotest.Tests{
-		Env: offline, Cached: !fresh, Stall: stall, Progress: w.saw,
+		Env: offline, Cached: how == cached, Stall: stall(), Progress: w.saw,
 		// What was shipped is vetted before it is shipped.
-		NoVet: s.options.reference || !slices.ContainsFunc(exercises, func(e *curriculum.Exercise) bool { return !s.isUntouched(e) }),
+		NoVet: how == unvetted || s.options.reference || !slices.ContainsFunc(exercises, func(e *curriculum.Exercise) bool { return !s.isUntouched(e) }),
 	}
 	results, err := s.runWith(ctx, tests, exercises)
 	if err != nil {

@@ -90,7 +90,7 @@ func (s *session) firstUnfinished(ctx context.Context) (previous, next *standing
 		case -1:
 			begun = len(rest)
 		}
-		results, err := s.testAll(ctx, rest[:begun], false)
+		results, err := s.testAll(ctx, rest[:begun], cached)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -143,7 +143,7 @@ func (s *session) unfinishedFoundations(ctx context.Context, e *curriculum.Exerc
 	}
 	if ask && len(begun) > 0 {
 		// An error here has nothing to do with e: the learner meets it when they check that exercise.
-		results, _ := s.testAll(ctx, begun, false)
+		results, _ := s.testAll(ctx, begun, cached)
 		for i, result := range results {
 			if !isDone(result) {
 				unfinished = append(unfinished, begun[i])
