@@ -35,7 +35,7 @@ func (c Compilation) Do(ctx context.Context) error {
 	}
 	command := exec.CommandContext(ctx, "go", append(arguments, c.Package)...)
 	command.Dir = c.Root
-	command.Env = Environment(c.Root)
+	command.Env = Environment(c.Root, "CGO_ENABLED=0") // as Tests
 	said := &tail{}
 	command.Stdout, command.Stderr = said, said
 	if err := runGo(ctx, command); err != nil {
@@ -68,6 +68,8 @@ func (b BinaryRun) Do(ctx context.Context) (*Result, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout+time.Minute) // package testing's own limit comes first
 	defer cancel()
+	running, stop := context.WithCancel(ctx)
+	defer stop()
 	arguments := []string{
 		"-t", "-p", b.Exercise.Package(), b.Program, "-test.v=test2json", "-test.paniconexit0",
 		"-test.timeout=" + timeout.String(), "-test.count=" + strconv.Itoa(max(b.Count, 1)),
@@ -80,16 +82,21 @@ func (b BinaryRun) Do(ctx context.Context) (*Result, error) {
 	}
 	exercises := []*curriculum.Exercise{b.Exercise}
 	events := newEventReader(exercises, &workspace{})
-	command := exec.CommandContext(ctx, b.Reader, arguments...)
+	command := exec.CommandContext(running, b.Reader, arguments...)
 	command.Dir = b.Exercise.Folder()
 	command.Env = append(os.Environ(), "PWD="+command.Dir, "GOTMPDIR="+b.Temp, "TMPDIR="+b.Temp, "TMP="+b.Temp, "TEMP="+b.Temp)
 	command.Env = append(command.Env, b.Env...)
 	stderr := &tail{}
 	command.Stdout, command.Stderr = events, stderr
-	if err := runGo(ctx, command); err != nil {
-		return nil, fmt.Errorf("run the compiled tests of %s: %w", b.Exercise.ID, err)
+	events.watch = newWatchdog(command, 0, stop)
+	err := runGo(running, command)
+	if events.stopped = events.watch.end(); events.stopped != "" && ctx.Err() == nil {
+		err = nil // it printed without end
 	}
-	results, err := events.results(stderr.String())
+	var results []*Result
+	if err == nil {
+		results, err = events.results(stderr.String())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("run the compiled tests of %s: %w", b.Exercise.ID, err)
 	}
