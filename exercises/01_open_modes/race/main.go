@@ -20,8 +20,9 @@ import (
 const (
 	people  = 4
 	tickets = 200
-	// rounds is how often the demo tries before it says that it has seen no race.
-	rounds = 10
+	// rounds is how often the demo tries before it says that it has seen no race. On the slow way one round has always been enough;
+	// where there is none, the race is a matter of luck.
+	rounds, roundsWithoutSlowWay = 3, 10
 )
 
 func main() {
@@ -59,6 +60,10 @@ func ticketFile(dir string, ticket int) string {
 
 func run(ctx context.Context, r *race.Report) error {
 	r.Title("%d processes claim the same %d tickets, in a slow folder: CreateNew(ticket), then each writes its name", people, tickets)
+	rounds := rounds
+	if runtime.GOOS == "windows" {
+		rounds = roundsWithoutSlowWay
+	}
 	for number := 1; ; number++ {
 		round, err := play(ctx, r, filepath.Join(r.Dir(), fmt.Sprint(number)))
 		if err != nil {
@@ -191,6 +196,6 @@ func (o *round) show(r *race.Report, number int) {
 	case nobodys > 0:
 		r.Race("%d of %d tickets were given to nobody", nobodys, tickets)
 	default:
-		r.Clean("each of %d × %d tickets has one owner", rounds, tickets)
+		r.Clean("each of %d × %d tickets has one owner", number, tickets)
 	}
 }
