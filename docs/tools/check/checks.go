@@ -137,7 +137,7 @@ func tool(root, name string) func(ctx context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		once.Do(func() {
 			program, err = command(ctx, filepath.Join(root, "docs", "tools"), nil, "go", "tool", "-n", name)
-			// What go downloads is told before the path.
+			// go reports what it downloads before the path.
 			program = strings.TrimSpace(program)
 			program = program[strings.LastIndex(program, "\n")+1:]
 		})

@@ -41,21 +41,21 @@ func checkTopLevel(names []string) error {
 	return lines(wrong)
 }
 
-// machinePath finds the home directory of whoever wrote a file. The names are spelt so that this file does not hold what it looks for.
+// machinePath finds the home directory of the person who wrote a file. The names are spelt so that this file does not hold what it looks for.
 var machinePath = regexp.MustCompile(`(?:^|[^\w./\\-])(?:/(?:home|Users)/[\w.-]+/|/roo` + `t/|[A-Za-z]:\\+Users\\+[\w.-]+\\)`)
 
 // checkMachinePaths finds names of the machine that a file was made on: its home directories, the directory of this clone, the parent of that.
 func checkMachinePaths(root string, names []string) error {
 	var own [][]byte
 	for _, directory := range []string{root, filepath.Dir(root)} {
-		// A short parent such as /tmp stands in many honest texts.
+		// A short parent such as /tmp is in many honest texts.
 		if strings.Count(filepath.ToSlash(directory), "/") > 1 {
 			own = append(own, []byte(filepath.ToSlash(directory)+"/"), []byte(directory))
 		}
 	}
 	return eachFile(root, names, func(content []byte) (int, string) {
 		if at := machinePath.FindIndex(content); at != nil {
-			return at[0] + 1, "holds a path of somebody's home: " + string(bytes.TrimSpace(content[at[0]:at[1]]))
+			return at[0] + 1, "holds the path of a home directory: " + string(bytes.TrimSpace(content[at[0]:at[1]]))
 		}
 		for _, path := range own {
 			if at := bytes.Index(content, path); at >= 0 {

@@ -9,11 +9,11 @@
 //
 // Each way is tried several times (-times), since what has reached the disk at a moment is a matter of luck for the careless ones.
 //
-// What it leaves out: a disk that has taken a write and loses it from its own cache, or does not keep the order. A real power
+// What it leaves out: a disk that accepts a write and loses it from its own cache, or reorders writes. A real power
 // cut can be worse than this table, not better.
 //
-// Last it saves to a disk that runs full behind the file system's back, and shows what fsync says the first time, the second
-// time and the third, and what is there when the system has forgotten the pages and has to read the disk.
+// Last it saves to a disk that becomes full without the file system's knowledge, and shows what fsync returns the first time, the
+// second and the third, and what the file holds once the kernel has dropped the pages and has to read the disk.
 //
 // It needs Linux, root, and loop devices. The mounts live in a mount namespace of their own, and a loop device goes with its
 // mount: nothing is left in the system, even if the program is killed. Its files are in a temporary directory (-dir).

@@ -194,7 +194,7 @@ func saveAndCopy(ctx context.Context, s system, save func(path string) error, di
 			return nil, context.Cause(ctx)
 		}
 		name := fmt.Sprintf("%s.%d", disk, i)
-		// The file behind the loop device holds what the file system has sent to its disk so far.
+		// The file under the loop device holds what the file system has sent to its disk so far.
 		if err := command(ctx, "cp", "--sparse=always", "--reflink=never", disk, name); err != nil {
 			return nil, err
 		}
@@ -227,8 +227,8 @@ func look(ctx context.Context, s system, disk, at string) (content string, err e
 	return "TORN", nil
 }
 
-// unmount is done also when the context has ended. A mount can be busy for a moment because of somebody who has just looked at
-// all mounts, and nobody tells when that is over.
+// unmount works even if the context has ended. A mount can be busy for a moment because another process has just read
+// the list of mounts, and the kernel does not report the end of that.
 func unmount(at string) (err error) {
 	for range 50 {
 		if err = command(context.Background(), "umount", at); err == nil {

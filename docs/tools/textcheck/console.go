@@ -38,7 +38,7 @@ func Sessions(fence Fence) ([]Session, error) {
 }
 
 // A Runner runs a command in a workbook and returns what it printed. The error tells that it could not be run, or not
-// to its end; a command that fails is no error, see Transcript.
+// to its end; a command that fails is not an error, see Transcript.
 type Runner func(ctx context.Context, words []string) (Transcript, error)
 
 // A Transcript is what a command printed, and the status it ended with.

@@ -58,7 +58,7 @@ func compareRows(page *Page, rows []curriculumRow, book *curriculum.Book) []Prob
 	for i, row := range rows {
 		if row.number != fmt.Sprintf("%02d", i+1) {
 			problems = append(problems, Problem{
-				page.Path, row.line, fmt.Sprintf("lesson %s stands where %02d should", row.number, i+1), "number the lessons without gaps, in order",
+				page.Path, row.line, fmt.Sprintf("lesson %s is where %02d should be", row.number, i+1), "number the lessons without gaps, in order",
 			})
 		}
 		switch lesson := lessons[row.number]; {

@@ -19,7 +19,7 @@ type Fact struct {
 	Line int
 	Name string // the top-level function, or the subtest's own name
 	Path string // with the names of the tests around it: "TestHole/a hole reads as zeros"
-	// Parent is the test around it, nil for a top-level one. HasFacts tells that it is only a group: facts stand below it.
+	// Parent is the test around it, nil for a top-level one. HasFacts tells that it is only a group: its subtests are the facts.
 	Parent   *Fact
 	HasFacts bool
 	// Output is what an Example prints; IsExample tells an empty output from no Example at all.
@@ -28,7 +28,7 @@ type Fact struct {
 }
 
 // Facts reads the tests of a lesson directory from its source, whatever system its files are for: top-level tests and fuzz
-// tests, Examples with an output, and subtests whose names stand in the source, as a literal in t.Run or in a literal table that a
+// tests, Examples with an output, and subtests whose names are written in the source, as a literal in t.Run or in a literal table that a
 // loop runs over (a field, the first string of an element, a map's key).
 //
 // A subtest whose name is computed is a case of the test around it, not a fact of its own.
@@ -179,7 +179,7 @@ func isRun(call *ast.CallExpr, known map[string]bool) bool {
 
 func (r *factReader) run(call *ast.CallExpr, known map[string]bool, parent *Fact, calls []*ast.FuncDecl, ranges []*ast.RangeStmt) {
 	names := r.names(call.Args[0], ranges, calls[len(calls)-1])
-	facts := []*Fact{parent} // of a computed name: what stands below belongs to the test around it
+	facts := []*Fact{parent} // of a computed name: the subtests below belong to the test around it
 	if len(names) > 0 {
 		facts = nil
 		for _, name := range names {

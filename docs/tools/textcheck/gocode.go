@@ -87,7 +87,7 @@ func ReferenceCode(root string) ([]CodeFile, error) { return codeBelow(root, "so
 const fewestGivenAway = 3
 
 // GoBlocks checks that every go fence is a run of lines of the file that it names, relative to the page: one of the lesson's
-// or the exercise's, and that it is no part of a reference. The whole block may be indented deeper or less deep than in the file;
+// or the exercise's, and that it is not part of a reference. The whole block may be indented deeper or less deep than in the file;
 // within it, indentation counts, a tab being as good as four blanks. A line of only `…` or `// …` is any number of lines.
 //
 // A page of the first edition names no file, and shows code of all three directories.

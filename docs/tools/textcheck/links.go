@@ -32,12 +32,12 @@ func deadLink(root string, p *Page, destination string) (what, do string) {
 	address, err := url.Parse(destination)
 	switch {
 	case err != nil || destination == "":
-		return fmt.Sprintf("the link %q is no address", destination), "write a relative path or an https address"
+		return fmt.Sprintf("the link %q is not an address", destination), "write a relative path or an https address"
 	case address.Scheme == "mailto":
 		return "", ""
 	case address.Scheme != "" || address.Host != "":
 		if address.Scheme != "https" && address.Scheme != "http" || address.Host == "" {
-			return fmt.Sprintf("the link %q is no address on the web", destination), "write it as https://host/path"
+			return fmt.Sprintf("the link %q is not an address on the web", destination), "write it as https://host/path"
 		}
 		return "", ""
 	case strings.HasPrefix(address.Path, "/"):
@@ -139,7 +139,7 @@ func brokenSyntax(p *Page) []Problem {
 		case ast.KindParagraph, ast.KindTextBlock, ast.KindHeading, extensionast.KindTableCell:
 			if text := textOutsideCode(node, p.Source); strings.Contains(text, "](") || strings.Contains(text, "] (") {
 				problems = append(problems, Problem{
-					p.Path, p.lineOf(node), "brackets and parentheses that are no link",
+					p.Path, p.lineOf(node), "brackets and parentheses that are not a link",
 					"write `[text](path \"title\")` without blanks between the two and none in the path",
 				})
 			}

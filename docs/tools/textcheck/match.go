@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// elision stands in a block for what is left out or varies.
+// elision in a block means what is left out or varies.
 const elision = "…"
 
 // matcher compares the lines of a block with lines that stand somewhere else. A block's line for which skips is true
@@ -20,7 +20,7 @@ type matcher struct {
 // line that does not fit, or len(lines) when they end too early.
 type mismatch struct{ Matched, Line int }
 
-// match reports whether the block stands in lines from index start on; with whole, up to their end.
+// match reports whether the block is found in lines from index start on; with whole, up to their end.
 func (m matcher) match(lines []string, start int, whole bool) (bool, mismatch) {
 	furthest := mismatch{-1, start}
 	tried := make(map[[2]int]bool)

@@ -134,7 +134,7 @@ func (p *Page) Sections() []Section {
 	return sections
 }
 
-// A Section is a second-level heading and all that stands below it up to the next one.
+// A Section is a second-level heading and all that is below it up to the next one.
 type Section struct {
 	Heading string
 	Line    int
@@ -142,7 +142,7 @@ type Section struct {
 	nodes []ast.Node
 }
 
-// linksBelow returns the page's links that stand inside node.
+// linksBelow returns the page's links inside node.
 func (p *Page) linksBelow(node ast.Node) []Link {
 	var links []Link
 	for _, link := range p.Links {

@@ -11,7 +11,7 @@ func isProof(link Link) bool {
 	return strings.HasSuffix(link.Destination, "_test.go")
 }
 
-// Proofs checks that every proof link of a lesson page names a test that stands in the file it links, and that the page links
+// Proofs checks that every proof link of a lesson page names a test in the file it links, and that the page links
 // every fact of its own lesson. factsOf gives the facts of a lesson: a page may also link those of another one.
 func Proofs(p *Page, lesson string, factsOf func(lesson string) ([]*Fact, error)) ([]Problem, error) {
 	own, err := factsOf(lesson)
@@ -67,10 +67,10 @@ func resolve(p *Page, link Link, file string, facts []*Fact) ([]*Fact, *Problem)
 	case len(found) > 0:
 		return found, nil
 	case elsewhere != "":
-		return nil, &Problem{p.Path, link.Line, fmt.Sprintf("the proof %q is not in %s", link.Title, file), "it stands in " + elsewhere + ": link that file"}
+		return nil, &Problem{p.Path, link.Line, fmt.Sprintf("the proof %q is not in %s", link.Title, file), "it is in " + elsewhere + ": link that file"}
 	}
 	return nil, &Problem{
-		p.Path, link.Line, fmt.Sprintf("the proof %q is no test of %s", link.Title, file),
+		p.Path, link.Line, fmt.Sprintf("the proof %q is not a test of %s", link.Title, file),
 		"name a subtest of that file, letter by letter, or a top-level test that has none" + nearest(link.Title, file, facts),
 	}
 }

@@ -18,7 +18,7 @@ const (
 )
 
 // Prose checks how a lesson page of the second edition reads, as far as a program can tell: how long its parts are, how many
-// proofs stand in "Why it happens", that a claim is the text of its link, which words it uses, and that tables show numbers.
+// proofs are in "Why it happens", that a claim is the text of its link, which words it uses, and that tables show numbers.
 func Prose(p *Page) []Problem {
 	if p.firstEdition() {
 		return nil
@@ -34,7 +34,7 @@ func lengths(p *Page) []Problem {
 		case "Your turn":
 			if n := words(before); n > mostWordsBefore {
 				problems = append(problems, Problem{
-					p.Path, section.Line, fmt.Sprintf("%d words stand before %q", n, section.Heading),
+					p.Path, section.Line, fmt.Sprintf("%d words are before %q", n, section.Heading),
 					fmt.Sprintf("keep the core within %d: move what the exercise does not need to In depth, or delete it", mostWordsBefore),
 				})
 			}
@@ -42,7 +42,7 @@ func lengths(p *Page) []Problem {
 			_, after, _ = strings.Cut(after, "\n## ")
 			if n := words(after); n > mostWordsAfter {
 				problems = append(problems, Problem{
-					p.Path, section.Line, fmt.Sprintf("%d words stand after \"Your turn\"", n),
+					p.Path, section.Line, fmt.Sprintf("%d words are after \"Your turn\"", n),
 					fmt.Sprintf("keep the reference part within %d", mostWordsAfter),
 				})
 			}
@@ -153,7 +153,6 @@ func proseOf(node ast.Node, source []byte) string {
 		switch n := child.(type) {
 		case *ast.CodeSpan:
 			b.WriteByte('`')
-			b.WriteString(strings.Repeat("\n", strings.Count(plainLines(n, source), "\n")))
 		case *ast.Text:
 			b.Write(n.Segment.Value(source))
 			if n.SoftLineBreak() || n.HardLineBreak() {
@@ -161,16 +160,6 @@ func proseOf(node ast.Node, source []byte) string {
 			}
 		default:
 			b.WriteString(proseOf(child, source))
-		}
-	}
-	return b.String()
-}
-
-func plainLines(node ast.Node, source []byte) string {
-	var b strings.Builder
-	for child := node.FirstChild(); child != nil; child = child.NextSibling() {
-		if text, ok := child.(*ast.Text); ok {
-			b.Write(text.Segment.Value(source))
 		}
 	}
 	return b.String()

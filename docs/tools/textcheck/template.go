@@ -81,12 +81,12 @@ func headings(p *Page) []Problem {
 			report(heading.Line, fmt.Sprintf("%q is none of the fixed headings", heading.Text),
 				"use `###` for a heading of your own; the fixed ones are: "+strings.Join(form.headings, ", "))
 		case seen[heading.Text]:
-			report(heading.Line, fmt.Sprintf("the heading %q stands twice", heading.Text), "join the two sections")
+			report(heading.Line, fmt.Sprintf("the heading %q occurs twice", heading.Text), "join the two sections")
 		default:
 			seen[heading.Text] = true
 			place := slices.Index(form.headings, heading.Text)
 			if place < latest {
-				report(heading.Line, fmt.Sprintf("%q stands after %q", heading.Text, form.headings[latest]),
+				report(heading.Line, fmt.Sprintf("%q is after %q", heading.Text, form.headings[latest]),
 					"the order is: "+strings.Join(form.headings, ", "))
 			}
 			latest = max(latest, place)

@@ -227,8 +227,8 @@ func TestTemplate(t *testing.T) {
 		{"builds on text", "[01](../01_open_modes/)", "lesson one", "**You", "fixed form"},
 		{"builds on a link of another number", "[01](../01_open_modes/)", "[02](../01_open_modes/)", "**You", "fixed form"},
 		{"a heading of its own", "## Gotchas", "## Traps\n\nText.\n\n## Gotchas", "## Traps", "none of the fixed headings"},
-		{"the order", "## Gotchas", "## Coming from Python\n\nText.\n\n## On each system\n\nText.\n\n## Gotchas", "## On each", `"On each system" stands after "Coming from Python"`},
-		{"a heading twice", "## Gotchas", "## The fix\n\nText.\n\n## Gotchas", "## The fix\n\nText.", "stands twice"},
+		{"the order", "## Gotchas", "## Coming from Python\n\nText.\n\n## On each system\n\nText.\n\n## Gotchas", "## On each", `"On each system" is after "Coming from Python"`},
+		{"a heading twice", "## Gotchas", "## The fix\n\nText.\n\n## Gotchas", "## The fix\n\nText.", "occurs twice"},
 		{"a second title", "## Gotchas", "# More\n\n## Gotchas", "# More", "a second title"},
 		{"too deep a heading", "## Gotchas", "#### Deep\n\n## Gotchas", "#### Deep", "of level 4"},
 		{"a missing section", "## The bug\n\n", "", "", `no section "The bug"`},
@@ -388,8 +388,8 @@ func TestProse(t *testing.T) {
 	const before, after = "The new document is shorter.", "- Write never shortens."
 	proofs := strings.Repeat("[the size stays](seek_test.go \"a write never shortens\")\n", 12)
 	for _, test := range []breakage{
-		{"a long core", before, strings.Repeat("word ", 1300), "## Your turn", "words stand before"},
-		{"a long reference part", after, after + "\n\n## In depth\n\n" + strings.Repeat("word ", 2200), "## Takeaways", `words stand after "Your turn"`},
+		{"a long core", before, strings.Repeat("word ", 1300), "## Your turn", "words are before"},
+		{"a long reference part", after, after + "\n\n## In depth\n\n" + strings.Repeat("word ", 2200), "## Takeaways", `words are after "Your turn"`},
 		{"many proofs", "## Predict", proofs + "\n## Predict", "## Why it happens", "has 13 proofs"},
 		{"a claim called proof", "[Zeros]", "Zeros ([proof]", "Zeros ([proof]", `"proof" does not say what it proves`},
 		{"rule 1", before, "What nobody holds.", "What nobody", `style (rule 1): "nobody"`},
@@ -568,9 +568,9 @@ func TestProofs(t *testing.T) {
 	for _, test := range []struct{ name, old, replacement, want string }{
 		{"a fact without a link", hole, "", `README.md does not link the fact "TestHole"`},
 		{"an output that is not shown", "~~~output", "~~~text", `does not link the fact "Example_tail"`},
-		{"a test that does not exist", hole, hole + ` [proof](seek_test.go "TestGap")`, `"TestGap" is no test of`},
+		{"a test that does not exist", hole, hole + ` [proof](seek_test.go "TestGap")`, `"TestGap" is not a test of`},
 		{"a reworded claim", hole, hole + ` [proof](seek_test.go "a write never cuts")`, `there is "a write never shortens"`},
-		{"a file that does not exist", hole, hole + ` [proof](cut_test.go "TestHole")`, "it stands in lessons/03_seek_truncate/seek_test.go"},
+		{"a file that does not exist", hole, hole + ` [proof](cut_test.go "TestHole")`, "it is in lessons/03_seek_truncate/seek_test.go"},
 		{"a link without a name", hole, hole + ` [proof](seek_test.go)`, "does not name the test"},
 		{"a group", hole, hole + ` [proof](seek_test.go "TestSeek")`, "is a group of subtests"},
 	} {
@@ -606,11 +606,11 @@ func TestLinks(t *testing.T) {
 		{"a line number", "[x](seek_test.go#L10)", "lines move"},
 		{"a path from the root", "[x](/lessons/)", "begins with a slash"},
 		{"out of the workbook", "[x](../../../x)", "out of the workbook"},
-		{"a strange address", "[x](file:///etc/passwd)", "no address on the web"},
+		{"a strange address", "[x](file:///etc/passwd)", "not an address on the web"},
 		{"an image", "![x](gone.png)", "leads nowhere"},
 		{"a link in HTML", `<a href="gone.md">x</a>`, "leads nowhere"},
-		{"a blank between the brackets", "[x] (README.md)", "are no link"},
-		{"a blank in the path", "[x](READ ME.md)", "are no link"},
+		{"a blank between the brackets", "[x] (README.md)", "are not a link"},
+		{"a blank in the path", "[x](READ ME.md)", "are not a link"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -683,7 +683,7 @@ In all 20 minutes to read and 25 to do.
 		{"another part", "Part One, Files", "Part Two, Races", "| 01", "part of lesson 01"},
 		{"a planned lesson with a link", "| Close |", "| [Close](lessons/02_close/) |", "| 02", "has no directory"},
 		{"a planned lesson with minutes", "| planned |", "| 5 + 5 |", "| 02", "has no directory"},
-		{"a gap", "| 02 |", "| 03 |", "| 03", "stands where 02 should"},
+		{"a gap", "| 02 |", "| 03 |", "| 03", "is where 02 should be"},
 		{"a lesson that is not listed", "| 01 | [Open modes](lessons/01_open/) | helpers | 20 + 25 |\n| 02 |", "| 01x | |\n| 02 |", "", "no table lists lessons/01_open"},
 		{"a wrong sum", "25 to do", "26 to do", "In all", "do not sum up"},
 		{"a sum in other words", "20 minutes to read and 25 to do", "45 minutes", "", "does not sum up"},

@@ -173,7 +173,7 @@ func chrootEnvironment() []string {
 		"HOME=/tmp", "XDG_RUNTIME_DIR="+runtimePath)
 }
 
-// makeRuntime creates what runtimePath names. Wine takes it only if nobody else may enter.
+// makeRuntime creates what runtimePath names. Wine accepts it only if no other user may enter.
 func makeRuntime(root string) error { return os.MkdirAll(filepath.Join(root, runtimePath), 0o700) }
 
 // A mounter mounts one thing after the other until the first error.

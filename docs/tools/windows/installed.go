@@ -104,7 +104,7 @@ func (w wine) session(args []string) (int, error) {
 func wineEnvironment(base []string, prefix, server string) []string {
 	env := append([]string{}, base...)
 	if os.Getenv("WINEDEBUG") == "" {
-		env = append(env, "WINEDEBUG=-all") // else its own diagnostics stand between the tests' lines
+		env = append(env, "WINEDEBUG=-all") // otherwise its own diagnostics come between the tests' lines
 	}
 	return append(env,
 		"WINEPREFIX="+prefix, "WINESERVER="+server,
@@ -142,7 +142,7 @@ func startAgain(args ...string) (*exec.Cmd, error) {
 	return command, nil
 }
 
-// finish starts the command, waits for it, and ends it when this process is told to end. It returns the exit status.
+// finish starts the command, waits for it, and ends it when this process receives a signal to end. It returns the exit status.
 func finish(command *exec.Cmd, end func(*exec.Cmd)) (int, error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, endSignals...)

@@ -7,7 +7,7 @@
 //
 // Package paths are relative to the repository, wherever the command is called from.
 //
-// Where Wine 9 or later is installed it is used as it is, by one run at a time. Else, on Linux and as root, Debian 13's Wine
+// Where Wine 9 or later is installed it is used as it is, by one run at a time. Otherwise, on Linux and as root, Debian 13's Wine
 // is installed once into a directory outside the repository ($TURNSTILE_WINE, or turnstile/wine in the user's cache directory). Runs
 // share that directory at the same time, each in its own namespaces: its processes, mounts and files end with it, even when it is killed.
 // Older Wines cannot run the programs that Go builds.
