@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -47,15 +48,20 @@ type Transcript struct {
 	Status int
 }
 
+// progress is a line in which the guide says what it is doing while a reader would wonder: one that depends on the machine's speed.
+var progress = regexp.MustCompile(`^[a-z]+ing .+ …(?: .+)?$`)
+
 // Lines returns the output as a page shows it: tabs as a terminal lays them out, no blanks at the ends of lines, none of
-// what go says about its own downloads, and `exit status N` as the last line of a command that failed (go run prints
+// what go says about its own downloads and the guide about its progress, and `exit status N` as the last line of a command that failed (go run prints
 // that line by itself).
 func (t Transcript) Lines() []string {
 	var lines []string
 	if t.Output != "" {
 		lines = splitLines([]byte(t.Output))
 	}
-	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "go: downloading ") })
+	lines = slices.DeleteFunc(lines, func(line string) bool {
+		return strings.HasPrefix(line, "go: downloading ") || progress.MatchString(line)
+	})
 	for i, line := range lines {
 		lines[i] = strings.TrimRight(expandTabs(line), " ")
 	}

@@ -105,6 +105,8 @@ func TestConsole(t *testing.T) {
 	require.Empty(t, check(good, run(textcheck.Transcript{goodRun, 1}, nil)))
 	require.Empty(t, check(good, run(textcheck.Transcript{strings.TrimSuffix(goodRun, "exit status 1\n"), 1}, nil)), "the status is added")
 	require.Empty(t, check(good, run(textcheck.Transcript{"go: downloading x v1\n1 file, 9 bytes\r\nlost\t12 \nexit status 1\n", 1}, nil)))
+	slow := "building the race demo of 03 · Seek …\nrunning the tests of 03 … 2 tests of 03 · Seek done\n"
+	require.Empty(t, check(good, run(textcheck.Transcript{slow + goodRun, 1}, nil)), "progress depends on the machine")
 	for _, test := range []struct{ name, output, want string }{
 		{"a changed line", strings.Replace(goodRun, "lost      12", "gone      12", 1), "run    no such line"},
 		{"a changed first line", strings.Replace(goodRun, "1 file", "2 files", 1), "run    2 files, 24 bytes"},
