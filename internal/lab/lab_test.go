@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,15 +20,33 @@ import (
 	"example/turnstile/internal/lab/verdict"
 )
 
-func TestMain(m *testing.M) {
-	lab.Main(m, lab.Workers{
-		"steps":     func(w *lab.Worker) error { w.Reached("inside"); return nil },
-		"handles":   handles,
-		"fileSize":  fileSize,
-		"writeable": func(w *lab.Worker) error { return os.WriteFile(w.Arg(0), []byte("mine"), 0o600) },
-		"forges":    func(w *lab.Worker) error { return os.Chmod(w.Arg(0), 0o777) },
-		"test":      oneTest,
-	})
+func TestMain(m *testing.M) { lab.Main(m, workers) }
+
+// workers of files with build tags are added in their init.
+var workers = lab.Workers{
+	"steps":     func(w *lab.Worker) error { w.Reached("inside"); return nil },
+	"handles":   handles,
+	"fileSize":  fileSize,
+	"writeable": func(w *lab.Worker) error { return os.WriteFile(w.Arg(0), []byte("mine"), 0o600) },
+	"test":      oneTest,
+	"slow":      slow,
+	"sleeps":    func(*lab.Worker) error { time.Sleep(time.Hour); return nil },
+	"panics":    func(*lab.Worker) error { panic("the learner's mistake") },
+	"exits":     func(*lab.Worker) error { println("goodbye"); os.Exit(3); return nil },
+	"computes": func(*lab.Worker) error {
+		for n := 0; ; n++ {
+			_ = n
+		}
+	},
+}
+
+// slow takes longer than the patience and makes progress all the time.
+func slow(w *lab.Worker) error {
+	for range 8 {
+		time.Sleep(100 * time.Millisecond)
+		w.Progress()
+	}
+	return nil
 }
 
 // A recorder is a testing.TB that keeps what a failing check says. Each runs in a goroutine of its own, since FailNow ends it.
@@ -118,30 +137,30 @@ func TestChecksThatFailSayWhatTheyFound(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "locks.json", "{}")
 	for name, c := range map[string]struct {
-		check           func(tb testing.TB)
-		expected, found string
+		check                 func(tb testing.TB)
+		expected, found, says string
 	}{
 		"a file that is missing": {
-			func(tb testing.TB) { lab.RequireFile(tb, path+".gone", "{}", story) }, "{}", ".gone",
+			func(tb testing.TB) { lab.RequireFile(tb, path+".gone", "{}", story) }, "{}", ".gone", "",
 		},
 		"a file that should not be there": {
-			func(tb testing.TB) { lab.RequireNoFile(tb, path, story) }, "nothing at that path", "a file, 2 bytes",
+			func(tb testing.TB) { lab.RequireNoFile(tb, path, story) }, "nothing at that path", "a file, 2 bytes", "",
 		},
 		"a folder that should not be there": {
-			func(tb testing.TB) { lab.RequireNoFile(tb, filepath.Dir(path), story) }, "nothing at that path", "a folder",
+			func(tb testing.TB) { lab.RequireNoFile(tb, filepath.Dir(path), story) }, "nothing at that path", "a folder", "",
 		},
-		"another number":  {func(tb testing.TB) { lab.RequireEqual(tb, 300, 212, story) }, "300", "212"},
-		"another text":    {func(tb testing.TB) { lab.RequireEqual(tb, "a\n", "a", story) }, "a⏎", "a"},
-		"an error":        {func(tb testing.TB) { lab.RequireNoError(tb, fs.ErrClosed, story) }, "no error", "file already closed"},
-		"no error":        {func(tb testing.TB) { lab.RequireError(tb, nil, story) }, "an error", "no error"},
-		"another error":   {func(tb testing.TB) { lab.RequireErrorIs(tb, fs.ErrClosed, fs.ErrExist, story) }, "file already exists", "file already closed"},
-		"an error for it": {func(tb testing.TB) { lab.RequireErrorIs(tb, nil, fs.ErrExist, story) }, "file already exists", "no error"},
-		"a panic":         {func(tb testing.TB) { lab.Finishes(tb, func() { panic("nil map") }, story) }, "returns", "it panicked: nil map"},
+		"another number":  {func(tb testing.TB) { lab.RequireEqual(tb, 300, 212, story) }, "300", "212", ""},
+		"another text":    {func(tb testing.TB) { lab.RequireEqual(tb, "a\n", "a", story) }, "a⏎", "a", ""},
+		"an error":        {func(tb testing.TB) { lab.RequireNoError(tb, fs.ErrClosed, story) }, "no error", "file already closed", ""},
+		"no error":        {func(tb testing.TB) { lab.RequireError(tb, nil, story) }, "an error", "no error", ""},
+		"another error":   {func(tb testing.TB) { lab.RequireErrorIs(tb, fs.ErrClosed, fs.ErrExist, story) }, "file already exists", "file already closed", ""},
+		"an error for it": {func(tb testing.TB) { lab.RequireErrorIs(tb, nil, fs.ErrExist, story) }, "file already exists", "no error", ""},
+		"a panic":         {func(tb testing.TB) { lab.Finishes(tb, func() { panic("nil map") }, story) }, "returns", "panic: nil map", "The code under test panicked"},
 		"a step that is not reached": {
-			func(tb testing.TB) { lab.Start(tb, "steps").Reached("outside", story) }, `reach the step "outside"`, `stands at "inside"`,
+			func(tb testing.TB) { lab.Start(tb, "steps").Reached("outside", story) }, `reach the step "outside"`, `stands at "inside"`, "",
 		},
 		"a worker that does not wait": {
-			func(tb testing.TB) { lab.Start(tb, "steps").WaitBlocked(story) }, "wait for the lock", "inside",
+			func(tb testing.TB) { lab.Start(tb, "steps").WaitBlocked(story) }, "wait for the lock", "inside", "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,10 +171,71 @@ func TestChecksThatFailSayWhatTheyFound(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, got.Expected, c.expected)
 			require.Contains(t, got.Found, c.found)
-			require.Equal(t, story.Says, got.Says)
-			require.Contains(t, r.text, story.Says)
+			require.Contains(t, r.text, got.Says)
+			if c.says == "" {
+				c.says = story.Says
+			}
+			require.Equal(t, c.says, got.Says)
 		})
 	}
+}
+
+func TestALimitCountsSinceTheLastProgress(t *testing.T) {
+	t.Setenv(process.EnvironmentPatience, "500ms")
+	require.NoError(t, lab.Start(t, "slow").Wait(story))
+	lab.FinishesInSteps(t, func(progress func()) {
+		for range 8 {
+			time.Sleep(100 * time.Millisecond)
+			progress()
+		}
+	}, story)
+}
+
+// A panic and an exit are no error that a caller can handle: they are told as what they are, whatever the test was about to judge.
+func TestAPanicAndAnExitHaveWordsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	stale := story
+	stale.Found = "what another case found"
+	for name, check := range map[string]func(tb testing.TB, err error){
+		"RequireError":   func(tb testing.TB, err error) { lab.RequireError(tb, err, stale) },
+		"RequireNoError": func(tb testing.TB, err error) { lab.RequireNoError(tb, err, stale) },
+		"RequireErrorIs": func(tb testing.TB, err error) { lab.RequireErrorIs(tb, err, fs.ErrExist, stale) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for worker, want := range map[string]lab.Lesson{
+				"panics": {Says: "The code under test panicked", Found: "panic: the learner's mistake"},
+				"exits":  {Says: "The code under test ended the whole process", Found: "exit status 3: goodbye"},
+			} {
+				r := record(t, func(tb testing.TB) { check(tb, lab.Run(tb, worker)) })
+				require.True(t, r.failed)
+				got, err := verdict.Decode(r.attr)
+				require.NoError(t, err)
+				require.Equal(t, want.Says, got.Says)
+				require.Equal(t, want.Found, got.Found)
+			}
+		})
+	}
+}
+
+func TestNeitherAResultNorAnError(t *testing.T) {
+	t.Parallel()
+	r := record(t, func(tb testing.TB) { lab.RequireNotNil[os.File](tb, nil, "Acquire", story) })
+	require.True(t, r.failed)
+	require.Contains(t, r.text, "Acquire returned neither a result nor an error")
+	lab.RequireNotNil(t, os.Stdout, "Acquire", story)
+}
+
+func TestADirectoryOfTheTestsOwnIsShortened(t *testing.T) {
+	t.Parallel()
+	path := lab.Path(t, "locks.json")
+	l := story
+	l.Did, l.Found = "Load of "+path, "open "+path+": no such file; "+filepath.Dir(path)
+	r := record(t, func(tb testing.TB) { lab.Fail(tb, l) })
+	got, err := verdict.Decode(r.attr)
+	require.NoError(t, err)
+	require.Equal(t, "Load of …"+string(filepath.Separator)+"locks.json", got.Did)
+	require.Equal(t, "open …"+string(filepath.Separator)+"locks.json: no such file; …", got.Found)
 }
 
 func TestShow(t *testing.T) {

@@ -16,9 +16,11 @@ import (
 	"example/turnstile/internal/lab/verdict"
 )
 
-// Fail ends the test with the lesson as its message, and publishes the lesson's fields for the guide.
+// Fail ends the test with the lesson as its message, and publishes the lesson's fields for the guide. A directory of the test's own is
+// shown as "…".
 func Fail(t testing.TB, l Lesson) {
 	t.Helper()
+	l = shortened(l)
 	t.Attr(verdict.AttributeKey, l.Encode())
 	t.Error("\n" + l.String())
 	t.FailNow()
@@ -93,14 +95,16 @@ func kind(info fs.FileInfo) string {
 	return "a file"
 }
 
-// RequireNoError fails the test unless err is nil.
+// RequireNoError fails the test unless err is nil. If err says that the code under test hangs, has panicked or has ended its process,
+// the message says that instead of the lesson's headline; so do RequireError and RequireErrorIs.
 func RequireNoError(t testing.TB, err error, l Lesson) {
 	t.Helper()
 	if err == nil {
 		return
 	}
-	fill(&l, "no error", firstLines(err.Error(), 2))
-	Fail(t, l)
+	l.Found = firstLines(err.Error(), 2)
+	fill(&l, "no error", "")
+	Fail(t, troubled(l, err))
 }
 
 // RequireErrorIs fails the test unless errors.Is(err, target).
@@ -109,42 +113,65 @@ func RequireErrorIs(t testing.TB, err, target error, l Lesson) {
 	if errors.Is(err, target) {
 		return
 	}
-	found := "no error"
+	l.Found = "no error"
 	if err != nil {
-		found = firstLines(err.Error(), 2)
+		l.Found = firstLines(err.Error(), 2)
 	}
-	fill(&l, fmt.Sprintf("an error that matches %q", target), found)
-	Fail(t, l)
+	fill(&l, fmt.Sprintf("an error that matches %q", target), "")
+	Fail(t, troubled(l, err))
 }
 
-// RequireError fails the test if err is nil.
+// RequireError fails the test if err is nil. A panic is no error that a caller can handle, so it fails the test too.
 func RequireError(t testing.TB, err error, l Lesson) {
 	t.Helper()
-	if err != nil {
-		return
+	if err == nil {
+		l.Found = "no error"
+		fill(&l, "an error", "")
+		Fail(t, l)
 	}
-	fill(&l, "an error", "no error")
-	Fail(t, l)
+	if bad := troubled(l, err); bad != l {
+		Fail(t, bad)
+	}
 }
 
 // Finishes runs call in a goroutine and fails the test if it does not return in time, or panics. A call that hangs is left
 // behind: use a worker process where that would disturb the rest of the test.
 func Finishes(t testing.TB, call func(), l Lesson) {
 	t.Helper()
-	panicked := make(chan any, 1)
+	FinishesInSteps(t, func(func()) { call() }, l)
+}
+
+// FinishesInSteps is Finishes for a call that does much: each call of progress renews the patience.
+func FinishesInSteps(t testing.TB, call func(progress func()), l Lesson) {
+	t.Helper()
+	panicked, progressed := make(chan string, 1), make(chan struct{}, 1)
 	go func() {
-		defer func() { panicked <- recover() }()
-		call()
+		text := ""
+		defer func() { panicked <- text }()
+		defer func() {
+			if value := recover(); value != nil {
+				text = process.PanicText(value)
+			}
+		}()
+		call(func() {
+			select {
+			case progressed <- struct{}{}:
+			default: // one is enough
+			}
+		})
 	}()
-	select {
-	case value := <-panicked:
-		if value != nil {
-			fill(&l, "the call returns", fmt.Sprintf("it panicked: %v", value))
-			Fail(t, l)
+	limit := process.Patience()
+	for {
+		select {
+		case text := <-panicked:
+			if text != "" {
+				Fail(t, panics(l, text))
+			}
+			return
+		case <-progressed:
+		case <-time.After(limit):
+			Fail(t, hangs(l, limit.String(), "", false))
 		}
-	case <-time.After(process.Patience()):
-		fill(&l, "the call returns", fmt.Sprintf("it had not returned after %v", process.Patience()))
-		Fail(t, l)
 	}
 }
 

@@ -163,24 +163,20 @@ func (p *Process) Resume() {
 	p.expect(p.inner.Resume(), "to run again", nil)
 }
 
-// expect fails the test if err is not nil, with the given lesson or one made from the expectation.
+// expect fails the test if err is not nil, with the given lesson or one made from the expectation. What the lesson expected and found
+// belongs to the case that the test did not get to judge, so it is replaced.
 func (p *Process) expect(err error, expectation string, lesson []Lesson) {
 	p.t.Helper()
 	if err == nil {
 		return
 	}
-	l := Lesson{
-		Says: fmt.Sprintf("The worker process %q did not do what the test expected", p.inner.Name()),
-		Did:  "a second process ran your code, step by step",
-	}
+	l := Lesson{Did: "a second process ran your code, step by step"}
 	if len(lesson) > 0 {
 		l = lesson[0]
 	}
-	if l.Expected == "" {
-		l.Expected = "the other process " + expectation
+	if l.Says == "" {
+		l.Says = fmt.Sprintf("The worker process %q did not do what the test expected", p.inner.Name())
 	}
-	if l.Found == "" {
-		l.Found = firstLines(err.Error(), 2)
-	}
-	Fail(p.t, l)
+	l.Expected, l.Found = "the other process "+expectation, firstLines(err.Error(), 2)
+	Fail(p.t, troubled(l, err))
 }

@@ -91,6 +91,50 @@ func descriptorsWaitedFor(pid int) (descriptors []uint64, err error) {
 	return descriptors, nil
 }
 
+// whyStuck says what a process that makes no progress is doing, and whether it waits for a file lock.
+func whyStuck(pid int) (why string, lock bool) {
+	if waits, err := waitsForLock(pid); err == nil && waits {
+		return "it waits for a file lock" + holderOf(pid), true
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		return "", false
+	}
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err == nil && bytes.HasPrefix(text[bytes.LastIndexByte(text, ')')+1:], []byte(" R")) {
+			return "it is busy and comes to no end", false
+		}
+	}
+	return "it sleeps, and waits for no file lock", false
+}
+
+// holderOf names the process that holds the lock which pid waits for, as /proc/locks has it: the rows of the waiters follow the
+// holder's and have its number.
+func holderOf(pid int) string {
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return ""
+	}
+	holders := map[string]string{}
+	for line := range strings.Lines(string(locks)) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) > 5 && fields[1] != "->":
+			holders[fields[0]] = fields[4]
+		case len(fields) > 6 && fields[5] == strconv.Itoa(pid):
+			switch holder := holders[fields[0]]; holder {
+			case fields[5]:
+				return " that it holds itself"
+			case "", "-1", "0":
+			default:
+				return " that process " + holder + " holds"
+			}
+		}
+	}
+	return ""
+}
+
 // isLockCall reads the fields "number argument0 argument1 …", the arguments in hexadecimal.
 func isLockCall(fields []string) bool {
 	if len(fields) < 4 {

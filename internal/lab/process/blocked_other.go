@@ -15,3 +15,5 @@ func waitsForLock(int) (bool, error) { return false, nil }
 func waitersOn(int, string) (int, error) {
 	return 0, fmt.Errorf("count who waits for a lock: %w", errors.ErrUnsupported)
 }
+
+func whyStuck(int) (why string, lock bool) { return "", false }

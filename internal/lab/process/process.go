@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -45,8 +46,9 @@ type Options struct {
 
 // A Process is a worker process as its parent sees it.
 //
-// Its methods are for one goroutine. Every method that waits is bounded by its context; none kills the worker: that is
-// Kill's work, which the owner calls when all is done (Kill of a finished worker does nothing).
+// Its methods are for one goroutine. Every method that waits is bounded by its context, and by Patience: if the worker makes no
+// progress for that long, the error is a *Stuck. None kills the worker: that is Kill's work, which the owner calls when all is done
+// (Kill of a finished worker does nothing).
 type Process struct {
 	name    string
 	command *exec.Cmd
@@ -100,9 +102,7 @@ func Start(ctx context.Context, o Options, name string, args ...string) (*Proces
 	}
 	go p.collect(stdout)
 
-	ctx, cancel := context.WithTimeout(ctx, startPatience())
-	defer cancel()
-	ready, err := p.next(ctx)
+	ready, err := p.receive(ctx, startPatience())
 	switch {
 	case err != nil:
 		p.Kill()
@@ -160,15 +160,17 @@ func (p *Process) next(ctx context.Context) (event, error) {
 		return e, nil
 	}
 	for {
-		e, err := p.receive(ctx)
-		if err != nil || e.Kind != eventResult {
+		e, err := p.receive(ctx, Patience())
+		if err != nil || e.Kind != eventResult && e.Kind != eventProgress {
 			return e, err
 		}
 	}
 }
 
-// receive waits for one event of the worker and notes what it says.
-func (p *Process) receive(ctx context.Context) (event, error) {
+// receive waits for one event of the worker, for at most limit, and notes what it says.
+func (p *Process) receive(ctx context.Context, limit time.Duration) (event, error) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
 	select {
 	case e, open := <-p.events:
 		if !open {
@@ -177,6 +179,8 @@ func (p *Process) receive(ctx context.Context) (event, error) {
 		}
 		p.note(e)
 		return e, nil
+	case <-timer.C:
+		return event{}, p.NewStuck("go on")
 	case <-ctx.Done():
 		return event{}, context.Cause(ctx)
 	}
@@ -214,6 +218,16 @@ func (p *Process) peek(ctx context.Context) (event, error) {
 	return e, err
 }
 
+// A Died is the error of a worker whose process ended before its function had returned: by os.Exit, a fatal error, a panic in another
+// goroutine, or a signal.
+type Died struct {
+	Worker string
+	// How is the exit status or the signal, what the process printed first and, of a panic, where in the code under test it was.
+	How string
+}
+
+func (d *Died) Error() string { return fmt.Sprintf("worker %q died: %s", d.Worker, d.How) }
+
 // death says how a process ended that did not say goodbye.
 func (p *Process) death() error {
 	<-p.exited
@@ -224,7 +238,7 @@ func (p *Process) death() error {
 	if text := p.stderr.firstLine(); text != "" {
 		how += ": " + text
 	}
-	return fmt.Errorf("worker %q died: %s", p.name, how)
+	return &Died{Worker: p.name, How: how + p.stderr.place()}
 }
 
 // PID returns the worker's process id, also when another program is wrapped around it.
@@ -243,12 +257,10 @@ func (p *Process) Reached(ctx context.Context, step string) error {
 	if p.finished {
 		return p.finishedInsteadOf(step)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, Patience(), fmt.Errorf("worker %q did not reach %q within %v", p.name, step, Patience()))
-	defer cancel()
 	e, err := p.next(ctx)
 	switch {
 	case err != nil:
-		return err
+		return waitingFor(fmt.Sprintf("reach %q", step), err)
 	case e.Kind == eventReached && e.Step == step:
 		p.atStep = step
 		return nil
@@ -297,15 +309,13 @@ func (p *Process) write(c command) error {
 // *Error, or how the process died.
 // A worker that stands at a step is not let go on, and not waited for: the error says so and matches ErrNotBlocked.
 func (p *Process) Wait(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, Patience(), fmt.Errorf("worker %q did not finish within %v", p.name, Patience()))
-	defer cancel()
 	for !p.finished {
 		if err := p.standsAtStep(); err != nil {
 			return err
 		}
 		e, err := p.next(ctx)
 		if err != nil {
-			return err
+			return waitingFor("return", err)
 		}
 		if e.Kind == eventReached {
 			p.pending = &e
@@ -314,6 +324,8 @@ func (p *Process) Wait(ctx context.Context) error {
 	select {
 	case <-p.exited: // so that its handles are closed and its locks are free
 		return p.err
+	case <-time.After(Patience()):
+		return p.NewStuck("exit")
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -333,8 +345,6 @@ func (p *Process) standsAtStep() error {
 
 // NextResult waits for the next value that the worker sends with Result and decodes it into v.
 func (p *Process) NextResult(ctx context.Context, v any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, Patience(), fmt.Errorf("worker %q sent no result within %v", p.name, Patience()))
-	defer cancel()
 	for len(p.results) == 0 {
 		if p.finished {
 			return fmt.Errorf("worker %q sent no result: %w", p.name, errors.Join(ErrFinished, p.err))
@@ -342,9 +352,9 @@ func (p *Process) NextResult(ctx context.Context, v any) error {
 		if err := p.standsAtStep(); err != nil {
 			return err
 		}
-		e, err := p.receive(ctx)
+		e, err := p.receive(ctx, Patience())
 		if err != nil {
-			return err
+			return waitingFor("send a result", err)
 		}
 		if e.Kind == eventReached {
 			p.pending = &e
@@ -420,6 +430,19 @@ func (t *tail) String() string {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	return string(t.bytes)
+}
+
+// codeUnderTest is a frame of a goroutine dump that lies in an exercise or a solution.
+var codeUnderTest = regexp.MustCompile(`[/\\](?:exercises|solutions)[/\\]\S+[/\\](\w+\.go:\d+)`)
+
+// place returns where a crashed Go program was in the code under test, or "".
+func (t *tail) place() string {
+	for _, match := range codeUnderTest.FindAllStringSubmatch(t.String(), -1) {
+		if !strings.Contains(match[1], "_test.go:") {
+			return " (" + match[1] + ")"
+		}
+	}
+	return ""
 }
 
 // firstLine returns the first line that says something: of a crashed Go program that is the panic.

@@ -49,10 +49,11 @@ type event struct {
 type eventKind string
 
 const (
-	eventReady   eventKind = "ready"   // the worker runs; PID is its own, whatever program was wrapped around it
-	eventReached eventKind = "reached" // it stands at Step and waits for a command
-	eventResult  eventKind = "result"  // Value is what it found
-	eventDone    eventKind = "done"    // its function returned; Error is what it returned
+	eventReady    eventKind = "ready"    // the worker runs; PID is its own, whatever program was wrapped around it
+	eventReached  eventKind = "reached"  // it stands at Step and waits for a command
+	eventResult   eventKind = "result"   // Value is what it found
+	eventProgress eventKind = "progress" // it is at work and not stuck
+	eventDone     eventKind = "done"     // its function returned; Error is what it returned
 )
 
 // A command is one line from the parent to a worker.

@@ -78,8 +78,7 @@ func Dispatch(workers Workers, sentinels ...error) {
 func guarded(run func(*Worker) error, w *Worker) (result *Error) {
 	defer func() {
 		if value := recover(); value != nil {
-			result = newError(fmt.Errorf("panic: %v", value))
-			result.Panicked = true
+			result = &Error{Text: PanicText(value), Panicked: true}
 		}
 	}()
 	return newError(run(w))
@@ -141,6 +140,10 @@ func (w *Worker) Reached(step string) {
 	w.send(event{Kind: eventReached, Step: step})
 	w.await()
 }
+
+// Progress tells the parent that the worker is at work, which renews the parent's patience. A worker that makes many calls in a loop
+// says so after each: a slow machine is no hang.
+func (w *Worker) Progress() { w.send(event{Kind: eventProgress}) }
 
 // Result sends v, as JSON, to the parent. It does not wait.
 func (w *Worker) Result(v any) error {
