@@ -1,4 +1,4 @@
-// Package close gives a file back, whatever happens while it is open, and tells what happened.
+// Package close opens files for the length of one function call and reports every error on the way.
 package close
 
 import (
@@ -6,29 +6,30 @@ import (
 	"os"
 )
 
-// With opens the file at path as os.OpenFile does, gives it to use, and closes it when use is done.
+// With opens the file at path as os.OpenFile does, calls use with it once, and closes it once before it is left.
 //
-// It closes on every way out: when use returns, when it panics, and when it ends its goroutine (runtime.Goexit, which is
-// how t.FailNow leaves). A panic goes on after the close. os.Exit, log.Fatal and a crash run nothing: then the operating system closes.
+// It closes the file on every exit path: when use returns, with or without an error, when use panics, and when use ends its
+// goroutine (runtime.Goexit, which t.FailNow calls). A panic goes on with the same value. After os.Exit, log.Fatal or a kill
+// no Go code runs any more; the kernel closes the file then.
 //
-// The file belongs to With. A use that closes it has its work done twice, and With says so: the second Close yields
-// fs.ErrClosed. After With has returned, the file must not be used any more.
+// If the file cannot be opened, With does not call use and returns the error of os.OpenFile, an *fs.PathError. Otherwise
+// errors.Is and errors.As find both the error of use and the error of Close in what With returns, whatever the file was
+// opened for. With never retries a Close. After a panic the error of Close is lost.
 //
-// Errors: if the file cannot be opened, use is not called and the error is that of os.OpenFile. Else errors.Is and
-// errors.As find both use's error and Close's in what With returns. A panic has no room for a second error: Close's is then lost.
+// The file belongs to With. If use closes it, With returns an error that matches fs.ErrClosed and closes nothing else. The
+// file must not be used after With has returned.
 //
-// A nil error means that the operating system has taken everything. It does not mean that a disk has it: that is f.Sync's
-// promise, to be asked for inside use.
+// A nil error means that the kernel has accepted every byte, not that the bytes would survive a power cut: call f.Sync inside
+// use for that.
 func With(path string, flag int, perm fs.FileMode, use func(f *os.File) error) error {
 	f, err := os.OpenFile(path, flag, perm)
 	if err != nil {
 		return err
 	}
-	// TODO: count the ways out of this function, and those on which the file is closed.
+	// TODO: this function has four exits once the file is open. Which of them pass the line that closes it?
 	if err := use(f); err != nil {
 		return err
 	}
-	// TODO: Close has something to say.
-	f.Close()
+	f.Close() // TODO: Close returns an error. Who gets it?
 	return nil
 }

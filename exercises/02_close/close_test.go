@@ -5,28 +5,46 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	close "example/turnstile/exercises/02_close"
 	"example/turnstile/internal/lab"
+
+	close "example/turnstile/exercises/02_close"
 )
 
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
-		"write lines under a size limit":     writeLinesUnderALimit,
-		"count lines with few handles":       countLinesWithFewHandles,
-		"count lines of a file and a folder": countLinesOfAFolder,
+		"write lines under a size limit": writeLinesUnderALimit,
+		"count lines with few handles":   countLinesWithFewHandles,
+		"count lines and stop":           countLinesAndStop,
+		"recover from use":               recoverFromUse,
+		"make files under a umask":       makeFilesUnderAUmask,
+		"fail to close":                  failToClose,
+		"fail to write":                  failToWrite,
+		"fail to read":                   failToRead,
 	})
 }
 
 var errTaken = errors.New("bracket.step is taken by alice")
 
-// The tests of this file take no time and run one after another, so that the first to fail is the first to read.
+const (
+	sectionWhy      = `lessons/02_close, "Why it happens"`
+	sectionFix      = `lessons/02_close, "The fix"`
+	sectionLoop     = `lessons/02_close, "A loop needs a function for each turn"`
+	sectionBuffer   = `lessons/02_close, "Where the bytes are"`
+	sectionClose    = `lessons/02_close, "When Close fails"`
+	sectionChildren = `lessons/02_close, "What a child process inherits"`
+	sectionTurn     = `lessons/02_close, "Your turn"`
+)
 
-// Four ways out of use; on each the file must be closed when With is left.
+// The tests of this file are quick and run one after another, so that the first to fail is the first to read.
+
 func TestWithClosesTheFile(t *testing.T) {
 	tests := []struct {
 		name string
@@ -40,33 +58,47 @@ func TestWithClosesTheFile(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			if test.came == "panicked" {
+				requireRecoverable(t)
+			}
 			path := lab.WriteFile(t, "locks.json", "{}")
-			calls := 0
-			result := leave(t, func() error {
+			calls, opened := 0, ""
+			result := leave(t, "With", func() error {
 				return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
-					t.Cleanup(func() { f.Close() }) // keeps the garbage collector from closing it for the learner
+					t.Cleanup(func() { f.Close() }) // keeps the garbage collector from closing a file that With has left open
 					calls++
+					if f != nil {
+						opened = filepath.Base(f.Name())
+					}
 					return test.use(f)
 				})
 			})
-			lab.RequireEqual(t, 1, calls, lab.Lesson{
-				Says:  "With did not call use exactly once",
-				Did:   "With opened locks.json for one use that " + test.came,
-				Means: "a check-out is done twice, or not at all",
-				Read:  `lessons/02_close, "The way out"`,
+			lab.Require(t, calls == 1, lab.Lesson{
+				Says:     "With did not call use exactly once",
+				Did:      "the test called With(locks.json) with a use that " + test.came + " and counted the calls of use",
+				Expected: "use is called once",
+				Found:    fmt.Sprintf("use was called %d times; With: %s", calls, result),
+				Means:    "a checkout is recorded twice, or not at all",
+				Read:     sectionFix,
+			})
+			lab.RequireEqual(t, "locks.json", opened, lab.Lesson{
+				Says:  "With did not give use the open file",
+				Did:   "the test called With(locks.json) and looked at the name of the file that use got",
+				Means: "the program reads and writes another file, or none",
+				Read:  sectionFix,
 			})
 			requireClosed(t, path, lab.Lesson{
 				Says:  "With left the file open after use " + test.came,
-				Did:   "With opened locks.json; use " + test.came + "; then the test asked the system who has the file open",
-				Means: "every such call costs a handle until the process can open nothing any more, and Windows does not delete the file",
-				Read:  `lessons/02_close, "defer runs when the function ends"`,
+				Did:   "With opened locks.json; use " + test.came + "; then the test asked the kernel which files are open",
+				Means: "each such call costs a handle until the process can open nothing more; on Windows the file cannot be deleted",
+				Read:  sectionWhy,
 			})
 			if test.came == "returned nil" {
 				lab.RequireNoError(t, result.err, lab.Lesson{
 					Says:  "With returned an error although nothing failed",
 					Did:   "With opened locks.json; use returned nil",
-					Means: "a check-out that is in the file is reported as failed, and done again",
-					Read:  `lessons/02_close, "The way out"`,
+					Means: "a checkout that is in the file is reported as failed, and somebody repeats it",
+					Read:  sectionFix,
 				})
 			}
 		})
@@ -74,87 +106,246 @@ func TestWithClosesTheFile(t *testing.T) {
 }
 
 func TestWithLetsAPanicGoOn(t *testing.T) {
+	requireRecoverable(t)
 	path := lab.WriteFile(t, "locks.json", "{}")
-	result := leave(t, func() error {
-		return close.With(path, os.O_RDWR, 0, func(*os.File) error { panic("no such part") })
-	})
-	lab.RequireEqual(t, `it panicked with "no such part"`, result.String(), lab.Lesson{
-		Says:  "With stopped the panic of use",
-		Did:   `use called panic("no such part"); With had to close the file and let the panic go on`,
-		Means: "a bug in the program is taken for an ordinary result, and the program goes on with data it did not understand",
-		Read:  `lessons/02_close, "defer runs when the function ends"`,
-	})
-
-	result = leave(t, func() error {
-		return close.With(path, os.O_RDWR, 0, func(*os.File) error { runtime.Goexit(); return nil })
-	})
-	lab.RequireEqual(t, "it ended the goroutine", result.String(), lab.Lesson{
-		Says:  "With came back although use had ended its goroutine",
-		Did:   "use called runtime.Goexit, which is how t.FailNow leaves; With had to close the file and nothing else",
-		Means: "code runs on that was told to stop",
-		Read:  `lessons/02_close, "defer runs when the function ends"`,
+	panics := []struct {
+		name string
+		use  func(f *os.File) error
+		same func(value any) bool
+	}{
+		{`panic("no such part")`, func(*os.File) error { panic("no such part") }, func(value any) bool { return value == "no such part" }},
+		{"panic(errTaken), with an error value", func(*os.File) error { panic(errTaken) }, func(value any) bool { return value == errTaken }},
+		{"panic(404), with a number", func(*os.File) error { panic(404) }, func(value any) bool { return value == 404 }},
+		{"an index out of range", func(*os.File) error { var none []error; return none[len(path)] }, func(value any) bool {
+			_, isRuntimeError := value.(runtime.Error)
+			return isRuntimeError
+		}},
+	}
+	for _, p := range panics {
+		t.Run(p.name, func(t *testing.T) {
+			result := leave(t, "With", func() error { return close.With(path, os.O_RDWR, 0, p.use) })
+			lesson := lab.Lesson{
+				Says:     "With stopped the panic of use",
+				Did:      "use panicked: " + p.name,
+				Expected: "With closes the file and the panic goes on",
+				Found:    result.String(),
+				Means:    "a bug in the program looks like an ordinary result, and the program goes on with data that it did not understand",
+				Read:     sectionFix,
+			}
+			lab.Require(t, result.panicked != nil, lesson)
+			lesson.Says = "With replaced the value of the panic"
+			lesson.Expected = "the panic goes on with the same value"
+			lesson.Found = fmt.Sprintf("a panic with another value, of type %T: %s", result.panicked, shorten(fmt.Sprint(result.panicked)))
+			lesson.Means = "a caller that recovers and looks for its own error value no longer finds it"
+			lab.Require(t, p.same(result.panicked), lesson)
+		})
+	}
+	t.Run("runtime.Goexit", func(t *testing.T) {
+		result := leave(t, "With", func() error {
+			return close.With(path, os.O_RDWR, 0, func(*os.File) error { runtime.Goexit(); return nil })
+		})
+		lab.RequireEqual(t, "it ended the goroutine", result.String(), lab.Lesson{
+			Says:  "With went on after use had ended its goroutine",
+			Did:   "use called runtime.Goexit, as t.FailNow does",
+			Means: "code runs that should not run any more: a failed test goes on, and reports success",
+			Read:  sectionFix,
+		})
 	})
 }
 
 func TestWithReportsTheErrorOfClose(t *testing.T) {
-	path := lab.WriteFile(t, "locks.json", "{}")
-	err := close.With(path, os.O_RDWR, 0, func(f *os.File) error { return f.Close() })
-	lab.RequireErrorIs(t, err, fs.ErrClosed, lab.Lesson{
-		Says:  "With dropped the error of Close",
-		Did:   "use closed the file by itself and returned nil, so that With's own Close had to fail",
-		Means: "on a network disk or over a quota, Close is the call that says the data is lost: With answers that all is well",
-		Read:  `lessons/02_close, "Close has something to say"`,
-	})
+	for _, open := range []struct {
+		how  string
+		flag int
+	}{{"for reading and writing", os.O_RDWR}, {"for reading", os.O_RDONLY}, {"for appending", os.O_WRONLY | os.O_APPEND}} {
+		t.Run("of a file opened "+open.how, func(t *testing.T) {
+			path := lab.WriteFile(t, "locks.json", "{}")
+			result := leave(t, "With", func() error {
+				return close.With(path, open.flag, 0, func(f *os.File) error { return f.Close() })
+			})
+			requireReturned(t, "With", result)
+			lab.RequireErrorIs(t, result.err, fs.ErrClosed, lab.Lesson{
+				Says:  "With dropped the error of Close",
+				Did:   "With opened locks.json " + open.how + "; use closed the file itself and returned nil, so With's own Close had to fail",
+				Means: "on a network file system Close can be the first call to report that data is lost: With would return nil",
+				Read:  sectionFix,
+			})
+		})
+	}
 }
+
+// A takenError is found by errors.As alone: no two of them are equal.
+type takenError struct{ by []string }
+
+func (e *takenError) Error() string { return "taken by " + strings.Join(e.by, ", ") }
 
 func TestWithReportsBothErrors(t *testing.T) {
 	path := lab.WriteFile(t, "locks.json", "{}")
-	err := close.With(path, os.O_RDWR, 0, func(f *os.File) error {
-		return errors.Join(errTaken, f.Close()) // the Close that fails is With's
+	result := leave(t, "With", func() error {
+		return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
+			f.Close() // so that With's Close fails
+			return fmt.Errorf("check out: %w", &takenError{by: []string{"alice"}})
+		})
 	})
-	did := "use closed the file by itself and returned its own error: With had two errors to report"
-	lab.RequireErrorIs(t, err, errTaken, lab.Lesson{
-		Says:  "With lost the error of use",
-		Did:   did,
-		Means: "the caller hears that a file could not be closed, and never that alice has the part",
-		Read:  `lessons/02_close, "Close has something to say"`,
+	requireReturned(t, "With", result)
+	_, found := errors.AsType[*takenError](result.err)
+	lesson := lab.Lesson{
+		Says:     "With lost the error of use",
+		Did:      "use closed the file itself and returned an error of its own: With had two errors to report",
+		Expected: "errors.As finds the error of use",
+		Found:    shorten(fmt.Sprintf("%T: %v", result.err, result.err)),
+		Means:    "the caller learns that a file could not be closed, and not that alice has the part",
+		Read:     sectionFix,
+	}
+	lab.Require(t, found, lesson)
+	lesson.Says = "With lost the error of Close when use failed too"
+	lesson.Expected = "errors.Is finds fs.ErrClosed"
+	lesson.Means = "a caller that looks for lost data finds half of the story"
+	lab.Require(t, errors.Is(result.err, fs.ErrClosed), lesson)
+}
+
+func TestWithReturnsTheErrorOfOpen(t *testing.T) {
+	dir := t.TempDir()
+	taken := filepath.Join(dir, "taken.json")
+	write(t, taken, "{}")
+	for _, test := range []struct {
+		name, path string
+		flag       int
+	}{
+		{"a missing file", filepath.Join(dir, "missing.json"), os.O_RDWR},
+		{"a file that exists, opened with O_EXCL", taken, os.O_RDWR | os.O_CREATE | os.O_EXCL},
+		{"a missing directory", filepath.Join(dir, "missing", "locks.json"), os.O_RDWR | os.O_CREATE},
+		{"a directory opened for writing", dir, os.O_RDWR},
+		{"a name of 300 letters", filepath.Join(dir, strings.Repeat("a", 300)), os.O_RDWR | os.O_CREATE},
+		{"a name with a NUL byte", filepath.Join(dir, "a\x00b"), os.O_RDWR | os.O_CREATE},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, wanted := os.OpenFile(test.path, test.flag, 0o666)
+			want, ok := errors.AsType[*fs.PathError](wanted)
+			if !ok {
+				t.Skipf("this system opens %s (%v)", test.name, wanted)
+			}
+			called := false
+			result := leave(t, "With", func() error {
+				return close.With(test.path, test.flag, 0o666, func(*os.File) error { called = true; return nil })
+			})
+			requireOpenError(t, test.name, called, want, result)
+		})
+	}
+}
+
+func requireOpenError(t *testing.T, what string, called bool, want *fs.PathError, result outcome) {
+	t.Helper()
+	lesson := lab.Lesson{
+		Says:     "With called use where os.OpenFile fails",
+		Did:      "With was told to open " + what + ", which os.OpenFile refuses",
+		Expected: "use is not called",
+		Found:    "use was called",
+		Means:    "the program works on a file that was never opened, or that should not exist",
+		Read:     sectionFix,
+	}
+	lab.Require(t, !called, lesson)
+	requireReturned(t, "With", result)
+	got, isPathError := errors.AsType[*fs.PathError](result.err)
+	lesson.Says = "With did not return the error of os.OpenFile"
+	lesson.Expected = fmt.Sprintf("an *fs.PathError with the operation, the path and %q", want.Err)
+	lesson.Found = shorten(fmt.Sprintf("%T: %v", result.err, result.err))
+	lesson.Means = "the caller cannot tell a missing file from a wrong path or a broken disk"
+	lab.Require(t, isPathError && got.Op == want.Op && got.Path == want.Path && errors.Is(got.Err, want.Err), lesson)
+	lesson.Says = "With closed a file that it never opened"
+	lesson.Expected = "the error of os.OpenFile alone"
+	lesson.Means = "the message that names the cause is followed by one that misleads"
+	lab.Require(t, errors.Is(want, fs.ErrInvalid) || !errors.Is(result.err, fs.ErrInvalid), lesson)
+}
+
+// os.OpenFile itself says what is right: the same call in a second directory.
+func TestWithOpensAsOpenFileDoes(t *testing.T) {
+	for _, test := range []struct {
+		name, before string // before "-": no file
+		flag         int
+		perm         fs.FileMode
+	}{
+		{"O_APPEND", "{}", os.O_WRONLY | os.O_APPEND, 0},
+		{"O_TRUNC", "{}", os.O_WRONLY | os.O_TRUNC, 0},
+		{"neither, over a longer document", "{       }", os.O_RDWR, 0},
+		{"O_CREATE and mode 0600", "-", os.O_WRONLY | os.O_CREATE, 0o600},
+		{"O_CREATE and mode 0666", "-", os.O_WRONLY | os.O_CREATE | os.O_EXCL, 0o666},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var paths [2]string
+			for i := range paths {
+				paths[i] = lab.Path(t, "locks.json")
+				if test.before != "-" {
+					write(t, paths[i], test.before)
+				}
+			}
+			writeArray := func(f *os.File) error { _, err := f.WriteString("[]"); return err }
+			f, err := os.OpenFile(paths[0], test.flag, test.perm)
+			requireMachine(t, err)
+			requireMachine(t, errors.Join(writeArray(f), f.Close()))
+			result := leave(t, "With", func() error { return close.With(paths[1], test.flag, test.perm, writeArray) })
+			requireReturned(t, "With", result)
+			lesson := lab.Lesson{
+				Says:  "With did not open the file as os.OpenFile does",
+				Did:   "With was given the flags: " + test.name + "; use wrote []",
+				Means: "the caller's flags and mode decide who can read the file and what becomes of the old content",
+				Read:  sectionTurn,
+			}
+			lab.RequireNoError(t, result.err, lesson)
+			content, err := os.ReadFile(paths[0])
+			requireMachine(t, err)
+			lab.RequireFile(t, paths[1], string(content), lesson)
+			lab.RequireEqual(t, mode(t, paths[0]), mode(t, paths[1]), lesson)
+		})
+	}
+}
+
+// Close is called on a file that is closed already, while its number (on Unix) belongs to the next file.
+func TestWithClosesNoOtherFile(t *testing.T) {
+	path, other := lab.WriteFile(t, "locks.json", "{}"), lab.Path(t, "history.log")
+	var log *os.File
+	result := leave(t, "With", func() error {
+		return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
+			err := f.Close()
+			log, _ = os.Create(other)
+			return err
+		})
 	})
-	lab.RequireErrorIs(t, err, fs.ErrClosed, lab.Lesson{
-		Says:  "With lost the error of Close when use failed too",
-		Did:   did,
-		Means: "whoever looks for the lost data gets half of the story",
-		Read:  `lessons/02_close, "Close has something to say"`,
+	requireReturned(t, "With", result)
+	if log == nil {
+		t.Fatal("the test could not create history.log: this is a matter of the machine, not of your code")
+	}
+	_, err := log.WriteString("still open\n")
+	lab.RequireNoError(t, errors.Join(err, log.Close()), lab.Lesson{
+		Says:  "With closed a file that is not its own",
+		Did:   "use closed locks.json itself and opened history.log, which got the same number; after With the test wrote to history.log",
+		Means: "another part of the program loses its file, or writes into a stranger's",
+		Read:  sectionClose,
 	})
 }
 
-func TestWithoutAFileUseIsNotCalled(t *testing.T) {
-	path := lab.Path(t, "missing.json")
-	called := false
-	result := leave(t, func() error {
-		return close.With(path, os.O_RDWR, 0, func(*os.File) error { called = true; return nil })
+func TestWithInsideWith(t *testing.T) {
+	path, other := lab.WriteFile(t, "locks.json", "{}"), lab.WriteFile(t, "parts.json", "[]")
+	read := ""
+	result := leave(t, "With", func() error {
+		return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
+			inner := func(*os.File) error { return nil }
+			err := errors.Join(close.With(path, os.O_RDWR, 0, inner), close.With(other, os.O_RDONLY, 0, inner))
+			buffer := make([]byte, 8)
+			n, readError := f.Read(buffer)
+			read = string(buffer[:n])
+			return errors.Join(err, readError)
+		})
 	})
-	lab.Require(t, !called, lab.Lesson{
-		Says:     "With called use without a file",
-		Did:      "there is no missing.json, and With was not asked to create it",
-		Expected: "use is not called",
-		Found:    "use was called",
-		Means:    "the program works on a file that was never opened",
-		Read:     `lessons/02_close, "The way out"`,
-	})
-	lab.RequireErrorIs(t, result.err, fs.ErrNotExist, lab.Lesson{
-		Says:  "With did not report why the file could not be opened",
-		Did:   "there is no missing.json, and With was not asked to create it",
-		Means: "the caller cannot tell a missing file from a broken disk",
-		Read:  `lessons/02_close, "The way out"`,
-	})
-	lab.Require(t, !errors.Is(result.err, fs.ErrInvalid), lab.Lesson{
-		Says:     "With closed a file that it never opened",
-		Did:      "there is no missing.json: os.OpenFile returned no file, so nothing was there to close",
-		Expected: "the error of os.OpenFile alone",
-		Found:    fmt.Sprintf("%q", fmt.Sprint(result.err)),
-		Means:    "the message that says what is wrong is followed by one that says nothing",
-		Read:     `lessons/02_close, "defer runs when the function ends"`,
-	})
+	requireReturned(t, "With", result)
+	lesson := lab.Lesson{
+		Says:  "With inside With disturbed the outer file",
+		Did:   "use called With for the same file and for another one, then read its own file",
+		Means: "two parts of a program that use With at the same time get in each other's way",
+		Read:  sectionTurn,
+	}
+	lab.RequireNoError(t, result.err, lesson)
+	lab.RequireEqual(t, "{}", read, lesson)
 }
 
 // An outcome is how a call was left: by a return, by a panic, or not at all because its goroutine ended.
@@ -167,44 +358,96 @@ type outcome struct {
 func (o outcome) String() string {
 	switch {
 	case o.returned:
-		return fmt.Sprintf("it returned %v", o.err)
+		return shorten(fmt.Sprintf("it returned %v", o.err))
 	case o.panicked != nil:
-		return fmt.Sprintf("it panicked with %q", fmt.Sprint(o.panicked))
+		return shorten(fmt.Sprintf("it panicked: %v", o.panicked))
 	}
 	return "it ended the goroutine"
 }
 
-// leave runs call in a goroutine of its own and says how it was left.
-func leave(t *testing.T, call func() error) outcome {
+// leave runs a call of the named function in a goroutine of its own and says how it was left.
+func leave(t *testing.T, function string, call func() error) outcome {
 	t.Helper()
-	done := make(chan outcome, 1)
-	go func() {
-		var o outcome
-		defer func() {
-			o.panicked = recover()
-			done <- o
-		}()
+	var o outcome
+	lab.Finishes(t, func() {
+		defer func() { o.panicked = recover() }()
 		o.err = call()
 		o.returned = true
-	}()
-	return <-done
+	}, lab.Lesson{
+		Says:  function + " did not return",
+		Did:   "the test called " + function + " and waited",
+		Means: "the program stands still; this is the test's time limit, and nothing is known about the file",
+		Read:  sectionTurn,
+	})
+	return o
+}
+
+func requireReturned(t *testing.T, function string, o outcome) {
+	t.Helper()
+	lab.Require(t, o.returned, lab.Lesson{
+		Says:     function + " did not return to its caller",
+		Did:      "the test called " + function + " with a callback and files that give no reason to panic",
+		Expected: "it returns",
+		Found:    o.String(),
+		Means:    "the caller never gets a result; without a recover the whole program ends",
+		Read:     sectionTurn,
+	})
+}
+
+// requireRecoverable lets another process try first what would end this one: a panic that the caller of With cannot recover.
+func requireRecoverable(t *testing.T) {
+	t.Helper()
+	recoverable.Do(func() {
+		worker := lab.Start(t, "recover from use", lab.WriteFile(t, "locks.json", "{}"))
+		recoverable.problem = worker.Wait(broken("With"))
+	})
+	lab.RequireNoError(t, recoverable.problem, lab.Lesson{
+		Says:     "With turned a panic of use into the end of the process",
+		Did:      "in a process of its own, use panicked, and the caller of With recovered, as net/http does for each request",
+		Expected: "the panic reaches the caller of With",
+		Means:    "use runs in a goroutine in which its caller cannot recover: one bad request ends the whole server",
+		Read:     sectionFix,
+	})
+}
+
+var recoverable struct {
+	sync.Once
+	problem error
+}
+
+func recoverFromUse(w *lab.Worker) error {
+	defer func() { _ = recover() }()
+	_ = close.With(w.Arg(0), os.O_RDWR, 0, func(*os.File) error { panic("no such part") }) // whether it returns is another test's question
+	return nil
+}
+
+// receive takes the one result of a worker that runs the named function.
+func receive(t *testing.T, worker *lab.Process, function string, result any) {
+	t.Helper()
+	worker.Result(result, broken(function))
+	lab.RequireNoError(t, worker.Wait(), broken(function))
+}
+
+func broken(function string) lab.Lesson {
+	return lab.Lesson{
+		Says:  function + " did not come to a result in another process",
+		Did:   "the test called " + function + " in a process of its own, which then had to report what it saw",
+		Means: "the call hangs, panics or ends the process; nothing is known about the file",
+		Read:  sectionTurn,
+	}
 }
 
 // requireClosed fails the test if this process has the file open.
 func requireClosed(t *testing.T, path string, l lab.Lesson) {
 	t.Helper()
 	open, err := isOpen(path)
-	lab.RequireNoError(t, err, lab.Lesson{
-		Says:  "The system does not tell whether the file is open",
-		Did:   "the test asked for the open handles of its own process",
-		Means: "this is a matter of the machine, not of your code",
-	})
+	requireMachine(t, err)
 	l.Expected, l.Found = "the file is closed", "the file is still open"
 	lab.Require(t, !open, l)
 }
 
 // isOpen asks again for a while on Windows: there a virus scanner may hold a file for a moment after it was written, and
-// the system does not tell whose handle it is. A leaked handle does not go away by waiting.
+// the kernel does not say whose handle it is. A leaked handle does not go away by waiting.
 func isOpen(path string) (bool, error) {
 	open, err := lab.IsOpen(path)
 	for deadline := time.Now().Add(time.Second); open && err == nil && runtime.GOOS == "windows" && time.Now().Before(deadline); {
@@ -216,3 +459,33 @@ func isOpen(path string) (bool, error) {
 
 // withoutCollector keeps the garbage collector from closing files that a wrong answer has left open.
 func withoutCollector() { debug.SetGCPercent(-1) }
+
+func mode(t *testing.T, path string) fs.FileMode {
+	t.Helper()
+	info, err := os.Stat(path)
+	requireMachine(t, err)
+	return info.Mode()
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	requireMachine(t, os.WriteFile(path, []byte(content), 0o600))
+}
+
+// requireMachine is for what the test itself does, without the learner's code.
+func requireMachine(t *testing.T, err error) {
+	t.Helper()
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says:  "The test could not make or read its own files",
+		Means: "this is a matter of the machine, not of your code",
+	})
+}
+
+// shorten keeps a message readable: the paths of tests are long.
+func shorten(text string) string {
+	runes := []rune(strings.ReplaceAll(text, "\n", "; "))
+	if len(runes) <= 160 {
+		return string(runes)
+	}
+	return string(runes[:60]) + " … " + string(runes[len(runes)-90:])
+}

@@ -2,33 +2,35 @@ package close
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
-	"io"
 	"iter"
 	"os"
+
+	"example/turnstile/exercises/02_close/count"
 )
 
-// WriteLines makes lines the whole content of the file at path, each followed by a newline. It creates a missing file
-// with the mode 0666 before umask.
+// WriteLines replaces the content of the file at path with lines, each as it is and followed by a newline.
 //
-// An error means that the file may hold a part of the lines, or nothing; a nil error, that the operating system has taken
-// every byte. Readers may see the file half written, and a crash may leave it so.
+// It creates a missing file with mode 0666 before umask, and no directory. An existing file keeps its mode.
+//
+// A nil error means that the kernel has accepted every byte and that Close reported nothing. Otherwise errors.Is finds what the
+// kernel reported for the open, a write or the close, and the file may hold a part of the lines, or nothing. WriteLines is not
+// atomic: a reader can see the file half written, and a process crash can leave it so.
 func WriteLines(path string, lines []string) error {
 	return With(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666, func(f *os.File) error {
 		w := bufio.NewWriter(f)
 		for _, line := range lines {
 			fmt.Fprintln(w, line)
 		}
-		// TODO: where are the lines now? Who hears of it if they cannot be written?
-		return nil
+		return nil // TODO: where are the lines now? Who learns that they could not be written?
 	})
 }
 
-// CountLines returns how many lines the files have together. A last line without a newline counts.
+// CountLines returns how many lines the files at paths have together. Blank lines count, a last line without a newline counts,
+// and a line may have any length. A path that comes twice counts twice.
 //
-// It has one file open at a time, however many there are: each is closed before the next path is asked for. The first
-// file that cannot be opened or read ends the count, with 0 and the error.
+// It has one file open at a time: it closes each file before it asks for the next path. The first file that cannot be opened
+// or read ends the count: CountLines asks for no further path and returns 0 and an error in which errors.Is finds the cause.
 func CountLines(paths iter.Seq[string]) (int, error) {
 	total := 0
 	for path := range paths {
@@ -36,34 +38,12 @@ func CountLines(paths iter.Seq[string]) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		// TODO: when does this run?
-		defer f.Close()
-		lines, err := countLines(f)
+		defer f.Close() // TODO: when does this run?
+		lines, err := count.Lines(f)
 		if err != nil {
 			return 0, err
 		}
 		total += lines
 	}
 	return total, nil
-}
-
-// countLines counts the lines that r still has. There is nothing to mend here.
-func countLines(r io.Reader) (int, error) {
-	lines, last := 0, byte('\n')
-	buffer := make([]byte, 32*1024)
-	for {
-		n, err := r.Read(buffer)
-		if n > 0 {
-			lines += bytes.Count(buffer[:n], []byte{'\n'})
-			last = buffer[n-1]
-		}
-		switch {
-		case err == io.EOF && last != '\n':
-			return lines + 1, nil
-		case err == io.EOF:
-			return lines, nil
-		case err != nil:
-			return 0, err
-		}
-	}
 }

@@ -13,3 +13,5 @@ import (
 func writeLinesUnderALimit(*lab.Worker) error { return errors.ErrUnsupported }
 
 func countLinesWithFewHandles(*lab.Worker) error { return errors.ErrUnsupported }
+
+func makeFilesUnderAUmask(*lab.Worker) error { return errors.ErrUnsupported }

@@ -3,197 +3,301 @@ package close_test
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	close "example/turnstile/exercises/02_close"
 	"example/turnstile/internal/lab"
+
+	close "example/turnstile/exercises/02_close"
 )
 
 func TestWriteLinesWritesEveryLine(t *testing.T) {
 	t.Parallel()
-	path := lab.WriteFile(t, "report.txt", "yesterday's report\n")
-	err := close.WriteLines(path, []string{"bracket.step alice", "gear.step bob"})
-	lab.RequireNoError(t, err, lab.Lesson{
-		Says:  "WriteLines failed",
-		Did:   "WriteLines wrote two short lines to report.txt",
-		Means: "the evening's report is missing",
-		Read:  `lessons/02_close, "A buffer that nobody empties"`,
-	})
-	lab.RequireFile(t, path, "bracket.step alice\ngear.step bob\n", lab.Lesson{
-		Says:  "WriteLines returned nil and left lines out of the file",
-		Did:   "WriteLines wrote two short lines to report.txt",
-		Means: "the lines stay in the program's memory until it ends, and are gone then; nobody is told",
-		Read:  `lessons/02_close, "A buffer that nobody empties"`,
-	})
-
-	long := slices.Repeat([]string{"bracket.step alice"}, 1000) // more than any usual buffer holds, and no multiple of it
-	lab.RequireNoError(t, close.WriteLines(path, long), lab.Lesson{
-		Says:  "WriteLines failed",
-		Did:   "WriteLines wrote 1000 lines to report.txt",
-		Means: "the evening's report is missing",
-		Read:  `lessons/02_close, "A buffer that nobody empties"`,
-	})
-	info, err := os.Stat(path)
-	lab.RequireNoError(t, err, lab.Lesson{Says: "The report is gone", Did: "WriteLines wrote 1000 lines to report.txt"})
-	lab.RequireEqual(t, 19_000, info.Size(), lab.Lesson{
-		Says:     "WriteLines returned nil and left the last lines out of the file",
-		Did:      "WriteLines wrote 1000 lines of 19 bytes to report.txt",
-		Expected: "19000 bytes",
-		Found:    fmt.Sprintf("%d bytes", info.Size()),
-		Means:    "the report looks complete and ends in the middle of a line",
-		Read:     `lessons/02_close, "A buffer that nobody empties"`,
-	})
-
-	lesson := lab.Lesson{
-		Says:  "WriteLines left old lines behind the new ones",
-		Did:   "report.txt held 1000 lines; WriteLines wrote one",
-		Means: "the report of a quiet day ends in parts that came back long ago",
-		Read:  `lessons/02_close, "Your turn"`,
+	requireWrittenOver := func(before string, lines []string, did string, lesson lab.Lesson) {
+		t.Helper()
+		path := lab.WriteFile(t, "report.txt", before)
+		lesson.Did = did
+		writeLines(t, path, lines, lesson)
+		want := ""
+		if len(lines) > 0 {
+			want = strings.Join(lines, "\n") + "\n"
+		}
+		lab.RequireFile(t, path, want, lesson)
 	}
-	lab.RequireNoError(t, close.WriteLines(path, []string{"gear.step bob"}), lesson)
+	two := []string{"bracket.step alice", "gear.step bob"}
+	requireWrittenOver("", two, "WriteLines wrote two short lines to an empty report.txt", lab.Lesson{
+		Says:  "WriteLines returned nil and left lines out of the file",
+		Means: "the lines stay in the program's memory and are gone when it ends; no call reports it",
+		Read:  sectionBuffer,
+	})
+	const yesterday = "yesterday's report\n"
+	requireWrittenOver(yesterday, []string{"gear"}, "WriteLines wrote one line that is shorter than yesterday's report", lab.Lesson{
+		Says:  "WriteLines left old lines in the file",
+		Means: "parts that came back yesterday are still on today's list",
+		Read:  sectionTurn,
+	})
+	requireWrittenOver(yesterday, nil, "WriteLines wrote no lines over yesterday's report", lab.Lesson{
+		Says:  "WriteLines did not make an empty report of no lines",
+		Means: "on a day without checkouts the report is not empty",
+		Read:  sectionTurn,
+	})
+	asTheyAre := lab.Lesson{
+		Says:  "WriteLines changed the lines",
+		Means: "the report is not what the caller wrote",
+		Read:  sectionTurn,
+	}
+	requireWrittenOver(yesterday, []string{"", "100% brass %d", "", " two blanks  ", "tab\t", "\r", "", ""},
+		"WriteLines wrote blank lines, a line with a percent sign, and lines that end in white space", asTheyAre)
+	requireWrittenOver(yesterday, []string{"first", strings.Repeat("a", 200_000), "last"},
+		"WriteLines wrote a line of 200,000 bytes between two short ones", asTheyAre)
+	asTheyAre.Says = "WriteLines returned nil and left the last lines out of the file"
+	requireWrittenOver(yesterday, slices.Repeat([]string{"bracket.step alice"}, 10_000), // more than a buffer holds, and not a multiple of it
+		"WriteLines wrote 10,000 lines of 19 bytes", asTheyAre)
+}
+
+func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, sibling := filepath.Join(dir, "report.txt"), lab.Path(t, "sibling.txt")
+	lesson := lab.Lesson{
+		Says:  "WriteLines did not create the missing report",
+		Did:   "there was no report.txt; WriteLines wrote one line",
+		Means: "the first report in a new directory is lost",
+		Read:  sectionTurn,
+	}
+	lines := []string{"gear.step bob"}
+	writeLines(t, path, lines, lesson)
+	_, err := os.Stat(path)
+	lab.RequireNoError(t, err, lesson)
+	lesson.Says = "WriteLines returned nil and left lines out of the new file"
+	lesson.Means = "the lines stay in the program's memory and are gone when it ends; no call reports it"
+	lesson.Read = sectionBuffer
 	lab.RequireFile(t, path, "gear.step bob\n", lesson)
 
-	lesson.Says = "WriteLines did not make an empty report of no lines"
-	lesson.Did = "WriteLines wrote no lines at all to report.txt"
-	lesson.Means = "a day on which no part came back has a report with something in it"
-	lab.RequireNoError(t, close.WriteLines(path, nil), lesson)
-	lab.RequireFile(t, path, "", lesson)
+	lesson.Read = sectionTurn
+	f, err := os.OpenFile(sibling, os.O_CREATE|os.O_WRONLY, 0o666)
+	requireMachine(t, errors.Join(err, f.Close()))
+	lesson.Says = "WriteLines gave the new report another mode"
+	lesson.Means = "people of the workshop cannot read the report, or people outside can"
+	lab.RequireEqual(t, mode(t, sibling), mode(t, path), lesson)
 
-	lesson.Says = "WriteLines did not create the missing report"
-	lesson.Did = "there was no report.txt; WriteLines wrote one line"
-	lesson.Means = "the first report in a new folder is lost"
-	missing := lab.Path(t, "report.txt")
-	lab.RequireNoError(t, close.WriteLines(missing, []string{"gear.step bob"}), lesson)
-	lab.RequireFile(t, missing, "gear.step bob\n", lesson)
+	requireMachine(t, os.Chmod(path, 0o600))
+	private := mode(t, path)
+	lesson.Says, lesson.Did = "WriteLines changed the mode of an existing report", "report.txt was private (0600); WriteLines wrote it again"
+	writeLines(t, path, lines, lesson)
+	lab.RequireEqual(t, private, mode(t, path), lesson)
+	requireClosed(t, path, lab.Lesson{
+		Says:  "WriteLines left the report open",
+		Did:   "WriteLines had returned; then the test asked the kernel which files are open",
+		Means: "each report costs a handle until the process can open nothing more",
+		Read:  sectionWhy,
+	})
+
+	missing := filepath.Join(dir, "missing", "report.txt")
+	_, want := os.Create(missing)
+	result := leave(t, "WriteLines", func() error { return close.WriteLines(missing, lines) })
+	requireReturned(t, "WriteLines", result)
+	lab.RequireErrorIs(t, result.err, errors.Unwrap(want), lab.Lesson{
+		Says:  "WriteLines did not report a missing directory",
+		Did:   "WriteLines was told to write missing/report.txt in a directory that did not exist",
+		Means: "a mistyped path goes unnoticed",
+		Read:  sectionTurn,
+	})
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	requireMachine(t, err)
+	lab.RequireEqual(t, "report.txt", strings.Join(baseNames(names), ", "), lab.Lesson{
+		Says:  "WriteLines left something else in the directory",
+		Did:   "WriteLines wrote report.txt twice and was refused missing/report.txt; then the test listed the directory",
+		Means: "a mistyped path becomes a directory, or temporary files pile up",
+		Read:  sectionTurn,
+	})
+}
+
+func writeLines(t *testing.T, path string, lines []string, lesson lab.Lesson) {
+	t.Helper()
+	result := leave(t, "WriteLines", func() error { return close.WriteLines(path, lines) })
+	requireReturned(t, "WriteLines", result)
+	lab.RequireNoError(t, result.err, lab.Lesson{
+		Says:  "WriteLines returned an error although nothing failed",
+		Did:   lesson.Did,
+		Means: "the workshop treats the evening's report as lost",
+		Read:  sectionBuffer,
+	})
+}
+
+func TestCountLinesCountsEveryLine(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, content string
+		lines         int
+	}{
+		{"three short lines", "bracket\ngear\nhinge\n", 3},
+		{"an empty file", "", 0},
+		{"a last line without a newline", "bracket\ngear", 2},
+		{"blank lines", "\n\nbracket\n\n", 4},
+		{"lines that end in CR LF", "bracket\r\n\r\ngear\r\n", 3},
+		{"a line of 200,000 bytes between two short ones", "first\n" + strings.Repeat("a", 200_000) + "\nlast\n", 3},
+		{"1,000,000 lines", strings.Repeat("gear\n", 1_000_000), 1_000_000},
+		{"NUL bytes", "a\x00b\n\x00", 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := lab.WriteFile(t, "parts.txt", test.content)
+			lesson := lab.Lesson{
+				Says:  "CountLines counted wrong",
+				Did:   "CountLines was given one file: " + test.name,
+				Means: "the workshop does not know how many entries it has",
+				Read:  sectionTurn,
+			}
+			total, err := countLines(t, path)
+			lab.RequireNoError(t, err, lesson)
+			lab.RequireEqual(t, test.lines, total, lesson)
+			lesson.Did = "CountLines was given the same file twice: " + test.name
+			total, err = countLines(t, path, path)
+			lab.RequireNoError(t, err, lesson)
+			lab.RequireEqual(t, 2*test.lines, total, lesson)
+		})
+	}
+}
+
+func countLines(t *testing.T, paths ...string) (total int, err error) {
+	t.Helper()
+	result := leave(t, "CountLines", func() (err error) { total, err = close.CountLines(slices.Values(paths)); return err })
+	requireReturned(t, "CountLines", result)
+	return total, result.err
 }
 
 // The sequence of paths is the test's: when CountLines asks for the next path, the test stands between two files.
 func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
 	var paths []string
-	for name, content := range map[string]string{"bracket.txt": "1\n2\n", "gear.txt": "", "hinge.txt": "1\n2\n3"} {
-		path := filepath.Join(dir, name)
-		write(t, path, content)
-		paths = append(paths, path)
+	for range 3 {
+		paths = append(paths, lab.WriteFile(t, "parts.txt", "1\n2\n"))
 	}
-	slices.Sort(paths)
 	stillOpen := ""
-	total, err := close.CountLines(func(yield func(string) bool) {
-		for i, path := range paths {
-			if !yield(path) {
-				return
+	result := leave(t, "CountLines", func() error {
+		_, err := close.CountLines(func(yield func(string) bool) {
+			for i, path := range paths {
+				if !yield(path) {
+					return
+				}
+				if open, err := isOpen(path); err == nil && open && stillOpen == "" {
+					stillOpen = fmt.Sprintf("file %d was open when path %d was asked for", i+1, i+2)
+				}
 			}
-			if open, err := isOpen(path); err == nil && open && stillOpen == "" {
-				stillOpen = fmt.Sprintf("%s was open when path %d was asked for", filepath.Base(path), i+2)
-			}
-		}
+		})
+		return err
 	})
-	lab.RequireNoError(t, err, lab.Lesson{
-		Says:  "CountLines failed",
-		Did:   "CountLines went through three small files",
-		Means: "the shop does not know how many entries it has",
-		Read:  `lessons/02_close, "defer runs when the function ends"`,
-	})
-	lab.RequireEqual(t, 5, total, lab.Lesson{
-		Says:  "CountLines counted wrong",
-		Did:   "CountLines went through three files: two lines, none, and three lines of which the last has no newline",
-		Means: "the shop does not know how many entries it has",
-		Read:  `lessons/02_close, "Your turn"`,
-	})
-	lab.Require(t, stillOpen == "", lab.Lesson{
-		Says:     "CountLines still had a file open when it went to the next",
-		Did:      "CountLines went through three files; before it got each next path, the test looked at the file before",
-		Expected: "the file is closed before the next one is opened",
-		Found:    stillOpen,
-		Means:    "a folder with more files than the process may have open cannot be counted at all",
-		Read:     `lessons/02_close, "defer runs when the function ends"`,
-	})
-}
-
-func TestCountLinesClosesAFileThatItCannotRead(t *testing.T) {
-	t.Parallel()
-	worker := lab.Start(t, "count lines of a file and a folder", lab.WriteFile(t, "gear.txt", "1\n2\n"), t.TempDir())
-	var seen unreadable
-	worker.Result(&seen)
-	did := "CountLines was given a file of two lines, and then a folder, which can be opened and not read"
-	lab.RequireError(t, worker.Wait(), lab.Lesson{
-		Says:  "CountLines took a folder for an empty file",
-		Did:   did,
-		Means: "a wrong path in the list goes unnoticed, and the sum is too small",
-		Read:  `lessons/02_close, "The way out"`,
-	})
-	lab.Require(t, !seen.StillOpen, lab.Lesson{
-		Says:     "CountLines left a file open that it could not read",
-		Did:      did,
-		Expected: "CountLines closes what it has opened, and returns the error",
-		Found:    "it returned the error, and the folder is still open",
-		Means:    "every unreadable file costs a handle, until the program can open nothing any more",
-		Read:     `lessons/02_close, "A handle is borrowed"`,
-	})
-	lab.RequireEqual(t, 0, seen.Total, lab.Lesson{
-		Says:  "CountLines returned half a sum beside its error",
-		Did:   did,
-		Means: "half a sum looks like a sum: whoever prints it first and looks at the error later misleads the shop",
-		Read:  `lessons/02_close, "Your turn"`,
-	})
-	requireEndAtFirstFailure(t)
-}
-
-// requireEndAtFirstFailure demands that a file which cannot be opened ends the count.
-func requireEndAtFirstFailure(t *testing.T) {
-	t.Helper()
-	good, missing := lab.WriteFile(t, "gear.txt", "1\n2\n"), lab.Path(t, "bracket.txt")
-	var asked []string
-	total, err := close.CountLines(func(yield func(string) bool) {
-		for _, path := range []string{good, missing, good} {
-			asked = append(asked, filepath.Base(path))
-			if !yield(path) {
-				return
-			}
-		}
-	})
+	requireReturned(t, "CountLines", result)
 	lesson := lab.Lesson{
-		Says:  "CountLines passed over a file that is not there",
-		Did:   "CountLines was given gear.txt, then bracket.txt, which does not exist, then gear.txt once more",
-		Means: "a list that was moved or lost is not missed, and the sum is too small",
-		Read:  `lessons/02_close, "The way out"`,
+		Says:  "CountLines still had a file open when it went to the next",
+		Did:   "CountLines went through three files; before it got each next path, the test looked at the file before",
+		Means: "with more files than the process may have open, the count fails",
+		Read:  sectionLoop,
 	}
-	lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson)
-	lesson.Says = "CountLines returned half a sum beside its error"
-	lesson.Means = "half a sum looks like a sum: whoever prints it first and looks at the error later misleads the shop"
-	lab.RequireEqual(t, 0, total, lesson)
-	lesson.Says = "CountLines went on after a file that it could not open"
-	lesson.Means = "a thousand files are read for a sum that is not returned"
-	lesson.Expected, lesson.Found = "two paths are asked for", fmt.Sprintf("%d paths were asked for: %s", len(asked), strings.Join(asked, ", "))
-	lab.Require(t, len(asked) == 2, lesson)
+	lab.RequireNoError(t, result.err, lesson)
+	lab.RequireEqual(t, "", stillOpen, withExpected(lesson, "each file is closed before the next path is asked for", stillOpen))
 }
 
-type unreadable struct {
-	StillOpen bool
-	Total     int
+func withExpected(l lab.Lesson, expected, found string) lab.Lesson {
+	l.Expected, l.Found = expected, found
+	return l
 }
 
-// countLinesOfAFolder reports whether the folder is still open and what was counted, and returns the error of CountLines.
-func countLinesOfAFolder(w *lab.Worker) error {
-	withoutCollector()
-	total, err := close.CountLines(slices.Values([]string{w.Arg(0), w.Arg(1)}))
-	stillOpen, unknown := isOpen(w.Arg(1))
-	if unknown != nil {
-		return unknown
+// The refused file stands between two good ones. The worker's process is its own, so that a leaked handle stays visible.
+func TestCountLinesEndsAtTheFirstFailure(t *testing.T) {
+	t.Parallel()
+	good, dir := lab.WriteFile(t, "gear.txt", "1\n2\n"), t.TempDir()
+	for _, test := range []struct{ name, path string }{
+		{"a missing file", filepath.Join(dir, "missing.txt")},
+		{"a directory, which can be opened and not read", dir},
+		{"a file in a missing directory", filepath.Join(dir, "missing", "gear.txt")},
+		{"a path that leads through a file", filepath.Join(good, "gear.txt")},
+		{"a name with a NUL byte", filepath.Join(dir, "a\x00b")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			worker := lab.Start(t, "count lines and stop", good, test.path)
+			var seen stopped
+			lesson := lab.Lesson{
+				Says:  "CountLines passed over a file that it could not read",
+				Did:   "CountLines was given a file of two lines, then " + test.name + ", then the first file again",
+				Means: "a list that was moved or lost is not missed, and the sum is too small",
+				Read:  sectionTurn,
+			}
+			receive(t, worker, "CountLines", &seen)
+			if seen.Readable {
+				t.Skipf("this system reads %s like a file", test.name)
+			}
+			lab.Require(t, seen.Err != "", withExpected(lesson, "an error", fmt.Sprintf("no error, and the sum %d", seen.Total)))
+			lesson.Says = "CountLines lost the cause of its error"
+			lesson.Means = "the caller cannot tell a missing file from a wrong path or a broken disk"
+			lab.Require(t, seen.Cause, withExpected(lesson, "errors.Is finds what os.ReadFile reports for that path", shorten(seen.Err)))
+			lesson.Says = "CountLines left a file open that it could not read"
+			lesson.Means = "each unreadable file costs a handle, until the program can open nothing more"
+			lesson.Read = sectionWhy
+			lab.Require(t, !seen.StillOpen, withExpected(lesson, "CountLines closes what it has opened, and returns the error",
+				"it returned the error, and the file or directory is still open"))
+			requireNothingMore(t, seen, lesson)
+		})
 	}
-	return errors.Join(err, w.Result(unreadable{stillOpen, total}))
 }
 
-func write(t *testing.T, path, content string) {
+func requireNothingMore(t *testing.T, seen stopped, lesson lab.Lesson) {
 	t.Helper()
-	lab.RequireNoError(t, os.WriteFile(path, []byte(content), 0o600), lab.Lesson{
-		Says:  "The test could not make its files",
-		Means: "this is a matter of the machine, not of your code",
+	lesson.Read = sectionTurn
+	lesson.Says = "CountLines returned half a sum beside its error"
+	lesson.Means = "half a sum looks like a sum: a caller that prints it before it checks the error misleads the workshop"
+	lab.RequireEqual(t, 0, seen.Total, lesson)
+	lesson.Says = "CountLines went on after a file that it could not read"
+	lesson.Means = "a thousand files are read for a sum that is not returned"
+	lab.Require(t, seen.Asked == 2, withExpected(lesson, "CountLines asks for 2 paths", fmt.Sprintf("it asked for %d", seen.Asked)))
+}
+
+type stopped struct {
+	Total, Asked     int
+	Err              string
+	Cause, StillOpen bool
+	Readable         bool // the system reads even this
+}
+
+func countLinesAndStop(w *lab.Worker) error {
+	withoutCollector()
+	good, bad := w.Arg(0), w.Arg(1)
+	_, want := os.ReadFile(bad)
+	var seen stopped
+	total, err := close.CountLines(func(yield func(string) bool) {
+		for _, path := range []string{good, bad, good} {
+			seen.Asked++
+			if !yield(path) {
+				return
+			}
+		}
 	})
+	seen.Total, seen.Err = total, text(err)
+	seen.Readable = want == nil
+	seen.Cause = want != nil && errors.Is(err, errors.Unwrap(want))
+	for _, path := range []string{good, bad} {
+		if open, err := isOpen(path); err == nil && open {
+			seen.StillOpen = true
+		}
+	}
+	return w.Result(seen)
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func baseNames(paths []string) []string {
+	var names []string
+	for _, path := range paths {
+		names = append(names, filepath.Base(path))
+	}
+	return names
 }

@@ -5,35 +5,70 @@ package close_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
-	close "example/turnstile/exercises/02_close"
+	"golang.org/x/sys/unix"
+
 	"example/turnstile/internal/lab"
+
+	close "example/turnstile/exercises/02_close"
 )
 
 // Windows has no such limits for a process (see lab.LimitFileSize and lab.LimitHandles), hence the build tag.
 
-// The content fits into any usual buffer, so that nothing reaches the system before the buffer is emptied.
-func TestWriteLinesReportsAFullDisk(t *testing.T) {
+// Two lines fit into any usual buffer, so that nothing reaches the kernel before the buffer is flushed; 10,000 lines do not.
+func TestWriteLinesReportsARefusedWrite(t *testing.T) {
 	t.Parallel()
-	path := lab.WriteFile(t, "report.txt", "")
-	err := lab.Run(t, "write lines under a size limit", path)
-	lab.RequireError(t, err, lab.Lesson{
-		Says:  "WriteLines returned nil although the disk took nothing",
-		Did:   "in a process that may not make files larger than 8 bytes, WriteLines wrote 40",
-		Means: "a full disk looks like a finished report: Alice closes the shop and the list of who has what is lost",
-		Read:  `lessons/02_close, "A buffer that nobody empties"`,
-	})
+	for _, test := range []struct {
+		name  string
+		lines int
+		limit int
+	}{{"of the only bytes", 2, 8}, {"in the middle of a long report", 10_000, 50_000}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "report.txt", "")
+			worker := lab.Start(t, "write lines under a size limit", path, fmt.Sprint(test.lines), fmt.Sprint(test.limit))
+			var seen refused
+			receive(t, worker, "WriteLines", &seen)
+			lesson := lab.Lesson{
+				Says:     "WriteLines returned nil although the kernel refused a write",
+				Did:      fmt.Sprintf("in a process that may not make a file larger than %d bytes, WriteLines wrote %d", test.limit, 20*test.lines),
+				Expected: fmt.Sprintf("an error in which errors.Is finds %q", syscall.EFBIG),
+				Found:    found(seen.Err),
+				Means:    "a refused write looks like a finished report: the list of who has what is incomplete, and no caller knows",
+				Read:     sectionBuffer,
+			}
+			lab.Require(t, seen.Err != "", lesson)
+			lesson.Says = "WriteLines lost the cause of its error"
+			lesson.Means = "the caller cannot tell a full disk from a limit or a broken disk"
+			lab.Require(t, seen.Cause, lesson)
+		})
+	}
+}
+
+type refused struct {
+	Err   string
+	Cause bool
+}
+
+func found(err string) string {
+	if err == "" {
+		return "no error"
+	}
+	return shorten(err)
 }
 
 func writeLinesUnderALimit(w *lab.Worker) error {
-	if err := lab.LimitFileSize(8); err != nil {
+	if err := lab.LimitFileSize(int64(w.Int(2))); err != nil {
 		return err
 	}
-	return close.WriteLines(w.Arg(0), []string{strings.Repeat("a", 19), strings.Repeat("b", 19)})
+	err := close.WriteLines(w.Arg(0), slices.Repeat([]string{strings.Repeat("a", 19)}, w.Int(1)))
+	return w.Result(refused{text(err), errors.Is(err, syscall.EFBIG)})
 }
 
 func TestCountLinesNeedsFewHandles(t *testing.T) {
@@ -43,24 +78,27 @@ func TestCountLinesNeedsFewHandles(t *testing.T) {
 		write(t, filepath.Join(dir, fmt.Sprintf("part%03d.txt", i)), "one line\n")
 	}
 	worker := lab.Start(t, "count lines with few handles", dir)
-	var total int
+	var seen fewHandles
+	receive(t, worker, "CountLines", &seen)
 	lesson := lab.Lesson{
-		Says:  "CountLines ran out of handles",
-		Did:   fmt.Sprintf("in a process that may have %d files open, CountLines went through %d", handles, files),
-		Means: "what works with the ten files of the test folder fails with the thousand of the workshop",
-		Read:  `lessons/02_close, "defer runs when the function ends"`,
+		Says:     "CountLines ran out of handles",
+		Did:      fmt.Sprintf("in a process that may have %d files open, CountLines went through %d files of one line", handles, files),
+		Expected: fmt.Sprintf("the sum %d", files),
+		Found:    fmt.Sprintf("the sum %d and %s", seen.Total, found(seen.Err)),
+		Means:    "the count works for the ten files of a test and fails for the thousand of the workshop",
+		Read:     sectionLoop,
 	}
-	worker.Result(&total, lesson)
-	lab.RequireNoError(t, worker.Wait(), lesson)
-	lab.RequireEqual(t, files, total, lab.Lesson{
-		Says:  "CountLines counted wrong",
-		Did:   fmt.Sprintf("CountLines went through %d files of one line", files),
-		Means: "the shop does not know how many entries it has",
-		Read:  `lessons/02_close, "Your turn"`,
-	})
+	lab.Require(t, !strings.Contains(seen.Err, syscall.EMFILE.Error()), lesson)
+	lesson.Says = "CountLines counted wrong"
+	lab.Require(t, seen.Err == "" && seen.Total == files, lesson)
 }
 
 const files, handles = 100, 40
+
+type fewHandles struct {
+	Total int
+	Err   string
+}
 
 func countLinesWithFewHandles(w *lab.Worker) error {
 	withoutCollector()
@@ -72,5 +110,81 @@ func countLinesWithFewHandles(w *lab.Worker) error {
 		return err
 	}
 	total, err := close.CountLines(slices.Values(paths))
-	return errors.Join(err, w.Result(total))
+	return w.Result(fewHandles{total, text(err)})
+}
+
+// A child that inherits the handle keeps the file open after With has closed it, and in lesson 08 its lock.
+func TestWithKeepsTheFileFromChildren(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "locks.json", "{}")
+	inherited := false
+	result := leave(t, "With", func() error {
+		return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
+			raw, err := f.SyscallConn()
+			if err != nil {
+				return err
+			}
+			return raw.Control(func(fd uintptr) {
+				flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
+				inherited = err == nil && flags&unix.FD_CLOEXEC == 0
+			})
+		})
+	})
+	requireReturned(t, "With", result)
+	requireMachine(t, result.err)
+	lab.Require(t, !inherited, lab.Lesson{
+		Says:     "With lets child processes inherit the file",
+		Did:      "inside use, the test asked the kernel whether the descriptor is closed when a program is started (FD_CLOEXEC)",
+		Expected: "close-on-exec, as os.OpenFile sets it",
+		Found:    "a child would inherit the open file",
+		Means:    "With closes the file, and it stays open in every program that was started meanwhile",
+		Read:     sectionChildren,
+	})
+}
+
+// A process of its own, since the umask belongs to the process. Under the usual umask 022 a hard-coded 0644 would go unnoticed.
+func TestTheModeIsLeftToTheUmask(t *testing.T) {
+	t.Parallel()
+	for _, umask := range []int{0, 0o027} {
+		t.Run(fmt.Sprintf("umask %03o", umask), func(t *testing.T) {
+			t.Parallel()
+			worker := lab.Start(t, "make files under a umask", t.TempDir(), fmt.Sprint(umask))
+			var seen map[string]os.FileMode
+			receive(t, worker, "With", &seen)
+			for _, want := range []struct {
+				file, function, asked string
+				mode                  os.FileMode
+			}{
+				{"with.txt", "With", "With was asked for mode 0666", 0o666},
+				{"private.txt", "With", "With was asked for mode 0640", 0o640},
+				{"report.txt", "WriteLines", "WriteLines made a new report", 0o666},
+			} {
+				mode := want.mode &^ os.FileMode(umask)
+				lab.RequireEqual(t, mode, seen[want.file], lab.Lesson{
+					Says:  want.function + " gave the new file another mode",
+					Did:   fmt.Sprintf("in a process with umask %03o, %s", umask, want.asked),
+					Means: "people of the workshop cannot read the file, or people outside can",
+					Read:  sectionTurn,
+				})
+			}
+		})
+	}
+}
+
+func makeFilesUnderAUmask(w *lab.Worker) error {
+	unix.Umask(w.Int(1))
+	path := func(name string) string { return filepath.Join(w.Arg(0), name) }
+	fine := func(*os.File) error { return nil }
+	err := errors.Join(
+		close.With(path("with.txt"), os.O_WRONLY|os.O_CREATE, 0o666, fine),
+		close.With(path("private.txt"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640, fine),
+		close.WriteLines(path("report.txt"), nil),
+	)
+	modes := make(map[string]os.FileMode)
+	for _, name := range []string{"with.txt", "private.txt", "report.txt"} {
+		if info, err := os.Stat(path(name)); err == nil {
+			modes[name] = info.Mode()
+		}
+	}
+	return errors.Join(err, w.Result(modes))
 }

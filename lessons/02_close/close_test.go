@@ -27,7 +27,7 @@ var exits = map[string]func(){
 func TestClose(t *testing.T) {
 	t.Parallel()
 
-	t.Run("a second Close says that the file is closed", func(t *testing.T) {
+	t.Run("a second Close returns fs.ErrClosed", func(t *testing.T) {
 		t.Parallel()
 		f, err := os.Create(lab.Path(t, "locks.json"))
 		require.NoError(t, err)
@@ -48,17 +48,6 @@ func TestClose(t *testing.T) {
 		require.NoError(t, second.Close())
 	})
 
-	t.Run("a closed file can neither be read nor written", func(t *testing.T) {
-		t.Parallel()
-		f, err := os.OpenFile(lab.WriteFile(t, "locks.json", "{}"), os.O_RDWR, 0)
-		require.NoError(t, err)
-		require.NoError(t, f.Close())
-		_, err = f.Read(make([]byte, 2))
-		require.ErrorIs(t, err, fs.ErrClosed)
-		_, err = f.WriteString("{}")
-		require.ErrorIs(t, err, fs.ErrClosed)
-	})
-
 	// Source: errors.Join.
 	t.Run("a joined error matches each of its parts", func(t *testing.T) {
 		t.Parallel()
@@ -68,54 +57,11 @@ func TestClose(t *testing.T) {
 		require.ErrorIs(t, err, fs.ErrClosed)
 	})
 
-	t.Run("joining nothing gives nil", func(t *testing.T) {
+	t.Run("joining only nils gives nil", func(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, errors.Join(nil, nil))
 	})
 
-	// Source: os.File.SetDeadline: "Only some kinds of files support setting a deadline. Calls … for files that do not support
-	// deadlines will return ErrNoDeadline."
-	t.Run("a regular file takes no deadline", func(t *testing.T) {
-		t.Parallel()
-		f, err := os.Create(lab.Path(t, "locks.json"))
-		require.NoError(t, err)
-		defer f.Close()
-		require.ErrorIs(t, f.SetDeadline(time.Now()), os.ErrNoDeadline)
-	})
-}
-
-// Example_buffer is the report that is empty although no call failed.
-func Example_buffer() {
-	path, remove := tempPath("report.txt")
-	defer remove()
-
-	f, err := os.Create(path)
-	fmt.Println("create  ", err)
-	w := bufio.NewWriter(f)
-	_, err = fmt.Fprintln(w, "bracket.step alice")
-	fmt.Println("line 1  ", err)
-	_, err = fmt.Fprintln(w, "gear.step bob")
-	fmt.Println("line 2  ", err)
-	fmt.Println("close   ", f.Close())
-
-	content, err := os.ReadFile(path)
-	fmt.Println("read    ", err)
-	fmt.Println("bytes   ", len(content))
-	// Output:
-	// create   <nil>
-	// line 1   <nil>
-	// line 2   <nil>
-	// close    <nil>
-	// read     <nil>
-	// bytes    0
-}
-
-func tempPath(name string) (path string, remove func()) {
-	dir, err := os.MkdirTemp("", "turnstile-")
-	if err != nil {
-		panic(err)
-	}
-	return dir + string(os.PathSeparator) + name, func() { _ = os.RemoveAll(dir) }
 }
 
 // Source for all: bufio.Writer: "After all data has been written, the client should call the Writer.Flush method to
@@ -176,12 +122,46 @@ func TestBuffer(t *testing.T) {
 		requireContent(t, path, "bracket.step alice\n")
 	})
 
-	t.Run("what is in a buffer dies with the process", func(t *testing.T) {
+	t.Run("what is in a buffer is lost with the process", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "report.txt")
 		require.Error(t, lab.Run(t, "buffer and then die", path))
 		requireContent(t, path, "")
 	})
+
+	t.Run("what the kernel has accepted survives the kill of the process", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "report.txt")
+		worker := lab.Start(t, "write and wait", path)
+		worker.Reached("written")
+		worker.Kill()
+		requireContent(t, path, "bracket.step alice\n")
+	})
+
+	// Source: bufio.Scanner: "Scanning stops unrecoverably at EOF, the first I/O error, or a token too large to fit in the
+	// Scanner.Buffer"; bufio.MaxScanTokenSize.
+	t.Run("a Scanner stops at a line of 64 KiB, and only Err reports it", func(t *testing.T) {
+		t.Parallel()
+		scanner, lines := bufio.NewScanner(strings.NewReader("first\n"+strings.Repeat("a", 64*1024)+"\nlast\n")), 0
+		for scanner.Scan() {
+			lines++
+		}
+		require.Equal(t, 1, lines)
+		require.ErrorIs(t, scanner.Err(), bufio.ErrTooLong)
+	})
+}
+
+// A writeAndWait worker stands at a step after its Write, without Sync and Close, until the test kills it.
+func writeAndWait(w *lab.Worker) error {
+	f, err := os.Create(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString("bracket.step alice\n"); err != nil {
+		return err
+	}
+	w.Reached("written")
+	return f.Close()
 }
 
 func requireContent(t *testing.T, path, want string) {
@@ -204,16 +184,16 @@ func bufferAndDie(w *lab.Worker) error {
 }
 
 // Source: os.File.Fd: "If f is garbage collected, a finalizer may close the descriptor, making it invalid; see
-// runtime.SetFinalizer for more information on when a finalizer might be run." That page promises no time at all.
+// runtime.SetFinalizer for more information on when a finalizer might be run." The documentation promises no time for that.
 func TestCollector(t *testing.T) {
 	t.Parallel()
 
-	t.Run("the garbage collector closes a file that nobody refers to any more", func(t *testing.T) {
+	t.Run("the garbage collector closes a file that is no longer referenced", func(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, lab.Run(t, "keep only the path", lab.WriteFile(t, "locks.json", "{}")))
 	})
 
-	t.Run("a file that somebody refers to stays open", func(t *testing.T) {
+	t.Run("a file that is still referenced stays open", func(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, lab.Run(t, "keep the file", lab.WriteFile(t, "locks.json", "{}")))
 	})
@@ -254,7 +234,7 @@ func keepFile(w *lab.Worker) error {
 	}
 	open, err := lab.IsOpen(w.Arg(0))
 	if err == nil && !open {
-		err = errors.New("the file was closed behind the back of its owner")
+		err = errors.New("the file was closed although it is still referenced")
 	}
 	return errors.Join(err, f.Close())
 }

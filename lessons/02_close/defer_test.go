@@ -2,7 +2,6 @@ package close_test
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
@@ -20,30 +19,10 @@ var workers = lab.Workers{
 	"panic elsewhere":     panicElsewhere,
 	"stand with a defer":  standWithADefer,
 	"buffer and then die": bufferAndDie,
+	"write and wait":      writeAndWait,
 }
 
 func TestMain(m *testing.M) { lab.Main(m, workers) }
-
-// Source: Go specification, "Defer statements": deferred functions run immediately before the surrounding function
-// returns, in the reverse order they were deferred.
-func Example_deferOrder() {
-	checkOut := func() {
-		fmt.Println("open locks.json")
-		defer fmt.Println("close locks.json")
-
-		fmt.Println("open history.log")
-		defer fmt.Println("close history.log")
-
-		fmt.Println("write both")
-	}
-	checkOut()
-	// Output:
-	// open locks.json
-	// open history.log
-	// write both
-	// close history.log
-	// close locks.json
-}
 
 // Source for all: Go specification, "Defer statements", "Return statements" and "Handling panics"; runtime.Goexit.
 func TestDefer(t *testing.T) {
@@ -62,9 +41,19 @@ func TestDefer(t *testing.T) {
 		require.Equal(t, []string{"open bracket", "open gear", "after the loop", "close gear", "close bracket"}, log)
 	})
 
+	t.Run("the last deferred call runs first", func(t *testing.T) {
+		t.Parallel()
+		var log []string
+		func() {
+			defer func() { log = append(log, "close locks.json") }()
+			defer func() { log = append(log, "close history.log") }()
+		}()
+		require.Equal(t, []string{"close history.log", "close locks.json"}, log)
+	})
+
 	// Source: Go specification, "For statements with range clause", and the doc of package iter: a defer in the loop's body
 	// belongs to the function around the loop, although the body is called by the iterator.
-	t.Run("a loop over a function is no exception", func(t *testing.T) {
+	t.Run("a defer in a range over a function waits for the function around it too", func(t *testing.T) {
 		t.Parallel()
 		parts := func(yield func(string) bool) { _ = yield("bracket") && yield("gear") }
 		var log []string
@@ -103,11 +92,11 @@ func TestDefer(t *testing.T) {
 		require.Equal(t, fs.ErrClosed, named())
 	})
 
-	t.Run("a result without a name is copied before the deferred function runs", func(t *testing.T) {
+	t.Run("a result without a name is copied before the deferred function runs", func(t *testing.T) { //nolint:ineffassign // the mistake
 		t.Parallel()
 		unnamed := func() error {
 			var err error
-			defer func() { err = fs.ErrClosed }() //nolint:ineffassign // that is the mistake
+			defer func() { err = fs.ErrClosed }()
 			return err
 		}
 		require.NoError(t, unnamed())
@@ -127,7 +116,7 @@ func TestDefer(t *testing.T) {
 		t.Parallel()
 		closed := make(chan bool, 1)
 		go func() {
-			defer func() { closed <- recover() == nil }() // Goexit is no panic: there is nothing to recover
+			defer func() { closed <- recover() == nil }() // Goexit is not a panic: recover returns nil
 			runtime.Goexit()
 		}()
 		require.True(t, <-closed)
@@ -143,13 +132,13 @@ func TestDefer(t *testing.T) {
 	})
 }
 
-// Deferred calls are the program's own business: what ends the process as a whole runs none.
+// Deferred calls are the program's own promise: what ends the process as a whole runs none of them.
 func TestDeferAndTheEndOfTheProcess(t *testing.T) {
 	t.Parallel()
 	ends := func(t *testing.T, how string) (marker string) {
 		t.Helper()
 		marker = lab.Path(t, "deferred")
-		_ = lab.Run(t, "leave", how, marker) // how a process ended that was told to die is no news
+		_ = lab.Run(t, "leave", how, marker) // the way the process ended is not the question
 		return marker
 	}
 
@@ -199,7 +188,7 @@ func leave(w *lab.Worker) error {
 
 func panicElsewhere(w *lab.Worker) error {
 	defer leaveMarker(w.Arg(0))
-	go panic(errors.New("in a goroutine that nobody waits for"))
+	go panic(errors.New("in a goroutine without a recover"))
 	select {}
 }
 

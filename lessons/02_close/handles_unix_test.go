@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +21,8 @@ import (
 
 func init() {
 	workers["open until refused"] = openUntilRefused
-	workers["open many"] = openMany
+	workers["leak until refused, then until not"] = leakUntilWell
+	workers["is it open here"] = isOpenHere
 	workers["close a number twice"] = closeNumberTwice
 	workers["flush under a size limit"] = flushUnderALimit
 	workers["hold a pipe"] = holdPipe
@@ -52,7 +54,7 @@ func TestHandlesRunOut(t *testing.T) {
 		require.True(t, seen.ThenOne)
 	})
 	// Source: runtime, GOGC: a collection is due when the heap has grown, by 4 MB at the least. Open files count for nothing.
-	t.Run("the garbage collector does not come because handles are short", func(t *testing.T) {
+	t.Run("the garbage collector does not run because handles are short", func(t *testing.T) {
 		require.False(t, seen.CollectorRan)
 	})
 }
@@ -61,7 +63,7 @@ func openUntilRefused(w *lab.Worker) error {
 	if err := lab.LimitHandles(64); err != nil {
 		return err
 	}
-	runtime.GC() // what the start of the program has left behind shall not be the reason for a collection
+	runtime.GC() // garbage from the start of the program must not be the reason for a collection
 	before := collections()
 	var seen refusal
 	var last *os.File
@@ -91,32 +93,86 @@ func collections() uint32 {
 	return stats.NumGC
 }
 
-// Source: syscall/rlimit.go (go.dev/issue/46279), Go 1.19 release notes, package os: a Go program raises its soft limit on
-// open files to the hard one as it starts.
-func TestGoRaisesTheLimit(t *testing.T) {
+// Source: runtime, GOGC (the collector is paced by the heap) and os.File (a file that is no longer referenced may be closed). No
+// clock decides: the worker goes on until a call succeeds, and the garbage of its refused calls brings the collector.
+func TestHandlesComeBack(t *testing.T) {
 	t.Parallel()
-	var hard unix.Rlimit
-	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &hard))
-	if hard.Max < 256 {
-		t.Skip("the hard limit on open files is too low on this machine to show the difference")
-	}
-	wrap := []string{"/bin/sh", "-c", `ulimit -S -n 64 && exec "$@"`, "sh"}
-	worker := lab.Launch(t, lab.Options{Wrap: wrap}, "open many", lab.WriteFile(t, "locks.json", "{}"))
+	worker := lab.Start(t, "leak until refused, then until not", lab.WriteFile(t, "locks.json", "{}"))
+	var seen comeback
+	worker.Result(&seen)
 	require.NoError(t, worker.Wait())
+	t.Logf("refused at call %d, opened again at call %d, %d collections", seen.Refused, seen.Again, seen.Collections)
+
+	t.Run("after a collection a process that has closed nothing can open files again", func(t *testing.T) {
+		require.Less(t, seen.Refused, 65)
+		require.Greater(t, seen.Again, seen.Refused)
+		require.Positive(t, seen.Collections)
+	})
 }
 
-// openMany opens twice as many files as the soft limit that it was started under.
-func openMany(w *lab.Worker) error {
-	var held []*os.File
-	for range 128 {
-		f, err := os.Open(w.Arg(0))
-		if err != nil {
-			return err
-		}
-		held = append(held, f)
+type comeback struct {
+	Refused, Again int
+	Collections    uint32
+}
+
+func leakUntilWell(w *lab.Worker) error {
+	if err := lab.LimitHandles(64); err != nil {
+		return err
 	}
-	runtime.KeepAlive(held)
-	return nil
+	debug.SetGCPercent(100) // the default, whatever GOGC says
+	runtime.GC()
+	before := collections()
+	var seen comeback
+	for call := 1; seen.Again == 0 && call < 10_000_000; call++ {
+		_, err := os.Open(w.Arg(0)) // the mistake: the file is opened and forgotten
+		switch {
+		case err != nil && seen.Refused == 0:
+			seen.Refused = call
+		case err == nil && seen.Refused > 0:
+			seen.Again = call
+		}
+	}
+	seen.Collections = collections() - before
+	return w.Result(seen)
+}
+
+// Source: fcntl(2), FD_CLOEXEC; open(2), O_CLOEXEC; os.OpenFile adds it (os/file_unix.go).
+func TestChildren(t *testing.T) {
+	t.Parallel()
+
+	t.Run("a child does not inherit a file that os.OpenFile opened", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", "{}")
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer f.Close()
+		require.False(t, openInAChild(t, path))
+	})
+
+	t.Run("a child inherits a file that was opened without O_CLOEXEC", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", "{}")
+		fd, err := syscall.Open(path, syscall.O_RDWR, 0)
+		require.NoError(t, err)
+		defer syscall.Close(fd)
+		require.True(t, openInAChild(t, path))
+	})
+}
+
+func openInAChild(t *testing.T, path string) (open bool) {
+	t.Helper()
+	worker := lab.Start(t, "is it open here", path)
+	worker.Result(&open)
+	require.NoError(t, worker.Wait())
+	return open
+}
+
+func isOpenHere(w *lab.Worker) error {
+	open, err := lab.IsOpen(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	return w.Result(open)
 }
 
 // Source: open(2): the descriptor returned is the lowest-numbered one not currently open. close(2), NOTES: a close that is
@@ -131,7 +187,7 @@ func TestDescriptorNumbers(t *testing.T) {
 	t.Run("the number of a closed file goes to the next one", func(t *testing.T) {
 		require.Equal(t, seen.First, seen.Second)
 	})
-	t.Run("closing a number twice closes somebody else's file", func(t *testing.T) {
+	t.Run("closing a number twice closes another file", func(t *testing.T) {
 		require.True(t, seen.SecondIsGone)
 	})
 }
@@ -160,21 +216,21 @@ func closeNumberTwice(w *lab.Worker) error {
 	return w.Result(reuse{first, second, errors.Is(err, syscall.EBADF)})
 }
 
-// Source: getrlimit(2), RLIMIT_FSIZE; a full disk says ENOSPC in the same places.
-func TestBufferOnAFullDisk(t *testing.T) {
+// Source: getrlimit(2), RLIMIT_FSIZE: here a limit on the size of files makes the kernel refuse the write.
+func TestBufferAndARefusedWrite(t *testing.T) {
 	t.Parallel()
 	worker := lab.Start(t, "flush under a size limit", lab.Path(t, "report.txt"))
 	var seen flushed
 	worker.Result(&seen)
 	require.NoError(t, worker.Wait())
 
-	t.Run("no write into a buffer that is not full hears of a full disk", func(t *testing.T) {
+	t.Run("a write into a buffer that is not full succeeds although the kernel will refuse it", func(t *testing.T) {
 		require.Empty(t, seen.WriteError)
 	})
-	t.Run("Flush does", func(t *testing.T) {
+	t.Run("Flush fails", func(t *testing.T) {
 		require.NotEmpty(t, seen.FlushError)
 	})
-	t.Run("and Close, after that, says nothing", func(t *testing.T) {
+	t.Run("Close after that returns nil", func(t *testing.T) {
 		require.Empty(t, seen.CloseError)
 	})
 }
@@ -224,7 +280,7 @@ func TestDeadProcess(t *testing.T) {
 
 	// Source: _exit(2): any open file descriptors belonging to the process are closed. pipe(7): a reader sees the end of
 	// file once all writers have closed.
-	t.Run("the system closes what a dead process had open", func(t *testing.T) {
+	t.Run("the kernel closes what a dead process had open", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "pipe")
 		require.NoError(t, unix.Mkfifo(path, 0o600))

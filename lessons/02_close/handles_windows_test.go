@@ -25,7 +25,7 @@ func TestOpenFileOnWindows(t *testing.T) {
 		require.NoError(t, os.Remove(path))
 	})
 
-	t.Run("nor renamed", func(t *testing.T) {
+	t.Run("a file that is open cannot be renamed", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", "{}")
 		f, err := os.Open(path)
@@ -36,7 +36,7 @@ func TestOpenFileOnWindows(t *testing.T) {
 	})
 
 	// Source: "Closing and Deleting Files": if a file is open when an application terminates, the system closes it.
-	t.Run("the system closes what a dead process had open, on Windows too", func(t *testing.T) {
+	t.Run("the kernel closes what a dead process had open, on Windows too", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", "{}")
 		worker := lab.Start(t, "hold a file", path)
@@ -48,7 +48,7 @@ func TestOpenFileOnWindows(t *testing.T) {
 
 	// Source: Mark Russinovich, "Pushing the Limits of Windows: Handles": the limits are far beyond what applications use. No
 	// number is claimed here, only that no small limit stops a leak.
-	t.Run("two thousand open files are nothing to Windows", func(t *testing.T) {
+	t.Run("two thousand open files are fine on Windows", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", "{}")
 		var held []*os.File

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// withFolder makes a folder, gives its path to use, and removes it with all that use has put there.
-func withFolder(use func(dir string) error) (err error) {
+// withDirectory makes a directory, gives its path to use, and removes it with all that use has put into it.
+func withDirectory(use func(dir string) error) (err error) {
 	dir, err := os.MkdirTemp("", "turnstile-")
 	if err != nil {
 		return err
@@ -24,14 +24,14 @@ func withFolder(use func(dir string) error) (err error) {
 	return use(dir)
 }
 
-func TestWithFolder(t *testing.T) {
+func TestWithDirectory(t *testing.T) {
 	t.Parallel()
 	taken := errors.New("bracket.step is taken by alice")
 
-	t.Run("the folder is there for use, and gone afterwards", func(t *testing.T) {
+	t.Run("the directory exists during use, and is gone afterwards", func(t *testing.T) {
 		t.Parallel()
 		var seen string
-		err := withFolder(func(dir string) error {
+		err := withDirectory(func(dir string) error {
 			seen = dir
 			return os.WriteFile(filepath.Join(dir, "report.txt"), []byte("bracket.step alice\n"), 0o600)
 		})
@@ -39,19 +39,19 @@ func TestWithFolder(t *testing.T) {
 		require.NoDirExists(t, seen)
 	})
 
-	t.Run("the folder is gone after an error, which the caller gets", func(t *testing.T) {
+	t.Run("the directory is gone after an error, which the caller gets", func(t *testing.T) {
 		t.Parallel()
 		var seen string
-		err := withFolder(func(dir string) error { seen = dir; return taken })
+		err := withDirectory(func(dir string) error { seen = dir; return taken })
 		require.ErrorIs(t, err, taken)
 		require.NoDirExists(t, seen)
 	})
 
-	t.Run("the folder is gone after a panic, which goes on", func(t *testing.T) {
+	t.Run("the directory is gone after a panic, which goes on", func(t *testing.T) {
 		t.Parallel()
 		var seen string
 		require.PanicsWithValue(t, "no such part", func() {
-			_ = withFolder(func(dir string) error { seen = dir; panic("no such part") })
+			_ = withDirectory(func(dir string) error { seen = dir; panic("no such part") })
 		})
 		require.NoDirExists(t, seen)
 	})
@@ -93,7 +93,7 @@ func TestOpenObject(t *testing.T) {
 		}
 	})
 
-	t.Run("and leaves it open when all went well", func(t *testing.T) {
+	t.Run("a function that returns its file leaves it open when all went well", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", "{}")
 		f, err := openObject(path)

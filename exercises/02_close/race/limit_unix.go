@@ -7,6 +7,9 @@ import (
 	"syscall"
 )
 
+// calls is enough for the garbage collector to run at least once while calls are being refused.
+const calls = 100_000
+
 // allowed is handles in words.
 var allowed = fmt.Sprint(handles)
 

@@ -1,0 +1,206 @@
+package close_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"example/turnstile/internal/lab"
+
+	close "example/turnstile/exercises/02_close"
+)
+
+// No local file system fails in these ways on request, hence strace(1): it refuses the system call in the kernel's place.
+
+var errnos = map[string]syscall.Errno{
+	"EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "EDQUOT": syscall.EDQUOT, "EACCES": syscall.EACCES, "ESTALE": syscall.ESTALE,
+}
+
+// A failure is what the code under test made of an error of the kernel.
+type failure struct {
+	Err           string
+	Cause, OfUse  bool
+	Total         int
+	CompleteAfter bool
+}
+
+func newFailure(err error, errno string) failure {
+	return failure{Err: text(err), Cause: errors.Is(err, errnos[errno]), OfUse: errors.Is(err, errTaken)}
+}
+
+// Source: close(2), "Dealing with error returns from close()".
+func TestAnErrorOfTheKernelAtClose(t *testing.T) {
+	t.Parallel()
+	for _, errno := range []string{"EIO", "EDQUOT"} {
+		t.Run(errno, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "report.txt", "")
+			wrap, log := strace(t, "-P", path, "-e", "trace=close", "-e", "inject=close:error="+errno)
+			worker := lab.Launch(t, lab.Options{Wrap: wrap}, "fail to close", path, errno)
+			calls := []string{"With(O_RDWR)", "With(O_RDONLY)", "With(O_RDWR), whose use failed too", "WriteLines"}
+			seen := make([]failure, len(calls))
+			for i := range seen {
+				worker.Result(&seen[i], broken("With"))
+			}
+			lab.RequireNoError(t, worker.Wait(), broken("With"))
+			closes := injected(t, log)
+			for i, call := range calls {
+				if call == "WriteLines" && closes < len(calls) {
+					continue // it wrote another file and renamed that: this file was not closed, so there is nothing to report
+				}
+				requireErrorOfClose(t, call, errno, seen[i])
+			}
+			lab.Require(t, closes <= len(calls), lab.Lesson{
+				Says:     "With retried a Close that had failed",
+				Did:      fmt.Sprintf("%d calls opened report.txt once each; strace made each close fail and counted the attempts", len(calls)),
+				Expected: fmt.Sprintf("at most %d", len(calls)),
+				Found:    fmt.Sprint(closes),
+				Means:    "the number may belong to another file by then, and the second close hits a stranger",
+				Read:     sectionClose,
+			})
+		})
+	}
+}
+
+func requireErrorOfClose(t *testing.T, call, errno string, seen failure) {
+	t.Helper()
+	function, _, _ := strings.Cut(call, "(")
+	lesson := lab.Lesson{
+		Says:     function + " dropped the error of Close",
+		Did:      fmt.Sprintf("the test called %s; every write succeeded; strace made close fail with %q", call, errnos[errno]),
+		Expected: "an error in which errors.Is finds that of close",
+		Found:    found(seen.Err),
+		Means:    "the file system has lost data, and the caller believes that it is safe",
+		Read:     sectionClose,
+	}
+	lab.Require(t, seen.Cause, lesson)
+	lesson.Says, lesson.Expected = "With lost the error of use", "errors.Is finds the error of use as well"
+	lab.Require(t, seen.OfUse || !strings.Contains(call, "use"), lesson)
+}
+
+func failToClose(w *lab.Worker) error {
+	path, errno := w.Arg(0), w.Arg(1)
+	fine := func(*os.File) error { return nil }
+	for _, err := range []error{
+		close.With(path, os.O_RDWR, 0, fine),
+		close.With(path, os.O_RDONLY, 0, fine),
+		close.With(path, os.O_RDWR, 0, func(*os.File) error { return errTaken }),
+		close.WriteLines(path, []string{"bracket.step alice"}),
+	} {
+		if err := w.Result(newFailure(err, errno)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Source: write(2), ERRORS. The middle of a report can be refused while the end is accepted.
+func TestAnErrorOfTheKernelAtWrite(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ errno, when, which string }{
+		{"ENOSPC", "1+", "every write"},
+		{"EIO", "1", "the first write and no other"},
+		{"EDQUOT", "2", "the second write and no other"},
+	} {
+		t.Run(test.which, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "report.txt", "")
+			calls := "write,pwrite64,writev"
+			wrap, _ := strace(t, "-P", path, "-e", "trace="+calls, "-e", "inject="+calls+":error="+test.errno+":when="+test.when)
+			worker := lab.Launch(t, lab.Options{Wrap: wrap}, "fail to write", path, test.errno)
+			var seen failure
+			receive(t, worker, "WriteLines", &seen)
+			lesson := lab.Lesson{
+				Says:     "WriteLines returned nil although the kernel refused a write",
+				Did:      fmt.Sprintf("WriteLines wrote 10,000 lines; strace refused %s: %q", test.which, errnos[test.errno]),
+				Expected: "an error in which errors.Is finds that of the write",
+				Found:    found(seen.Err),
+				Means:    "the report has a gap, and no caller knows",
+				Read:     sectionBuffer,
+			}
+			lab.Require(t, seen.Err != "" || seen.CompleteAfter, lesson) // a design with one write has no second one that could fail
+			lesson.Says = "WriteLines lost the cause of its error"
+			lesson.Means = "the caller cannot tell a full disk from a quota or a broken disk"
+			lab.Require(t, seen.Cause || seen.CompleteAfter, lesson)
+		})
+	}
+}
+
+func failToWrite(w *lab.Worker) error {
+	runtime.LockOSThread() // strace counts the calls of each thread by itself
+	lines := slices.Repeat([]string{"bracket.step alice"}, 10_000)
+	seen := newFailure(close.WriteLines(w.Arg(0), lines), w.Arg(1))
+	content, err := os.ReadFile(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	seen.CompleteAfter = string(content) == strings.Join(lines, "\n")+"\n"
+	return w.Result(seen)
+}
+
+// Source: read(2) and open(2), ERRORS.
+func TestAnErrorOfTheKernelAtRead(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ call, errno, when, which string }{
+		{"read", "EIO", "1+", "every read"},
+		{"read", "ESTALE", "2+", "every read but the first"},
+		{"openat", "EACCES", "1+", "the open"},
+	} {
+		t.Run(test.which, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "gear.txt")
+			write(t, path, strings.Repeat("gear.step bob\n", 20_000))
+			calls := map[string]string{"read": "read,pread64", "openat": "open,openat"}[test.call]
+			wrap, log := strace(t, "-P", path, "-e", "trace="+calls, "-e", "inject="+calls+":error="+test.errno+":when="+test.when)
+			worker := lab.Launch(t, lab.Options{Wrap: wrap}, "fail to read", path, test.errno)
+			var seen failure
+			receive(t, worker, "CountLines", &seen)
+			if injected(t, log) == 0 {
+				t.Skip("this answer makes no such call: there is no error to report")
+			}
+			lesson := lab.Lesson{
+				Says:     "CountLines returned no error although the kernel refused " + test.which,
+				Did:      fmt.Sprintf("CountLines was given one file of 20,000 lines; strace refused %s: %q", test.which, errnos[test.errno]),
+				Expected: "0 and an error in which errors.Is finds that of the kernel",
+				Found:    fmt.Sprintf("%d and %s", seen.Total, found(seen.Err)),
+				Means:    "the sum is too small, and no caller knows",
+				Read:     sectionTurn,
+			}
+			lab.Require(t, seen.Err != "", lesson)
+			lesson.Says = "CountLines lost the cause of its error"
+			lesson.Means = "the caller cannot tell a missing permission from a broken disk"
+			lab.Require(t, seen.Cause, lesson)
+			lesson.Says = "CountLines returned half a sum beside its error"
+			lesson.Means = "half a sum looks like a sum: a caller that prints it before it checks the error misleads the workshop"
+			lab.RequireEqual(t, 0, seen.Total, lesson)
+		})
+	}
+}
+
+func failToRead(w *lab.Worker) error {
+	runtime.LockOSThread()
+	total, err := close.CountLines(slices.Values([]string{w.Arg(0)}))
+	seen := newFailure(err, w.Arg(1))
+	seen.Total = total
+	return w.Result(seen)
+}
+
+// strace stops the worker only at the calls that the test names (seccomp), so that the rest runs at full speed.
+func strace(t *testing.T, args ...string) (wrap []string, log string) {
+	t.Helper()
+	return lab.Strace(t, append([]string{"--seccomp-bpf"}, args...)...)
+}
+
+// injected counts the calls that strace has answered in the kernel's place.
+func injected(t *testing.T, log string) int {
+	t.Helper()
+	content, err := os.ReadFile(log)
+	requireMachine(t, err)
+	return strings.Count(string(content), "(INJECTED)")
+}
