@@ -383,7 +383,7 @@ func longList(parts int) string {
 	for n := range parts {
 		holders = append(holders, fmt.Sprintf("%q:\"everybody\"", part(n)))
 	}
-	for n := range 1000 {
+	for n := range lab.Rounds(1000) {
 		holders = append(holders, fmt.Sprintf("\"spare-%04d.step\":\"eve\"", n))
 	}
 	return "{" + strings.Join(holders, ",") + "}"
