@@ -29,7 +29,8 @@ const traced = "%file,flock,getdents64"
 func init() { workers["step"] = step }
 
 // step calls Acquire for each path that it is sent, on which the processes DEAD… may have left a lock, and Release when it is sent
-// the path of a lock that it has. The name of the thread says how many calls have returned, and that is no call about a file.
+// the path of a lock that it has. When the call has returned, the name of the thread says so and the process stops once more, by itself: so
+// it stands still each time that there is something to see, and nobody has to look again and again.
 func step(w *lab.Worker) error {
 	runtime.LockOSThread()
 	// A kernel without Yama knows no such option, and needs none.
@@ -54,6 +55,9 @@ func step(w *lab.Worker) error {
 		}
 		name := append([]byte(returned(calls)), 0)
 		if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
+			return err
+		}
+		if err := unix.Kill(unix.Getpid(), unix.SIGSTOP); err != nil {
 			return err
 		}
 		if err := w.Result(outcomeOf(lock, err)); err != nil {
@@ -132,39 +136,37 @@ func (s *stepped) call(path string, at func(stop int)) outcome {
 	return o
 }
 
-// waitStopped waits until the process stands still, or its Acquire has returned.
+// waitStopped waits until the process stands still in the middle of its call, or the call has returned.
 func (s *stepped) waitStopped() bool {
 	s.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Microsecond) {
-		name, err := os.ReadFile(s.thread + "/comm")
+	stopped := make(chan error, 1)
+	go func() { stopped <- waitForStop(s.process.PID()) }()
+	select {
+	case err := <-stopped:
 		requireTool(s.t, err)
-		if strings.TrimSpace(string(name)) == returned(s.calls) {
-			return false
-		}
-		if isStopped(s.process.PID()) {
-			return true
-		}
+	case <-time.After(15 * time.Second):
+		lab.Fail(s.t, lab.Lesson{
+			Says: "Acquire does not come back", Did: "Acquire ran step by step beside nobody else", Means: "the program hangs behind a lock, and says nothing", Read: twoBreakers,
+		})
 	}
-	lab.Fail(s.t, lab.Lesson{
-		Says: "Acquire does not come back", Did: "Acquire ran step by step beside nobody else", Means: "the program hangs behind a lock, and says nothing", Read: twoBreakers,
-	})
+	name, err := os.ReadFile(s.thread + "/comm")
+	requireTool(s.t, err)
+	if strings.TrimSpace(string(name)) != returned(s.calls) {
+		return true
+	}
+	requireTool(s.t, unix.Kill(s.process.PID(), unix.SIGCONT))
 	return false
 }
 
-// isStopped reports whether every thread of a process stands still; one that strace follows alone may do so for a moment.
-func isStopped(pid int) bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-	for _, thread := range threads {
-		text, err := os.ReadFile(thread)
-		if err != nil {
-			continue // the thread is gone
-		}
-		state := bytes.TrimSpace(text[bytes.LastIndexByte(text, ')')+1:]) // "number (name) state …"
-		if !bytes.HasPrefix(state, []byte("T")) && !bytes.HasPrefix(state, []byte("t")) {
-			return false
+// waitForStop waits until every thread of a child process stands still, or the process is gone. It leaves the news for whoever
+// waits for the process itself.
+func waitForStop(pid int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
 		}
 	}
-	return len(threads) > 0
 }
 
 // moments is how many stops of one Acquire are tried. A longer one fails the test, for what it does then is not known.

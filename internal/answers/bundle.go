@@ -221,7 +221,9 @@ const below = "bundle"
 func folderOf(name string) string { return strings.ReplaceAll(name, "/", "_") }
 
 // compile builds what the bundle is to hold. That something of it does not compile is failure, not err.
-func (b *bundle) compile(ctx context.Context, answers map[string]answer.Answer, tests []testFile) (failure *gotest.CompileError, err error) {
+func (b *bundle) compile(
+	ctx context.Context, answers map[string]answer.Answer, tests []testFile,
+) (failure *gotest.CompileError, err error) {
 	laid := overlay.New(b.e.Root, filepath.Join(b.dir, "laid"))
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(answers)) {
@@ -374,7 +376,8 @@ func dispatcher(e *curriculum.Exercise, names []string, files []testFile) ([]byt
 	}
 	var text bytes.Buffer
 	err := dispatch.Execute(&text, map[string]any{
-		"Package": below, "Path": e.Package() + "/" + below, "Names": names, "Folders": folders, "Tests": tests, "HasMain": hasMain, "Variable": chosen,
+		"Package": below, "Path": e.Package() + "/" + below, "Names": names, "Folders": folders,
+		"Tests": tests, "HasMain": hasMain, "Variable": chosen,
 	})
 	return text.Bytes(), err
 }
