@@ -7,8 +7,12 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"example/turnstile/internal/curriculum"
+	"example/turnstile/internal/gotest"
 )
 
 // What befalls an exercise's directory counts against that exercise and stops no other.
@@ -100,8 +104,7 @@ func TestCodeThatEndsTheTestProcess(t *testing.T) {
 
 func TestWaysToNameAnExercise(t *testing.T) {
 	t.Parallel()
-	needsGo(t)
-	b := newBook(t)
+	b := newQuickBook(t)
 	b.repair(t, "01_double")
 	for _, line := range []string{"check .", "check double.go", "test 1", "run 01", "verify double"} {
 		require.Equal(t, exitDone, b.guideIn(t.Context(), t, b.path("exercises/01_double"), line), line)
@@ -275,4 +278,51 @@ func untouched(t *testing.T, s *session, b *fakeBook, query string) bool {
 	e, err := s.book.Find(query)
 	require.NoError(t, err)
 	return s.isUntouched(e)
+}
+
+func TestHintsOfTheFunctionThatFailsFirst(t *testing.T) {
+	t.Parallel()
+	b := newQuickBook(t)
+	b.write(t, "exercises/01_double/hints.md", "# Hints for 01_double\n\n## Undo\n\n1. Not this.\n\n## Do\n\n1. Look at\n   the sum.\n2. Think of products.\n3. Times.\n")
+	require.Equal(t, exitDone, b.guide(t, "hint 1"))
+	require.Contains(t, b.out.String(), "Hint 1 of 3 for Do\n  Look at the sum.\n")
+	require.Contains(t, b.out.String(), "hint 2 of 3 for Do\n")
+	require.Contains(t, b.out.String(), "edit      exercises/01_double/double.go:5")
+	require.Equal(t, exitDone, b.guide(t, "hint"))
+	require.Contains(t, b.out.String(), "Hint 2 of 3 for Do\n  Think of products.\n")
+	require.Equal(t, exitUnfinished, b.guide(t, "check 1"))
+	require.Contains(t, b.out.String(), "2 of 3 hints for Do seen")
+	require.Equal(t, exitDone, b.guide(t, "hint 1 undo"))
+	require.Contains(t, b.out.String(), "Hint 1 of 1 for Undo\n  Not this.\n")
+	require.Equal(t, exitDone, b.guide(t, "hint 1 Do 3"))
+	require.Contains(t, b.out.String(), "Hint 3 of 3 for Do\n  Times.\n")
+	require.Equal(t, exitUsage, b.guide(t, "hint 1 Done"))
+	require.Contains(t, b.flat(), `has no hints for "Done". There are hints for Undo, Do.`)
+}
+
+func TestTheGuideSaysWhatItIsDoing(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
+	e := &curriculum.Exercise{ID: "01_double", Title: "The double"}
+	for _, c := range []struct {
+		after    time.Duration
+		progress gotest.Progress
+		want     string
+	}{
+		{0, gotest.Progress{}, "running the tests …"},
+		{7 * time.Second, gotest.Progress{}, "running the tests … go is compiling, which takes longest the first time (7 s)"},
+		{8 * time.Second, gotest.Progress{Exercise: e, Ended: 4, Test: "TestA", Since: begun.Add(7 * time.Second)}, "running the tests … 4 tests of 01 · The double done"},
+		{30 * time.Second, gotest.Progress{Exercise: e, Ended: 4, Test: "TestA", Since: begun.Add(10 * time.Second)}, "running the tests … TestA has been running for 20 s"},
+	} {
+		w := &worker{what: "running the tests", begun: begun, progress: c.progress}
+		text, _ := w.text(begun.Add(c.after))
+		require.Equal(t, c.want, text)
+	}
+
+	errs := newTranscript()
+	s := newSession(Console{In: strings.NewReader(""), Out: newTranscript(), Err: errs, silence: time.Millisecond})
+	w := s.working("running the tests")
+	errs.waitFor(t, "running the tests …\n", 1)
+	w.end()
+	require.Empty(t, s.Out.(*transcript).String(), "without a terminal the verdict stands alone")
 }

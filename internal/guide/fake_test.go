@@ -22,7 +22,9 @@ import (
 type fakeBook struct {
 	root string
 	out  *transcript // what the last guide printed
-	err  *transcript
+	// runner, if set, stands for the go command, where a test is about the guide and not about what go prints.
+	runner runner
+	err    *transcript
 }
 
 // newBook writes a workbook of three exercises to a folder whose name has spaces and letters outside ASCII. 02 builds
@@ -159,7 +161,7 @@ func (b *fakeBook) guide(t *testing.T, line string) int {
 func (b *fakeBook) guideIn(ctx context.Context, t *testing.T, folder, line string) int {
 	t.Helper()
 	b.out, b.err = newTranscript(), newTranscript()
-	status := Run(ctx, strings.Fields(line), Console{In: strings.NewReader(""), Out: b.out, Err: b.err, Folder: folder, silence: time.Hour})
+	status := Run(ctx, strings.Fields(line), Console{In: strings.NewReader(""), Out: b.out, Err: b.err, Folder: folder, silence: time.Hour, runner: b.runner})
 	require.NotContains(t, b.out.String()+b.err.String(), "\x1b", "escape codes in a pipe")
 	for line := range strings.Lines(b.out.String()) {
 		require.True(t, strings.Contains(line, `"message": `) || len([]rune(line)) <= maxWidth+1, "too wide: %q", line)

@@ -55,6 +55,8 @@ type Console struct {
 	Out, Err io.Writer
 	Folder   string // the current folder, absolute
 
+	// runner runs the tests; nil is the go command. For tests of the guide.
+	runner runner
 	// silence is how long the guide may say nothing where there is no terminal; 0 is a fraction of a second. For tests.
 	silence time.Duration
 }
@@ -105,6 +107,9 @@ type session struct {
 
 func newSession(console Console) *session {
 	s := &session{Console: console, lines: bufio.NewReader(console.In), now: time.Now, seen: map[*curriculum.Exercise]*files{}}
+	if s.runner == nil {
+		s.runner = goCommand{}
+	}
 	if s.silence == 0 {
 		s.silence = 700 * time.Millisecond
 	}

@@ -346,3 +346,30 @@ func TestHintsOfBothForms(t *testing.T) {
 	require.Equal(t, []int{0, 1, 1, -1}, []int{groupNamed(groups, "update"), groupNamed(groups, "Return"), groupNamed(groups, "Take"), groupNamed(groups, "and Return")})
 	require.Empty(t, parseHints("Nothing."))
 }
+
+func TestProgressBelowATest(t *testing.T) {
+	t.Parallel()
+	failing := test("TestTheDiskIsAsked/a_quota", gotest.Failed)
+	failing.Failure = &verdict.Failure{Says: "Save said nothing"}
+	root := test("TestMode/root", gotest.Skipped)
+	root.SkipReason = "root may read everything"
+	r := &gotest.Result{Status: gotest.Failed, Tests: []gotest.TestResult{
+		test("TestTheDiskIsAsked", gotest.Failed), test("TestTheDiskIsAsked/a_full_disk", gotest.Passed), failing,
+		test("TestMode", gotest.Failed), test("TestMode/a", gotest.Passed), root, test("TestMode/b", gotest.Failed), test("TestMode/c", gotest.Passed),
+	}}
+	text := palette{width: maxWidth}.failure(r)
+	require.Contains(t, text, "TestTheDiskIsAsked/a_quota   1 of 2 cases of this test pass")
+	require.Contains(t, text, "and 1 other test fails: TestMode (2 of 3)")
+
+	r.Status = gotest.Passed
+	for i := range r.Tests {
+		if r.Tests[i].Status == gotest.Failed {
+			r.Tests[i].Status = gotest.Passed
+		}
+	}
+	other := root
+	other.Name = "TestMode/owner"
+	r.Tests = append(r.Tests, other)
+	require.Equal(t, "all 2 tests pass, 2 cases not asked here", progress(r))
+	require.Equal(t, "  not asked here: root may read everything (TestMode/root, TestMode/owner)", palette{width: maxWidth}.skipReasons(r))
+}

@@ -49,7 +49,7 @@ func (s *screenOf) run(t *testing.T, b *fakeBook, line string) <-chan int {
 	t.Helper()
 	status := make(chan int, 1)
 	go func() {
-		status <- Run(t.Context(), strings.Fields(line), Console{In: s.line, Out: s.line, Err: s.line, Folder: b.root})
+		status <- Run(t.Context(), strings.Fields(line), Console{In: s.line, Out: s.line, Err: s.line, Folder: b.root, runner: b.runner})
 	}()
 	return status
 }
@@ -79,7 +79,7 @@ func TestATerminalThatWantsNoColour(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("NO_COLOR", c.noColour)
 			t.Setenv("TERM", c.term)
-			b := newBook(t)
+			b := newQuickBook(t)
 			s := newTerminal(t, 100)
 			require.Equal(t, exitDone, <-s.run(t, b, "list"))
 			s.waitFor(t, "your next exercise", 1)
@@ -90,7 +90,7 @@ func TestATerminalThatWantsNoColour(t *testing.T) {
 
 func TestSolutionOnATerminalAsks(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
-	b := newBook(t)
+	b := newQuickBook(t)
 	for _, c := range []struct {
 		reply  string
 		status int

@@ -95,8 +95,7 @@ Part One, Numbers
 
 func TestHintsComeOneByOne(t *testing.T) {
 	t.Parallel()
-	needsGo(t)
-	b := newBook(t)
+	b := newQuickBook(t)
 	require.Equal(t, exitDone, b.guide(t, "hint"))
 	require.Equal(t, `01 · The double
 
@@ -198,8 +197,7 @@ func TestResetKeepsACopy(t *testing.T) {
 
 func TestCatchup(t *testing.T) {
 	t.Parallel()
-	needsGo(t)
-	b := newBook(t)
+	b := newQuickBook(t)
 	require.Equal(t, exitUnfinished, b.guide(t, "check 2"))
 	require.Contains(t, b.flat(), "02 · The quadruple builds on 01 · The double, which is not finished. "+
 		"Finish it first (`go run ./exercises check 1`), or let `go run ./exercises catchup 2` put the reference in place")
@@ -232,8 +230,7 @@ func TestCatchup(t *testing.T) {
 
 func TestSolutionAsksFirst(t *testing.T) {
 	t.Parallel()
-	needsGo(t)
-	b := newBook(t)
+	b := newQuickBook(t)
 	require.Equal(t, exitUsage, b.guide(t, "solution 1"))
 	require.Contains(t, b.err.String(), "solution 1 --yes")
 	require.Empty(t, b.out.String())
@@ -265,8 +262,7 @@ A product is no sum.
 
 func TestTheReferenceInPlaceOfTheLearnersCode(t *testing.T) {
 	t.Parallel()
-	needsGo(t)
-	b := newBook(t)
+	b := newQuickBook(t)
 	require.Equal(t, exitDone, b.guide(t, "-solution check 2"), "on the reference of 01, though the learner's 01 is broken")
 	require.Contains(t, b.out.String(), "✓ 02 · The quadruple (reference): all 3 tests pass")
 	require.Contains(t, b.out.String(), "solutions/02_quadruple/NOTES.md")
@@ -293,7 +289,7 @@ func TestRace(t *testing.T) {
 
 func TestHintNamesEveryPlaceToEdit(t *testing.T) {
 	t.Parallel()
-	b := newBook(t)
+	b := newQuickBook(t)
 	b.write(t, "exercises/01_double/given.go", "package double\n\nconst two = 2\n")
 	b.write(t, "exercises/01_double/more.go", "package double\n\n// TODO: a second place.\nvar more int\n")
 	require.Equal(t, exitDone, b.guide(t, "hint 1"))
@@ -370,8 +366,7 @@ func namesAndStatuses(tests []testReport) []string {
 
 func TestNamesAndPlaces(t *testing.T) {
 	t.Parallel()
-	needsGo(t)
-	b := newBook(t)
+	b := newQuickBook(t)
 	require.Equal(t, exitUsage, b.guide(t, "check tripel"))
 	require.Contains(t, b.err.String(), `There is no exercise "tripel". Did you mean 03_triple`)
 	require.Equal(t, exitUsage, b.guide(t, "check 9"))
