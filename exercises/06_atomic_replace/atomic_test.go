@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	runtime.LockOSThread() // strace counts calls by thread: a worker's own calls are to come from one
-	lab.Main(m, workers)
+	lab.Main(m, workers, atomicreplace.ErrNotDurable)
 }
 
 // makeNamedPipe makes a pipe that has a name in the file system, where there is such a thing.
@@ -40,12 +40,6 @@ func document(owner string, parts int) []byte {
 	return b.Bytes()
 }
 
-// An outcome is what one WriteFile returned, as it travels to the test.
-type outcome struct {
-	Error      string
-	NotDurable bool
-}
-
 // write does one WriteFile: PATH PARTS, or PATH with the small document if PARTS is 0.
 func write(w *lab.Worker) error {
 	data := []byte(after)
@@ -57,11 +51,7 @@ func write(w *lab.Worker) error {
 			return err
 		}
 	}
-	var o outcome
-	if err := atomicreplace.WriteFile(w.Arg(0), data, 0o644); err != nil {
-		o = outcome{Error: err.Error(), NotDurable: errors.Is(err, atomicreplace.ErrNotDurable)}
-	}
-	return w.Result(o)
+	return w.Result(lab.Returned{Err: atomicreplace.WriteFile(w.Arg(0), data, 0o644)})
 }
 
 // writeOften does COUNT writes of PARTS parts, by two owners in turn: PATH COUNT PARTS OWNER OWNER.
@@ -159,12 +149,12 @@ func TestReaders(t *testing.T) {
 		writer.Settle() // Unix: it is done. Windows: it waits for the reader
 		lab.RequireNoError(t, reader.Close(), lab.Lesson{Says: "the test could not close its own file"})
 
-		var o outcome
+		var o lab.Returned
 		writer.Result(&o)
-		lab.RequireEqual(t, "", o.Error, lab.Lesson{
+		lab.RequireNoError(t, o.Err, lab.Lesson{
 			Says: "WriteFile gave up because a reader had the file open for a moment", Did: "a reader held locks.json open while WriteFile replaced it, and closed it half a second later",
-			Expected: "WriteFile waits a little and succeeds", Found: o.Error,
-			Means: "on Windows every save fails now and then, whenever a virus scanner or a viewer looks at the file", Read: `lessons/06_atomic_replace, "On each system"`,
+			Expected: "WriteFile waits a little and succeeds",
+			Means:    "on Windows every save fails now and then, whenever a virus scanner or a viewer looks at the file", Read: `lessons/06_atomic_replace, "On each system"`,
 		})
 		lab.RequireFile(t, path, after, lab.Lesson{Says: "WriteFile returned nil, but the new content is not there", Read: `lessons/06_atomic_replace, "On each system"`})
 	})

@@ -1,43 +1,51 @@
 package atomicreplace_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"example/turnstile/exercises/06_atomic_replace"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+	"example/turnstile/internal/lab/trace"
 )
 
 const theSteps = `lessons/06_atomic_replace, "The steps"`
 
 // killAtEachStep kills the writer as it is about to make the system call, which then does not happen.
 func killAtEachStep(t *testing.T) {
-	tests := []struct{ name, call, when string }{
+	tests := []struct {
+		name, calls string
+		when        int
+	}{
 		// The first write of the worker's main thread tells the parent that it is there; the next is WriteFile's.
-		{name: "killed at the write", call: "write,pwrite64,writev", when: "2"},
-		{name: "killed at the first fsync", call: "fsync,fdatasync", when: "1"},
-		{name: "killed at the rename", call: "rename,renameat,renameat2", when: "1"},
-		{name: "killed at the second fsync", call: "fsync,fdatasync", when: "2"},
+		{"killed at the write", "write,pwrite64,writev", 2},
+		{"killed at the first fsync", "fsync,fdatasync", 1},
+		{"killed at the rename", trace.Renames, 1},
+		{"killed at the second fsync", "fsync,fdatasync", 2},
 	}
 	for _, test := range tests[:lab.Rounds(len(tests))] {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "locks.json", before)
-			killAt(t, test.call, test.when, "write", path, "0")
+			killAt(t, test.calls, test.when, "write", path, "0")
 			requireOldOrNew(t, path, "the process was "+test.name+" of WriteFile", before, after)
 		})
 	}
 
-	for _, kill := range []struct{ name, call, when string }{
-		{"killed at the write, with a secret", tests[0].call, tests[0].when},
-		{"killed at a change of owner, with a secret", "?chown,?lchown,fchown,fchownat", "1"},
-		{"killed at a change of mode, with a secret", "?chmod,fchmod,fchmodat,?fchmodat2", "1"},
+	for _, kill := range []struct {
+		name, calls string
+		when        int
+	}{
+		{"killed at the write, with a secret", tests[0].calls, tests[0].when},
+		{"killed at a change of owner, with a secret", "?chown,?lchown,fchown,fchownat", 1},
+		{"killed at a change of mode, with a secret", "?chmod,fchmod,fchmodat,?fchmodat2", 1},
 	} {
 		t.Run(kill.name, func(t *testing.T) {
 			t.Parallel()
@@ -46,7 +54,7 @@ func killAtEachStep(t *testing.T) {
 				_ = os.Chown(path, 65534, 65534) // in some containers root may not: then the group is the same, and the test asks less
 			}
 			lab.RequireNoError(t, os.Chmod(path, 0o640), lab.Lesson{Says: "the test could not change the mode of its own file"})
-			killAt(t, kill.call, kill.when, "overwrite", path, "0644", "0000")
+			killAt(t, kill.calls, kill.when, "overwrite", path, "0644", "0000")
 			requireNoSecretShown(t, path, kill.name)
 		})
 	}
@@ -81,60 +89,14 @@ func requireNoSecretShown(t *testing.T, path, how string) {
 
 // killAt runs a worker that is killed as it is about to make a system call for the when-th time, which then does not happen. A
 // worker that never makes that call comes to its end.
-func killAt(t *testing.T, call, when, worker string, args ...string) {
+func killAt(t *testing.T, calls string, when int, worker string, args ...string) {
 	t.Helper()
-	wrap, log := lab.Strace(t, "-e", "trace="+call, "-e", "inject="+call+":signal=SIGKILL:when="+when)
-	_ = lab.Launch(t, lab.Options{Wrap: wrap}, worker, args...).Wait()
-	text, err := os.ReadFile(log)
-	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not read strace's log"})
-	made := strings.Count(string(text), "(") // one for each call, killed ones included
-	if wanted, _ := strconv.Atoi(when); made >= wanted && !strings.Contains(string(text), "killed by SIGKILL") {
+	writer := lab.Trace(t, lab.Rule{Calls: calls, Kill: true, When: when}, lab.Options{}, worker, args...)
+	err := writer.Wait()
+	var returned *process.Error
+	if (err == nil || errors.As(err, &returned)) && len(writer.Calls()) >= when {
 		t.Skip("strace let the call pass: the code makes it from a thread of its own")
 	}
-}
-
-// A systemCall is one line of strace's log.
-type systemCall struct {
-	name, line string
-	paths      []string // the file behind each descriptor and each path argument, in order
-	injected   bool
-}
-
-var (
-	callLine = regexp.MustCompile(`^\d+ +(\w+)\((.*)`)
-	argument = regexp.MustCompile(`(?:AT_FDCWD|\d+)<([^>]*)>(?:, "((?:[^"\\]|\\.)*)")?|^"((?:[^"\\]|\\.)*)"|, "((?:[^"\\]|\\.)*)"`)
-)
-
-// calls reads a log that strace wrote with -y.
-func calls(t *testing.T, log string) []systemCall {
-	t.Helper()
-	text, err := os.ReadFile(log)
-	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not read strace's log"})
-	var found []systemCall
-	for line := range strings.Lines(string(text)) {
-		match := callLine.FindStringSubmatch(strings.TrimSpace(line))
-		if match == nil {
-			continue
-		}
-		call := systemCall{name: match[1], line: match[0], injected: strings.Contains(line, "(INJECTED)")}
-		for _, part := range argument.FindAllStringSubmatch(match[2], -1) {
-			base, name := part[1], part[2]+part[3]+part[4]
-			if strings.Contains(call.name, "write") {
-				name = "" // it is data
-			}
-			switch {
-			case base == "" && name == "":
-			case name == "":
-				call.paths = append(call.paths, base)
-			case filepath.IsAbs(name) || base == "":
-				call.paths = append(call.paths, filepath.Clean(name))
-			default:
-				call.paths = append(call.paths, filepath.Join(base, name))
-			}
-		}
-		found = append(found, call)
-	}
-	return found
 }
 
 // TestTheDiskIsAsked looks at the system calls of one WriteFile: what a power cut leaves cannot be seen by killing a process.
@@ -170,13 +132,13 @@ func TestTheDiskIsAsked(t *testing.T) {
 	t.Run("its no to the rename is believed", func(t *testing.T) {
 		t.Parallel()
 		path := realFile(t, before)
-		o, injected := writeInjected(t, path, "-y", "-e", "trace=rename,renameat,renameat2", "-e", "inject=rename,renameat,renameat2:error=EIO")
-		if !injected {
+		err, injected := writeInjected(t, path, lab.Rule{Calls: trace.Renames, Fail: syscall.EIO})
+		if len(injected) == 0 {
 			return // another design, which the first subtest judges
 		}
 		did := "the rename failed with EIO"
-		lab.Require(t, o.Error != "" && !o.NotDurable, lab.Lesson{
-			Says: "WriteFile hides that its rename has failed", Did: did, Expected: "an error that does not match ErrNotDurable", Found: orNil(o.Error),
+		lab.Require(t, plain(err), lab.Lesson{
+			Says: "WriteFile hides that its rename has failed", Did: did, Expected: "an error that does not match ErrNotDurable", Found: orNil(err),
 			Means: "the program tells its user that the change is saved, and it is not", Read: whenAStepFails,
 		})
 		lab.RequireFile(t, path, before, lab.Lesson{Says: "WriteFile failed and took the old content with it", Did: did, Means: "the list of locks is lost", Read: whenAStepFails})
@@ -187,8 +149,8 @@ func TestTheDiskIsAsked(t *testing.T) {
 		t.Parallel()
 		path := realFile(t, before)
 		dir := filepath.Dir(path)
-		o, injected := writeInjected(t, path, "-y", "-P", dir, "-P", dir+"/", "-e", "trace=openat", "-e", "inject=openat:error=EMFILE")
-		if !injected || o.Error == "" || o.NotDurable {
+		err, injected := writeInjected(t, path, lab.Rule{Calls: "openat", Paths: []string{dir, dir + "/"}, Fail: syscall.EMFILE})
+		if len(injected) == 0 || err == nil || errors.Is(err, atomicreplace.ErrNotDurable) {
 			return // it opened the folder in another way, or said that the new content may not last
 		}
 		lab.RequireFile(t, path, before, lab.Lesson{
@@ -198,20 +160,14 @@ func TestTheDiskIsAsked(t *testing.T) {
 		requireAlone(t, path, lab.Lesson{Says: "A failed WriteFile left its temporary file behind", Did: "the folder could not be opened (EMFILE)", Read: whenAStepFails})
 	})
 
-	for _, test := range []struct{ name, when string }{{"its first no is believed", "1"}, {"its second no is believed", "2"}} {
-		t.Run(test.name, func(t *testing.T) {
+	for i, name := range []string{"its first no is believed", "its second no is believed"} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := realFile(t, before)
-			wrap, log := lab.Strace(t, "-y", "-e", "trace=fsync,fdatasync,syncfs", "-e", "inject=fsync,fdatasync,syncfs:error=EIO:when="+test.when)
-			writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write", path, "0")
-			var o outcome
-			writer.Result(&o)
-			if err := writer.Wait(); err != nil {
-				lab.Fail(t, lab.Lesson{Says: "the worker died", Found: err.Error()})
-			}
-			for _, call := range calls(t, log) {
-				if call.injected && len(call.paths) > 0 {
-					requireRefusalBelieved(t, path, call.paths[0], o)
+			err, injected := writeInjected(t, path, lab.Rule{Calls: "fsync,fdatasync,syncfs", Fail: syscall.EIO, When: i + 1})
+			for _, call := range injected {
+				if len(call.Paths) > 0 {
+					requireRefusalBelieved(t, path, call.Paths[0], err)
 				}
 			}
 		})
@@ -226,28 +182,27 @@ func realFile(t *testing.T, content string) string {
 	return path
 }
 
-// writeInjected does one WriteFile under strace with these arguments and reports whether strace made a call fail.
-func writeInjected(t *testing.T, path string, args ...string) (o outcome, injected bool) {
+// writeInjected does one WriteFile under the rule and returns its error and the calls that strace made fail.
+func writeInjected(t *testing.T, path string, r lab.Rule) (error, []lab.Call) { //nolint:revive // the error is the result
 	t.Helper()
-	wrap, log := lab.Strace(t, args...)
-	writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write", path, "0")
+	writer := lab.Trace(t, r, lab.Options{}, "write", path, "0")
+	var o lab.Returned
 	writer.Result(&o)
-	if err := writer.Wait(); err != nil {
-		lab.Fail(t, lab.Lesson{Says: "the worker died", Found: err.Error()})
-	}
-	text, err := os.ReadFile(log)
-	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not read strace's log"})
-	return o, strings.Contains(string(text), "(INJECTED)")
+	lab.RequireNoError(t, writer.Wait(), lab.Lesson{Says: "the worker died"})
+	return o.Err, writer.Injected()
 }
+
+// plain reports whether err says that nothing was saved.
+func plain(err error) bool { return err != nil && !errors.Is(err, atomicreplace.ErrNotDurable) }
 
 // requireAsked demands that WriteFile on path replaces file, and asks the disk for the bytes before that and for the name after it.
 func requireAsked(t *testing.T, path, file, did string) {
 	t.Helper()
-	seen := trace(t, path)
+	seen := callsOf(t, path)
 	renamed, temp := -1, ""
 	for i, call := range seen {
-		if strings.HasPrefix(call.name, "rename") && len(call.paths) >= 2 && call.paths[1] == file {
-			renamed, temp = i, call.paths[0]
+		if strings.HasPrefix(call.Name, "rename") && len(call.Paths) >= 2 && call.Paths[1] == file {
+			renamed, temp = i, call.Paths[0]
 		}
 	}
 	lab.Require(t, renamed >= 0, lab.Lesson{
@@ -264,28 +219,28 @@ func requireAsked(t *testing.T, path, file, did string) {
 		Expected: "fsync of the folder after the rename", Found: names(seen, file, temp),
 		Means: "WriteFile said nil, and after a power cut the old list of locks is back", Read: `lessons/06_atomic_replace, "What a power cut leaves"`,
 	})
-	removed := last(seen[renamed:], func(c systemCall) bool {
-		return strings.HasPrefix(c.name, "unlink") && len(c.paths) > 0 && c.paths[0] == temp
+	removed := last(seen[renamed:], func(c lab.Call) bool {
+		return strings.HasPrefix(c.Name, "unlink") && len(c.Paths) > 0 && c.Paths[0] == temp
 	})
-	lab.Require(t, removed < 0 || strings.Contains(seen[renamed].line, "RENAME_EXCHANGE"), lab.Lesson{
+	lab.Require(t, removed < 0 || strings.Contains(seen[renamed].Args, "RENAME_EXCHANGE"), lab.Lesson{
 		Says: "WriteFile removes its temporary name after the rename", Did: did, Expected: "no remove after the rename", Found: names(seen, file, temp),
 		Means: "the name is free by then: what the remove finds there is another writer's file, whose save then fails", Read: whenAStepFails,
 	})
 }
 
 // requireRefusalBelieved demands the right answer to an fsync of the file named synced that failed with EIO.
-func requireRefusalBelieved(t *testing.T, path, synced string, o outcome) {
+func requireRefusalBelieved(t *testing.T, path, synced string, err error) {
 	t.Helper()
 	if synced == filepath.Dir(path) {
-		lab.Require(t, o.NotDurable, lab.Lesson{
+		lab.Require(t, errors.Is(err, atomicreplace.ErrNotDurable), lab.Lesson{
 			Says: "WriteFile hides that its rename may not last", Did: "fsync of the folder, after the rename, failed with EIO", Expected: "an error that matches ErrNotDurable",
-			Found: orNil(o.Error), Means: "a power cut may bring the old list of locks back, and nobody was told", Read: whenAStepFails,
+			Found: orNil(err), Means: "a power cut may bring the old list of locks back, and nobody was told", Read: whenAStepFails,
 		})
 		lab.RequireFile(t, path, after, lab.Lesson{Says: "WriteFile took a done rename back", Did: "fsync of the folder failed with EIO", Means: "there is no safe way back: readers have seen the new content", Read: whenAStepFails})
 	} else {
 		did := "fsync of the temporary file failed once with EIO"
-		lab.Require(t, o.Error != "" && !o.NotDurable, lab.Lesson{
-			Says: "WriteFile takes an fsync that failed for one that worked", Did: did, Expected: "an error, and the old content", Found: orNil(o.Error),
+		lab.Require(t, plain(err), lab.Lesson{
+			Says: "WriteFile takes an fsync that failed for one that worked", Did: did, Expected: "an error, and the old content", Found: orNil(err),
 			Means: "the system may have thrown the new bytes away; the next fsync says nil all the same", Read: whenAStepFails,
 		})
 		lab.RequireFile(t, path, before, lab.Lesson{Says: "WriteFile put a file in place that the disk had refused", Did: did, Means: "the old content was good, the new may be lost", Read: whenAStepFails})
@@ -293,60 +248,57 @@ func requireRefusalBelieved(t *testing.T, path, synced string, o outcome) {
 	requireAlone(t, path, lab.Lesson{Says: "A failed WriteFile left its temporary file behind", Did: "an fsync failed with EIO", Read: whenAStepFails})
 }
 
-func orNil(text string) string {
-	if text == "" {
+func orNil(err error) string {
+	if err == nil {
 		return "nil"
 	}
-	return text
+	return err.Error()
 }
 
-// trace returns the file system calls of one WriteFile.
-func trace(t *testing.T, path string) []systemCall {
+// callsOf returns the file system calls of one WriteFile.
+func callsOf(t *testing.T, path string) []lab.Call {
 	t.Helper()
-	wrap, log := lab.Strace(t, "-y", "-e", "trace=openat,write,pwrite64,writev,fsync,fdatasync,syncfs,sync,linkat,unlink,unlinkat,rename,renameat,renameat2")
-	writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write", path, "0")
-	var o outcome
+	writer := lab.Trace(t, lab.Rule{Calls: "openat,write,pwrite64,writev,linkat," + trace.Syncs + "," + trace.Removes + "," + trace.Renames}, lab.Options{}, "write", path, "0")
+	var o lab.Returned
 	writer.Result(&o)
-	if err := writer.Wait(); err != nil || o.Error != "" {
-		lab.Fail(t, lab.Lesson{Says: "WriteFile failed although nothing stood in its way", Did: "WriteFile under strace", Found: o.Error, Read: theSteps})
-	}
-	return calls(t, log)
+	lab.RequireNoError(t, errors.Join(o.Err, writer.Wait()), lab.Lesson{Says: "WriteFile failed although nothing stood in its way", Did: "WriteFile under strace", Read: theSteps})
+	return writer.Calls()
 }
 
 // synced returns the index of the last call that brought path to the disk, or -1.
-func synced(seen []systemCall, path string) int {
-	return last(seen, func(c systemCall) bool {
-		switch c.name {
+func synced(seen []lab.Call, path string) int {
+	return last(seen, func(c lab.Call) bool {
+		switch c.Name {
 		case "fsync", "fdatasync":
-			return len(c.paths) > 0 && c.paths[0] == path
+			return len(c.Paths) > 0 && c.Paths[0] == path
 		}
-		return c.name == "sync" || c.name == "syncfs" // everything that waits, or everything on one file system: path is among it
+		return c.Name == "sync" || c.Name == "syncfs" // everything that waits, or everything on one file system: path is among it
 	})
 }
 
 // durableBytes reports whether temp was synced after the last write to it, or opened so that every write is (O_SYNC, O_DSYNC).
-func durableBytes(seen []systemCall, temp string) bool {
-	linked := last(seen, func(c systemCall) bool {
-		return c.name == "linkat" && len(c.paths) > 0 && slices.Contains(c.paths, temp)
+func durableBytes(seen []lab.Call, temp string) bool {
+	linked := last(seen, func(c lab.Call) bool {
+		return c.Name == "linkat" && len(c.Paths) > 0 && slices.Contains(c.Paths, temp)
 	})
 	if linked >= 0 { // a file that was made without a name (O_TMPFILE): strace calls it #INODE
 		seen = slices.Clone(seen)
 		for i, call := range seen {
-			if len(call.paths) > 0 && strings.HasPrefix(filepath.Base(call.paths[0]), "#") {
-				seen[i].paths = append([]string{temp}, call.paths[1:]...)
+			if len(call.Paths) > 0 && strings.HasPrefix(filepath.Base(call.Paths[0]), "#") {
+				seen[i].Paths = append([]string{temp}, call.Paths[1:]...)
 			}
 		}
 	}
-	written := last(seen, func(c systemCall) bool {
-		return strings.Contains(c.name, "write") && len(c.paths) > 0 && c.paths[0] == temp
+	written := last(seen, func(c lab.Call) bool {
+		return strings.Contains(c.Name, "write") && len(c.Paths) > 0 && c.Paths[0] == temp
 	})
-	always := last(seen, func(c systemCall) bool {
-		return c.name == "openat" && len(c.paths) > 0 && c.paths[0] == temp && (strings.Contains(c.line, "O_SYNC") || strings.Contains(c.line, "O_DSYNC"))
+	always := last(seen, func(c lab.Call) bool {
+		return c.Name == "openat" && len(c.Paths) > 0 && c.Paths[0] == temp && (strings.Contains(c.Args, "O_SYNC") || strings.Contains(c.Args, "O_DSYNC"))
 	})
 	return always >= 0 || synced(seen, temp) > written
 }
 
-func last(seen []systemCall, is func(systemCall) bool) int {
+func last(seen []lab.Call, is func(lab.Call) bool) int {
 	for i := len(seen) - 1; i >= 0; i-- {
 		if is(seen[i]) {
 			return i
@@ -356,13 +308,13 @@ func last(seen []systemCall, is func(systemCall) bool) int {
 }
 
 // names tells the calls on the temporary file, the target and the folder in order.
-func names(seen []systemCall, path, temp string) string {
+func names(seen []lab.Call, path, temp string) string {
 	var told []string
 	for _, call := range seen {
-		for _, p := range call.paths {
+		for _, p := range call.Paths {
 			what, known := map[string]string{temp: "temp", path: filepath.Base(path), filepath.Dir(path): "folder"}[p]
 			if known {
-				told = append(told, call.name+" "+what)
+				told = append(told, call.Name+" "+what)
 				break
 			}
 		}

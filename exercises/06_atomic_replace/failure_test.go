@@ -26,13 +26,13 @@ func TestAFailedWriteChangesNothing(t *testing.T) {
 		writer := lab.Start(t, "write", path, "4000", "8192") // 100 KB into a file that may have 8
 		did := "the disk took 8,192 bytes of a longer document and refused the rest"
 
-		var o outcome
+		var o lab.Returned
 		writer.Result(&o)
 		lab.RequireFile(t, path, before, lab.Lesson{
 			Says: "WriteFile failed half way and took the old content with it", Did: did,
 			Means: "the disk is full, and now the list of locks is gone too", Read: whenAStepFails,
 		})
-		lab.Require(t, o.Error != "", lab.Lesson{
+		lab.Require(t, o.Err != nil, lab.Lesson{
 			Says: "WriteFile says nil for a write that failed", Did: did, Expected: "an error", Found: "nil",
 			Means: "the program tells its user that the change is saved, and it is not", Read: whenAStepFails,
 		})
@@ -60,7 +60,7 @@ func TestAFailedWriteChangesNothing(t *testing.T) {
 		if err := makeNamedPipe(path); err != nil {
 			t.Skip("this system has no named pipes among its files: ", err)
 		}
-		var o outcome
+		var o lab.Returned
 		lesson := lab.Lesson{
 			Says: "WriteFile does not refuse what is no regular file", Did: "a named pipe has that name; WriteFile",
 			Means: "the programs that talk through the pipe, or /dev/null itself, would be cut off; a save that opens the pipe hangs", Read: whenAStepFails,
@@ -68,7 +68,7 @@ func TestAFailedWriteChangesNothing(t *testing.T) {
 		writer := lab.Start(t, "write", path, "0")
 		writer.Result(&o, lesson)
 		lesson.Expected, lesson.Found = "an error, and the pipe is still there", "nil"
-		lab.Require(t, o.Error != "", lesson)
+		lab.Require(t, o.Err != nil, lesson)
 		info, err := os.Lstat(path)
 		lab.RequireNoError(t, err, lesson)
 		lesson.Found = "an error, and no pipe any more"
@@ -112,13 +112,13 @@ func TestTheTempFileStandsBesideTheTarget(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "nowhere")
 	writer := lab.Launch(t, lab.Options{Env: []string{"TMPDIR=" + nowhere, "TMP=" + nowhere, "TEMP=" + nowhere}}, "write", path, "0")
 
-	var o outcome
+	var o lab.Returned
 	writer.Result(&o)
-	lab.RequireEqual(t, "", o.Error, lab.Lesson{
+	lab.RequireNoError(t, o.Err, lab.Lesson{
 		Says: "WriteFile needs the system's folder for temporary files", Did: "WriteFile in a process whose TMPDIR names a folder that is not there",
-		Expected: "no error: the temporary file belongs beside locks.json", Found: o.Error,
-		Means: "that folder is often another file system (tmpfs), and a rename does not cross file systems: on such a machine no save succeeds",
-		Read:  `lessons/06_atomic_replace, "A name of its own for each write"`,
+		Expected: "no error: the temporary file belongs beside locks.json",
+		Means:    "that folder is often another file system (tmpfs), and a rename does not cross file systems: on such a machine no save succeeds",
+		Read:     `lessons/06_atomic_replace, "A name of its own for each write"`,
 	})
 }
 
@@ -150,10 +150,10 @@ func TestALinkIsFollowed(t *testing.T) {
 			Means: "one wrong link, and the program hangs", Read: `lessons/06_atomic_replace, "What a rename does not carry over"`,
 		}
 		writer := lab.Start(t, "write", path, "0")
-		var o outcome
+		var o lab.Returned
 		writer.Result(&o, lesson)
 		lesson.Says, lesson.Found, lesson.Means = "WriteFile says nil for links in a circle", "nil", "the link is gone, or nothing was saved"
-		lab.Require(t, o.Error != "", lesson)
+		lab.Require(t, o.Err != nil, lesson)
 	})
 
 	for _, test := range tests {

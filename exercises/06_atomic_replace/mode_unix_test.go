@@ -105,9 +105,9 @@ func TestTheMode(t *testing.T) {
 		lab.RequireNoError(t, os.WriteFile(path, []byte(before), 0o640), lab.Lesson{Says: "the test could not write its own file"})
 		lab.RequireNoError(t, os.Chmod(path, 0o640), lab.Lesson{Says: "the test could not change the mode of its own file"})
 		did := "root's file had mode 0640; WriteFile by another user, who may neither give it to root nor to root's group"
-		var o outcome
+		var o lab.Returned
 		lab.Launch(t, lab.Options{Unprivileged: true}, "write", path, "0").Result(&o)
-		lab.RequireEqual(t, "", o.Error, lab.Lesson{Says: "WriteFile fails where it may not keep the owner", Did: did, Means: "a user who may write to the folder can save nothing", Read: read})
+		lab.RequireNoError(t, o.Err, lab.Lesson{Says: "WriteFile fails where it may not keep the owner", Did: did, Means: "a user who may write to the folder can save nothing", Read: read})
 		info, err := os.Stat(path)
 		lab.RequireNoError(t, err, lab.Lesson{Says: "the file is gone"})
 		lab.RequireEqual(t, "0600", fmt.Sprintf("%04o", info.Mode().Perm()), lab.Lesson{

@@ -6,11 +6,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"example/turnstile/exercises/06_atomic_replace"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
 )
 
 const leftovers = `lessons/06_atomic_replace, "Leftovers"`
@@ -65,8 +67,8 @@ func TestSweep(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)
 		leftover := filepath.Join(filepath.Dir(path), crashLeft(t, path))
-		wrap, _ := lab.Strace(t, "-P", leftover, "-e", "trace=newfstatat,?lstat,?stat,statx,?unlink,unlinkat", "-e", "inject=newfstatat,?lstat,?stat,statx,?unlink,unlinkat:error=ENOENT")
-		lab.RequireNoError(t, lab.Launch(t, lab.Options{Wrap: wrap}, "sweep", path).Wait(), lab.Lesson{
+		vanished := lab.Rule{Calls: trace.Stats + "," + trace.Removes, Paths: []string{leftover}, Fail: syscall.ENOENT}
+		lab.RequireNoError(t, lab.Trace(t, vanished, lab.Options{}, "sweep", path).Wait(), lab.Lesson{
 			Says: "Sweep fails because a temporary file vanished", Did: "Sweep listed the folder; then the writer of a temporary file renamed it (strace says \"no such file\" for it)", Expected: "no error",
 			Means: "a file that is gone needs no sweeping: on a busy machine Sweep fails now and then, and other leftovers stay", Read: leftovers,
 		})

@@ -28,20 +28,19 @@ func TestTwoBreakersOfOneLock(t *testing.T) {
 	bob, errBob := acquire(t, path, dead(gone), l)
 	alice.Continue()
 	var hers outcome
-	alice.Result(&hers, says(l, "Acquire does not come back"))
+	alice.Result(&hers, says(l, "Acquire does not return"))
 
 	both := lab.Lesson{Says: "Acquire gave one lock to two owners at once", Did: l.Did, Means: l.Means, Read: l.Read}
 	both.Expected, both.Found = "one lock and one error", "two locks"
 	lab.Require(t, bob == nil || !hers.Got, both)
 	nobody := says(l, "Acquire gave a lock whose owner is dead to nobody")
-	nobody.Expected, nobody.Found = "one of them gets the lock", fmt.Sprintf("Alice was told: %s; Bob was told: %v", hers.Error, errBob)
+	nobody.Expected, nobody.Found = "one of them gets the lock", fmt.Sprintf("Alice was told: %v; Bob was told: %v", hers.Call.Err, errBob)
 	nobody.Means = "a crash stops the workshop until somebody removes a file by hand"
 	lab.Require(t, bob != nil || hers.Got, nobody)
 	if bob != nil {
 		refused := says(l, "Acquire failed with another error than ErrLocked where somebody was faster")
-		refused.Expected, refused.Found = "an error that matches ErrLocked", hers.Error
 		refused.Means = "the program gives up with a puzzling message, where it should say who has the lock"
-		lab.Require(t, hers.Locked, refused)
+		lab.RequireErrorIs(t, hers.Call.Err, lockfiles.ErrLocked, refused)
 	}
 }
 

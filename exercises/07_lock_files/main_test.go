@@ -12,7 +12,7 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-func TestMain(m *testing.M) { lab.Main(m, workers) }
+func TestMain(m *testing.M) { lab.Main(m, workers, lockfiles.ErrLocked, lockfiles.ErrLost) }
 
 // workers of files with build tags are added in their init.
 var workers = lab.Workers{"hold": hold, "break": breakLock, "judge": judge, "own": own, "crowd": crowd}
@@ -28,16 +28,17 @@ const (
 
 // An outcome is what an Acquire or a Release in a worker came to.
 type outcome struct {
-	Owner  lockfiles.Owner
-	Got    bool
-	Locked bool   // the error matches ErrLocked
-	Lost   bool   // the error matches ErrLost
-	Error  string // of an Acquire that did not get the lock, or of a Release
+	Owner lockfiles.Owner
+	Got   bool // the call returned no error
+	Call  lab.Returned
 }
 
 func outcomeOf(lock *lockfiles.Lock, err error) outcome {
+	if lock == nil && err == nil {
+		err = errors.New("Acquire returned neither a lock nor an error")
+	}
 	if err != nil {
-		return outcome{Locked: errors.Is(err, lockfiles.ErrLocked), Lost: errors.Is(err, lockfiles.ErrLost), Error: err.Error()}
+		return outcome{Call: lab.Returned{Err: err}}
 	}
 	return outcome{Owner: lock.Owner(), Got: true}
 }
@@ -112,8 +113,11 @@ func abandon(t *testing.T, paths ...string) (pid int) {
 // acquire calls Acquire in this process. Acquire may not wait, whatever others are doing.
 func acquire(t *testing.T, path string, o lockfiles.Options, l lab.Lesson) (lock *lockfiles.Lock, err error) {
 	t.Helper()
-	l.Says, l.Means = "Acquire does not come back", "the program hangs behind a lock, and says nothing"
+	l.Says, l.Means = "Acquire does not return", "the program hangs behind a lock, and says nothing"
 	lab.Finishes(t, func() { lock, err = lockfiles.Acquire(path, o) }, l)
+	if err == nil {
+		lab.RequireNotNil(t, lock, "Acquire", l)
+	}
 	return lock, err
 }
 
@@ -142,6 +146,11 @@ func listing(t *testing.T, folder string) string {
 		if entry.IsDir() {
 			found = append(found, filepath.ToSlash(name)+"/")
 			return nil
+		}
+		if entry.Type()&os.ModeSymlink != 0 {
+			target, err := os.Readlink(path)
+			found = append(found, filepath.ToSlash(name)+" -> "+target)
+			return err
 		}
 		content, err := os.ReadFile(path)
 		found = append(found, filepath.ToSlash(name)+": "+string(content))

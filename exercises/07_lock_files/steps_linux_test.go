@@ -1,172 +1,75 @@
 package lockfiles_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
 )
 
-// Here a process that calls Acquire or Release is stopped, with the help of strace, after each of its system calls that take a
-// path or a kernel's lock, and others act at that moment. No step of an answer is named: whatever calls it makes, it is stopped
-// between them.
-const traced = "%file,flock,getdents64"
+// Here a process that calls Acquire or Release is stopped after each of its system calls that name something in the directory of the
+// lock, and others act at that moment. No step of an answer is named: whatever calls it makes, it is stopped between them.
 
 func init() { workers["step"] = step }
 
 // step calls Acquire for each path that it is sent, on which the processes DEAD… may have left a lock, and Release when it is sent
-// the path of a lock that it has. When the call has returned, the name of the thread says so and the process stops once more, by itself: so
-// it stands still each time that there is something to see, and nobody has to look again and again.
+// the path of a lock that it has.
 func step(w *lab.Worker) error {
-	runtime.LockOSThread()
-	// A kernel without Yama knows no such option, and needs none.
-	if err := unix.Prctl(unix.PR_SET_PTRACER, unix.PR_SET_PTRACER_ANY, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("let strace trace this process: %w", err)
-	}
-	if err := w.Result(unix.Gettid()); err != nil {
-		return err
-	}
 	locks := map[string]*lockfiles.Lock{}
-	for calls := 1; ; calls++ {
-		var path string
-		if err := w.Receive(&path); err != nil {
-			return err
-		}
-		var err error
+	return lab.Steps(w, func(path string) any {
 		lock := locks[path]
 		if lock != nil {
-			err = lock.Release()
-		} else if lock, err = lockfiles.Acquire(path, dead(numbers(w, 0)...)); err == nil {
+			return outcomeOf(lock, lock.Release())
+		}
+		lock, err := lockfiles.Acquire(path, dead(numbers(w, 0)...))
+		if err == nil {
 			locks[path] = lock
 		}
-		name := append([]byte(returned(calls)), 0)
-		if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
-			return err
-		}
-		if err := unix.Kill(unix.Getpid(), unix.SIGSTOP); err != nil {
-			return err
-		}
-		if err := w.Result(outcomeOf(lock, err)); err != nil {
-			return err
-		}
-	}
+		return outcomeOf(lock, err)
+	})
 }
 
-func returned(calls int) string { return fmt.Sprint("returned ", calls) }
+// A stepped process calls Acquire and Release step by step.
+type stepped struct{ *lab.Stepper }
 
-// A stepped process calls Acquire step by step.
-type stepped struct {
-	t       *testing.T
-	process *lab.Process
-	thread  string // its folder in /proc
-	log     string // of strace
-	calls   int
-}
-
-func startStepped(t *testing.T, dead ...int) *stepped {
+// startStepped starts a process that stops at its calls in dir.
+func startStepped(t *testing.T, dir string, dead ...int) *stepped {
 	t.Helper()
-	_, log := lab.Strace(t) // only to skip where strace cannot be used
 	var arguments []string
 	for _, number := range dead {
 		arguments = append(arguments, strconv.Itoa(number))
 	}
-	process := lab.Start(t, "step", arguments...)
-	var thread int
-	process.Result(&thread)
-	strace := exec.Command("strace", "-p", strconv.Itoa(thread), "-o", log, "-e", "trace="+traced, "-e", "inject="+traced+":signal=SIGSTOP")
-	said, err := strace.StderrPipe()
-	requireTool(t, err)
-	requireTool(t, strace.Start())
-	t.Cleanup(func() {
-		_ = strace.Process.Kill()
-		_ = strace.Wait()
-	})
-	text := make([]byte, 512)
-	n, err := io.ReadAtLeast(said, text, 1)
-	requireTool(t, err)
-	if !strings.Contains(string(text[:n]), "attached") {
-		t.Skipf("strace may not trace another process here: %s", bytes.TrimSpace(text[:n]))
-	}
-	return &stepped{t: t, process: process, log: log, thread: fmt.Sprintf("/proc/%d/task/%d", process.PID(), thread)}
+	return &stepped{lab.Step(t, trace.Files, dir, "step", arguments...)}
+}
+
+var hangs = lab.Lesson{
+	Says: "Acquire does not return", Did: "Acquire ran step by step beside nobody else", Read: twoBreakers,
+}
+
+// call has the process call Acquire, or Release if it has the lock, and calls at each time it is stopped, with a number from 1. It returns what became of it.
+func (s *stepped) call(path string, at func(stop int, after string)) (o outcome) {
+	s.Call(path, &o, func(stop lab.Stop) { at(stop.Number, stop.Call.Short(filepath.Dir(path))) }, hangs)
+	return o
+}
+
+// lockIn returns the path of a lock in a directory of its own: an answer may look around beside its lock.
+func lockIn(t *testing.T, dir string, number int) string {
+	t.Helper()
+	dir = filepath.Join(dir, fmt.Sprint(number))
+	requireTool(t, os.MkdirAll(dir, 0o700))
+	return filepath.Join(dir, "locks.json.lock")
 }
 
 func requireTool(t *testing.T, err error) {
 	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not use strace"})
-}
-
-// lastCall returns the call after which the process stands still, as strace has written it down, with path shown as its name only.
-func (s *stepped) lastCall(path string) string {
-	text, _ := os.ReadFile(s.log)
-	call := ""
-	for line := range strings.Lines(string(text)) {
-		if before, _, isCall := strings.Cut(line, " = "); isCall {
-			call = before
-		}
-	}
-	call = strings.ReplaceAll(strings.ReplaceAll(call, "AT_FDCWD, ", ""), filepath.Dir(path)+"/", "")
-	return strings.TrimSpace(call)
-}
-
-// call has the process call Acquire, or Release if it has the lock, and calls at each time it is stopped, with a number from 1. It returns what became of it.
-func (s *stepped) call(path string, at func(stop int)) outcome {
-	s.t.Helper()
-	s.calls++
-	s.process.Send(path)
-	for stop := 1; s.waitStopped(); stop++ {
-		at(stop)
-		requireTool(s.t, unix.Kill(s.process.PID(), unix.SIGCONT))
-	}
-	var o outcome
-	s.process.Result(&o)
-	return o
-}
-
-// waitStopped waits until the process stands still in the middle of its call, or the call has returned.
-func (s *stepped) waitStopped() bool {
-	s.t.Helper()
-	stopped := make(chan error, 1)
-	go func() { stopped <- waitForStop(s.process.PID()) }()
-	select {
-	case err := <-stopped:
-		requireTool(s.t, err)
-	case <-time.After(15 * time.Second):
-		lab.Fail(s.t, lab.Lesson{
-			Says: "Acquire does not come back", Did: "Acquire ran step by step beside nobody else", Means: "the program hangs behind a lock, and says nothing", Read: twoBreakers,
-		})
-	}
-	name, err := os.ReadFile(s.thread + "/comm")
-	requireTool(s.t, err)
-	if strings.TrimSpace(string(name)) != returned(s.calls) {
-		return true
-	}
-	requireTool(s.t, unix.Kill(s.process.PID(), unix.SIGCONT))
-	return false
-}
-
-// waitForStop waits until every thread of a child process stands still, or the process is gone. It leaves the news for whoever
-// waits for the process itself.
-func waitForStop(pid int) error {
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
+	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not make its own files"})
 }
 
 // moments is how many stops of one Acquire are tried. A longer one fails the test, for what it does then is not known.
@@ -194,13 +97,13 @@ func TestABreakerMayBeStoppedAnywhere(t *testing.T) {
 			var paths []string
 			folder := t.TempDir()
 			for i := range moments * (apart + 1) {
-				paths = append(paths, filepath.Join(folder, fmt.Sprint(i)+".lock"))
+				paths = append(paths, lockIn(t, folder, i))
 			}
 			gone, read := 0, madeAside
 			if beginning == "a stale lock" {
 				gone, read = abandon(t, paths...), twoBreakers
 			}
-			alice := startStepped(t, gone)
+			alice := startStepped(t, folder, gone)
 			stops := moments
 			for bob := 1; bob <= stops; bob += stride {
 				for carol := bob; carol <= min(stops, bob+apart); carol++ {
@@ -214,17 +117,17 @@ func TestABreakerMayBeStoppedAnywhere(t *testing.T) {
 	t.Run("while somebody puts a file at the path", func(t *testing.T) {
 		t.Parallel()
 		folder := t.TempDir()
-		alice := startStepped(t)
+		alice := startStepped(t, folder)
 		for at, stops := 1, 1; at <= stops; at += stride {
-			path := filepath.Join(folder, fmt.Sprint(at)+".lock")
+			path := lockIn(t, folder, at)
 			notes := lab.WriteFile(t, "notes", "mine")
 			put := false
 			var after string
 			stops = 0
-			o := alice.call(path, func(stop int) {
+			o := alice.call(path, func(stop int, call string) {
 				stops = stop
 				if stop == at {
-					after, put = alice.lastCall(path), os.Link(notes, path) == nil // which takes no name that is taken
+					after, put = call, os.Link(notes, path) == nil // which takes no name that is taken
 				}
 			})
 			requireFew(t, stops)
@@ -252,27 +155,27 @@ func playThree(t *testing.T, alice *stepped, path string, gone, bob, carol int, 
 		Read:     read,
 	}
 	var owners, after, refused []string
-	other := func(name string) {
-		after = append(after, alice.lastCall(path))
+	other := func(name, call string) {
+		after = append(after, call)
 		if lock, err := acquire(t, path, dead(gone), l); lock != nil {
 			owners = append(owners, name)
 		} else if !errors.Is(err, lockfiles.ErrLocked) {
 			refused = append(refused, fmt.Sprint(name, " was told: ", err))
 		}
 	}
-	got := alice.call(path, func(stop int) {
+	got := alice.call(path, func(stop int, call string) {
 		stops = stop
 		if stop == bob {
-			other("Bob")
+			other("Bob", call)
 		}
 		if stop == carol {
-			other("Carol")
+			other("Carol", call)
 		}
 	})
 	if got.Got {
 		owners = append(owners, "Alice")
-	} else if !got.Locked {
-		refused = append(refused, "Alice was told: "+got.Error)
+	} else if !errors.Is(got.Call.Err, lockfiles.ErrLocked) {
+		refused = append(refused, fmt.Sprint("Alice was told: ", got.Call.Err))
 	}
 	if len(after) < 2 {
 		return stops // Alice made fewer calls
@@ -282,7 +185,7 @@ func playThree(t *testing.T, alice *stepped, path string, gone, bob, carol int, 
 	l.Found = strings.Join(owners, " and ") + " got it"
 	lab.Require(t, len(owners) < 2, l)
 	short := strings.NewReplacer(filepath.Dir(path)+"/", "")
-	l.Found = short.Replace("nobody got it; Alice was told: " + got.Error)
+	l.Found = short.Replace(fmt.Sprint("nobody got it; Alice was told: ", got.Call.Err))
 	l.Means = "the lock is free, and everybody is sent away"
 	lab.Require(t, len(owners) == 1, says(l, "Acquire gave a lock without an owner to nobody"))
 	l.Expected, l.Found = "whoever did not get the lock is told an error that matches ErrLocked", short.Replace(strings.Join(refused, "; "))
@@ -297,9 +200,9 @@ func TestReleaseMayBeStoppedAnywhere(t *testing.T) {
 		t.Run(judged, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			alice := startStepped(t)
+			alice := startStepped(t, folder)
 			for at, stops := 1, 1; at <= stops; at += stride {
-				stops = playRelease(t, alice, filepath.Join(folder, fmt.Sprint(at)+".lock"), at, judged == "lost")
+				stops = playRelease(t, alice, lockIn(t, folder, at), at, judged == "lost")
 				requireFew(t, stops)
 			}
 		})
@@ -311,19 +214,17 @@ func TestReleaseMayBeStoppedAnywhere(t *testing.T) {
 func playRelease(t *testing.T, alice *stepped, path string, at int, lost bool) (stops int) {
 	t.Helper()
 	l := lab.Lesson{Did: "a process called Acquire, and nobody else had the lock", Means: "nobody can take a part out", Read: theRelease}
-	got := alice.call(path, func(int) {})
-	l.Expected, l.Found = "the lock", got.Error
-	lab.Require(t, got.Got, says(l, "Acquire did not take a free lock"))
-	l.Expected, l.Found = "", ""
+	got := alice.call(path, func(int, string) {})
+	lab.RequireNoError(t, got.Call.Err, says(l, "Acquire did not take a free lock"))
 
 	var bob *lockfiles.Lock
 	var errBob error
 	asked := false
-	released := alice.call(path, func(stop int) {
+	released := alice.call(path, func(stop int, call string) {
 		if stops = stop; stop != at {
 			return
 		}
-		l.Did = fmt.Sprintf("Alice's Release was stopped after its call %d, %s; then Bob called Acquire; then Alice went on, and Carol called Acquire", at, alice.lastCall(path))
+		l.Did = fmt.Sprintf("Alice's Release was stopped after its call %d, %s; then Bob called Acquire; then Alice went on, and Carol called Acquire", at, call)
 		bob, errBob = acquire(t, path, lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
 			hers := owner.Token == got.Owner.Token
 			asked = asked || hers
@@ -348,11 +249,9 @@ func playRelease(t *testing.T, alice *stepped, path string, at int, lost bool) (
 	lab.RequireErrorIs(t, errCarol, lockfiles.ErrLocked, says(l, "Release gave back a lock that belongs to somebody else"))
 	lab.RequireNoError(t, bob.Release(), says(l, "Release took away a lock that belongs to somebody else"))
 	l.Means = "Alice saved her list after the lock was lost, perhaps over Bob's, and is never told"
-	l.Expected, l.Found = "an error that matches ErrLost", "no error"
-	if released.Error != "" {
-		l.Found = released.Error
+	if lost && asked {
+		lab.RequireErrorIs(t, released.Call.Err, lockfiles.ErrLost, says(l, "Release did not say that the lock was lost"))
 	}
-	lab.Require(t, !lost || !asked || released.Lost, says(l, "Release did not say that the lock was lost"))
 	return stops
 }
 
@@ -378,15 +277,16 @@ func dieAt(t *testing.T, isStale bool, stop int) bool {
 		path, gone = stale(t)
 		did, read = "the lock's owner was killed", twoBreakers
 	}
-	first := startStepped(t, gone)
-	if first.diesAt(path, stop) < stop {
+	dora := startStepped(t, filepath.Dir(path), gone)
+	last, killed := dora.KillAt(path, stop, hangs)
+	if !killed {
 		return false
 	}
-	did += fmt.Sprintf("; Dora called Acquire and was killed after her call %d, %s", stop, first.lastCall(path))
+	did += fmt.Sprintf("; Dora called Acquire and was killed after her call %d, %s", stop, last.Call.Short(filepath.Dir(path)))
 	left := filepath.Join(t.TempDir(), "left")
 	requireTool(t, os.CopyFS(left, os.DirFS(filepath.Dir(path))))
 
-	judged, found := dead(gone, first.process.PID()), map[int]bool{}
+	judged, found := dead(gone, dora.PID()), map[int]bool{}
 	alive := judged.Alive
 	judged.Alive = func(owner lockfiles.Owner) bool {
 		found[owner.PID] = true
@@ -400,7 +300,7 @@ func dieAt(t *testing.T, isStale bool, stop int) bool {
 		Read:     read,
 	})
 	if len(found) > 1 { // what Dora has left names her, beside the owner before her: who breaks that?
-		breakTwice(t, left, gone, first.process.PID(), did)
+		breakTwice(t, left, gone, dora.PID(), did)
 	}
 	return true
 }
@@ -409,19 +309,20 @@ func dieAt(t *testing.T, isStale bool, stop int) bool {
 // they find a copy of what Dora has left.
 func breakTwice(t *testing.T, left string, gone, dora int, did string) {
 	t.Helper()
-	bob := startStepped(t, gone, dora)
+	dir := t.TempDir()
+	bob := startStepped(t, dir, gone, dora)
 	for at, stops := 1, 1; at <= stops; at += stride {
-		path := filepath.Join(t.TempDir(), "copy", "locks.json.lock")
+		path := filepath.Join(dir, fmt.Sprint(at), "locks.json.lock")
 		requireTool(t, os.CopyFS(filepath.Dir(path), os.DirFS(left)))
 		l := lab.Lesson{
-			Says: "Acquire does not come back", Means: "two programs write the same file, each sure to be alone, and one of them loses its work",
+			Says: "Acquire does not return", Means: "two programs write the same file, each sure to be alone, and one of them loses its work",
 			Did: did + fmt.Sprintf("; Alice was asked whether Dora is alive; before she said no, Bob got as far as his call %d; Alice went on to her end, then Bob", at), Read: twoBreakers,
 		}
 		alice := lab.Start(t, "break", path, strconv.Itoa(dora), strconv.Itoa(gone))
 		alice.Reached("judging", l)
 		stops = 0
 		var hers outcome
-		his := bob.call(path, func(stop int) {
+		his := bob.call(path, func(stop int, _ string) {
 			if stops = stop; stop == at {
 				alice.Continue()
 				alice.Result(&hers, l)
@@ -435,20 +336,4 @@ func breakTwice(t *testing.T, left string, gone, dora int, did string) {
 		l.Expected, l.Found = "one lock and one error", "two locks"
 		lab.Require(t, !hers.Got || !his.Got, says(l, "Acquire gave one lock to two owners at once"))
 	}
-}
-
-// diesAt is call, but that the process is killed at a stop, if it comes to that.
-func (s *stepped) diesAt(path string, last int) (stops int) {
-	s.t.Helper()
-	s.calls++
-	s.process.Send(path)
-	for s.waitStopped() {
-		stops++
-		if stops == last {
-			s.process.Kill()
-			return stops
-		}
-		requireTool(s.t, unix.Kill(s.process.PID(), unix.SIGCONT))
-	}
-	return stops
 }

@@ -15,7 +15,7 @@ func IsOpen(path string) (bool, error) {
 	if err != nil {
 		return false, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	const flags = windows.FILE_ATTRIBUTE_NORMAL | windows.FILE_FLAG_BACKUP_SEMANTICS // the flag lets a folder be opened
+	const flags = windows.FILE_ATTRIBUTE_NORMAL | windows.FILE_FLAG_BACKUP_SEMANTICS // the flag lets a directory be opened
 	handle, err := windows.CreateFile(name, windows.GENERIC_READ, 0, nil, windows.OPEN_EXISTING, flags, 0)
 	if errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
 		return true, nil

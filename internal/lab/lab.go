@@ -1,9 +1,16 @@
-// Package lab is the laboratory that the lessons' fact tests and the exercises' tests work in: worker processes driven step
-// by step, the question "is it blocked?", files looked at byte by byte, and failure messages that teach.
+// Package lab is the laboratory of the lessons' fact tests and the exercises' tests. It runs the code under test in real processes and
+// on real files, and from outside:
 //
-// Everything is black-box: real processes, real files, no root, nothing inside the code under test. The processes
-// themselves are those of package process; this package ties them to a test: what goes wrong fails the test with a
-// Lesson, and what was started is gone when the test ends.
+//   - worker processes, driven step by step, stopped or killed (Start, Process)
+//   - who waits in the kernel for a lock, and for which file (WaitBlocked, Waiters)
+//   - system calls: which were made, what if one fails, what if others act between two of them (Trace, Step)
+//   - the machine: handles, limits, a small disk, another user (OpenHandles, LimitFileSize, SmallDisk, SharedDir)
+//   - failure messages that teach (Lesson, Require…, Finishes)
+//
+// The processes are those of package process and the system calls those of package trace. This package ties them to a test: what goes
+// wrong fails the test with a Lesson, and what was started is gone when the test ends.
+//
+// Two environment variables change how a test runs: TURNSTILE_EFFORT (see Rounds) and TURNSTILE_PATIENCE (see process.Patience).
 package lab
 
 import (

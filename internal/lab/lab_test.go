@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ var workers = lab.Workers{
 	"fileSize":  fileSize,
 	"writeable": func(w *lab.Worker) error { return os.WriteFile(w.Arg(0), []byte("mine"), 0o600) },
 	"test":      oneTest,
+	"relative":  func(w *lab.Worker) error { return os.WriteFile("locks.json", nil, 0o666) },
 	"slow":      slow,
 	"sleeps":    func(*lab.Worker) error { time.Sleep(time.Hour); return nil },
 	"panics":    func(*lab.Worker) error { panic("the learner's mistake") },
@@ -146,8 +148,8 @@ func TestChecksThatFailSayWhatTheyFound(t *testing.T) {
 		"a file that should not be there": {
 			func(tb testing.TB) { lab.RequireNoFile(tb, path, story) }, "nothing at that path", "a file, 2 bytes", "",
 		},
-		"a folder that should not be there": {
-			func(tb testing.TB) { lab.RequireNoFile(tb, filepath.Dir(path), story) }, "nothing at that path", "a folder", "",
+		"a directory that should not be there": {
+			func(tb testing.TB) { lab.RequireNoFile(tb, filepath.Dir(path), story) }, "nothing at that path", "a directory", "",
 		},
 		"another number":  {func(tb testing.TB) { lab.RequireEqual(tb, 300, 212, story) }, "300", "212", ""},
 		"another text":    {func(tb testing.TB) { lab.RequireEqual(tb, "a\n", "a", story) }, "a⏎", "a", ""},
@@ -236,6 +238,39 @@ func TestADirectoryOfTheTestsOwnIsShortened(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "Load of …"+string(filepath.Separator)+"locks.json", got.Did)
 	require.Equal(t, "open …"+string(filepath.Separator)+"locks.json: no such file; …", got.Found)
+}
+
+func TestAWorkerHasAUmaskAndADirectoryOfItsOwn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, lab.Launch(t, lab.Options{Dir: dir, Umask: "0027"}, "relative").Wait())
+	info, err := os.Stat(filepath.Join(dir, "locks.json"))
+	require.NoError(t, err)
+	if runtime.GOOS != "windows" {
+		require.Equal(t, fs.FileMode(0o640), info.Mode().Perm())
+	}
+}
+
+func TestAReallyFullDisk(t *testing.T) {
+	t.Parallel()
+	dir, kind := lab.SmallDisk(t, 64<<10)
+	require.NotEmpty(t, kind)
+	path := filepath.Join(dir, "locks.json")
+	require.NoError(t, os.WriteFile(path, []byte("{}"), 0o600))
+	err := os.WriteFile(filepath.Join(dir, "large"), make([]byte, 128<<10), 0o600)
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	lab.RequireFile(t, path, "{}", story)
+}
+
+func TestAge(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "locks.json", "{}")
+	lab.Age(t, filepath.Dir(path), 24*time.Hour)
+	for _, old := range []string{path, filepath.Dir(path)} {
+		info, err := os.Stat(old)
+		require.NoError(t, err)
+		require.InDelta(t, 24, time.Since(info.ModTime()).Hours(), 0.5)
+	}
 }
 
 func TestShow(t *testing.T) {

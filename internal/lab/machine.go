@@ -3,14 +3,12 @@ package lab
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
-// SharedDir returns a folder of the test's own in which an unprivileged worker may work too: t.TempDir lies below a
-// folder that only its owner may enter.
+// SharedDir returns a directory of the test's own in which an unprivileged worker may work too: t.TempDir lies below a
+// directory that only its owner may enter.
 func SharedDir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -19,7 +17,7 @@ func SharedDir(t testing.TB) string {
 	return dir
 }
 
-// Strace returns what to put into Options.Wrap so that a worker runs under strace(1) with the given arguments, such as
+// Strace is for what Trace and Step do not offer. It returns what to put into Options.Wrap so that a worker runs under strace(1) with the given arguments, such as
 //
 //	lab.Strace(t, "-P", path, "-e", "inject=fsync:error=EIO")
 //
@@ -27,16 +25,7 @@ func SharedDir(t testing.TB) string {
 // skipped with that reason.
 func Strace(t testing.TB, args ...string) (wrap []string, log string) {
 	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("strace is a Linux tool")
-	}
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("strace is not installed: it injects the failure that this test is about (Debian: apt-get install strace)")
-	}
-	if out, err := exec.CommandContext(t.Context(), strace, "-o", os.DevNull, "true").CombinedOutput(); err != nil {
-		t.Skipf("strace may not trace here (%v: %s)", err, firstLines(string(out), 1))
-	}
+	needStrace(t)
 	log = filepath.Join(t.TempDir(), "strace.log")
-	return append([]string{strace, "-f", "-qq", "-o", log}, args...), log
+	return append([]string{"strace", "-f", "-qq", "-o", log}, args...), log
 }

@@ -68,15 +68,17 @@ func RequireFile(t testing.TB, path, want string, l Lesson) {
 	}
 }
 
-// RequireNoFile fails the test if something stands at path.
+// RequireNoFile fails the test if anything exists at path.
 func RequireNoFile(t testing.TB, path string, l Lesson) {
 	t.Helper()
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	found := "it cannot be looked at"
-	if err == nil {
+	found := ""
+	if err != nil {
+		found = firstLines(err.Error(), 1)
+	} else {
 		found = fmt.Sprintf("%s, %d bytes", kind(info), info.Size())
 	}
 	fill(&l, "nothing at that path", found)
@@ -86,11 +88,11 @@ func RequireNoFile(t testing.TB, path string, l Lesson) {
 func kind(info fs.FileInfo) string {
 	switch {
 	case info.IsDir():
-		return "a folder"
+		return "a directory"
 	case info.Mode()&fs.ModeSymlink != 0:
 		return "a symbolic link"
 	case !info.Mode().IsRegular():
-		return "no regular file"
+		return "not a regular file"
 	}
 	return "a file"
 }
@@ -184,7 +186,7 @@ func fill(l *Lesson, expected, found string) {
 	}
 }
 
-// WriteFile creates the file name with the given content in a folder of the test's own and returns its path.
+// WriteFile creates the file name with the given content in a directory of the test's own and returns its path.
 func WriteFile(t testing.TB, name, content string) string {
 	t.Helper()
 	path := Path(t, name)
@@ -192,7 +194,7 @@ func WriteFile(t testing.TB, name, content string) string {
 	return path
 }
 
-// Path returns the path of a file, not yet there, in a folder of the test's own.
+// Path returns the path of a file that does not exist yet, in a directory of the test's own.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	return t.TempDir() + string(os.PathSeparator) + name

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -115,7 +116,7 @@ type Stop struct {
 type Stepper struct {
 	*Process
 	stepper *trace.Stepper
-	within  string
+	within  []string // the directory, as the caller wrote it and as the system resolves it
 }
 
 // Step starts a worker whose body is Steps, to be stopped after each of its calls from the set that names dir or something below it.
@@ -123,7 +124,10 @@ type Stepper struct {
 func Step(t testing.TB, calls, dir, name string, args ...string) *Stepper {
 	t.Helper()
 	needStrace(t)
-	s := &Stepper{Process: Start(t, name, args...), within: dir}
+	s := &Stepper{Process: Start(t, name, args...), within: []string{dir}}
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil && resolved != dir {
+		s.within = append(s.within, resolved)
+	}
 	var thread int
 	s.Process.Result(&thread)
 	stepper, err := trace.Attach(context.WithoutCancel(t.Context()), s.PID(), thread, calls, filepath.Join(t.TempDir(), "strace.log"))
@@ -181,7 +185,7 @@ func (s *Stepper) run(order string, at func(Stop) bool, lesson []Lesson) (return
 		stop, err := s.next(deadline)
 		s.expect(err, "to make its next call or to return", lesson)
 		waits := stop.Call.Interrupted()
-		if !stop.Returned && stop.Call.Within(s.within) {
+		if !stop.Returned && slices.ContainsFunc(s.within, stop.Call.Within) {
 			if !at(Stop{Number: number, Call: stop.Call, Waits: waits}) {
 				return false
 			}

@@ -11,6 +11,8 @@ import (
 
 func isolate(*exec.Cmd) {}
 
+func setUmask(int) {}
+
 // dropPrivileges does nothing: the system has no user switch that a program could make for itself.
 func dropPrivileges() error { return nil }
 

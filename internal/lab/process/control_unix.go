@@ -24,6 +24,8 @@ func isolate(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 
+func setUmask(mask int) { syscall.Umask(mask) }
+
 func dropPrivileges() error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -37,6 +37,8 @@ type Options struct {
 	Dir string
 	// Wrap is a command that is put before the worker's own, such as strace with its arguments.
 	Wrap []string
+	// Umask, an octal number such as "0027", is the worker's; empty means this process's. On Windows it changes nothing.
+	Umask string
 	// Hold keeps the worker's function from running until the first Continue.
 	Hold bool
 	// Unprivileged makes a worker of root run as the user nobody (65534), so that permissions mean something. For
@@ -80,7 +82,7 @@ func Start(ctx context.Context, o Options, name string, args ...string) (*Proces
 	if err != nil {
 		return nil, fmt.Errorf("find this program to start worker %q: %w", name, err)
 	}
-	options, err := json.Marshal(startup{Args: args, Hold: o.Hold, Unprivileged: o.Unprivileged})
+	options, err := json.Marshal(startup{Args: args, Umask: o.Umask, Hold: o.Hold, Unprivileged: o.Unprivileged})
 	if err != nil {
 		return nil, fmt.Errorf("arguments of worker %q: %w", name, err)
 	}

@@ -33,6 +33,7 @@ const messageMark = "\x1e"
 // startup is what a worker must know before its function runs.
 type startup struct {
 	Args         []string `json:"args"`
+	Umask        string   `json:"umask,omitempty"`
 	Hold         bool     `json:"hold,omitempty"`
 	Unprivileged bool     `json:"unprivileged,omitempty"`
 }

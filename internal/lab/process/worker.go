@@ -59,6 +59,13 @@ func Dispatch(workers Workers, sentinels ...error) {
 	if !known {
 		abort("no worker is named %q: register it where Dispatch (lab.Main, race.Main) is called", name)
 	}
+	if start.Umask != "" {
+		mask, err := strconv.ParseUint(start.Umask, 8, 9)
+		if err != nil {
+			abort("worker %q: the umask must be an octal number: %v", name, err)
+		}
+		setUmask(int(mask))
+	}
 	if start.Unprivileged {
 		if err := dropPrivileges(); err != nil {
 			abort("worker %q cannot give up its privileges: %v", name, err)

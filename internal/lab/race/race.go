@@ -71,7 +71,7 @@ func (d Demo) run(stdout, stderr io.Writer, colour bool) int {
 
 	dir, err := os.MkdirTemp("", "turnstile-race-")
 	if err != nil {
-		_, _ = fmt.Fprintln(stderr, "the demo needs a temporary folder:", err)
+		_, _ = fmt.Fprintln(stderr, "the demo needs a temporary directory:", err)
 		return StatusTrouble
 	}
 	r := &Report{dir: dir, colour: colour}
@@ -107,7 +107,7 @@ type Report struct {
 
 type fact struct{ label, value string }
 
-// Dir returns a folder for the demo's files. It is removed when the demo ends.
+// Dir returns a directory for the demo's files. It is removed when the demo ends.
 func (r *Report) Dir() string { return r.dir }
 
 // Title says what runs, in one line: "4 processes × 250 Update(+1) on one file".
@@ -278,11 +278,11 @@ func Results[T any](ctx context.Context, c Crew) ([]T, error) {
 	return results, nil
 }
 
-// cleanUp ends what is still running and removes the demo's folder. A system that deletes no open file (Windows) may
+// cleanUp ends what is still running and removes the demo's directory. A system that deletes no open file (Windows) may
 // need the processes gone first.
 func (r *Report) cleanUp() {
 	for _, p := range r.processes {
 		p.Kill()
 	}
-	_ = os.RemoveAll(r.dir) // left-overs in the system's temporary folder harm nobody
+	_ = os.RemoveAll(r.dir) // left-overs in the system's temporary directory harm nobody
 }
