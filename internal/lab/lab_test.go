@@ -44,7 +44,7 @@ var workers = lab.Workers{
 
 // slow takes longer than the patience and makes progress all the time.
 func slow(w *lab.Worker) error {
-	for range 8 {
+	for range 25 {
 		time.Sleep(100 * time.Millisecond)
 		w.Progress()
 	}
@@ -183,10 +183,10 @@ func TestChecksThatFailSayWhatTheyFound(t *testing.T) {
 }
 
 func TestALimitCountsSinceTheLastProgress(t *testing.T) {
-	t.Setenv(process.EnvironmentPatience, "500ms")
+	t.Setenv(process.EnvironmentPatience, "2s")
 	require.NoError(t, lab.Start(t, "slow").Wait(story))
 	lab.FinishesInSteps(t, func(progress func()) {
-		for range 8 {
+		for range 25 {
 			time.Sleep(100 * time.Millisecond)
 			progress()
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 	"example/turnstile/internal/lab/trace"
 	"example/turnstile/internal/lab/verdict"
 )
@@ -197,29 +198,44 @@ func TestWaitersAreRequired(t *testing.T) {
 
 // A lock inside a lock, and a lock that another process keeps, have words of their own, and nothing of the lesson's case is left.
 func TestAHangHasWordsOfItsOwn(t *testing.T) {
-	t.Setenv("TURNSTILE_PATIENCE", "300ms")
 	path := lab.WriteFile(t, "lock", "")
 	stale := story
 	stale.Found, stale.Expected = "what another case found", "what another case expected"
 	for _, c := range []struct {
 		name, found, means string
-		check              func(tb testing.TB)
+		check              func(tb testing.TB, impatient func())
 	}{
-		{"a lock inside a lock", "a file lock that it holds itself", "a lock inside a lock", func(tb testing.TB) {
-			_ = lab.Start(tb, "lock twice", lab.WriteFile(t, "own", "")).Wait(stale)
+		{"a lock inside a lock", "a file lock that it holds itself", "a lock inside a lock", func(tb testing.TB, impatient func()) {
+			p := lab.Start(tb, "lock twice", lab.WriteFile(t, "own", ""))
+			p.WaitBlocked()
+			impatient()
+			_ = p.Wait(stale)
 		}},
-		{"a kept lock", "a file lock that process", "kept its lock", func(tb testing.TB) {
+		{"a kept lock", "a file lock that process", "kept its lock", func(tb testing.TB, impatient func()) {
 			lab.Start(tb, "lock, then wait", path).Reached("held")
-			_ = lab.Start(tb, "lock, then wait", path).Wait(stale)
+			p := lab.Start(tb, "lock, then wait", path)
+			p.WaitBlocked()
+			impatient()
+			_ = p.Wait(stale)
 		}},
-		{"a loop without an end", "busy", "loop without an end", func(tb testing.TB) { _ = lab.Start(tb, "computes").Wait(stale) }},
-		{"a mutex", "it sleeps, and waits for no file lock", "a mutex", func(tb testing.TB) { _ = lab.Start(tb, "sleeps").Wait(stale) }},
-		{"a call in this process", "no progress for 300ms", "hangs", func(tb testing.TB) {
+		{"a loop without an end", "busy", "loop without an end", func(tb testing.TB, impatient func()) {
+			p := lab.Start(tb, "computes")
+			impatient()
+			_ = p.Wait(stale)
+		}},
+		{"a mutex", "it sleeps, and waits for no file lock", "a mutex", func(tb testing.TB, impatient func()) {
+			p := lab.Start(tb, "sleeps")
+			p.Settle()
+			impatient()
+			_ = p.Wait(stale)
+		}},
+		{"a call in this process", "no progress for 300ms", "hangs", func(tb testing.TB, impatient func()) {
+			impatient()
 			lab.Finishes(tb, func() { <-t.Context().Done() }, stale)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := record(t, c.check)
+			r := record(t, func(tb testing.TB) { c.check(tb, func() { t.Setenv(process.EnvironmentPatience, "300ms") }) })
 			require.True(t, r.failed)
 			got, err := verdict.Decode(r.attr)
 			require.NoError(t, err)
