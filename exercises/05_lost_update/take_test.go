@@ -64,7 +64,7 @@ func all(w *lab.Worker) error {
 	var goroutines sync.WaitGroup
 	for i, list := range lists {
 		goroutines.Go(func() {
-			mine, err := askForAll(list, w.Arg(1), names[i], w.Int(2))
+			mine, err := askForAll(list, w.Arg(1), names[i], w.Int(2), w.Progress)
 			mutex.Lock()
 			got[names[i]], failure = mine, errors.Join(failure, err, list.Close())
 			mutex.Unlock()
@@ -74,8 +74,9 @@ func all(w *lab.Worker) error {
 	return errors.Join(failure, w.Result(got))
 }
 
-func askForAll(list *lostupdate.Checkouts, what, who string, count int) (got []string, failure error) {
+func askForAll(list *lostupdate.Checkouts, what, who string, count int, progress func()) (got []string, failure error) {
 	for n := range count {
+		progress()
 		var err error
 		if what == "take" {
 			err = list.Take(part(n), who)

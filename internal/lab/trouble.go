@@ -46,7 +46,7 @@ func hangs(l Lesson, limit, why string, lock bool) Lesson {
 	case lock:
 		means = "an earlier call has kept its lock, or two wait for each other: everyone who needs the lock waits for ever"
 	case strings.Contains(why, "sleeps"):
-		means = "it waits for something in its own process, such as a mutex that it has locked before: a lock inside a lock looks like this"
+		means = "it waits for what never comes: a file that it looks for again and again, or a mutex that its own process has locked before"
 	case strings.Contains(why, "busy"):
 		means = "a loop without an end: one processor is busy, and the work is not done"
 	}

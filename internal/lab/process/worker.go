@@ -21,7 +21,7 @@ const (
 type Workers map[string]func(w *Worker) error
 
 // A Worker is the inside of a worker process: its arguments, and the line to its parent. Its methods are for the one
-// goroutine that runs the worker's function, except Reached, which any goroutine may call, one at a time.
+// goroutine that runs the worker's function, except Progress, which any goroutine may call, and Reached, one goroutine at a time.
 type Worker struct {
 	name     string
 	args     []string
