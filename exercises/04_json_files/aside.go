@@ -5,17 +5,20 @@ import (
 	"os"
 )
 
-// SetAside gives the damaged file at path a new name beside the old one, and returns that name: PATH.damaged-1, or
-// another that begins with PATH.damaged- and is free. The bytes are kept as they are, and so is whatever has such a name already:
-// a gap between the numbers, or a link that leads nowhere, changes nothing about that. Afterwards there is no file at path.
+// SetAside gives the damaged file at path a new name in the same directory, and returns that name: PATH.damaged-1, or another that
+// begins with PATH.damaged- and is free. Afterwards there is no file at path. This is the exercise's second stage.
 //
-// Only what Load calls empty or corrupt is set aside. A document that Load accepts stays, and SetAside returns an error. A newer one, a file
-// that cannot be read and a file that is not there are left alone too, with an error that matches what Load's does, such as
-// fs.ErrNotExist. If SetAside fails, nothing in the folder is changed. It takes no lock: a program that writes the file at the
-// same moment may find it gone.
+// The file keeps its bytes and its permissions. Whatever already has such a name stays what it is: no gap in the numbers, no link
+// that leads nowhere and no other program that takes the name at the same moment makes SetAside replace it.
+//
+// Only a file that Load calls empty or corrupt is set aside. For a good document SetAside returns an error. For a newer document, a
+// file that cannot be read and a missing file it returns an error that matches Load's. If SetAside fails, the name is empty and
+// nothing in the directory has changed. It fails, instead of trying for ever, where no new name can be created.
+//
+// SetAside takes no lock: if another program writes the file at the same moment, that program's file is taken away.
 func SetAside(path string) (string, error) {
-	// TODO: is the file damaged at all? And what if a file was set aside yesterday?
-	aside := path + ".damaged-1"
+	// TODO: is this file damaged at all? And who has the new name already?
+	aside := fmt.Sprintf("%s.damaged-%d", path, 1)
 	if err := os.Rename(path, aside); err != nil {
 		return "", fmt.Errorf("set aside: %w; the damaged file is where it was", err)
 	}

@@ -7,6 +7,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,63 +18,128 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// locks is a document as a program or a person may have written it, before any test began.
-const locks = `{
+// taken is a document as a program or a person may have written it before the test began.
+const taken = `{
   "version": 1,
   "generation": 7,
-  "locks": {
-    "bracket.step": {"owner": "alice", "since": "2026-03-02T09:00:00Z"},
-    "hinge.step": {"owner": "bob", "since": "2026-03-02T09:30:00Z"}
+  "checkouts": {
+    "bracket.step": {"person": "alice", "since": "2026-03-02T09:00:00Z"},
+    "hinge.step": {"person": "bob", "since": "2026-03-02T09:30:00Z"}
   }
 }
 `
 
-const noLocks = `{"version":1,"generation":3,"locks":{}}`
+const (
+	free   = `{"version":1,"generation":3,"checkouts":{}}`
+	future = `{"version":2,"generation":8,"shelf":{}}`
+)
 
-var morning = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+var (
+	morning = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	alice   = jsonfiles.Checkout{Person: "alice", Since: morning}
+)
+
+// Where the messages send the reader.
+const (
+	why       = `lessons/04_json_files, "Why it happens"`
+	fix       = `lessons/04_json_files, "The fix"`
+	missed    = `lessons/04_json_files, "Missing, empty, damaged"`
+	blind     = `lessons/04_json_files, "What a decoder does not look at"`
+	madeUp    = `lessons/04_json_files, "What a decoder makes up"`
+	dropped   = `lessons/04_json_files, "What an older program drops"`
+	ahead     = `lessons/04_json_files, "A document from the future"`
+	memory    = `lessons/04_json_files, "Save: memory first"`
+	known     = `lessons/04_json_files, "Replace only what you know"`
+	refusal   = `lessons/04_json_files, "When the kernel refuses a write"`
+	evidence  = `lessons/04_json_files, "Set the damage aside"`
+	roundTrip = `lessons/04_json_files, "What JSON changes"`
+)
+
+var (
+	refusedGood = lab.Lesson{
+		Says: "Load refused a good document", Did: "the file held a good document", Means: "the workshop stops", Read: fix,
+	}
+	failedOnGood = lab.Lesson{
+		Says: "Save failed on a good document", Did: "a loaded document was saved", Means: "no part can be checked out", Read: fix,
+	}
+)
 
 func TestMain(m *testing.M) {
-	lab.Main(m, lab.Workers{
-		"take":              take,
-		"save without room": saveWithoutRoom,
-	})
+	lab.Main(m, lab.Workers{"take": take, "load": loadAlone, "save": saveAlone, "set aside": setAsideAlone})
 }
 
-// take is another process that takes a part: load, add a lock, save.
+// An outcome is what a worker process reports of one call.
+type outcome struct {
+	Verdict, Text, Name string
+	Kept                bool // Save left the caller's document as it was
+}
+
+// take is another process that checks a part out: load, add a checkout, save.
 func take(w *lab.Worker) error {
 	doc, err := jsonfiles.Load(w.Arg(0))
 	if err != nil {
 		return err
 	}
-	doc.Locks[w.Arg(1)] = jsonfiles.Lock{Owner: w.Arg(2), Since: morning}
+	doc.Checkouts[w.Arg(1)] = jsonfiles.Checkout{Person: w.Arg(2), Since: morning}
 	return jsonfiles.Save(w.Arg(0), doc)
 }
 
-// verdictOf names what an error of Load says of the file. It names more than one if errors that should differ match together.
-func verdictOf(err error) string {
-	if err == nil {
-		return "no error"
+// The workers below keep to one thread, because strace counts a thread's calls.
+
+func loadAlone(w *lab.Worker) error {
+	runtime.LockOSThread()
+	doc, err := jsonfiles.Load(w.Arg(0))
+	return w.Result(outcome{Verdict: verdictOf(err), Text: found(doc, err)})
+}
+
+// saveAlone saves a document of generation Arg(1) with Arg(2) checkouts. No file may grow beyond Arg(3) bytes, unless that is -1.
+func saveAlone(w *lab.Worker) error {
+	doc := documentOf(int64(w.Int(1)), w.Int(2))
+	before := snapshot(doc)
+	runtime.LockOSThread()
+	if room := w.Int(3); room >= 0 {
+		if err := lab.LimitFileSize(int64(room)); err != nil {
+			return err
+		}
 	}
-	var kinds []string
-	if errors.Is(err, fs.ErrNotExist) {
-		kinds = append(kinds, "missing (fs.ErrNotExist)")
+	err := jsonfiles.Save(w.Arg(0), doc)
+	return w.Result(outcome{Verdict: verdictOf(err), Text: found(doc, err), Kept: snapshot(doc) == before})
+}
+
+// setAsideAlone is SetAside in a process where no file may grow beyond Arg(1) bytes, unless that is -1.
+func setAsideAlone(w *lab.Worker) error {
+	runtime.LockOSThread()
+	if room := w.Int(1); room >= 0 {
+		if err := lab.LimitFileSize(int64(room)); err != nil {
+			return err
+		}
 	}
-	if errors.Is(err, jsonfiles.ErrEmpty) {
-		kinds = append(kinds, "empty (ErrEmpty)")
+	name, err := jsonfiles.SetAside(w.Arg(0))
+	text := "no error, and the name " + name
+	if err != nil {
+		text = oneLine(err)
 	}
-	if _, ok := errors.AsType[*jsonfiles.CorruptError](err); ok {
-		kinds = append(kinds, corrupt)
+	return w.Result(outcome{Verdict: verdictOf(err), Text: text, Name: name})
+}
+
+// documentOf makes a document as it is after a Load of that generation, with so many checkouts.
+func documentOf(generation int64, parts int) *jsonfiles.Document {
+	doc := jsonfiles.New()
+	doc.Generation = generation
+	for part := range parts {
+		doc.Checkouts[fmt.Sprintf("part-%05d.step", part)] = alice
 	}
-	if _, ok := errors.AsType[*jsonfiles.VersionError](err); ok {
-		kinds = append(kinds, newer)
-	}
-	if errors.Is(err, jsonfiles.ErrChanged) {
-		kinds = append(kinds, changed)
-	}
-	if len(kinds) == 0 {
-		return other
-	}
-	return strings.Join(kinds, " and ")
+	return doc
+}
+
+// inWorker runs one call in a process of its own and returns what it reported.
+func inWorker(t *testing.T, o lab.Options, lesson lab.Lesson, worker string, args ...string) outcome {
+	t.Helper()
+	process := lab.Launch(t, o, worker, args...)
+	var reported outcome
+	process.Result(&reported, lesson)
+	lab.RequireNoError(t, process.Wait(lesson), lesson)
+	return reported
 }
 
 const (
@@ -80,10 +148,39 @@ const (
 	corrupt = "corrupt (*CorruptError)"
 	newer   = "newer (*VersionError)"
 	changed = "changed (ErrChanged)"
-	other   = "an error that says only why it could not be read"
+	other   = "the kernel's error and none of the package's"
+	success = "no error"
 )
 
-// found describes what Load returned.
+// verdictOf names what an error reports about the file. It names more than one kind if errors that should differ match together.
+func verdictOf(err error) string {
+	if err == nil {
+		return success
+	}
+	_, isCorrupt := errors.AsType[*jsonfiles.CorruptError](err)
+	_, isNewer := errors.AsType[*jsonfiles.VersionError](err)
+	var kinds []string
+	for _, kind := range []struct {
+		name string
+		is   bool
+	}{
+		{missing, errors.Is(err, fs.ErrNotExist)},
+		{empty, errors.Is(err, jsonfiles.ErrEmpty)},
+		{corrupt, isCorrupt},
+		{newer, isNewer},
+		{changed, errors.Is(err, jsonfiles.ErrChanged)},
+	} {
+		if kind.is {
+			kinds = append(kinds, kind.name)
+		}
+	}
+	if len(kinds) == 0 {
+		return other
+	}
+	return strings.Join(kinds, " and ")
+}
+
+// found describes what a call returned.
 func found(doc *jsonfiles.Document, err error) string {
 	switch {
 	case err != nil:
@@ -95,51 +192,100 @@ func found(doc *jsonfiles.Document, err error) string {
 }
 
 func describe(doc *jsonfiles.Document) string {
-	if len(doc.Locks) == 0 {
-		return fmt.Sprintf("a document of generation %d without locks", doc.Generation)
+	switch {
+	case doc == nil:
+		return "no document"
+	case len(doc.Checkouts) == 0:
+		return fmt.Sprintf("a document of generation %d without checkouts", doc.Generation)
+	case len(doc.Checkouts) > 5:
+		return fmt.Sprintf("a document of generation %d with %d checkouts", doc.Generation, len(doc.Checkouts))
 	}
-	return fmt.Sprintf("a document of generation %d with the locks %s", doc.Generation, describeLocks(doc.Locks))
+	return fmt.Sprintf("a document of generation %d with the checkouts %s", doc.Generation, describeCheckouts(doc.Checkouts))
 }
 
-func describeLocks(locks map[string]jsonfiles.Lock) string {
-	names := make([]string, 0, len(locks))
-	for path, lock := range locks {
-		names = append(names, fmt.Sprintf("%s: %s", path, lock.Owner))
+func describeCheckouts(checkouts map[string]jsonfiles.Checkout) string {
+	all := make([]string, 0, len(checkouts))
+	for _, path := range slices.Sorted(maps.Keys(checkouts)) {
+		all = append(all, fmt.Sprintf("%q: %q", path, checkouts[path].Person))
 	}
-	return "{" + strings.Join(sorted(names), ", ") + "}"
+	return "{" + strings.Join(all, ", ") + "}"
 }
 
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// snapshot is all that can be seen of a document, a nil map included.
+func snapshot(doc *jsonfiles.Document) string { return fmt.Sprintf("%#v", *doc) }
 
-// requireRefused demands that Load refuses a file of this content with the given verdict, and that nothing in the folder changes.
+// oneLine is an error's text without line ends and without the long names of the test's directories.
+func oneLine(err error) string {
+	return testDirectory.ReplaceAllString(strings.ReplaceAll(err.Error(), "\n", "; "), "…$1")
+}
+
+var testDirectory = regexp.MustCompile(`[^ :]*[/\\]\d{3}([/\\])`)
+
+// The calls under test. A call that panics or does not return fails the test with words of its own.
+
+func loading(t *testing.T, path string) (doc *jsonfiles.Document, err error) {
+	t.Helper()
+	lab.Finishes(t, func() { doc, err = jsonfiles.Load(path) }, lab.Lesson{
+		Says: "Load does not return", Did: "Load was called on a small file", Means: "the program stops at its first step", Read: fix,
+	})
+	return doc, err
+}
+
+func saving(t *testing.T, path string, doc *jsonfiles.Document) (err error) {
+	t.Helper()
+	lab.Finishes(t, func() { err = jsonfiles.Save(path, doc) }, lab.Lesson{
+		Says: "Save does not return", Did: "Save was called with a document",
+		Means: "the program stops, and its user does not know what was saved", Read: fix,
+	})
+	return err
+}
+
+func settingAside(t *testing.T, path string) (name string, err error) {
+	t.Helper()
+	lab.Finishes(t, func() { name, err = jsonfiles.SetAside(path) }, lab.Lesson{
+		Says: "SetAside does not return", Did: "SetAside was called",
+		Means: "the program hangs instead of reporting that the damage cannot be set aside", Read: evidence,
+	})
+	return name, err
+}
+
+// load is for a Load that must succeed.
+func load(t *testing.T, path string, lesson lab.Lesson) *jsonfiles.Document {
+	t.Helper()
+	doc, err := loading(t, path)
+	if err != nil || doc == nil {
+		lesson.Expected, lesson.Found = success, found(doc, err)
+		lab.Fail(t, lesson)
+	}
+	return doc
+}
+
+// requireRefused demands that Load refuses a file of this content with the given verdict and changes nothing in the directory.
 func requireRefused(t *testing.T, content, verdict string, lesson lab.Lesson) {
 	t.Helper()
 	path := lab.WriteFile(t, "locks.json", content)
-	doc, err := jsonfiles.Load(path)
+	doc, err := loading(t, path)
 	lesson.Expected, lesson.Found = verdict, found(doc, err)
 	lab.Require(t, verdictOf(err) == verdict, lesson)
 	requireNoDocument(t, doc, lesson)
 	requireUntouched(t, path, content, lab.Lesson{
-		Says:  "Load changed the file that it could not read",
+		Says:  "Load changed the file that it refused",
 		Did:   lesson.Did,
-		Means: "the damaged file is the best evidence of what was in it; whoever only looks must not touch it",
-		Read:  `lessons/04_json_files, "Set the damage aside"`,
+		Means: "the damaged file is the best evidence of what was in it, and reading it must not change it",
+		Read:  evidence,
 	})
 }
 
 func requireNoDocument(t *testing.T, doc *jsonfiles.Document, lesson lab.Lesson) {
 	t.Helper()
 	lesson.Says = "Load returned a document together with an error"
-	lesson.Expected, lesson.Found = "no document (nil)", "a document"
-	if doc != nil {
-		lesson.Found = describe(doc)
-	}
-	lesson.Means = "whoever overlooks the error goes on with a document that nobody has saved"
-	lesson.Read = `lessons/04_json_files, "Missing, empty, damaged"`
+	lesson.Expected, lesson.Found = "no document (nil)", describe(doc)
+	lesson.Means = "a caller who overlooks the error goes on with a document that was never saved"
+	lesson.Read = missed
 	lab.Require(t, doc == nil, lesson)
 }
 
-// requireKept demands that the file has this content. What stands beside it is Save's own matter.
+// requireKept demands that the file has this content. What Save puts beside it is its own business.
 func requireKept(t *testing.T, path, content string, lesson lab.Lesson) {
 	t.Helper()
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
@@ -149,20 +295,45 @@ func requireKept(t *testing.T, path, content string, lesson lab.Lesson) {
 	lab.RequireFile(t, path, content, lesson)
 }
 
-// requireUntouched demands that the file has this content and stands alone in its folder.
+// requireUntouched demands that the file has this content and is alone in its directory.
 func requireUntouched(t *testing.T, path, content string, lesson lab.Lesson) {
 	t.Helper()
 	requireKept(t, path, content, lesson)
-	lesson.Expected, lesson.Found = "locks.json", strings.Join(names(t, filepath.Dir(path)), ", ")
+	lesson.Expected, lesson.Found = filepath.Base(path), strings.Join(names(t, filepath.Dir(path)), ", ")
 	lab.Require(t, lesson.Found == lesson.Expected, lesson)
 }
 
-func names(t *testing.T, folder string) []string {
+// requireSame demands that two documents have the same content.
+func requireSame(t *testing.T, want, got *jsonfiles.Document, lesson lab.Lesson) {
 	t.Helper()
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatalf("the test cannot list its own folder: %v", err)
+	equal := func(a, b jsonfiles.Checkout) bool { return a.Person == b.Person && a.Since.Equal(b.Since) }
+	if want.Version == got.Version && want.Generation == got.Generation && maps.EqualFunc(want.Checkouts, got.Checkouts, equal) {
+		return
 	}
+	lesson.Expected, lesson.Found = describe(want), describe(got)
+	if lesson.Expected == lesson.Found {
+		lesson.Expected, lesson.Found = snapshot(want), snapshot(got)
+	}
+	lab.Fail(t, lesson)
+}
+
+// requireDocumentKept demands that a Save that failed has not changed the caller's document.
+func requireDocumentKept(t *testing.T, before string, doc *jsonfiles.Document, did string) {
+	t.Helper()
+	lab.Require(t, snapshot(doc) == before, lab.Lesson{
+		Says:     "Save changed a document that it did not save",
+		Did:      did,
+		Expected: before,
+		Found:    snapshot(doc),
+		Means:    "the next Save compares the wrong generation: it refuses a good file, or overwrites what another program has saved",
+		Read:     memory,
+	})
+}
+
+func names(t *testing.T, directory string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(directory)
+	must(t, err)
 	all := make([]string, 0, len(entries))
 	for _, entry := range entries {
 		all = append(all, entry.Name())
@@ -170,25 +341,15 @@ func names(t *testing.T, folder string) []string {
 	return all
 }
 
-// load is for what must succeed.
-func load(t *testing.T, path string, lesson lab.Lesson) *jsonfiles.Document {
+// must is for what the test itself does.
+func must(t *testing.T, err error) {
 	t.Helper()
-	doc, err := jsonfiles.Load(path)
-	if err != nil || doc == nil {
-		lesson.Found = found(doc, err)
-		lab.Fail(t, lesson)
+	if err != nil {
+		t.Fatalf("the test could not prepare its own files: %v", err)
 	}
-	return doc
 }
 
-// requireSame demands that two documents say the same.
-func requireSame(t *testing.T, want, got *jsonfiles.Document, lesson lab.Lesson) {
+func write(t *testing.T, path, content string) {
 	t.Helper()
-	same := want.Version == got.Version && want.Generation == got.Generation &&
-		maps.EqualFunc(want.Locks, got.Locks, func(a, b jsonfiles.Lock) bool { return a.Owner == b.Owner && a.Since.Equal(b.Since) })
-	lesson.Expected, lesson.Found = describe(want), describe(got)
-	if lesson.Expected == lesson.Found {
-		lesson.Expected, lesson.Found = fmt.Sprintf("%+v", *want), fmt.Sprintf("%+v", *got)
-	}
-	lab.Require(t, same, lesson)
+	must(t, os.WriteFile(path, []byte(content), 0o600))
 }

@@ -7,34 +7,43 @@ import (
 	"os"
 )
 
-// Save writes doc, as its next generation, to the file at path, which is created if it is not there. When it returns nil, Load
-// finds what doc holds, and doc.Generation is that of the file.
+// Save writes doc, as its next generation, to the file at path. When it returns nil, Load finds what doc holds, and
+// doc.Generation is that of the file. A nil map of checkouts is saved as an empty one.
 //
-// Save writes only over what it knows. If the file does not have doc's generation, somebody else has saved since doc was
-// loaded: the error matches ErrChanged. If Load would refuse the file, Save refuses it with the same error: bytes that nobody
-// has understood are not overwritten. A document that cannot be encoded, or that Validate refuses, is not saved either. After
-// all these errors the file and doc are what they were.
+// Save replaces only what it knows:
 //
-// A nil map of locks is saved as an empty one. Times lose what JSON does not carry: the monotonic clock reading, the name of
-// their zone, and its seconds, if it has some, as zones had before there was railway time: such a time comes back as another.
+//   - If the file does not have doc's generation, another program has saved since doc was loaded, or has put a copy back: the error
+//     matches ErrChanged. So it does if doc was loaded and the file is gone.
+//   - If Load refuses the file for another reason, Save returns that error: nothing is written over bytes that were not understood.
+//   - If there is no file and doc is new (generation 0), Save creates it, with permissions 0644 less the umask. A file that appears
+//     in the meantime is not overwritten: ErrChanged. Save does not create directories.
+//   - A document that Validate refuses as the next generation, or that cannot be encoded, is not saved.
 //
-// Save does not promise that two programs at the same time are kept apart: between its look at the file and its write
-// another program may save. Nor does it promise that the change is seen as one: it rewrites the file in place, so that a reader at
-// the same time, or a crash, may find the file half written, which Load mostly refuses. A write that the system refuses as a whole leaves the old
-// document; one that stops in the middle may leave the same as a crash. After each write error, Save returns it. Other files in the folder stay
-// as they are; Save may put one of its own there, such as a lock.
-func Save(path string, doc *Document) (err error) {
-	// TODO: whose document is this? Nobody has looked at what the file holds.
+// After each of these errors the file and doc are what they were.
+//
+// If the kernel refuses a write, Save returns the error and doc is what it was. A refused first save leaves no file. A refused save
+// over a document leaves the old one if no byte was written; a write that stops in the middle may leave a file that Load refuses.
+//
+// Save does not keep two programs apart: between its Load and its write another program may save. Nor is the change atomic: it
+// rewrites the file in place, so that a reader at the same time, or a process crash, may find the file half written. It does not
+// wait for the disk. Other files in the directory stay as they are; Save may add one of its own, such as a lock.
+//
+// A time loses what JSON has no form for: the monotonic clock reading, the name of its zone, and the seconds of the zone's offset,
+// if it has any, in which case another time comes back.
+func Save(path string, doc *Document) error {
+	next := *doc
+	next.Generation++
+
+	// TODO: which document does the file hold now, and is it the one that doc was loaded from?
 	file, err := os.Create(path)
 	if err != nil {
-		return fmt.Errorf("save: %w; check the folder and who may write there", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-
-	// TODO: what is left of the old document if this one cannot be encoded?
-	doc.Generation++
-	if err := json.NewEncoder(file).Encode(doc); err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
+	// TODO: what is left of the old document if this one cannot be saved?
+	err = json.NewEncoder(file).Encode(&next)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
+	}
+	*doc = next
 	return nil
 }

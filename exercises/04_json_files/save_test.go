@@ -2,11 +2,12 @@ package jsonfiles_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,52 +19,56 @@ import (
 func TestSaveWritesWhatLoadReads(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name  string
-		locks map[string]jsonfiles.Lock
+		name      string
+		checkouts map[string]jsonfiles.Checkout
 	}{
-		{"a part", map[string]jsonfiles.Lock{"bracket.step": {Owner: "alice", Since: morning}}},
-		{"a time in nanoseconds", map[string]jsonfiles.Lock{"bracket.step": {Owner: "alice", Since: morning.Add(123456789)}}},
-		{"signs that JSON or HTML escape", map[string]jsonfiles.Lock{`a<b>&"c"\d.step`: {Owner: "Zoë ☂", Since: morning}}},
-		{"no locks", map[string]jsonfiles.Lock{}},
+		{"a part", map[string]jsonfiles.Checkout{"bracket.step": alice}},
+		{"a time in nanoseconds", map[string]jsonfiles.Checkout{"bracket.step": {Person: "alice", Since: morning.Add(123456789)}}},
+		{"a time in another zone", map[string]jsonfiles.Checkout{"bracket.step": {Person: "alice", Since: morning.In(time.FixedZone("", 5400))}}},
+		{"characters that JSON or HTML escapes", map[string]jsonfiles.Checkout{`a<b>&"c"\d` + "\t.step": {Person: "Zoë ☂", Since: morning}}},
+		{"blanks and capital letters", map[string]jsonfiles.Checkout{" Bracket.STEP ": {Person: " Alice  B. ", Since: morning}}},
+		{"two spellings of one letter", map[string]jsonfiles.Checkout{"\u00e9.step": alice, "e\u0301.step": {Person: "bob", Since: morning}}},
+		{"5,000 checkouts", documentOf(0, 5000).Checkouts},
+		{"no checkouts", map[string]jsonfiles.Checkout{}},
 		{"a nil map", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := lab.Path(t, "locks.json")
+			doc := &jsonfiles.Document{Version: jsonfiles.Version, Checkouts: c.checkouts}
 			lesson := lab.Lesson{
 				Says:  "Save failed on a good document",
-				Did:   "a new document was saved where there was no file: " + describeLocks(c.locks),
+				Did:   "there was no file; Save was called with " + describe(doc),
 				Means: "the workshop cannot begin",
-				Read:  `lessons/04_json_files, "Save: memory first"`,
+				Read:  fix,
 			}
-			doc := &jsonfiles.Document{Version: jsonfiles.Version, Locks: c.locks}
-			lab.RequireNoError(t, jsonfiles.Save(path, doc), lesson)
-			lesson.Says = "Load refused what Save had written"
+			lab.RequireNoError(t, saving(t, path, doc), lesson)
+			lesson.Says = "Save wrote a document that Load refuses"
 			lesson.Means = "the document is on the disk, and no program can read it any more"
-			lesson.Expected = "no error"
 			got := load(t, path, lesson)
-			lesson.Says = "Load returned another document than Save was given"
-			lesson.Means = "a lock that was saved is not there, or belongs to somebody else"
-			requireSame(t, &jsonfiles.Document{Version: 1, Generation: 1, Locks: c.locks}, got, lesson)
+			lesson.Says = "Save wrote another document than it was given"
+			lesson.Means = "a checkout that was saved is not there, or belongs to another person"
+			lesson.Read = roundTrip
+			requireSame(t, &jsonfiles.Document{Version: 1, Generation: 1, Checkouts: c.checkouts}, got, lesson)
 		})
 	}
 
 	t.Run("a shorter document over a longer one", func(t *testing.T) {
 		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", locks+strings.Repeat("\n", 2000))
+		path := lab.WriteFile(t, "locks.json", taken+strings.Repeat("\n", 2000))
 		lesson := lab.Lesson{
 			Says:  "Save failed on a good document",
-			Did:   "a document with two locks was loaded, both were given back, and it was saved",
-			Means: "parts that were given back stay taken",
-			Read:  `lessons/04_json_files, "Save: memory first"`,
+			Did:   "a document with two checkouts was loaded, both parts were returned, and it was saved",
+			Means: "parts that were returned stay taken",
+			Read:  fix,
 		}
 		doc := load(t, path, lesson)
-		clear(doc.Locks)
-		lab.RequireNoError(t, jsonfiles.Save(path, doc), lesson)
+		clear(doc.Checkouts)
+		lab.RequireNoError(t, saving(t, path, doc), lesson)
 
 		lesson.Says = "Save left more in the file than the new document"
-		lesson.Means = "the file is no JSON any more: the next program that reads it fails, or reads half of an old lock"
-		lesson.Expected = "one document of generation 8 without locks"
+		lesson.Means = "the file is not JSON any more: the next program that reads it fails, or reads half of an old checkout"
+		lesson.Expected = "one document of generation 8 without checkouts"
 		content, err := os.ReadFile(path)
 		lab.RequireNoError(t, err, lesson)
 		var saved jsonfiles.Document
@@ -79,13 +84,13 @@ func TestSaveCountsTheGenerations(t *testing.T) {
 	lesson := lab.Lesson{
 		Says:  "Save did not write the next generation",
 		Did:   "a new document was saved three times in a row",
-		Means: "nobody can tell by the number that somebody has saved since",
-		Read:  `lessons/04_json_files, "Write over what you know"`,
+		Means: "no program can tell by the number that another one has saved since",
+		Read:  known,
 	}
 	doc := jsonfiles.New()
 	for generation := int64(1); generation <= 3; generation++ {
-		doc.Locks["bracket.step"] = jsonfiles.Lock{Owner: "alice", Since: morning}
-		lab.RequireNoError(t, jsonfiles.Save(path, doc), lesson)
+		doc.Checkouts["bracket.step"] = alice
+		lab.RequireNoError(t, saving(t, path, doc), lesson)
 		lesson.Expected = fmt.Sprintf("generation %d in the file and in the document", generation)
 		got := load(t, path, lesson)
 		lesson.Found = fmt.Sprintf("generation %d in the file, %d in the document", got.Generation, doc.Generation)
@@ -94,45 +99,39 @@ func TestSaveCountsTheGenerations(t *testing.T) {
 	}
 }
 
-// saveWithoutRoom loads and saves a document when no file may grow: a full disk.
-func saveWithoutRoom(w *lab.Worker) error {
-	doc, err := jsonfiles.Load(w.Arg(0))
-	if errors.Is(err, fs.ErrNotExist) {
-		doc = jsonfiles.New()
-	} else if err != nil {
-		return err
+func TestSaveLeavesOtherFilesAlone(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "locks.json", taken)
+	lesson := lab.Lesson{
+		Says:  "Save changed a file that is not its own",
+		Did:   "files with similar names lay beside locks.json when a document was saved",
+		Means: "a damaged copy is the only evidence of its checkouts, and a copy of another program is that program's",
+		Read:  evidence,
 	}
-	if err := lab.LimitFileSize(0); err != nil {
-		return err
+	neighbours := []string{".damaged-1", ".damaged-2", ".bak", ".tmp", "~", ".new", ".old", ".lock"}
+	for _, suffix := range neighbours {
+		write(t, path+suffix, "theirs")
 	}
-	doc.Locks["lid.step"] = jsonfiles.Lock{Owner: "carol", Since: morning}
-	return w.Result(jsonfiles.Save(w.Arg(0), doc) != nil)
+	doc := load(t, path, lesson)
+	lab.RequireNoError(t, saving(t, path, doc), lesson)
+	for _, suffix := range neighbours {
+		if suffix != ".lock" { // a lock beside the document is Save's own matter
+			requireKept(t, path+suffix, "theirs", lesson)
+		}
+	}
 }
 
-// requireGeneration demands that a Save that was refused has not changed the caller's document.
-func requireGeneration(t *testing.T, doc *jsonfiles.Document, want int64, did string) {
-	t.Helper()
-	lab.Require(t, doc.Generation == want, lab.Lesson{
-		Says:     "Save changed a document that it did not save",
-		Did:      did,
-		Expected: fmt.Sprintf("generation %d in the caller's document", want),
-		Found:    fmt.Sprintf("generation %d", doc.Generation),
-		Means:    "the next Save compares the wrong number: it refuses a good file, or overwrites what somebody else has saved",
-		Read:     `lessons/04_json_files, "Save: memory first"`,
-	})
-}
-
-func TestSaveThatFailsKeepsTheOldDocument(t *testing.T) {
+func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 	t.Parallel()
 	lesson := lab.Lesson{
 		Says:  "Save destroyed the old document before it had a new one",
-		Means: "one document that cannot be saved, and every lock of the workshop is gone",
-		Read:  `lessons/04_json_files, "The file is emptied before anything can fail"`,
+		Means: "one document that cannot be saved, and every checkout of the workshop is gone",
+		Read:  fix,
 	}
 	unsaid := lab.Lesson{
-		Says:  "Save did not say that it saved nothing",
-		Means: "the caller believes that the lock is on the disk",
-		Read:  lesson.Read,
+		Says:  "Save did not report that it saved nothing",
+		Means: "the caller believes that the checkout is on the disk",
+		Read:  fix,
 	}
 	damaged := "bracket\xff.step"
 	for _, c := range []struct {
@@ -140,175 +139,371 @@ func TestSaveThatFailsKeepsTheOldDocument(t *testing.T) {
 		spoil     func(doc *jsonfiles.Document)
 	}{
 		{
-			"a time that JSON cannot hold", "a lock was given the year 10000, for which JSON has no form, and the document was saved",
+			"a time that JSON cannot hold", "a checkout was given the year 10000, for which JSON has no form, and the document was saved",
 			func(doc *jsonfiles.Document) {
-				doc.Locks["bracket.step"] = jsonfiles.Lock{Owner: "alice", Since: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}
+				doc.Checkouts["bracket.step"] = jsonfiles.Checkout{Person: "alice", Since: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}
 			},
 		},
 		{
-			"a lock of nobody", "a lock without an owner was added, and the document was saved",
-			func(doc *jsonfiles.Document) { doc.Locks["lid.step"] = jsonfiles.Lock{Since: morning} },
+			"a checkout without a person", "a checkout without a person was added, and the document was saved",
+			func(doc *jsonfiles.Document) { doc.Checkouts["lid.step"] = jsonfiles.Checkout{Since: morning} },
 		},
 		{
 			"another version", "the document's version was set to 2, and the document was saved",
 			func(doc *jsonfiles.Document) { doc.Version = 2 },
 		},
 		{
-			"a name that is no UTF-8", fmt.Sprintf("a lock on %q was added, and the document was saved", damaged),
-			func(doc *jsonfiles.Document) { doc.Locks[damaged] = jsonfiles.Lock{Owner: "alice", Since: morning} },
+			"a name that is not UTF-8", fmt.Sprintf("a checkout of %q was added, and the document was saved", damaged),
+			func(doc *jsonfiles.Document) { doc.Checkouts[damaged] = alice },
+		},
+		{
+			"two paths that differ only in letter case", "checkouts of lid.step and Lid.step were added, and the document was saved",
+			func(doc *jsonfiles.Document) { doc.Checkouts["lid.step"], doc.Checkouts["Lid.step"] = alice, alice },
+		},
+		{
+			"a nil map and another version", "the document's map was set to nil and its version to 2, and the document was saved",
+			func(doc *jsonfiles.Document) { doc.Version, doc.Checkouts = 2, nil },
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			lesson, unsaid := lesson, unsaid
 			lesson.Did, unsaid.Did = c.did, c.did
-			path := lab.WriteFile(t, "locks.json", locks)
-			doc := load(t, path, lesson)
+			path := lab.WriteFile(t, "locks.json", taken)
+			doc := load(t, path, refusedGood)
 			c.spoil(doc)
-			err := jsonfiles.Save(path, doc)
+			before := snapshot(doc)
+			err := saving(t, path, doc)
 			lab.RequireError(t, err, unsaid)
-			requireKept(t, path, locks, lesson)
-			requireGeneration(t, doc, 7, c.did)
+			requireKept(t, path, taken, lesson)
+			requireDocumentKept(t, before, doc, c.did)
+		})
+		t.Run(c.name+", the first time", func(t *testing.T) {
+			t.Parallel()
+			unsaid := unsaid
+			unsaid.Did = "there was no file; " + c.did
+			path := lab.Path(t, "locks.json")
+			doc := jsonfiles.New()
+			c.spoil(doc)
+			before := snapshot(doc)
+			err := saving(t, path, doc)
+			lab.RequireError(t, err, unsaid)
+			lab.RequireNoFile(t, path, lab.Lesson{
+				Says:  "Save created a file for a document that it refused",
+				Did:   unsaid.Did,
+				Means: "the next program finds an empty or invalid file, and stops",
+				Read:  memory,
+			})
+			requireDocumentKept(t, before, doc, unsaid.Did)
 		})
 	}
-
-	t.Run("a full disk", func(t *testing.T) {
-		t.Parallel()
-		if runtime.GOOS == "windows" {
-			t.Skip("Windows has no limit of the file size (RLIMIT_FSIZE), by which this test makes a write fail")
-		}
-		lesson, unsaid := lesson, unsaid
-		lesson.Did = "the disk was full when a document was saved over another"
-		unsaid.Did = lesson.Did
-		path := lab.WriteFile(t, "locks.json", locks)
-		worker := lab.Start(t, "save without room", path)
-		var failed bool
-		worker.Result(&failed, lesson)
-		lab.RequireNoError(t, worker.Wait(lesson), lesson)
-		lab.Require(t, failed, unsaid)
-		lab.RequireFile(t, path, locks, lesson)
-	})
-
-	t.Run("a full disk and no document yet", func(t *testing.T) {
-		t.Parallel()
-		if runtime.GOOS == "windows" {
-			t.Skip("Windows has no limit of the file size (RLIMIT_FSIZE), by which this test makes a write fail")
-		}
-		unsaid := unsaid
-		unsaid.Did = "the disk was full when the first document was saved"
-		unsaid.Read = `lessons/04_json_files, "Save: memory first"`
-		worker := lab.Start(t, "save without room", lab.Path(t, "locks.json"))
-		var failed bool
-		worker.Result(&failed, unsaid)
-		lab.RequireNoError(t, worker.Wait(unsaid), unsaid)
-		lab.Require(t, failed, unsaid)
-	})
 }
 
-func TestSaveWritesOnlyOverWhatLoadAccepts(t *testing.T) {
+func TestSaveReplacesOnlyWhatLoadAccepts(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, content, verdict string }{
-		{"not over half a document", locks[:100], corrupt},
-		{"not over an empty file", "", empty},
-		{"not over a newer document", `{"version":2,"generation":8,"shelf":{}}`, newer},
+		{"not half a document", taken[:100], corrupt},
+		{"not a document with a tail", taken + "}", corrupt},
+		{"not an empty file", "", empty},
+		{"not a newer document", future, newer},
+	} {
+		for _, generation := range []int64{0, 7} {
+			t.Run(fmt.Sprintf("%s, by generation %d", c.name, generation), func(t *testing.T) {
+				t.Parallel()
+				path := lab.WriteFile(t, "locks.json", c.content)
+				lesson := lab.Lesson{
+					Says:  "Save overwrote a file that Load refuses",
+					Did:   fmt.Sprintf("the file held %s; a document of generation %d was saved over it", lab.Show([]byte(c.content)), generation),
+					Means: "what could have been mended, or read by a newer program, is replaced by a document without checkouts",
+					Read:  fix,
+				}
+				doc := documentOf(generation, 0)
+				before := snapshot(doc)
+				err := saving(t, path, doc)
+				requireKept(t, path, c.content, lesson)
+				requireDocumentKept(t, before, doc, lesson.Did)
+				lesson.Says = "Save did not report why it refused the file"
+				lesson.Means = "the caller cannot tell whether to set the file aside, to use a newer program or to try again"
+				lesson.Expected, lesson.Found = c.verdict, found(nil, err)
+				lab.Require(t, verdictOf(err) == c.verdict, lesson)
+			})
+		}
+	}
+
+	for name, path := range unreadable(t) {
+		t.Run("not what cannot be read: "+name, func(t *testing.T) {
+			t.Parallel()
+			lesson := lab.Lesson{
+				Says:  "Save did not pass on that the file cannot be read",
+				Did:   "the path led to " + name + ", so that nothing could be read; a new document was saved there",
+				Means: "the caller believes that the checkout is on the disk, or looks for another cause",
+				Read:  known,
+			}
+			doc := jsonfiles.New()
+			before := snapshot(doc)
+			err := saving(t, path, doc)
+			lesson.Expected, lesson.Found = other, found(nil, err)
+			lab.Require(t, verdictOf(err) == other, lesson)
+			requireDocumentKept(t, before, doc, lesson.Did)
+		})
+	}
+}
+
+func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
+	t.Parallel()
+	const unsaid = "Save did not report that the file had changed"
+	lesson := lab.Lesson{
+		Says:  "Save overwrote another program's change",
+		Means: "Bob's program reported success, and his checkout of the lid is gone",
+		Read:  known,
+	}
+	// refusedTwice demands that Save refuses the stale document, the second time too, and that both file and document stay.
+	refusedTwice := func(t *testing.T, path, content string, doc *jsonfiles.Document, lesson lab.Lesson) {
+		t.Helper()
+		before := snapshot(doc)
+		for range 2 {
+			err := saving(t, path, doc)
+			requireKept(t, path, content, lesson)
+			silent := lesson
+			silent.Says = unsaid
+			lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, silent)
+			requireDocumentKept(t, before, doc, lesson.Did)
+			lesson.Did += ", and once more"
+		}
+	}
+
+	t.Run("when another process has saved", func(t *testing.T) {
+		t.Parallel()
+		lesson := lesson
+		lesson.Did = "this process loaded the document; another one loaded it, gave the lid to Bob and saved; then this one saved"
+		path := lab.WriteFile(t, "locks.json", taken)
+		doc := load(t, path, refusedGood)
+		lab.RequireNoError(t, lab.Run(t, "take", path, "lid.step", "bob"), lab.Lesson{
+			Says: "Save failed on a good document", Did: "another process loaded the document, added a checkout and saved",
+			Means: "no part can be checked out", Read: fix,
+		})
+		content, err := os.ReadFile(path)
+		must(t, err)
+		doc.Checkouts["gear.step"] = alice
+		refusedTwice(t, path, string(content), doc, lesson)
+	})
+
+	t.Run("when the same process has saved another document", func(t *testing.T) {
+		t.Parallel()
+		lesson := lesson
+		lesson.Did = "one process loaded the document twice and saved the first; then it saved the second"
+		path := lab.WriteFile(t, "locks.json", taken)
+		first, second := load(t, path, refusedGood), load(t, path, refusedGood)
+		first.Checkouts["lid.step"] = jsonfiles.Checkout{Person: "bob", Since: morning}
+		lab.RequireNoError(t, saving(t, path, first), failedOnGood)
+		content, err := os.ReadFile(path)
+		must(t, err)
+		refusedTwice(t, path, string(content), second, lesson)
+	})
+
+	for _, c := range []struct {
+		name, did, means, now string
+		generation            int64
+	}{
+		{
+			"when a copy was put back", "generation 7 was loaded; a person put a copy of generation 5 back; then the document was saved",
+			"the person went back to the copy on purpose, and finds what the copy was to undo",
+			strings.Replace(taken, `"generation": 7`, `"generation": 5`, 1), 7,
+		},
+		{
+			"when a new document meets one of generation 7", "the file held generation 7; a new document was saved over it",
+			"a program that begins with an empty document wipes out every checkout of the workshop", taken, 0,
+		},
+		{
+			"when a new document meets one of generation 1", "the file held generation 1; a new document was saved over it",
+			"the first program's checkouts are gone, and it was told that they were saved",
+			strings.Replace(taken, `"generation": 7`, `"generation": 1`, 1), 0,
+		},
+		{
+			"when another program counted on by one", "generation 6 was loaded; another program saved generation 7; then the document was saved",
+			"the other program's change is gone", taken, 6,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			path := lab.WriteFile(t, "locks.json", c.content)
+			lesson := lesson
+			lesson.Did, lesson.Means = c.did, c.means
+			refusedTwice(t, lab.WriteFile(t, "locks.json", c.now), c.now, documentOf(c.generation, 1), lesson)
+		})
+	}
+
+	for _, generation := range []int64{1, 7} {
+		t.Run(fmt.Sprintf("when generation %d was removed", generation), func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "locks.json")
 			lesson := lab.Lesson{
-				Says:  "Save overwrote a file that Load refuses",
-				Did:   "the file held " + lab.Show([]byte(c.content)) + "; a new document was saved over it",
-				Means: "what could have been mended, or read by a newer program, is replaced by a document without locks",
-				Read:  `lessons/04_json_files, "Write over what you know"`,
+				Says:  "Save brought back a file that was removed",
+				Did:   fmt.Sprintf("a document of generation %d was loaded, the file was removed, then the document was saved", generation),
+				Means: "checkouts that a person has put away on purpose, or set aside as damaged, are there again",
+				Read:  known,
 			}
-			doc := jsonfiles.New()
-			err := jsonfiles.Save(path, doc)
-			requireKept(t, path, c.content, lesson)
-			requireGeneration(t, doc, 0, lesson.Did)
-			lesson.Says = "Save did not say why it refused the file"
-			lesson.Means = "the caller cannot tell whether to set the file aside, to use a newer program or to try again"
-			lesson.Expected, lesson.Found = c.verdict, found(nil, err)
-			lab.Require(t, verdictOf(err) == c.verdict, lesson)
+			doc := documentOf(generation, 1)
+			before := snapshot(doc)
+			err := saving(t, path, doc)
+			lab.RequireNoFile(t, path, lesson)
+			lesson.Says = unsaid
+			lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
+			requireDocumentKept(t, before, doc, lesson.Did)
 		})
 	}
 }
 
-func TestSaveNoticesThatSomebodyElseHasSaved(t *testing.T) {
+func TestOfTwoFirstSavesOneFails(t *testing.T) {
 	t.Parallel()
-	lesson := lab.Lesson{
-		Says:  "Save overwrote another process's change",
-		Means: "Bob was told that the lid is his, and nothing in the file says so any more",
-		Read:  `lessons/04_json_files, "Write over what you know"`,
-	}
-	unsaid := "Save did not say that the file had changed"
-
-	t.Run("since the document was loaded", func(t *testing.T) {
-		t.Parallel()
-		lesson := lesson
-		lesson.Did = "you loaded the document; another process loaded it, gave the lid to Bob and saved; then you saved"
-		path := lab.WriteFile(t, "locks.json", locks)
-		doc := load(t, path, lesson)
-		bob := lab.Start(t, "take", path, "lid.step", "bob")
-		lab.RequireNoError(t, bob.Wait(), lab.Lesson{
-			Says: "Save failed on a good document", Did: "another process loaded the document, added a lock and saved",
-			Means: "nobody can take a part", Read: lesson.Read,
-		})
-		after := load(t, path, lesson)
-
-		doc.Locks["gear.step"] = jsonfiles.Lock{Owner: "alice", Since: morning}
-		err := jsonfiles.Save(path, doc)
-		requireSame(t, after, load(t, path, lesson), lesson)
-		lesson.Says = unsaid
-		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
-		requireGeneration(t, doc, 7, lesson.Did)
-		err = jsonfiles.Save(path, doc)
-		lesson.Says = "The second Save overwrote what the first one had refused"
-		lesson.Did += ", and once more"
-		requireSame(t, after, load(t, path, lesson), lesson)
-		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
-	})
-
-	t.Run("that somebody has put an older file back", func(t *testing.T) {
-		t.Parallel()
-		lesson := lesson
-		lesson.Did = "you loaded generation 7; somebody put a copy of generation 5 back; then you saved"
-		lesson.Means = "whoever went back to the copy did it on purpose, and finds what he wanted to be rid of"
-		path := lab.WriteFile(t, "locks.json", locks)
-		doc := load(t, path, lesson)
-		older := strings.Replace(locks, `"generation": 7`, `"generation": 5`, 1)
-		write(t, path, older)
-		err := jsonfiles.Save(path, doc)
-		requireKept(t, path, older, lesson)
-		lesson.Says = unsaid
-		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
-	})
-
-	t.Run("before a new document was saved", func(t *testing.T) {
-		t.Parallel()
-		lesson := lesson
-		lesson.Did = "a document of generation 7 stood in the file; a new one was saved over it"
-		lesson.Means = "a program that begins with an empty document wipes out every lock of the workshop"
-		path := lab.WriteFile(t, "locks.json", locks)
-		err := jsonfiles.Save(path, jsonfiles.New())
-		requireKept(t, path, locks, lesson)
-		lesson.Says = unsaid
-		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
-	})
-
-	t.Run("that somebody has removed the file", func(t *testing.T) {
-		t.Parallel()
-		lesson := lesson
-		lesson.Says = "Save brought back a file that somebody has removed"
-		lesson.Did = "a document of generation 7 was loaded, the file was removed, then the document was saved"
-		lesson.Means = "locks that somebody has put away on purpose, or set aside as damaged, are there again"
-		path := lab.WriteFile(t, "locks.json", locks)
-		doc := load(t, path, lesson)
-		if err := os.Remove(path); err != nil {
-			t.Fatalf("the test cannot remove its own file: %v", err)
+	const savers = 4
+	for range lab.Rounds(30) {
+		path := lab.Path(t, "locks.json")
+		var winners []string
+		start, results := make(chan struct{}), make(chan string, savers)
+		for saver := range savers {
+			go func() {
+				doc := jsonfiles.New()
+				doc.Checkouts["bracket.step"] = jsonfiles.Checkout{Person: fmt.Sprintf("person %d", saver), Since: morning}
+				<-start
+				if jsonfiles.Save(path, doc) == nil {
+					results <- fmt.Sprintf("person %d", saver)
+					return
+				}
+				results <- ""
+			}()
 		}
-		err := jsonfiles.Save(path, doc)
-		lab.RequireNoFile(t, path, lesson)
-		lesson.Says = unsaid
-		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
+		close(start)
+		lesson := lab.Lesson{
+			Says:     "Save let two programs create one file",
+			Did:      fmt.Sprintf("%d goroutines called Save with a new document at the same time, where there was no file", savers),
+			Expected: "one of them succeeds, and the file has its checkout",
+			Means:    "two people were told that the bracket is theirs",
+			Read:     known,
+		}
+		lab.Finishes(t, func() {
+			for range savers {
+				if winner := <-results; winner != "" {
+					winners = append(winners, winner)
+				}
+			}
+		}, lesson)
+		lesson.Found = "success for " + strings.Join(winners, " and ")
+		lab.Require(t, len(winners) < 2, lesson)
+		lesson.Says, lesson.Means = "Save failed for every program that wanted to create the file", "the workshop cannot begin"
+		lesson.Found = "no success"
+		lab.Require(t, len(winners) == 1, lesson)
+		lesson.Says = "Save reported success to a program whose document is not in the file"
+		lesson.Means = "the checkout is missing, and its owner was told that it was saved"
+		doc := load(t, path, lesson)
+		lesson.Found = describe(doc)
+		lab.Require(t, doc.Checkouts["bracket.step"].Person == winners[0], lesson)
+	}
+}
+
+func TestSaveReportsAWriteThatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no limit of the file size (RLIMIT_FSIZE), by which this test makes a write fail")
+	}
+	unsaid := lab.Lesson{
+		Says: "Save did not report that it saved nothing", Means: "the caller believes that the checkout is on the disk", Read: refusal,
+	}
+	for _, c := range []struct {
+		name, did         string
+		isThere           bool
+		generation, parts int
+		room              int
+		kept              bool // the file must be what it was
+	}{
+		{"the first", "there was no file; the kernel refused every write (RLIMIT_FSIZE 0)", false, 0, 3, 0, true},
+		{"the first, in the middle", "there was no file; the kernel refused what a write put beyond byte 200", false, 0, 50, 200, true},
+		{"the first, at 4,096 bytes", "there was no file; the kernel refused what a write put beyond byte 4,096", false, 0, 500, 4096, true},
+		{"over a document", "a document was saved over another; the kernel refused every write (RLIMIT_FSIZE 0)", true, 7, 3, 0, true},
+		{"over a document, in the middle", "a longer document was saved over another; the kernel refused all beyond byte 300", true, 7, 50, 300, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "locks.json")
+			if c.isThere {
+				write(t, path, taken)
+			}
+			unsaid := unsaid
+			unsaid.Did = c.did
+			saved := inWorker(t, lab.Options{}, unsaid, "save", path, strconv.Itoa(c.generation), strconv.Itoa(c.parts), strconv.Itoa(c.room))
+			unsaid.Expected, unsaid.Found = "an error", saved.Text
+			lab.Require(t, saved.Verdict != success, unsaid)
+			requireKeptInWorker(t, saved, c.did)
+			if !c.isThere {
+				lab.RequireNoFile(t, path, lab.Lesson{
+					Says:  "Save left a broken first document behind",
+					Did:   c.did,
+					Means: "the next program finds damage where there never was a document, and a person has to remove it by hand",
+					Read:  refusal,
+				})
+			} else if c.kept {
+				requireKept(t, path, taken, lab.Lesson{
+					Says:  "Save destroyed the old document before it had a new one",
+					Did:   c.did,
+					Means: "the kernel refuses one write, and every checkout of the workshop is gone",
+					Read:  refusal,
+				})
+			}
+		})
+	}
+}
+
+func requireKeptInWorker(t *testing.T, saved outcome, did string) {
+	t.Helper()
+	lab.Require(t, saved.Kept, lab.Lesson{
+		Says:     "Save changed a document that it did not save",
+		Did:      did,
+		Expected: "the caller's document as it was",
+		Found:    "a changed generation, version or map",
+		Means:    "the next Save compares the wrong generation: it refuses a good file, or overwrites what another program has saved",
+		Read:     memory,
+	})
+}
+
+func TestSaveCreatesTheFileAndNothingElse(t *testing.T) {
+	t.Parallel()
+
+	t.Run("no directory", func(t *testing.T) {
+		t.Parallel()
+		directory := filepath.Join(t.TempDir(), "stroe")
+		doc := jsonfiles.New()
+		before := snapshot(doc)
+		lesson := lab.Lesson{
+			Says:  "Save created a directory",
+			Did:   "a new document was saved at a path whose directory does not exist",
+			Means: "a mistyped path becomes a second store, and each has half of the checkouts",
+			Read:  known,
+		}
+		err := saving(t, filepath.Join(directory, "locks.json"), doc)
+		lab.RequireNoFile(t, directory, lesson)
+		lesson.Says = "Save did not report that it saved nothing"
+		lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson)
+		requireDocumentKept(t, before, doc, lesson.Did)
+	})
+
+	t.Run("with permissions for colleagues", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows has no permission bits for groups and others")
+		}
+		path := lab.Path(t, "locks.json")
+		lesson := lab.Lesson{
+			Says:  "Save created a file with other permissions than its contract promises",
+			Did:   "a new document was saved where there was no file, in a process with umask 027",
+			Means: "colleagues cannot see who has a part, or strangers can",
+			Read:  known,
+		}
+		wrap := []string{"sh", "-c", `umask 027; exec "$0" "$@"`}
+		saved := inWorker(t, lab.Options{Wrap: wrap}, lesson, "save", path, "0", "1", "-1")
+		lesson.Expected, lesson.Found = "0640: 0644 less the umask", saved.Text
+		info, err := os.Stat(path)
+		if err == nil {
+			lesson.Found = fmt.Sprintf("%04o", info.Mode().Perm())
+		}
+		lab.Require(t, err == nil && info.Mode().Perm() == 0o640, lesson)
 	})
 }

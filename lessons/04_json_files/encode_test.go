@@ -74,23 +74,23 @@ func TestWhatJSONChanges(t *testing.T) {
 	t.Run("a nil slice and a nil map become null", func(t *testing.T) {
 		t.Parallel()
 		require.Equal(t, "null", marshal(t, []string(nil)))
-		require.Equal(t, "null", marshal(t, map[string]lock(nil)))
+		require.Equal(t, "null", marshal(t, map[string]checkout(nil)))
 		require.Equal(t, "[]", marshal(t, []string{}))
-		require.Equal(t, "{}", marshal(t, map[string]lock{}))
+		require.Equal(t, "{}", marshal(t, map[string]checkout{}))
 	})
 
 	// json.Marshal: "String values encode as JSON strings coerced to valid UTF-8, replacing invalid bytes with the Unicode
 	// replacement rune."
-	t.Run("bytes that are no UTF-8 become U+FFFD, without an error", func(t *testing.T) {
+	t.Run("bytes that are not UTF-8 become U+FFFD, without an error", func(t *testing.T) {
 		t.Parallel()
 		require.Equal(t, "lid\uFFFD.step", unmarshal[string](t, marshal(t, "lid\xff.step")))
 		require.Equal(t, "lid\uFFFD.step", unmarshal[string](t, "\"lid\xff.step\""))
 	})
 
-	t.Run("two names that are no UTF-8 become one", func(t *testing.T) {
+	t.Run("two names that are not UTF-8 become one", func(t *testing.T) {
 		t.Parallel()
-		locks := map[string]lock{"lid\xfe.step": {Owner: "alice"}, "lid\xff.step": {Owner: "bob"}}
-		require.Len(t, unmarshal[map[string]lock](t, marshal(t, locks)), 1)
+		checkouts := map[string]checkout{"lid\xfe.step": {Person: "alice"}, "lid\xff.step": {Person: "bob"}}
+		require.Len(t, unmarshal[map[string]checkout](t, marshal(t, checkouts)), 1)
 	})
 
 	// json.Marshal: "the string is encoded using HTMLEscape"; Encoder.SetEscapeHTML.
@@ -134,8 +134,8 @@ func TestWhatJSONChanges(t *testing.T) {
 	})
 
 	// RFC 8259, section 8.1: "MUST NOT add a byte order mark"; a parser MAY ignore it. encoding/json does not.
-	t.Run("a byte order mark is no white space", func(t *testing.T) {
+	t.Run("a byte order mark is not white space", func(t *testing.T) {
 		t.Parallel()
-		require.Error(t, json.Unmarshal([]byte("\uFEFF"+locksOfAlice), new(document)))
+		require.Error(t, json.Unmarshal([]byte("\uFEFF"+ofAlice), new(document)))
 	})
 }

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	generation7 = `{"generation":7,"locks":{"bracket.step":"alice","hinge.step":"alice"}}`
-	generation8 = `{"generation":8,"locks":{"bracket.step":"carol","hinge.step":"carol"}}`
-	middle      = 48 // inside the value of bracket.step's lock, after the first owner
+	generation7 = `{"generation":7,"checkouts":{"bracket.step":"alice","hinge.step":"alice"}}`
+	generation8 = `{"generation":8,"checkouts":{"bracket.step":"carol","hinge.step":"carol"}}`
+	middle      = 52 // inside the object of checkouts, after the first person
 )
 
 // writeInPieces writes a document as os.Create and two writes do it.
@@ -48,7 +48,7 @@ func writeOver(w *lab.Worker) error {
 	return errors.Join(err, file.Close())
 }
 
-// writeWithoutRoom is os.WriteFile on a full disk.
+// writeWithoutRoom is os.WriteFile where the kernel refuses every write.
 func writeWithoutRoom(w *lab.Worker) error {
 	if err := lab.LimitFileSize(0); err != nil {
 		return err
@@ -56,7 +56,7 @@ func writeWithoutRoom(w *lab.Worker) error {
 	return w.Result(os.WriteFile(w.Arg(0), []byte(w.Arg(1)), 0o600) != nil)
 }
 
-// writeOverWithLittleRoom writes over the old bytes, truncating nothing, where a file may have so many bytes and no more.
+// writeOverWithLittleRoom writes over the old bytes, truncating nothing, where the file may have Arg(2) bytes and no more.
 func writeOverWithLittleRoom(w *lab.Worker) error {
 	file, err := os.OpenFile(w.Arg(0), os.O_WRONLY, 0)
 	if err != nil {
@@ -79,7 +79,7 @@ func readFile(w *lab.Worker) error {
 func TestReadersOfAFileThatIsWrittenInPlace(t *testing.T) {
 	t.Parallel()
 
-	t.Run("a reader finds the file empty, then half, both without an error of the system", func(t *testing.T) {
+	t.Run("a reader finds the file empty, then half, both without an error", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", generation7)
 		writer := lab.Start(t, "write in pieces", path, generation8)
@@ -94,7 +94,7 @@ func TestReadersOfAFileThatIsWrittenInPlace(t *testing.T) {
 		require.Equal(t, generation8, read(t, path))
 	})
 
-	t.Run("a crash at that moment leaves half a document for good", func(t *testing.T) {
+	t.Run("a process killed at that moment leaves half a document for good", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", generation7)
 		writer := lab.Start(t, "write in pieces", path, generation8)
@@ -111,10 +111,10 @@ func TestReadersOfAFileThatIsWrittenInPlace(t *testing.T) {
 		writer := lab.Start(t, "write over", path, generation8)
 		writer.Reached("half written")
 		torn := read(t, path)
-		require.Equal(t, `{"generation":8,"locks":{"bracket.step":"carol","hinge.step":"alice"}}`, torn)
+		require.Equal(t, `{"generation":8,"checkouts":{"bracket.step":"carol","hinge.step":"alice"}}`, torn)
 		var doc struct {
 			Generation int               `json:"generation"`
-			Locks      map[string]string `json:"locks"`
+			Checkouts  map[string]string `json:"checkouts"`
 		}
 		d := json.NewDecoder(strings.NewReader(torn))
 		d.DisallowUnknownFields()
@@ -127,18 +127,18 @@ func TestReadersOfAFileThatIsWrittenInPlace(t *testing.T) {
 func TestCountsThatBeginAnew(t *testing.T) {
 	t.Parallel()
 
-	t.Run("a count that begins anew comes to the same number with other locks", func(t *testing.T) {
+	t.Run("a count that begins anew comes to the same number with other checkouts", func(t *testing.T) {
 		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", `{"generation":1,"locks":{"bracket.step":{"owner":"alice"}}}`)
+		path := lab.WriteFile(t, "locks.json", `{"generation":1,"checkouts":{"bracket.step":{"person":"alice"}}}`)
 		loaded := unmarshal[document](t, read(t, path))
 		require.NoError(t, os.Truncate(path, 33))
 		require.NoError(t, os.Rename(path, path+".damaged-1"))
-		first := document{Generation: 1, Locks: map[string]lock{"lid.step": {Owner: "bob"}}}
+		first := document{Generation: 1, Checkouts: map[string]checkout{"lid.step": {Person: "bob"}}}
 		require.NoError(t, os.WriteFile(path, []byte(marshal(t, first)), 0o600))
 
 		found := unmarshal[document](t, read(t, path))
-		require.Equal(t, loaded.Generation, found.Generation, "who compares the numbers sees no change")
-		require.NotEqual(t, loaded.Locks, found.Locks)
+		require.Equal(t, loaded.Generation, found.Generation, "a program that compares the numbers sees no change")
+		require.NotEqual(t, loaded.Checkouts, found.Checkouts)
 	})
 }
 

@@ -22,7 +22,7 @@ func TestWhatTheSystemRefuses(t *testing.T) {
 	t.Run("a file that may not be read is not missing", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(lab.SharedDir(t), "locks.json")
-		require.NoError(t, os.WriteFile(path, []byte(locksOfAlice), 0o600))
+		require.NoError(t, os.WriteFile(path, []byte(ofAlice), 0o600))
 		require.NoError(t, os.Chmod(path, 0))
 		err := lab.Launch(t, lab.Options{Unprivileged: true}, "read", path).Wait()
 		require.ErrorIs(t, err, fs.ErrPermission)
@@ -51,7 +51,7 @@ func TestWhatTheSystemRefuses(t *testing.T) {
 		require.False(t, json.Valid([]byte(longer[:room])))
 	})
 
-	// RLIMIT_FSIZE stands for a full disk: write(2), EFBIG.
+	// write(2), EFBIG: the limit refuses the write after os.WriteFile has truncated.
 	t.Run("os.WriteFile without room leaves an empty file", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", generation7)
@@ -60,11 +60,12 @@ func TestWhatTheSystemRefuses(t *testing.T) {
 		writer.Result(&failed)
 		require.NoError(t, writer.Wait())
 		require.True(t, failed)
-		require.Empty(t, read(t, path), "encoding first protects from a bad document, not from a full disk")
+		require.Empty(t, read(t, path), "encoding first protects from a bad document, not from a refused write")
 	})
 }
 
-// writtenOverWithRoomFor returns what a file with generation 7 holds after a write over it has failed, on a disk where it may have room bytes.
+// writtenOverWithRoomFor returns what a file with generation 7 holds after a write over it that failed, since the file may have no more
+// than room bytes.
 func writtenOverWithRoomFor(t *testing.T, room int, content string) string {
 	t.Helper()
 	path := lab.WriteFile(t, "locks.json", generation7)

@@ -11,17 +11,17 @@ import (
 
 // document is a workshop's file as this lesson's programs see it.
 type document struct {
-	Version    int             `json:"version"`
-	Generation int64           `json:"generation"`
-	Locks      map[string]lock `json:"locks"`
+	Version    int                 `json:"version"`
+	Generation int64               `json:"generation"`
+	Checkouts  map[string]checkout `json:"checkouts"`
 }
 
-type lock struct {
-	Owner string `json:"owner"`
-	Since string `json:"since,omitempty"`
+type checkout struct {
+	Person string `json:"person"`
+	Since  string `json:"since,omitempty"`
 }
 
-const locksOfAlice = `{"version":1,"generation":7,"locks":{"bracket.step":{"owner":"alice"}}}`
+const ofAlice = `{"version":1,"generation":7,"checkouts":{"bracket.step":{"person":"alice"}}}`
 
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		"write over with little room": writeOverWithLittleRoom,
 		"write without room":          writeWithoutRoom,
 		"read":                        readFile,
+		"write on a full disk":        writeOnAFullDisk,
 	})
 }
 

@@ -49,7 +49,7 @@ func TestPython(t *testing.T) {
 		"json.loads refuses a tail":                        "tail",
 		"json.loads refuses half a document":               "half",
 		"json.loads takes the last of two equal keys":      "twice",
-		"json.dumps writes NaN, which is no JSON":          "nan",
+		"json.dumps writes NaN, which is not JSON":         "nan",
 		"an int of Python keeps its digits":                "int",
 		"json.dump to a file leaves the part before error": "torn",
 	} {

@@ -13,10 +13,10 @@ import (
 func TestVersionTwo(t *testing.T) {
 	t.Parallel()
 
-	t.Run("json/v2 refuses a key twice and bytes that are no UTF-8", func(t *testing.T) {
+	t.Run("json/v2 refuses a key twice and bytes that are not UTF-8", func(t *testing.T) {
 		t.Parallel()
 		require.Error(t, jsonv2.Unmarshal([]byte(`{"generation":7,"generation":8}`), new(document)))
-		require.Error(t, jsonv2.Unmarshal([]byte("{\"locks\":{\"lid\xff.step\":{}}}"), new(document)))
+		require.Error(t, jsonv2.Unmarshal([]byte("{\"checkouts\":{\"lid\xff.step\":{}}}"), new(document)))
 	})
 
 	t.Run("json/v2 ignores a key in another letter case unless unknown ones are rejected", func(t *testing.T) {
@@ -25,12 +25,12 @@ func TestVersionTwo(t *testing.T) {
 		require.NoError(t, jsonv2.Unmarshal([]byte(`{"Generation":8}`), &doc))
 		require.Zero(t, doc.Generation)
 		require.Error(t, jsonv2.Unmarshal([]byte(`{"Generation":8}`), new(document), jsonv2.RejectUnknownMembers(true)))
-		require.NoError(t, jsonv2.Unmarshal([]byte(locksOfAlice), new(document), jsonv2.RejectUnknownMembers(true)))
+		require.NoError(t, jsonv2.Unmarshal([]byte(ofAlice), new(document), jsonv2.RejectUnknownMembers(true)))
 	})
 
 	t.Run("json/v2 writes a nil map as an empty object", func(t *testing.T) {
 		t.Parallel()
-		data, err := jsonv2.Marshal(map[string]lock(nil))
+		data, err := jsonv2.Marshal(map[string]checkout(nil))
 		require.NoError(t, err)
 		require.Equal(t, "{}", string(data))
 	})

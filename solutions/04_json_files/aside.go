@@ -5,37 +5,39 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"example/turnstile/exercises/04_json_files/newfile"
 )
 
-// SetAside gives the damaged file at path a new name beside the old one, and returns that name: PATH.damaged-1, or
-// another that begins with PATH.damaged- and is free. The bytes are kept as they are, and so is whatever has such a name already:
-// a gap between the numbers, or a link that leads nowhere, changes nothing about that. Afterwards there is no file at path.
+// SetAside gives the damaged file at path a new name in the same directory, and returns that name: PATH.damaged-1, or another that
+// begins with PATH.damaged- and is free. Afterwards there is no file at path. This is the exercise's second stage.
 //
-// Only what Load calls empty or corrupt is set aside. A document that Load accepts stays, and SetAside returns an error. A newer one, a file
-// that cannot be read and a file that is not there are left alone too, with an error that matches what Load's does, such as
-// fs.ErrNotExist. If SetAside fails, nothing in the folder is changed. It takes no lock: a program that writes the file at the
-// same moment may find it gone.
+// The file keeps its bytes and its permissions. Whatever already has such a name stays what it is: no gap in the numbers, no link
+// that leads nowhere and no other program that takes the name at the same moment makes SetAside replace it.
+//
+// Only a file that Load calls empty or corrupt is set aside. For a good document SetAside returns an error. For a newer document, a
+// file that cannot be read and a missing file it returns an error that matches Load's. If SetAside fails, the name is empty and
+// nothing in the directory has changed. It fails, instead of trying for ever, where no new name can be created.
+//
+// SetAside takes no lock: if another program writes the file at the same moment, that program's file is taken away.
 func SetAside(path string) (string, error) {
 	if _, err := Load(path); err == nil {
-		return "", fmt.Errorf("set aside %s: Load accepts it, so it stays", path)
-	} else if !isDamaged(err) {
-		return "", fmt.Errorf("set aside: %w; only an empty or damaged file is set aside", err)
+		return "", fmt.Errorf("set aside %s: it is a good document and stays", path)
+	} else if !IsDamaged(err) {
+		return "", fmt.Errorf("set aside: %w; only a damaged file is set aside", err)
 	}
 	for number := 1; ; number++ {
 		aside := fmt.Sprintf("%s.damaged-%d", path, number)
-		// Rename replaces what has the new name. Who creates the name first owns it, and may put something in its place.
-		claim, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		// Rename replaces what has the new name, so the name is claimed first: this empty file is ours to replace.
+		err := newfile.Create(aside, nil)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
 		if err != nil {
-			return "", fmt.Errorf("set aside: %w; check who may write in the folder", err)
+			return "", fmt.Errorf("set aside %s: %w", path, err)
 		}
-		if err = claim.Close(); err == nil {
-			err = os.Rename(path, aside)
-		}
-		if err != nil { // what has the new name is still the empty file made above
-			return "", errors.Join(fmt.Errorf("set aside: %w; the damaged file is where it was", err), os.Remove(aside))
+		if err := os.Rename(path, aside); err != nil {
+			return "", fmt.Errorf("set aside: %w; the damaged file is where it was", errors.Join(err, os.Remove(aside)))
 		}
 		return aside, nil
 	}

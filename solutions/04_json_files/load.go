@@ -3,7 +3,6 @@ package jsonfiles
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 
@@ -12,20 +11,22 @@ import (
 
 // Load reads the document in the file at path.
 //
-// It tells what it finds apart, and returns a document only for the first of these:
+// It returns a document only in the first of these cases; in all others the document is nil:
 //
-//   - exactly one valid document of this program's Version: no error; Locks is never nil
-//   - no file: the error matches fs.ErrNotExist. Whether to begin with New is the caller's decision
-//   - a file of no bytes, not even white space: the error matches ErrEmpty
-//   - a document of a newer Version, whatever else it says, and be it a key twice: a *VersionError
-//   - anything else that can be read: a *CorruptError with the path and the cause. That is half a document, something behind a document
-//     of any version, a key twice in one object (in whatever letter case), an unknown field, a document that Validate refuses
+//   - the file is exactly one valid document of this program's Version: no error, and Checkouts is not nil
+//   - there is no file: the error matches fs.ErrNotExist. Only the caller knows whether this is a first start or a wrong path
+//   - the file has no bytes, not even white space: the error matches ErrEmpty. A document without checkouts has {} in it
+//   - it holds one JSON object of a newer Version, whatever else is in it, even a key twice: a *VersionError
+//   - it can be read and is anything else: a *CorruptError with the path and the cause. That is half a document, something after a
+//     document of any version, a byte order mark, a key twice in one object (in any letter case), an unknown field, a document
+//     that Validate refuses
 //
-// With each of these errors, the document is nil. A file that cannot be read is none of these, and the error is the system's. White
-// space around the values and the order of the keys do not matter, nor does the size. A field's key may stand in another letter case.
+// If the file cannot be opened or read, the error wraps the kernel's and matches none of the above. Every error names the path.
+// White space around the values, the order of the keys, the letter case of a field's key and the size of the file do not matter.
 //
-// Load never changes, moves or creates a file, and takes no lock. While another program writes the file in place, Load may
-// find it empty or corrupt; and if the new bytes and the old ones fit together by chance, it may return a mixture.
+// Load judges this file alone: it never falls back on a copy, a default, or what it returned before. It changes, moves and creates
+// nothing, and takes no lock. While another program writes the file in place, Load may find it empty or corrupt. If new bytes and
+// old bytes happen to fit together, Load may return a mixture.
 func Load(path string) (*Document, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -35,8 +36,8 @@ func Load(path string) (*Document, error) {
 		return nil, fmt.Errorf("load %s: %w; set it aside and look for a copy", path, ErrEmpty)
 	}
 
-	// The version comes first: what else a newer document holds, this program cannot know. Unmarshal wants the whole file
-	// to be one JSON value, so nothing can follow the document from here on.
+	// The version comes first, because this program cannot know what else a newer document holds. Unmarshal also demands
+	// that the whole file is one JSON value, so from here on nothing can follow the document.
 	var header struct{ Version int }
 	if err := json.Unmarshal(data, &header); err != nil {
 		return nil, &CorruptError{path, err}
@@ -58,10 +59,4 @@ func Load(path string) (*Document, error) {
 		return nil, &CorruptError{path, err}
 	}
 	return &doc, nil
-}
-
-// isDamaged reports whether err is Load's verdict that the file holds no document of any version.
-func isDamaged(err error) bool {
-	_, corrupt := errors.AsType[*CorruptError](err)
-	return corrupt || errors.Is(err, ErrEmpty)
 }

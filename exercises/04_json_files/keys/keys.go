@@ -1,4 +1,4 @@
-// Package keys finds what encoding/json takes without a word: objects that name the same key twice.
+// Package keys finds what encoding/json accepts in silence: objects that name the same key twice.
 package keys
 
 import (
@@ -13,10 +13,10 @@ import (
 
 // Distinct returns an error if an object in data, at any depth, has the same key twice. It decodes nothing.
 //
-// Two keys are the same if they differ in letter case only, as encoding/json sees it when it looks for a struct's field: it
-// would take both for one field. (As names of files they are one file on systems that do not tell letter case apart.) The
-// error names the key and how many bytes had been read. Data that is no JSON, or half of one value, is an error too, but
-// whether something follows the first value is not looked at.
+// Two keys are the same if they differ only in letter case, because encoding/json matches keys with a struct's fields that way
+// and would put both into one field. (As file names they are one file on systems that ignore letter case.) The error names the
+// key and how many bytes had been read. Data that is not JSON, or half a value, is an error too. Distinct does not look at what
+// follows the first value.
 func Distinct(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if err := value(decoder); errors.Is(err, io.EOF) {
@@ -27,7 +27,7 @@ func Distinct(data []byte) error {
 	return nil
 }
 
-// value reads one value, with all that it holds.
+// value reads one value with everything inside it.
 func value(decoder *json.Decoder) error {
 	token, err := decoder.Token()
 	if err != nil {
@@ -47,7 +47,7 @@ func value(decoder *json.Decoder) error {
 	return err
 }
 
-// object reads the rest of an object whose opening brace has been read.
+// object reads the rest of an object whose opening brace was read.
 func object(decoder *json.Decoder) error {
 	seen := make(map[string]string)
 	for decoder.More() {
@@ -57,7 +57,7 @@ func object(decoder *json.Decoder) error {
 		}
 		key, isString := token.(string)
 		if !isString {
-			return fmt.Errorf("after %d bytes: a key is no string: %v", decoder.InputOffset(), token)
+			return fmt.Errorf("after %d bytes: a key is not a string: %v", decoder.InputOffset(), token)
 		}
 		if first, twice := seen[Fold(key)]; twice {
 			return fmt.Errorf("after %d bytes: the keys %q and %q of one object are the same", decoder.InputOffset(), first, key)
@@ -74,8 +74,8 @@ func object(decoder *json.Decoder) error {
 // Fold returns the form that all spellings of a key have in common.
 func Fold(key string) string {
 	return strings.Map(func(letter rune) rune {
-		// SimpleFold walks round the letters that are one without their case, such as K, k and the sign for kelvin. The smallest
-		// stands for all.
+		// SimpleFold visits in turn the letters that are equal without regard to case, such as K, k and the kelvin sign.
+		// The smallest one represents them all.
 		smallest := letter
 		for other := unicode.SimpleFold(letter); other != letter; other = unicode.SimpleFold(other) {
 			smallest = min(smallest, other)
