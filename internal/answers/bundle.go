@@ -244,7 +244,7 @@ func (b *bundle) compile(
 	if err != nil {
 		return nil, err
 	}
-	err = gotest.Compilation{Root: b.e.Root, Package: "./" + folder, Overlay: path, Program: b.program, Portable: true}.Do(ctx)
+	err = gotest.Compilation{Root: b.e.Root, Package: "./" + folder, Overlay: path, Program: b.program}.Do(ctx)
 	if errors.As(err, &failure) {
 		return failure, nil
 	}

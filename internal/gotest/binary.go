@@ -19,8 +19,6 @@ type Compilation struct {
 	Package string // below Root, "./exercises/03_seek_truncate"
 	Overlay string // the map for go's -overlay; "" for none
 	Program string // where to write the program
-	// Portable leaves the workbook's own path out of the program, so that another clone finds it in go's build cache.
-	Portable bool
 }
 
 // Do compiles. The tests or what they import may not compile: then the error is a *CompileError, and no program is written.
@@ -29,9 +27,6 @@ func (c Compilation) Do(ctx context.Context) error {
 	arguments := []string{"test", "-c", "-vet=off", "-o", c.Program}
 	if c.Overlay != "" {
 		arguments = append(arguments, "-overlay="+c.Overlay)
-	}
-	if c.Portable {
-		arguments = append(arguments, "-trimpath")
 	}
 	command := exec.CommandContext(ctx, "go", append(arguments, c.Package)...)
 	command.Dir = c.Root

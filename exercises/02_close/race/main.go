@@ -48,6 +48,9 @@ func look(w *process.Worker) error {
 	}
 	var t tally
 	for call := 1; call <= calls; call++ {
+		if call%1000 == 0 {
+			w.Progress()
+		}
 		opened, err := lookOnce(w.Arg(0), endings[w.Arg(1)])
 		switch {
 		case !opened && t.Refused == 0:
