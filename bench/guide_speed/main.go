@@ -1,5 +1,5 @@
 // Guide_speed measures what the guide costs a learner: `go run ./exercises check N` against a bare
-// `go test -count=1 ./exercises/NN_name`, on the code as it stands and after an edit.
+// `go test -count=1 ./exercises/NN_name`, on the code as it is and after an edit.
 //
 // Beside the time on the clock it compares the processor time of both commands with all that they start: that figure
 // holds on a machine that others use as well. It works on a copy of the workbook in a temp directory, so it touches no
@@ -93,7 +93,7 @@ func measureAll(ctx context.Context, runs int, names []string) (slow bool, err e
 type measurement struct {
 	bare, guide       time.Duration // on the clock
 	bareCPU, guideCPU time.Duration
-	tests             time.Duration // the tests' own part, as go test tells it
+	tests             time.Duration // the tests' own part, as go test reports it
 }
 
 func (m measurement) print(e *curriculum.Exercise, edit bool) (slow bool) {
@@ -151,7 +151,7 @@ type goRun struct {
 	output     string
 }
 
-// timeGo runs a go command. Status 1 is an answer: the tests fail on code as shipped.
+// timeGo runs a go command. Status 1 is a result: the tests fail on code as shipped.
 func timeGo(ctx context.Context, root string, arguments []string) (goRun, error) {
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = root
@@ -172,7 +172,7 @@ func timeGo(ctx context.Context, root string, arguments []string) (goRun, error)
 	return goRun{elapsed, state.UserTime() + state.SystemTime(), output.String()}, nil
 }
 
-// testTime returns what go test says of the test binary's own time: the third field of its last "ok" or "FAIL" line.
+// testTime returns what go test reports as the test binary's own time: the third field of its last "ok" or "FAIL" line.
 func testTime(output string) time.Duration {
 	var found time.Duration
 	for line := range strings.Lines(output) {
@@ -187,7 +187,7 @@ func testTime(output string) time.Duration {
 	return found
 }
 
-// change appends a comment to the first answer file, so that it must be compiled anew.
+// change appends a comment to the first answer file, so that it must be compiled again.
 func change(e *curriculum.Exercise, comment string) error {
 	answer, err := answer.Learner(e)
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 	"example/turnstile/internal/curriculum"
 )
 
-// TestMain refuses to run where go would keep a result that it cannot tell to be out of date: the pages stand outside this module.
+// TestMain refuses to run where go would cache a result without seeing that it is out of date: the pages are outside this module.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	cached := flag.Lookup("test.testlogfile").Value.String() != "" // go asks what a test depends on only to keep its result
+	cached := flag.Lookup("test.testlogfile").Value.String() != "" // go records what a test depends on only to cache its result
 	if cached && os.Getenv(tree.Variable) == "" {
 		fmt.Fprintf(os.Stderr, "go would keep this result although pages change: run `make test`, or add -count=1, or set %s to what "+
 			"`go -C docs/tools run ./check -tree` prints\n", tree.Variable)

@@ -25,7 +25,7 @@ import (
 
 // An Answer is what a learner writes: the base name of each answer file, and its content with LF line endings.
 //
-// Answer files are the .go files directly in the exercise's folder that are not tests and that go does not ignore
+// Answer files are the .go files directly in the exercise's directory that are not tests and that go does not ignore
 // (a name that begins with a dot or an underscore).
 type Answer map[string][]byte
 
@@ -57,11 +57,11 @@ func (a Answer) InExercises() Answer {
 	return b
 }
 
-// RenameImports returns the Go file with rename called on each import path, and all else to the letter as it was. What follows a mistake
+// RenameImports returns the Go file with rename called on each import path, and everything else unchanged. What follows a mistake
 // in the file's head is left alone: the compiler is to name the mistake.
 func RenameImports(text []byte, rename func(path string) string) []byte {
 	positions := token.NewFileSet()
-	file, _ := parser.ParseFile(positions, "", text, parser.ImportsOnly) // not nil, also beside an error
+	file, _ := parser.ParseFile(positions, "", text, parser.ImportsOnly) // not nil, even with an error
 	var out []byte
 	done := 0
 	for _, spec := range file.Imports {
@@ -91,7 +91,7 @@ func Diff(fromName, toName string, from, to Answer) []byte {
 	return udiff.Diff(fromName, toName, clone(from), clone(to))
 }
 
-// Learner returns the answer that stands in the exercise's folder now. A folder without answer files is an error that
+// Learner returns the answer that is in the exercise's directory now. A directory without answer files is an error that
 // matches fs.ErrNotExist.
 func Learner(e *curriculum.Exercise) (Answer, error) {
 	a, err := Read(e.Folder())
@@ -128,7 +128,7 @@ func AsShipped(e *curriculum.Exercise) (Answer, error) {
 	return shipped.InExercises(), nil
 }
 
-// Read returns the answer files in any folder, CRLF turned into LF. None is an error that matches fs.ErrNotExist.
+// Read returns the answer files in any directory, CRLF turned into LF. None is an error that matches fs.ErrNotExist.
 func Read(folder string) (Answer, error) {
 	names, err := Files(folder)
 	if err != nil {
@@ -148,7 +148,7 @@ func Read(folder string) (Answer, error) {
 	return a, nil
 }
 
-// Files returns the names of the answer files in a folder, in order.
+// Files returns the names of the answer files in a directory, in order.
 func Files(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -180,7 +180,7 @@ func Write(e *curriculum.Exercise, a Answer) error {
 	}
 	for name := range a {
 		if !IsFile(name) {
-			return fmt.Errorf("write an answer to %s: %q is not the name of an answer file (a .go file, no test, no folder)", e.ID, name)
+			return fmt.Errorf("write an answer to %s: %q is not the name of an answer file (a .go file that is not a test, without a directory)", e.ID, name)
 		}
 	}
 	if err := os.MkdirAll(e.Folder(), 0o777); err != nil {
@@ -192,7 +192,7 @@ func Write(e *curriculum.Exercise, a Answer) error {
 	}
 	for _, name := range a.Names() {
 		if err := atomicfile.Replace(filepath.Join(e.Folder(), name), LF(a[name])); err != nil {
-			return fmt.Errorf("write an answer to %s: %w; close the file in other programs, make its folder writable, and try again", e.ID, err)
+			return fmt.Errorf("write an answer to %s: %w; close the file in other programs, make its directory writable, and try again", e.ID, err)
 		}
 	}
 	for _, name := range before {

@@ -52,7 +52,7 @@ func TestAnswers(t *testing.T) {
 		}
 		assert.Equal(t, []string{".double.go.new-12", "_notes.go", "double_test.go", "more.go", "other_test.go", "race"}, names)
 	})
-	t.Run("Write refuses names that are no answer file", func(t *testing.T) {
+	t.Run("Write refuses names that are not answer files", func(t *testing.T) {
 		for _, name := range []string{"double_test.go", "../double.go", `a\b.go`, "notes.md", ".x.go"} {
 			assert.ErrorContains(t, answer.Write(e, toybook.Answer(name, "package one\n")), "not the name of an answer file", name)
 		}

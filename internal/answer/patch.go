@@ -24,7 +24,7 @@ type Patch struct {
 	CaughtBy string   // wrong answers: the test that must fail, "TestX" or "TestX/subtest"
 	Says     string   // wrong answers: a part of that test's message
 	OnlyOn   []string // the GOOS where the answer can be told apart; empty for all
-	Text     []byte   // what stands above the diff, as written
+	Text     []byte   // the text above the diff, as written
 	Diff     []byte   // the unified diff, LF line endings
 }
 
@@ -32,7 +32,7 @@ type Patch struct {
 func (p Patch) RunsOn(goos string) bool { return len(p.OnlyOn) == 0 || slices.Contains(p.OnlyOn, goos) }
 
 // Wrong returns the patches of solutions/NN_name/wrong by name, 00_as_shipped first.
-// A patch without a sentence, the name of a test, or what it says is an error, as is a folder without patches.
+// A patch without a sentence, the name of a test, or what it says is an error, as is a directory without patches.
 func Wrong(e *curriculum.Exercise) ([]Patch, error) {
 	patches, err := readPatches(e, "wrong")
 	if err == nil && len(patches) == 0 {
@@ -100,7 +100,7 @@ func splitPatch(text []byte) (head, diff []byte) {
 	return text[:at+1], text[at+1:]
 }
 
-// Placeholder begins the sentence above a new patch that nobody has written yet; ReadPatch refuses it.
+// Placeholder begins the sentence above a new patch until its author writes one; ReadPatch refuses it.
 const Placeholder = "TODO:"
 
 func (p *Patch) readText(wrong bool) error {
@@ -161,7 +161,7 @@ func (e *PatchError) Error() string {
 		where = strings.SplitN(filepath.Base(filepath.Dir(kind)), "_", 2)[0]
 		name = filepath.Base(kind) + "/" + strings.TrimSuffix(filepath.Base(e.Path), ".patch")
 	}
-	remedy := fmt.Sprintf("`go run ./internal/cmd/patch refresh %s` mends a patch whose lines only moved; otherwise "+
+	remedy := fmt.Sprintf("`go run ./internal/cmd/patch refresh %s` fixes a patch whose lines only moved; otherwise "+
 		"`go run ./internal/cmd/patch lay %s %s DIR`, edit DIR, and `save` in place of `lay`", where, where, name)
 	if e.Err != nil {
 		return fmt.Sprintf("%s is damaged: %v; %s", e.Path, e.Err, remedy)
@@ -181,7 +181,7 @@ func (p Patch) parse() ([]udiff.File, error) {
 	}
 	for _, f := range files {
 		if !IsFile(f.Name) {
-			return nil, p.damaged(fmt.Errorf("%q is not the name of an answer file (a .go file, no test)", f.Name))
+			return nil, p.damaged(fmt.Errorf("%q is not the name of an answer file (a .go file that is not a test)", f.Name))
 		}
 	}
 	return files, nil

@@ -39,7 +39,7 @@ type bundle struct {
 	build   sync.Once
 	err     error
 	dir     string // overlay and program
-	temp    string // for the temp folders of the tests
+	temp    string // for the temporary directories of the tests
 	program string
 	reader  string          // gotest.Test2JSON
 	holds   map[string]bool // what compiled
@@ -63,7 +63,7 @@ func newBundle(t *testing.T, e *curriculum.Exercise) *bundle {
 	t.Cleanup(func() {
 		for _, dir := range []string{b.dir, b.temp} {
 			if dir != "" {
-				_ = os.RemoveAll(dir) // temp folders: what is left is the system's to clear
+				_ = os.RemoveAll(dir) // temporary directories: what is left is the system's to clear
 			}
 		}
 	})
@@ -77,7 +77,7 @@ func (b *bundle) add(name string, code answer.Answer) {
 	}
 }
 
-// selected reports whether a pattern of -run selects the answer, as far as that is simple to tell. An answer that is built in vain costs
+// selected reports whether a pattern of -run selects the answer, as far as that is easy to decide. An answer that is built in vain costs
 // time; one that runs and was not built runs alone.
 func selected(name, pattern string) bool {
 	words := strings.Split("TestAnswers/"+name, "/")
@@ -134,10 +134,10 @@ func (b *bundle) runPart(ctx context.Context, name string, run gotest.BinaryRun)
 	}
 	temp, err := os.MkdirTemp(b.temp, "")
 	if err == nil {
-		err = os.Chmod(temp, 0o755) // a test that runs as root starts workers as another user, who must come in
+		err = os.Chmod(temp, 0o755) // a test that runs as root starts workers as another user, who needs access
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("make a temp folder: %w", err)
+		return nil, false, fmt.Errorf("make a temporary directory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(temp) }()
 	run.Exercise, run.Program, run.Reader, run.Temp = b.e, b.program, b.reader, temp
@@ -205,7 +205,7 @@ func (b *bundle) makeFolders() (err error) {
 		err = errors.Join(os.Chmod(b.dir, 0o755), os.Chmod(b.temp, 0o755)) // for workers that run as another user
 	}
 	if err != nil {
-		return fmt.Errorf("make a temp folder: %w; point TMPDIR (Windows: TMP) at a folder that can be written", err)
+		return fmt.Errorf("make a temporary directory: %w; point TMPDIR (Windows: TMP) at a writable directory", err)
 	}
 	b.program = filepath.Join(b.dir, "answers.test")
 	if runtime.GOOS == "windows" {
@@ -214,10 +214,10 @@ func (b *bundle) makeFolders() (err error) {
 	return nil
 }
 
-// below is where the bundle's packages lie in the exercise's folder.
+// below is where the bundle's packages lie in the exercise's directory.
 const below = "bundle"
 
-// folderOf turns an answer's name into the name of its folder.
+// folderOf turns an answer's name into the name of its directory.
 func folderOf(name string) string { return strings.ReplaceAll(name, "/", "_") }
 
 // compile builds what the bundle is to hold. That something of it does not compile is failure, not err.
@@ -269,7 +269,7 @@ func (b *bundle) lay(laid *overlay.Overlay, name string, code answer.Answer, tes
 			}
 			return path
 		})
-		// open_test.go becomes open_tests.go, which is no test to go, and is built for any system: testFiles has chosen already.
+		// open_test.go becomes open_tests.go, which go does not treat as a test, and is built for any system: testFiles has chosen already.
 		if err := laid.Put(folder+"/tests/"+strings.TrimSuffix(test.name, ".go")+"s.go", text); err != nil {
 			return err
 		}
@@ -279,7 +279,7 @@ func (b *bundle) lay(laid *overlay.Overlay, name string, code answer.Answer, tes
 
 var inBundle = regexp.MustCompile(`[/\\]` + below + `[/\\]([a-z0-9_]+)[/\\]`)
 
-// blame returns the folders of the answers that the compiler's lines are about.
+// blame returns the directories of the answers that the compiler's lines are about.
 func blame(failure *gotest.CompileError) map[string]bool {
 	folders := map[string]bool{}
 	for _, line := range failure.Lines {

@@ -81,7 +81,7 @@ func mayImport(e *curriculum.Exercise, foundations []*curriculum.Exercise, impor
 	first, _, _ := strings.Cut(imported, "/")
 	switch {
 	case first == "example":
-		// A package inside an exercise's folder is what the learner is given ready-made.
+		// A package inside an exercise's directory is what the learner is given ready-made.
 		ours := []string{e.Package(), curriculum.ModulePath + "/internal/lab"}
 		for _, f := range foundations {
 			ours = append(ours, f.Package())
@@ -112,7 +112,7 @@ func functionsOf(file *ast.File) (tests []string, hasMain, others bool) {
 	return tests, hasMain, others
 }
 
-// isCalled reports whether go test takes a function of that name for one of that kind: Test, TestX, Test_x, but not Testing.
+// isCalled reports whether go test treats a function of that name as one of that kind: Test, TestX, Test_x, but not Testing.
 func isCalled(name, kind string) bool {
 	rest, found := strings.CutPrefix(name, kind)
 	first, _ := utf8.DecodeRuneInString(rest)
@@ -137,7 +137,7 @@ func checkAnswers(t *testing.T, e *curriculum.Exercise) {
 		assert.Empty(t, sentences[patch.Sentence], "%s says the same as %s", patch.Name, sentences[patch.Sentence])
 		sentences[patch.Sentence] = patch.Name
 		for _, name := range patch.OnlyOn {
-			assert.True(t, slices.Contains(systems, name), "%s: only on: %s is no GOOS that the workbook knows", patch.Name, name)
+			assert.True(t, slices.Contains(systems, name), "%s: only on: %s is not a GOOS that the workbook knows", patch.Name, name)
 		}
 	}
 }

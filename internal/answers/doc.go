@@ -7,7 +7,7 @@
 //	go test ./solutions/03_seek_truncate                                      one lesson
 //	go test ./solutions/03_seek_truncate -run TestAnswers/wrong/02_no_seek    one answer
 //
-// Flags of its own stand after -args:
+// Its own flags come after -args:
 //
 //	-race          build tests and demos with the race detector
 //	-count=N       run every test of the reference and of the other right answers N times; of a wrong answer, run the test that
@@ -17,7 +17,7 @@
 //	-goos=GOOS     build tests and demos for that system, together with
 //	-exec=PROGRAM  a program that starts them, called as PROGRAM BINARY ARGUMENTS…
 //
-// go test's own -parallel says how many answers of a lesson are tested at once (the number of cores, unless told), -timeout how long
+// go test's own -parallel sets how many answers of a lesson are tested at once (by default the number of cores), -timeout how long
 // all of a lesson may take, and -v prints for each wrong answer the test that catches it. No file of the workbook changes.
 //
 // # How an answer is run

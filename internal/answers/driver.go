@@ -23,7 +23,7 @@ type driver struct {
 // limit is the time that the tests of one answer may take, for each of their runs.
 const limit = 3 * time.Minute
 
-// testRight demands that every test passes. A right answer that fails is not asked twice: it must never fail.
+// testRight demands that every test passes. A right answer that fails is not run twice: it must never fail.
 func (d *driver) testRight(t *testing.T, name string, code answer.Answer) {
 	t.Parallel()
 	ctx, cancel := within(t)

@@ -16,7 +16,7 @@ import (
 )
 
 // readInputs reads every file that the verdicts on this lesson depend on. The go commands that the driver starts read them, not the
-// driver; go's test cache knows only what the driver itself has read, and would take an old verdict for a new one. It reads nothing of
+// driver; go's test cache knows only what the driver itself has read, and would mistake an old verdict for a new one. It reads nothing of
 // other lessons than those which this one builds on: a change there is not to cost the whole workbook's answers.
 func readInputs(e *curriculum.Exercise) error {
 	reference, err := answer.Reference(e)
@@ -42,7 +42,7 @@ func readInputs(e *curriculum.Exercise) error {
 	return readPackages(e.Root, "internal/lab")
 }
 
-// readTree reads a file, or all files below a folder, and calls seen for each.
+// readTree reads a file, or all files below a directory, and calls seen for each.
 func readTree(tree string, seen func(path string, text []byte)) error {
 	return filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) || (err == nil && entry.IsDir()) {
@@ -59,7 +59,7 @@ func readTree(tree string, seen func(path string, text []byte)) error {
 	})
 }
 
-// readPackages reads a folder of the workbook's packages, and the folders of those that they import.
+// readPackages reads a directory of the workbook's packages, and the directories of those that they import.
 func readPackages(root, folder string) error {
 	known := map[string]bool{folder: true}
 	for wanted := []string{folder}; len(wanted) > 0; wanted = wanted[1:] {

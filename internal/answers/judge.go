@@ -31,9 +31,10 @@ var (
 	start  = flag.String("exec", "", "program that starts tests and demos")
 )
 
-// Judge holds the lesson whose solution folder is the current one to docs/contributing.md: its files are complete, its tests accept every
-// right answer and refuse every wrong one with the promised message, no test is idle, and its race demo tells the code as shipped
-// from the reference. It is the whole of a TestAnswers, which may run in parallel to nothing: its own subtests do.
+// Judge holds the lesson whose solution directory is the current one to docs/contributing.md: its files are complete, its tests
+// accept every right answer and refuse every wrong one with the promised message, no test is idle, and its race demo distinguishes
+// the code as shipped from the reference. It is the whole of a TestAnswers, which may run in parallel to nothing: its own subtests
+// do.
 func Judge(t *testing.T) {
 	if *goos != runtime.GOOS && *start == "" {
 		t.Fatalf("-goos=%s needs -exec=PROGRAM, which starts programs of that system here", *goos)
@@ -74,7 +75,7 @@ func Judge(t *testing.T) {
 	t.Run("demo", func(t *testing.T) { testDemo(t, e, reference) })
 }
 
-// lessonHere reads the lesson whose solution folder the test runs in, and what is wrong with its folders.
+// lessonHere reads the lesson whose solution directory the test runs in, and what is wrong with its directories.
 func lessonHere(t *testing.T) (*curriculum.Exercise, []error) {
 	t.Helper()
 	here, err := os.Getwd()
@@ -83,7 +84,7 @@ func lessonHere(t *testing.T) (*curriculum.Exercise, []error) {
 	require.NoError(t, err)
 	e, problems, err := curriculum.Lesson(root, filepath.Base(here))
 	require.NoError(t, err)
-	require.Equal(t, e.SolutionFolder(), resolved(here), "Judge runs in a lesson's solution folder")
+	require.Equal(t, e.SolutionFolder(), resolved(here), "Judge runs in a lesson's solution directory")
 	return e, problems
 }
 
@@ -155,7 +156,7 @@ func testAsShipped(t *testing.T, e *curriculum.Exercise) {
 	require.NoError(t, err)
 	for _, name := range want.Names() {
 		assert.NotContains(t, string(want[name]), curriculum.ModulePath+"/solutions/",
-			"exercises/%s/%s stands on an answer: import the package from exercises/", e.ID, name)
+			"exercises/%s/%s imports an answer: import the package from exercises/", e.ID, name)
 	}
 	if !*strict {
 		t.Skip("the exercise may hold a learner's work; run with -args -strict before you publish a change")

@@ -14,7 +14,7 @@ import (
 	"example/turnstile/internal/toybook"
 )
 
-// A lesson whose answers nobody judges would pass every check.
+// A lesson whose answers are never judged would pass every check.
 func TestEveryLessonIsJudged(t *testing.T) {
 	t.Parallel()
 	root, err := curriculum.Root(".")

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fastTemp returns the folder for the temp files of tests, "" for the system's. Where TMPDIR does not decide, it is memory: tests make
+// fastTemp returns the directory for the temp files of tests, "" for the system's. Where TMPDIR does not decide, it is memory: tests make
 // thousands of small files, and a disk's file system takes ten times as long for each, more the more have been removed there.
 func fastTemp() string {
 	const shared, enough = "/dev/shm", 1 << 30 // a container's may hold 64 MiB

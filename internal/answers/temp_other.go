@@ -2,5 +2,5 @@
 
 package answers
 
-// fastTemp returns the folder for the temp files of tests: the system's.
+// fastTemp returns the directory for the temp files of tests: the system's.
 func fastTemp() string { return "" }

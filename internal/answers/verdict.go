@@ -80,7 +80,7 @@ func lessonMessages(name string, result *gotest.Result) []string {
 	return messages
 }
 
-// transcript is what the tests said, for whoever has to mend the patch or the tests.
+// transcript is what the tests printed, for the maintainer who has to fix the patch or the tests.
 func transcript(result *gotest.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  the tests    %s", result.Status)
@@ -139,7 +139,7 @@ func wasJudged(result *gotest.Result, test gotest.TestResult) bool {
 	return subtests == 0 || skipped < subtests
 }
 
-// addElsewhere takes the patch's word for its test: it fails on a system that is not this one.
+// addElsewhere trusts the patch about its test: it fails on a system that is not this one.
 func (s *sightings) addElsewhere(patch answer.Patch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

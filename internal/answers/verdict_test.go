@@ -45,7 +45,7 @@ func TestJudgeWrong(t *testing.T) {
 		{"no such test", ran(gotest.Failed, other), "names a test that was not run"},
 		{"another message", ran(gotest.Failed, failed("TestX", "left the head")), "the message says something else"},
 		{"no message of the lab", ran(gotest.Failed, gotest.TestResult{Name: "TestX", Status: gotest.Failed, Output: "the tail"}), "fails without a message of the lab"},
-		{"a message nobody reads", ran(gotest.Failed, failed("TestX", "the tail"+strings.Repeat("\n", 12))), "a message of 13 lines"},
+		{"a message too long to read", ran(gotest.Failed, failed("TestX", "the tail"+strings.Repeat("\n", 12))), "a message of 13 lines"},
 		{"does not compile", ran(gotest.DoesNotCompile), "does not compile"},
 		{"caught in each of many runs", ran(gotest.Failed, times(100, 100)), ""},
 		{"caught in some of many runs", ran(gotest.Failed, times(100, 98)), "survives 2 of 100 runs of the test that should catch it"},

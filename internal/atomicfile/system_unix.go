@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// patiently runs call once: on Unix a file that somebody has open can be replaced and read.
+// patiently runs call once: on Unix a file can be replaced and read even if another process has it open.
 func patiently(call func() error) error { return call() }
 
 // SyncDir makes renames in the directory last through a power cut. Some file systems refuse to flush a directory (EINVAL,

@@ -1,4 +1,4 @@
-// Package curriculum reads the workbook from its folders: which exercises there are, in which order, and what the first
+// Package curriculum reads the workbook from its directories: which exercises there are, in which order, and what the first
 // lines of each lesson's page say. It is the only reader of those lines.
 //
 // No code holds a list of lessons. An exercise exists because lessons/NN_name, exercises/NN_name and solutions/NN_name
@@ -10,15 +10,15 @@ import "path/filepath"
 // ModulePath is the module path of the workbook: Open looks for the go.mod that names it.
 const ModulePath = "example/turnstile"
 
-// A Book is the workbook as its folders show it at the moment Open read them.
+// A Book is the workbook as its directories show it at the moment Open read them.
 type Book struct {
-	// Root is the absolute path of the folder that holds go.mod.
+	// Root is the absolute path of the directory that holds go.mod.
 	Root string
 	// Exercises are all exercises, by number.
 	Exercises []*Exercise
 	// Parts are the parts of the course in order, each with its exercises.
 	Parts []Part
-	// Problems lists what is wrong with the folders themselves: a lesson without an exercise, a README whose first
+	// Problems lists what is wrong with the directories themselves: a lesson without an exercise, a README whose first
 	// lines have not the fixed form, one number for two names. An exercise with a problem is still in Exercises, with
 	// what could be read: a learner is not stopped by it, `make test` is.
 	Problems []error
@@ -35,7 +35,7 @@ type Part struct {
 // An Exercise is one numbered lesson with the code to repair, its tests and its answers.
 type Exercise struct {
 	Number int    // 3
-	ID     string // "03_seek_truncate", the name of its three folders
+	ID     string // "03_seek_truncate", the name of its three directories
 	Slug   string // "seek_truncate"
 
 	Title   string // "Seek and truncate"; the slug in words where the README has no title

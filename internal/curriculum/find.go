@@ -28,8 +28,8 @@ func (e *UnknownError) Error() string {
 }
 
 // Find returns the exercise that query names: its number (3, 03), its ID (03_seek_truncate), its slug or an unambiguous
-// part of it (seek), or a path to or into one of its folders (exercises/03_seek_truncate/race, absolute or relative to
-// the current folder or to the root). Letter case does not matter. Otherwise the error is an *UnknownError.
+// part of it (seek), or a path to or into one of its directories (exercises/03_seek_truncate/race, absolute or relative to
+// the current directory or to the root). Letter case does not matter. Otherwise the error is an *UnknownError.
 func (b *Book) Find(query string) (*Exercise, error) {
 	wanted := strings.ToLower(strings.TrimSpace(query))
 	wanted = strings.NewReplacer(" ", "_", "-", "_").Replace(wanted)
@@ -63,10 +63,10 @@ func (b *Book) Find(query string) (*Exercise, error) {
 	return nil, &UnknownError{Query: query, Near: b.near(wanted)}
 }
 
-// isPathInto reports whether query is a path to one of the exercise's three folders or into it.
+// isPathInto reports whether query is a path to one of the exercise's three directories or into it.
 func (b *Book) isPathInto(e *Exercise, query string) bool {
 	if !strings.ContainsAny(query, `/\`) {
-		return false // a bare name is a name, also where the current folder has a file of that name
+		return false // a bare name is a name, even if the current directory has a file of that name
 	}
 	candidates := []string{filepath.Join(b.Root, filepath.FromSlash(query))}
 	if absolute, err := filepath.Abs(query); err == nil {

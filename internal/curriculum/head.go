@@ -31,7 +31,7 @@ var (
 	lessonLink   = regexp.MustCompile(`\]\(\.\./([0-9]{2}_[a-z0-9_]+)/?\)`)
 )
 
-// ParseHead reads the lines of a lesson's page that stand before its first section (docs/contributing.md, "A lesson page").
+// ParseHead reads the lines of a lesson's page before its first section (docs/contributing.md, "A lesson page").
 func ParseHead(page []byte) Head {
 	text := strings.ReplaceAll(string(page), "\r\n", "\n")
 	title, rest, _ := strings.Cut(text, "\n")

@@ -12,18 +12,18 @@ import (
 	"strings"
 )
 
-// ErrNoWorkbook is matched by the error of Open when no folder above holds the workbook's go.mod.
+// ErrNoWorkbook is matched by the error of Open when no directory above holds the workbook's go.mod.
 var ErrNoWorkbook = errors.New("this is not inside the workbook")
 
-// trees are the three folders that hold one folder per lesson each.
+// trees are the three directories that hold one directory per lesson each.
 var trees = []string{"lessons", "exercises", "solutions"}
 
 var idForm = regexp.MustCompile(`^([0-9]{2})_([a-z0-9]+(?:_[a-z0-9]+)*)$`)
 
-// Open finds the workbook that contains dir (it walks up to the go.mod of module example/turnstile) and reads its folders.
+// Open finds the workbook that contains dir (it walks up to the go.mod of module example/turnstile) and reads its directories.
 //
-// Outside a workbook the error matches ErrNoWorkbook. What is wrong with a single lesson is no error: see Book.Problems.
-// Links in the path are resolved, so that a folder has one name in every message.
+// Outside a workbook the error matches ErrNoWorkbook. A problem with a single lesson is not an error: see Book.Problems.
+// Links in the path are resolved, so that a directory has one name in every message.
 func Open(dir string) (*Book, error) {
 	root, err := findRoot(dir)
 	if err != nil {
@@ -43,20 +43,20 @@ func Open(dir string) (*Book, error) {
 
 var moduleLine = regexp.MustCompile(`(?m)^module[ \t]+"?([^\s"]+)"?`)
 
-// Lesson reads one lesson of the workbook at root, and nothing of the others: go's test cache then runs a test that asks for one lesson
+// Lesson reads one lesson of the workbook at root, and nothing of the others: go's test cache then runs a test that needs one lesson
 // again only when that lesson has changed. It also returns what Book.Problems would say of the lesson alone.
-// Where none of its three folders holds anything, the error matches fs.ErrNotExist.
+// Where none of its three directories holds anything, the error matches fs.ErrNotExist.
 func Lesson(root, id string) (*Exercise, []error, error) {
 	b := &Book{Root: root}
 	inAny := func(tree string) bool { return holdsAnything(filepath.Join(root, tree, id)) }
 	if !idForm.MatchString(id) || !slices.ContainsFunc(trees, inAny) {
-		return nil, nil, fmt.Errorf("read lesson %q: %w in %s; a lesson's folder is named NN_words", id, fs.ErrNotExist, root)
+		return nil, nil, fmt.Errorf("read lesson %q: %w in %s; a lesson's directory is named NN_words", id, fs.ErrNotExist, root)
 	}
 	b.add(id)
 	return b.Exercises[0], b.Problems, nil
 }
 
-// Root returns the root folder of the workbook that contains dir, as Book.Root. Its error is that of Open.
+// Root returns the root directory of the workbook that contains dir, as Book.Root. Its error is that of Open.
 func Root(dir string) (string, error) { return findRoot(dir) }
 
 func findRoot(dir string) (string, error) {
@@ -79,13 +79,13 @@ func findRoot(dir string) (string, error) {
 			return "", fmt.Errorf("find the workbook from %s: %w; make the file readable and try again", start, err)
 		}
 		if folder == filepath.Dir(folder) {
-			return "", fmt.Errorf("find the workbook from %s: %w; change into the folder that holds its go.mod (module %s) and try again",
+			return "", fmt.Errorf("find the workbook from %s: %w; change into the directory that holds its go.mod (module %s) and try again",
 				start, ErrNoWorkbook, ModulePath)
 		}
 	}
 }
 
-// findIDs returns the names of the numbered folders that hold anything, in order.
+// findIDs returns the names of the numbered directories that hold anything, in order.
 func (b *Book) findIDs() ([]string, error) {
 	var ids []string
 	for _, tree := range trees {
@@ -94,7 +94,7 @@ func (b *Book) findIDs() ([]string, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the workbook's folders: %w; make the folder readable and try again", err)
+			return nil, fmt.Errorf("read the workbook's directories: %w; make the directory readable and try again", err)
 		}
 		for _, entry := range entries {
 			folder := filepath.Join(b.Root, tree, entry.Name())
@@ -107,7 +107,7 @@ func (b *Book) findIDs() ([]string, error) {
 	return ids, nil
 }
 
-// holdsAnything is false for a folder that git or an editor left empty. A folder that cannot be read counts: the
+// holdsAnything is false for a directory that git or an editor left empty. A directory that cannot be read counts: the
 // trouble is then reported where its files are wanted.
 func holdsAnything(folder string) bool {
 	info, err := os.Stat(folder)
@@ -130,7 +130,7 @@ func (b *Book) add(id string) {
 	}
 	for _, tree := range trees {
 		if !holdsAnything(filepath.Join(b.Root, tree, id)) {
-			b.problem("%s: %s/%s is missing or empty: a lesson has a folder in %s", id, tree, id, strings.Join(trees, ", "))
+			b.problem("%s: %s/%s is missing or empty: a lesson has a directory in %s", id, tree, id, strings.Join(trees, ", "))
 		}
 	}
 	b.readHead(e)
@@ -149,7 +149,7 @@ func (b *Book) group() {
 			continue
 		}
 		if e.Part != "" && slices.ContainsFunc(b.Parts, func(p Part) bool { return p.Name == e.Part }) {
-			b.problem("%s: lessons/%s/README.md says %q, but lessons of another part stand between it and the others of that part", e.ID, e.ID, e.Part)
+			b.problem("%s: lessons/%s/README.md says %q, but lessons of another part come between it and the others of that part", e.ID, e.ID, e.Part)
 		}
 		b.Parts = append(b.Parts, Part{Name: e.Part, Exercises: []*Exercise{e}})
 	}

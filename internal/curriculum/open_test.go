@@ -59,7 +59,7 @@ func TestOpenOutside(t *testing.T) {
 	t.Parallel()
 	_, err := curriculum.Open(t.TempDir())
 	require.ErrorIs(t, err, curriculum.ErrNoWorkbook)
-	require.ErrorContains(t, err, "change into the folder")
+	require.ErrorContains(t, err, "change into the directory")
 }
 
 func TestLessonReadsNoOther(t *testing.T) {
@@ -108,7 +108,7 @@ func TestProblems(t *testing.T) {
 		part = strings.Replace(part, "gives no", "README.md give no", 1)
 		assert.Contains(t, all, part)
 	}
-	assert.NotContains(t, all, "03_empty", "a folder that git left empty is no exercise")
+	assert.NotContains(t, all, "03_empty", "a directory that git left empty is not an exercise")
 	assert.Equal(t, "Text only", toybook.Find(t, book, "2").Title)
 }
 

@@ -42,7 +42,8 @@ func (c Compilation) Do(ctx context.Context) error {
 	return nil
 }
 
-// A BinaryRun is one run of an exercise's compiled tests, in the exercise's folder, without the go command: it costs what the tests cost.
+// A BinaryRun is one run of an exercise's compiled tests, in the exercise's directory, without the go command: it costs what the
+// tests cost.
 type BinaryRun struct {
 	Exercise *curriculum.Exercise
 	Program  string // the test binary
@@ -51,7 +52,7 @@ type BinaryRun struct {
 	Run, Skip string        // patterns of tests to run, and of those to leave out (go test -run, -skip); "" for all, for none
 	Count     int           // runs of each test; 0 is 1
 	Timeout   time.Duration // for the program; 0 is 3 minutes
-	Temp      string        // a folder for temp files, which the caller removes
+	Temp      string        // a directory for temp files, which the caller removes
 	Env       []string      // added to the environment, "KEY=value"
 }
 

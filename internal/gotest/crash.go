@@ -19,7 +19,7 @@ var (
 	goesWord  = regexp.MustCompile(`^((FAIL|ok  )\t.*|FAIL|PASS|exit status [0-9]+|signal: .*)$`)
 )
 
-// lastLine returns the last line that is not go's own word on how the package ended.
+// lastLine returns the last line that is not go's own report of how the package ended.
 func lastLine(text string) string {
 	for _, line := range slices.Backward(strings.Split(strings.TrimSpace(text), "\n")) {
 		if line = strings.TrimSpace(line); line != "" && !goesWord.MatchString(line) {
@@ -65,7 +65,7 @@ func (run *packageRun) judgeCrash(result *Result, e *curriculum.Exercise, stoppe
 	default:
 		run.markRunning(func(*testRun) {})
 		result.Reason = fmt.Sprintf("the test process ended in the middle of %s, as os.Exit and log.Fatal end it", run.broken())
-		if status := exited.FindString(run.outside.String()); status != "" { // go tells it of a signal, and where nothing was printed
+		if status := exited.FindString(run.outside.String()); status != "" { // go reports it for a signal, and where nothing was printed
 			result.Reason = fmt.Sprintf("the test process ended in the middle of %s with %s", run.broken(), status)
 		}
 		result.Printed = lastWords(all)

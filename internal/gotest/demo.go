@@ -26,16 +26,16 @@ type Demo struct {
 	Env  []string
 }
 
-// Command builds the demo and returns it as a command that is ready to start, in the root folder and with neither input
-// nor output connected, and a function that removes the built program, to call when the command has ended.
-// An answer that does not compile gives a *CompileError, a missing module ErrModulesMissing, a machine in the way a *MachineError. The demo's own exit status
-// says 0 no race seen, 1 race seen. When ctx ends the demo is killed; its workers end with it.
+// Command builds the demo and returns it as a command that is ready to start, in the root directory and with neither input nor
+// output connected, and a function that removes the built program, to call when the command has ended. An answer that does not
+// compile gives a *CompileError, a missing module ErrModulesMissing, trouble with the machine a *MachineError. The demo's own exit
+// status says 0 no race seen, 1 race seen. When ctx ends the demo is killed; its workers end with it.
 func (d Demo) Command(ctx context.Context) (command *exec.Cmd, remove func(), err error) {
 	work, err := newWorkspace(d.Exercise.Root, d.GOOS)
 	if err != nil {
 		return nil, nil, fmt.Errorf("build the race demo of %s: %w", d.Exercise.ID, err)
 	}
-	remove = func() { _ = work.remove() } // a temp folder: what is left is the system's to clear
+	remove = func() { _ = work.remove() } // a temporary directory: what is left is the system's to clear
 	program, err := d.build(ctx, work)
 	if err != nil {
 		remove()

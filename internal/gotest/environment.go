@@ -16,9 +16,9 @@ var turning = []string{
 
 // Environment returns the environment for a go command that works in dir: this process's own without the variables that
 // would turn the command into another one, and with fixed values for those that `go env -w` could have written. What more
-// holds ("KEY=value") comes last and wins, so a caller may set any of them anew.
+// holds ("KEY=value") comes last and wins, so a caller may set each of them again.
 //
-// The module of dir is used as it stands: no go.work above it, no change of its go.mod, its vendor directory if it has one
+// The module of dir is used as it is: no go.work above it, no change of its go.mod, its vendor directory if it has one
 // (a class without a network may have run `go mod vendor`). The target is this system.
 func Environment(dir string, more ...string) []string {
 	own := slices.DeleteFunc(os.Environ(), func(variable string) bool {

@@ -32,7 +32,7 @@ type eventReader struct {
 	line      []byte // not complete yet
 	runs      map[string]*packageRun
 	build     map[string][]string // what the compiler said, by import path
-	strays    tail                // lines that are no event
+	strays    tail                // lines that are not events
 	watch     *watchdog
 	progress  func(Progress)
 	stopped   string // why the watchdog ended the run; "" if it did not
@@ -144,7 +144,7 @@ func (run *packageRun) takeTest(e event) {
 	case "output":
 		run.output.add(e.Output)
 		if isFrame(e.Output) {
-			t.output.endLine() // what was printed without a newline stands before go test's own line
+			t.output.endLine() // what was printed without a newline comes before go test's own line
 		} else {
 			t.output.add(e.Output)
 		}

@@ -16,7 +16,7 @@ var ErrModulesMissing = errors.New("a module is missing")
 
 // A MachineError says that the machine kept go from its work, so that nothing can be said of the code.
 type MachineError struct {
-	Says  string   // what is in the way and what to do, without a full stop
+	Says  string   // what is wrong and what to do, without a full stop
 	Lines []string // what go or the system printed
 	Cause error    // nil if only go's text is known
 }
@@ -35,7 +35,7 @@ var (
 	place     = regexp.MustCompile(`^[^\s:]+\.go:[0-9]+`)
 )
 
-// machineTrouble tells a machine that is in the way from code that does not compile: go failed at a package that is not a
+// machineTrouble distinguishes trouble with the machine from code that does not compile: go failed at a package that is not a
 // learner's, or its text speaks of room, memory or the disk. failed is the import path at which go failed.
 func machineTrouble(failed string, lines []string) error {
 	if failed == "" {
@@ -58,7 +58,7 @@ func machineTrouble(failed string, lines []string) error {
 		return nil
 	}
 	return &MachineError{Lines: lines, Says: fmt.Sprintf("go could not build %s, which is not your code: where it lies in the module cache, "+
-		"`go clean -modcache` makes go fetch it anew; otherwise Go itself is not installed whole", failed)}
+		"`go clean -modcache` makes go fetch it again; otherwise the installation of Go is incomplete", failed)}
 }
 
 func isInExercises(line string) bool {
@@ -70,7 +70,7 @@ func tells(expression *regexp.Regexp) func(line string) bool {
 	return func(line string) bool { return !place.MatchString(line) && expression.MatchString(line) }
 }
 
-// noStart returns the error of a test process that the system refused to start, nil if output does not tell of one.
+// noStart returns the error of a test process that the system refused to start, nil if output does not report one.
 func noStart(output string) error {
 	m := noExec.FindStringSubmatch(output)
 	if m == nil {

@@ -83,7 +83,7 @@ func TestRunAnAnswer(t *testing.T) {
 		assert.Empty(t, result.Tests)
 		assert.False(t, result.Vet)
 	})
-	t.Run("go vet's word is marked as such", func(t *testing.T) {
+	t.Run("go vet's findings are marked as such", func(t *testing.T) {
 		t.Parallel()
 		bad := toybook.Answer("double.go", "package one\n\nimport \"fmt\"\n\nfunc Double(n int) int { fmt.Printf(\"%d\\n\", \"n\"); return 2 * n }\n")
 		result := do(t, gotest.Tests{Exercise: e, Answer: bad})
@@ -173,7 +173,7 @@ func TestSeveralExercisesInOneGo(t *testing.T) {
 	assert.Equal(t, []string{"exercises/03_three/double.go:3:33: undefined: m"}, results[0].CompilerLines)
 }
 
-// Whoever asks a second time about code that passed gets go's answer, not a new run, also where a test uses temp folders.
+// A second check of code that passed gets go's cached result, not a new run, even if a test uses temporary directories.
 func TestCached(t *testing.T) {
 	t.Parallel()
 	e := toybook.Find(t, toybook.New(t, toybook.Files{
@@ -228,7 +228,7 @@ func TestGoCannotStart(t *testing.T) {
 		require.ErrorIs(t, err, exec.ErrNotFound)
 		require.ErrorContains(t, err, "install Go")
 	})
-	t.Run("no folder for temp files", func(t *testing.T) {
+	t.Run("no directory for temporary files", func(t *testing.T) {
 		t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))
 		t.Setenv("TMP", filepath.Join(t.TempDir(), "none"))
 		_, err := gotest.Tests{Exercise: e}.Do(t.Context())
@@ -236,7 +236,7 @@ func TestGoCannotStart(t *testing.T) {
 		require.ErrorAs(t, err, &machine)
 		require.ErrorContains(t, err, "let TMP")
 	})
-	t.Run("a relative folder for temp files", func(t *testing.T) {
+	t.Run("a relative directory for temporary files", func(t *testing.T) {
 		t.Setenv("GOTMPDIR", "here")
 		_, err := gotest.Tests{Exercise: e}.Do(t.Context())
 		require.ErrorContains(t, err, `let GOTMPDIR name one`)
@@ -249,8 +249,8 @@ func TestGoCannotStart(t *testing.T) {
 	})
 }
 
-// Ending the context ends every process of the run and removes its temp folder: here a test that waits forever, with a
-// child that does too. The child holds a listening socket, whose other end tells when the child is gone.
+// Ending the context ends every process of the run and removes its temporary directory: here a test that waits forever, with a
+// child that does too. The child holds a listening socket, whose other end shows when the child is gone.
 func TestStop(t *testing.T) {
 	needGo(t)
 	temp := t.TempDir()
@@ -270,7 +270,7 @@ func TestStop(t *testing.T) {
 	require.Len(t, running, 1)
 	if info, err := running[0].Info(); runtime.GOOS != "windows" {
 		require.NoError(t, err)
-		assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), "a worker that runs as another user must come in")
+		assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), "a worker that runs as another user needs access")
 	}
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
@@ -311,7 +311,7 @@ func TestDemo(t *testing.T) {
 	assert.Equal(t, gotest.CompileError{Package: "example/turnstile/exercises/01_one", Lines: []string{"exercises/01_one/double.go:3:33: undefined: m"}}, *failure)
 }
 
-// Only the command line matters here, so a script stands for go: compiling for another system takes half a minute of processor time.
+// Only the command line matters here, so a script replaces go: compiling for another system takes half a minute of processor time.
 func TestAnotherSystem(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the script needs a shell")
@@ -342,7 +342,7 @@ esac
 	require.NoError(t, err)
 	assert.Equal(t, "MZ a\n", string(printed))
 
-	// What the script prints is no test, and a process that says nothing of its end has not passed.
+	// What the script prints is not a test, and a process that does not report its end has not passed.
 	result, err := gotest.Tests{Exercise: e, NoVet: true, GOOS: "windows", Exec: start}.Do(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []any{gotest.Broken, "the test process ended before the first test: MZ"}, []any{result.Status, result.Reason})

@@ -36,7 +36,7 @@ type Tests struct {
 	Exercise *curriculum.Exercise
 	// Answer is laid over the exercise for this run; nil runs the files as they are. No file of the workbook is touched.
 	Answer answer.Answer
-	// Answers are laid over the exercises with these IDs, for DoAll: all of one learner's, as they stand together. Exercise and Answer
+	// Answers are laid over the exercises with these IDs, for DoAll: all of one learner's, as they are together. Exercise and Answer
 	// must be nil.
 	Answers map[string]answer.Answer
 
@@ -47,7 +47,7 @@ type Tests struct {
 	Run   string // go test -run
 
 	// Cached lets go answer from its test cache where tests of the very same code passed before (`go help test`), for
-	// questions about many exercises at once. Else every test runs, each time. The tests then use the system's temp folder,
+	// questions about many exercises at once. Otherwise every test runs, each time. The tests then use the system's temporary directory,
 	// since a new one for each run would be a new question. Count must be 0.
 	Cached bool
 
@@ -68,7 +68,7 @@ type Tests struct {
 // the error says that go itself could not do its work (exec.ErrNotFound, ErrModulesMissing, a *MachineError), or wraps ctx.Err().
 // When ctx ends, every process that the run started is ended too. So is a run that prints tens of megabytes: it is Broken.
 //
-// Environment says which variables have no say. Cgo is off but for the race detector, which needs it.
+// Environment says which variables are ignored. Cgo is off but for the race detector, which needs it.
 func (t Tests) Do(ctx context.Context) (*Result, error) {
 	if t.Answer == nil {
 		if _, err := answer.Learner(t.Exercise); err != nil { // go would speak of packages
@@ -221,7 +221,7 @@ func quoteArgument(path string) string {
 	return path
 }
 
-// runGo runs a go command whose exit status does not matter: what it printed tells more.
+// runGo runs a go command whose exit status does not matter: its output is more precise.
 func runGo(ctx context.Context, command *exec.Cmd) error {
 	err := RunTree(command)
 	if ctx.Err() != nil {
@@ -257,7 +257,7 @@ type Result struct {
 	CompilerLines []string
 	// Output is everything that was printed, as a person would have seen it with go test -v.
 	Output  string
-	Elapsed time.Duration // of the test binary, as go tells it; without building
+	Elapsed time.Duration // of the test binary, as go reports it; without building
 }
 
 // Failures returns the tests that did not pass or skip, without the parents that failed only through a subtest.
@@ -303,7 +303,7 @@ type TestResult struct {
 	TimedOut   bool
 }
 
-// Message is what the test has to tell: the text of its Failure or, where it published none, its output.
+// Message is what the test reports: the text of its Failure or, where it published none, its output.
 func (t TestResult) Message() string {
 	if t.Failure != nil {
 		return t.Failure.String()

@@ -25,7 +25,7 @@ func RunTree(command *exec.Cmd) error {
 	err := command.Run()
 	if kill != nil {
 		kill.Stop()
-		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) // whoever is left of the group; none is the usual case
+		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) // what is left of the group; usually nothing
 	}
 	return err
 }

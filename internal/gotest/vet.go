@@ -34,7 +34,7 @@ func complaints(ctx context.Context, e *curriculum.Exercise, system string, argu
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = work.remove() }() // a temp folder: what is left is the system's to clear
+	defer func() { _ = work.remove() }() // a temporary directory: what is left is the system's to clear
 	env = append(append(work.tempVariables(), "CGO_ENABLED=0"), env...)
 	command := work.goCommand(ctx, env, append(arguments, "./exercises/"+e.ID)...)
 	said := &tail{}

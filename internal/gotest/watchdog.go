@@ -42,7 +42,7 @@ const mostOutput = 64 << 20
 // A watchdog ends a run that has gone wrong: one whose tests say nothing any more, or too much.
 type watchdog struct {
 	stall time.Duration // 0: it never sees one
-	quit  func()        // asks the run's processes to say what they are doing, and to end
+	quit  func()        // makes the run's processes print what they are doing, and end
 	stop  context.CancelFunc
 
 	mu      sync.Mutex

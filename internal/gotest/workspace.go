@@ -15,7 +15,7 @@ import (
 	"example/turnstile/internal/overlay"
 )
 
-// A workspace is the temp folder of one run: the answer that is laid over, go's own work and the tests' temp folders. It
+// A workspace is the temporary directory of one run: the answer that is laid over, go's own work and the tests' temporary directories. It
 // is removed as a whole, so that tests that were killed leave nothing behind.
 type workspace struct {
 	root, goos string
@@ -32,12 +32,12 @@ func newWorkspace(root, goos string) (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	// On macOS the temp folder is behind a link; go prints the resolved path, and tidy must know it.
+	// On macOS the temporary directory is behind a link; go prints the resolved path, and tidy must know it.
 	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = resolved
 	}
 	w := &workspace{root: root, goos: goos, dir: dir}
-	// A test that runs as root starts workers as another user, who must come in as into any temp folder.
+	// A test that runs as root starts workers as another user, who needs access, as to any temporary directory.
 	err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(w.temp(), 0o755), os.Chmod(w.temp(), 0o755))
 	if err != nil {
 		return nil, errors.Join(tempTrouble(err), w.remove())
@@ -97,7 +97,7 @@ func (w *workspace) remove() error {
 		}
 		time.Sleep(time.Duration(attempt+1) * 50 * time.Millisecond)
 	}
-	return fmt.Errorf("remove the temp folder of this run: %w; nothing needs it any more, so remove it yourself", err)
+	return fmt.Errorf("remove the temporary directory of this run: %w; nothing needs it any more, so remove it yourself", err)
 }
 
 // overlay lays the answer over its exercise and returns the path of the map that go's -overlay takes.
@@ -124,7 +124,7 @@ func (w *workspace) overlayAll(answers map[string]answer.Answer) (string, error)
 	return w.laidMap, err
 }
 
-// tidy gives laid files the names that they stand for, in what go prints.
+// tidy gives laid files the names of the files that they replace, in what go prints.
 func (w *workspace) tidy(text string) string {
 	if w.laid == nil {
 		return text
@@ -132,7 +132,7 @@ func (w *workspace) tidy(text string) string {
 	return w.laid.Tidy(text)
 }
 
-// goCommand returns a go command in the root folder, in an environment that a learner's settings cannot turn.
+// goCommand returns a go command in the root directory, in an environment that a learner's settings cannot turn.
 func (w *workspace) goCommand(ctx context.Context, env []string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = w.root
@@ -144,10 +144,10 @@ func (w *workspace) goCommand(ctx context.Context, env []string, arguments ...st
 	return command
 }
 
-// temp is the folder for go's own work and, with tempVariables, for what tests and demos put into temp folders.
+// temp is the directory for go's own work and, with tempVariables, for what tests and demos put into temporary directories.
 func (w *workspace) temp() string { return filepath.Join(w.dir, "tmp") }
 
-// tempVariables make the workspace the temp folder of go and of what it starts; t.TempDir looks at GOTMPDIR first.
+// tempVariables make the workspace the temporary directory of go and of what it starts; t.TempDir looks at GOTMPDIR first.
 func (w *workspace) tempVariables() []string {
 	if runtime.GOOS == "windows" {
 		return []string{"GOTMPDIR=" + w.temp(), "TMP=" + w.temp(), "TEMP=" + w.temp()}

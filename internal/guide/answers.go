@@ -15,7 +15,7 @@ import (
 	"example/turnstile/internal/curriculum"
 )
 
-// named returns the exercise that a verb must be told.
+// named returns the exercise that the command line must name.
 func (s *session) named(verb string) (*curriculum.Exercise, error) {
 	e, err := s.find()
 	if e == nil && err == nil {
@@ -148,7 +148,7 @@ func (s *session) catchup(ctx context.Context) error {
 	}
 	var rows []row
 	if anyCopy {
-		rows = append(rows, row{"copies", s.path(s.copiesFolder()), "the code that stood there, by date and exercise"})
+		rows = append(rows, row{"copies", s.path(s.copiesFolder()), "the code that was there, by date and exercise"})
 	}
 	rows = append(rows,
 		row{"read", s.path(filepath.Join(e.LessonFolder(), "README.md")), minutes(e)},
@@ -173,7 +173,7 @@ func widestTitle(exercises []*curriculum.Exercise) int {
 	return widest
 }
 
-// ownAndDone tells which exercises the learner has done with code of their own.
+// ownAndDone returns the exercises that the learner has done with their own code.
 func (s *session) ownAndDone(ctx context.Context, exercises []*curriculum.Exercise) (map[*curriculum.Exercise]bool, error) {
 	var own []*curriculum.Exercise
 	for _, e := range exercises {
@@ -254,7 +254,7 @@ func (s *session) solution(ctx context.Context) error {
 	}))
 }
 
-// mayShow asks before it shows the reference of an exercise that the learner has not done. Where nobody can answer,
+// mayShow asks before it shows the reference of an exercise that the learner has not done. Without a terminal,
 // --yes must have been given. The answer no ends the verb.
 func (s *session) mayShow(ctx context.Context, e *curriculum.Exercise, nothingThere bool) error {
 	if s.options.yes || s.options.reference {
@@ -270,10 +270,10 @@ func (s *session) mayShow(ctx context.Context, e *curriculum.Exercise, nothingTh
 		}
 	}
 	if !s.inTerminal {
-		return &usageError{fmt.Sprintf("%s is not done yet. To see the solution all the same: `%s`. A hint instead: `%s`.",
+		return &usageError{fmt.Sprintf("%s is not done yet. To see the solution anyway: `%s`. A hint instead: `%s`.",
 			title(e), s.command("solution "+number(e)+" --yes"), s.command("hint "+number(e)))}
 	}
-	fmt.Fprintf(s.Out, "%s is not done yet. Show the solution all the same? [y/N] ", title(e))
+	fmt.Fprintf(s.Out, "%s is not done yet. Show the solution anyway? [y/N] ", title(e))
 	reply, err := s.readLine(ctx)
 	if err != nil {
 		return err
@@ -287,11 +287,11 @@ func (s *session) mayShow(ctx context.Context, e *curriculum.Exercise, nothingTh
 	return exitStatus(exitUnfinished)
 }
 
-// readLine reads a line from the terminal, or returns the error of a session that ends meanwhile. The end of the input
+// readLine reads a line from the terminal, or returns the error of a session that ends while it waits. The end of the input
 // is an empty line.
 func (s *session) readLine(ctx context.Context) (string, error) {
 	line := make(chan string, 1)
-	go func() { // a read of a terminal cannot be called off: after Ctrl-C the process ends with this goroutine in it
+	go func() { // a read of a terminal cannot be cancelled: after Ctrl-C the process ends with this goroutine in it
 		text, _ := s.lines.ReadString('\n')
 		line <- text
 	}()

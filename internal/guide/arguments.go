@@ -70,7 +70,7 @@ func parse(args []string) (verb, options, error) {
 		} else if flag := opts.flags()[name]; flag != nil {
 			*flag = true
 		} else {
-			return verb{}, opts, &usageError{fmt.Sprintf("There is no flag %s. There are -solution, --yes, --json and --help.", arg)}
+			return verb{}, opts, &usageError{fmt.Sprintf("There is no flag %s. The flags are -solution, --yes, --json and --help.", arg)}
 		}
 	}
 	if help {
@@ -102,10 +102,10 @@ func orNothing(operands string) string {
 	return operands
 }
 
-// unknownVerb says what somebody who typed word may have meant.
+// unknownVerb suggests what a learner who typed word may have meant.
 func unknownVerb(word string) string {
 	if word[0] >= '0' && word[0] <= '9' {
-		return fmt.Sprintf("%q is no verb. Did you mean `check %s`? `help` shows all verbs.", word, word)
+		return fmt.Sprintf("%q is not a verb. Did you mean `check %s`? `help` shows all verbs.", word, word)
 	}
 	var names []string
 	for _, v := range verbs() {
@@ -114,10 +114,10 @@ func unknownVerb(word string) string {
 	if near := nearNames(strings.ToLower(word), names); len(near) > 0 {
 		return fmt.Sprintf("There is no verb %q. Did you mean %s? `help` shows all verbs.", word, alternatives(near, 3))
 	}
-	return fmt.Sprintf("There is no verb %q. There are %s.", word, strings.Join(names, ", "))
+	return fmt.Sprintf("There is no verb %q. The verbs are %s.", word, strings.Join(names, ", "))
 }
 
-// nearNames returns the names that somebody who typed word may have meant, the likeliest first: those that begin with it,
+// nearNames returns the names that a learner who typed word may have meant, the likeliest first: those that begin with it,
 // and those at most two slips away (one for a word of up to three letters).
 func nearNames(word string, names []string) []string {
 	slips := 2
@@ -185,7 +185,7 @@ func (s *session) help(context.Context) error {
 	} {
 		b.WriteString("  " + padded(r[0], column-2) + r[1] + "\n")
 	}
-	b.WriteString("\n" + wrap("Exit status: 0 done or shown, 1 the tests do not pass (check) or the race is there (race), "+
+	b.WriteString("\n" + wrap("Exit status: 0 done or shown, 1 the tests do not pass (check) or a race was seen (race), "+
 		"2 wrong usage, 3 trouble with the machine, 130 interrupted. `go run` turns each but 0 into 1 and prints the number; "+
 		"`go build -buildvcs=false -o guide ./exercises` makes a program that keeps it.", "", s.paint.width) + "\n")
 	_, err := fmt.Fprint(s.Out, b.String())

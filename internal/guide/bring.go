@@ -11,8 +11,8 @@ import (
 	"example/turnstile/internal/curriculum"
 )
 
-// bring takes the learner's answers over from an older copy of the workbook. What an exercise is as it was shipped there, by the older
-// copy's own word, stays as it is shipped here: it may have been mended.
+// bring takes the learner's answers over from an older copy of the workbook. What is as shipped there, according to the older
+// copy itself, stays as it is shipped here: this copy may have fixed it.
 func (s *session) bring(ctx context.Context) error {
 	if err := s.ownCode("bring"); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (s *session) bring(ctx context.Context) error {
 		anyCopy = anyCopy || copied
 		text += fmt.Sprintf("  %s  %s\n", padded(title(e), widestTitle(s.book.Exercises)), state)
 	}
-	rows := []row{{"then", s.command("list"), "what the tests of this copy say of them"}}
+	rows := []row{{"then", s.command("list"), "what the tests of this copy report"}}
 	if anyCopy {
 		rows = append([]row{{"copies", s.path(s.copiesFolder()), "the code that was here, by date and exercise"}}, rows...)
 	}

@@ -110,7 +110,7 @@ func TestWaysToNameAnExercise(t *testing.T) {
 		require.Equal(t, exitDone, b.guideIn(t.Context(), t, b.path("exercises/01_double"), line), line)
 		require.Contains(t, b.out.String(), "✓ 01 · The double", line)
 	}
-	require.Equal(t, exitUsage, b.guide(t, "check ."), "the root is no exercise")
+	require.Equal(t, exitUsage, b.guide(t, "check ."), "the root is not an exercise")
 }
 
 func TestABOMIsNoBeginning(t *testing.T) {
@@ -198,7 +198,7 @@ func TestGradersReadTheLearnersAnswersAndNothingElse(t *testing.T) {
 	require.Equal(t, []string{"01_double passed", "02_quadruple passed"}, statuses(ann))
 	require.True(t, ann.Exercises[0].Changed)
 	require.Equal(t, filepath.Join(learners, "ann"), ann.Directory)
-	require.Equal(t, []string{"01_double failed", "02_quadruple failed"}, statuses(bob), "02 stands on bob's own 01")
+	require.Equal(t, []string{"01_double failed", "02_quadruple failed"}, statuses(bob), "02 builds on bob's own 01")
 	require.Contains(t, bob.Exercises[0].Message, "Do(5) is wrong")
 	require.Contains(t, none.Problem, "no such file")
 	require.Contains(t, eve.Problem, "holds no directory of an exercise")
@@ -239,7 +239,7 @@ esac
 	require.NotContains(t, b.flat(), "Fetching", "the second time nothing is missing")
 }
 
-// The machine's trouble is not blamed on code that nobody has touched, whatever the compiler says.
+// The machine's trouble is not blamed on code that the learner has not touched, whatever the compiler says.
 func TestUntouchedCodeIsNotBlamed(t *testing.T) {
 	t.Parallel()
 	needsGo(t)
@@ -252,7 +252,7 @@ func TestUntouchedCodeIsNotBlamed(t *testing.T) {
 	b.write(t, "solutions/03_triple/wrong/00_as_shipped.patch", strings.NewReplacer("3 * n", "3 * m", "return n //", "return m //").Replace(patch))
 	for _, line := range []string{"check 3", "race 3"} {
 		require.Equal(t, exitTrouble, b.guide(t, line), line)
-		require.Contains(t, b.flat(), "The machine is in the way, so nothing can be said of your code: the code of 03 · The triple is as it was shipped", line)
+		require.Contains(t, b.flat(), "The machine has a problem, so the tests cannot judge your code: the code of 03 · The triple is as it was shipped", line)
 	}
 }
 
@@ -297,7 +297,7 @@ func TestHintsOfTheFunctionThatFailsFirst(t *testing.T) {
 	require.Equal(t, exitDone, b.guide(t, "hint 1 Do 3"))
 	require.Contains(t, b.out.String(), "Hint 3 of 3 for Do\n  Times.\n")
 	require.Equal(t, exitUsage, b.guide(t, "hint 1 Done"))
-	require.Contains(t, b.flat(), `has no hints for "Done". There are hints for Undo, Do.`)
+	require.Contains(t, b.flat(), `has no hints for "Done". It has hints for Undo, Do.`)
 }
 
 func TestTheGuideSaysWhatItIsDoing(t *testing.T) {
@@ -324,5 +324,5 @@ func TestTheGuideSaysWhatItIsDoing(t *testing.T) {
 	w := s.working("running the tests")
 	errs.waitFor(t, "running the tests …\n", 1)
 	w.end()
-	require.Empty(t, s.Out.(*transcript).String(), "without a terminal the verdict stands alone")
+	require.Empty(t, s.Out.(*transcript).String(), "without a terminal the verdict is all that is printed")
 }

@@ -219,7 +219,7 @@ func firstRead(result *gotest.Result) string {
 var placeInCode = regexp.MustCompile(`^(.+\.go):([0-9]+)(?::[0-9]+)?: `)
 
 // whereToEdit returns the compiler's place where it is in the learner's own files, of this exercise or of an earlier one
-// that it builds on, or that of a crash, else the place of the function that the first message speaks of.
+// that it builds on, or that of a crash, otherwise the place of the function that the first message names.
 func (s *session) whereToEdit(e *curriculum.Exercise, result *gotest.Result) string {
 	for _, line := range result.CompilerLines {
 		if m := placeInCode.FindStringSubmatch(line); m != nil && !strings.HasSuffix(m[1], "_test.go") {

@@ -23,9 +23,9 @@ func (e *copyError) Error() string {
 }
 func (e *copyError) Unwrap() error { return e.cause }
 
-// keep copies the learner's answer files, and the module files that do not belong there, byte for byte, to a new dated folder and
-// returns its path. When it returns
-// without error the copy has been flushed to disk; nothing is ever overwritten. Its error is a *copyError.
+// keep copies the learner's answer files, and the module files that do not belong there, byte for byte, to a new dated directory and
+// returns its path. When it returns without error, the copy has been flushed to disk; nothing is ever overwritten. Its error is a
+// *copyError.
 func (s *session) keep(e *curriculum.Exercise, code answer.Answer) (string, error) {
 	folder, err := s.newCopyFolder(e)
 	if err == nil {
@@ -50,7 +50,7 @@ func (s *session) newCopyFolder(e *curriculum.Exercise) (string, error) {
 	stamp := s.now().Format("2006-01-02-150405")
 	for i := 1; ; i++ {
 		folder := filepath.Join(copies, stamp+"_"+e.ID+numbered(i))
-		err := os.Mkdir(folder, 0o755) // fails if it is there: whoever made it keeps it
+		err := os.Mkdir(folder, 0o755) // fails if it exists: another run made it, and keeps it
 		if err == nil {
 			return folder, atomicfile.SyncDir(copies)
 		}
@@ -60,7 +60,7 @@ func (s *session) newCopyFolder(e *curriculum.Exercise) (string, error) {
 	}
 }
 
-// copyFiles copies the named files and flushes them and the folder that holds them.
+// copyFiles copies the named files and flushes them and the directory that holds them.
 func copyFiles(from, to string, names []string) error {
 	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(from, name))

@@ -24,7 +24,7 @@ func (s *session) explain(err error) (text string, code int) {
 	return s.explainTrouble(err), exitTrouble
 }
 
-// explainTrouble is explain for what is no fault of the command line.
+// explainTrouble is explain for what is not the command line's fault.
 func (s *session) explainTrouble(err error) string {
 	var noCopy *copyError
 	var half *halfDoneError
@@ -61,7 +61,7 @@ func (s *session) explainTrouble(err error) string {
 const noModules = "The modules that the workbook needs are not on this machine yet, and they could not be fetched. Type `go mod download` in the " +
 	"workbook once while you have a network; after that everything works without one. README.md, \"If it does not start\", says what else helps."
 
-// mostMachineLines is how much of what go printed stands below what it means.
+// mostMachineLines is how much of what go printed follows the explanation.
 const mostMachineLines = 4
 
 func (s *session) explainMachine(e *gotest.MachineError) string {
@@ -69,7 +69,7 @@ func (s *session) explainMachine(e *gotest.MachineError) string {
 	if len(lines) > mostMachineLines {
 		lines = append(lines[:mostMachineLines:mostMachineLines], "…")
 	}
-	text := "The machine is in the way, so nothing can be said of your code: " + sentence(e.Says)
+	text := "The machine has a problem, so the tests cannot judge your code: " + sentence(e.Says)
 	for _, line := range lines {
 		if line = strings.TrimSpace(line); line != "" {
 			text += "\n  " + visible(line)

@@ -18,17 +18,17 @@ import (
 	"example/turnstile/internal/answer"
 )
 
-// A fakeBook is a small workbook in a temp folder, and a console that talks to its guide. Its exercises need no module.
+// A fakeBook is a small workbook in a temporary directory, and a console that talks to its guide. Its exercises need no module.
 type fakeBook struct {
 	root string
 	out  *transcript // what the last guide printed
-	// runner, if set, stands for the go command, where a test is about the guide and not about what go prints.
+	// runner, if set, replaces the go command where a test is about the guide and not about what go prints.
 	runner runner
 	err    *transcript
 }
 
-// newBook writes a workbook of three exercises to a folder whose name has spaces and letters outside ASCII. 02 builds
-// on 01, in its text and in its code; 03 stands alone.
+// newBook writes a workbook of three exercises to a directory whose name has spaces and letters outside ASCII. 02 builds
+// on 01, in its text and in its code; 03 builds on nothing.
 func newBook(t *testing.T) *fakeBook {
 	t.Helper()
 	b := &fakeBook{root: filepath.Join(t.TempDir(), "Büro und Türen", "turn stile")}
@@ -152,7 +152,7 @@ func (b *fakeBook) repair(t *testing.T, id string) {
 }
 
 // guide runs one command line at the root of the workbook and returns the exit status. What it prints must be plain:
-// nobody here is a terminal.
+// No stream here is a terminal.
 func (b *fakeBook) guide(t *testing.T, line string) int {
 	t.Helper()
 	return b.guideIn(t.Context(), t, b.root, line)
@@ -178,7 +178,7 @@ func (b *fakeBook) flat() string {
 type transcript struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
-	written chan struct{} // has room for one: something was written since somebody last looked
+	written chan struct{} // has room for one: something was written since the last look
 }
 
 func newTranscript() *transcript { return &transcript{written: make(chan struct{}, 1)} }

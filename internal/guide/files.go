@@ -19,7 +19,7 @@ type files struct {
 	learner   answer.Answer // empty if it could not be read
 	shipped   answer.Answer // empty if it is not known
 	untouched bool          // the learner has not begun
-	// damage is one sentence on why the tests cannot be asked, "" if they can; err is the error behind it, if there is one.
+	// damage is one sentence on why the tests cannot be run, "" if they can; err is the error behind it, if there is one.
 	damage string
 	err    error
 }
@@ -42,7 +42,7 @@ func (s *session) files(e *curriculum.Exercise) *files {
 	return f
 }
 
-// forget makes the session read the exercises anew.
+// forget makes the session read the exercises again.
 func (s *session) forget() { clear(s.seen) }
 
 // isUntouched reports whether the learner has not begun: the code is as it was shipped.
@@ -59,7 +59,7 @@ func withoutBOM(a answer.Answer) answer.Answer {
 	return b
 }
 
-// damage says why the tests of an exercise cannot be asked, "" if they can.
+// damage says why the tests of an exercise cannot be run, "" if they can.
 func (s *session) damage(e *curriculum.Exercise, f *files) string {
 	if module := filepath.Join(e.Folder(), "go.mod"); isFile(module) {
 		return fmt.Sprintf("%s makes this directory a module of its own, which the workbook does not see. Remove it; `%s` does so and keeps a copy.",
@@ -83,7 +83,7 @@ func (s *session) damage(e *curriculum.Exercise, f *files) string {
 	return s.explainTrouble(f.err)
 }
 
-// lost returns the answer files that the exercise was shipped with and that are gone, though others are there.
+// lost returns the answer files that the exercise was shipped with and that are gone, though others are left.
 func (f *files) lost() []string {
 	if len(f.learner) == 0 {
 		return nil

@@ -1,8 +1,8 @@
 // Package guide leads a learner through the workbook: it finds the next exercise, runs its tests on their code, and says
 // what failed, what to edit, what to read and what to type next.
 //
-// It keeps no record of progress: an exercise is done when its tests pass, each time they are asked. What it does keep
-// (hints shown, copies of code that it replaced) is in the folder .turnstile at the workbook's root.
+// It keeps no record of progress: an exercise is done when its tests pass, each time they are run. What it does keep
+// (hints shown, copies of code that it replaced) is in the directory .turnstile at the workbook's root.
 //
 // It needs the go command, and the modules of the workbook in their cache: where they are missing it fetches them, once. Nothing
 // else that it starts touches the network.
@@ -27,19 +27,19 @@ import (
 // Exit statuses of every verb.
 const (
 	exitDone        = 0   // done, or shown
-	exitUnfinished  = 1   // the tests do not pass, the race is there
-	exitUsage       = 2   // the command line asks for something that is not there
-	exitTrouble     = 3   // the machine is in the way: a folder that cannot be read, no go command, a module missing
+	exitUnfinished  = 1   // the tests do not pass, or a race was seen
+	exitUsage       = 2   // the command line names something that does not exist
+	exitTrouble     = 3   // trouble with the machine: a directory that cannot be read, no go command, a module missing
 	exitInterrupted = 130 // Ctrl-C
 )
 
-// Main runs the guide with the process's own arguments, folder and streams and returns its exit status.
+// Main runs the guide with the process's own arguments, directory and streams and returns its exit status.
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	folder, err := os.Getwd()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "The current folder cannot be found (%v): change into the workbook and try again.\n", err)
+		fmt.Fprintf(os.Stderr, "The current directory cannot be found (%v): change into the workbook and try again.\n", err)
 		return exitTrouble
 	}
 	return Run(ctx, os.Args[1:], Console{
@@ -53,7 +53,7 @@ func Main() int {
 type Console struct {
 	In       io.Reader
 	Out, Err io.Writer
-	Folder   string // the current folder, absolute
+	Folder   string // the current directory, absolute
 
 	// runner runs the tests; nil is the go command. For tests of the guide.
 	runner runner
@@ -62,7 +62,7 @@ type Console struct {
 }
 
 // Run runs one command line of the guide and returns its exit status: 0 done, 1 not finished, 2 a command line that
-// makes no sense, 3 the machine is in the way, 130 interrupted. It returns when ctx ends, with nothing left running.
+// makes no sense, 3 trouble with the machine, 130 interrupted. It returns when ctx ends, with nothing left running.
 func Run(ctx context.Context, args []string, console Console) int {
 	s := newSession(console)
 	err := s.run(ctx, args)
@@ -95,7 +95,7 @@ type session struct {
 	Console
 	paint      palette
 	lines      *bufio.Reader // In, by lines
-	inTerminal bool          // somebody is there to answer a question
+	inTerminal bool          // a person can answer a question
 
 	book     *curriculum.Book
 	notebook *notebook
@@ -122,7 +122,7 @@ func newSession(console Console) *session {
 	return s
 }
 
-// columns returns how wide the terminal is, and whether stream is one. A stream that is no file is none.
+// columns returns how wide the terminal is, and whether stream is one. A stream that is not a file is not a terminal.
 func columns(stream any) (width int, isTerminal bool) {
 	file, ok := stream.(*os.File)
 	if !ok {
@@ -131,7 +131,7 @@ func columns(stream any) (width int, isTerminal bool) {
 	return terminal.Columns(file)
 }
 
-// run does what the command line asks for.
+// run runs the verb of the command line.
 func (s *session) run(ctx context.Context, args []string) error {
 	verb, opts, err := parse(args)
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *session) path(absolute string) string {
 	return filepath.ToSlash(relative)
 }
 
-// command returns what to type for a verb: the short form at the root, the import path from a folder below it.
+// command returns what to type for a verb: the short form at the root, the import path from a directory below it.
 func (s *session) command(verb string) string {
 	program := "go run ./exercises"
 	if s.book != nil && s.Folder != s.book.Root {

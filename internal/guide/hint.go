@@ -82,7 +82,7 @@ func splitHints(list string) []string {
 	return hints
 }
 
-// hintsFor returns the group for the function that the first failure speaks of, else the first group that the learner has not seen
+// hintsFor returns the group for the function that the first failure names, otherwise the first group that the learner has not seen
 // to its end.
 func (s *session) hintsFor(e *curriculum.Exercise, groups []hintGroup, result *gotest.Result) hintGroup {
 	if len(groups) > 1 && result != nil {
@@ -150,7 +150,7 @@ func (s *session) hintGroup(ctx context.Context, st *standing, groups []hintGrou
 		}
 		at := groupNamed(groups, word)
 		if at < 0 {
-			return g, "", &usageError{fmt.Sprintf("%s has no hints for %q. There are hints for %s.", title(st.exercise), word, groupNames(groups))}
+			return g, "", &usageError{fmt.Sprintf("%s has no hints for %q. It has hints for %s.", title(st.exercise), word, groupNames(groups))}
 		}
 		g, number = groups[at], ""
 	}
@@ -200,7 +200,7 @@ func (s *session) hintsToShow(ctx context.Context, e *curriculum.Exercise, g hin
 		return k, false, nil
 	}
 	if s.options.reference {
-		return all, false, nil // nobody learns from these: they are not counted
+		return all, false, nil // the hints for the reference are not counted
 	}
 	seen := 0
 	aside, err := s.notebook.update(ctx, func(hints map[string]int) {
@@ -255,7 +255,7 @@ func (s *session) rowsAfterHint(e *curriculum.Exercise, g hintGroup, shown int, 
 	case shown < all:
 		rows = append(rows, row{"more", s.command("hint " + number(e)), fmt.Sprintf("hint %d of %d%s", shown+1, all, g.of())})
 	case repeated:
-		rows = append(rows, row{"else", s.command("solution " + number(e)), "there is no further hint; the reference says how and why"})
+		rows = append(rows, row{"or", s.command("solution " + number(e)), "there is no further hint; the reference shows how and why"})
 	}
 	return rows
 }

@@ -68,5 +68,5 @@ func TestAnInterruptedCheckLeavesNothingRunning(t *testing.T) {
 
 	require.Equal(t, exitInterrupted, <-status)
 	_, err = reader.Read(word)
-	require.ErrorIs(t, err, io.EOF, "the test that hung is gone, and with it whoever had inherited its pipe")
+	require.ErrorIs(t, err, io.EOF, "the test that hung is gone, and with it every process that had inherited its pipe")
 }

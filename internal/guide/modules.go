@@ -48,8 +48,8 @@ func lastOf(text string) string {
 
 var requirement = regexp.MustCompile(`(?m)^(?:require )?\s*([a-z0-9.-]+\.[a-z]+/\S+) (v\S+)`)
 
-// missingModules returns the modules that go.mod names and the module cache does not hold. Where that cannot be told, none is
-// missing, and go has the word.
+// missingModules returns the modules that go.mod names and the module cache does not hold. Where that is not known, none is
+// missing, and go decides.
 func (s *session) missingModules(ctx context.Context) []string {
 	if isFile(filepath.Join(s.book.Root, "vendor", "modules.txt")) {
 		return nil
@@ -90,7 +90,7 @@ func likelyCache() string {
 	}
 	path, _, _ := strings.Cut(os.Getenv("GOPATH"), string(filepath.ListSeparator))
 	if path == "" {
-		home, _ := os.UserHomeDir() // "": nothing is found there, and go is asked
+		home, _ := os.UserHomeDir() // "": nothing is found there, and go decides
 		path = filepath.Join(home, "go")
 	}
 	return filepath.Join(path, "pkg", "mod")

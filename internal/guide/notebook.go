@@ -17,7 +17,7 @@ import (
 	"example/turnstile/internal/atomicfile"
 )
 
-// stateFolder is where the guide keeps what it must remember for one learner. The go command skips folders whose names
+// stateFolder is where the guide keeps what it must remember for one learner. The go command skips directories whose names
 // begin with a dot, so nothing in it is ever part of a build.
 const stateFolder = ".turnstile"
 
@@ -50,7 +50,7 @@ func (n *notebook) file() string { return filepath.Join(n.folder, "notebook.json
 // page is the document in notebook.json.
 type page struct {
 	Version int `json:"version"`
-	// Hints counts the hints shown for each exercise, by its folder name.
+	// Hints counts the hints shown for each exercise, by its directory name.
 	Hints map[string]int `json:"hints"`
 }
 
@@ -129,7 +129,7 @@ func (n *notebook) update(ctx context.Context, change func(hints map[string]int)
 	return asideName, n.save(hints)
 }
 
-// lock takes the lock that serializes updates. The sidecar is never removed: whoever waits for it would else wait for a
+// lock takes the lock that serializes updates. The sidecar is never removed: otherwise a process that waits for it would wait for a
 // file that the next one no longer finds.
 func (n *notebook) lock(ctx context.Context) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, n.patience)
@@ -144,7 +144,7 @@ func (n *notebook) lock(ctx context.Context) (unlock func(), err error) {
 		_ = sidecar.Close()
 		return nil, fmt.Errorf("lock %s: %w", sidecar.Path(), err)
 	}
-	// Closing the file releases the lock; there is nobody to tell about an error of it.
+	// Closing the file releases the lock; no caller could act on its error.
 	return func() { _ = sidecar.Close() }, nil
 }
 

@@ -81,7 +81,7 @@ func pieces(text string) []string {
 	return pieces
 }
 
-// cut breaks text that shows bytes: every character stays. A line ends behind its last blank or, where there is none in its
+// cut breaks text that shows bytes: every character stays. A line ends after its last blank or, where there is none in its
 // second half, at the width.
 func cut(text, indent string, width int) string {
 	room := max(width-utf8.RuneCountInString(indent), 1)
@@ -104,7 +104,7 @@ func cut(text, indent string, width int) string {
 	return strings.Join(lines, "\n"+indent)
 }
 
-// markdown lays Markdown out as plain text in width: paragraphs and the items of lists are joined and wrapped anew;
+// markdown lays Markdown out as plain text in width: paragraphs and the items of lists are joined and wrapped again;
 // headings, tables and code stay as they are.
 func markdown(text, indent string, width int) string {
 	var blocks []string
@@ -135,7 +135,7 @@ var (
 	listItem    = regexp.MustCompile(`(?m)^([-*+]|[0-9]+\.) `)
 )
 
-// splitItems splits a list before each of its items; what stands before the first is an item, too.
+// splitItems splits a list before each of its items; what comes before the first is an item, too.
 func splitItems(list string) []string {
 	var items []string
 	begin := 0

@@ -51,7 +51,7 @@ func (s *session) editPlace(e *curriculum.Exercise, message string) string {
 	return strings.Join(places, ", ")
 }
 
-// filesToEdit returns the names of the answer files that say TODO as shipped; all, where that cannot be told.
+// filesToEdit returns the names of the answer files that hold a TODO as shipped; all, where that is not known.
 func filesToEdit(f *files, code answer.Answer) []string {
 	names := slices.DeleteFunc(code.Names(), func(name string) bool {
 		return todoLine(strings.Split(string(f.shipped[name]), "\n")) == 0

@@ -17,7 +17,7 @@ import (
 const demoGrace = 3 * time.Second
 
 // race runs the race demo on the learner's code (-solution: on the reference). The demo talks to the terminal itself; its
-// exit status says whether the race is there.
+// exit status says whether a race was seen.
 func (s *session) race(ctx context.Context, st *standing) error {
 	e := st.exercise
 	if !exists(e, "race") {

@@ -22,7 +22,7 @@ func newQuickBook(t *testing.T) *fakeBook {
 	return b
 }
 
-// A reckoner is a runner for the expressions that stand in the exercises of newBook and their answers.
+// A reckoner is a runner for the expressions in the exercises of newBook and their answers.
 type reckoner struct{}
 
 func (reckoner) vet(context.Context, *curriculum.Exercise) ([]string, error) { return nil, nil }

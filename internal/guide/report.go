@@ -36,7 +36,7 @@ type reportFile struct {
 // A learnerReport is the report on the answers in one learner's directory.
 type learnerReport struct {
 	Directory string           `json:"directory"` // as the command line names it
-	Problem   string           `json:"problem"`   // why there is no exercise; "" if there are
+	Problem   string           `json:"problem"`   // why Exercises is empty; "" otherwise
 	Exercises []exerciseReport `json:"exercises"`
 }
 
@@ -91,7 +91,7 @@ func (s *session) report(ctx context.Context) error {
 	return encoder.Encode(file)
 }
 
-// unknown lists what a report cannot tell.
+// unknown lists what a report does not know.
 func unknown(graded bool) []string {
 	list := []string{
 		"whether the code is the learner's own work",
@@ -184,7 +184,7 @@ func (s *session) reportLearners(ctx context.Context, exercises []*curriculum.Ex
 			return nil, ctx.Err()
 		}
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, gotest.ErrModulesMissing) {
-			return nil, err // it would be so for everybody
+			return nil, err // every learner's run would fail the same way
 		}
 		if err != nil {
 			report = learnerReport{Problem: plain(err.Error()), Exercises: []exerciseReport{}}
@@ -263,7 +263,7 @@ func learnersHome(directory string, exercises []*curriculum.Exercise) (string, e
 // mostForeign is the size up to which a file is taken for code.
 const mostForeign = 1 << 20
 
-// readForeign reads the answer files in a directory that somebody else has filled: regular files only, of a sensible size.
+// readForeign reads the answer files in a directory that another person has filled: regular files only, of a sensible size.
 func readForeign(directory string) (answer.Answer, error) {
 	names, err := answer.Files(directory)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // offline keeps go from reaching for the network: the modules are there, or fetch has said that they are not.
 var offline = []string{"GOPROXY=off"}
 
-// stall returns how long nothing may be heard of tests that run. The laboratory's own limits, which end in a message that tells
+// stall returns how long running tests may be silent. The laboratory's own limits, which end in a message that says
 // more, are shorter.
 func stall() time.Duration {
 	limit := 45 * time.Second
@@ -27,7 +27,7 @@ func stall() time.Duration {
 	return max(limit, 3*process.Patience())
 }
 
-// damaged is the status of an exercise whose tests cannot be asked; the reason says why.
+// damaged is the status of an exercise whose tests cannot be run; the reason says why.
 const damaged gotest.Status = "damaged"
 
 // How the tests of several exercises are run.
@@ -39,7 +39,7 @@ const (
 	unvetted               // every test runs, and go vet does not
 )
 
-// test runs the tests of one exercise now. Go vet has its word where all tests pass: code that fails is about to change, and vet
+// test runs the tests of one exercise now. Go vet runs only if all tests pass: code that fails is about to change, and vet
 // costs as much as the tests of a small exercise.
 func (s *session) test(ctx context.Context, e *curriculum.Exercise) (*gotest.Result, error) {
 	results, err := s.testAll(ctx, []*curriculum.Exercise{e}, unvetted)
@@ -49,7 +49,7 @@ func (s *session) test(ctx context.Context, e *curriculum.Exercise) (*gotest.Res
 	if results[0].Status != gotest.Passed || s.options.reference || s.isUntouched(e) {
 		return results[0], nil
 	}
-	defer s.working("asking go vet about %s", title(e)).end()
+	defer s.working("running go vet on %s", title(e)).end()
 	lines, err := s.runner.vet(ctx, e)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (s *session) testAll(ctx context.Context, exercises []*curriculum.Exercise,
 	return results, nil
 }
 
-// runWhole runs the tests of exercises that are whole, and says so meanwhile.
+// runWhole runs the tests of exercises that are whole, and shows that it does.
 func (s *session) runWhole(ctx context.Context, exercises []*curriculum.Exercise, how manner) ([]*gotest.Result, error) {
 	if err := s.fetch(ctx); err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (s *session) runWith(ctx context.Context, tests gotest.Tests, exercises []*
 	return results, nil
 }
 
-// A runner asks the tests, and go vet, about code.
+// A runner runs the tests, and go vet, on code.
 type runner interface {
 	tests(ctx context.Context, tests gotest.Tests, exercises []*curriculum.Exercise) ([]*gotest.Result, error)
 	vet(ctx context.Context, e *curriculum.Exercise) ([]string, error)

@@ -78,7 +78,7 @@ func progress(r *gotest.Result) string {
 			text = fmt.Sprintf("1 test passes, %d skipped", skipped)
 		}
 		if cases := skippedCases(r); skipped == 0 && cases > 0 {
-			text += fmt.Sprintf(", %s not asked here", counted(cases, "case"))
+			text += fmt.Sprintf(", %s not run here", counted(cases, "case"))
 		}
 		return text
 	case gotest.Skipped:
@@ -247,7 +247,7 @@ func (p palette) broken(r *gotest.Result) string {
 	return text
 }
 
-// message shows what a failing test says: the fields that it published, else its own words.
+// message shows what a failing test says: the fields that it published, otherwise its own words.
 func (p palette) message(test gotest.TestResult) string {
 	if test.Failure != nil {
 		return p.verdict(*test.Failure)
@@ -304,7 +304,7 @@ func (p palette) compilerLines(s screen) string {
 // mostSkips is how many tests are named beside the reason for which they were skipped.
 const mostSkips = 3
 
-// skipReasons says once for each reason what was not asked in a run that passed.
+// skipReasons says once for each reason what was not run although the tests passed.
 func (p palette) skipReasons(r *gotest.Result) string {
 	var reasons []string
 	names := map[string][]string{}
@@ -327,7 +327,7 @@ func (p palette) skipReasons(r *gotest.Result) string {
 		if reason == "" {
 			reason = "no reason given"
 		}
-		lines = append(lines, "  "+wrap(fmt.Sprintf("not asked here: %s (%s)", visible(reason), visible(which)), "    ", p.width))
+		lines = append(lines, "  "+wrap(fmt.Sprintf("not run here: %s (%s)", visible(reason), visible(which)), "    ", p.width))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -15,7 +15,7 @@ import (
 	"example/turnstile/internal/lab/verdict"
 )
 
-// escapeCode is what tells a terminal to do something.
+// escapeCode is an instruction to a terminal.
 var escapeCode = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
 var tail = verdict.Failure{
@@ -104,7 +104,7 @@ Rewrite left the old tail behind the new document
 			want: `
 ✓ 03 · Seek and truncate: 1 test passes, 1 skipped
 
-  not asked here: only Windows reserves names (TestReserved)
+  not run here: only Windows reserves names (TestReserved)
 
 You are now able to rewrite part of a file without leaving the rest behind.
 
@@ -370,6 +370,6 @@ func TestProgressBelowATest(t *testing.T) {
 	other := root
 	other.Name = "TestMode/owner"
 	r.Tests = append(r.Tests, other)
-	require.Equal(t, "all 2 tests pass, 2 cases not asked here", progress(r))
-	require.Equal(t, "  not asked here: root may read everything (TestMode/root, TestMode/owner)", palette{width: maxWidth}.skipReasons(r))
+	require.Equal(t, "all 2 tests pass, 2 cases not run here", progress(r))
+	require.Equal(t, "  not run here: root may read everything (TestMode/root, TestMode/owner)", palette{width: maxWidth}.skipReasons(r))
 }

@@ -17,7 +17,7 @@ import (
 type standing struct {
 	exercise  *curriculum.Exercise
 	untouched bool           // the code is as it was shipped
-	result    *gotest.Result // nil where the tests were not asked
+	result    *gotest.Result // nil where the tests were not run
 }
 
 // done reports whether the learner may go on: the tests pass, or there are none for this system.
@@ -78,7 +78,7 @@ func (s *session) findOrNext(ctx context.Context) (*standing, error) {
 }
 
 // firstUnfinished returns the first exercise whose tests do not pass, with what they say, and the one before it. next is
-// nil when all are done. It asks the exercises that the learner has begun together, and an untouched one only when
+// nil when all are done. It runs those of the exercises that the learner has begun together, and an untouched one only when
 // everything before it is done.
 func (s *session) firstUnfinished(ctx context.Context) (previous, next *standing, err error) {
 	for rest := s.book.Exercises; len(rest) > 0; {
@@ -126,7 +126,7 @@ func (s *session) foundations(e *curriculum.Exercise) []*curriculum.Exercise {
 }
 
 // unfinishedFoundations returns those exercises that e builds on and that are not done. The untouched ones are known
-// without a test. Of the others, those whose code e imports are asked if ask is set: only they can make e fail, and asking
+// without a test. Of the others, those whose code e imports are tested if ask is set: only they can make e fail, and testing them
 // takes a go command more.
 func (s *session) unfinishedFoundations(ctx context.Context, e *curriculum.Exercise, ask bool) []*curriculum.Exercise {
 	if s.options.reference {
@@ -154,7 +154,7 @@ func (s *session) unfinishedFoundations(ctx context.Context, e *curriculum.Exerc
 	return unfinished
 }
 
-// imported tells by ID which earlier exercises the code and the tests of e import, directly or through others.
+// imported returns by ID which earlier exercises the code and the tests of e import, directly or through others.
 func (s *session) imported(e *curriculum.Exercise) map[string]bool {
 	imported := map[string]bool{e.ID: true}
 	for _, other := range slices.Backward(s.book.Exercises) {
@@ -170,7 +170,7 @@ func (s *session) imported(e *curriculum.Exercise) map[string]bool {
 
 var exerciseImport = regexp.MustCompile(`"` + regexp.QuoteMeta(curriculum.ModulePath) + `/exercises/([0-9]{2}_[a-z0-9_]+)[/"]`)
 
-// importsOf returns the IDs of the exercises that the Go files in the exercise's folder name as imports. A file that
+// importsOf returns the IDs of the exercises that the Go files in the exercise's directory name as imports. A file that
 // cannot be read imports nothing: it fails elsewhere.
 func importsOf(e *curriculum.Exercise) []string {
 	files, _ := filepath.Glob(filepath.Join(e.Folder(), "*.go")) // the pattern is well formed, or matches nothing
@@ -187,7 +187,7 @@ func importsOf(e *curriculum.Exercise) []string {
 // title is how an exercise is called on the screen: "03 · Seek and truncate".
 func title(e *curriculum.Exercise) string { return fmt.Sprintf("%s · %s", e.ID[:2], e.Title) }
 
-// minutes says how long an exercise takes, "" if its page does not tell.
+// minutes says how long an exercise takes, "" if its page does not say.
 func minutes(e *curriculum.Exercise) string {
 	if e.ReadMinutes+e.DoMinutes == 0 {
 		return ""

@@ -19,7 +19,7 @@ func endings() []os.Signal {
 	return signals
 }
 
-// interrupt asks a process to end.
+// interrupt sends a process the signal to end.
 func interrupt(process *os.Process) error { return process.Signal(os.Interrupt) }
 
 // noSpace reports whether the disk, or the user's share of it, is full.

@@ -102,7 +102,7 @@ func TestSolutionOnATerminalAsks(t *testing.T) {
 	} {
 		s := newTerminal(t, 100)
 		status := s.run(t, b, "solution 1")
-		s.waitFor(t, "Show the solution all the same? [y/N]", 1)
+		s.waitFor(t, "Show the solution anyway? [y/N]", 1)
 		s.types(t, c.reply)
 		require.Equal(t, c.status, <-status)
 		s.waitFor(t, c.says, 1)

@@ -142,7 +142,7 @@ func TestADamagedNotebookIsNoReasonToStop(t *testing.T) {
 func TestAFolderThatCannotBeWrittenCostsOnlyTheCounter(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
-	b.write(t, ".turnstile", "a file where the folder should be") // holds for root and on Windows, too
+	b.write(t, ".turnstile", "a file where the directory should be") // holds for root and on Windows, too
 	for range 2 {
 		require.Equal(t, exitDone, b.guide(t, "hint 1"))
 		require.Contains(t, b.out.String(), "Hint 1 of 3")
@@ -204,7 +204,7 @@ func TestCatchup(t *testing.T) {
 
 	b.write(t, "exercises/01_double/double.go", "package double\n\nfunc Do(n int) int { return n - 1 }\n")
 	require.Equal(t, exitUnfinished, b.guide(t, "check 2"))
-	require.Contains(t, b.out.String(), "builds on 01", "begun, but not done: only its tests can tell")
+	require.Contains(t, b.out.String(), "builds on 01", "begun, but not done: only its tests can decide")
 
 	b.repair(t, "02_quadruple")
 	mine := b.read(t, "exercises/02_quadruple/quadruple.go")
@@ -257,7 +257,7 @@ A product is no sum.
 `, b.out.String())
 
 	b.repair(t, "01_double")
-	require.Equal(t, exitDone, b.guide(t, "solution 1"), "an exercise that is done is no secret")
+	require.Equal(t, exitDone, b.guide(t, "solution 1"), "the solution of a finished exercise is not a secret")
 }
 
 func TestTheReferenceInPlaceOfTheLearnersCode(t *testing.T) {
@@ -377,7 +377,7 @@ func TestNamesAndPlaces(t *testing.T) {
 	require.Equal(t, exitDone, b.guide(t, "help"))
 	require.Contains(t, b.out.String(), "Usage: go run ./exercises [-solution] [verb] [N]")
 
-	require.Equal(t, exitUnfinished, b.guideIn(t.Context(), t, b.path("exercises/01_double"), "check 1"), "from a folder below")
+	require.Equal(t, exitUnfinished, b.guideIn(t.Context(), t, b.path("exercises/01_double"), "check 1"), "from a directory below")
 	require.Contains(t, b.out.String(), "edit      double.go:5\n")
 	require.Contains(t, b.out.String(), "../../lessons/01_double/README.md:7")
 	require.Contains(t, b.out.String(), "go run example/turnstile/exercises check 1")

@@ -14,7 +14,7 @@ import (
 )
 
 // pollEvery is how often watch looks at the files. It polls, since notifications do not cross into WSL, containers and
-// network folders.
+// network file systems.
 const pollEvery = 300 * time.Millisecond
 
 // watch checks an exercise again each time one of its files is saved, until Ctrl-C. It stays with that exercise: a success
@@ -49,7 +49,7 @@ type watcher struct {
 
 // run checks, waits for a change, and begins again, until its context ends or the learner leaves.
 func (w *watcher) run(ctx context.Context) error {
-	w.eye.changed() // what is there now has been seen
+	w.eye.changed() // the files as they are now have been seen
 	for {
 		again, err := w.round(ctx)
 		if !again || err != nil {
@@ -73,7 +73,7 @@ func (w *watcher) round(ctx context.Context) (again bool, err error) {
 	defer func() {
 		cancel()
 		if checked != nil {
-			<-checked // nothing is left running, nobody else writes to the terminal
+			<-checked // nothing is left running, nothing else writes to the terminal
 		}
 	}()
 	ticker := time.NewTicker(pollEvery)
@@ -121,7 +121,7 @@ func (w *watcher) show(o outcome) error {
 	}
 	w.shown = true
 	if o.err != nil {
-		// A file may be missing just while an editor replaces it. Whatever it is, the learner can mend it and save.
+		// A file may be missing just while an editor replaces it. Whatever it is, the learner can fix it and save.
 		explained, _ := w.explain(o.err)
 		text += wrap(explained, "", w.paint.width) + "\n"
 	} else {
@@ -146,7 +146,7 @@ func (w *watcher) anew() *session {
 	return &s
 }
 
-// obey does what a typed line asks for. Nothing but q is taken while the tests run: their result is to be shown whole.
+// obey does what a typed line says. Nothing but q is taken while the tests run: their result is to be shown whole.
 func (w *watcher) obey(ctx context.Context, line string, busy bool) (leave bool, err error) {
 	s := w.anew()
 	s.inTerminal = false // the terminal's input stays with watch
@@ -177,7 +177,7 @@ func (w *watcher) obey(ctx context.Context, line string, busy bool) (leave bool,
 // readLines returns the lines typed at the terminal. The channel is closed at its end.
 func (s *session) readLines(ctx context.Context) <-chan string {
 	lines := make(chan string)
-	go func() { // a read of a terminal cannot be called off: it ends with the process
+	go func() { // a read of a terminal cannot be cancelled: it ends with the process
 		defer close(lines)
 		for {
 			line, err := s.lines.ReadString('\n')
@@ -194,7 +194,7 @@ func (s *session) readLines(ctx context.Context) <-chan string {
 	return lines
 }
 
-// An eye sees whether Go files in some folders have been saved.
+// An eye sees whether Go files in some directories have been saved.
 type eye struct {
 	folders []string
 	known   [sha256.Size]byte // what was seen when changed last said yes
@@ -222,7 +222,7 @@ func (e *eye) changed() bool {
 	return true
 }
 
-// look sums up the names, times, sizes and contents of the files. The contents count as well, since a network folder's
+// look sums up the names, times, sizes and contents of the files. The contents count as well, since a network file system's
 // clock may be too coarse to tell two saves apart. What cannot be read counts as absent: it will differ when it is back.
 func (e *eye) look() [sha256.Size]byte {
 	sum := sha256.New()

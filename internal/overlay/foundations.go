@@ -20,7 +20,7 @@ import (
 // Foundations returns the lessons that an answer to the exercise builds on, and those that they build on, by number: all that the
 // answer, the references, the tests, the race demos and the given packages import. Only Root and ID of each are set.
 //
-// What a lesson's page names after "Builds on" has no say: it is about ideas, and go compiles imports. A lesson without a reference is
+// What a lesson's page names after "Builds on" does not count: it is about ideas, and go compiles imports. A lesson without a reference is
 // left out: the compiler says what is missing.
 func Foundations(e *curriculum.Exercise, a answer.Answer) ([]*curriculum.Exercise, error) {
 	var found []*curriculum.Exercise

@@ -15,14 +15,14 @@ import (
 	"example/turnstile/internal/curriculum"
 )
 
-// An Overlay collects files that stand for files of the workbook. Names are relative to the workbook's root, with forward slashes; they
-// need not exist there, and neither need their folders. It is for one goroutine.
+// An Overlay collects files that replace files of the workbook. Names are relative to the workbook's root, with forward slashes; they
+// need not exist there, nor need their directories. It is for one goroutine.
 type Overlay struct {
 	root, dir string
 	replace   map[string]string // absolute path in the workbook → path of its stand-in, "" for none
 }
 
-// New returns an empty overlay for the workbook at root. It keeps its files in dir, a folder that it makes and that is the caller's to
+// New returns an empty overlay for the workbook at root. It keeps its files in dir, a directory that it makes and that is the caller's to
 // remove when the go command has ended.
 func New(root, dir string) *Overlay {
 	return &Overlay{root: root, dir: dir, replace: map[string]string{}}
@@ -36,7 +36,7 @@ func (o *Overlay) Put(name string, text []byte) error {
 		err = os.WriteFile(path, text, 0o644)
 	}
 	if err != nil {
-		return fmt.Errorf("lay a file over %s: %w; make %s a folder that can be written", name, err, o.dir)
+		return fmt.Errorf("lay a file over %s: %w; make %s a writable directory", name, err, o.dir)
 	}
 	o.replace[filepath.Join(o.root, filepath.FromSlash(name))] = path
 	return nil
@@ -112,7 +112,7 @@ func (o *Overlay) Write() (string, error) {
 	return path, nil
 }
 
-// Tidy gives laid files the names that they stand for, in what go printed when it worked in the workbook's root.
+// Tidy gives laid files the names of the files that they replace, in what go printed when it worked in the workbook's root.
 func (o *Overlay) Tidy(text string) string {
 	folder := o.dir + string(filepath.Separator)
 	text = strings.ReplaceAll(text, folder, "")

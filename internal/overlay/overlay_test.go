@@ -158,7 +158,7 @@ func TestOverlay(t *testing.T) {
 
 	e := toybook.Find(t, book, "1")
 	require.ErrorContains(t, o.Lay(e, toybook.Answer("../x.go", "package one\n")), "not the name of an answer file")
-	closed := overlay.New(book.Root, path) // a file, not a folder
+	closed := overlay.New(book.Root, path) // a file, not a directory
 	require.ErrorContains(t, closed.Put("exercises/x.go", nil), "lay a file over exercises/x.go")
 	_, err = closed.Write()
 	require.Error(t, err)

@@ -20,7 +20,7 @@ import (
 // Files maps a path relative to the workbook's root to its content.
 type Files map[string]string
 
-// New writes a small workbook to a folder whose name has spaces and letters outside ASCII, and opens it.
+// New writes a small workbook to a directory whose name has spaces and letters outside ASCII, and opens it.
 func New(t testing.TB, parts ...Files) *curriculum.Book {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "Büro und Türen", "turn stile")

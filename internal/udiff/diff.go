@@ -16,7 +16,7 @@ import (
 const contextLines = 3
 
 // Diff returns what changes from one set of files to the other as `diff -u` would: unified, three lines of context, files by
-// name, new and removed files through /dev/null. Equal sets give no bytes. The names stand before the file names:
+// name, new and removed files through /dev/null. Equal sets give no bytes. The names come before the file names:
 // Diff("a", "b", …) begins "--- a/file.go".
 func Diff(fromName, toName string, from, to map[string][]byte) []byte {
 	both := maps.Clone(from)

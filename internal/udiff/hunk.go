@@ -23,7 +23,7 @@ type Mismatch struct {
 	File string
 	Hunk int // 1 is the file's first; 0 if no hunk is to blame
 	Line int // of the file before the diff
-	// Expected is the line (or state) that the diff relies on, and Found what is there.
+	// Expected is the line (or state) that the diff relies on, and Found the actual one.
 	Expected, Found string
 }
 
@@ -197,7 +197,7 @@ func (f File) Apply(files map[string][]byte) *Mismatch {
 	return nil
 }
 
-// begin returns the file's lines, after checking that it is there or not there as the diff needs it.
+// begin returns the file's lines, after checking that the file exists or is missing as the diff needs it.
 func (f File) begin(files map[string][]byte) ([]string, *Mismatch) {
 	text, exists := files[f.Name]
 	switch {

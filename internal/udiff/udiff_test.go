@@ -167,7 +167,7 @@ func TestApplyIsStrict(t *testing.T) {
 	}{
 		{"lines that moved", files("a.go", "0\n"+twenty), udiff.Mismatch{File: "a.go", Hunk: 1, Line: 1, Expected: `"1"`, Found: `"0"`}},
 		{
-			"a changed line, told by its number before the diff", files("a.go", strings.Replace(twenty, "16\n", "x\n", 1)),
+			"a changed line, named by its number before the diff", files("a.go", strings.Replace(twenty, "16\n", "x\n", 1)),
 			udiff.Mismatch{File: "a.go", Hunk: 2, Line: 16, Expected: `"16"`, Found: `"x"`},
 		},
 		{"a file that ends early", files("a.go", "1\n2\n"), udiff.Mismatch{File: "a.go", Hunk: 1, Line: 3, Expected: `"3"`, Found: "the end of the file"}},

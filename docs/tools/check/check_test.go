@@ -112,7 +112,7 @@ func TestEveryCheckIsRunAndAFailureStopsNone(t *testing.T) {
 		{name: "alone", alone: true, run: func(context.Context) error { ranTogether.Store(running.Load()); return nil }},
 		{name: "first", run: pair},
 		{name: "second", run: pair},
-		{name: "third", do: "mend it", run: func(context.Context) error {
+		{name: "third", do: "fix it", run: func(context.Context) error {
 			running.Add(1)
 			defer running.Add(-1)
 			return errors.New("line one\nline two")
@@ -124,7 +124,7 @@ func TestEveryCheckIsRunAndAFailureStopsNone(t *testing.T) {
 		results[0].check.name, results[1].check.name, results[2].check.name, results[3].check.name,
 	})
 	require.ErrorContains(t, results[3].err, "line one")
-	require.Regexp(t, regexp.MustCompile(`(?m)^FAIL  third +0\.0 s\n        line one\n        line two\n      → mend it\n`), out.String())
+	require.Regexp(t, regexp.MustCompile(`(?m)^FAIL  third +0\.0 s\n        line one\n        line two\n      → fix it\n`), out.String())
 	require.Equal(t, 3, strings.Count(out.String(), "ok  "))
 	require.Regexp(t, regexp.MustCompile(`ok +alone +0\.0 s\n$`), out.String())
 

@@ -103,12 +103,12 @@ func lintChecks(root string, names, modules []string) []check {
 		directory := filepath.Join(root, filepath.FromSlash(module))
 		for _, platform := range systems {
 			variables := target(platform)
-			checks = append(checks, goCheck("vet "+module+" "+platform, "mend what vet names", directory, variables, "vet", "./..."))
+			checks = append(checks, goCheck("vet "+module+" "+platform, "fix what vet names", directory, variables, "vet", "./..."))
 			if strings.HasPrefix(platform, "freebsd") {
 				continue
 			}
 			checks = append(checks, check{
-				name: "staticcheck " + module + " " + platform, do: "mend it; explain at the place if it must stay (//lint:ignore)",
+				name: "staticcheck " + module + " " + platform, do: "fix it, or explain at the place why it must stay (//lint:ignore)",
 				run: func(ctx context.Context) error {
 					program, err := staticcheck(ctx)
 					if err != nil {
@@ -197,7 +197,7 @@ func onePerSystem(listed []string) []string {
 func buildChecks(root string, platforms []string) []check {
 	var checks []check
 	for _, platform := range platforms {
-		checks = append(checks, goCheck("build "+platform, "give the system a file of its own, or say errors.ErrUnsupported there",
+		checks = append(checks, goCheck("build "+platform, "give the system a file of its own, or return errors.ErrUnsupported there",
 			root, target(platform), "build", "-o", os.DevNull, "./..."))
 	}
 	return checks

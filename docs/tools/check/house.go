@@ -41,10 +41,12 @@ func checkTopLevel(names []string) error {
 	return lines(wrong)
 }
 
-// machinePath finds the home directory of the person who wrote a file. The names are spelt so that this file does not hold what it looks for.
+// machinePath finds the home directory of the person who wrote a file. The names are spelt so that this file does not hold what it
+// looks for.
 var machinePath = regexp.MustCompile(`(?:^|[^\w./\\-])(?:/(?:home|Users)/[\w.-]+/|/roo` + `t/|[A-Za-z]:\\+Users\\+[\w.-]+\\)`)
 
-// checkMachinePaths finds names of the machine that a file was made on: its home directories, the directory of this clone, the parent of that.
+// checkMachinePaths finds names of the machine that a file was made on: its home directories, the directory of this clone, the
+// parent of that.
 func checkMachinePaths(root string, names []string) error {
 	var own [][]byte
 	for _, directory := range []string{root, filepath.Dir(root)} {

@@ -15,7 +15,7 @@ type check struct {
 	name string
 	do   string
 	run  func(ctx context.Context) error
-	// alone: nothing else may run meanwhile, since the check watches processes against the clock.
+	// alone: nothing else may run at the same time, since the check times processes.
 	alone bool
 }
 

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refuse saves 16 MB to an ext4 disk that says it has 64 MB and is kept in 12 MB of memory, and asks for them three times.
+// refuse saves 16 MB to an ext4 disk that reports 64 MB and is kept in 12 MB of memory, and calls fsync three times.
 func refuse(ctx context.Context, memory string) (err error) {
 	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
 		return nil // choose has said so
@@ -47,7 +47,7 @@ func askThreeTimes(path string) error {
 	defer f.Close()
 	document := bytes.Repeat([]byte("x"), 16<<20)
 	n, err := f.Write(document)
-	fmt.Printf("ext4, on a disk that runs full behind its back\n  Write  %d bytes, %v\n", n, err)
+	fmt.Printf("ext4, on a disk that becomes full without its knowledge\n  Write  %d bytes, %v\n", n, err)
 	for range 3 {
 		fmt.Printf("  fsync  %v\n", withoutPath(f.Sync()))
 	}
@@ -56,7 +56,7 @@ func askThreeTimes(path string) error {
 		return err
 	}
 	fmt.Printf("  read   %d of the bytes\n", kept)
-	// DONTNEED drops clean pages: the next read has to ask the disk.
+	// DONTNEED drops clean pages: the next read has to go to the disk.
 	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ var systems = []system{
 
 const diskSize = 320 << 20 // sparse; XFS wants 300 MB at least
 
-// namespaced tells the copy of this program that it has a mount namespace of its own.
+// namespaced marks the copy of this program that has its own mount namespace.
 const namespaced = "TURNSTILE_POWERCUT_NAMESPACE"
 
 func run(ctx context.Context, names, dir string, times int) (err error) {
@@ -84,7 +84,7 @@ func inNamespace(ctx context.Context) error {
 	return err
 }
 
-// choose returns the systems of those names whose tools are there, and says which are not.
+// choose returns the systems of those names whose tools are installed, and prints which are not.
 func choose(names string) ([]system, error) {
 	var chosen []system
 	for name := range strings.SplitSeq(names, ",") {

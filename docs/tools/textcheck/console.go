@@ -38,7 +38,7 @@ func Sessions(fence Fence) ([]Session, error) {
 	return sessions, nil
 }
 
-// A Runner runs a command in a workbook and returns what it printed. The error tells that it could not be run, or not
+// A Runner runs a command in a workbook and returns what it printed. The error means that it could not be run, or not
 // to its end; a command that fails is not an error, see Transcript.
 type Runner func(ctx context.Context, words []string) (Transcript, error)
 
@@ -51,9 +51,9 @@ type Transcript struct {
 // progress is a line in which the guide says what it is doing while a reader would wonder: one that depends on the machine's speed.
 var progress = regexp.MustCompile(`^[a-z]+ing .+ …(?: .+)?$`)
 
-// Lines returns the output as a page shows it: tabs as a terminal lays them out, no blanks at the ends of lines, none of
-// what go says about its own downloads and the guide about its progress, and `exit status N` as the last line of a command that failed (go run prints
-// that line by itself).
+// Lines returns the output as a page shows it: tabs as a terminal lays them out, no blanks at the ends of lines, none of what go
+// says about its own downloads and the guide about its progress, and `exit status N` as the last line of a command that failed (go
+// run prints that line by itself).
 func (t Transcript) Lines() []string {
 	var lines []string
 	if t.Output != "" {

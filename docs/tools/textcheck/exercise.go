@@ -28,7 +28,7 @@ const (
 	shortestSecret = 12
 )
 
-// Exercise checks what stands around a lesson page of the second edition: the hints, the size of the exercise, the Examples of
+// Exercise checks what belongs to a lesson page of the second edition: the hints, the size of the exercise, the Examples of
 // the reference. Beside a page of the first edition, hints may have the form of that edition too.
 func Exercise(p *Page, e *curriculum.Exercise) ([]Problem, error) {
 	hints, err := Load(e.Root, path.Join("exercises", e.ID, "hints.md"))

@@ -19,10 +19,10 @@ type Fact struct {
 	Line int
 	Name string // the top-level function, or the subtest's own name
 	Path string // with the names of the tests around it: "TestHole/a hole reads as zeros"
-	// Parent is the test around it, nil for a top-level one. HasFacts tells that it is only a group: its subtests are the facts.
+	// Parent is the test around it, nil for a top-level one. HasFacts means that it is only a group: its subtests are the facts.
 	Parent   *Fact
 	HasFacts bool
-	// Output is what an Example prints; IsExample tells an empty output from no Example at all.
+	// Output is what an Example prints; IsExample distinguishes an empty output from no Example at all.
 	IsExample bool
 	Output    string
 }

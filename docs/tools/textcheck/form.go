@@ -2,9 +2,9 @@ package textcheck
 
 // A form is what the lesson pages of one edition are held to.
 //
-// Two editions stand side by side until every page is converted: a page with a heading `## The way out` is held to the first
+// Two editions exist side by side until every page is converted: a page with a heading `## The way out` is held to the first
 // edition, every other one to the second. When no page has that heading any more, delete firstEdition and Page.firstEdition;
-// the compiler then names each place that asks.
+// the compiler then names each place that checks it.
 type form struct {
 	headings, required             []string
 	fewestQuestions, mostQuestions int

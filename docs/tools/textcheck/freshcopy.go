@@ -112,7 +112,7 @@ func (c *FreshCopy) run(ctx context.Context, words []string) (Transcript, error)
 	return Transcript{output.String(), command.ProcessState.ExitCode()}, nil
 }
 
-// changesTheScreen tells a variable of the caller that would change what a learner's command prints.
+// changesTheScreen reports whether a variable of the caller would change what a learner's command prints.
 func changesTheScreen(variable string) bool {
 	name, _, _ := strings.Cut(variable, "=")
 	return slices.Contains([]string{"COLUMNS", "CLICOLOR_FORCE", "FORCE_COLOR"}, name) || strings.HasPrefix(name, "TURNSTILE_")

@@ -212,8 +212,8 @@ func (r region) problem(p *Page, fence Fence, candidates []CodeFile) Problem {
 	return problem
 }
 
-// withoutLeadingElisions returns the block from its first line of code on, and how many lines stand before that one. A block
-// of nothing but elisions and empty lines, which would stand anywhere, is returned as a line that stands nowhere.
+// withoutLeadingElisions returns the block from its first line of code on, and how many lines come before that one. A block
+// of nothing but elisions and empty lines, which would match anywhere, is returned as a line that matches nowhere.
 func withoutLeadingElisions(block []string) ([]string, int) {
 	for i, line := range block {
 		if line != "" && !skipsCode(line) {

@@ -63,7 +63,7 @@ func deadPath(root, target, written, destination string) (what, do string) {
 	isDirectory, ok := lookUp(root, target)
 	switch {
 	case !ok:
-		return fmt.Sprintf("the link %q leads nowhere", destination), fmt.Sprintf("there is no %s, letter case included: mend the path or leave the link out", target)
+		return fmt.Sprintf("the link %q leads nowhere", destination), fmt.Sprintf("%s does not exist, letter case included: fix the path or leave the link out", target)
 	case isDirectory && !strings.HasSuffix(written, "/"):
 		return fmt.Sprintf("the link %q leads to a directory", destination), "end it in a slash"
 	case !isDirectory && strings.HasSuffix(written, "/"):

@@ -8,7 +8,7 @@ import (
 // elision in a block means what is left out or varies.
 const elision = "…"
 
-// matcher compares the lines of a block with lines that stand somewhere else. A block's line for which skips is true
+// matcher compares the lines of a block with lines of another text. A block's line for which skips is true
 // stands for any number of lines.
 type matcher struct {
 	block []string

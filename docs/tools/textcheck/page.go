@@ -15,7 +15,7 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// A Page is a Markdown file with what the checks ask of it. Lines are counted from 1.
+// A Page is a Markdown file with what the checks need. Lines are counted from 1.
 type Page struct {
 	Path     string // slash-separated, relative to the root of the workbook
 	Source   []byte

@@ -4,7 +4,7 @@
 // Every check is a function that returns Problems and changes nothing. A check never runs code, with one exception:
 // Console runs the commands of console blocks, from an allow-list, in a copy of the workbook as shipped.
 //
-// What no check can tell: whether a sentence is true, or whether the linked test proves it. That is the author's work.
+// What no check can decide: whether a sentence is true, or whether the linked test proves it. That is the author's work.
 package textcheck
 
 import (

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// isProof tells a link to a fact test: to a test file.
+// isProof reports whether a link leads to a fact test: to a test file.
 func isProof(link Link) bool {
 	return strings.HasSuffix(link.Destination, "_test.go")
 }

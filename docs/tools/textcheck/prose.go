@@ -10,14 +10,14 @@ import (
 	extensionast "github.com/yuin/goldmark/extension/ast"
 )
 
-// How much a reader is asked to read: the core, up to `Your turn`, in ten minutes; the reference part, after it, is for later.
+// How much a reader has to read: the core, up to `Your turn`, in ten minutes; the reference part, after it, is for later.
 const (
 	mostWordsBefore = 1300
 	mostWordsAfter  = 2200
 	mostWhyProofs   = 12
 )
 
-// Prose checks how a lesson page of the second edition reads, as far as a program can tell: how long its parts are, how many
+// Prose checks how a lesson page of the second edition reads, as far as a program can decide: how long its parts are, how many
 // proofs are in "Why it happens", that a claim is the text of its link, which words it uses, and that tables show numbers.
 func Prose(p *Page) []Problem {
 	if p.firstEdition() {
@@ -126,7 +126,7 @@ func Style(p *Page) []Problem {
 var quoted = regexp.MustCompile(`"[^"]*"`)
 
 func phrases(p *Page, node ast.Node) []Problem {
-	// What stands in quotation marks is said by a message or another text.
+	// What is in quotation marks comes from a message or another text.
 	text := quoted.ReplaceAllStringFunc(proseOf(node, p.Source), func(words string) string {
 		return `""` + strings.Repeat("\n", strings.Count(words, "\n"))
 	})

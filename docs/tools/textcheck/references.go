@@ -25,7 +25,7 @@ func References(root, exercise string) ([]Problem, error) {
 		set := token.NewFileSet()
 		parsed, err := parser.ParseFile(set, file.Path, strings.Join(file.Lines, "\n"), parser.SkipObjectResolution)
 		if err != nil {
-			continue // the learner's half-written code; the compiler tells
+			continue // the learner's half-written code; the compiler reports it
 		}
 		inRead := make(map[ast.Node]bool)
 		ast.Inspect(parsed, func(node ast.Node) bool {

@@ -213,7 +213,7 @@ func gotchaRows(p *Page, table *extensionast.Table) []Problem {
 	return problems
 }
 
-// isExperiment tells a link to a program under docs/: the proof of what no test can do, such as cutting the power.
+// isExperiment reports whether a link leads to a program under docs/: the proof of what no test can do, such as cutting the power.
 func isExperiment(link Link) bool {
 	return strings.HasPrefix(link.Destination, "../../docs/") && strings.HasSuffix(link.Destination, "/")
 }

@@ -131,7 +131,7 @@ func Rewrite(path string) error {
 }
 `
 
-// page returns goodPage with one passage replaced. Fences are written as ~~~ so that they can stand in Go strings.
+// page returns goodPage with one passage replaced. Fences are written as ~~~ so that they fit into Go strings.
 func page(t *testing.T, old, replacement string) *textcheck.Page {
 	t.Helper()
 	if old != "" {
@@ -234,7 +234,7 @@ func TestTemplate(t *testing.T) {
 		{"a missing section", "## The bug\n\n", "", "", `no section "The bug"`},
 		{"an empty section", "- Write never shortens.\n", "", "## Takeaways", `"Takeaways" is empty`},
 		{"too many takeaways", "- Write never shortens.\n", "- 1\n- 2\n- 3\n- 4\n- 5\n- 6\n", "## Takeaways", "6 lines"},
-		{"takeaways that are no list", "- Write never shortens.\n", "Write never shortens.\n", "## Takeaways", "0 lines"},
+		{"takeaways that are not a list", "- Write never shortens.\n", "Write never shortens.\n", "## Takeaways", "0 lines"},
 		{"one question only", "**2.** And on Windows?\n\n<details><summary>Answer</summary>\n\n[The same](seek_test.go \"truncate leaves the offset\").\n\n</details>\n", "", "## Predict", "asks 1 questions"},
 		{"misnumbered questions", "**2.** And", "**3.** And", "**3.**", "question 3 is the 2th"},
 		{"an answer without proof", "[Zeros](seek_test.go \"the gap reads as zeros\").", "Zeros.", "<details>", "question 1 has no proof"},

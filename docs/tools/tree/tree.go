@@ -1,4 +1,4 @@
-// Package tree lists the files of the repository, and tells one state of them from another.
+// Package tree lists the files of the repository, and identifies their state.
 package tree
 
 import (

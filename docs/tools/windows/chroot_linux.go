@@ -14,7 +14,8 @@ const (
 	wineProgram = "/usr/lib/wine/wine64"
 	wineServer  = "/usr/lib/wine/wineserver64"
 
-	// Inside the session's root: where the whole machine is visible, and where Wine's Z: leads. A path on the machine is so the same path on Z:.
+	// Inside the session's root: where the whole machine is visible, and where Wine's Z: leads. A path on the machine is so the same
+	// path on Z:.
 	hostMount = "/host"
 	// Inside the session's root: Wine's directory, with the C: disk.
 	prefixPath = "/prefix"
@@ -30,7 +31,8 @@ func init() {
 
 // chrootSession runs this program's arguments with Debian's Wine in the environment, which it builds if there is none.
 //
-// The session has its own process, mount and memory file systems. They end with its first process, so nothing is left behind, however it ends.
+// The session has its own process, mount and memory file systems. They end with its first process, so nothing is left behind,
+// however it ends.
 func chrootSession(args []string) (int, error) {
 	environment, err := ensureEnvironment()
 	if err != nil {
@@ -127,7 +129,8 @@ func mountSession(environment, root string) error {
 	return m.err
 }
 
-// programStep becomes a Windows program: step:program ROOT program.exe arguments. The process stays the same, so a signal reaches the program.
+// programStep becomes a Windows program: step:program ROOT program.exe arguments. The process stays the same, so a signal reaches
+// the program.
 func programStep(args []string) int {
 	root, program, rest := args[0], args[1], args[2:]
 	dir, err := os.Getwd()

@@ -18,7 +18,8 @@ const release = "trixie"
 
 // ensureEnvironment returns the directory that holds Debian with Wine, and builds it when there is none yet.
 //
-// It is built under another name and renamed when it is complete, under a lock: two runs build it once, and a run that was killed leaves no half of one.
+// It is built under another name and renamed when it is complete, under a lock: two runs build it once, and a run that was killed
+// leaves no half of one.
 func ensureEnvironment() (string, error) {
 	dir, err := cacheDirectory()
 	if err != nil {
@@ -185,7 +186,7 @@ func firstMirror(sites string) string {
 	return ""
 }
 
-// copyNetworkSettings lets apt-get inside find the mirror as the machine does. What is not there is not needed.
+// copyNetworkSettings lets apt-get inside find the mirror as the machine does. What is missing is not needed.
 func copyNetworkSettings(debian string) {
 	for _, path := range []string{"/etc/resolv.conf", "/etc/hosts"} {
 		if content, err := os.ReadFile(path); err == nil {

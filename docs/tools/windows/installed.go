@@ -51,7 +51,7 @@ func majorVersion(output string) int {
 	if match == nil {
 		return 0
 	}
-	major, _ := strconv.Atoi(match[1]) // digits only; too many of them are no version
+	major, _ := strconv.Atoi(match[1]) // digits only; too many of them are not a version
 	return major
 }
 
@@ -113,7 +113,7 @@ func wineEnvironment(base []string, prefix, server string) []string {
 }
 
 // keepWarm holds one Windows program open, so that Wine's server and services are started once a session, not once a test binary.
-// The program ends with its input, thus also when this process is killed.
+// The program ends with its input, so it ends even if this process is killed.
 func keepWarm(env []string, script string) (stop func(), err error) {
 	const endsWithItsInput = "cmd.exe"
 	warm := exec.Command(script, endsWithItsInput)
@@ -127,7 +127,7 @@ func keepWarm(env []string, script string) (stop func(), err error) {
 	}
 	return func() {
 		input.Close()
-		_ = warm.Wait() // its status says nothing about the tests
+		_ = warm.Wait() // its status is not about the tests
 	}, nil
 }
 
@@ -179,7 +179,8 @@ func emptyTemp(prefix string) {
 	}
 }
 
-// writeScript writes a script that puts the command before its own arguments. It stays the same process, so that killing it ends the Windows program.
+// writeScript writes a script that puts the command before its own arguments. It stays the same process, so that killing it ends
+// the Windows program.
 func writeScript(path string, command ...string) error {
 	for i, word := range command {
 		command[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"

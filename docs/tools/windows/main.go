@@ -9,7 +9,7 @@
 //
 // Where Wine 9 or later is installed it is used as it is, by one run at a time. Otherwise, on Linux and as root, Debian 13's Wine
 // is installed once into a directory outside the repository ($TURNSTILE_WINE, or turnstile/wine in the user's cache directory). Runs
-// share that directory at the same time, each in its own namespaces: its processes, mounts and files end with it, even when it is killed.
+// share that directory at the same time, each in its own namespaces: its processes, mounts and files end with it, even if it is killed.
 // Older Wines cannot run the programs that Go builds.
 //
 // The exit status is the tests' own. Where Windows programs cannot run, the command says what to do and exits with 3.
@@ -74,7 +74,7 @@ func openSession(args []string) (int, error) {
 	return chrootSession(args)
 }
 
-// inside runs what the arguments ask for. An empty script means that this system runs Windows programs by itself.
+// inside runs the command that the arguments name. An empty script means that this system runs Windows programs by itself.
 func inside(root, script string, args []string) int {
 	switch {
 	case len(args) == 0:
@@ -89,7 +89,7 @@ func inside(root, script string, args []string) int {
 	}
 }
 
-// everything runs each part, also after one has failed.
+// everything runs each part, even after one has failed.
 func everything(root, script string) int {
 	facts := goTest(root, script, "./lessons/...", "./internal/...")
 

@@ -17,7 +17,7 @@ func killGroup(command *exec.Cmd) {
 	_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) // it may be gone already
 }
 
-// lockFile takes an exclusive lock on the file at path, which stays. While it waits it says for whom.
+// lockFile takes an exclusive lock on the file at path, which stays. While it waits, it prints for whom.
 func lockFile(path, holder string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

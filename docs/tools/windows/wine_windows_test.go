@@ -87,7 +87,7 @@ func TestWine(t *testing.T) {
 		t.Run(fact.name, func(t *testing.T) {
 			t.Parallel()
 			if found := fact.measure(t, filepath.Join(t.TempDir(), "file")); found != fact.found {
-				t.Errorf("found %q, expected %q; mend the test and docs/wine.md, and look at the lessons that build on it", found, fact.found)
+				t.Errorf("found %q, expected %q; fix the test and docs/wine.md, and look at the lessons that build on it", found, fact.found)
 			}
 			if row := "| " + fact.name + " | `" + fact.found + "` |"; !strings.Contains(string(page), row) {
 				t.Errorf("docs/wine.md has no row that begins\n%s", row)

@@ -3,10 +3,10 @@
 //	go run ./internal/cmd/cost          all lessons
 //	go run ./internal/cmd/cost 05 07    these
 //
-// For each lesson it prints the number of answers, the CPU seconds (user and system, of every process) and the wall seconds of its answers, run
-// anew with a warm build cache. Below stand the tests that take more than 0.3
-// CPU seconds by themselves on the reference, at full strength and lightly: a test is paid for once for each answer, so a dear one needs
-// a reason, or lab.Rounds where the strength is in the number of tries.
+// For each lesson it prints the number of answers, the CPU seconds (user and system, of every process) and the wall seconds of its
+// answers, run again with a warm build cache. Below are the tests that take more than 0.3 CPU seconds by themselves on the
+// reference, at full strength and lightly: a test is paid for once for each answer, so a dear one needs a reason, or lab.Rounds
+// where the strength is in the number of tries.
 //
 // Figures vary with what else the machine does, by up to a factor of two. Exit status: 0 measured, 1 something failed, 2 wrong usage.
 package main
@@ -100,9 +100,9 @@ func measureTests(ctx context.Context, e *curriculum.Exercise, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // a temp folder: what is left is the system's to clear
+	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory: what is left is the system's to clear
 	if err := os.Chmod(dir, 0o755); err != nil {
-		return err // a test that runs as root starts workers as another user, who must come in
+		return err // a test that runs as root starts workers as another user, who needs access
 	}
 	program, err := compile(ctx, e, dir)
 	if err != nil {

@@ -32,7 +32,7 @@ const usage = `usage:
   go run ./internal/cmd/patch save NN wrong/NAME DIR    write the patch from what DIR holds; the text above the diff is kept
   go run ./internal/cmd/patch refresh [NN ...]          re-derive patches whose lines only moved; all, without a number
   go run ./internal/cmd/patch shipped [-force] NN       write the code as shipped to exercises/NN_name
-NAME stands for a file NAME.patch in solutions/NN_name/wrong or solutions/NN_name/right.
+NAME names a file NAME.patch in solutions/NN_name/wrong or solutions/NN_name/right.
 `
 
 var errUsage = errors.New("wrong usage")
@@ -119,7 +119,7 @@ func lay(e *curriculum.Exercise, path, folder string, out io.Writer) error {
 	return nil
 }
 
-// writeNew fills a folder that is new or empty.
+// writeNew fills a directory that is new or empty.
 func writeNew(folder string, code answer.Answer) error {
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
@@ -129,7 +129,7 @@ func writeNew(folder string, code answer.Answer) error {
 		return err
 	}
 	if len(entries) > 0 {
-		return fmt.Errorf("%s is not empty: name a new folder", folder)
+		return fmt.Errorf("%s is not empty: name a new directory", folder)
 	}
 	for _, name := range code.Names() {
 		if err := os.WriteFile(filepath.Join(folder, name), code[name], 0o666); err != nil {
@@ -170,7 +170,7 @@ func save(e *curriculum.Exercise, path, folder string, out io.Writer) error {
 	return nil
 }
 
-// checkFormat refuses what does not parse or is not formatted: it would show up in the diff as a change that is no mistake.
+// checkFormat refuses what does not parse or is not formatted: it would show up in the diff as a change that is not the mistake.
 func checkFormat(folder string, code answer.Answer) error {
 	for _, name := range code.Names() {
 		formatted, err := format.Source(code[name])
@@ -184,7 +184,7 @@ func checkFormat(folder string, code answer.Answer) error {
 	return nil
 }
 
-// textAbove returns what stands above the diff, or for a new patch what is to be filled in.
+// textAbove returns the text above the diff, or for a new patch what is to be filled in.
 func textAbove(path string) (string, error) {
 	patch, err := answer.ReadPatch(path)
 	switch {
@@ -236,7 +236,7 @@ func refresh(book *curriculum.Book, queries []string, out io.Writer) error {
 		}
 	}
 	if byHand > 0 {
-		return fmt.Errorf("%d of the patches must be mended by hand: lay, edit, save", byHand)
+		return fmt.Errorf("%d of the patches must be fixed by hand: lay, edit, save", byHand)
 	}
 	return nil
 }

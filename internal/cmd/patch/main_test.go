@@ -81,13 +81,13 @@ says: "three"
 func TestLayEditSave(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	dir := b.path("a new folder")
+	dir := b.path("a new directory")
 	require.Contains(t, b.mustRun("lay", "1", "wrong/01_three", dir), "the solution")
-	require.Equal(t, solution, b.read("a new folder/one.go"))
+	require.Equal(t, solution, b.read("a new directory/one.go"))
 
 	_, err := b.run("save", "1", "wrong/01_three", dir)
 	require.ErrorContains(t, err, "holds the solution")
-	b.write("a new folder/one.go", solution[:len(solution)-4]+"3\n}\n")
+	b.write("a new directory/one.go", solution[:len(solution)-4]+"3\n}\n")
 	require.Contains(t, b.mustRun("save", "1", "wrong/01_three", dir), "write the text above")
 	patch := b.read("solutions/01_one/wrong/01_three.patch")
 	require.Contains(t, patch, "TODO: say in one sentence")
@@ -102,10 +102,10 @@ func TestLayEditSave(t *testing.T) {
 	require.Contains(t, b.mustRun("lay", "1", "wrong/01_three", b.path("again")), "the answer")
 	require.Contains(t, b.read("again/one.go"), "return 3")
 
-	b.write("a new folder/one.go", "package one\nfunc  One() {}\n")
+	b.write("a new directory/one.go", "package one\nfunc  One() {}\n")
 	_, err = b.run("save", "1", "right/01_x", dir)
 	require.ErrorContains(t, err, "gofmt -w")
-	b.write("a new folder/one.go", "package one\nfunc\n")
+	b.write("a new directory/one.go", "package one\nfunc\n")
 	_, err = b.run("save", "1", "right/01_x", dir)
 	require.ErrorContains(t, err, "one.go")
 }
@@ -123,7 +123,7 @@ func TestRefresh(t *testing.T) {
 
 	b.write("solutions/01_one/one.go", "package one\n")
 	out, err := b.run("refresh")
-	require.ErrorContains(t, err, "1 of the patches must be mended by hand")
+	require.ErrorContains(t, err, "1 of the patches must be fixed by hand")
 	require.Contains(t, out, "+\treturn 3")
 	require.Contains(t, b.mustRun("lay", "1", "wrong/01_three", b.path("dir")), "make their changes by hand")
 	require.Equal(t, "package one\n", b.read("dir/one.go"))
