@@ -180,7 +180,8 @@ func Write(e *curriculum.Exercise, a Answer) error {
 	}
 	for name := range a {
 		if !IsFile(name) {
-			return fmt.Errorf("write an answer to %s: %q is not the name of an answer file (a .go file that is not a test, without a directory)", e.ID, name)
+			return fmt.Errorf("write an answer to %s: %q is not the name of an answer file (a .go file that is not a test, "+
+				"without a directory)", e.ID, name)
 		}
 	}
 	if err := os.MkdirAll(e.Folder(), 0o777); err != nil {

@@ -69,10 +69,14 @@ func TestAnswers(t *testing.T) {
 func TestInExercises(t *testing.T) {
 	t.Parallel()
 	const head = "package two\n\nimport (\n\t\"os\"\n\n"
-	solution := toybook.Answer("a.go", head+"\tone \"example/turnstile/solutions/01_one\" // the first\n\t`example/turnstile/solutions/03_x`\n"+
-		"\t\"example/turnstile/exercises/02_two/given\"\n\t\"example/turnstile/internal/lab\"\n)\n\nconst text = \"example/turnstile/solutions/01_one\"\n")
-	want := toybook.Answer("a.go", head+"\tone \"example/turnstile/exercises/01_one\" // the first\n\t\"example/turnstile/exercises/02_two/given\"\n"+
-		"\t\"example/turnstile/exercises/03_x\"\n\t\"example/turnstile/internal/lab\"\n)\n\nconst text = \"example/turnstile/solutions/01_one\"\n")
+	solution := toybook.Answer("a.go", head+"\tone \"example/turnstile/solutions/01_one\" // the first\n"+
+		"\t`example/turnstile/solutions/03_x`\n"+
+		"\t\"example/turnstile/exercises/02_two/given\"\n\t\"example/turnstile/internal/lab\"\n)\n\n"+
+		"const text = \"example/turnstile/solutions/01_one\"\n")
+	want := toybook.Answer("a.go", head+"\tone \"example/turnstile/exercises/01_one\" // the first\n"+
+		"\t\"example/turnstile/exercises/02_two/given\"\n"+
+		"\t\"example/turnstile/exercises/03_x\"\n\t\"example/turnstile/internal/lab\"\n)\n\n"+
+		"const text = \"example/turnstile/solutions/01_one\"\n")
 	before := string(solution["a.go"])
 	assert.Equal(t, string(want["a.go"]), string(solution.InExercises()["a.go"]))
 	assert.Equal(t, before, string(solution["a.go"]), "the answer itself stays")

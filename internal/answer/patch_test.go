@@ -77,7 +77,8 @@ func TestDiffIgnoresLineEndings(t *testing.T) {
 	t.Parallel()
 	crlf, lf := toybook.Answer("a.go", "1\r\n2\r\n"), toybook.Answer("a.go", "1\n2\n")
 	assert.Empty(t, answer.Diff("a", "b", crlf, lf))
-	assert.Equal(t, "--- a/a.go\n+++ b/a.go\n@@ -1,2 +1,2 @@\n 1\n-2\n+two\n", string(answer.Diff("a", "b", crlf, toybook.Answer("a.go", "1\r\ntwo\r\n"))))
+	assert.Equal(t, "--- a/a.go\n+++ b/a.go\n@@ -1,2 +1,2 @@\n 1\n-2\n+two\n",
+		string(answer.Diff("a", "b", crlf, toybook.Answer("a.go", "1\r\ntwo\r\n"))))
 }
 
 func TestDamagedPatch(t *testing.T) {
@@ -102,7 +103,8 @@ func TestPatchFiles(t *testing.T) {
 	t.Parallel()
 	const diff = "--- a/double.go\n+++ b/double.go\n@@ -4,3 +4,3 @@\n func Double(n int) int {\n-\treturn 2 * n\n+\treturn 3 * n\n }\n"
 	const wrong = "solutions/01_one/wrong/"
-	text := "It adds\r\ntwice.\r\n\r\ncaught by: TestX/a case\r\nsays: \"is \\\"x\\\"\"\r\nonly on: linux, windows\r\n\r\n" + strings.ReplaceAll(diff, "\n", "\r\n")
+	text := "It adds\r\ntwice.\r\n\r\ncaught by: TestX/a case\r\nsays: \"is \\\"x\\\"\"\r\nonly on: linux, " +
+		"windows\r\n\r\n" + strings.ReplaceAll(diff, "\n", "\r\n")
 	book := toybook.New(t, toybook.Lesson("01_one", "Part One, Files"), toybook.Files{
 		wrong + "02_crlf.patch": text, wrong + "notes.txt": "no patch",
 		"solutions/01_one/right/01_shift.patch": "Another design.\n\n" + diff,

@@ -67,7 +67,8 @@ func checkTests(t *testing.T, e *curriculum.Exercise) {
 			imported, err := strconv.Unquote(spec.Path.Value)
 			require.NoError(t, err)
 			assert.True(t, mayImport(e, foundations, imported),
-				"%s imports %s; a test of an exercise knows its package and those that this builds on, the lab, the standard library, testify and x/sys",
+				"%s imports %s; a test of an exercise knows its package and those that this builds on, the lab, the standard library, testify "+
+					"and x/sys",
 				filepath.Base(path), imported)
 			assert.False(t, spec.Name != nil && spec.Name.Name == ".", "%s: a dot import hides whose name it is", filepath.Base(path))
 		}

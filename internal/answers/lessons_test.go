@@ -24,7 +24,8 @@ func TestEveryLessonIsJudged(t *testing.T) {
 	require.NotEmpty(t, folders)
 	for _, folder := range folders {
 		text, _ := read(t, folder, "answers_test.go")
-		assert.Contains(t, text, "\nfunc TestAnswers(t *testing.T) { answers.Judge(t) }\n", "%s: copy answers_test.go from another lesson", filepath.Base(folder))
+		assert.Contains(t, text, "\nfunc TestAnswers(t *testing.T) { answers.Judge(t) }\n", "%s: copy answers_test.go from another lesson",
+			filepath.Base(folder))
 	}
 }
 
@@ -129,8 +130,9 @@ func TestEffort(t *testing.T) { t.Log("effort", os.Getenv("TURNSTILE_EFFORT"), o
 func TestSelected(t *testing.T) {
 	t.Parallel()
 	for pattern, want := range map[string]bool{
-		"": true, "TestAnswers": true, "Answers/wrong": true, "TestAnswers/right": false, "TestAnswers/wrong/02": true, "TestAnswers/wrong/^02_no$": true,
-		"TestAnswers/wrong/03": false, "TestOther": false, "TestOther|TestAnswers/wrong": true, "TestAnswers//02_no/x": true, "(": true,
+		"": true, "TestAnswers": true, "Answers/wrong": true, "TestAnswers/right": false, "TestAnswers/wrong/02": true,
+		"TestAnswers/wrong/^02_no$": true,
+		"TestAnswers/wrong/03":      false, "TestOther": false, "TestOther|TestAnswers/wrong": true, "TestAnswers//02_no/x": true, "(": true,
 	} {
 		assert.Equal(t, want, selected("wrong/02_no", pattern), pattern)
 	}

@@ -38,13 +38,20 @@ func TestJudgeWrong(t *testing.T) {
 		want   string
 	}{
 		{"caught", ran(gotest.Failed, failed("TestX", "left the tail"), other), ""},
-		{"caught by a subtest", ran(gotest.Failed, gotest.TestResult{Name: "TestX", Status: gotest.Failed}, failed("TestX/a", "left the tail")), ""},
+		{"caught by a subtest", ran(gotest.Failed, gotest.TestResult{Name: "TestX", Status: gotest.Failed},
+			failed("TestX/a", "left the tail")), ""},
 		{"survives", ran(gotest.Passed, passed), "survives: every test passes"},
 		{"only another test fails", ran(gotest.Failed, passed, other), "survives the test that should catch it"},
-		{"a test whose name begins the same", ran(gotest.Failed, passed, failed("TestX2", "left the tail")), "survives the test that should catch it"},
+		{
+			"a test whose name begins the same", ran(gotest.Failed, passed, failed("TestX2", "left the tail")),
+			"survives the test that should catch it",
+		},
 		{"no such test", ran(gotest.Failed, other), "names a test that was not run"},
 		{"another message", ran(gotest.Failed, failed("TestX", "left the head")), "the message says something else"},
-		{"no message of the lab", ran(gotest.Failed, gotest.TestResult{Name: "TestX", Status: gotest.Failed, Output: "the tail"}), "fails without a message of the lab"},
+		{
+			"no message of the lab", ran(gotest.Failed, gotest.TestResult{Name: "TestX", Status: gotest.Failed, Output: "the tail"}),
+			"fails without a message of the lab",
+		},
 		{"a message too long to read", ran(gotest.Failed, failed("TestX", "the tail"+strings.Repeat("\n", 12))), "a message of 13 lines"},
 		{"does not compile", ran(gotest.DoesNotCompile), "does not compile"},
 		{"caught in each of many runs", ran(gotest.Failed, times(100, 100)), ""},

@@ -68,7 +68,8 @@ func ParseHead(page []byte) Head {
 
 // Form is the only form that a page may say this in: the title, an empty line, and a paragraph, here on one line.
 func (h Head) Form() string {
-	form := fmt.Sprintf("# %s · %s\n\n**%s** %s. %d minutes to read, %d to do.", h.Number, h.Title, h.Promise, h.Part, h.ReadMinutes, h.DoMinutes)
+	form := fmt.Sprintf("# %s · %s\n\n**%s** %s. %d minutes to read, %d to do.", h.Number, h.Title, h.Promise, h.Part, h.ReadMinutes,
+		h.DoMinutes)
 	var links []string
 	for _, id := range h.BuildsOn {
 		links = append(links, fmt.Sprintf("[%s](../%s/)", id[:2], id))

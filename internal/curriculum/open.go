@@ -149,7 +149,8 @@ func (b *Book) group() {
 			continue
 		}
 		if e.Part != "" && slices.ContainsFunc(b.Parts, func(p Part) bool { return p.Name == e.Part }) {
-			b.problem("%s: lessons/%s/README.md says %q, but lessons of another part come between it and the others of that part", e.ID, e.ID, e.Part)
+			b.problem("%s: lessons/%s/README.md says %q, but lessons of another part come between it and the others of that part", e.ID,
+				e.ID, e.Part)
 		}
 		b.Parts = append(b.Parts, Part{Name: e.Part, Exercises: []*Exercise{e}})
 	}

@@ -18,8 +18,9 @@ func TestOpen(t *testing.T) {
 	book := toybook.New(t, toybook.Lesson("01_open_modes", "Part One, Files"), toybook.Lesson("03_seek_truncate", "Part One, Files"),
 		toybook.Lesson("05_lost_update", "Part Two, Atomicity"),
 		toybook.Files{
-			"lessons/05_lost_update/README.md": "# 05 · Lost update\r\n\r\n**You will be able\r\nto keep an update.** Part Two, Atomicity. 1 minute to read,\r\n" +
-				"25 minutes to do.\r\nBuilds on [01](../01_open_modes/) and\r\n[03](../03_seek_truncate/).\r\nNot on [02](../02_close/).\r\n\r\n## The bug\r\n",
+			"lessons/05_lost_update/README.md": "# 05 · Lost update\r\n\r\n**You will be able\r\nto keep an update.** Part Two, Atomicity. 1 " +
+				"minute to read,\r\n25 minutes to do.\r\nBuilds on [01](../01_open_modes/) and\r\n[03](../03_seek_truncate/).\r\nNot on " +
+				"[02](../02_close/).\r\n\r\n## The bug\r\n",
 			"exercises/main.go": "package guide\n",
 			"docs/tools/go.mod": "module example/turnstile/docs/tools\n",
 		})
@@ -29,7 +30,8 @@ func TestOpen(t *testing.T) {
 	first, last := book.Exercises[0], book.Exercises[2]
 	assert.Equal(t, "The open modes", first.Title)
 	assert.Equal(t, "You will be able to double.", first.Promise)
-	assert.Equal(t, []any{1, "01_open_modes", "open_modes", 5, 10}, []any{first.Number, first.ID, first.Slug, first.ReadMinutes, first.DoMinutes})
+	assert.Equal(t, []any{1, "01_open_modes", "open_modes", 5, 10},
+		[]any{first.Number, first.ID, first.Slug, first.ReadMinutes, first.DoMinutes})
 	assert.Equal(t, "example/turnstile/exercises/01_open_modes", first.Package())
 	assert.Equal(t, filepath.Join(book.Root, "lessons", "01_open_modes"), first.LessonFolder())
 	assert.Equal(t, []any{"You will be able to keep an update.", 1, 25}, []any{last.Promise, last.ReadMinutes, last.DoMinutes})
@@ -88,7 +90,8 @@ func TestLessonReadsNoOther(t *testing.T) {
 
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	book := toybook.New(t, toybook.Lesson("01_open_modes", "Part One, Files"), toybook.Lesson("01_close", "Part Two, Others"), toybook.Lesson("04_json", "Part One, Files"),
+	book := toybook.New(t, toybook.Lesson("01_open_modes", "Part One, Files"), toybook.Lesson("01_close", "Part Two, Others"),
+		toybook.Lesson("04_json", "Part One, Files"),
 		toybook.Files{
 			"lessons/02_text_only/README.md": "# Text\n\nNo promise.\n\n## The bug\n",
 			"exercises/03_empty/.gitkeep":    "",

@@ -11,7 +11,8 @@ import (
 // turning are the variables that turn a go command into another one: a learner may have set them for other work.
 // GOENV is not among them: what `go env -w` has written gives way to the values that Environment sets.
 var turning = []string{
-	"GOFLAGS", "GOOS", "GOARCH", "GOWORK", "GO111MODULE", "GOEXPERIMENT", "GOTOOLDIR", "CGO_ENABLED", "GOCOVERDIR", "GO_EXTLINK_ENABLED", "PWD",
+	"GOFLAGS", "GOOS", "GOARCH", "GOWORK", "GO111MODULE", "GOEXPERIMENT", "GOTOOLDIR", "CGO_ENABLED", "GOCOVERDIR",
+	"GO_EXTLINK_ENABLED", "PWD",
 }
 
 // Environment returns the environment for a go command that works in dir: this process's own without the variables that

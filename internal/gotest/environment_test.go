@@ -14,7 +14,10 @@ import (
 )
 
 func TestEnvironment(t *testing.T) {
-	for _, variable := range []string{"GOFLAGS=-json", "GOOS=plan9", "GOARCH=wasm", "GOWORK=/none", "GO111MODULE=off", "CGO_ENABLED=1", "PWD=/elsewhere", "KEPT=yes"} {
+	for _, variable := range []string{
+		"GOFLAGS=-json", "GOOS=plan9", "GOARCH=wasm", "GOWORK=/none", "GO111MODULE=off", "CGO_ENABLED=1",
+		"PWD=/elsewhere", "KEPT=yes",
+	} {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}

@@ -54,8 +54,10 @@ func TestProcessesThatEndByThemselves(t *testing.T) {
 		printed []string
 	}{
 		{
-			"os.Exit", append(begun("TestA"), event("output", "TestA", "opening\n"), event("output", "", "FAIL\t"+judged.Package()+"\t0.017s\n"), event("fail", "", "")),
-			"the test process ended in the middle of TestA, as os.Exit and log.Fatal end it", "", []string{"opening"},
+			"os.Exit", append(begun("TestA"), event("output", "TestA", "opening\n"), event("output", "", "FAIL\t"+judged.Package()+"\t0.017s\n"),
+				event("fail", "", "")),
+			"the test process ended in the middle of TestA, as os.Exit and log.Fatal end it", "",
+			[]string{"opening"},
 		},
 		{
 			"killed", append(begun("TestA"), ended("signal: killed")...),
@@ -132,16 +134,31 @@ func TestTheMachineIsInTheWay(t *testing.T) {
 		says   string // "" for code that does not compile
 	}{
 		{"the learner's mistake", build(own, "# "+own, "exercises/01_one/one.go:3:1: undefined: killed"), ""},
-		{"a package that is missing", build("github.com/a/b", "exercises/01_one/one.go:3:8: no required module provides package github.com/a/b; to add it:"), ""},
-		{"no C library", build("runtime/cgo", "# runtime/cgo", "_cgo_export.c:3:10: fatal error: stdlib.h: No such file or directory"), "go could not build runtime/cgo"},
-		{"a damaged module", build("github.com/gofrs/flock", "../mod/github.com/gofrs/flock@v0.13.1/flock.go:20:3: syntax error"), "go clean -modcache"},
+		{"a package that is missing", build("github.com/a/b", "exercises/01_one/one.go:3:8: no required module provides package "+
+			"github.com/a/b; to add it:"), ""},
+		{
+			"no C library", build("runtime/cgo", "# runtime/cgo", "_cgo_export.c:3:10: fatal error: stdlib.h: No such file or directory"),
+			"go could not build runtime/cgo",
+		},
+		{
+			"a damaged module", build("github.com/gofrs/flock", "../mod/github.com/gofrs/flock@v0.13.1/flock.go:20:3: syntax error"),
+			"go clean -modcache",
+		},
 		{"a full disk", build(own, "# "+own, "open /tmp/go-build1/b001/_pkg_.a: no space left on device"), "there is no room left"},
 		{"a quota", build(judged.Package()+".test", "write /tmp/x: disk quota exceeded"), "there is no room left"},
-		{"a linker that was killed", build(judged.Package()+".test", "/usr/lib/go/pkg/tool/linux_amd64/link: signal: killed"), "close other programs"},
+		{
+			"a linker that was killed", build(judged.Package()+".test", "/usr/lib/go/pkg/tool/linux_amd64/link: signal: killed"),
+			"close other programs",
+		},
 		{"no memory", build(own, "fatal error: runtime: cannot allocate memory"), "close other programs"},
-		{"a directory without programs", append(append(begun(), event("output", "", "fork/exec /tmp/go-build1/b001/one.test: permission denied\n")),
+		{"a directory without programs", append(append(begun(), event("output", "",
+			"fork/exec /tmp/go-build1/b001/one.test: permission denied\n")),
 			event("output", "", "FAIL\t"+judged.Package()+"\t0.017s\n"), event("fail", "", "")), "let GOTMPDIR name a directory"},
-		{"nothing at all", []string{`{"ImportPath":"x","Action":"build-output","Output":"main module does not contain package x\n"}`}, "main module does not contain"},
+		{
+			"nothing at all",
+			[]string{`{"ImportPath":"x","Action":"build-output","Output":"main module does not contain package x\n"}`},
+			"main module does not contain",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -10,7 +10,14 @@ import (
 
 func TestSubtestsOfParallelTestsFollowTheirParents(t *testing.T) {
 	t.Parallel()
-	tests := []gotest.TestResult{{Name: "TestB"}, {Name: "TestA"}, {Name: "TestC"}, {Name: "TestA/one"}, {Name: "TestB/one"}, {Name: "TestA/two"}}
+	tests := []gotest.TestResult{
+		{Name: "TestB"},
+		{Name: "TestA"},
+		{Name: "TestC"},
+		{Name: "TestA/one"},
+		{Name: "TestB/one"},
+		{Name: "TestA/two"},
+	}
 	gotest.InOrderOfSource(tests)
 	var names []string
 	for _, test := range tests {

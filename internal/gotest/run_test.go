@@ -85,7 +85,8 @@ func TestRunAnAnswer(t *testing.T) {
 	})
 	t.Run("go vet's findings are marked as such", func(t *testing.T) {
 		t.Parallel()
-		bad := toybook.Answer("double.go", "package one\n\nimport \"fmt\"\n\nfunc Double(n int) int { fmt.Printf(\"%d\\n\", \"n\"); return 2 * n }\n")
+		bad := toybook.Answer("double.go", "package one\n\nimport \"fmt\"\n\nfunc Double(n int) int { fmt.Printf(\"%d\\n\", \"n\"); "+
+			"return 2 * n }\n")
 		result := do(t, gotest.Tests{Exercise: e, Answer: bad})
 		assert.Equal(t, gotest.DoesNotCompile, result.Status)
 		require.NotEmpty(t, result.CompilerLines)
@@ -111,7 +112,8 @@ func TestRunAnAnswer(t *testing.T) {
 	})
 	t.Run("a test process that ends in the middle", func(t *testing.T) {
 		t.Parallel()
-		bad := toybook.Answer("double.go", "package one\n\nimport (\"log\"; \"os\")\n\nfunc Double(n int) int { log.SetFlags(0); log.Print(\"cannot open\"); os.Exit(3); return 0 }\n")
+		bad := toybook.Answer("double.go", "package one\n\nimport (\"log\"; \"os\")\n\nfunc Double(n int) int { log.SetFlags(0); "+
+			"log.Print(\"cannot open\"); os.Exit(3); return 0 }\n")
 		result := do(t, gotest.Tests{Exercise: e, Answer: bad, NoVet: true})
 		assert.Equal(t, gotest.Broken, result.Status)
 		assert.Equal(t, "the test process ended in the middle of TestDouble, as os.Exit and log.Fatal end it", result.Reason)
@@ -119,7 +121,8 @@ func TestRunAnAnswer(t *testing.T) {
 	})
 	t.Run("printing without end", func(t *testing.T) {
 		t.Parallel()
-		bad := toybook.Answer("double.go", "package one\n\nimport (\"fmt\"; \"strings\")\n\nfunc Double(n int) int {\n\tfor range 2000 { fmt.Println(strings.Repeat(\"FAIL\\n\", 100)) }\n\treturn 2 * n\n}\n")
+		bad := toybook.Answer("double.go", "package one\n\nimport (\"fmt\"; \"strings\")\n\nfunc Double(n int) int {\n\tfor range 2000 { "+
+			"fmt.Println(strings.Repeat(\"FAIL\\n\", 100)) }\n\treturn 2 * n\n}\n")
 		result := do(t, gotest.Tests{Exercise: e, Answer: bad, NoVet: true, Run: "TestDouble"})
 		assert.Equal(t, gotest.Passed, result.Status)
 		assert.Less(t, len(result.Output), 1<<20)
@@ -128,7 +131,8 @@ func TestRunAnAnswer(t *testing.T) {
 	})
 	t.Run("the worst of several runs counts", func(t *testing.T) {
 		t.Parallel()
-		once := toybook.Answer("double.go", "package one\n\nvar runs int\n\nfunc Double(n int) int { runs++; if runs == 2 { return 7 }; return 2 * n }\n")
+		once := toybook.Answer("double.go", "package one\n\nvar runs int\n\nfunc Double(n int) int { runs++; if runs == 2 { return 7 }; "+
+			"return 2 * n }\n")
 		result := do(t, gotest.Tests{Exercise: e, Answer: once, NoVet: true, Count: 3, Run: "TestDouble"})
 		assert.Equal(t, gotest.Failed, result.Status)
 		require.Len(t, result.Tests, 1)
@@ -149,8 +153,9 @@ func TestNothingToRun(t *testing.T) {
 	assert.Equal(t, []any{gotest.Skipped, "this exercise has no code for this system"}, []any{result.Status, result.Reason})
 
 	e = toybook.Find(t, toybook.New(t, toybook.Files{
-		"exercises/01_skip/skip.go":      "package skip\n",
-		"exercises/01_skip/skip_test.go": "package skip_test\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { t.Skip(\"only\\non Windows\") }\n",
+		"exercises/01_skip/skip.go": "package skip\n",
+		"exercises/01_skip/skip_test.go": "package skip_test\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { t.Skip(\"only\\non " +
+			"Windows\") }\n",
 	}), "1")
 	result = do(t, gotest.Tests{Exercise: e, NoVet: true})
 	assert.Equal(t, []any{gotest.Skipped, "only on Windows"}, []any{result.Status, result.Reason})
@@ -159,7 +164,8 @@ func TestNothingToRun(t *testing.T) {
 func TestSeveralExercisesInOneGo(t *testing.T) {
 	t.Parallel()
 	needGo(t)
-	book := toybook.New(t, toybook.Lesson("01_one", "Part One, Files"), toybook.Lesson("02_two", "Part One, Files"), toybook.Lesson("03_three", "Part One, Files"))
+	book := toybook.New(t, toybook.Lesson("01_one", "Part One, Files"), toybook.Lesson("02_two", "Part One, Files"),
+		toybook.Lesson("03_three", "Part One, Files"))
 	first, second, third := toybook.Find(t, book, "1"), toybook.Find(t, book, "2"), toybook.Find(t, book, "3")
 	reference, err := answer.Reference(second)
 	require.NoError(t, err)
@@ -177,8 +183,9 @@ func TestSeveralExercisesInOneGo(t *testing.T) {
 func TestCached(t *testing.T) {
 	t.Parallel()
 	e := toybook.Find(t, toybook.New(t, toybook.Files{
-		"exercises/01_one/one.go":      "package one\n",
-		"exercises/01_one/one_test.go": "package one_test\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestX(t *testing.T) { t.Log(t.TempDir(), os.TempDir()) }\n",
+		"exercises/01_one/one.go": "package one\n",
+		"exercises/01_one/one_test.go": "package one_test\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestX(t *testing.T) { " +
+			"t.Log(t.TempDir(), os.TempDir()) }\n",
 	}), "1")
 	for _, cached := range []bool{false, true} {
 		result := do(t, gotest.Tests{Exercise: e, NoVet: true, Cached: true})
@@ -205,9 +212,10 @@ func TestMissingModule(t *testing.T) {
 	t.Parallel()
 	needGo(t)
 	e := toybook.Find(t, toybook.New(t, toybook.Lesson("01_one", "Part One, Files"), toybook.Files{
-		"go.mod":                     "module example/turnstile\n\ngo 1.26\n\nrequire github.com/gofrs/flock v0.13.1\n",
-		"go.sum":                     "github.com/gofrs/flock v0.13.1/go.mod h1:sf4BFiHwnvgxa25DlQoDqXQnwRMEOwqxRq37P6MzzmE=\ngithub.com/gofrs/flock v0.13.1 h1:jjREztyBeSKBZYAC+mgc1laB+xsgy4kYMf3FbKF2UBo=\n",
-		"exercises/01_one/double.go": "package one\n\nimport \"github.com/gofrs/flock\"\n\nfunc Double(n int) int { flock.New(\"x\"); return n }\n",
+		"go.mod": "module example/turnstile\n\ngo 1.26\n\nrequire github.com/gofrs/flock v0.13.1\n",
+		"go.sum": "github.com/gofrs/flock v0.13.1/go.mod h1:sf4BFiHwnvgxa25DlQoDqXQnwRMEOwqxRq37P6MzzmE=\ngithub.com/gofrs/flock v0.13.1 h1:jjREztyBeSKBZYAC+mgc1laB+xsgy4kYMf3FbKF2UBo=\n",
+		"exercises/01_one/double.go": "package one\n\nimport \"github.com/gofrs/flock\"\n\nfunc Double(n int) int { flock.New(\"x\"); " +
+			"return n }\n",
 	}), "1")
 	offline := []string{"GOMODCACHE=" + t.TempDir(), "GOPROXY=off"}
 	_, err := gotest.Tests{Exercise: e, NoVet: true, Env: offline}.Do(t.Context())
@@ -216,7 +224,8 @@ func TestMissingModule(t *testing.T) {
 }
 
 func TestGoCannotStart(t *testing.T) {
-	e := toybook.Find(t, toybook.New(t, toybook.Lesson("01_one", "Part One, Files"), toybook.Files{"go.mod": "module example/turnstile\n\ngo 1.26\n\nnonsense\n"}), "1")
+	e := toybook.Find(t, toybook.New(t, toybook.Lesson("01_one", "Part One, Files"),
+		toybook.Files{"go.mod": "module example/turnstile\n\ngo 1.26\n\nnonsense\n"}), "1")
 	t.Run("a damaged go.mod", func(t *testing.T) {
 		needGo(t)
 		_, err := gotest.Tests{Exercise: e}.Do(t.Context())
@@ -305,10 +314,14 @@ func TestDemo(t *testing.T) {
 		assert.NoFileExists(t, command.Path)
 	}
 
-	_, _, err = gotest.Demo{Exercise: e, Answer: toybook.Answer("double.go", "package one\n\nfunc Double(n int) int { return m }\n")}.Command(t.Context())
+	_, _, err = gotest.Demo{Exercise: e, Answer: toybook.Answer("double.go",
+		"package one\n\nfunc Double(n int) int { return m }\n")}.Command(t.Context())
 	var failure *gotest.CompileError
 	require.ErrorAs(t, err, &failure)
-	assert.Equal(t, gotest.CompileError{Package: "example/turnstile/exercises/01_one", Lines: []string{"exercises/01_one/double.go:3:33: undefined: m"}}, *failure)
+	assert.Equal(t, gotest.CompileError{
+		Package: "example/turnstile/exercises/01_one",
+		Lines:   []string{"exercises/01_one/double.go:3:33: undefined: m"},
+	}, *failure)
 }
 
 // Only the command line matters here, so a script replaces go: compiling for another system takes half a minute of processor time.

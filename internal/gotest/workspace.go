@@ -69,8 +69,11 @@ func tempTrouble(cause error) error {
 	if os.Getenv("GOTMPDIR") != "" {
 		variable = "GOTMPDIR"
 	}
-	return &MachineError{Cause: cause, Lines: []string{cause.Error()}, Says: fmt.Sprintf("there is no directory for temporary files: let %s name "+
-		"one that exists, by its full path, and in which you may write", variable)}
+	return &MachineError{
+		Cause: cause, Lines: []string{cause.Error()},
+		Says: fmt.Sprintf("there is no directory for temporary files: let %s name "+
+			"one that exists, by its full path, and in which you may write", variable),
+	}
 }
 
 // enough is the room that tests and demos may count on in the directory for temporary files.

@@ -23,14 +23,17 @@ func verbs() []verb {
 		{"list", "", 0, "all exercises, and how far you are", method((*session).list)},
 		{"check", "[N]", 1, "run the tests of exercise N on your code", onExercise((*session).check)},
 		{"watch", "[N]", 1, "check N again each time you save, until Ctrl-C", onExercise((*session).watch)},
-		{"hint", "[N] [F] [K]", 3, "one hint more for what fails first in N, or for its function F; with K, the first K hints", onExercise((*session).hint)},
+		{
+			"hint", "[N] [F] [K]", 3, "one hint more for what fails first in N, or for its function F; with K, the first K hints",
+			onExercise((*session).hint),
+		},
 		{"race", "[N]", 1, "run the race demo of N on your code", onExercise((*session).race)},
 		{"solution", "N", 1, "your code against the reference, and why the reference works", method((*session).solution)},
 		{"reset", "N", 1, "give N back as it was shipped; your code is kept in a dated copy", method((*session).reset)},
 		{"catchup", "N", 1, "put the reference in place before N, where yours is not done; copies are kept", method((*session).catchup)},
 		{"bring", "DIR", 1, "your answers from an older copy of the workbook in DIR; copies are kept", method((*session).bring)},
-		{"report", "[N|DIR …]", 10_000, "the state of all exercises, or of those named, for graders; needs --json; with DIR, of the answers in that " +
-			"learner's directory, by the tests of this copy", method((*session).report)},
+		{"report", "[N|DIR …]", 10_000, "the state of all exercises, or of those named, for graders; needs --json; with DIR, of the answers " +
+			"in that learner's directory, by the tests of this copy", method((*session).report)},
 		{"help", "", 1, "this text", method((*session).help)},
 	}
 }
@@ -176,7 +179,8 @@ func (s *session) help(context.Context) error {
 		text := wrap(v.help, strings.Repeat(" ", column), s.paint.width)
 		b.WriteString("  " + padded(v.name+" "+v.operands, column-2) + text + "\n")
 	}
-	b.WriteString("\n" + wrap("N is a number (3), a name (03_seek_truncate), a part of one (seek) or a path. Without N it is your next exercise.",
+	b.WriteString("\n" + wrap("N is a number (3), a name (03_seek_truncate), a part of one (seek) or a path. Without N it is your next "+
+		"exercise.",
 		"", s.paint.width) + "\n\n")
 	for _, r := range [][2]string{
 		{"-solution", "work on the reference instead of your code"},
@@ -185,9 +189,9 @@ func (s *session) help(context.Context) error {
 	} {
 		b.WriteString("  " + padded(r[0], column-2) + r[1] + "\n")
 	}
-	b.WriteString("\n" + wrap("Exit status: 0 done or shown, 1 the tests do not pass (check) or a race was seen (race), "+
-		"2 wrong usage, 3 trouble with the machine, 130 interrupted. `go run` turns each but 0 into 1 and prints the number; "+
-		"`go build -buildvcs=false -o guide ./exercises` makes a program that keeps it.", "", s.paint.width) + "\n")
+	b.WriteString("\n" + wrap("Exit status: 0 done or shown, 1 the tests do not pass (check) or a race was seen (race), 2 wrong usage, 3 "+
+		"trouble with the machine, 130 interrupted. `go run` turns each but 0 into 1 and prints the number; `go build -buildvcs=false -o "+
+		"guide ./exercises` makes a program that keeps it.", "", s.paint.width) + "\n")
 	_, err := fmt.Fprint(s.Out, b.String())
 	return err
 }

@@ -31,7 +31,8 @@ func TestDamageCountsAgainstOneExercise(t *testing.T) {
 	require.Contains(t, b.out.String(), "✓ 03 · The triple      done")
 
 	require.Equal(t, exitDone, b.guide(t, ""))
-	require.Contains(t, b.flat(), "exercises/01_double/go.mod makes this directory a module of its own, which the workbook does not see. Remove it")
+	require.Contains(t, b.flat(), "exercises/01_double/go.mod makes this directory a module of its own, which the workbook does not "+
+		"see. Remove it")
 	require.Equal(t, exitUnfinished, b.guide(t, "check 2"))
 	require.Contains(t, b.flat(), "Its tests are missing: exercises/02_quadruple holds no file named *_test.go")
 	require.Equal(t, exitUnfinished, b.guide(t, "race 1"))
@@ -60,12 +61,15 @@ func TestWhatGosOwnWordsDoNotMakePlain(t *testing.T) {
 	require.Equal(t, exitUnfinished, b.guide(t, "check 1"))
 	require.Contains(t, b.flat(), "exercises/01_double/double.go:3: git has left the marks of a conflict there")
 
-	b.write(t, "exercises/03_triple/a_test.go", "package triple_test\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestMain(m *testing.M) { os.Exit(m.Run()) }\n")
-	b.write(t, "exercises/03_triple/b_test.go", "package triple\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestMain(m *testing.M) { os.Exit(m.Run()) }\n")
+	b.write(t, "exercises/03_triple/a_test.go", "package triple_test\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestMain(m "+
+		"*testing.M) { os.Exit(m.Run()) }\n")
+	b.write(t, "exercises/03_triple/b_test.go", "package triple\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestMain(m *testing.M) "+
+		"{ os.Exit(m.Run()) }\n")
 	require.Equal(t, exitUnfinished, b.guide(t, "check 3"))
 	require.Contains(t, b.flat(), "Two test files declare TestMain (a_test.go, b_test.go)")
 
-	b.write(t, "exercises/02_quadruple/quadruple.go", "package quadruple\n\nimport \"fmt\"\n\nfunc Do(n int) int { fmt.Printf(\"%d\\n\", \"n\"); return 4 * n }\n")
+	b.write(t, "exercises/02_quadruple/quadruple.go", "package quadruple\n\nimport \"fmt\"\n\nfunc Do(n int) int { "+
+		"fmt.Printf(\"%d\\n\", \"n\"); return 4 * n }\n")
 	require.Equal(t, exitUnfinished, b.guide(t, "check 2"))
 	require.Contains(t, b.out.String(), "✗ 02 · The quadruple: go vet refuses it")
 	require.Contains(t, b.out.String(), "It compiles, and go vet refuses it")
@@ -82,14 +86,16 @@ func TestAFileOfSeveralIsMissing(t *testing.T) {
 	b.write(t, "exercises/03_triple/triple.go", "package triple\n\nfunc Do(n int) int { return more(n) }\n")
 	require.NoError(t, os.Remove(b.path("exercises/03_triple/more.go")))
 	require.Equal(t, exitUnfinished, b.guide(t, "check 3"))
-	require.Contains(t, b.flat(), "exercises/03_triple/more.go is missing, with which the exercise was shipped: `go run ./exercises reset 3` brings all files back")
+	require.Contains(t, b.flat(), "exercises/03_triple/more.go is missing, with which the exercise was shipped: `go run ./exercises "+
+		"reset 3` brings all files back")
 }
 
 func TestCodeThatEndsTheTestProcess(t *testing.T) {
 	t.Parallel()
 	needsGo(t)
 	b := newBook(t)
-	b.write(t, "exercises/01_double/double.go", "package double\n\nimport \"log\"\n\nfunc Do(n int) int {\n\tlog.Fatal(\"no \\u202eroom\")\n\treturn n\n}\n")
+	b.write(t, "exercises/01_double/double.go", "package double\n\nimport \"log\"\n\nfunc Do(n int) int {\n\tlog.Fatal(\"no "+
+		"\\u202eroom\")\n\treturn n\n}\n")
 	require.Equal(t, exitUnfinished, b.guide(t, "check 1"))
 	require.Contains(t, b.flat(), "The test process ended in the middle of TestFive, as os.Exit and log.Fatal end it. It printed last:")
 	require.Contains(t, b.out.String(), "no \uFFFDroom", "what turns the order of letters round is not sent")
@@ -168,7 +174,8 @@ func TestGradersReadTheLearnersAnswersAndNothingElse(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
 	}
 	double := func(body string) string { return "package double\n\nfunc Do(n int) int { return " + body + " }\n" }
-	const quadruple = "package quadruple\n\nimport \"example/turnstile/exercises/01_double\"\n\nfunc Do(n int) int { return double.Do(double.Do(n)) }\n"
+	const quadruple = "package quadruple\n\nimport \"example/turnstile/exercises/01_double\"\n\nfunc Do(n int) int { return " +
+		"double.Do(double.Do(n)) }\n"
 	put("ann/exercises/01_double/double.go", double("n + n"))
 	put("ann/exercises/02_quadruple/quadruple.go", quadruple)
 	put("bob/01_double/double.go", double("n"))
@@ -249,10 +256,12 @@ func TestUntouchedCodeIsNotBlamed(t *testing.T) {
 	patch := b.read(t, "solutions/03_triple/wrong/00_as_shipped.patch")
 	b.write(t, "solutions/03_triple/triple.go", broken)
 	b.write(t, "exercises/03_triple/triple.go", shipped)
-	b.write(t, "solutions/03_triple/wrong/00_as_shipped.patch", strings.NewReplacer("3 * n", "3 * m", "return n //", "return m //").Replace(patch))
+	b.write(t, "solutions/03_triple/wrong/00_as_shipped.patch", strings.NewReplacer("3 * n", "3 * m", "return n //",
+		"return m //").Replace(patch))
 	for _, line := range []string{"check 3", "race 3"} {
 		require.Equal(t, exitTrouble, b.guide(t, line), line)
-		require.Contains(t, b.flat(), "The machine has a problem, so the tests cannot judge your code: the code of 03 · The triple is as it was shipped", line)
+		require.Contains(t, b.flat(), "The machine has a problem, so the tests cannot judge your code: the code of 03 · The triple is as "+
+			"it was shipped", line)
 	}
 }
 
@@ -283,7 +292,8 @@ func untouched(t *testing.T, s *session, b *fakeBook, query string) bool {
 func TestHintsOfTheFunctionThatFailsFirst(t *testing.T) {
 	t.Parallel()
 	b := newQuickBook(t)
-	b.write(t, "exercises/01_double/hints.md", "# Hints for 01_double\n\n## Undo\n\n1. Not this.\n\n## Do\n\n1. Look at\n   the sum.\n2. Think of products.\n3. Times.\n")
+	b.write(t, "exercises/01_double/hints.md", "# Hints for 01_double\n\n## Undo\n\n1. Not this.\n\n## Do\n\n1. Look at\n   the "+
+		"sum.\n2. Think of products.\n3. Times.\n")
 	require.Equal(t, exitDone, b.guide(t, "hint 1"))
 	require.Contains(t, b.out.String(), "Hint 1 of 3 for Do\n  Look at the sum.\n")
 	require.Contains(t, b.out.String(), "hint 2 of 3 for Do\n")
@@ -311,8 +321,16 @@ func TestTheGuideSaysWhatItIsDoing(t *testing.T) {
 	}{
 		{0, gotest.Progress{}, "running the tests …"},
 		{7 * time.Second, gotest.Progress{}, "running the tests … go is compiling, which takes longest the first time (7 s)"},
-		{8 * time.Second, gotest.Progress{Exercise: e, Ended: 4, Test: "TestA", Since: begun.Add(7 * time.Second)}, "running the tests … 4 tests of 01 · The double done"},
-		{30 * time.Second, gotest.Progress{Exercise: e, Ended: 4, Test: "TestA", Since: begun.Add(10 * time.Second)}, "running the tests … TestA has been running for 20 s"},
+		{
+			8 * time.Second,
+			gotest.Progress{Exercise: e, Ended: 4, Test: "TestA", Since: begun.Add(7 * time.Second)},
+			"running the tests … 4 tests of 01 · The double done",
+		},
+		{
+			30 * time.Second,
+			gotest.Progress{Exercise: e, Ended: 4, Test: "TestA", Since: begun.Add(10 * time.Second)},
+			"running the tests … TestA has been running for 20 s",
+		},
 	} {
 		w := &worker{what: "running the tests", begun: begun, progress: c.progress}
 		text, _ := w.text(begun.Add(c.after))

@@ -27,7 +27,8 @@ func (s *session) otherSystems(ctx context.Context, e *curriculum.Exercise) ([]s
 		}
 		if len(lines) > 0 {
 			lines = lines[:min(len(lines), mostCompilerLines)]
-			paragraphs = append(paragraphs, fmt.Sprintf("It does not compile for %s:\n  %s", systemName(system), visible(strings.Join(lines, "\n  "))))
+			paragraphs = append(paragraphs, fmt.Sprintf("It does not compile for %s:\n  %s", systemName(system),
+				visible(strings.Join(lines, "\n  "))))
 		}
 	}
 	return paragraphs, nil

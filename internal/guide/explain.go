@@ -37,7 +37,8 @@ func (s *session) explainTrouble(err error) string {
 		return fmt.Sprintf("Your code of %s is unchanged, since no copy of it could be made (%s). %s", title(noCopy.exercise),
 			s.reason(noCopy.cause), s.remedy(noCopy.cause, s.path(s.notebook.folder)))
 	case errors.Is(err, curriculum.ErrNoWorkbook):
-		return fmt.Sprintf("%s is not inside the workbook: change into the directory that holds its go.mod, then type `go run ./exercises`.", s.Folder)
+		return fmt.Sprintf("%s is not inside the workbook: change into the directory that holds its go.mod, then type `go run "+
+			"./exercises`.", s.Folder)
 	case errors.Is(err, errNoExercises):
 		return fmt.Sprintf("The workbook is not whole: %v. Get a fresh copy of it.", err)
 	case errors.Is(err, exec.ErrNotFound):
@@ -52,14 +53,16 @@ func (s *session) explainTrouble(err error) string {
 		return fmt.Sprintf("%s cannot be used: permission denied (%s). Give yourself the right to read and write it, then try again.",
 			s.path(path.Path), path.Op)
 	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &path):
-		return fmt.Sprintf("%s is missing. Get it back from a fresh copy of the workbook (answer files also come back with `%s`), then try again.",
+		return fmt.Sprintf("%s is missing. Get it back from a fresh copy of the workbook (answer files also come back with `%s`), then "+
+			"try again.",
 			s.path(path.Path), s.command("reset N"))
 	}
 	return fmt.Sprintf("The guide could not go on: %v.", err)
 }
 
-const noModules = "The modules that the workbook needs are not on this machine yet, and they could not be fetched. Type `go mod download` in the " +
-	"workbook once while you have a network; after that everything works without one. README.md, \"If it does not start\", says what else helps."
+const noModules = "The modules that the workbook needs are not on this machine yet, and they could not be fetched. " +
+	"Type `go mod download` in the workbook once while you have a network; after that everything works without one. README.md, " +
+	"\"If it does not start\", says what else helps."
 
 // mostMachineLines is how much of what go printed follows the explanation.
 const mostMachineLines = 4

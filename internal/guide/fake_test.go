@@ -77,7 +77,8 @@ func lesson(id, on, shipped, reference string) map[string]string {
 			"5 minutes to read, 10 to do.%s\n\n## The bug\n\n## Why it happens\n", id[:2], name, factor, buildsOn),
 		"exercises/" + id + "/" + name + ".go":      code("exercises", shipped),
 		"exercises/" + id + "/" + name + "_test.go": testFile(id, name, factor),
-		"exercises/" + id + "/hints.md":             "# Hints for " + id + "\n\n## 1\nLook at\nthe sum.\n\n## 2\nThink of products.\n\n## 3\nThe sign is `*`.\n",
+		"exercises/" + id + "/hints.md": "# Hints for " + id + "\n\n## 1\nLook at\nthe sum.\n\n## 2\nThink of products.\n\n## " +
+			"3\nThe sign is `*`.\n",
 		"exercises/" + id + "/race/main.go": fmt.Sprintf("package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n\n\t%q\n)\n\nfunc main() {\n"+
 			"\tfmt.Println(\"5 becomes\", %s.Do(5))\n\tif %s.Do(5) != %d {\n\t\tos.Exit(1)\n\t}\n}\n",
 			"example/turnstile/exercises/"+id, name, name, 5*factor),
@@ -161,7 +162,10 @@ func (b *fakeBook) guide(t *testing.T, line string) int {
 func (b *fakeBook) guideIn(ctx context.Context, t *testing.T, folder, line string) int {
 	t.Helper()
 	b.out, b.err = newTranscript(), newTranscript()
-	status := Run(ctx, strings.Fields(line), Console{In: strings.NewReader(""), Out: b.out, Err: b.err, Folder: folder, silence: time.Hour, runner: b.runner})
+	status := Run(ctx, strings.Fields(line), Console{
+		In: strings.NewReader(""), Out: b.out, Err: b.err, Folder: folder, silence: time.Hour,
+		runner: b.runner,
+	})
 	require.NotContains(t, b.out.String()+b.err.String(), "\x1b", "escape codes in a pipe")
 	for line := range strings.Lines(b.out.String()) {
 		require.True(t, strings.Contains(line, `"message": `) || len([]rune(line)) <= maxWidth+1, "too wide: %q", line)

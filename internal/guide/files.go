@@ -62,7 +62,8 @@ func withoutBOM(a answer.Answer) answer.Answer {
 // damage says why the tests of an exercise cannot be run, "" if they can.
 func (s *session) damage(e *curriculum.Exercise, f *files) string {
 	if module := filepath.Join(e.Folder(), "go.mod"); isFile(module) {
-		return fmt.Sprintf("%s makes this directory a module of its own, which the workbook does not see. Remove it; `%s` does so and keeps a copy.",
+		return fmt.Sprintf("%s makes this directory a module of its own, which the workbook does not see. Remove it; `%s` does so and "+
+			"keeps a copy.",
 			s.path(module), s.command("reset "+number(e)))
 	}
 	if !hasTests(e) {
@@ -108,17 +109,19 @@ func (s *session) troubles(e *curriculum.Exercise, compilerLines []string) []str
 	f := s.files(e)
 	var found []string
 	for _, name := range f.lost() {
-		found = append(found, fmt.Sprintf("%s is missing, with which the exercise was shipped: `%s` brings all files back and keeps a copy of yours.",
+		found = append(found, fmt.Sprintf("%s is missing, with which the exercise was shipped: `%s` brings all files back and keeps a "+
+			"copy of yours.",
 			s.path(filepath.Join(e.Folder(), name)), s.command("reset "+number(e))))
 	}
 	for _, name := range f.learner.Names() {
 		if line := conflictMark(f.learner[name]); line > 0 {
-			found = append(found, fmt.Sprintf("%s:%d: git has left the marks of a conflict there: keep one of the two versions, and remove the lines that "+
-				"begin with <<<<<<<, ======= and >>>>>>>.", s.path(filepath.Join(e.Folder(), name)), line))
+			found = append(found, fmt.Sprintf("%s:%d: git has left the marks of a conflict there: keep one of the two versions, and remove the "+
+				"lines that begin with <<<<<<<, ======= and >>>>>>>.", s.path(filepath.Join(e.Folder(), name)), line))
 		}
 	}
 	if slices.ContainsFunc(compilerLines, func(line string) bool { return strings.Contains(line, "multiple definitions of TestMain") }) {
-		found = append(found, fmt.Sprintf("Two test files declare TestMain (%s), and a package may have one: remove it from the one that you added.",
+		found = append(found, fmt.Sprintf("Two test files declare TestMain (%s), and a package may have one: remove it from the one that "+
+			"you added.",
 			strings.Join(filesWith(e, "func TestMain("), ", ")))
 	}
 	return found

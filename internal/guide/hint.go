@@ -190,7 +190,9 @@ func groupNames(groups []hintGroup) string {
 
 // hintsToShow returns how many hints to show, and whether that is no more than last time. Without a number on the
 // command line it is one more than last time, and remembered.
-func (s *session) hintsToShow(ctx context.Context, e *curriculum.Exercise, g hintGroup, asked string) (shown int, repeated bool, err error) {
+func (s *session) hintsToShow(
+	ctx context.Context, e *curriculum.Exercise, g hintGroup, asked string,
+) (shown int, repeated bool, err error) {
 	all := len(g.hints)
 	if asked != "" {
 		k, err := strconv.Atoi(asked)

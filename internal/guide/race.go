@@ -29,7 +29,10 @@ func (s *session) race(ctx context.Context, st *standing) error {
 	command, remove, err := s.buildDemo(ctx, e)
 	if compile := (*gotest.CompileError)(nil); errors.As(err, &compile) {
 		if !s.mayBlame(e, compile.Lines) {
-			return &gotest.MachineError{Lines: compile.Lines, Says: fmt.Sprintf("the code of %s is as it was shipped, and does not compile here", title(e))}
+			return &gotest.MachineError{
+				Lines: compile.Lines,
+				Says:  fmt.Sprintf("the code of %s is as it was shipped, and does not compile here", title(e)),
+			}
 		}
 		result := &gotest.Result{Status: gotest.DoesNotCompile, CompilerLines: compile.Lines}
 		if err := s.print(s.paint.screen(s.screen(e, result, false, nil))); err != nil {

@@ -100,7 +100,8 @@ func (s *session) runWhole(ctx context.Context, exercises []*curriculum.Exercise
 	tests := gotest.Tests{
 		Env: offline, Cached: how == cached, Stall: stall(), Progress: w.saw,
 		// What was shipped is vetted before it is shipped.
-		NoVet: how == unvetted || s.options.reference || !slices.ContainsFunc(exercises, func(e *curriculum.Exercise) bool { return !s.isUntouched(e) }),
+		NoVet: how == unvetted || s.options.reference || !slices.ContainsFunc(exercises,
+			func(e *curriculum.Exercise) bool { return !s.isUntouched(e) }),
 	}
 	results, err := s.runWith(ctx, tests, exercises)
 	if err != nil {
@@ -108,8 +109,11 @@ func (s *session) runWhole(ctx context.Context, exercises []*curriculum.Exercise
 	}
 	for i, result := range results {
 		if result.Status == gotest.DoesNotCompile && !s.mayBlame(exercises[i], result.CompilerLines) {
-			return nil, &gotest.MachineError{Lines: result.CompilerLines, Says: fmt.Sprintf("the code of %s is as it was shipped, and does not compile here",
-				title(exercises[i]))}
+			return nil, &gotest.MachineError{
+				Lines: result.CompilerLines,
+				Says: fmt.Sprintf("the code of %s is as it was shipped, and does not compile here",
+					title(exercises[i])),
+			}
 		}
 	}
 	return results, nil

@@ -343,7 +343,10 @@ func TestHintsOfBothForms(t *testing.T) {
 	require.Equal(t, "Update", groups[0].function)
 	require.Equal(t, []string{"What does\n   it hold?", "The read."}, groups[0].hints)
 	require.Equal(t, []string{"One."}, groups[1].hints)
-	require.Equal(t, []int{0, 1, 1, -1}, []int{groupNamed(groups, "update"), groupNamed(groups, "Return"), groupNamed(groups, "Take"), groupNamed(groups, "and Return")})
+	require.Equal(t, []int{0, 1, 1, -1}, []int{
+		groupNamed(groups, "update"), groupNamed(groups, "Return"), groupNamed(groups, "Take"),
+		groupNamed(groups, "and Return"),
+	})
 	require.Empty(t, parseHints("Nothing."))
 }
 
@@ -355,7 +358,8 @@ func TestProgressBelowATest(t *testing.T) {
 	root.SkipReason = "root may read everything"
 	r := &gotest.Result{Status: gotest.Failed, Tests: []gotest.TestResult{
 		test("TestTheDiskIsAsked", gotest.Failed), test("TestTheDiskIsAsked/a_full_disk", gotest.Passed), failing,
-		test("TestMode", gotest.Failed), test("TestMode/a", gotest.Passed), root, test("TestMode/b", gotest.Failed), test("TestMode/c", gotest.Passed),
+		test("TestMode", gotest.Failed), test("TestMode/a", gotest.Passed), root, test("TestMode/b", gotest.Failed),
+		test("TestMode/c", gotest.Passed),
 	}}
 	text := palette{width: maxWidth}.failure(r)
 	require.Contains(t, text, "TestTheDiskIsAsked/a_quota   1 of 2 cases of this test pass")

@@ -383,7 +383,8 @@ func TestNamesAndPlaces(t *testing.T) {
 	require.Contains(t, b.out.String(), "go run example/turnstile/exercises check 1")
 
 	require.Equal(t, exitTrouble, b.guideIn(t.Context(), t, t.TempDir(), "check 1"))
-	require.Contains(t, strings.Join(strings.Fields(b.err.String()), " "), "is not inside the workbook: change into the directory that holds its go.mod")
+	require.Contains(t, strings.Join(strings.Fields(b.err.String()), " "),
+		"is not inside the workbook: change into the directory that holds its go.mod")
 	empty := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(empty, "go.mod"), []byte("module example/turnstile\n"), 0o666))
 	require.Equal(t, exitTrouble, b.guideIn(t.Context(), t, empty, ""))

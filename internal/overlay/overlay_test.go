@@ -36,7 +36,8 @@ func course(t *testing.T) *curriculum.Book {
 		toybook.Files{"lessons/01_coin/README.md": "x\n", "lessons/02_purse/README.md": "x\n", "lessons/03_total/README.md": "x\n"},
 		pkg("solutions", "01_coin", "coin", "", coin), pkg("exercises", "01_coin", "coin", "", coin),
 		pkg("solutions", "02_purse", "purse", useCoin, purse), pkg("exercises", "02_purse", "purse", useCoin, purse),
-		pkg("solutions", "03_total", "total", usePuse, total), pkg("exercises", "03_total", "total", usePuse, "func Total(purse.Purse) int { return 0 }"),
+		pkg("solutions", "03_total", "total", usePuse, total), pkg("exercises", "03_total", "total", usePuse,
+			"func Total(purse.Purse) int { return 0 }"),
 		toybook.Files{"exercises/03_total/total_test.go": `package total_test
 
 import (
@@ -100,8 +101,9 @@ func TestFoundations(t *testing.T) {
 		toybook.Lesson("01_one", "Part One, Files"), toybook.Lesson("02_two", "Part One, Files"), toybook.Lesson("03_three", "Part One, Files"),
 		toybook.Lesson("04_four", "Part One, Files"), toybook.Lesson("05_five", "Part One, Files"), toybook.Lesson("06_six", "Part One, Files"),
 		toybook.Files{
-			"lessons/01_one/README.md":         "# 01 · One\n\n**You will.** Builds on [05](../05_five/).\n",
-			"exercises/02_two/race/main.go":    "package main\n\nimport (\n\t_ \"example/turnstile/exercises/01_one\"\n\t_ \"example/turnstile/exercises/09_nine\"\n)\n",
+			"lessons/01_one/README.md": "# 01 · One\n\n**You will.** Builds on [05](../05_five/).\n",
+			"exercises/02_two/race/main.go": "package main\n\nimport (\n\t_ \"example/turnstile/exercises/01_one\"\n\t_ " +
+				"\"example/turnstile/exercises/09_nine\"\n)\n",
 			"exercises/03_three/given/x.go":    "package given\n\nimport _ \"example/turnstile/exercises/02_two\"\n",
 			"exercises/03_three/learner.go":    "package three\n\nimport _ \"example/turnstile/exercises/05_five\"\n",
 			"exercises/04_four/four_test.go":   "package four_test\n\nimport _ \"example/turnstile/exercises/03_three/given\"\n",

@@ -45,7 +45,8 @@ func Lesson(id, part string) Files {
 		return fmt.Sprintf("package %s\n\n// Double returns twice n.\nfunc Double(n int) int {\n\treturn %s\n}\n", name, expression)
 	}
 	return Files{
-		"lessons/" + id + "/README.md": fmt.Sprintf("# %s · The %s\n\n**You will be able to double.** %s. 5 minutes to read, 10 to do.\n\n## The bug\n\nPart Nine, Not This. 99 minutes to read, 99 to do.\n",
+		"lessons/" + id + "/README.md": fmt.Sprintf("# %s · The %s\n\n**You will be able to double.** %s. 5 minutes to read, 10 to "+
+			"do.\n\n## The bug\n\nPart Nine, Not This. 99 minutes to read, 99 to do.\n",
 			id[:2], strings.ReplaceAll(id[3:], "_", " "), part),
 		"exercises/" + id + "/double.go": pkg("n + 1 // TODO"),
 		"exercises/" + id + "/double_test.go": fmt.Sprintf(`package %[1]s_test

@@ -36,7 +36,10 @@ func TestDiff(t *testing.T) {
 	}{
 		{"equal files", files("a.go", "x\n"), files("a.go", "x\n"), ""},
 		{"nothing at all", nil, nil, ""},
-		{"a carriage return is a byte as any other", files("a.go", "x\r\n"), files("a.go", "x\n"), "--- a/a.go\n+++ b/a.go\n@@ -1 +1 @@\n-x\r\n+x\n"},
+		{
+			"a carriage return is a byte as any other", files("a.go", "x\r\n"), files("a.go", "x\n"),
+			"--- a/a.go\n+++ b/a.go\n@@ -1 +1 @@\n-x\r\n+x\n",
+		},
 		{
 			"two changes far apart are two hunks",
 			files("a.go", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n"), files("a.go", "one\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n"),
@@ -159,7 +162,8 @@ func parseOne(t *testing.T, from, to map[string][]byte) udiff.File {
 
 func TestApplyIsStrict(t *testing.T) {
 	t.Parallel()
-	change := parseOne(t, files("a.go", twenty), files("a.go", strings.Replace(strings.Replace(twenty, "3\n", "", 1), "17\n", "seventeen\n", 1)))
+	change := parseOne(t, files("a.go", twenty), files("a.go", strings.Replace(strings.Replace(twenty, "3\n", "", 1), "17\n",
+		"seventeen\n", 1)))
 	for _, tt := range []struct {
 		name string
 		to   map[string][]byte
@@ -170,7 +174,10 @@ func TestApplyIsStrict(t *testing.T) {
 			"a changed line, named by its number before the diff", files("a.go", strings.Replace(twenty, "16\n", "x\n", 1)),
 			udiff.Mismatch{File: "a.go", Hunk: 2, Line: 16, Expected: `"16"`, Found: `"x"`},
 		},
-		{"a file that ends early", files("a.go", "1\n2\n"), udiff.Mismatch{File: "a.go", Hunk: 1, Line: 3, Expected: `"3"`, Found: "the end of the file"}},
+		{"a file that ends early", files("a.go", "1\n2\n"), udiff.Mismatch{
+			File: "a.go", Hunk: 1, Line: 3, Expected: `"3"`,
+			Found: "the end of the file",
+		}},
 		{"another file", files("b.go", twenty), udiff.Mismatch{File: "a.go", Expected: "the file in the reference", Found: "b.go"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

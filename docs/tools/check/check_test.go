@@ -93,7 +93,8 @@ func TestOnePerSystem(t *testing.T) {
 	t.Parallel()
 	require.Equal(t,
 		[]string{"aix/ppc64", "android/arm64", "js/wasm", "linux/amd64", "linux/arm64", "windows/amd64"},
-		onePerSystem(strings.Fields("aix/ppc64 android/386 android/amd64 android/arm64 ios/arm64 js/wasm linux/386 linux/amd64 linux/arm64 windows/amd64")))
+		onePerSystem(strings.Fields("aix/ppc64 android/386 android/amd64 android/arm64 ios/arm64 js/wasm linux/386 linux/amd64 "+
+			"linux/arm64 windows/amd64")))
 }
 
 func TestEveryCheckIsRunAndAFailureStopsNone(t *testing.T) {

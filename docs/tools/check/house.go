@@ -120,7 +120,8 @@ func checkRequirements(ctx context.Context, root string) error {
 	}
 	slices.Sort(direct)
 	if !slices.Equal(direct, requirements) {
-		return fmt.Errorf("go.mod requires directly: %s\nit should:                 %s", strings.Join(direct, ", "), strings.Join(requirements, ", "))
+		return fmt.Errorf("go.mod requires directly: %s\nit should:                 %s", strings.Join(direct, ", "),
+			strings.Join(requirements, ", "))
 	}
 	return nil
 }

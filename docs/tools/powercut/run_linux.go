@@ -25,8 +25,14 @@ type system struct {
 
 var systems = []system{
 	{name: "ext4", mkfs: []string{"mkfs.ext4", "-q", "-F"}, options: "commit=1", delays: []time.Duration{0, 2 * time.Second}},
-	{name: "ext4-noauto", mkfs: []string{"mkfs.ext4", "-q", "-F"}, options: "commit=1,noauto_da_alloc", delays: []time.Duration{0, 2 * time.Second}},
-	{name: "xfs", mkfs: []string{"mkfs.xfs", "-q", "-f"}, options: "defaults", again: ",nouuid", delays: []time.Duration{0, 3 * time.Second, 33 * time.Second}},
+	{
+		name: "ext4-noauto", mkfs: []string{"mkfs.ext4", "-q", "-F"}, options: "commit=1,noauto_da_alloc",
+		delays: []time.Duration{0, 2 * time.Second},
+	},
+	{
+		name: "xfs", mkfs: []string{"mkfs.xfs", "-q", "-f"}, options: "defaults", again: ",nouuid",
+		delays: []time.Duration{0, 3 * time.Second, 33 * time.Second},
+	},
 	{name: "btrfs", mkfs: []string{"mkfs.btrfs", "-q", "-f"}, options: "commit=1", delays: []time.Duration{0, 3 * time.Second}},
 }
 

@@ -94,7 +94,8 @@ func Commands(p *Page) []Problem {
 	report := func(line int, err error) {
 		problems = append(problems, Problem{
 			p.Path, line, err.Error(),
-			"mark it with systems, with varies, or not at all; begin with `$ `; show `go run ./exercises/NN_name/race`, `go run ./exercises …` or `go test …`; captured text that is no such run belongs in a text or output block",
+			"mark it with systems, with varies, or not at all; begin with `$ `; show `go run ./exercises/NN_name/race`, " +
+				"`go run ./exercises …` or `go test …`; captured text that is no such run belongs in a text or output block",
 		})
 	}
 	for _, fence := range p.Fences {
@@ -214,6 +215,7 @@ func compare(p *Page, session Session, equal func(shown, printed string) bool, l
 	return Problem{
 		p.Path, session.Line + 1 + reached.Matched,
 		fmt.Sprintf("`%s` prints something else now\n      page   %s\n      run    %s", session.Command, shown, printed),
-		"capture the block again, with `…` for what varies, or `console varies` where numbers do; the whole run:\n      | " + strings.Join(lines, "\n      | "),
+		"capture the block again, with `…` for what varies, or `console varies` where numbers do; the whole run:\n" +
+			"      | " + strings.Join(lines, "\n      | "),
 	}, false
 }

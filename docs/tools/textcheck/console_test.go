@@ -20,14 +20,23 @@ import (
 func TestParseCommand(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string][]string{
-		"go run ./exercises/03_seek_truncate/race":                                {"go", "run", "./exercises/03_seek_truncate/race"},
-		"go run ./exercises/03_seek_truncate/race -workers 4":                     {"go", "run", "./exercises/03_seek_truncate/race", "-workers", "4"},
-		"go run ./exercises":                                                      {"go", "run", "./exercises"},
-		"go run ./exercises -solution check 3":                                    {"go", "run", "./exercises", "-solution", "check", "3"},
-		"go test -run 'TestA|TestB' -race ./exercises/03_x":                       {"go", "test", "-run", "TestA|TestB", "-race", "./exercises/03_x"},
-		"go test ./lessons/... -count=2":                                          {"go", "test", "./lessons/...", "-count=2"},
-		`go test -run="a b" ./solutions/03_seek_truncate`:                         {"go", "test", "-run=a b", "./solutions/03_seek_truncate"},
-		"go test -short  -v ./lessons/05_lost_update/ ./exercises/04_json_files/": {"go", "test", "-short", "-v", "./lessons/05_lost_update/", "./exercises/04_json_files/"},
+		"go run ./exercises/03_seek_truncate/race": {"go", "run", "./exercises/03_seek_truncate/race"},
+		"go run ./exercises/03_seek_truncate/race -workers 4": {
+			"go", "run", "./exercises/03_seek_truncate/race",
+			"-workers", "4",
+		},
+		"go run ./exercises":                   {"go", "run", "./exercises"},
+		"go run ./exercises -solution check 3": {"go", "run", "./exercises", "-solution", "check", "3"},
+		"go test -run 'TestA|TestB' -race ./exercises/03_x": {
+			"go", "test", "-run", "TestA|TestB", "-race",
+			"./exercises/03_x",
+		},
+		"go test ./lessons/... -count=2":                  {"go", "test", "./lessons/...", "-count=2"},
+		`go test -run="a b" ./solutions/03_seek_truncate`: {"go", "test", "-run=a b", "./solutions/03_seek_truncate"},
+		"go test -short  -v ./lessons/05_lost_update/ ./exercises/04_json_files/": {
+			"go", "test", "-short", "-v", "./lessons/05_lost_update/",
+			"./exercises/04_json_files/",
+		},
 	} {
 		words, err := textcheck.ParseCommand(line)
 		require.NoError(t, err, line)
@@ -35,9 +44,11 @@ func TestParseCommand(t *testing.T) {
 	}
 	for _, line := range []string{
 		"", "ls", "rm -rf /", "go version", "go run ./exercises; ls", "go run ./exercises | head", "go run ./exercises > x",
-		"go run ./exercises $(ls)", "go run ./internal/lab/race", "go run ../exercises", "go run -exec=x ./exercises", "go run ./exercises watch 3",
+		"go run ./exercises $(ls)", "go run ./internal/lab/race", "go run ../exercises", "go run -exec=x ./exercises",
+		"go run ./exercises watch 3",
 		"go test", "go test -exec=rm ./exercises/03_x", "go test -o x ./exercises/03_x", "go test -toolexec=x ./exercises/03_x",
-		"go test ../x", "go test /etc", "go test ./exercises/../../x", "go test -run", "go run './exercises", "sudo go run ./exercises", "go install ./exercises",
+		"go test ../x", "go test /etc", "go test ./exercises/../../x", "go test -run", "go run './exercises", "sudo go run ./exercises",
+		"go install ./exercises",
 		"go run ./exercises/03_x/race/../../../x", "go run", "go test std",
 	} {
 		_, err := textcheck.ParseCommand(line)

@@ -84,7 +84,8 @@ func compareRow(page *Page, row curriculumRow, lesson *curriculum.Exercise) []Pr
 	} {
 		if cell.here != cell.there {
 			problems = append(problems, Problem{
-				page.Path, row.line, fmt.Sprintf("the %s of lesson %s: %q here, %q in its page or directory", cell.what, row.number, cell.here, cell.there),
+				page.Path, row.line, fmt.Sprintf("the %s of lesson %s: %q here, %q in its page or directory", cell.what, row.number, cell.here,
+					cell.there),
 				"make them equal",
 			})
 		}
@@ -95,10 +96,16 @@ func compareRow(page *Page, row curriculumRow, lesson *curriculum.Exercise) []Pr
 func sums(page *Page, read, do int) []Problem {
 	found := total.FindSubmatchIndex(page.Source)
 	if found == nil {
-		return []Problem{{page.Path, 0, "the README does not sum up the minutes", fmt.Sprintf("write `%d minutes to read and %d to do`", read, do)}}
+		return []Problem{{
+			page.Path, 0, "the README does not sum up the minutes",
+			fmt.Sprintf("write `%d minutes to read and %d to do`", read, do),
+		}}
 	}
 	if got := string(page.Source[found[0]:found[1]]); got != fmt.Sprintf("%d minutes to read and %d to do", read, do) {
-		return []Problem{{page.Path, page.lineAt(found[0]), "the lessons do not sum up to " + got, fmt.Sprintf("write `%d minutes to read and %d to do`", read, do)}}
+		return []Problem{{
+			page.Path, page.lineAt(found[0]), "the lessons do not sum up to " + got,
+			fmt.Sprintf("write `%d minutes to read and %d to do`", read, do),
+		}}
 	}
 	return nil
 }

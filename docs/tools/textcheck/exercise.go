@@ -143,7 +143,8 @@ func hintSections(p *Page, id string, shipped answer.Answer) []Problem {
 	}
 	for _, section := range sections {
 		if !functions[section.Heading] {
-			report(section.Line, fmt.Sprintf("%q is not a function of the exercise", section.Heading), "name a function of the answer files, as shipped")
+			report(section.Line, fmt.Sprintf("%q is not a function of the exercise", section.Heading),
+				"name a function of the answer files, as shipped")
 		}
 		items := hintItems(section)
 		if len(items) != hintsPerFunction || len(section.nodes) != 1 {
@@ -152,7 +153,8 @@ func hintSections(p *Page, id string, shipped answer.Answer) []Problem {
 		}
 		for i, item := range items {
 			if n := len(word.FindAllString(linkTarget.ReplaceAllString(p.sourceOf(item), "]"), -1)); n > mostHintWords {
-				report(p.lineOf(item), fmt.Sprintf("hint %d for %s has %d words", i+1, section.Heading, n), fmt.Sprintf("say one thing, in at most %d", mostHintWords))
+				report(p.lineOf(item), fmt.Sprintf("hint %d for %s has %d words", i+1, section.Heading, n),
+					fmt.Sprintf("say one thing, in at most %d", mostHintWords))
 			}
 		}
 	}

@@ -53,7 +53,8 @@ func lineTrouble(kind, line string) (what, do string) {
 	case strings.TrimRight(line, " \t") != line:
 		return "blanks at the end of a line", "delete them; for output that ends in blanks write `…` at the end of the line"
 	case width > longestLine:
-		return fmt.Sprintf("a line of %d characters in a code block", width), fmt.Sprintf("keep it within %d; shorten output with `…`", longestLine)
+		return fmt.Sprintf("a line of %d characters in a code block", width),
+			fmt.Sprintf("keep it within %d; shorten output with `…`", longestLine)
 	}
 	return "", ""
 }
@@ -61,7 +62,10 @@ func lineTrouble(kind, line string) (what, do string) {
 // LineEnds reports a file that holds a carriage return before a line feed.
 func LineEnds(name string, source []byte) []Problem {
 	if i := bytes.Index(source, []byte("\r\n")); i >= 0 {
-		return []Problem{{name, 1 + bytes.Count(source[:i], []byte("\n")), "the line ends in CRLF", "save the file with LF line ends (.editorconfig says so)"}}
+		return []Problem{{
+			name, 1 + bytes.Count(source[:i], []byte("\n")), "the line ends in CRLF",
+			"save the file with LF line ends (.editorconfig says so)",
+		}}
 	}
 	return nil
 }

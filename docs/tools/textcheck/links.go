@@ -41,7 +41,8 @@ func deadLink(root string, p *Page, destination string) (what, do string) {
 		}
 		return "", ""
 	case strings.HasPrefix(address.Path, "/"):
-		return fmt.Sprintf("the link %q begins with a slash", destination), "write it relative to this page: code hosts and the site have different roots"
+		return fmt.Sprintf("the link %q begins with a slash", destination),
+			"write it relative to this page: code hosts and the site have different roots"
 	}
 	target := p.Path
 	if address.Path != "" {
@@ -63,7 +64,8 @@ func deadPath(root, target, written, destination string) (what, do string) {
 	isDirectory, ok := lookUp(root, target)
 	switch {
 	case !ok:
-		return fmt.Sprintf("the link %q leads nowhere", destination), fmt.Sprintf("%s does not exist, letter case included: fix the path or leave the link out", target)
+		return fmt.Sprintf("the link %q leads nowhere", destination), fmt.Sprintf("%s does not exist, letter case included: fix the path "+
+			"or leave the link out", target)
 	case isDirectory && !strings.HasSuffix(written, "/"):
 		return fmt.Sprintf("the link %q leads to a directory", destination), "end it in a slash"
 	case !isDirectory && strings.HasSuffix(written, "/"):

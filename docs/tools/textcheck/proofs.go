@@ -63,11 +63,17 @@ func resolve(p *Page, link Link, file string, facts []*Fact) ([]*Fact, *Problem)
 	}
 	switch {
 	case len(found) > 0 && found[0].Parent == nil && found[0].HasFacts:
-		return nil, &Problem{p.Path, link.Line, fmt.Sprintf("the proof %q is a group of subtests", link.Title), "link the subtest that proves the sentence"}
+		return nil, &Problem{
+			p.Path, link.Line, fmt.Sprintf("the proof %q is a group of subtests", link.Title),
+			"link the subtest that proves the sentence",
+		}
 	case len(found) > 0:
 		return found, nil
 	case elsewhere != "":
-		return nil, &Problem{p.Path, link.Line, fmt.Sprintf("the proof %q is not in %s", link.Title, file), "it is in " + elsewhere + ": link that file"}
+		return nil, &Problem{
+			p.Path, link.Line, fmt.Sprintf("the proof %q is not in %s", link.Title, file),
+			"it is in " + elsewhere + ": link that file",
+		}
 	}
 	return nil, &Problem{
 		p.Path, link.Line, fmt.Sprintf("the proof %q is not a test of %s", link.Title, file),

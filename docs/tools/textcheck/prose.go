@@ -97,7 +97,10 @@ var refused = []struct {
 	pattern, allowed *regexp.Regexp
 	do               string
 }{
-	{"rule 1", regexp.MustCompile(`(?i)\b(?:somebody|nobody|whoever)\b`), nil, "name the actor: the process, the kernel, the caller, the reader"},
+	{
+		"rule 1", regexp.MustCompile(`(?i)\b(?:somebody|nobody|whoever)\b`), nil,
+		"name the actor: the process, the kernel, the caller, the reader",
+	},
 	{
 		"rule 4", regexp.MustCompile(`(?i)\b\S+\s+(?:is|are)\s+no\s+\S+`),
 		regexp.MustCompile(`(?i)^\W*there\b|\bno\s+(?:longer|more|less|fewer|different|better|worse)\b`), "write *is not*",

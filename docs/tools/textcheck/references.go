@@ -59,7 +59,8 @@ func badReference(root string, basic *ast.BasicLit, isRead bool) (what, do strin
 	}
 	page, err := Load(root, PagePath(found[1]))
 	if err != nil {
-		return fmt.Sprintf("the message sends the learner to lessons/%s, which has no page", found[1]), "name a lesson that exists, by its whole directory name"
+		return fmt.Sprintf("the message sends the learner to lessons/%s, which has no page", found[1]),
+			"name a lesson that exists, by its whole directory name"
 	}
 	var known []string
 	for _, heading := range page.Headings {

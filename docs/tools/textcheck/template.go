@@ -114,7 +114,8 @@ func predict(p *Page, section Section) []Problem {
 		switch {
 		case html && strings.HasPrefix(raw, "<details>"):
 			if raw != "<details><summary>Answer</summary>" {
-				report(line, "an answer opens in another way than the template", "write `<details><summary>Answer</summary>` on a line and an empty line after it")
+				report(line, "an answer opens in another way than the template",
+					"write `<details><summary>Answer</summary>` on a line and an empty line after it")
 			}
 			if questions == 0 || answered == questions {
 				report(line, "an answer without a question", "put a paragraph `**N.** question` before it")
@@ -206,7 +207,8 @@ func gotchaRows(p *Page, table *extensionast.Table) []Problem {
 		links := p.linksBelow(row)
 		if countProofs(links) == 0 && !slices.ContainsFunc(links, isExperiment) {
 			problems = append(problems, Problem{
-				p.Path, p.lineOf(row), "a gotcha without a proof", "link the fact test in the last column: `[the claim](file_test.go \"name of the subtest\")`",
+				p.Path, p.lineOf(row), "a gotcha without a proof",
+				"link the fact test in the last column: `[the claim](file_test.go \"name of the subtest\")`",
 			})
 		}
 	}

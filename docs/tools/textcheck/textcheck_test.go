@@ -389,7 +389,10 @@ func TestProse(t *testing.T) {
 	proofs := strings.Repeat("[the size stays](seek_test.go \"a write never shortens\")\n", 12)
 	for _, test := range []breakage{
 		{"a long core", before, strings.Repeat("word ", 1300), "## Your turn", "words are before"},
-		{"a long reference part", after, after + "\n\n## In depth\n\n" + strings.Repeat("word ", 2200), "## Takeaways", `words are after "Your turn"`},
+		{
+			"a long reference part", after, after + "\n\n## In depth\n\n" + strings.Repeat("word ", 2200), "## Takeaways",
+			`words are after "Your turn"`,
+		},
 		{"many proofs", "## Predict", proofs + "\n## Predict", "## Why it happens", "has 13 proofs"},
 		{"a claim called proof", "[Zeros]", "Zeros ([proof]", "Zeros ([proof]", `"proof" does not say what it proves`},
 		{"rule 1", before, "What nobody holds.", "What nobody", `style (rule 1): "nobody"`},
@@ -410,7 +413,8 @@ func TestProse(t *testing.T) {
 		})
 	}
 	for _, good := range []string{
-		"There is no file, and it is no longer than before.", "Call `nobody()` in the `folder`.", "Somebodies.", `It looks like "nobody\nholds anything" to a reader.`,
+		"There is no file, and it is no longer than before.", "Call `nobody()` in the `folder`.", "Somebodies.",
+		`It looks like "nobody\nholds anything" to a reader.`,
 		"~~~text\nnobody, in a folder\n~~~", strings.Repeat("[w](seek_test.go \"a claim of many words\") ", 1000),
 	} {
 		require.Empty(t, textcheck.Prose(page(t, before, good)), good)
@@ -478,7 +482,8 @@ func TestOutputs(t *testing.T) {
 	facts, err := textcheck.Facts(goodWorkbook(t).Root, "03_seek_truncate")
 	require.NoError(t, err)
 	require.Empty(t, textcheck.Outputs(page(t, "", ""), facts))
-	requireProblem(t, textcheck.Outputs(page(t, `after   {}"a":1}`, `after   {}`), facts), lineOf(t, page(t, "", "").Source, "~~~output"), "no Example")
+	requireProblem(t, textcheck.Outputs(page(t, `after   {}"a":1}`, `after   {}`), facts), lineOf(t, page(t, "", "").Source, "~~~output"),
+		"no Example")
 }
 
 func TestFactsReadsEveryFormOfASubtest(t *testing.T) {
@@ -621,7 +626,8 @@ func TestLinks(t *testing.T) {
 
 func TestAnchorsAreThoseOfACodeHost(t *testing.T) {
 	t.Parallel()
-	p := textcheck.Parse("x.md", []byte("# 03 · Seek & *truncate*\n\n## `os.Open`, twice\n\n## Same\n\n## Same\n\n## Größe_x\n\n<a id=\"mine\"></a>\n"))
+	p := textcheck.Parse("x.md", []byte("# 03 · Seek & *truncate*\n\n## `os.Open`, twice\n\n## Same\n\n## Same\n\n## Größe_x\n\n<a "+
+		"id=\"mine\"></a>\n"))
 	for _, anchor := range []string{"03--seek--truncate", "osopen-twice", "same", "same-1", "größe_x", "mine"} {
 		require.True(t, p.HasAnchor(anchor), "%s in %v", anchor, p.Headings)
 	}
@@ -684,7 +690,10 @@ In all 20 minutes to read and 25 to do.
 		{"a planned lesson with a link", "| Close |", "| [Close](lessons/02_close/) |", "| 02", "has no directory"},
 		{"a planned lesson with minutes", "| planned |", "| 5 + 5 |", "| 02", "has no directory"},
 		{"a gap", "| 02 |", "| 03 |", "| 03", "is where 02 should be"},
-		{"a lesson that is not listed", "| 01 | [Open modes](lessons/01_open/) | helpers | 20 + 25 |\n| 02 |", "| 01x | |\n| 02 |", "", "no table lists lessons/01_open"},
+		{
+			"a lesson that is not listed", "| 01 | [Open modes](lessons/01_open/) | helpers | 20 + 25 |\n| 02 |", "| 01x | |\n| 02 |", "",
+			"no table lists lessons/01_open",
+		},
 		{"a wrong sum", "25 to do", "26 to do", "In all", "do not sum up"},
 		{"a sum in other words", "20 minutes to read and 25 to do", "45 minutes", "", "does not sum up"},
 	} {

@@ -57,7 +57,10 @@ func majorVersion(output string) int {
 
 func wineserver(program string) (string, error) {
 	beside := filepath.Dir(program)
-	candidates := []string{"wineserver", filepath.Join(beside, "wineserver"), filepath.Join(beside, "wineserver64"), "/usr/lib/wine/wineserver64"}
+	candidates := []string{
+		"wineserver", filepath.Join(beside, "wineserver"), filepath.Join(beside, "wineserver64"),
+		"/usr/lib/wine/wineserver64",
+	}
 	for _, name := range candidates {
 		if server, err := exec.LookPath(name); err == nil {
 			return server, nil

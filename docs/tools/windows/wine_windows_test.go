@@ -127,17 +127,20 @@ var facts = []struct {
 		must(t, lock(first, exclusive, 0, 1))
 		return outcome(lock(first, shared|failImmediately, 0, 1))
 	}},
-	{"exclusive and shared on one handle: another handle after one unlock, after two", "error 33, then ok", func(t *testing.T, path string) string {
-		first, second := create(t, path), open(t, path)
-		must(t, lock(first, exclusive, 0, 1))
-		if err := lock(first, shared|failImmediately, 0, 1); err != nil {
-			return outcome(err)
-		}
-		must(t, unlock(first, 0, 1))
-		before := outcome(lock(second, exclusive|failImmediately, 0, 1))
-		must(t, unlock(first, 0, 1))
-		return before + ", then " + outcome(lock(second, exclusive|failImmediately, 0, 1))
-	}},
+	{
+		"exclusive and shared on one handle: another handle after one unlock, after two", "error 33, then ok",
+		func(t *testing.T, path string) string {
+			first, second := create(t, path), open(t, path)
+			must(t, lock(first, exclusive, 0, 1))
+			if err := lock(first, shared|failImmediately, 0, 1); err != nil {
+				return outcome(err)
+			}
+			must(t, unlock(first, 0, 1))
+			before := outcome(lock(second, exclusive|failImmediately, 0, 1))
+			must(t, unlock(first, 0, 1))
+			return before + ", then " + outcome(lock(second, exclusive|failImmediately, 0, 1))
+		},
+	},
 	{"a range beside a locked one, and one that overlaps it", "ok, error 33", func(t *testing.T, path string) string {
 		first, second := create(t, path), open(t, path)
 		must(t, lock(first, exclusive, 0, 4))
@@ -186,23 +189,26 @@ var facts = []struct {
 		defer f.Close()
 		return outcome(lock(f, exclusive|failImmediately, 0, 1))
 	}},
-	{"a second process waits, the holder is killed; its status, the second's lock and its status", "ok, exit status 1, ok, exit status 7", func(t *testing.T, path string) string {
-		create(t, path).Close()
-		holder := startLockWorker(t, path)
-		said := holder.line(t)
-		second := startLockWorker(t, path)
-		got := make(chan string, 1)
-		go func() { line, _ := second.lines.ReadString('\n'); got <- strings.TrimSpace(line) }()
-		select {
-		case line := <-got:
-			return "no wait: " + line
-		case <-time.After(200 * time.Millisecond):
-		}
-		must(t, holder.command.Process.Kill())
-		said += ", " + fmt.Sprint(holder.command.Wait()) + ", " + <-got
-		must(t, second.input.Close())
-		return said + ", " + fmt.Sprint(second.command.Wait())
-	}},
+	{
+		"a second process waits, the holder is killed; its status, the second's lock and its status", "ok, exit status 1, ok, exit status 7",
+		func(t *testing.T, path string) string {
+			create(t, path).Close()
+			holder := startLockWorker(t, path)
+			said := holder.line(t)
+			second := startLockWorker(t, path)
+			got := make(chan string, 1)
+			go func() { line, _ := second.lines.ReadString('\n'); got <- strings.TrimSpace(line) }()
+			select {
+			case line := <-got:
+				return "no wait: " + line
+			case <-time.After(200 * time.Millisecond):
+			}
+			must(t, holder.command.Process.Kill())
+			said += ", " + fmt.Sprint(holder.command.Wait()) + ", " + <-got
+			must(t, second.input.Close())
+			return said + ", " + fmt.Sprint(second.command.Wait())
+		},
+	},
 	// Mandatory
 	{"read of a range that another handle locked", "ok", func(t *testing.T, path string) string {
 		first, second := create(t, path), open(t, path)
@@ -251,16 +257,19 @@ var facts = []struct {
 		create(t, filepath.Join(path, "x"))
 		return outcome(os.Rename(path, path+"2"))
 	}},
-	{"os.Remove of a file opened with FILE_SHARE_DELETE: the name, a new file, a read through the handle", "ok; stat ok; create error 80; read content ok", func(t *testing.T, path string) string {
-		create(t, path).Close()
-		f := openShared(t, path, 7)
-		err := os.Remove(path)
-		_, stat := os.Stat(path)
-		_, again := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
-		b := make([]byte, 8)
-		n, read := syscall.Read(f, b)
-		return outcome(err) + "; stat " + outcome(stat) + "; create " + outcome(again) + "; read " + string(b[:n]) + " " + outcome(read)
-	}},
+	{
+		"os.Remove of a file opened with FILE_SHARE_DELETE: the name, a new file, a read through the handle",
+		"ok; stat ok; create error 80; read content ok", func(t *testing.T, path string) string {
+			create(t, path).Close()
+			f := openShared(t, path, 7)
+			err := os.Remove(path)
+			_, stat := os.Stat(path)
+			_, again := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+			b := make([]byte, 8)
+			n, read := syscall.Read(f, b)
+			return outcome(err) + "; stat " + outcome(stat) + "; create " + outcome(again) + "; read " + string(b[:n]) + " " + outcome(read)
+		},
+	},
 	{"os.Rename over a file opened with FILE_SHARE_DELETE", "error 5", func(t *testing.T, path string) string {
 		create(t, path).Close()
 		create(t, path+"2").Close()
@@ -428,13 +437,16 @@ var facts = []struct {
 		}
 		return written
 	}},
-	{"os.Root: NUL and COM1", "openat NUL: path escapes from parent, openat COM1: path escapes from parent", func(t *testing.T, path string) string {
-		must(t, os.Mkdir(path, 0o755))
-		r, err := os.OpenRoot(path)
-		must(t, err)
-		defer r.Close()
-		return outcome(r.WriteFile("NUL", nil, 0o644)) + ", " + outcome(r.WriteFile("COM1", nil, 0o644))
-	}},
+	{
+		"os.Root: NUL and COM1", "openat NUL: path escapes from parent, openat COM1: path escapes from parent",
+		func(t *testing.T, path string) string {
+			must(t, os.Mkdir(path, 0o755))
+			r, err := os.OpenRoot(path)
+			must(t, err)
+			defer r.Close()
+			return outcome(r.WriteFile("NUL", nil, 0o644)) + ", " + outcome(r.WriteFile("COM1", nil, 0o644))
+		},
+	},
 	// Names
 	{"2,000 open handles", "opened", func(t *testing.T, path string) string {
 		for i := range 2000 {
@@ -456,9 +468,12 @@ var facts = []struct {
 		}
 		return "counted"
 	}},
-	{"the text of errors 2, 5, 32, 33 and 80", "File not found. Access denied. Sharing violation. Lock violation. File exists.", func(t *testing.T, path string) string {
-		return fmt.Sprint(syscall.Errno(2), " ", syscall.Errno(5), " ", syscall.Errno(32), " ", syscall.Errno(33), " ", syscall.Errno(80))
-	}},
+	{
+		"the text of errors 2, 5, 32, 33 and 80", "File not found. Access denied. Sharing violation. Lock violation. File exists.",
+		func(t *testing.T, path string) string {
+			return fmt.Sprint(syscall.Errno(2), " ", syscall.Errno(5), " ", syscall.Errno(32), " ", syscall.Errno(33), " ", syscall.Errno(80))
+		},
+	},
 	{"os.Interrupt sent to a process", "not supported by windows", func(t *testing.T, path string) string {
 		create(t, path).Close()
 		other := startLockWorker(t, path)

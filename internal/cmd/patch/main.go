@@ -2,7 +2,7 @@
 //
 //	go run ./internal/cmd/patch lay 03 wrong/02_no_seek DIR    lays that answer (for a new name: the solution) out in DIR for editing
 //	go run ./internal/cmd/patch save 03 wrong/02_no_seek DIR   writes the patch from what DIR holds now; keeps the text above the diff
-//	go run ./internal/cmd/patch refresh [03 …]                 re-derives patches whose lines only moved in the solution; all, without a number
+//	go run ./internal/cmd/patch refresh [03 …]                 re-derives patches whose lines moved; all, without a number
 //	go run ./internal/cmd/patch shipped [-force] 03            writes the code as shipped to exercises/03_…
 //
 // It changes patches and, with shipped, the answer files of one exercise; solutions and tests never. Exit status: 0 done,
@@ -115,7 +115,8 @@ func lay(e *curriculum.Exercise, path, folder string, out io.Writer) error {
 	if err := writeNew(folder, code); err != nil {
 		return fmt.Errorf("lay out %s: %w", filepath.Base(path), err)
 	}
-	fmt.Fprintf(out, "%s holds %s\nnext: edit it, then run the same command with save in place of lay\n", folder, strings.TrimRight(said, "\n"))
+	fmt.Fprintf(out, "%s holds %s\nnext: edit it, then run the same command with save in place of lay\n", folder,
+		strings.TrimRight(said, "\n"))
 	return nil
 }
 

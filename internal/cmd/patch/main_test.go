@@ -118,7 +118,8 @@ func TestRefresh(t *testing.T) {
 
 	b.write("solutions/01_one/one.go", "// A new first line.\n\n"+solution)
 	require.Contains(t, b.mustRun("refresh", "one"), "01_one/wrong/01_three: refreshed (1 hunks had moved)")
-	require.Contains(t, b.read("solutions/01_one/wrong/01_three.patch"), "It returns 3.\n\ncaught by: TestTwo\nsays: \"three\"\n\n--- a/one.go\n+++ b/one.go\n@@ -9,5 +9,5 @@\n")
+	require.Contains(t, b.read("solutions/01_one/wrong/01_three.patch"),
+		"It returns 3.\n\ncaught by: TestTwo\nsays: \"three\"\n\n--- a/one.go\n+++ b/one.go\n@@ -9,5 +9,5 @@\n")
 	require.Empty(t, b.mustRun("refresh"))
 
 	b.write("solutions/01_one/one.go", "package one\n")
