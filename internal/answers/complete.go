@@ -48,7 +48,7 @@ func read(t *testing.T, folder, name string) (text string, ok bool) {
 }
 
 // checkTests demands 4 to 25 tests, from outside the package, that import nothing beyond it, what it builds on, the lab, the standard
-// library, testify and x/sys: only then does any right design pass.
+// library, testify and x/sys: otherwise a right design could fail.
 func checkTests(t *testing.T, e *curriculum.Exercise) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(e.Folder(), "*_test.go"))
@@ -70,7 +70,7 @@ func checkTests(t *testing.T, e *curriculum.Exercise) {
 				"%s imports %s; a test of an exercise knows its package and those that this builds on, the lab, the standard library, testify "+
 					"and x/sys",
 				filepath.Base(path), imported)
-			assert.False(t, spec.Name != nil && spec.Name.Name == ".", "%s: a dot import hides whose name it is", filepath.Base(path))
+			assert.False(t, spec.Name != nil && spec.Name.Name == ".", "%s: a dot import hides which package a name is from", filepath.Base(path))
 		}
 		names, _, _ := functionsOf(file)
 		tests = append(tests, names...)

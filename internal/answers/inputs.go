@@ -17,7 +17,7 @@ import (
 
 // readInputs reads every file that the verdicts on this lesson depend on. The go commands that the driver starts read them, not the
 // driver; go's test cache knows only what the driver itself has read, and would mistake an old verdict for a new one. It reads nothing of
-// other lessons than those which this one builds on: a change there is not to cost the whole workbook's answers.
+// other lessons than those which this one builds on: a change there must not cost a run of the whole workbook's answers.
 func readInputs(e *curriculum.Exercise) error {
 	reference, err := answer.Reference(e)
 	if err != nil {

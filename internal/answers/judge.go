@@ -33,8 +33,8 @@ var (
 
 // Judge holds the lesson whose solution directory is the current one to docs/contributing.md: its files are complete, its tests
 // accept every right answer and refuse every wrong one with the promised message, no test is idle, and its race demo distinguishes
-// the code as shipped from the reference. It is the whole of a TestAnswers, which may run in parallel to nothing: its own subtests
-// do.
+// the code as shipped from the reference. It is the whole of a TestAnswers, which must not run in parallel with other tests: its
+// own subtests do.
 func Judge(t *testing.T) {
 	if *goos != runtime.GOOS && *start == "" {
 		t.Fatalf("-goos=%s needs -exec=PROGRAM, which starts programs of that system here", *goos)
@@ -112,7 +112,7 @@ func (d *driver) testWrongAnswers(t *testing.T, patches []answer.Patch, referenc
 	}
 }
 
-// requireBusy demands that every test failed for some wrong answer. One that was only seen to pass, with light effort, gets its chance at
+// requireBusy demands that every test failed for some wrong answer. One that has only passed, with light effort, runs again at
 // full strength first.
 func (d *driver) requireBusy(t *testing.T, seen *sightings) {
 	t.Helper()

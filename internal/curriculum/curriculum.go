@@ -19,8 +19,8 @@ type Book struct {
 	// Parts are the parts of the course in order, each with its exercises.
 	Parts []Part
 	// Problems lists what is wrong with the directories themselves: a lesson without an exercise, a README whose first
-	// lines have not the fixed form, one number for two names. An exercise with a problem is still in Exercises, with
-	// what could be read: a learner is not stopped by it, `make test` is.
+	// lines do not have the fixed form, one number for two names. An exercise with a problem is still in Exercises, with
+	// what could be read: it does not stop a learner, but it stops `make test`.
 	Problems []error
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Head is what the first lines of a lesson's page say. What they do not say in a form that can be read stays empty.
+// A Head is what the first lines of a lesson's page say. What cannot be read from them stays empty.
 type Head struct {
 	Number  string // "03"
 	Title   string // "Seek and truncate"
@@ -18,7 +18,7 @@ type Head struct {
 
 	BuildsOn []string // the IDs of the lessons linked after "Builds on"
 
-	// Exact says that the lines are Form, word by word: a learner is served with less, a page in the repository is not.
+	// Exact says that the lines are Form, word by word: less is enough for a learner, but not for a page in the repository.
 	Exact bool
 }
 

@@ -141,7 +141,7 @@ func (b *Book) problem(format string, args ...any) {
 	b.Problems = append(b.Problems, fmt.Errorf(format, args...))
 }
 
-// group puts the exercises into Parts. A part that is interrupted and taken up again is a problem: its parts would be two.
+// group puts the exercises into Parts. A part that is interrupted and continued later is a problem: it would be two parts.
 func (b *Book) group() {
 	for _, e := range b.Exercises {
 		if n := len(b.Parts); n > 0 && b.Parts[n-1].Name == e.Part {
@@ -161,7 +161,7 @@ func (b *Book) readHead(e *Exercise) {
 	e.Title = sentenceCase(strings.ReplaceAll(e.Slug, "_", " "))
 	text, err := os.ReadFile(filepath.Join(e.LessonFolder(), "README.md"))
 	if err != nil {
-		if holdsAnything(e.LessonFolder()) { // else add has said so
+		if holdsAnything(e.LessonFolder()) { // otherwise add has reported it
 			b.problem("%s: read the lesson's page: %w", e.ID, err)
 		}
 		return

@@ -28,7 +28,7 @@ const (
 )
 
 // defaultTimeout is well above the laboratory's own deadlines (15 s a step, 60 s for a worker's start): a test that
-// waits in vain is to end with its message, not with a goroutine dump.
+// waits in vain should end with its message, not with a goroutine dump.
 const defaultTimeout = 3 * time.Minute
 
 // Tests is one run of an exercise's tests. Only Exercise must be set.
@@ -56,7 +56,7 @@ type Tests struct {
 
 	Env     []string      // added to the environment, "KEY=value"
 	Timeout time.Duration // for the test binary; 0 is 3 minutes
-	// Stall ends a run whose tests have begun and of which nothing has been heard for so long: no test that began or ended, no
+	// Stall ends a run whose tests have begun and that has been silent for so long: no test began or ended, and there was no
 	// output. 0 waits for Timeout.
 	Stall time.Duration
 
@@ -71,7 +71,7 @@ type Tests struct {
 // Environment says which variables are ignored. Cgo is off but for the race detector, which needs it.
 func (t Tests) Do(ctx context.Context) (*Result, error) {
 	if t.Answer == nil {
-		if _, err := answer.Learner(t.Exercise); err != nil { // go would speak of packages
+		if _, err := answer.Learner(t.Exercise); err != nil { // go would report packages instead
 			return nil, fmt.Errorf("run the tests: %w", err)
 		}
 	}
@@ -83,7 +83,7 @@ func (t Tests) Do(ctx context.Context) (*Result, error) {
 }
 
 // DoAll runs the tests of several exercises as they are, in one go command, and returns a result for each, in order.
-// It is quicker than one Do after the other. t.Exercise and t.Answer must be nil.
+// It is faster than one Do after the other. t.Exercise and t.Answer must be nil.
 func (t Tests) DoAll(ctx context.Context, exercises []*curriculum.Exercise) ([]*Result, error) {
 	if t.Exercise != nil || t.Answer != nil {
 		return nil, errors.New("run the tests of several exercises: an answer belongs to one exercise")
@@ -132,7 +132,7 @@ func (t Tests) do(ctx context.Context, exercises []*curriculum.Exercise) (result
 	return results, nil
 }
 
-// tellVetFromCompiler marks what go vet refused: go's events look alike for both, but what the compiler takes was vet's to refuse.
+// tellVetFromCompiler marks what go vet refused: go's events look alike for both, but vet refused what the compiler accepts.
 func (t Tests) tellVetFromCompiler(ctx context.Context, work *workspace, exercises []*curriculum.Exercise, results []*Result) error {
 	for i, result := range results {
 		inTests := func(line string) bool { return strings.Contains(line, "_test.go:") }

@@ -18,7 +18,7 @@ type Progress struct {
 	Since    time.Time            // when Test began to run
 }
 
-// now says how far the run has come: in the exercise that has begun last and not ended.
+// now returns how far the run has come, in the last exercise that has begun and not ended.
 func (r *eventReader) now() Progress {
 	var p Progress
 	for _, e := range r.exercises {
@@ -39,9 +39,9 @@ func (r *eventReader) now() Progress {
 // mostOutput is how much a run may print, counted with all that go writes around each line. Go keeps it all in memory.
 const mostOutput = 64 << 20
 
-// A watchdog ends a run that has gone wrong: one whose tests say nothing any more, or too much.
+// A watchdog ends a run that has gone wrong: one whose tests have fallen silent, or print too much.
 type watchdog struct {
-	stall time.Duration // 0: it never sees one
+	stall time.Duration // 0: no limit
 	quit  func()        // makes the run's processes print what they are doing, and end
 	stop  context.CancelFunc
 

@@ -135,7 +135,7 @@ func (w *workspace) tidy(text string) string {
 	return w.laid.Tidy(text)
 }
 
-// goCommand returns a go command in the root directory, in an environment that a learner's settings cannot turn.
+// goCommand returns a go command in the root directory, in an environment that a learner's settings cannot change.
 func (w *workspace) goCommand(ctx context.Context, env []string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = w.root

@@ -40,7 +40,7 @@ func (s *session) explainTrouble(err error) string {
 		return fmt.Sprintf("%s is not inside the workbook: change into the directory that holds its go.mod, then type `go run "+
 			"./exercises`.", s.Folder)
 	case errors.Is(err, errNoExercises):
-		return fmt.Sprintf("The workbook is not whole: %v. Get a fresh copy of it.", err)
+		return fmt.Sprintf("The workbook is incomplete: %v. Get a fresh copy of it.", err)
 	case errors.Is(err, exec.ErrNotFound):
 		return "The go command was not found: install Go (https://go.dev/dl) or add its bin directory to PATH, then try again."
 	case errors.Is(err, gotest.ErrModulesMissing):

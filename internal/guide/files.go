@@ -50,7 +50,7 @@ func (s *session) isUntouched(e *curriculum.Exercise) bool {
 	return !s.options.reference && s.files(e).untouched
 }
 
-// withoutBOM returns the answer without the mark that some editors put before the first byte: no learner has typed it.
+// withoutBOM returns the answer without the mark that some editors put before the first byte: the learner did not type it.
 func withoutBOM(a answer.Answer) answer.Answer {
 	b := answer.Answer{}
 	for name, text := range a {
@@ -104,7 +104,7 @@ func hasTests(e *curriculum.Exercise) bool {
 		slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return strings.HasSuffix(entry.Name(), "_test.go") })
 }
 
-// troubles says what in the learner's files go's own words do not make plain, where they do not compile.
+// troubles says what is wrong in the learner's files that do not compile, where go's own message is not clear.
 func (s *session) troubles(e *curriculum.Exercise, compilerLines []string) []string {
 	f := s.files(e)
 	var found []string

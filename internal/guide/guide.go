@@ -4,8 +4,8 @@
 // It keeps no record of progress: an exercise is done when its tests pass, each time they are run. What it does keep
 // (hints shown, copies of code that it replaced) is in the directory .turnstile at the workbook's root.
 //
-// It needs the go command, and the modules of the workbook in their cache: where they are missing it fetches them, once. Nothing
-// else that it starts touches the network.
+// It needs the go command, and the modules of the workbook in their cache: it fetches missing ones, once. Nothing
+// else that it starts uses the network.
 package guide
 
 import (
@@ -48,7 +48,7 @@ func Main() int {
 	})
 }
 
-// A Console is what the guide knows of the world: where it was started, and whom it talks to. Streams that are an
+// A Console is the guide's surroundings: where it was started, and its streams. Streams that are an
 // *os.File on a terminal get colour, progress and questions; all others get plain text.
 type Console struct {
 	In       io.Reader
@@ -57,7 +57,7 @@ type Console struct {
 
 	// runner runs the tests; nil is the go command. For tests of the guide.
 	runner runner
-	// silence is how long the guide may say nothing where there is no terminal; 0 is a fraction of a second. For tests.
+	// silence is how long the guide prints nothing if there is no terminal; 0 is a fraction of a second. For tests.
 	silence time.Duration
 }
 
@@ -85,7 +85,7 @@ type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// A usageError is a command line that makes no sense; its text says what would.
+// A usageError is a command line that makes no sense; its text says what to type.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }

@@ -14,9 +14,9 @@ import (
 	"example/turnstile/internal/gotest"
 )
 
-// fetch sees to it that all modules of the workbook are in the module cache, so that everything works without a network from then
-// on. Go itself fetches only what a command needs, and the tests of a later lesson may need more. Where they cannot be fetched the
-// tests decide: those of this exercise may need none.
+// fetch makes sure that all modules of the workbook are in the module cache, so that everything works without a network from then
+// on. Go itself fetches only what a command needs, and the tests of a later lesson may need more. If fetching fails, the
+// tests decide: this exercise may need none of them.
 func (s *session) fetch(ctx context.Context) error {
 	if s.fetched {
 		return nil
@@ -83,7 +83,7 @@ func notIn(cache string, wanted [][]string) []string {
 	return missing
 }
 
-// likelyCache returns where the module cache mostly is. Asking go takes longer.
+// likelyCache returns where the module cache usually is. A call of go takes longer.
 func likelyCache() string {
 	if cache := os.Getenv("GOMODCACHE"); cache != "" {
 		return cache

@@ -25,11 +25,11 @@ const stateFolder = ".turnstile"
 // alone.
 const notebookVersion = 1
 
-// lockPatience is how long one guide waits for another that is just writing. Writing takes milliseconds.
+// lockPatience is how long one guide waits for another that is writing. Writing takes milliseconds.
 const lockPatience = 5 * time.Second
 
-// A notebook remembers which hints a learner has seen. It is all that the guide remembers: progress is what the tests
-// say, each time.
+// A notebook remembers which hints a learner has seen. The guide remembers nothing else: progress is what the tests
+// report, each time.
 //
 // Updates are serialized between processes by an advisory lock on a sidecar that is never removed, and each replaces the
 // file as a whole (package atomicfile), so a reader sees the document before or after an update and nothing in between, and a
@@ -148,12 +148,12 @@ func (n *notebook) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { _ = sidecar.Close() }, nil
 }
 
-// setAside renames the damaged document to a dated name that nothing has yet.
+// setAside renames the damaged document to a dated name that does not exist yet.
 func (n *notebook) setAside() (string, error) {
 	stamp := time.Now().Format("2006-01-02-150405")
 	for i := 1; ; i++ {
 		aside := filepath.Join(n.folder, "notebook.json.damaged-"+stamp+numbered(i))
-		// The lock is held, so no other guide takes the name between this look and the rename.
+		// The lock is held, so no other guide takes the name between this check and the rename.
 		if _, err := os.Lstat(aside); err == nil {
 			continue
 		} else if !errors.Is(err, fs.ErrNotExist) {

@@ -244,7 +244,7 @@ func TestParseNamesWhatWasNearlyMeant(t *testing.T) {
 		{"LISST", "Did you mean list?"},
 		{"catch-up 3", "Did you mean catchup?"},
 		{"3", "Did you mean `check 3`?"},
-		{"xyzzy", "There are next, list, check, watch,"},
+		{"xyzzy", "The verbs are next, list, check, watch,"},
 		{"check 3 4", "check takes [N]"},
 		{"list 3", "list takes nothing more"},
 		{"check --force", "There is no flag --force"},

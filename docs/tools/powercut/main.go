@@ -7,7 +7,7 @@
 // disk while it is mounted: at once, and some seconds later. The copies hold what had reached the disk at those moments. Then
 // it mounts the copies, as a machine does after the power is back, and looks at the document.
 //
-// Each way is tried several times (-times), since what has reached the disk at a moment is a matter of luck for the careless ones.
+// Each way is tried several times (-times), since what has reached the disk at a moment is a matter of luck for the careless ways.
 //
 // What it leaves out: a disk that accepts a write and loses it from its own cache, or reorders writes. A real power
 // cut can be worse than this table, not better.

@@ -47,7 +47,7 @@ func askThreeTimes(path string) error {
 	defer f.Close()
 	document := bytes.Repeat([]byte("x"), 16<<20)
 	n, err := f.Write(document)
-	fmt.Printf("ext4, on a disk that becomes full without its knowledge\n  Write  %d bytes, %v\n", n, err)
+	fmt.Printf("ext4, on a disk that runs full behind its back\n  Write  %d bytes, %v\n", n, err)
 	for range 3 {
 		fmt.Printf("  fsync  %v\n", withoutPath(f.Sync()))
 	}

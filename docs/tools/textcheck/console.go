@@ -95,7 +95,7 @@ func Commands(p *Page) []Problem {
 		problems = append(problems, Problem{
 			p.Path, line, err.Error(),
 			"mark it with systems, with varies, or not at all; begin with `$ `; show `go run ./exercises/NN_name/race`, " +
-				"`go run ./exercises …` or `go test …`; captured text that is no such run belongs in a text or output block",
+				"`go run ./exercises …` or `go test …`; captured text that is not such a run belongs in a text or output block",
 		})
 	}
 	for _, fence := range p.Fences {

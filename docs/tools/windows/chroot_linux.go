@@ -14,7 +14,7 @@ const (
 	wineProgram = "/usr/lib/wine/wine64"
 	wineServer  = "/usr/lib/wine/wineserver64"
 
-	// Inside the session's root: where the whole machine is visible, and where Wine's Z: leads. A path on the machine is so the same
+	// Inside the session's root: where the whole machine is visible, and where Wine's Z: leads. So a path on the machine is the same
 	// path on Z:.
 	hostMount = "/host"
 	// Inside the session's root: Wine's directory, with the C: disk.
@@ -137,7 +137,7 @@ func programStep(args []string) int {
 	if err != nil {
 		return cannotRun(err)
 	}
-	if strings.Contains(program, "/") { // else it is one of Wine's own
+	if strings.Contains(program, "/") { // otherwise it is one of Wine's own
 		if !filepath.IsAbs(program) {
 			program = filepath.Join(dir, program)
 		}

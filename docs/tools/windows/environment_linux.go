@@ -16,10 +16,10 @@ import (
 // release is the Debian release whose Wine runs Go's programs: Debian 13 has Wine 10, Debian 12 has Wine 8, which cannot.
 const release = "trixie"
 
-// ensureEnvironment returns the directory that holds Debian with Wine, and builds it when there is none yet.
+// ensureEnvironment returns the directory that holds Debian with Wine, and builds it if it does not exist yet.
 //
 // It is built under another name and renamed when it is complete, under a lock: two runs build it once, and a run that was killed
-// leaves no half of one.
+// leaves no incomplete one.
 func ensureEnvironment() (string, error) {
 	dir, err := cacheDirectory()
 	if err != nil {
@@ -75,12 +75,12 @@ func build(dir, logPath string) error {
 	status, err := finish(command, func(command *exec.Cmd) { _ = command.Process.Kill() })
 	switch {
 	case errors.Is(err, syscall.EPERM):
-		return errors.New("this container allows no namespaces of one's own; start it with --privileged, or install Wine 9 or later")
+		return errors.New("this container does not allow new namespaces; start it with --privileged, or install Wine 9 or later")
 	case err != nil:
 		return err
 	case status != 0:
 		_, _ = io.Copy(os.Stderr, lastLines(logPath, 15))
-		return fmt.Errorf("building the environment failed, see %s; with the network up, start again", logPath)
+		return fmt.Errorf("building the environment failed, see %s; check the network, then start again", logPath)
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func debootstrapArgs(target string) []string {
 	return args
 }
 
-// debianMirror is the mirror that this machine's own apt uses; empty, for debootstrap's default, where apt is none of Debian's.
+// debianMirror is the mirror that this machine's own apt uses; empty, for debootstrap's default, where apt is not Debian's.
 func debianMirror() string {
 	const nothing = ""
 	system, err := os.ReadFile("/etc/os-release")

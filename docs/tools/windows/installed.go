@@ -45,7 +45,7 @@ func installedWine() (wine, error) {
 
 var versionNumber = regexp.MustCompile(`wine-(\d+)\.`)
 
-// majorVersion reads what wine --version prints, such as "wine-10.0 (Debian 10.0~repack-6)"; 0 if it cannot.
+// majorVersion parses what wine --version prints, such as "wine-10.0 (Debian 10.0~repack-6)"; 0 if it cannot.
 func majorVersion(output string) int {
 	match := versionNumber.FindStringSubmatch(output)
 	if match == nil {

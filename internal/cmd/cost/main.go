@@ -5,10 +5,10 @@
 //
 // For each lesson it prints the number of answers, the CPU seconds (user and system, of every process) and the wall seconds of its
 // answers, run again with a warm build cache. Below are the tests that take more than 0.3 CPU seconds by themselves on the
-// reference, at full strength and lightly: a test is paid for once for each answer, so a dear one needs a reason, or lab.Rounds
+// reference, at full strength and lightly: a test is paid for once for each answer, so an expensive one needs a reason, or lab.Rounds
 // where the strength is in the number of tries.
 //
-// Figures vary with what else the machine does, by up to a factor of two. Exit status: 0 measured, 1 something failed, 2 wrong usage.
+// Figures vary with what else runs on the machine, by up to a factor of two. Exit status: 0 measured, 1 something failed, 2 wrong usage.
 package main
 
 import (
@@ -94,7 +94,7 @@ func measure(ctx context.Context, e *curriculum.Exercise, out io.Writer) error {
 	return measureTests(ctx, e, out)
 }
 
-// measureTests prints the dear tests of the exercise, each run by itself on the reference.
+// measureTests prints the expensive tests of the exercise, each run by itself on the reference.
 func measureTests(ctx context.Context, e *curriculum.Exercise, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "turnstile-cost-")
 	if err != nil {

@@ -86,7 +86,7 @@ func withPatch(book *curriculum.Book, words []string, do func(e *curriculum.Exer
 	}
 	name := strings.TrimSuffix(filepath.ToSlash(words[1]), ".patch")
 	if !nameForm.MatchString(name) {
-		return fmt.Errorf("%q names no answer: write wrong/NN_words or right/NN_words, such as wrong/02_no_seek", words[1])
+		return fmt.Errorf("%q does not name an answer: write wrong/NN_words or right/NN_words, such as wrong/02_no_seek", words[1])
 	}
 	return do(e, filepath.Join(e.SolutionFolder(), filepath.FromSlash(name)+".patch"))
 }
