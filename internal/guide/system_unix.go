@@ -10,7 +10,7 @@ import (
 )
 
 // endings are the signals that end the guide and all that it started: Ctrl-C, Ctrl-\\, a terminal that was closed, kill. A hangup
-// that somebody ignores for us (nohup) stays ignored.
+// that the caller ignores for the guide (nohup) stays ignored.
 func endings() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 	if !signal.Ignored(syscall.SIGHUP) {

@@ -153,7 +153,7 @@ func TestUsage(t *testing.T) {
 		require.ErrorIs(t, err, errUsage, words)
 	}
 	_, err := b.run("lay", "1", "two", b.path("dir"))
-	require.ErrorContains(t, err, "names no answer")
+	require.ErrorContains(t, err, "does not name an answer")
 	_, err = b.run("lay", "9", "wrong/01_x", b.path("dir"))
 	require.ErrorContains(t, err, "no exercise")
 }
