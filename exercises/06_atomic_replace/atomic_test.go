@@ -61,6 +61,7 @@ func writeOften(w *lab.Worker) error {
 		if err := atomicreplace.WriteFile(w.Arg(0), documents[i%2], 0o644); err != nil {
 			return fmt.Errorf("write %d: %w", i+1, err)
 		}
+		w.Progress()
 	}
 	return nil
 }

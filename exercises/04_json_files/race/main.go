@@ -126,6 +126,7 @@ func save(w *process.Worker) error {
 		if failure != "" {
 			break
 		}
+		w.Progress()
 	}
 	return w.Result(failure)
 }

@@ -48,6 +48,7 @@ func count(w *process.Worker) error {
 		} else if first == nil {
 			first = err
 		}
+		w.Progress()
 	}
 	return errors.Join(w.Result(told), first)
 }

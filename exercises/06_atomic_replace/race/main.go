@@ -54,6 +54,7 @@ func write(w *process.Worker) error {
 		if i == 0 {
 			w.Reached("writing")
 		}
+		w.Progress()
 	}
 	return os.WriteFile(w.Arg(2), nil, 0o600)
 }

@@ -52,15 +52,16 @@ type Options struct {
 // progress for that long, the error is a *Stuck. None kills the worker: that is Kill's work, which the owner calls when all is done
 // (Kill of a finished worker does nothing).
 type Process struct {
-	name    string
-	command *exec.Cmd
-	pid     int
-	stdin   io.WriteCloser
-	events  chan event // closed when the worker's output has ended
-	pending *event     // an event that was looked at and not yet consumed
-	atStep  string     // the step that Reached has seen and no Continue has ended
-	stderr  tail
-	results []json.RawMessage
+	name     string
+	command  *exec.Cmd
+	pid      int
+	stdin    io.WriteCloser
+	events   chan event    // closed when the worker's output has ended
+	progress chan struct{} // holds one: the worker has reported progress since the parent looked
+	pending  *event        // an event that was looked at and not yet consumed
+	atStep   string        // the step that Reached has seen and no Continue has ended
+	stderr   tail
+	results  []json.RawMessage
 
 	finished bool  // done was received, or the process is gone
 	err      error // what the worker returned, or how it died
@@ -87,7 +88,7 @@ func Start(ctx context.Context, o Options, name string, args ...string) (*Proces
 		return nil, fmt.Errorf("arguments of worker %q: %w", name, err)
 	}
 	line := append(append([]string{}, o.Wrap...), executable)
-	p := &Process{name: name, events: make(chan event, 64), exited: make(chan struct{})}
+	p := &Process{name: name, events: make(chan event, 64), progress: make(chan struct{}, 1), exited: make(chan struct{})}
 	p.command = exec.Command(line[0], line[1:]...) //nolint:noctx // the context bounds the start; Kill ends the process
 	p.command.Dir = o.Dir
 	p.command.Env = append(append(os.Environ(), noRaceExitDelay()), o.Env...)
@@ -139,10 +140,16 @@ func (p *Process) collect(stdout io.Reader) {
 		line, err := lines.ReadBytes('\n')
 		stray, message, isMessage := bytes.Cut(line, []byte(messageMark))
 		var e event
-		if isMessage && json.Unmarshal(message, &e) == nil {
-			p.events <- e
-		} else {
+		switch {
+		case !isMessage || json.Unmarshal(message, &e) != nil:
 			stray = line
+		case e.Kind == eventProgress:
+			select {
+			case p.progress <- struct{}{}:
+			default: // the parent has not looked since the last one
+			}
+		default:
+			p.events <- e
 		}
 		_, _ = p.stderr.Write(stray)
 		if err != nil {
@@ -163,28 +170,32 @@ func (p *Process) next(ctx context.Context) (event, error) {
 	}
 	for {
 		e, err := p.receive(ctx, Patience())
-		if err != nil || e.Kind != eventResult && e.Kind != eventProgress {
+		if err != nil || e.Kind != eventResult {
 			return e, err
 		}
 	}
 }
 
-// receive waits for one event of the worker, for at most limit, and notes what it says.
+// receive waits for one event of the worker and notes what it says. It gives up when the worker has made no progress for limit.
 func (p *Process) receive(ctx context.Context, limit time.Duration) (event, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	select {
-	case e, open := <-p.events:
-		if !open {
-			p.finish(p.death())
-			return event{Kind: eventDone}, nil
+	for {
+		select {
+		case e, open := <-p.events:
+			if !open {
+				p.finish(p.death())
+				return event{Kind: eventDone}, nil
+			}
+			p.note(e)
+			return e, nil
+		case <-p.progress:
+			timer.Reset(limit)
+		case <-timer.C:
+			return event{}, p.NewStuck("go on")
+		case <-ctx.Done():
+			return event{}, context.Cause(ctx)
 		}
-		p.note(e)
-		return e, nil
-	case <-timer.C:
-		return event{}, p.NewStuck("go on")
-	case <-ctx.Done():
-		return event{}, context.Cause(ctx)
 	}
 }
 

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		"echoes":     echoes,
 		"sleeps":     func(*Worker) error { time.Sleep(time.Hour); return nil },
 		"computes":   computes,
+		"progresses": progresses,
 		"parent":     parent,
 		"lock":       lockWorker,
 		"lock crowd": lockCrowd,
@@ -291,6 +292,27 @@ func TestPatienceCanBeSet(t *testing.T) {
 		t.Setenv(EnvironmentPatience, value)
 		require.Equal(t, want, Patience(), "%q", value)
 	}
+}
+
+// progresses reports more progress than any pipe holds.
+func progresses(w *Worker) error {
+	for range 100_000 {
+		w.Progress()
+	}
+	return nil
+}
+
+func TestProgressDoesNotHoldUpAWorkerWhoseParentDoesNotLook(t *testing.T) {
+	t.Parallel()
+	p, err := Start(t.Context(), Options{}, "progresses")
+	require.NoError(t, err)
+	t.Cleanup(p.Kill)
+	select {
+	case <-p.exited:
+	case <-time.After(4 * Patience()):
+		t.Fatal("the worker waits for its parent to read its progress")
+	}
+	require.NoError(t, p.Wait(t.Context()))
 }
 
 func TestSettleSaysWhyNothingMoves(t *testing.T) {
