@@ -132,7 +132,7 @@ func TestTheDiskIsAsked(t *testing.T) {
 	t.Run("its no to the rename is believed", func(t *testing.T) {
 		t.Parallel()
 		path := realFile(t, before)
-		err, injected := writeInjected(t, path, lab.Rule{Calls: trace.Renames, Fail: syscall.EIO})
+		injected, err := writeInjected(t, path, lab.Rule{Calls: trace.Renames, Fail: syscall.EIO})
 		if len(injected) == 0 {
 			return // another design, which the first subtest judges
 		}
@@ -149,7 +149,7 @@ func TestTheDiskIsAsked(t *testing.T) {
 		t.Parallel()
 		path := realFile(t, before)
 		dir := filepath.Dir(path)
-		err, injected := writeInjected(t, path, lab.Rule{Calls: "openat", Paths: []string{dir, dir + "/"}, Fail: syscall.EMFILE})
+		injected, err := writeInjected(t, path, lab.Rule{Calls: "openat", Paths: []string{dir, dir + "/"}, Fail: syscall.EMFILE})
 		if len(injected) == 0 || err == nil || errors.Is(err, atomicreplace.ErrNotDurable) {
 			return // it opened the folder in another way, or said that the new content may not last
 		}
@@ -164,7 +164,7 @@ func TestTheDiskIsAsked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := realFile(t, before)
-			err, injected := writeInjected(t, path, lab.Rule{Calls: "fsync,fdatasync,syncfs", Fail: syscall.EIO, When: i + 1})
+			injected, err := writeInjected(t, path, lab.Rule{Calls: "fsync,fdatasync,syncfs", Fail: syscall.EIO, When: i + 1})
 			for _, call := range injected {
 				if len(call.Paths) > 0 {
 					requireRefusalBelieved(t, path, call.Paths[0], err)
@@ -182,14 +182,14 @@ func realFile(t *testing.T, content string) string {
 	return path
 }
 
-// writeInjected does one WriteFile under the rule and returns its error and the calls that strace made fail.
-func writeInjected(t *testing.T, path string, r lab.Rule) (error, []lab.Call) { //nolint:revive // the error is the result
+// writeInjected does one WriteFile under the rule and returns the calls that strace made fail, and its error.
+func writeInjected(t *testing.T, path string, r lab.Rule) ([]lab.Call, error) {
 	t.Helper()
 	writer := lab.Trace(t, r, lab.Options{}, "write", path, "0")
 	var o lab.Returned
 	writer.Result(&o)
 	lab.RequireNoError(t, writer.Wait(), lab.Lesson{Says: "the worker died"})
-	return o.Err, writer.Injected()
+	return writer.Injected(), o.Err
 }
 
 // plain reports whether err says that nothing was saved.

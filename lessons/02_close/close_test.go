@@ -61,7 +61,6 @@ func TestClose(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, errors.Join(nil, nil))
 	})
-
 }
 
 // Source for all: bufio.Writer: "After all data has been written, the client should call the Writer.Flush method to

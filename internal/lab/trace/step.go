@@ -19,16 +19,6 @@ type reply struct {
 	Panicked string `json:"panicked,omitempty"`
 }
 
-// answer runs call and turns a panic into a reply, so that a learner reads one line and not a dump of goroutines.
-func answer(call func(order string) any, order string) (r reply) {
-	defer func() {
-		if value := recover(); value != nil {
-			r = reply{Panicked: process.PanicText(value)}
-		}
-	}()
-	return reply{Value: call(order)}
-}
-
 // Serve is the body of a worker that can be stepped. For each string that the parent sends, it runs call in a thread that makes no
 // other calls, and sends what call returns. Only this thread is traced, not goroutines that call starts.
 //

@@ -15,6 +15,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"example/turnstile/internal/lab/process"
 )
 
 // The traced thread says by its name whether the call under test runs or has returned.
@@ -22,6 +24,16 @@ const (
 	nameCalling  = "calling"
 	nameReturned = "returned"
 )
+
+// answer runs call and turns a panic into a reply, so that a learner reads one line and not a dump of goroutines.
+func answer(call func(order string) any, order string) (r reply) {
+	defer func() {
+		if value := recover(); value != nil {
+			r = reply{Panicked: process.PanicText(value)}
+		}
+	}()
+	return reply{Value: call(order)}
+}
 
 // serveThread runs the calls of Serve in one thread, which stops the process after each.
 func serveThread(call func(string) any, thread chan<- int, orders <-chan string, replies chan<- reply) error {
