@@ -1,8 +1,14 @@
 // Package openmodes opens the files of a workshop in which several people, and so several processes, work on the same files.
 //
-// Each function says in its name what it does to bytes that are already there. All of them return the error of
-// os.OpenFile as it is: a *fs.PathError with the operation and the path, which errors.Is knows by fs.ErrExist,
-// fs.ErrNotExist and fs.ErrPermission. The caller closes the file.
+// The name of each function says what becomes of the bytes that exist already. For all of them:
+//
+//   - What the kernel refuses is returned as the error, and nothing else is tried: no directory is created, and a file that may only be
+//     read is not opened for reading instead. The error names the path, and errors.Is finds its cause: fs.ErrNotExist, fs.ErrExist,
+//     fs.ErrPermission or any other.
+//   - A new file gets the permission 0o666 at most, without the bits of the umask. An existing file keeps its permission.
+//   - Nothing else is left in the directory.
+//   - A program that this process starts does not inherit the open file.
+//   - The caller owns the open file and closes it.
 //
 // None of them is a lock: two processes may have the same file open for update at the same time.
 package openmodes
@@ -17,50 +23,52 @@ import (
 // newFile is the permission that a new file asks for. The umask of the process takes away what its user does not give.
 const newFile = 0o666
 
-// OpenForUpdate opens the file at path for reading and writing: locks.json, when a part is checked out.
+// OpenForUpdate opens the file at path for reading and for writing in place: locks.json, when a part is checked out.
 //
-// What the file holds stays, and the first read and the first write begin at byte 0. A missing file is created, empty. It
-// does not matter how many processes do that at the same time: none of them harms what another has written.
+// The file keeps every byte, at every moment; the first read and the first write begin at byte 0. A missing file is not created,
+// and the error matches fs.ErrNotExist: only the caller knows whether this is a first start or a wrong path.
 func OpenForUpdate(path string) (*os.File, error) {
-	// TODO: os.Create creates a missing file, and opens it for reading and writing. What does it do to a file that is there?
+	// TODO: os.Create opens for reading and writing. What does it do to a file that exists, and what to a path that was mistyped?
 	return os.Create(path)
 }
 
-// OpenForAppend opens the file at path for writing at its end: history.log, one line for each check-out.
+// OpenForAppend opens the log at path for writing at its end: history.log, one line for each checkout.
 //
-// Every write goes to where the end is at that moment, also when somebody else has written since the file was opened. A
-// missing file is created.
+// The log keeps every byte, at every moment. Every write goes to where the end is at that moment, even if another process has written
+// since the log was opened. A missing log is created, empty: for a log, 0 bytes are legal, and mean that nothing has happened yet. Any
+// number of processes may do that at the same time, and no line is lost.
 func OpenForAppend(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, newFile)
 	if err != nil {
 		return nil, err
 	}
-	// TODO: this looks up the end once. Where is the end when another process has written a line in between?
+	// TODO: this finds the end once. Where is the end when another process has written a line in between?
 	if _, err := f.Seek(0, io.SeekEnd); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-// CreateNew creates the file at path and opens it for writing: a ticket, which belongs to whoever creates it.
+// CreateNew creates an empty file at path and opens it for writing: a ticket, which belongs to the process that has created it.
 //
-// If anything has that name already, nothing is touched and the error matches fs.ErrExist. Of all processes that call
-// CreateNew with one path, one gets the file.
+// If anything has that name already (a file, however old or empty, a directory, a link to anywhere), nothing is touched and the error
+// matches fs.ErrExist. No other failure matches that. Of all processes that call CreateNew with one path, one gets the file.
 func CreateNew(path string) (*os.File, error) {
-	// TODO: two processes can both be told that the file is missing, before either of them has created it.
+	// TODO: two processes can both find the name free, before either of them has created the file.
 	if _, err := os.Stat(path); err == nil {
 		return nil, &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 	}
 	return os.Create(path)
 }
 
-// OpenForReplace opens the file at path, asks allowed, and only then empties it: a document that is to be written anew, if it
-// is yours to replace. The file must exist.
+// OpenForReplace opens the file at path for reading and writing, calls allowed, and only then empties the file: a document that is to
+// be written anew, if the caller may. A missing file is not created, and the error matches fs.ErrNotExist.
 //
-// allowed gets the open file and may read it or lock it. If it returns an error, the file keeps every byte, it is closed, and
-// that error comes back. Else OpenForReplace returns the file that allowed has seen, empty, with the next write at byte 0.
+// allowed is called once, with the open file, which it may read or lock. If it returns an error, whatever error that is, the file keeps
+// every byte, it is closed, and OpenForReplace returns an error that matches. Otherwise OpenForReplace returns the file that allowed
+// has seen, empty, with the next write at byte 0. If the file cannot be emptied, it is closed, and that error is returned.
 func OpenForReplace(path string, allowed func(f *os.File) error) (*os.File, error) {
-	// TODO: O_TRUNC empties the file at the moment it is opened. Who has been asked by then?
+	// TODO: O_TRUNC empties the file as it is opened. Has allowed been called by then?
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_TRUNC, 0)
 	if err != nil {
 		return nil, err
@@ -68,7 +76,7 @@ func OpenForReplace(path string, allowed func(f *os.File) error) (*os.File, erro
 	if err := allowed(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	// allowed may have read: the next write is to begin at byte 0 all the same.
+	// allowed may have read, and the next write must begin at byte 0 all the same.
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

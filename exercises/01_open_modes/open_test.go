@@ -2,250 +2,109 @@ package openmodes_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	openmodes "example/turnstile/exercises/01_open_modes"
 	"example/turnstile/internal/lab"
 )
 
+const (
+	theBug       = `lessons/01_open_modes, "The bug"`
+	theFix       = `lessons/01_open_modes, "The fix"`
+	whyItHappens = `lessons/01_open_modes, "Why it happens"`
+	askAndAct    = `lessons/01_open_modes, "Ask and act in one step"`
+	whenBytesGo  = `lessons/01_open_modes, "When the bytes go"`
+	whoFindsEnd  = `lessons/01_open_modes, "Who finds the end"`
+	missing      = `lessons/01_open_modes, "Missing is not empty"`
+	permission   = `lessons/01_open_modes, "Permission and umask"`
+	errorsOfOpen = `lessons/01_open_modes, "What a failed open tells"`
+	whoElseHas   = `lessons/01_open_modes, "Who else has the file open"`
+)
+
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
-		"create and open again": createAndOpenAgain,
-		"refuse":                refuse,
-		"claim endlessly":       endless(claim),
-		"claim in a crowd":      inCrowd(claim),
-		"claim one":             oneFile(claim),
-		"start endlessly":       endless(start),
-		"start in a crowd":      inCrowd(start),
-		"start one":             oneFile(start),
+		"refuse":            refuse,
+		"create and reopen": createAndReopen,
+		"open and return":   openAndReturn,
+		"replace":           replace,
+		"step":              step,
+		"claim in a crowd":  claimInCrowd,
+		"append in a crowd": appendInCrowd,
+		"claim when told":   claimWhenTold,
+		"append when told":  appendWhenTold,
 	})
 }
 
-// The tests that need no other process are over in no time: they run one after the other, so that go test shows what fails in
-// the order of the functions.
+// A function is one of the four under test. OpenForReplace is called with a check that allows everything.
+type function struct {
+	name    string
+	open    func(path string) (*os.File, error)
+	creates bool // a missing file
+}
 
-func TestOpenForUpdateKeepsWhatTheFileHolds(t *testing.T) {
-	const locks = `{"axle":"bob","bracket":"alice","clamp":"bob","gear":"alice","plate":"bob"}`
-	path := lab.WriteFile(t, "locks.json", locks)
-	lesson := lab.Lesson{
-		Did:   "locks.json held 5 locks; it was opened with OpenForUpdate and closed, nothing else",
-		Means: "the locks are gone: Alice and Bob are both told that every part is free",
-		Read:  `lessons/01_open_modes, "The bug"`,
+var (
+	forUpdate  = function{name: "OpenForUpdate", open: openmodes.OpenForUpdate}
+	forAppend  = function{name: "OpenForAppend", open: openmodes.OpenForAppend, creates: true}
+	newTicket  = function{name: "CreateNew", open: openmodes.CreateNew, creates: true}
+	forReplace = function{name: "OpenForReplace", open: func(path string) (*os.File, error) {
+		return openmodes.OpenForReplace(path, func(*os.File) error { return nil })
+	}}
+)
+
+var functions = []function{forUpdate, forAppend, newTicket, forReplace}
+
+func functionNamed(name string) function {
+	for _, fn := range functions {
+		if fn.name == name {
+			return fn
+		}
 	}
-
-	f, err := openmodes.OpenForUpdate(path)
-	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate did not open a file that is there"))
-	closeFile(t, f)
-
-	lab.RequireFile(t, path, locks, says(lesson, "OpenForUpdate emptied a file that held 5 locks"))
+	panic("no function has the name " + name)
 }
 
-func TestOpenForUpdateReadsAndWritesInPlace(t *testing.T) {
-	path := lab.WriteFile(t, "record", "bracket.step alice\n")
-	lesson := lab.Lesson{
-		Did:   `the file held one record; through one open file it was read, then "alice" was overwritten at byte 13 by "bobby"`,
-		Means: "who has bracket.step cannot be changed where it stands",
-		Read:  `lessons/01_open_modes, "The way out"`,
-	}
-
-	f, err := openmodes.OpenForUpdate(path)
-	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate did not open a file that is there"))
-	defer closeFile(t, f)
-	content, err := io.ReadAll(f)
-	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate opened a file that cannot be read"))
-	lab.RequireEqual(t, "bracket.step alice\n", string(content), says(lesson, "OpenForUpdate did not let the file be read from its start"))
-	_, err = f.WriteAt([]byte("bobby"), 13)
-	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate opened a file that cannot be changed in place"))
-	lab.RequireFile(t, path, "bracket.step bobby\n", says(lesson, "OpenForUpdate let a write land in another place"))
-}
-
-func TestOpenForAppendKeepsWhatOthersWrite(t *testing.T) {
-	t.Run("in a file that is there", func(t *testing.T) {
-		requireAppends(t, lab.WriteFile(t, "history.log", "alice axle.step\n"), "alice axle.step\n", lab.Lesson{
-			Did:   "history.log held one line; Alice and Bob both had it open; Bob wrote a line, Alice wrote one, Bob wrote another",
-			Means: "somebody's check-out is missing from the history, though each write returned no error",
-			Read:  `lessons/01_open_modes, "Who looks for the end"`,
-		})
-	})
-	t.Run("in a new file", func(t *testing.T) {
-		requireAppends(t, lab.Path(t, "history.log"), "", lab.Lesson{
-			Did:   "there was no history.log; Alice opened it, then Bob; Bob wrote a line, Alice wrote one, Bob wrote another",
-			Means: "on its first day the history loses check-outs, though each write returned no error",
-			Read:  `lessons/01_open_modes, "Who looks for the end"`,
-		})
-	})
-}
-
-func requireAppends(t *testing.T, path, held string, lesson lab.Lesson) {
+// call calls the function. A hang, a panic and a nil file without an error have words of their own.
+func (fn function) call(t *testing.T, path string, lesson lab.Lesson) (f *os.File, err error) {
 	t.Helper()
-	alice, err := openmodes.OpenForAppend(path)
-	lab.RequireNoError(t, err, says(lesson, "OpenForAppend did not open the file"))
-	defer closeFile(t, alice)
-	bob, err := openmodes.OpenForAppend(path)
-	lab.RequireNoError(t, err, says(lesson, "OpenForAppend did not open a file that somebody else has open"))
-	defer closeFile(t, bob)
-	for _, entry := range []struct {
-		log  *os.File
-		line string
-	}{{bob, "bob gear.step\n"}, {alice, "alice bracket.step\n"}, {bob, "bob clamp.step\n"}} {
-		_, err := entry.log.WriteString(entry.line)
-		lab.RequireNoError(t, err, lab.Lesson{
-			Says:  "OpenForAppend opened a file that cannot be written",
-			Did:   lesson.Did,
-			Means: "no line reaches the history: the program learns at its first check-out that it may only read",
-			Read:  `lessons/01_open_modes, "The flags"`,
-		})
-	}
-	lab.RequireFile(t, path, held+"bob gear.step\nalice bracket.step\nbob clamp.step\n",
-		says(lesson, "OpenForAppend let lines be overwritten"))
-}
-
-func TestOpenForReplaceAsksBeforeItEmpties(t *testing.T) {
-	t.Parallel()
-	path := lab.WriteFile(t, "locks.json", `{"bracket.step":"alice"}`)
-	lesson := lab.Lesson{
-		Did:   "locks.json held Alice's lock; OpenForReplace opened it, and the check refused",
-		Means: "the answer was no, and Alice's lock is gone all the same",
-		Read:  `lessons/01_open_modes, "When the bytes go"`,
-	}
-
-	worker := lab.Start(t, "refuse", path)
-	var seen refusal
-	worker.Result(&seen, says(lesson, "OpenForReplace did not come back"))
-	lab.RequireNoError(t, worker.Wait(), says(lesson, "OpenForReplace did not open a file that is there"))
-
-	lab.RequireEqual(t, `{"bracket.step":"alice"}`, seen.Content, says(lesson, "OpenForReplace emptied the file before it asked"))
-	lab.RequireFile(t, path, `{"bracket.step":"alice"}`, says(lesson, "OpenForReplace emptied a file that it was not allowed to"))
-	lesson.Means = "the program goes on as if it had been allowed, and writes over Alice's lock"
-	lab.RequireEqual(t, "bracket.step is Alice's", seen.Returned, says(lesson, "OpenForReplace did not give back the refusal"))
-	lesson.Means = "each refusal costs a file handle until the process has none left; on Windows nobody can delete the file meanwhile"
-	lab.Require(t, !seen.StillOpen, says(lesson, "OpenForReplace left the file open after the refusal"))
-}
-
-// A refusal is what a process saw whose check said no.
-type refusal struct {
-	Content   string // of the file, when the check was asked
-	Returned  string // the error that came back
-	StillOpen bool   // the process still holds a handle to the file
-}
-
-// refuse runs in a process of its own, where no other test has files open.
-func refuse(w *lab.Worker) error {
-	var seen refusal
-	refused := errors.New("bracket.step is Alice's")
-	_, err := openmodes.OpenForReplace(w.Arg(0), func(f *os.File) error {
-		content, err := io.ReadAll(f)
-		seen.Content = string(content)
-		return errors.Join(err, refused)
-	})
-	switch {
-	case errors.Is(err, refused):
-		seen.Returned = refused.Error()
-	case err == nil:
-		seen.Returned = "no error"
-	default:
-		return err
-	}
-	if seen.StillOpen, err = lab.IsOpen(w.Arg(0)); err != nil {
-		return err
-	}
-	return w.Result(seen)
-}
-
-func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
-	path := lab.WriteFile(t, "locks.json", `{"axle.step":"bob","bracket.step":"alice"}`)
-	lesson := lab.Lesson{
-		Did:   "locks.json held two locks; OpenForReplace opened it, the check read it all and allowed, and {} was written",
-		Means: "the file is no JSON document any more: the next program that reads it fails",
-		Read:  `lessons/01_open_modes, "When the bytes go"`,
-	}
-
-	var asked *os.File
-	f, err := openmodes.OpenForReplace(path, func(f *os.File) error {
-		asked = f
-		_, err := io.ReadAll(f)
-		return err
-	})
-	lab.RequireNoError(t, err, says(lesson, "OpenForReplace did not open a file that is there"))
-	defer closeFile(t, f)
-	_, err = f.WriteString("{}")
-	lab.RequireNoError(t, err, says(lesson, "OpenForReplace gave back a file that cannot be written"))
-	lab.RequireFile(t, path, "{}", says(lesson, "OpenForReplace did not give an empty file"))
-	lesson.Means = "a lock that the check has put on the open file is lost, and with it the right to write"
-	lesson.Expected, lesson.Found = "the open file that the check has seen", "another one"
-	lab.Require(t, f == asked, says(lesson, "OpenForReplace gave back another open file than the one it asked about"))
-}
-
-func TestOpenForReplaceCreatesNothing(t *testing.T) {
-	path := lab.Path(t, "lokcs.json")
-	lesson := lab.Lesson{
-		Did:   "OpenForReplace was called with a misspelt name, lokcs.json",
-		Means: "a typing error has become an empty document, in which nobody has locked anything",
-		Read:  `lessons/01_open_modes, "Missing is not empty"`,
-	}
-
-	f, err := openmodes.OpenForReplace(path, func(*os.File) error { return nil })
+	lesson = says(lesson, fn.name+" did not return")
+	lab.Finishes(t, func() { f, err = fn.open(path) }, lesson)
 	if err == nil {
-		closeFile(t, f)
+		lab.RequireNotNil(t, f, fn.name, lesson)
+		t.Cleanup(func() { _ = f.Close() }) // a test may have closed it
 	}
-	lab.RequireErrorIs(t, err, fs.ErrNotExist, says(lesson, "OpenForReplace did not say that the file is missing"))
-	lab.RequireNoFile(t, path, says(lesson, "OpenForReplace created a file that nobody asked for"))
+	return f, err
 }
 
-// creators are the functions that bring a file into being.
-var creators = map[string]func(path string) (*os.File, error){
-	"OpenForUpdate": openmodes.OpenForUpdate,
-	"OpenForAppend": openmodes.OpenForAppend,
-	"CreateNew":     openmodes.CreateNew,
+// opened is call for a file that the function must open.
+func (fn function) opened(t *testing.T, path string, lesson lab.Lesson) *os.File {
+	t.Helper()
+	f, err := fn.call(t, path, lesson)
+	lab.RequireNoError(t, err, says(lesson, fn.name+" did not open the file"))
+	return f
 }
 
-func TestANewFileCanBeOpenedAgain(t *testing.T) {
-	t.Parallel()
-	for name := range creators {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			lesson := lab.Lesson{
-				Did:   name + " was called in an empty folder, a line was written, the file closed; the same user then opened it for update",
-				Means: "the program works once, on the day the file is made, and never again",
-				Read:  `lessons/01_open_modes, "Permission and umask"`,
-			}
-			path := filepath.Join(lab.SharedDir(t), "new")
-			// The tests may run as root, whom no permission stops: the worker is an ordinary user.
-			worker := lab.Launch(t, lab.Options{Unprivileged: true}, "create and open again", name, path)
-			worker.Reached("created", says(lesson, name+" did not create a missing file"))
-			worker.Continue()
-			worker.Reached("written", lab.Lesson{
-				Says:  name + " created a file that it does not let write",
-				Did:   name + " was called in an empty folder, and a line was written",
-				Means: "the file is there and stays empty",
-				Read:  `lessons/01_open_modes, "The flags"`,
-			})
-			worker.Continue()
-			lab.RequireNoError(t, worker.Wait(), says(lesson, name+" created a file that its owner cannot open again"))
-		})
+// refused is call for a file that the function must not open.
+func (fn function) refused(t *testing.T, path string, lesson lab.Lesson) error {
+	t.Helper()
+	f, err := fn.call(t, path, lesson)
+	if err == nil {
+		_ = f.Close()
 	}
+	return err
 }
 
-func createAndOpenAgain(w *lab.Worker) error {
-	f, err := creators[w.Arg(0)](w.Arg(1))
-	if err != nil {
-		return err
-	}
-	w.Reached("created")
-	_, err = f.WriteString("alice\n")
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	w.Reached("written")
-	f, err = os.OpenFile(w.Arg(1), os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return f.Close()
+func closeFile(t *testing.T, fn function, f *os.File) {
+	t.Helper()
+	lab.RequireNoError(t, f.Close(), lab.Lesson{
+		Says: fn.name + " returned a file that is closed", Did: "the test closed the file that " + fn.name + " had returned",
+		Means: "the caller can neither read nor write it", Read: theFix,
+	})
 }
 
 func says(lesson lab.Lesson, headline string) lab.Lesson {
@@ -253,10 +112,373 @@ func says(lesson lab.Lesson, headline string) lab.Lesson {
 	return lesson
 }
 
-func closeFile(t *testing.T, f *os.File) {
+func means(lesson lab.Lesson, headline, meaning string) lab.Lesson {
+	lesson.Says, lesson.Means = headline, meaning
+	return lesson
+}
+
+// The tests of this file are quick. They run one after the other, so that go test shows what fails in the order of the functions.
+
+const checkouts = `{"axle.step":"bob","bracket.step":"alice"}`
+
+// manyCheckouts is a document that one read or one write of a usual buffer does not hold.
+func manyCheckouts() string {
+	var b strings.Builder
+	b.WriteString(`{"axle.step":"bob"`)
+	for i := range 8000 {
+		fmt.Fprintf(&b, `,"bracket-%04d.step":"alice"`, i)
+	}
+	return b.String() + "}"
+}
+
+func TestOpenForUpdateKeepsEveryByte(t *testing.T) {
+	for _, document := range []struct{ name, content string }{
+		{"2 checkouts", checkouts}, {"an empty list", "{}"}, {"8001 checkouts", manyCheckouts()},
+	} {
+		t.Run(document.name, func(t *testing.T) {
+			path := lab.WriteFile(t, "locks.json", document.content)
+			lesson := lab.Lesson{
+				Did:   "locks.json held " + document.name + "; it was opened with OpenForUpdate and closed, nothing else",
+				Means: "the checkouts are gone: Alice and Bob both find every part free",
+				Read:  theBug,
+			}
+			before, err := os.Stat(path)
+			requireTool(t, err)
+			closeFile(t, forUpdate, forUpdate.opened(t, path, lesson))
+
+			lab.RequireFile(t, path, document.content, says(lesson, "OpenForUpdate emptied locks.json"))
+			requireSameFile(t, before, path, forUpdate, lesson)
+		})
+	}
+}
+
+// requireSameFile demands that the path still leads to the file of before: a copy under the same name has other owners and locks.
+func requireSameFile(t *testing.T, before fs.FileInfo, path string, fn function, lesson lab.Lesson) {
 	t.Helper()
-	lab.RequireNoError(t, f.Close(), lab.Lesson{
-		Says: "the file could not be closed", Did: "the test closed a file that your function had opened",
-		Means: "the function has closed it already, or did not open it", Read: `lessons/01_open_modes, "The way out"`,
+	after, err := os.Stat(path)
+	requireTool(t, err)
+	lesson.Expected, lesson.Found = "the same file", "another file of the same name"
+	lab.Require(t, os.SameFile(before, after), means(lesson, fn.name+" put another file in the place of the one that existed",
+		"a program that has the old file open reads and writes what no other program sees"))
+}
+
+func requireTool(t *testing.T, err error) {
+	t.Helper()
+	lab.RequireNoError(t, err, lab.Lesson{Says: "The test could not prepare or look at its own files", Means: "this is a matter of the machine, not of your code"})
+}
+
+func TestOpenForUpdateReadsAndWritesInPlace(t *testing.T) {
+	lesson := lab.Lesson{
+		Means: "who has bracket.step cannot be changed in place",
+		Read:  whyItHappens,
+	}
+	path := lab.WriteFile(t, "record", "bracket.step alice\n")
+	lesson.Did = `the file held one record; through one open file it was read, then "alice" was overwritten at byte 13 by "bobby"`
+	f := forUpdate.opened(t, path, lesson)
+	content, err := io.ReadAll(f)
+	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate opened a file that cannot be read"))
+	lab.RequireEqual(t, "bracket.step alice\n", string(content), says(lesson, "OpenForUpdate did not let the file be read from its start"))
+	_, err = f.WriteAt([]byte("bobby"), 13)
+	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate opened a file that cannot be changed in place"))
+	lab.RequireFile(t, path, "bracket.step bobby\n", says(lesson, "OpenForUpdate let a write land in another place"))
+
+	path = lab.WriteFile(t, "record", "bracket.step alice\n")
+	lesson.Did = `the file held one record; "BRACKET" was written to it, with no read before`
+	_, err = forUpdate.opened(t, path, lesson).WriteString("BRACKET")
+	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate opened a file that cannot be written"))
+	lab.RequireFile(t, path, "BRACKET.step alice\n", says(lesson, "OpenForUpdate did not let the first write begin at byte 0"))
+}
+
+func TestOpenForUpdateCreatesNothing(t *testing.T) {
+	path := lab.Path(t, "lokcs.json")
+	lesson := lab.Lesson{
+		Did:   "OpenForUpdate was called with a mistyped name, lokcs.json",
+		Means: "a typing error has become a file of 0 bytes, and the program works beside the real checkouts",
+		Read:  missing,
+	}
+	err := forUpdate.refused(t, path, lesson)
+	lab.RequireErrorIs(t, err, fs.ErrNotExist, says(lesson, "OpenForUpdate did not report that the file is missing"))
+	lab.RequireNoFile(t, path, says(lesson, "OpenForUpdate created a file where there was none"))
+}
+
+func TestOpenForAppendWritesAtTheEndOfTheMoment(t *testing.T) {
+	long := strings.Repeat("carol axle.step\n", 20000)
+	for _, log := range []struct{ name, held, did string }{
+		{"in a new log", "", "there was no history.log; Alice opened it, then Bob"},
+		{"in a log of one line", "carol axle.step\n", "history.log held one line; Alice and Bob both opened it"},
+		{"in a log of 20000 lines", long, "history.log held 20000 lines; Alice and Bob both opened it"},
+	} {
+		t.Run(log.name, func(t *testing.T) {
+			path := lab.Path(t, "history.log")
+			if log.held != "" {
+				requireTool(t, os.WriteFile(path, []byte(log.held), 0o600))
+			}
+			lesson := lab.Lesson{
+				Did:   log.did + "; Bob wrote a line, Alice wrote one, Bob wrote another",
+				Means: "a checkout is missing from the history, though each write returned no error",
+				Read:  whoFindsEnd,
+			}
+			alice, bob := forAppend.opened(t, path, lesson), forAppend.opened(t, path, lesson)
+			for _, entry := range []struct {
+				log  *os.File
+				line string
+			}{{bob, "bob gear.step\n"}, {alice, "alice bracket.step\n"}, {bob, "bob clamp.step\n"}} {
+				writeLine(t, forAppend, entry.log, entry.line, log.did)
+			}
+			closeFile(t, forAppend, alice)
+			closeFile(t, forAppend, bob)
+			lab.RequireFile(t, path, log.held+"bob gear.step\nalice bracket.step\nbob clamp.step\n",
+				says(lesson, "OpenForAppend let lines be overwritten"))
+		})
+	}
+	t.Run("after the log was emptied", func(t *testing.T) {
+		path := lab.WriteFile(t, "history.log", "carol axle.step\n")
+		lesson := lab.Lesson{
+			Did:   "history.log held one line; Alice opened it; then it was emptied, as at the end of a month, and Alice wrote a line",
+			Means: "the new month begins with NUL bytes, which no reader of the log expects",
+			Read:  whoFindsEnd,
+		}
+		alice := forAppend.opened(t, path, lesson)
+		requireTool(t, os.Truncate(path, 0))
+		writeLine(t, forAppend, alice, "alice bracket.step\n", lesson.Did)
+		lab.RequireFile(t, path, "alice bracket.step\n", says(lesson, "OpenForAppend let a line land where the end was before"))
 	})
+}
+
+func writeLine(t *testing.T, fn function, f *os.File, line, did string) {
+	t.Helper()
+	_, err := f.WriteString(line)
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says:  fn.name + " opened a file that cannot be written",
+		Did:   did + "; a line was written",
+		Means: "the program finds out at its first line that it may only read",
+		Read:  whyItHappens,
+	})
+}
+
+func TestOpenForAppendAddsNothingByItself(t *testing.T) {
+	lesson := lab.Lesson{
+		Did:   "history.log was opened with OpenForAppend and closed, nothing else",
+		Means: "each start of the program changes the history, in which nothing has happened",
+		Read:  whoFindsEnd,
+	}
+	for _, held := range []string{"carol axle.step\n", "carol axle.step", ""} {
+		path := lab.WriteFile(t, "history.log", held)
+		before, err := os.Stat(path)
+		requireTool(t, err)
+		closeFile(t, forAppend, forAppend.opened(t, path, lesson))
+		lab.RequireFile(t, path, held, says(lesson, "OpenForAppend changed what the log holds"))
+		requireSameFile(t, before, path, forAppend, lesson)
+	}
+	path := lab.Path(t, "history.log")
+	closeFile(t, forAppend, forAppend.opened(t, path, lesson))
+	lab.RequireFile(t, path, "", says(lesson, "OpenForAppend did not create the missing log empty"))
+}
+
+func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	lesson := lab.Lesson{
+		Means: "the ticket has two owners, and both of them work on the part",
+		Read:  askAndAct,
+	}
+	for _, ticket := range []struct {
+		name, content, did string
+		age                time.Duration
+	}{
+		{"by a file with a name in it", "alice", "Alice has the ticket, her name is in the file", 0},
+		{"by a file that is still empty", "", "Alice has just created the ticket, her name is not in it yet", 0},
+		{"by a file of last year", "alice", "Alice has had the ticket for a year", year},
+		{"by an empty file of last year", "", "the ticket was created a year ago, and is empty", year},
+	} {
+		t.Run(ticket.name, func(t *testing.T) {
+			path := lab.WriteFile(t, "bracket.ticket", ticket.content)
+			lab.Age(t, path, ticket.age)
+			lesson := lesson
+			lesson.Did = ticket.did + "; CreateNew was called with its path"
+			requireTaken(t, path, lesson)
+			lab.RequireFile(t, path, ticket.content, says(lesson, "CreateNew refused a ticket and still changed its file"))
+		})
+	}
+	t.Run("by a directory", func(t *testing.T) {
+		path := lab.Path(t, "bracket.ticket")
+		requireTool(t, os.Mkdir(path, 0o700))
+		lesson := lesson
+		lesson.Did = "bracket.ticket was a directory; CreateNew was called with its path"
+		requireTaken(t, path, lesson)
+		_, err := os.ReadDir(path)
+		lab.RequireNoError(t, err, says(lesson, "CreateNew removed a directory of that name"))
+	})
+	for _, link := range []struct{ name, target, held string }{
+		{"by a link that leads nowhere", "a file that does not exist", ""}, {"by a link to a file", "another file", "carol"},
+	} {
+		t.Run(link.name, func(t *testing.T) {
+			if lab.Wine() {
+				t.Skip("Wine follows the link where Windows opens it (FILE_FLAG_OPEN_REPARSE_POINT)")
+			}
+			path := lab.Path(t, "bracket.ticket")
+			target := filepath.Join(filepath.Dir(path), "elsewhere")
+			if err := os.Symlink(target, path); err != nil {
+				t.Skipf("this system lets no ordinary user make a symbolic link: %v", err)
+			}
+			lesson := lesson
+			lesson.Did = "bracket.ticket was a symbolic link to " + link.target + "; CreateNew was called with its path"
+			lesson.Means = "CreateNew mistakes a taken name for a free one, and works on a file in a place that another user chose"
+			if link.held != "" {
+				requireTool(t, os.WriteFile(target, []byte(link.held), 0o600))
+			}
+			requireTaken(t, path, lesson)
+			if link.held == "" {
+				lab.RequireNoFile(t, target, says(lesson, "CreateNew followed a link and created the file at its other end"))
+				return
+			}
+			lab.RequireFile(t, target, link.held, says(lesson, "CreateNew followed a link and changed the file at its other end"))
+		})
+	}
+}
+
+func requireTaken(t *testing.T, path string, lesson lab.Lesson) {
+	t.Helper()
+	lab.RequireErrorIs(t, newTicket.refused(t, path, lesson), fs.ErrExist, says(lesson, "CreateNew did not report that the name is taken"))
+}
+
+func TestCreateNewGivesAnEmptyFileToWrite(t *testing.T) {
+	path := lab.Path(t, "bracket.ticket")
+	lesson := lab.Lesson{
+		Did:   `bracket.ticket was missing; CreateNew created it, and "alice" was written`,
+		Means: "the ticket does not say who has it",
+		Read:  whyItHappens,
+	}
+	f := newTicket.opened(t, path, lesson)
+	lab.RequireFile(t, path, "", says(lesson, "CreateNew did not create an empty file at the path"))
+	writeLine(t, newTicket, f, "alice", "bracket.ticket was missing; CreateNew created it")
+	closeFile(t, newTicket, f)
+	lab.RequireFile(t, path, "alice", says(lesson, "CreateNew let the name land in another place"))
+}
+
+// refusals are the errors of checks that say no. None of them is a reason to empty the file.
+var refusals = []error{
+	errors.New("bracket.step is Alice's"),
+	io.EOF,
+	fs.ErrNotExist,
+	fmt.Errorf("ask for Alice: %w", fs.ErrExist),
+	fs.ErrClosed,
+}
+
+func TestOpenForReplaceAsksBeforeItEmpties(t *testing.T) {
+	path := lab.WriteFile(t, "locks.json", `{"bracket.step":"alice"}`)
+	worker := lab.Start(t, "refuse", path)
+	for _, refusal := range refusals {
+		lesson := lab.Lesson{
+			Did:   "locks.json held Alice's checkout; OpenForReplace opened it, and allowed returned the error " + quoted(refusal),
+			Means: "the caller was refused, and Alice's checkout is gone all the same",
+			Read:  whenBytesGo,
+		}
+		var seen refusalSeen
+		worker.Result(&seen, says(lesson, "OpenForReplace did not return"))
+		lab.RequireNoError(t, seen.Failed.Err, says(lesson, "OpenForReplace did not open the file"))
+		lab.RequireEqual(t, `{"bracket.step":"alice"}`, seen.Content, says(lesson, "OpenForReplace emptied the file before it asked"))
+		lab.RequireEqual(t, 1, seen.Calls, means(lesson, "OpenForReplace did not call allowed once", "the answer to one call is used for another"))
+		lab.RequireFile(t, path, `{"bracket.step":"alice"}`, says(lesson, "OpenForReplace emptied a file that it was not allowed to"))
+		lab.RequireEqual(t, "that error", seen.Returned, means(lesson, "OpenForReplace did not return the refusal",
+			"the program goes on as if it had been allowed, and writes over Alice's checkout"))
+		lab.Require(t, !seen.StillOpen, means(lesson, "OpenForReplace left the file open after the refusal",
+			"each refusal costs a file handle until the process has none left; on Windows the file cannot be deleted meanwhile"))
+	}
+	lab.RequireNoError(t, worker.Wait(), lab.Lesson{Says: "OpenForReplace failed", Read: whenBytesGo})
+}
+
+func quoted(err error) string { return fmt.Sprintf("%q", err.Error()) }
+
+// A refusalSeen is what a process saw whose check said no.
+type refusalSeen struct {
+	Content   string       // of the file, when allowed was called
+	Calls     int          // of allowed
+	Returned  string       // "that error", or what came back instead
+	Failed    lab.Returned // why allowed was not called
+	StillOpen bool         // the process still has a handle to the file
+}
+
+// refuse runs in a process of its own, in which no other test has files open.
+func refuse(w *lab.Worker) error {
+	for _, refusal := range refusals {
+		var seen refusalSeen
+		f, err := openmodes.OpenForReplace(w.Arg(0), func(f *os.File) error {
+			content, err := io.ReadAll(f)
+			seen.Calls++
+			seen.Content = string(content)
+			return errors.Join(err, refusal)
+		})
+		switch {
+		case seen.Calls == 0 && err != nil:
+			seen.Failed.Err = err
+		case errors.Is(err, refusal):
+			seen.Returned = "that error"
+		case err != nil:
+			seen.Returned = "another error: " + err.Error()
+		case f == nil:
+			seen.Returned = "neither a file nor an error"
+		default:
+			seen.Returned = "no error"
+			_ = f.Close()
+		}
+		if seen.StillOpen, err = lab.IsOpen(w.Arg(0)); err != nil {
+			return err
+		}
+		if err := w.Result(seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
+	for _, check := range []struct {
+		name string
+		read func(f *os.File)
+	}{
+		{"reads nothing", func(*os.File) {}},
+		{"reads the whole file", func(f *os.File) { _, _ = io.ReadAll(f) }},
+		{"reads the first bytes", func(f *os.File) { _, _ = io.ReadFull(f, make([]byte, 5)) }},
+	} {
+		t.Run("when allowed "+check.name, func(t *testing.T) {
+			path := lab.WriteFile(t, "locks.json", checkouts)
+			lesson := lab.Lesson{
+				Did:   "locks.json held two checkouts; OpenForReplace opened it, allowed " + strings.Replace(check.name, "reads", "read", 1) + " and returned nil; {} was written",
+				Means: "the file is not a JSON document any more: the next program that reads it fails",
+				Read:  whenBytesGo,
+			}
+			var asked *os.File
+			replace := function{name: "OpenForReplace", open: func(path string) (*os.File, error) {
+				return openmodes.OpenForReplace(path, func(f *os.File) error { asked = f; check.read(f); return nil })
+			}}
+			f := replace.opened(t, path, lesson)
+			_, err := f.WriteString("{}")
+			lab.RequireNoError(t, err, says(lesson, "OpenForReplace returned a file that cannot be written"))
+			lab.RequireFile(t, path, "{}", says(lesson, "OpenForReplace did not return an empty file"))
+			other := lesson
+			other.Expected, other.Found = "the open file that allowed has seen", "another one"
+			lab.Require(t, f == asked, means(other, "OpenForReplace returned another open file than the one it asked about",
+				"a lock that allowed has put on the open file is lost, and with it the right to write"))
+			content := make([]byte, 2)
+			_, err = f.ReadAt(content, 0)
+			lab.RequireNoError(t, err, means(lesson, "OpenForReplace returned a file that cannot be read", "the caller cannot check what it has written"))
+		})
+	}
+}
+
+func TestOpenForReplaceCreatesNothing(t *testing.T) {
+	path := lab.Path(t, "lokcs.json")
+	lesson := lab.Lesson{
+		Did:   "OpenForReplace was called with a mistyped name, lokcs.json",
+		Means: "a typing error has become a file of 0 bytes, and the real document keeps its old checkouts",
+		Read:  missing,
+	}
+	calls := 0
+	replace := function{name: "OpenForReplace", open: func(path string) (*os.File, error) {
+		return openmodes.OpenForReplace(path, func(*os.File) error { calls++; return nil })
+	}}
+	err := replace.refused(t, path, lesson)
+	lab.RequireErrorIs(t, err, fs.ErrNotExist, says(lesson, "OpenForReplace did not report that the file is missing"))
+	lab.RequireNoFile(t, path, says(lesson, "OpenForReplace created a file where there was none"))
+	lab.RequireEqual(t, 0, calls, means(lesson, "OpenForReplace called allowed for a missing file", "allowed reads from a file that is not open"))
 }

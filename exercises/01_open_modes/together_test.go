@@ -1,265 +1,257 @@
 package openmodes_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	openmodes "example/turnstile/exercises/01_open_modes"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
 )
 
-// people is how many processes there are in a crowd.
-const people = 4
+// Two processes at one file. First Alice's process is stopped after each of its system calls, and Bob's acts at that moment. No step of
+// an answer is named: whatever calls it makes, it is stopped between them. Then a crowd runs freely.
 
-// interruptions is how often a process is stopped in the middle of its work, and crowdFiles how many files a crowd opens, one
-// after the other. The process that creates a file is slower than those that find it, so the processes of a crowd catch up with
-// one another and meet at every file anew.
-var interruptions, crowdFiles = lab.Rounds(30), lab.Rounds(200)
+// calls are those after which Alice's process is stopped.
+const calls = trace.Files + ",ftruncate," + trace.Writes
+
+// An order is what Alice's process is to do: open a file with one of the functions, and write a line.
+type order struct{ Function, Path, Line string }
+
+// step does what it is ordered to, and returns what came of it.
+func step(w *lab.Worker) error {
+	return lab.Steps(w, func(text string) any {
+		var o order
+		err := json.Unmarshal([]byte(text), &o)
+		if err == nil {
+			err = o.run()
+		}
+		return lab.Returned{Err: err}
+	})
+}
+
+var errRefused = errors.New("bracket.step is Alice's")
+
+func (o order) run() error {
+	open := functionNamed(o.Function).open
+	if o.Function == forReplace.name {
+		open = func(path string) (*os.File, error) {
+			return openmodes.OpenForReplace(path, func(*os.File) error { return errRefused })
+		}
+	}
+	f, err := open(o.Path)
+	if err != nil {
+		return err
+	}
+	if o.Line != "" {
+		_, err = f.WriteString(o.Line)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// claimWhenTold and appendWhenTold are Bob's process. It does its work for each path that it is sent, and stands still again.
+func claimWhenTold(w *lab.Worker) error { return whenTold(w, newTicket) }
+
+func appendWhenTold(w *lab.Worker) error { return whenTold(w, forAppend) }
+
+func whenTold(w *lab.Worker, fn function) error {
+	for {
+		var path string
+		if err := w.Receive(&path); err != nil {
+			return err
+		}
+		if err := w.Result(lab.Returned{Err: order{fn.name, path, "bob\n"}.run()}); err != nil {
+			return err
+		}
+		w.Reached("done")
+	}
+}
+
+// moments bounds how many of Alice's calls are tried: an answer needs a handful.
+const moments = 60
+
+// meet has Alice's process do its work on one new path after another; Bob's process does the same after her first call, after her second,
+// and so on. judge gets what each of them returned. If Bob has to wait for her, as behind a lock, that is fine: she goes on as soon as he
+// can do no more by himself.
+func meet(t *testing.T, fn function, bobs string, prepare func(path string), did string, judge func(path string, alice, bob error, lesson lab.Lesson)) {
+	t.Helper()
+	dir := t.TempDir()
+	alice := lab.Step(t, calls, dir, "step")
+	bob := lab.Start(t, bobs)
+	for moment := 1; moment <= moments; moment++ {
+		path := filepath.Join(dir, fmt.Sprint(moment))
+		prepare(path)
+		lesson := lab.Lesson{Did: did}
+		hers, his, acted := lab.Returned{}, lab.Returned{}, false
+		text, err := json.Marshal(order{fn.name, path, "alice\n"})
+		requireTool(t, err)
+		alice.Call(string(text), &hers, func(stop lab.Stop) {
+			if stop.Number == moment && !stop.Waits {
+				bob.Send(path)
+				bob.Settle()
+				acted = true
+				lesson.Did = fmt.Sprintf("%s; Bob's process came right after Alice's system call %s", did, stop.Call.Name)
+			}
+		}, lesson)
+		if !acted {
+			return // she has made all her calls
+		}
+		bob.Reached("done", says(lesson, fn.name+" does not return beside another process"))
+		bob.Result(&his)
+		bob.Continue()
+		judge(path, hers.Err, his.Err, lesson)
+	}
+}
 
 func TestCreateNewGivesEachTicketToOne(t *testing.T) {
 	t.Parallel()
 	lesson := lab.Lesson{
-		Says:     "CreateNew gave one ticket to two owners",
 		Expected: "one CreateNew returns no error, the other one an error that matches fs.ErrExist",
 		Means:    "both owners work on the part, and one of them will lose the day's work",
-		Read:     `lessons/01_open_modes, "Asking and doing"`,
+		Read:     askAndAct,
 	}
-
-	lesson.Did = "Alice called CreateNew for one ticket after another; she was interrupted, and Bob called CreateNew for the next ticket"
-	interrupt(t, "claim", says(lesson, "CreateNew failed or hung beside another process"), func(ticket string, alice, bob bool) {
-		lesson.Found = "both were told that the ticket is new"
-		lab.Require(t, !alice || !bob, lesson)
-		lesson.Found = "each was told that the other one has it"
-		lab.Require(t, alice || bob, says(lesson, "CreateNew gave a free ticket to nobody"))
-	})
-
-	lesson.Did = fmt.Sprintf("%d processes called CreateNew for the same %d tickets, one after the other", people, crowdFiles)
-	dir, owners := t.TempDir(), make(map[string][]string)
-	for i, process := range crowd(t, "claim", dir) {
-		var outcomes []outcome
-		process.Result(&outcomes, says(lesson, "CreateNew failed with another error than fs.ErrExist"))
-		for _, outcome := range outcomes {
-			if outcome.Created {
-				owners[outcome.File] = append(owners[outcome.File], fmt.Sprint(i+1))
+	t.Run("step by step", func(t *testing.T) {
+		t.Parallel()
+		did := "Alice's process and Bob's called CreateNew for one ticket, and wrote their names"
+		meet(t, newTicket, "claim when told", func(string) {}, did, func(path string, alice, bob error, met lab.Lesson) {
+			lesson := lesson
+			lesson.Did = met.Did
+			for _, err := range []error{alice, bob} {
+				if err != nil {
+					lab.RequireErrorIs(t, err, fs.ErrExist, says(lesson, "CreateNew failed beside another process"))
+				}
 			}
-		}
-		lab.RequireNoError(t, process.Wait(), says(lesson, "CreateNew failed with another error than fs.ErrExist"))
-	}
-	for number := range crowdFiles {
-		of := owners[fileName(number)]
-		lesson.Found = fmt.Sprintf("the processes %s were told that %s is new", strings.Join(of, " and "), fileName(number))
-		lab.Require(t, len(of) < 2, lesson)
-		lesson.Found = fileName(number) + " was given to nobody"
-		lab.Require(t, len(of) > 0, says(lesson, "CreateNew gave a free ticket to nobody"))
-	}
-}
-
-// claim calls CreateNew for one ticket.
-func claim(path string, _ int) (created bool, err error) {
-	f, err := openmodes.CreateNew(path)
-	if errors.Is(err, fs.ErrExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, f.Close()
-}
-
-func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
-	lesson := lab.Lesson{
-		Means: "the ticket has two owners, and both of them work on the part",
-		Read:  `lessons/01_open_modes, "Asking and doing"`,
-	}
-
-	t.Run("by a file with a name in it", func(t *testing.T) {
-		path := lab.WriteFile(t, "bracket.ticket", "alice")
-		lesson := lesson
-		lesson.Did = "Alice has the ticket, her name is in the file; CreateNew was called with its path"
-		requireTaken(t, path, lesson)
-		lab.RequireFile(t, path, "alice", says(lesson, "CreateNew refused a ticket and still changed its file"))
+			lesson.Found = "both returned no error"
+			lab.Require(t, alice != nil || bob != nil, says(lesson, "CreateNew gave one ticket to two owners"))
+			lesson.Found = "both returned an error that matches fs.ErrExist"
+			lab.Require(t, alice == nil || bob == nil, means(lesson, "CreateNew gave a free ticket to no process",
+				"no one works on the part, and each process takes the other one for the owner"))
+			name := "bob\n"
+			if alice == nil {
+				name = "alice\n"
+			}
+			lesson.Expected, lesson.Found = "", ""
+			lab.RequireFile(t, path, name, means(lesson, "CreateNew changed the ticket of the process that was first",
+				"the owner's name is gone: the next process finds another owner, or none"))
+		})
 	})
-	t.Run("by a file that is still empty", func(t *testing.T) {
-		path := lab.WriteFile(t, "bracket.ticket", "")
+	t.Run("in a crowd", func(t *testing.T) {
+		t.Parallel()
 		lesson := lesson
-		lesson.Did = "Alice has just created the ticket, her name is not in it yet; CreateNew was called with its path"
-		requireTaken(t, path, lesson)
-	})
-	t.Run("by a link that leads nowhere", func(t *testing.T) {
-		if lab.Wine() {
-			t.Skip("Wine follows the link where Windows opens it (FILE_FLAG_OPEN_REPARSE_POINT)")
+		lesson.Did = fmt.Sprintf("%d processes called CreateNew for the same %d tickets, one after the other", people, crowdFiles)
+		owners := make([][]string, crowdFiles)
+		for i, process := range crowd(t, "claim in a crowd", t.TempDir()) {
+			var claimed []int
+			process.Result(&claimed, says(lesson, "CreateNew did not return in a crowd"))
+			for _, number := range claimed {
+				owners[number] = append(owners[number], fmt.Sprint(i+1))
+			}
+			lab.RequireNoError(t, process.Wait(), says(lesson, "CreateNew failed in a crowd"))
 		}
-		path := lab.Path(t, "bracket.ticket")
-		target := filepath.Join(filepath.Dir(path), "elsewhere")
-		if err := os.Symlink(target, path); err != nil {
-			t.Skipf("this system lets no ordinary user make a symbolic link: %v", err)
+		for number, of := range owners {
+			lesson.Found = fmt.Sprintf("for ticket %d, CreateNew returned no error in the processes %s", number, strings.Join(of, " and "))
+			lab.Require(t, len(of) < 2, says(lesson, "CreateNew gave one ticket to two owners"))
+			lesson.Found = fmt.Sprintf("for ticket %d, CreateNew returned fs.ErrExist in each process", number)
+			lab.Require(t, len(of) > 0, says(lesson, "CreateNew gave a free ticket to no process"))
 		}
-		lesson := lesson
-		lesson.Did = "bracket.ticket was a symbolic link to a file that does not exist; CreateNew was called with its path"
-		lesson.Means = "a name that is taken was taken for a free one, and a file came into being in a place that somebody else chose"
-		requireTaken(t, path, lesson)
-		lab.RequireNoFile(t, target, says(lesson, "CreateNew followed a link and created the file at its other end"))
 	})
 }
 
-func requireTaken(t *testing.T, path string, lesson lab.Lesson) {
-	t.Helper()
-	f, err := openmodes.CreateNew(path)
-	if err == nil {
-		closeFile(t, f)
-	}
-	lab.RequireErrorIs(t, err, fs.ErrExist, says(lesson, "CreateNew did not say that the name is taken"))
-}
-
-func TestOpenForUpdateByManyFirstStarters(t *testing.T) {
+func TestOpenForAppendLosesNoLineOfAnotherProcess(t *testing.T) {
 	t.Parallel()
-	lesson := lab.Lesson{
-		Says:  "OpenForUpdate emptied a file that another process had just created",
-		Means: "two programs that start at the same time on a new computer: one throws away what the other has written",
-		Read:  `lessons/01_open_modes, "Asking and doing"`,
-	}
-
-	lesson.Did = "Alice was interrupted while she opened a missing file; Bob opened it and wrote 2 at byte 1; then Alice wrote 1 at byte 0"
-	interrupt(t, "start", says(lesson, "OpenForUpdate failed or hung beside another process"), func(file string, _, _ bool) { lab.RequireFile(t, file, "12", lesson) })
-
-	lesson.Did = fmt.Sprintf("%d processes opened the same %d missing files; each wrote its number into each file, at its own place", people, crowdFiles)
-	dir := t.TempDir()
-	for _, process := range crowd(t, "start", dir) {
-		lab.RequireNoError(t, process.Wait(), says(lesson, "OpenForUpdate failed where others open the same file"))
-	}
-	for number := range crowdFiles {
-		lab.RequireFile(t, filepath.Join(dir, fileName(number)), "1234", lesson)
-	}
-}
-
-// start writes the number of a person into a file, at the byte that belongs to that person.
-func start(path string, person int) (created bool, err error) {
-	f, err := openmodes.OpenForUpdate(path)
-	if err != nil {
-		return false, err
-	}
-	_, err = f.WriteAt(fmt.Append(nil, person), int64(person-1))
-	return true, errors.Join(err, f.Close())
-}
-
-// An outcome is what became of one file in the hands of one process.
-type outcome struct {
-	File    string
-	Created bool
-}
-
-// endless is the worker that goes from file to file and tells of each: folder, number of the person.
-func endless(open func(path string, person int) (created bool, err error)) func(w *lab.Worker) error {
-	return func(w *lab.Worker) error {
-		for number := 0; ; number++ {
-			created, err := open(w.Arg(0)+string(os.PathSeparator)+fileName(number), w.Int(1))
-			if err != nil {
-				return err
+	for _, log := range []struct{ name, held, did string }{
+		{"in a new log", "", "there was no history.log; Alice's process and Bob's each called OpenForAppend and wrote a line"},
+		{"in an empty log", "(empty)", "history.log was empty; Alice's process and Bob's each called OpenForAppend and wrote a line"},
+		{"in a log of one line", "carol\n", "history.log held one line; Alice's process and Bob's each called OpenForAppend and wrote a line"},
+	} {
+		t.Run(log.name+", step by step", func(t *testing.T) {
+			t.Parallel()
+			held := strings.TrimPrefix(log.held, "(empty)")
+			prepare := func(path string) {
+				if log.held != "" {
+					requireTool(t, os.WriteFile(path, []byte(held), 0o600))
+				}
 			}
-			if err := w.Result(outcome{fileName(number), created}); err != nil {
-				return err
-			}
+			meet(t, forAppend, "append when told", prepare, log.did, func(path string, alice, bob error, lesson lab.Lesson) {
+				lesson.Read = whoFindsEnd
+				lab.RequireNoError(t, errors.Join(alice, bob), says(lesson, "OpenForAppend failed beside another process"))
+				lesson.Means = "one process has destroyed what another one had written, and each write returned no error"
+				if content, err := os.ReadFile(path); err != nil || string(content) != held+"alice\nbob\n" {
+					lab.RequireFile(t, path, held+"bob\nalice\n", says(lesson, "OpenForAppend lost a line of another process"))
+				}
+			})
+		})
+	}
+	t.Run("in a crowd", func(t *testing.T) {
+		t.Parallel()
+		lesson := lab.Lesson{
+			Did:   fmt.Sprintf("%d processes opened the same %d missing logs; each wrote its number into each log", people, crowdFiles),
+			Means: "several programs start at the same time on a new computer: one destroys what another has written",
+			Read:  whoFindsEnd,
 		}
-	}
-}
-
-// inCrowd is the worker that opens the crowd's files as fast as it can and tells of all of them at the end: folder, number of
-// the person.
-func inCrowd(open func(path string, person int) (created bool, err error)) func(w *lab.Worker) error {
-	return func(w *lab.Worker) error {
-		var outcomes []outcome
+		dir := t.TempDir()
+		for _, process := range crowd(t, "append in a crowd", dir) {
+			lab.RequireNoError(t, process.Wait(says(lesson, "OpenForAppend did not return in a crowd")), says(lesson, "OpenForAppend failed in a crowd"))
+		}
 		for number := range crowdFiles {
-			created, err := open(w.Arg(0)+string(os.PathSeparator)+fileName(number), w.Int(1))
-			if err != nil {
-				return err
+			content, err := os.ReadFile(filepath.Join(dir, fmt.Sprint(number)))
+			requireTool(t, err)
+			lesson.Expected, lesson.Found = "the lines 1, 2, 3 and 4, in any order", lab.Show(content)
+			lab.Require(t, len(content) == 2*people, says(lesson, "OpenForAppend lost a line of another process"))
+			for person := range people {
+				lab.Require(t, strings.Contains(string(content), fmt.Sprintf("%d\n", person+1)), says(lesson, "OpenForAppend lost a line of another process"))
 			}
-			outcomes = append(outcomes, outcome{fileName(number), created})
 		}
-		return w.Result(outcomes)
+	})
+}
+
+func TestAnExistingFileIsNeverSeenWithoutItsBytes(t *testing.T) {
+	t.Parallel()
+	for _, fn := range functions {
+		t.Run(fn.name, func(t *testing.T) {
+			t.Parallel()
+			lesson := lab.Lesson{
+				Did:   "locks.json held two checkouts; " + fn.name + " was called, and another process read the file after each of its calls",
+				Means: "a process crash at that moment, or a reader, finds the checkouts gone",
+				Read:  whenBytesGo,
+			}
+			if fn.name == forReplace.name {
+				lesson.Did = "locks.json held two checkouts; OpenForReplace was called, allowed refused, and another process read the file after each call"
+			}
+			path := lab.WriteFile(t, "locks.json", checkouts)
+			alice := lab.Step(t, calls, filepath.Dir(path), "step")
+			text, err := json.Marshal(order{fn.name, path, ""})
+			requireTool(t, err)
+			var came lab.Returned
+			alice.Call(string(text), &came, func(stop lab.Stop) {
+				lab.RequireFile(t, path, checkouts, says(lesson, fmt.Sprintf("%s left the file without its bytes for a moment, after %s", fn.name, stop.Call.Name)))
+			}, lesson)
+			lab.RequireFile(t, path, checkouts, says(lesson, fn.name+" changed the file"))
+		})
 	}
 }
 
-// oneFile is the worker that opens the file whose name it is sent: folder, number of the person.
-func oneFile(open func(path string, person int) (created bool, err error)) func(w *lab.Worker) error {
-	return func(w *lab.Worker) error {
-		for {
-			var name string
-			if err := w.Receive(&name); err != nil {
-				return err
-			}
-			created, err := open(filepath.Join(w.Arg(0), name), w.Int(1))
-			if err != nil {
-				return err
-			}
-			if err := w.Result(outcome{name, created}); err != nil {
-				return err
-			}
-			w.Reached("opened")
-		}
-	}
-}
+// people is how many processes there are in a crowd.
+const people = 4
 
-// interrupt has Alice go through many files, stops her process again and again, wherever it happens to be, and lets Bob open
-// the first file that is not there yet, which may be the one that Alice is about to create. When she has gone on and finished
-// with it, judge is told whether each of them was told to have created it.
-//
-// Alice goes the long way, so that most of her time passes between one step of an open and the next. If Bob has to wait for
-// her, as behind a lock, that is fine: she goes on as soon as he can do no more by himself.
-func interrupt(t *testing.T, worker string, failed lab.Lesson, judge func(file string, alice, bob bool)) {
-	t.Helper()
-	if runtime.GOOS == "windows" {
-		return // no process can be stopped there: the crowd is all that remains
-	}
-	dir := t.TempDir()
-	alice := lab.Start(t, worker+" endlessly", longWay(dir), "1")
-	bob := lab.Start(t, worker+" one", dir, "2")
-	next, told := 0, 0 // told counts the files of which Alice has told, in their order
-	var hers outcome
-	for range interruptions {
-		// Without this she would always be met where she has just told of a file, on a machine that has no processor left.
-		time.Sleep(rand.N(time.Millisecond))
-		alice.Stop()
-		for exists(filepath.Join(dir, fileName(next))) {
-			next++
-		}
-		bob.Send(fileName(next))
-		bob.Settle()
-		alice.Resume()
-		bob.Reached("opened", failed)
-		var his outcome
-		bob.Result(&his)
-		bob.Continue()
-		for ; told <= next; told++ {
-			alice.Result(&hers, failed)
-		}
-		vanished := says(failed, "A file that Alice had created vanished when Bob was told that it exists")
-		vanished.Expected, vanished.Found = "what Alice has created stays", fileName(next)+" is gone"
-		vanished.Means = "whoever comes too late destroys the work of whoever was first"
-		lab.Require(t, hers.File == fileName(next), vanished)
-		judge(filepath.Join(dir, fileName(next)), hers.Created, his.Created)
-	}
-}
+// crowdFiles is how many files a crowd opens, one after the other. The process that creates a file is slower than those that find it, so
+// the processes catch up with one another and meet at every file anew.
+var crowdFiles = lab.Rounds(200)
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
-// crowd starts the processes and lets them go once all of them are there.
+// crowd starts the processes and lets them go once all of them have begun.
 func crowd(t *testing.T, worker, dir string) []*lab.Process {
 	t.Helper()
 	way := longWay(dir)
 	processes := make([]*lab.Process, people)
 	for i := range processes {
-		processes[i] = lab.Launch(t, lab.Options{Hold: true}, worker+" in a crowd", way, fmt.Sprint(i+1))
+		processes[i] = lab.Launch(t, lab.Options{Hold: true}, worker, way, fmt.Sprint(i+1))
 	}
 	for _, process := range processes {
 		process.Continue()
@@ -267,11 +259,41 @@ func crowd(t *testing.T, worker, dir string) []*lab.Process {
 	return processes
 }
 
-func fileName(number int) string { return fmt.Sprintf("%03d.ticket", number) }
+// claimInCrowd claims each ticket in the directory and tells which it has got.
+func claimInCrowd(w *lab.Worker) error {
+	claimed := []int{}
+	for number := range crowdFiles {
+		f, err := openmodes.CreateNew(w.Arg(0) + string(os.PathSeparator) + fmt.Sprint(number))
+		w.Progress()
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		claimed = append(claimed, number)
+	}
+	return w.Result(claimed)
+}
 
-// longWay returns another path to the folder dir, on which the system needs longer to find a file: through a symbolic link
-// that goes down and up again many times. Between two calls with such a path there is time for another process to act. On
-// Windows, where a path with such a link is looked up in another way, it returns dir.
+// appendInCrowd writes the number of its person, the second argument, into each log in the directory.
+func appendInCrowd(w *lab.Worker) error {
+	for number := range crowdFiles {
+		err := order{forAppend.name, w.Arg(0) + string(os.PathSeparator) + fmt.Sprint(number), w.Arg(1) + "\n"}.run()
+		w.Progress()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// longWay returns another path to the directory, on which the kernel needs longer to find a file: through a symbolic link that goes down
+// and up again many times. Between two calls with such a path there is time for another process to act. On Windows, where a path with
+// such a link is resolved in another way, it returns dir.
 func longWay(dir string) string {
 	if runtime.GOOS == "windows" {
 		return dir

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// temporary returns the path of a file in a folder that the returned function removes.
+// temporary returns the path of a file in a directory that the returned function removes.
 func temporary(name string) (path string, remove func()) {
 	dir, err := os.MkdirTemp("", "turnstile-")
 	if err != nil {
@@ -40,14 +40,13 @@ func Example_emptied() {
 
 	f, err := os.Create(path)
 	fmt.Println("Create   error:", err)
-	err = f.Close()
-	fmt.Println("Close    error:", err)
+	defer f.Close()
+	// Here the process is killed.
 
 	show("after", path)
 	// Output:
 	// before   {"axle.step":"bob","bracket.step":"alice"} 42 bytes
 	// Create   error: <nil>
-	// Close    error: <nil>
 	// after                                                0 bytes
 }
 

@@ -22,20 +22,20 @@ func Example_errors() {
 		flags      int
 	}{
 		{"a missing file", filepath.Join(dir, "lokcs.json"), os.O_RDWR},
-		{"a missing folder", filepath.Join(dir, "tickets", "new"), os.O_RDWR | os.O_CREATE},
+		{"a missing directory", filepath.Join(dir, "tickets", "new"), os.O_RDWR | os.O_CREATE},
 		{"a taken name", path, os.O_RDWR | os.O_CREATE | os.O_EXCL},
-		{"a folder", dir, os.O_RDWR},
-		{"a file as folder", filepath.Join(path, "new"), os.O_RDWR | os.O_CREATE},
+		{"a directory", dir, os.O_RDWR},
+		{"a file as directory", filepath.Join(path, "new"), os.O_RDWR | os.O_CREATE},
 	} {
 		_, err := os.OpenFile(c.path, c.flags, 0o600)
-		fmt.Printf("%-17s %-26s %s\n", c.what, errors.Unwrap(err), matches(err))
+		fmt.Printf("%-20s %-26s %s\n", c.what, errors.Unwrap(err), matches(err))
 	}
 	// Output:
-	// a missing file    no such file or directory  fs.ErrNotExist
-	// a missing folder  no such file or directory  fs.ErrNotExist
-	// a taken name      file exists                fs.ErrExist
-	// a folder          is a directory             none of the three
-	// a file as folder  not a directory            none of the three
+	// a missing file       no such file or directory  fs.ErrNotExist
+	// a missing directory  no such file or directory  fs.ErrNotExist
+	// a taken name         file exists                fs.ErrExist
+	// a directory          is a directory             none of the three
+	// a file as directory  not a directory            none of the three
 }
 
 func matches(err error) string {

@@ -24,7 +24,7 @@ func TestWindows(t *testing.T) {
 		requireContent(t, "{}", path)
 	})
 	// Go adds GENERIC_WRITE for O_CREATE, and FILE_APPEND_DATA for O_APPEND, whatever the access mode is.
-	t.Run("O_CREATE or O_APPEND without an access mode lets you write on Windows", func(t *testing.T) {
+	t.Run("O_CREATE or O_APPEND without an access mode allows a write on Windows", func(t *testing.T) {
 		path := lab.WriteFile(t, "history.log", "one\n")
 		_, err := openFile(t, path, os.O_APPEND).WriteString("two\n")
 		require.NoError(t, err)
@@ -44,7 +44,23 @@ func TestWindows(t *testing.T) {
 			require.Equal(t, want, info.Mode().Perm(), "perm %o", perm)
 		}
 	})
-	t.Run("a file in the place of a folder is ErrNotExist on Windows", func(t *testing.T) {
+	// Go opens without FILE_SHARE_DELETE (syscall_windows.go), and in an os.Root with it (internal/syscall/windows, at_windows.go).
+	t.Run("a file that os.Open has open cannot be removed on Windows", func(t *testing.T) {
+		path := lab.WriteFile(t, "locks.json", "{}")
+		openFile(t, path, os.O_RDONLY)
+		require.Error(t, os.Remove(path))
+	})
+	t.Run("a file that an os.Root has open can be removed on Windows", func(t *testing.T) {
+		path := lab.WriteFile(t, "locks.json", "{}")
+		root, err := os.OpenRoot(filepath.Dir(path))
+		require.NoError(t, err)
+		defer root.Close()
+		f, err := root.Open(filepath.Base(path))
+		require.NoError(t, err)
+		defer f.Close()
+		require.NoError(t, os.Remove(path))
+	})
+	t.Run("a file in the place of a directory is ErrNotExist on Windows", func(t *testing.T) {
 		path := lab.WriteFile(t, "tickets", "")
 		_, err := os.Open(filepath.Join(path, "bracket.ticket"))
 		require.ErrorIs(t, err, fs.ErrNotExist)

@@ -94,7 +94,7 @@ func TestPermission(t *testing.T) {
 			require.Equal(t, c.want, got, "perm %o, umask %o", c.perm, c.mask)
 		}
 	})
-	t.Run("perm says nothing about a file that is there", func(t *testing.T) {
+	t.Run("perm does not change an existing file", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", "{}") // 0o600
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
@@ -114,9 +114,9 @@ func TestPermission(t *testing.T) {
 		t.Parallel()
 		//lint:ignore SA9002 the forgotten 0o is what this test is about
 		got, _ := modesUnder(t, 0, 666, lab.Path(t, "locks.json"))
-		require.Equal(t, "--w--wx-w-", got.String()) // the first character says that it is no folder
+		require.Equal(t, "--w--wx-w-", got.String()) // the first character says that it is not a directory
 	})
-	t.Run("perm does not bind the handle that made the file", func(t *testing.T) {
+	t.Run("perm does not limit the handle that created the file", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(lab.SharedDir(t), "locks.json")
 		require.NoError(t, lab.Launch(t, lab.Options{Unprivileged: true}, "create and write", "0", path).Wait())
@@ -132,7 +132,7 @@ func TestPermission(t *testing.T) {
 		require.ErrorIs(t, openAsOrdinaryUser(t, path, os.O_RDONLY), fs.ErrPermission)
 		require.ErrorIs(t, openAsOrdinaryUser(t, path, os.O_RDWR|os.O_CREATE), fs.ErrPermission)
 	})
-	t.Run("a folder that may not be written refuses a new file, and lets old ones be written", func(t *testing.T) {
+	t.Run("a directory that may not be written refuses a new file, and lets old ones be written", func(t *testing.T) {
 		t.Parallel()
 		dir := lab.SharedDir(t)
 		old := filepath.Join(dir, "locks.json")
@@ -164,14 +164,14 @@ func TestUnixFlags(t *testing.T) {
 		require.EqualError(t, err, fmt.Sprintf("write %s: bad file descriptor", path))
 	})
 	// open(2), O_EXCL: "symbolic links are not followed".
-	t.Run("O_EXCL refuses a symbolic link, also one that leads nowhere", func(t *testing.T) {
+	t.Run("O_EXCL refuses a symbolic link, even one that leads nowhere", func(t *testing.T) {
 		path := lab.Path(t, "bracket.ticket")
 		require.NoError(t, os.Symlink("elsewhere", path))
 		_, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		require.ErrorIs(t, err, fs.ErrExist)
 		require.NoFileExists(t, filepath.Join(filepath.Dir(path), "elsewhere"))
 	})
-	t.Run("Create follows a link that Stat calls missing, and creates the file at its end", func(t *testing.T) {
+	t.Run("Create follows a link that Stat reports missing, and creates the file at its end", func(t *testing.T) {
 		path := lab.Path(t, "bracket.ticket")
 		require.NoError(t, os.Symlink("elsewhere", path))
 		_, err := os.Stat(path)
@@ -191,12 +191,38 @@ func TestUnixFlags(t *testing.T) {
 		holder.Continue()
 		require.NoError(t, holder.Wait())
 	})
-	// path_resolution(7): a prefix component that is no directory is ENOTDIR.
-	t.Run("a file in the place of a folder is ENOTDIR, which is not ErrNotExist", func(t *testing.T) {
+	// path_resolution(7): a component of the prefix that is not a directory is ENOTDIR.
+	t.Run("a file in the place of a directory is ENOTDIR, which is not ErrNotExist", func(t *testing.T) {
 		path := lab.WriteFile(t, "tickets", "")
 		_, err := os.Open(filepath.Join(path, "bracket.ticket"))
 		require.ErrorIs(t, err, syscall.ENOTDIR)
 		require.NotErrorIs(t, err, fs.ErrNotExist)
+	})
+}
+
+// Programs that are started, and names that a user chose (open(2), O_CLOEXEC; Go's os package, Root).
+func TestWhoElse(t *testing.T) {
+	t.Parallel()
+	t.Run("a file that os.OpenFile has opened is close-on-exec", func(t *testing.T) {
+		f := openFile(t, lab.WriteFile(t, "locks.json", "{}"), os.O_RDWR)
+		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
+		require.NoError(t, err)
+		require.Equal(t, unix.FD_CLOEXEC, flags&unix.FD_CLOEXEC)
+	})
+	t.Run("os.Root refuses a name that leads out of its directory", func(t *testing.T) {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "outside"), []byte("alice"), 0o600))
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "parts"), 0o700))
+		require.NoError(t, os.Symlink("../outside", filepath.Join(dir, "parts", "link")))
+		root, err := os.OpenRoot(filepath.Join(dir, "parts"))
+		require.NoError(t, err)
+		defer root.Close()
+		for _, name := range []string{"../outside", "link"} {
+			_, err := os.Open(filepath.Join(dir, "parts", name))
+			require.NoError(t, err, name)
+			_, err = root.OpenFile(name, os.O_RDWR, 0)
+			require.ErrorContains(t, err, "path escapes from parent", name)
+		}
 	})
 }
 
@@ -222,7 +248,7 @@ func TestFIFO(t *testing.T) {
 		require.NoError(t, unix.Mkfifo(path, 0o600))
 		return path
 	}
-	t.Run("opening a FIFO for reading waits until somebody opens it for writing", func(t *testing.T) {
+	t.Run("opening a FIFO for reading waits until a process opens it for writing", func(t *testing.T) {
 		t.Parallel()
 		path := fifo(t)
 		reader := lab.Start(t, "open", path, strconv.Itoa(os.O_RDONLY), "0")
@@ -236,10 +262,5 @@ func TestFIFO(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, fs.ModeNamedPipe, info.Mode().Type())
 		require.False(t, info.Mode().IsRegular())
-	})
-	t.Run("with O_NONBLOCK a FIFO without a reader refuses a writer with ENXIO", func(t *testing.T) {
-		t.Parallel()
-		_, err := os.OpenFile(fifo(t), os.O_WRONLY|syscall.O_NONBLOCK, 0)
-		require.ErrorIs(t, err, syscall.ENXIO)
 	})
 }

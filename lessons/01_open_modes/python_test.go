@@ -41,7 +41,7 @@ mode = lambda name: os.stat(path(name)).st_mode & 0o777
 print(json.dumps({"position": position, "read": read, "raw": raw, "text": text, "open": mode("log"), "os.open": mode("low")}))
 `
 
-// runPython runs a script in a folder of its own and decodes what it prints.
+// runPython runs a script in a directory of its own and decodes what it prints.
 func runPython(t *testing.T, script string, result any) {
 	t.Helper()
 	python, err := exec.LookPath("python3")
@@ -95,15 +95,15 @@ func TestPythonDiffers(t *testing.T) {
 		Raw            []int
 	}
 	runPython(t, otherFacts, &python)
-	t.Run("Python's a+ stands at the end after opening, so a read finds nothing", func(t *testing.T) {
+	t.Run("Python's a+ begins at the end, so a read finds nothing", func(t *testing.T) {
 		require.Equal(t, len("one\n"), python.Position)
 		require.Empty(t, python.Read)
 	})
-	t.Run("Python's text mode may write another newline than you gave it, and hides it when reading", func(t *testing.T) {
+	t.Run("Python's text mode may write another newline, and hides it when reading", func(t *testing.T) {
 		require.Equal(t, []int{'a', '\r', '\n'}, python.Raw)
 		require.Equal(t, "a\n", python.Text)
 	})
-	t.Run("a carriage return that Python hides is there for Go", func(t *testing.T) {
+	t.Run("a carriage return that Python hides is visible to Go", func(t *testing.T) {
 		requireContent(t, "a\r\n", lab.WriteFile(t, "text", "a\r\n"))
 	})
 	t.Run("Python's open asks for 0666, its os.open for 0777", func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Command race lets several processes claim the same tickets with the learner's CreateNew, and counts who was told that a
-// ticket is theirs.
+// Command race has several processes claim the same tickets with the learner's CreateNew, and counts for which tickets CreateNew
+// returned no error in more than one of them.
 package main
 
 import (
@@ -20,8 +20,8 @@ import (
 const (
 	people  = 4
 	tickets = 200
-	// rounds is how often the demo tries before it says that it has seen no race. On the slow way one round has always been enough;
-	// where there is none, the race is a matter of luck.
+	// rounds is how often the demo tries before it reports that it has seen no race. On the slow way the first round has always shown
+	// it; where there is none, the race is a matter of luck.
 	rounds, roundsWithoutSlowWay = 3, 10
 )
 
@@ -32,11 +32,12 @@ func main() {
 	})
 }
 
-// claim asks for every ticket in the folder, signs those that it is given, and reports their numbers.
+// claim calls CreateNew for every ticket in the directory, signs those that it gets, and reports their numbers.
 func claim(w *process.Worker) error {
 	won := []int{}
 	for ticket := range tickets {
 		f, err := openmodes.CreateNew(ticketFile(w.Arg(0), ticket))
+		w.Progress()
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -59,7 +60,7 @@ func ticketFile(dir string, ticket int) string {
 }
 
 func run(ctx context.Context, r *race.Report) error {
-	r.Title("%d processes claim the same %d tickets, in a slow folder: CreateNew(ticket), then each writes its name", people, tickets)
+	r.Title("%d processes claim the same %d tickets, in a slow directory: CreateNew(ticket), then each writes its name", people, tickets)
 	rounds := rounds
 	if runtime.GOOS == "windows" {
 		rounds = roundsWithoutSlowWay
@@ -76,9 +77,9 @@ func run(ctx context.Context, r *race.Report) error {
 	}
 }
 
-// A round is what became of the tickets of one folder.
+// A round is what became of the tickets of one directory.
 type round struct {
-	owners [tickets][]int  // the processes that were told a ticket is theirs
+	owners [tickets][]int  // the processes in which CreateNew returned no error
 	signed [tickets]string // what the ticket's file holds
 	failed error           // the first error of a claim that is not fs.ErrExist
 }
@@ -122,9 +123,9 @@ func play(ctx context.Context, r *race.Report, dir string) (*round, error) {
 	return played, nil
 }
 
-// slowWay returns another path to the folder, on which the system needs longer to find a name: through a symbolic link that
-// goes down and up again many times. What is a rare accident on the direct path happens all the time on this one. Windows gets the
-// path as it is: an ordinary user makes no links there.
+// slowWay returns another path to the directory, on which the kernel needs longer to find a name: through a symbolic link that goes down
+// and up again many times. What is a rare accident on the direct path happens all the time on this one. Windows gets the path as it is:
+// an ordinary user makes no links there.
 func slowWay(dir string) (string, error) {
 	if runtime.GOOS == "windows" {
 		return dir, nil
@@ -139,12 +140,12 @@ func slowWay(dir string) (string, error) {
 }
 
 // count returns how many tickets have more than one owner and how many have none, and the first of the former.
-func (o *round) count() (shared, nobodys, example int) {
+func (o *round) count() (shared, unclaimed, example int) {
 	example = -1
 	for ticket, owners := range o.owners {
 		switch {
 		case len(owners) == 0:
-			nobodys++
+			unclaimed++
 		case len(owners) > 1:
 			shared++
 			if example < 0 {
@@ -152,25 +153,25 @@ func (o *round) count() (shared, nobodys, example int) {
 			}
 		}
 	}
-	return shared, nobodys, example
+	return shared, unclaimed, example
 }
 
 func (o *round) unsound() bool {
-	shared, nobodys, _ := o.count()
-	return shared+nobodys > 0 || o.failed != nil
+	shared, unclaimed, _ := o.count()
+	return shared+unclaimed > 0 || o.failed != nil
 }
 
 func (o *round) show(r *race.Report, number int) {
 	if o.failed != nil {
-		r.Race("CreateNew failed where it should have said who was first: %v", o.failed)
+		r.Race("CreateNew returned another error than fs.ErrExist: %v", o.failed)
 		return
 	}
-	shared, nobodys, example := o.count()
-	told, names := [people]int{}, [people]int{}
+	shared, unclaimed, example := o.count()
+	got, names := [people]int{}, [people]int{}
 	all := 0
 	for ticket, owners := range o.owners {
 		for _, owner := range owners {
-			told[owner-1]++
+			got[owner-1]++
 			all++
 		}
 		for i := range people {
@@ -179,22 +180,22 @@ func (o *round) show(r *race.Report, number int) {
 	}
 	var rows [][]any
 	for i := range people {
-		rows = append(rows, []any{i + 1, told[i], names[i]})
+		rows = append(rows, []any{i + 1, got[i], names[i]})
 	}
-	r.Table([]string{"process", "tickets it was given", "tickets with its name"}, rows)
-	r.Facts("round", number, "tickets", tickets, "given out", all, "given to more than one", shared, "given to nobody", nobodys)
+	r.Table([]string{"process", "tickets it got", "tickets with its name"}, rows)
+	r.Facts("round", number, "tickets", tickets, "given out", all, "given to more than one", shared, "given to none", unclaimed)
 	if example >= 0 {
 		var lines []string
 		for _, owner := range o.owners[example] {
-			lines = append(lines, fmt.Sprintf("%s was told: it is new, it is yours", person(owner)))
+			lines = append(lines, fmt.Sprintf("%s: CreateNew returned no error", person(owner)))
 		}
-		r.Story(fmt.Sprintf("ticket %03d", example), append(lines, fmt.Sprintf("the file says: %q", o.signed[example]))...)
+		r.Story(fmt.Sprintf("ticket %03d", example), append(lines, fmt.Sprintf("the file holds %q", o.signed[example]))...)
 	}
 	switch {
 	case shared > 0:
-		r.Race("tickets with more than one owner: %d, and nobody was told", shared)
-	case nobodys > 0:
-		r.Race("%d of %d tickets were given to nobody", nobodys, tickets)
+		r.Race("tickets with more than one owner: %d, and no call failed", shared)
+	case unclaimed > 0:
+		r.Race("%d of %d tickets were given to no process", unclaimed, tickets)
 	default:
 		r.Clean("each of %d × %d tickets has one owner", number, tickets)
 	}

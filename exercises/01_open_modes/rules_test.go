@@ -1,0 +1,376 @@
+package openmodes_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	openmodes "example/turnstile/exercises/01_open_modes"
+	"example/turnstile/internal/lab"
+)
+
+// What the package's comment says of all four functions.
+
+// errOther stands for an error that is none of fs.ErrExist, fs.ErrNotExist and fs.ErrPermission. Which one depends on the calls that an
+// answer makes: os.OpenRoot has its own "not a directory".
+var errOther = errors.New("none of the three")
+
+// A refusedOpen is an open that the kernel refuses, and the error that must come of it.
+type refusedOpen struct {
+	name    string
+	prepare func(t *testing.T, dir, name string) (path string)
+	did     string
+	want    func(fn function) error // nil: this function is not asked
+}
+
+var refusedOpens = []refusedOpen{
+	{
+		name: "a missing directory", did: "was called with a path in a directory that does not exist",
+		prepare: func(_ *testing.T, dir, name string) string { return filepath.Join(dir, "missing", name) },
+		want:    func(function) error { return fs.ErrNotExist },
+	},
+	{
+		name: "a directory of that name", did: "was called with the path of a directory",
+		prepare: func(t *testing.T, dir, name string) string {
+			requireTool(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+			return filepath.Join(dir, name)
+		},
+		want: func(fn function) error {
+			if fn.name == newTicket.name {
+				return fs.ErrExist
+			}
+			return syscall.EISDIR
+		},
+	},
+	{
+		name: "a file in the place of the directory", did: "was called with a path below a file",
+		prepare: func(t *testing.T, dir, name string) string {
+			requireTool(t, os.WriteFile(filepath.Join(dir, "tickets"), nil, 0o600))
+			return filepath.Join(dir, "tickets", name)
+		},
+		want: func(function) error {
+			if runtime.GOOS == "windows" {
+				return fs.ErrNotExist
+			}
+			return errOther
+		},
+	},
+	{
+		name: "a name that is too long", did: "was called with a name of 300 letters",
+		prepare: func(_ *testing.T, dir, _ string) string { return filepath.Join(dir, strings.Repeat("x", 300)) },
+		want: func(function) error {
+			if runtime.GOOS == "windows" {
+				return nil // Windows has several errors for it
+			}
+			return syscall.ENAMETOOLONG
+		},
+	},
+}
+
+func TestWhatTheKernelRefusesIsReported(t *testing.T) {
+	for _, fn := range functions {
+		for _, open := range refusedOpens {
+			if open.want(fn) == nil {
+				continue
+			}
+			t.Run(fn.name+", "+open.name, func(t *testing.T) {
+				dir := t.TempDir()
+				path := open.prepare(t, dir, "bracket")
+				lesson := lab.Lesson{Did: fn.name + " " + open.did, Read: errorsOfOpen}
+				requireReported(t, fn, fn.refused(t, path, lesson), open.want(fn), filepath.Base(path), lesson)
+				lab.RequireNoFile(t, filepath.Join(dir, "missing"), means(lesson, fn.name+" created a directory that was missing",
+					"a mistyped path becomes a new directory, and the program works beside the real files"))
+			})
+		}
+	}
+}
+
+// requireReported demands that err is the kernel's refusal and names the file.
+func requireReported(t *testing.T, fn function, err, want error, name string, lesson lab.Lesson) {
+	t.Helper()
+	const wrongWay = "the program takes the wrong way on: it waits for a ticket that is free, or starts a new document beside the old one"
+	if want == errOther {
+		lab.RequireError(t, err, means(lesson, fn.name+" did not report that the file cannot be opened", wrongWay))
+	} else {
+		lab.RequireErrorIs(t, err, want, means(lesson, fn.name+" did not report why the file cannot be opened", wrongWay))
+	}
+	for _, other := range []error{fs.ErrExist, fs.ErrNotExist, fs.ErrPermission} {
+		if !errors.Is(want, other) && errors.Is(err, other) {
+			lesson.Expected, lesson.Found = fmt.Sprintf("an error that does not match %q", other), err.Error()
+			lab.Fail(t, means(lesson, fn.name+" reported a reason that is not the kernel's", wrongWay))
+		}
+	}
+	lesson.Expected, lesson.Found = "an error that names the file", err.Error()
+	lab.Require(t, strings.Contains(err.Error(), name[:min(len(name), 20)]), means(lesson, fn.name+" returned an error that does not name the file",
+		"the person who reads the message does not know which file to look at"))
+}
+
+func TestAFileThatMayNotBeOpenedIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, did string
+		files     []function // whose file exists, and may only be read
+		directory fs.FileMode
+		want      map[string]error
+	}{
+		{
+			name: "a file that may only be read", files: []function{forUpdate, forAppend, forReplace}, directory: 0o777,
+			did: "was called by a user who may read the file and not write it",
+			want: map[string]error{
+				forUpdate.name: fs.ErrPermission, forAppend.name: fs.ErrPermission, forReplace.name: fs.ErrPermission, newTicket.name: nil,
+			},
+		},
+		{
+			name: "a directory that may not be written", directory: 0o555,
+			did: "was called for a missing file, by a user who may not create files in its directory",
+			want: map[string]error{
+				forUpdate.name: fs.ErrNotExist, forAppend.name: fs.ErrPermission, forReplace.name: fs.ErrNotExist, newTicket.name: fs.ErrPermission,
+			},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if runtime.GOOS == "windows" && c.directory != 0o777 {
+				t.Skip("on Windows the mode of a directory forbids nothing")
+			}
+			dir := lab.SharedDir(t)
+			for _, fn := range c.files {
+				requireTool(t, os.WriteFile(filepath.Join(dir, fn.name), []byte("alice"), 0o600))
+				requireTool(t, os.Chmod(filepath.Join(dir, fn.name), 0o444))
+			}
+			requireTool(t, os.Chmod(dir, c.directory))
+			t.Cleanup(func() { requireTool(t, os.Chmod(dir, 0o755)) }) // so that it can be removed
+			// The tests may run as root, whom no permission stops: the worker is an ordinary user.
+			worker := lab.Launch(t, lab.Options{Unprivileged: true}, "open and return", dir)
+			for _, fn := range functions {
+				lesson := lab.Lesson{Did: fn.name + " " + c.did, Read: errorsOfOpen}
+				var came lab.Returned
+				worker.Result(&came, says(lesson, fn.name+" did not return"))
+				if want := c.want[fn.name]; want != nil {
+					requireReported(t, fn, came.Err, want, fn.name, lesson)
+				}
+			}
+			for _, fn := range c.files {
+				lab.RequireFile(t, filepath.Join(dir, fn.name), "alice", lab.Lesson{
+					Says: fn.name + " changed a file that may only be read", Did: fn.name + " " + c.did, Read: errorsOfOpen,
+				})
+			}
+		})
+	}
+}
+
+// openAndReturn calls each function, in their order, for the file of its name in the directory, and tells what came back.
+func openAndReturn(w *lab.Worker) error {
+	for _, fn := range functions {
+		f, err := fn.open(filepath.Join(w.Arg(0), fn.name))
+		if f != nil && err == nil {
+			_ = f.Close()
+		}
+		if err := w.Result(lab.Returned{Err: err}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestAnErrorOfTheMachineIsReported(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		t.Parallel()
+		for _, existing := range []bool{true, false} {
+			dir := t.TempDir()
+			var paths []string
+			for _, fn := range functions {
+				path := filepath.Join(dir, fn.name)
+				paths = append(paths, path)
+				if existing && fn.name != newTicket.name {
+					requireTool(t, os.WriteFile(path, []byte("alice"), 0o600))
+				}
+			}
+			worker := lab.Trace(t, lab.Rule{Calls: "openat,?open,?openat2,linkat,?link", Paths: paths, Fail: errno}, lab.Options{}, "open and return", dir)
+			came := make([]lab.Returned, len(functions))
+			for i, fn := range functions {
+				worker.Result(&came[i], lab.Lesson{Says: fn.name + " did not return", Did: fn.name + " was called, and the kernel refused to open the file"})
+			}
+			requireTool(t, worker.Wait())
+			for i, fn := range functions {
+				refused := false
+				for _, call := range worker.Injected() {
+					refused = refused || call.On(paths[i])
+				}
+				if !refused { // it never asked the kernel to open this file: there is nothing to report
+					continue
+				}
+				requireReported(t, fn, came[i].Err, errno, fn.name, lab.Lesson{
+					Did: fmt.Sprintf("%s was called, and the kernel refused to open the file (%v)", fn.name, errno), Read: errorsOfOpen,
+				})
+			}
+		}
+	}, syscall.EMFILE, syscall.EIO)
+}
+
+func TestOpenForReplaceReportsThatItCannotEmpty(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []struct{ what, calls string }{{"empty the file", "ftruncate,truncate"}, {"move to byte 0", "lseek"}} {
+		t.Run(refused.what, func(t *testing.T) {
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				t.Parallel()
+				path := lab.WriteFile(t, "locks.json", checkouts)
+				lesson := lab.Lesson{
+					Did:  fmt.Sprintf("OpenForReplace was called; allowed returned nil, and the kernel refused to %s (%v)", refused.what, errno),
+					Read: whenBytesGo,
+				}
+				worker := lab.Trace(t, lab.Rule{Calls: refused.calls, Paths: []string{path}, Fail: errno}, lab.Options{}, "replace", path)
+				var came replaced
+				worker.Result(&came, says(lesson, "OpenForReplace did not return"))
+				requireTool(t, worker.Wait())
+				if len(worker.Injected()) == 0 {
+					return // it does it in another way, which was not refused
+				}
+				lab.RequireErrorIs(t, came.Err.Err, errno, means(lesson, "OpenForReplace did not report that it could not "+refused.what,
+					"the new document is written over the beginning of the old one, or behind zero bytes"))
+				lab.Require(t, !came.StillOpen, means(lesson, "OpenForReplace left the file open after an error",
+					"each such error costs a file handle until the process has none left"))
+			}, syscall.EIO, syscall.EFBIG)
+		})
+	}
+}
+
+type replaced struct {
+	Err       lab.Returned
+	StillOpen bool
+}
+
+func replace(w *lab.Worker) error {
+	var came replaced
+	f, err := openmodes.OpenForReplace(w.Arg(0), func(*os.File) error { return nil })
+	came.Err.Err = err
+	if err == nil {
+		_ = f.Close()
+	}
+	descriptors, err := filepath.Glob("/proc/self/fd/*") // strace is a Linux tool
+	for _, descriptor := range descriptors {
+		target, err := os.Readlink(descriptor)
+		came.StillOpen = came.StillOpen || err == nil && target == w.Arg(0)
+	}
+	return errors.Join(err, w.Result(came))
+}
+
+func TestANewFileHasThePermissionThatTheUmaskLeaves(t *testing.T) {
+	t.Parallel()
+	for _, fn := range []function{forAppend, newTicket} {
+		for _, umask := range []string{"0022", "0077", "0000"} {
+			t.Run(fn.name+" under umask "+umask, func(t *testing.T) {
+				t.Parallel()
+				lesson := lab.Lesson{
+					Did:   fn.name + " was called in an empty directory, a line was written, the file closed; the same user then opened it for update",
+					Means: "the program works once, on the day when the file is created, and never again",
+					Read:  permission,
+				}
+				path := filepath.Join(lab.SharedDir(t), "new")
+				worker := lab.Launch(t, lab.Options{Unprivileged: true, Umask: umask}, "create and reopen", fn.name, path)
+				worker.Reached("created", says(lesson, fn.name+" did not create a missing file"))
+				worker.Continue()
+				worker.Reached("written", lab.Lesson{
+					Says: fn.name + " created a file and cannot write it", Did: fn.name + " was called in an empty directory, and a line was written",
+					Means: "the file exists and stays empty", Read: whyItHappens,
+				})
+				worker.Continue()
+				lab.RequireNoError(t, worker.Wait(), says(lesson, fn.name+" created a file that its owner cannot open again"))
+				if runtime.GOOS == "windows" {
+					return // it has no umask
+				}
+				var mask fs.FileMode
+				_, err := fmt.Sscanf(umask, "%o", &mask)
+				requireTool(t, err)
+				info, err := os.Stat(path)
+				requireTool(t, err)
+				allowed := 0o666 &^ mask
+				lesson.Did = fmt.Sprintf("%s created a file in a process whose umask is %s", fn.name, umask)
+				lesson.Expected, lesson.Found = fmt.Sprintf("%v, or less", allowed), info.Mode().Perm().String()
+				lab.Require(t, info.Mode().Perm()&^allowed == 0, means(lesson, fn.name+" gave a new file more permission than the umask leaves",
+					"other users read, change or run a file that its owner wanted to keep from them"))
+				info, err = os.Stat(path + ".after")
+				requireTool(t, err)
+				lesson.Did = fmt.Sprintf("%s was called in a process whose umask is %s; then the program created a file of its own", fn.name, umask)
+				lab.RequireEqual(t, allowed, info.Mode().Perm(), means(lesson, fn.name+" changed the umask of the process",
+					"every file that the program creates from now on gets another permission, in all its goroutines"))
+			})
+		}
+	}
+}
+
+func createAndReopen(w *lab.Worker) error {
+	fn, path := functionNamed(w.Arg(0)), w.Arg(1)
+	f, err := fn.open(path)
+	if err != nil {
+		return err
+	}
+	w.Reached("created")
+	_, err = f.WriteString("alice\n")
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	w.Reached("written")
+	if err := os.WriteFile(path+".after", nil, 0o666); err != nil {
+		return err
+	}
+	f, err = os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func TestAnExistingFileKeepsItsPermission(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has one bit of it: read-only or not")
+	}
+	for _, fn := range []function{forUpdate, forAppend, forReplace} {
+		path := lab.WriteFile(t, "locks.json", checkouts)
+		requireTool(t, os.Chmod(path, 0o640))
+		lesson := lab.Lesson{
+			Did:   fn.name + " opened a file with the permission 0640",
+			Means: "a file that its owner keeps from other users is open to them, or closed to the group that works with it",
+			Read:  permission,
+		}
+		closeFile(t, fn, fn.opened(t, path, lesson))
+		info, err := os.Stat(path)
+		requireTool(t, err)
+		lab.RequireEqual(t, fs.FileMode(0o640), info.Mode().Perm(), says(lesson, fn.name+" changed the permission of an existing file"))
+	}
+}
+
+func TestNothingElseIsLeftInTheDirectory(t *testing.T) {
+	for _, fn := range functions {
+		for _, existing := range []bool{false, true} {
+			dir := t.TempDir()
+			path, did := filepath.Join(dir, "bracket"), "for a file that did not exist"
+			if existing {
+				requireTool(t, os.WriteFile(path, []byte("alice"), 0o600))
+				did = "for a file that existed"
+			}
+			lesson := lab.Lesson{
+				Did:      fn.name + " was called " + did + "; then the test listed the directory",
+				Expected: "no file but the one whose path it was given",
+				Means:    "each call leaves a file behind, and every program that lists the directory meets it",
+				Read:     theFix,
+			}
+			if f, err := fn.call(t, path, lesson); err == nil {
+				closeFile(t, fn, f)
+			}
+			entries, err := os.ReadDir(dir)
+			requireTool(t, err)
+			for _, entry := range entries {
+				lesson.Found = "a file " + entry.Name()
+				lab.Require(t, entry.Name() == "bracket", says(lesson, fn.name+" left another file in the directory"))
+			}
+		}
+	}
+}
