@@ -19,7 +19,7 @@ func TestAProgramThatIsStartedDoesNotInheritTheFile(t *testing.T) {
 		lesson := lab.Lesson{
 			Did:      fn.name + " opened a file, and the test asked the kernel whether a started program inherits it",
 			Expected: "the descriptor is marked close-on-exec", Found: "it is not",
-			Means: "a program that is started now has the file open as long as it runs: a lock on it stays, and so do the bytes of a file that was removed",
+			Means: "a program that is started now has the file open as long as it runs: a lock stays, and so do the bytes of a removed file",
 			Read:  whoElseHas,
 		}
 		f := fn.opened(t, path, lesson)

@@ -164,7 +164,9 @@ func requireSameFile(t *testing.T, before fs.FileInfo, path string, fn function,
 
 func requireTool(t *testing.T, err error) {
 	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{Says: "The test could not prepare or look at its own files", Means: "this is a matter of the machine, not of your code"})
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says: "The test could not prepare or look at its own files", Means: "this is a matter of the machine, not of your code",
+	})
 }
 
 func TestOpenForUpdateReadsAndWritesInPlace(t *testing.T) {
@@ -377,7 +379,8 @@ func TestOpenForReplaceAsksBeforeItEmpties(t *testing.T) {
 		worker.Result(&seen, says(lesson, "OpenForReplace did not return"))
 		lab.RequireNoError(t, seen.Failed.Err, says(lesson, "OpenForReplace did not open the file"))
 		lab.RequireEqual(t, `{"bracket.step":"alice"}`, seen.Content, says(lesson, "OpenForReplace emptied the file before it asked"))
-		lab.RequireEqual(t, 1, seen.Calls, means(lesson, "OpenForReplace did not call allowed once", "the answer to one call is used for another"))
+		lab.RequireEqual(t, 1, seen.Calls, means(lesson, "OpenForReplace did not call allowed once",
+			"the answer to one call is used for another"))
 		lab.RequireFile(t, path, `{"bracket.step":"alice"}`, says(lesson, "OpenForReplace emptied a file that it was not allowed to"))
 		lab.RequireEqual(t, "that error", seen.Returned, means(lesson, "OpenForReplace did not return the refusal",
 			"the program goes on as if it had been allowed, and writes over Alice's checkout"))
@@ -443,7 +446,8 @@ func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
 		t.Run("when allowed "+check.name, func(t *testing.T) {
 			path := lab.WriteFile(t, "locks.json", checkouts)
 			lesson := lab.Lesson{
-				Did:   "locks.json held two checkouts; OpenForReplace opened it, allowed " + strings.Replace(check.name, "reads", "read", 1) + " and returned nil; {} was written",
+				Did: "locks.json held two checkouts; OpenForReplace opened it, allowed " +
+					strings.Replace(check.name, "reads", "read", 1) + " and returned nil; {} was written",
 				Means: "the file is not a JSON document any more: the next program that reads it fails",
 				Read:  whenBytesGo,
 			}
@@ -459,9 +463,13 @@ func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
 			other.Expected, other.Found = "the open file that allowed has seen", "another one"
 			lab.Require(t, f == asked, means(other, "OpenForReplace returned another open file than the one it asked about",
 				"a lock that allowed has put on the open file is lost, and with it the right to write"))
+			_, err = f.WriteAt([]byte("[]"), 0)
+			lab.RequireNoError(t, err, means(lesson, "OpenForReplace returned a file that cannot be changed in place",
+				"the caller cannot correct what it has written"))
 			content := make([]byte, 2)
 			_, err = f.ReadAt(content, 0)
-			lab.RequireNoError(t, err, means(lesson, "OpenForReplace returned a file that cannot be read", "the caller cannot check what it has written"))
+			lab.RequireNoError(t, err, means(lesson, "OpenForReplace returned a file that cannot be read",
+				"the caller cannot check what it has written"))
 		})
 	}
 }
@@ -480,5 +488,6 @@ func TestOpenForReplaceCreatesNothing(t *testing.T) {
 	err := replace.refused(t, path, lesson)
 	lab.RequireErrorIs(t, err, fs.ErrNotExist, says(lesson, "OpenForReplace did not report that the file is missing"))
 	lab.RequireNoFile(t, path, says(lesson, "OpenForReplace created a file where there was none"))
-	lab.RequireEqual(t, 0, calls, means(lesson, "OpenForReplace called allowed for a missing file", "allowed reads from a file that is not open"))
+	lab.RequireEqual(t, 0, calls, means(lesson, "OpenForReplace called allowed for a missing file",
+		"allowed reads from a file that is not open"))
 }

@@ -107,7 +107,8 @@ func requireReported(t *testing.T, fn function, err, want error, name string, le
 		}
 	}
 	lesson.Expected, lesson.Found = "an error that names the file", err.Error()
-	lab.Require(t, strings.Contains(err.Error(), name[:min(len(name), 20)]), means(lesson, fn.name+" returned an error that does not name the file",
+	named := strings.Contains(err.Error(), name[:min(len(name), 20)])
+	lab.Require(t, named, means(lesson, fn.name+" returned an error that does not name the file",
 		"the person who reads the message does not know which file to look at"))
 }
 
@@ -123,7 +124,7 @@ func TestAFileThatMayNotBeOpenedIsRefused(t *testing.T) {
 			name: "a file that may only be read", files: []function{forUpdate, forAppend, forReplace}, directory: 0o777,
 			did: "was called by a user who may read the file and not write it",
 			want: map[string]error{
-				forUpdate.name: fs.ErrPermission, forAppend.name: fs.ErrPermission, forReplace.name: fs.ErrPermission, newTicket.name: nil,
+				forUpdate.name: fs.ErrPermission, forAppend.name: fs.ErrPermission, forReplace.name: fs.ErrPermission,
 			},
 		},
 		{
@@ -193,10 +194,13 @@ func TestAnErrorOfTheMachineIsReported(t *testing.T) {
 					requireTool(t, os.WriteFile(path, []byte("alice"), 0o600))
 				}
 			}
-			worker := lab.Trace(t, lab.Rule{Calls: "openat,?open,?openat2,linkat,?link", Paths: paths, Fail: errno}, lab.Options{}, "open and return", dir)
+			rule := lab.Rule{Calls: "openat,?open,?openat2,linkat,?link", Paths: paths, Fail: errno}
+			worker := lab.Trace(t, rule, lab.Options{}, "open and return", dir)
 			came := make([]lab.Returned, len(functions))
 			for i, fn := range functions {
-				worker.Result(&came[i], lab.Lesson{Says: fn.name + " did not return", Did: fn.name + " was called, and the kernel refused to open the file"})
+				worker.Result(&came[i], lab.Lesson{
+					Says: fn.name + " did not return", Did: fn.name + " was called, and the kernel refused to open the file", Read: errorsOfOpen,
+				})
 			}
 			requireTool(t, worker.Wait())
 			for i, fn := range functions {
@@ -328,23 +332,77 @@ func createAndReopen(w *lab.Worker) error {
 	return f.Close()
 }
 
-func TestAnExistingFileKeepsItsPermission(t *testing.T) {
+func TestAnExistingFileStaysWhatItIs(t *testing.T) {
+	for _, fn := range []function{forUpdate, forAppend, forReplace} {
+		t.Run("the permission, "+fn.name, func(t *testing.T) { requireKeepsPermission(t, fn) })
+		t.Run("a link to it, "+fn.name, func(t *testing.T) { requireFollowsLink(t, fn) })
+	}
+	for _, fn := range []function{forUpdate, forAppend} {
+		t.Run("3 GiB, "+fn.name, func(t *testing.T) { requireKeepsSize(t, fn) })
+	}
+}
+
+func requireFollowsLink(t *testing.T, fn function) {
+	t.Helper()
+	target := lab.WriteFile(t, "locks.json", checkouts)
+	path := filepath.Join(filepath.Dir(target), "link")
+	if err := os.Symlink("locks.json", path); err != nil {
+		t.Skipf("this system lets no ordinary user make a symbolic link: %v", err)
+	}
+	before, err := os.Stat(target)
+	requireTool(t, err)
+	lesson := lab.Lesson{
+		Did:   fn.name + " was called with the path of a symbolic link to a file in the same directory",
+		Means: "a file that its owner keeps in another place cannot be used, or gets a twin",
+		Read:  whyItHappens,
+	}
+	f := fn.opened(t, path, lesson)
+	opened, err := f.Stat()
+	requireTool(t, err)
+	lesson.Expected, lesson.Found = "the file that the link leads to", "another one"
+	lab.Require(t, os.SameFile(before, opened), says(lesson, fn.name+" did not open the file that a link leads to"))
+	requireSameFile(t, before, path, fn, lesson)
+	closeFile(t, fn, f)
+}
+
+func requireKeepsSize(t *testing.T, fn function) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("on Windows a file of 3 GiB needs 3 GiB of disk")
+	}
+	const size = 3 << 30
+	path := lab.WriteFile(t, "history.log", "")
+	requireTool(t, os.Truncate(path, size)) // a hole: it takes no disk
+	before, err := os.Stat(path)
+	requireTool(t, err)
+	lesson := lab.Lesson{
+		Did:   fn.name + " opened a file of 3 GiB",
+		Means: "a file is emptied, moved or cut because it has grown, which no caller asked for",
+		Read:  whyItHappens,
+	}
+	closeFile(t, fn, fn.opened(t, path, lesson))
+	requireSameFile(t, before, path, fn, lesson)
+	after, err := os.Stat(path)
+	requireTool(t, err)
+	lab.RequireEqual(t, size, after.Size(), says(lesson, fn.name+" changed the size of a large file"))
+}
+
+func requireKeepsPermission(t *testing.T, fn function) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has one bit of it: read-only or not")
 	}
-	for _, fn := range []function{forUpdate, forAppend, forReplace} {
-		path := lab.WriteFile(t, "locks.json", checkouts)
-		requireTool(t, os.Chmod(path, 0o640))
-		lesson := lab.Lesson{
-			Did:   fn.name + " opened a file with the permission 0640",
-			Means: "a file that its owner keeps from other users is open to them, or closed to the group that works with it",
-			Read:  permission,
-		}
-		closeFile(t, fn, fn.opened(t, path, lesson))
-		info, err := os.Stat(path)
-		requireTool(t, err)
-		lab.RequireEqual(t, fs.FileMode(0o640), info.Mode().Perm(), says(lesson, fn.name+" changed the permission of an existing file"))
+	path := lab.WriteFile(t, "locks.json", checkouts)
+	requireTool(t, os.Chmod(path, 0o640))
+	lesson := lab.Lesson{
+		Did:   fn.name + " opened a file with the permission 0640",
+		Means: "a file that its owner keeps from other users is open to them, or closed to the group that works with it",
+		Read:  permission,
 	}
+	closeFile(t, fn, fn.opened(t, path, lesson))
+	info, err := os.Stat(path)
+	requireTool(t, err)
+	lab.RequireEqual(t, fs.FileMode(0o640), info.Mode().Perm(), says(lesson, fn.name+" changed the permission of an existing file"))
 }
 
 func TestNothingElseIsLeftInTheDirectory(t *testing.T) {

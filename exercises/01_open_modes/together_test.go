@@ -80,7 +80,10 @@ const moments = 60
 // meet has Alice's process do its work on one new path after another; Bob's process does the same after her first call, after her second,
 // and so on. judge gets what each of them returned. If Bob has to wait for her, as behind a lock, that is fine: she goes on as soon as he
 // can do no more by himself.
-func meet(t *testing.T, fn function, bobs string, prepare func(path string), did string, judge func(path string, alice, bob error, lesson lab.Lesson)) {
+func meet(
+	t *testing.T, fn function, bobs string, prepare func(path string), did string,
+	judge func(path string, alice, bob error, lesson lab.Lesson),
+) {
 	t.Helper()
 	dir := t.TempDir()
 	alice := lab.Step(t, calls, dir, "step")
@@ -198,7 +201,8 @@ func TestOpenForAppendLosesNoLineOfAnotherProcess(t *testing.T) {
 		}
 		dir := t.TempDir()
 		for _, process := range crowd(t, "append in a crowd", dir) {
-			lab.RequireNoError(t, process.Wait(says(lesson, "OpenForAppend did not return in a crowd")), says(lesson, "OpenForAppend failed in a crowd"))
+			err := process.Wait(says(lesson, "OpenForAppend did not return in a crowd"))
+			lab.RequireNoError(t, err, says(lesson, "OpenForAppend failed in a crowd"))
 		}
 		for number := range crowdFiles {
 			content, err := os.ReadFile(filepath.Join(dir, fmt.Sprint(number)))
@@ -206,7 +210,8 @@ func TestOpenForAppendLosesNoLineOfAnotherProcess(t *testing.T) {
 			lesson.Expected, lesson.Found = "the lines 1, 2, 3 and 4, in any order", lab.Show(content)
 			lab.Require(t, len(content) == 2*people, says(lesson, "OpenForAppend lost a line of another process"))
 			for person := range people {
-				lab.Require(t, strings.Contains(string(content), fmt.Sprintf("%d\n", person+1)), says(lesson, "OpenForAppend lost a line of another process"))
+				own := fmt.Sprintf("%d\n", person+1)
+				lab.Require(t, strings.Contains(string(content), own), says(lesson, "OpenForAppend lost a line of another process"))
 			}
 		}
 	})
@@ -223,7 +228,7 @@ func TestAnExistingFileIsNeverSeenWithoutItsBytes(t *testing.T) {
 				Read:  whenBytesGo,
 			}
 			if fn.name == forReplace.name {
-				lesson.Did = "locks.json held two checkouts; OpenForReplace was called, allowed refused, and another process read the file after each call"
+				lesson.Did = "locks.json held two checkouts; OpenForReplace was called, allowed refused; another process read the file after each call"
 			}
 			path := lab.WriteFile(t, "locks.json", checkouts)
 			alice := lab.Step(t, calls, filepath.Dir(path), "step")
@@ -231,7 +236,8 @@ func TestAnExistingFileIsNeverSeenWithoutItsBytes(t *testing.T) {
 			requireTool(t, err)
 			var came lab.Returned
 			alice.Call(string(text), &came, func(stop lab.Stop) {
-				lab.RequireFile(t, path, checkouts, says(lesson, fmt.Sprintf("%s left the file without its bytes for a moment, after %s", fn.name, stop.Call.Name)))
+				headline := fmt.Sprintf("%s left the file without its bytes for a moment, after %s", fn.name, stop.Call.Name)
+				lab.RequireFile(t, path, checkouts, says(lesson, headline))
 			}, lesson)
 			lab.RequireFile(t, path, checkouts, says(lesson, fn.name+" changed the file"))
 		})

@@ -49,7 +49,7 @@ func TestNotes(t *testing.T) {
 		require.NoError(t, f.Close())
 		requireContent(t, "", path)
 	})
-	t.Run("one call creates or keeps, whoever comes first", func(t *testing.T) {
+	t.Run("one call creates or keeps, whichever process comes first", func(t *testing.T) {
 		path := lab.Path(t, "notes.txt")
 		for range 2 { // the first call creates, the second keeps
 			f, err := openNotes(path)
