@@ -386,6 +386,8 @@ func TestOpenForReplaceAsksBeforeItEmpties(t *testing.T) {
 			"the program goes on as if it had been allowed, and writes over Alice's checkout"))
 		lab.Require(t, !seen.StillOpen, means(lesson, "OpenForReplace left the file open after the refusal",
 			"each refusal costs a file handle until the process has none left; on Windows the file cannot be deleted meanwhile"))
+		worker.Reached("asked")
+		worker.Continue()
 	}
 	lab.RequireNoError(t, worker.Wait(), lab.Lesson{Says: "OpenForReplace failed", Read: whenBytesGo})
 }
@@ -430,6 +432,7 @@ func refuse(w *lab.Worker) error {
 		if err := w.Result(seen); err != nil {
 			return err
 		}
+		w.Reached("asked") // on Windows the test's own look at the file would count as an open handle
 	}
 	return nil
 }

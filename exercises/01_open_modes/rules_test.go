@@ -56,7 +56,7 @@ var refusedOpens = []refusedOpen{
 		},
 		want: func(function) error {
 			if runtime.GOOS == "windows" {
-				return fs.ErrNotExist
+				return nil // os.OpenFile reports fs.ErrNotExist there, os.OpenRoot does not
 			}
 			return errOther
 		},
@@ -344,6 +344,9 @@ func TestAnExistingFileStaysWhatItIs(t *testing.T) {
 
 func requireFollowsLink(t *testing.T, fn function) {
 	t.Helper()
+	if lab.Wine() {
+		t.Skip("Wine does not follow a relative link to a file in the same directory")
+	}
 	target := lab.WriteFile(t, "locks.json", checkouts)
 	path := filepath.Join(filepath.Dir(target), "link")
 	if err := os.Symlink("locks.json", path); err != nil {

@@ -194,6 +194,9 @@ func TestOpenForAppendLosesNoLineOfAnotherProcess(t *testing.T) {
 	}
 	t.Run("in a crowd", func(t *testing.T) {
 		t.Parallel()
+		if lab.Wine() {
+			t.Skip("Wine does not append as one step: it finds the end of the file, then writes there")
+		}
 		lesson := lab.Lesson{
 			Did:   fmt.Sprintf("%d processes opened the same %d missing logs; each wrote its number into each log", people, crowdFiles),
 			Means: "several programs start at the same time on a new computer: one destroys what another has written",
