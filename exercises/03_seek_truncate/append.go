@@ -8,23 +8,26 @@ import (
 	"strings"
 )
 
-// AppendLine adds line and a newline at the end of the file at path, which is created if it is not there.
+// AppendLine adds line and a newline at the end of the file at path. If there is no file, it creates one, with mode 0666 less the umask; it
+// does not create directories.
 //
-// Any number of goroutines and processes may append to one file on a local file system at the same time: when AppendLine
-// returns nil, the line stands in the file once and whole, and it has overwritten nobody else's. It needs no lock for
-// that, since the system finds the end of the file and writes there as one step, and the line goes out in one write.
+// Any number of goroutines and processes may append to one file on a local file system at the same time, with AppendLine or with one write
+// of their own in append mode. When AppendLine returns nil, the line is in the file once, in one piece, followed by its newline, and
+// no other line was lost or split. This needs no lock: the kernel finds the end of the file and writes there as one step, and the line
+// goes out in one write. The exception is a write that the kernel takes only in part: Go then writes the rest with a second one.
 //
-// A line that holds a newline is refused and nothing is written. After any other error the file may hold the first part
-// of the line, without a newline, and the next line that anybody appends stands right behind it: AppendLine cannot take the
-// part back, because it does not know what others have appended since. Network file systems that have no append of their own
-// (NFS) may lose lines. AppendLine does not wait for the disk: what the last lines are after a power cut is not promised.
+// A line that holds a newline is refused, and nothing is written or created. After any other error the file may hold the first part
+// of the line, without a newline, and the next line stands right behind it: AppendLine never shortens the file, because it does not know
+// what others have appended since. It also leaves a half line of others alone. An error of any step, Close included, is returned and matches
+// its cause. Network file systems without an append of their own (NFS) may lose lines. AppendLine does not wait for the disk, so a power cut
+// can take the last lines away.
 func AppendLine(path, line string) (err error) {
 	if strings.Contains(line, "\n") {
 		return fmt.Errorf("append to %s: the line holds a newline; append its parts one by one", path)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644) // what the umask leaves of it
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
-		return fmt.Errorf("append a line: %w; check the folder and who may write there", err)
+		return fmt.Errorf("append a line: %w; check the directory and who may write there", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 
@@ -33,10 +36,10 @@ func AppendLine(path, line string) (err error) {
 		return fmt.Errorf("append a line: %w", err)
 	}
 	if _, err := file.WriteString(line); err != nil {
-		return fmt.Errorf("append a line: %w; a part of it may stand in the file", err)
+		return fmt.Errorf("append a line: %w; a part of it may be in the file", err)
 	}
 	if _, err := file.WriteString("\n"); err != nil {
-		return fmt.Errorf("append a line: %w; it stands in the file without its newline", err)
+		return fmt.Errorf("append a line: %w; it is in the file without its newline", err)
 	}
 	return nil
 }

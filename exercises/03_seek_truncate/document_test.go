@@ -1,10 +1,12 @@
 package seektruncate_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,108 +17,282 @@ import (
 func TestRewriteLeavesExactlyTheNewDocument(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, old, new string }{
-		{"a shorter one", locksOfAlice, locksOfBob},
-		{"an empty one", locksOfAlice, ""},
-		{"a longer one", locksOfBob, locksOfAlice},
-		{"the first one", "", locksOfBob},
+		{"a shorter one", locksOf("alice", 1), locksOf("bob", 1)},
+		{"an empty one", locksOf("alice", 1), ""},
+		{"a longer one", locksOf("bob", 1), locksOf("alice", 1)},
+		{"the first one", "", locksOf("bob", 1)},
+		{"a shorter one of many parts", locksOf("alice", 50_000), locksOf("bob", 50_000)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "locks.json", c.old)
 			err := seektruncate.Rewrite(path, []byte(c.new))
-			lesson := lessonOf(t, path, c.old, c.new)
+			lesson := lessonOf(content(t, path), c.old, c.new)
 			lab.RequireNoError(t, err, lesson)
 			lab.RequireFile(t, path, c.new, lesson)
 		})
 	}
 }
 
-// lessonOf says in which way the file at path is not the new document, so that each mistake has a name of its own.
-func lessonOf(t *testing.T, path, old, new string) lab.Lesson {
-	t.Helper()
+// lessonOf says in which way a file is not the new document, so that each mistake has a name of its own.
+func lessonOf(got, old, new string) lab.Lesson {
 	lesson := lab.Lesson{
 		Says:  "Rewrite did not leave exactly the new document",
-		Did:   fmt.Sprintf("locks.json held %d bytes; Rewrite replaced them by %d", len(old), len(new)),
-		Means: "the file is no JSON any more: the next program that reads it fails, or takes the first part and never tells",
-		Read:  `lessons/03_seek_truncate, "Two numbers"`,
+		Did:   fmt.Sprintf("locks.json held %d bytes; Rewrite replaced them with %d", len(old), len(new)),
+		Means: "the file is not JSON any more: the next program that reads it fails, or takes the first part and reports nothing",
+		Read:  `lessons/03_seek_truncate, "Why it happens"`,
 	}
-	content, err := os.ReadFile(path)
-	lab.RequireNoError(t, err, lesson)
-	switch got := string(content); {
+	switch {
 	case len(got) > len(new) && strings.HasPrefix(got, new):
-		lesson.Says = "Rewrite left the old tail behind the new document"
-		lesson.Read = `lessons/03_seek_truncate, "The tail"`
+		lesson.Says = "Rewrite left the old tail after the new document"
 	case strings.Contains(got, "\x00"):
-		lesson.Says = "Rewrite left a hole of zero bytes in front of the new document"
+		lesson.Says = "Rewrite left a hole of zero bytes before the new document"
 		lesson.Read = `lessons/03_seek_truncate, "The hole"`
 	case old != "" && strings.HasPrefix(got, old):
-		lesson.Says = "Rewrite wrote behind the old document instead of over it"
+		lesson.Says = "Rewrite wrote after the old document instead of over it"
 	}
 	return lesson
 }
 
 func TestRewriteKeepsTheFile(t *testing.T) {
 	t.Parallel()
-	path := lab.WriteFile(t, "locks.json", locksOfAlice)
-	viewer := open(t, path)
-	locksOfCarol := strings.ReplaceAll(locksOfAlice, "alice", "carol") // of the same length: this test asks nothing of the end
-	lesson := lab.Lesson{
+	alice, bob := locksOf("alice", 1), locksOf("bob", 1)
+	replaced := lab.Lesson{
 		Says:  "Rewrite put another file in the place of the old one",
-		Did:   "a program had locks.json open before Rewrite, and read through that handle afterwards",
-		Means: "whoever has the file open, or reaches it by another name, works on with the old document",
-		Read:  `lessons/03_seek_truncate, "Truncate last"`,
+		Means: "programs that have the file open, or know it by another name, keep working with the old document",
+		Read:  `lessons/03_seek_truncate, "The fix"`,
 	}
-	lab.RequireNoError(t, seektruncate.Rewrite(path, []byte(locksOfCarol)), lesson)
-	seen, err := io.ReadAll(viewer)
-	lab.RequireNoError(t, err, lesson)
-	lab.RequireEqual(t, locksOfCarol, string(seen), lesson)
+	t.Run("for a program that has it open", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", alice)
+		viewer := open(t, path)
+		carol := locksOf("carol", 1) // as long as Alice's: this test asks nothing about the end
+		lesson := replaced
+		lesson.Did = "a program had locks.json open before Rewrite, and read through that handle afterwards"
+		lab.RequireNoError(t, seektruncate.Rewrite(path, []byte(carol)), lesson)
+		seen, err := io.ReadAll(viewer)
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireEqual(t, carol, string(seen), lesson)
+	})
+	t.Run("under its other name", func(t *testing.T) {
+		t.Parallel()
+		path, other := lab.WriteFile(t, "locks.json", alice), lab.Path(t, "other name.json")
+		if err := os.Link(path, other); err != nil {
+			t.Skipf("no hard links here: %v", err)
+		}
+		lesson := replaced
+		lesson.Did = "locks.json had a second name (a hard link); after Rewrite the test read the file by that name"
+		lab.RequireNoError(t, seektruncate.Rewrite(path, []byte(bob)), lesson)
+		lab.RequireFile(t, other, bob, lesson)
+	})
+	t.Run("behind a symbolic link", func(t *testing.T) {
+		t.Parallel()
+		path, link := lab.WriteFile(t, "locks.json", alice), lab.Path(t, "link.json")
+		if err := os.Symlink(path, link); err != nil {
+			t.Skipf("no symbolic links here: %v", err)
+		}
+		lesson := replaced
+		lesson.Did = "Rewrite was called with the path of a symbolic link to locks.json"
+		lab.RequireNoError(t, seektruncate.Rewrite(link, []byte(bob)), lesson)
+		lab.RequireFile(t, path, bob, lesson)
+		lesson.Says = "Rewrite replaced a symbolic link with a file"
+		info, err := os.Lstat(link)
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireEqual(t, fs.ModeSymlink, info.Mode().Type(), lesson)
+	})
+	t.Run("with its mode", func(t *testing.T) {
+		t.Parallel()
+		skipOnWindows(t, "Windows has no permission bits")
+		for _, mode := range []fs.FileMode{0o600, 0o646} {
+			path := lab.WriteFile(t, "locks.json", alice)
+			prepared(t, os.Chmod(path, mode))
+			lesson := lab.Lesson{
+				Says:  "Rewrite changed the mode of the file",
+				Did:   fmt.Sprintf("locks.json had mode %v; Rewrite replaced its content", mode),
+				Means: "a private document can be read by all, or a shared one no longer",
+				Read:  `lessons/03_seek_truncate, "The fix"`,
+			}
+			lab.RequireNoError(t, seektruncate.Rewrite(path, []byte(bob)), lesson)
+			info, err := os.Stat(path)
+			lab.RequireNoError(t, err, lesson)
+			lab.RequireEqual(t, mode, info.Mode(), lesson)
+		}
+	})
+	t.Run("and makes no other", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", alice)
+		lesson := lab.Lesson{
+			Says:  "Rewrite left another file behind",
+			Did:   "Rewrite replaced locks.json, which was alone in its directory",
+			Means: "copies pile up, and a copy of a private document is one more place to protect",
+			Read:  `lessons/03_seek_truncate, "The fix"`,
+		}
+		lab.RequireNoError(t, seektruncate.Rewrite(path, []byte(bob)), lesson)
+		requireAlone(t, path, lesson)
+	})
 }
 
 func TestRewriteRefusesAMissingFile(t *testing.T) {
 	t.Parallel()
-	path := lab.Path(t, "locks.json")
-	lesson := lab.Lesson{
-		Says:  "Rewrite made a file where there was none",
-		Did:   "Rewrite was called with a path at which nothing stands",
-		Means: "a mistyped path becomes a second locks.json, and each of the two is half of the truth",
-		Read:  `lessons/03_seek_truncate, "Truncate last"`,
+	directory := t.TempDir()
+	for _, c := range []struct{ name, path, made string }{
+		{"in a directory", filepath.Join(directory, "locks.json"), filepath.Join(directory, "locks.json")},
+		{"in a missing directory", filepath.Join(directory, "missing", "locks.json"), filepath.Join(directory, "missing")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lesson := lab.Lesson{
+				Says:  "Rewrite made a file where there was none",
+				Did:   "Rewrite was called with a path at which there is nothing",
+				Means: "a mistyped path becomes a second locks.json, and each of the two is half of the truth",
+				Read:  `lessons/03_seek_truncate, "The fix"`,
+			}
+			err := seektruncate.Rewrite(c.path, []byte(locksOf("bob", 1)))
+			lab.RequireNoFile(t, c.made, lesson)
+			lesson.Says = "Rewrite did not report that the file is missing"
+			lesson.Means = "the caller cannot tell a missing file from a broken one"
+			lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson)
+		})
 	}
-	err := seektruncate.Rewrite(path, []byte(locksOfBob))
-	lab.RequireNoFile(t, path, lesson)
-	lesson.Says = "Rewrite did not say that the file is missing"
-	lesson.Means = "the caller cannot tell a missing file from a broken one"
-	lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson)
 }
 
-// rewriteWithoutRoom calls Rewrite in a process that may not write a single byte to any file.
-func rewriteWithoutRoom(w *lab.Worker) error {
-	if err := lab.LimitFileSize(0); err != nil {
+// rewrite calls Rewrite on its file, perhaps in a process that may write no file beyond a length.
+func rewrite(w *lab.Worker) error {
+	if err := limit(w, 3); err != nil {
 		return err
 	}
-	return w.Result(outcomeOf(seektruncate.Rewrite(w.Arg(0), []byte(w.Arg(1)))))
+	path, document := w.Arg(0), locksOf(w.Arg(1), w.Int(2))
+	call, err := doneWith(path, seektruncate.Rewrite(path, []byte(document)))
+	return errors.Join(w.Result(call), err)
 }
 
-func TestRewriteThatCannotWriteKeepsTheOldDocument(t *testing.T) {
+func TestRewriteShortensTheFileLast(t *testing.T) {
 	t.Parallel()
-	skipWithoutFileSizeLimit(t)
-	path := lab.WriteFile(t, "locks.json", locksOfAlice)
-	worker := lab.Start(t, "rewrite without room", path, locksOfBob)
-	var rewrite outcome
-	worker.Result(&rewrite)
-	if err := worker.Wait(); err != nil {
-		t.Fatalf("the worker could not do its part: %v", err)
-	}
 
-	lesson := lab.Lesson{
-		Says:  "Rewrite destroyed the old document before the new one was there",
-		Did:   "Rewrite ran in a process in which every write to a file fails",
-		Means: "a full disk is enough to lose every lock: an empty locks.json says that nobody holds anything",
-		Read:  `lessons/03_seek_truncate, "Truncate last"`,
-	}
-	lab.RequireFile(t, path, locksOfAlice, lesson)
-	lesson.Says = "Rewrite said nothing of a write that failed"
-	lesson.Expected = "an error"
-	lesson.Found = "no error"
+	t.Run("so that a refused write leaves the old document", func(t *testing.T) {
+		t.Parallel()
+		skipOnWindows(t, noLimit)
+		for _, parts := range []int{1, 50_000} {
+			old := locksOf("alice", parts)
+			path := lab.WriteFile(t, "locks.json", old)
+			lesson := lab.Lesson{
+				Says:  "Rewrite destroyed the old document before the new one was written",
+				Did:   fmt.Sprintf("Rewrite of %d bytes in a process in which the kernel refuses every write", len(locksOf("bob", parts))),
+				Means: "one refused write, and the file that says who has which part is gone",
+				Read:  `lessons/03_seek_truncate, "Truncate last"`,
+			}
+			call := runRewrite(t, lesson, path, "bob", fmt.Sprint(parts), "0")
+			lab.RequireFile(t, path, old, lesson)
+			requireReported(t, call, lesson)
+		}
+	})
+	t.Run("also when a write stops in the middle", func(t *testing.T) {
+		t.Parallel()
+		skipOnWindows(t, noLimit)
+		const room = 19 // of 22 bytes
+		alice, bob := locksOf("alice", 1), locksOf("bob", 1)
+		path := lab.WriteFile(t, "locks.json", alice)
+		lesson := lab.Lesson{
+			Says:     "Rewrite shortened a document that it could not replace",
+			Did:      fmt.Sprintf("Rewrite of %d bytes over %d; the kernel took %d and refused the rest", len(bob), len(alice), room),
+			Expected: "the old document, or the beginning of the new one and the rest of the old",
+			Means:    "what the refused write left of the old document is cut off as well",
+			Read:     `lessons/03_seek_truncate, "Truncate last"`,
+		}
+		call := runRewrite(t, lesson, path, "bob", "1", fmt.Sprint(room))
+		got := content(t, path)
+		lesson.Found = lab.Show([]byte(got))
+		lab.Require(t, got == alice || got == bob[:room]+alice[room:], lesson)
+		requireReported(t, call, lesson)
+	})
+	t.Run("so that no reader meets an empty file", func(t *testing.T) {
+		t.Parallel()
+		for _, c := range []struct{ old, new string }{{"alice", "bob"}, {"bob", "alice"}} {
+			old, new := locksOf(c.old, 1), locksOf(c.new, 1)
+			path := lab.WriteFile(t, "locks.json", old)
+			lesson := lab.Lesson{
+				Says:     "Rewrite shortened the file before the new document was in it",
+				Expected: fmt.Sprintf("at no moment fewer than %d bytes", min(len(old), len(new))),
+				Means:    "a reader at this moment, or after a process crash, finds neither document",
+				Read:     `lessons/03_seek_truncate, "Truncate last"`,
+			}
+			worker := lab.Step(t, stops, filepath.Dir(path), "step", path, new, unlimited)
+			var returned lab.Returned
+			worker.Call("rewrite", &returned, func(stop lab.Stop) {
+				lesson.Did = "another process read locks.json after Rewrite's call of " + stop.Call.Name
+				got := content(t, path)
+				lesson.Found = fmt.Sprintf("%d bytes: %s", len(got), lab.Show([]byte(got)))
+				lab.Require(t, len(got) >= min(len(old), len(new)), lesson)
+			}, lesson)
+			lab.RequireNoError(t, returned.Err, lesson)
+		}
+	})
+}
+
+func runRewrite(t *testing.T, lesson lab.Lesson, path string, args ...string) (call done) {
+	t.Helper()
+	worker := lab.Start(t, "rewrite", append([]string{path}, args...)...)
+	worker.Result(&call, lesson)
+	lab.RequireNoError(t, worker.Wait(lesson), lesson)
+	return call
+}
+
+// requireReported demands that a Rewrite which could not write said so, and closed the file.
+func requireReported(t *testing.T, call done, lesson lab.Lesson) {
+	t.Helper()
+	lesson.Says = "Rewrite reported nothing although a write failed"
+	lesson.Expected, lesson.Found = "an error", "no error"
 	lesson.Means = "the program goes on as if the new document were in the file"
-	lab.Require(t, rewrite.Failed, lesson)
+	lab.Require(t, call.Returned.Err != nil, lesson)
+	requireClosed(t, "Rewrite", call, lesson)
+}
+
+func requireClosed(t *testing.T, function string, call done, lesson lab.Lesson) {
+	t.Helper()
+	lesson.Says = function + " left the file open"
+	lesson.Expected, lesson.Found = "no open handle to the file when "+function+" has returned", "one is still open"
+	lesson.Means = "handles run out after some hundred calls (lesson 02)"
+	lab.Require(t, !call.LeftOpen, lesson)
+}
+
+func TestRewriteReportsARefusedStep(t *testing.T) {
+	t.Parallel()
+	for _, r := range []refusal{openRefused, writeRefused, cutRefused, closeRefused} {
+		t.Run(r.step, func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				alice, bob := locksOf("alice", 1), locksOf("bob", 1)
+				path := lab.WriteFile(t, "locks.json", alice)
+				lesson := lab.Lesson{
+					Says:  "Rewrite did not return the kernel's error",
+					Did:   fmt.Sprintf("Rewrite, while the kernel refuses to %s locks.json: %v", r.step, errno),
+					Means: "the caller believes that the new document is in the file, and nothing else will tell",
+					Read:  `lessons/03_seek_truncate, "When the kernel refuses"`,
+				}
+				call, met := withRefusal(t, r, errno, lesson, "rewrite", path, "bob", "1", unlimited)
+				if !met { // another design does without this step
+					lab.RequireNoError(t, call.Returned.Err, lesson)
+					lab.RequireFile(t, path, bob, lesson)
+					return
+				}
+				lab.RequireErrorIs(t, call.Returned.Err, errno, lesson)
+				if r.step == "open" || r.step == "write" {
+					lesson.Says = "Rewrite went on by another way after the kernel had refused"
+					lesson.Means = "what cannot be written has been tried without asking, and the old document has paid for it"
+					lab.RequireFile(t, path, alice, lesson)
+				}
+			}, r.errnos...)
+		})
+	}
+	t.Run("and closes the file when all went well", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", locksOf("alice", 1))
+		lesson := lab.Lesson{
+			Says: "Rewrite failed",
+			Did:  "Rewrite replaced one document with another",
+			Read: `lessons/03_seek_truncate, "The fix"`,
+		}
+		call := runRewrite(t, lesson, path, "bob", "1", unlimited)
+		lab.RequireNoError(t, call.Returned.Err, lesson)
+		requireClosed(t, "Rewrite", call, lesson)
+	})
 }

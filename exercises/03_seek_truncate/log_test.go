@@ -1,8 +1,11 @@
 package seektruncate_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,19 +13,24 @@ import (
 	"example/turnstile/internal/lab"
 )
 
+const firstLine = "alice took bracket.step\n"
+
 func TestAppendLineAddsWholeLines(t *testing.T) {
 	t.Parallel()
+	long := strings.Repeat("x", 100_000)
 	for _, c := range []struct {
 		name, old string
 		missing   bool
 		lines     []string
 		want      string
 	}{
-		{name: "to a log that is not there yet", missing: true, lines: []string{"alice took bracket.step"}, want: "alice took bracket.step\n"},
+		{name: "to a log that does not exist yet", missing: true, lines: []string{"alice took bracket.step"}, want: firstLine},
 		{
-			name: "behind the lines that are there", old: "alice took bracket.step\n", lines: []string{"bob took hinge.step", "", "alice gave bracket.step"},
-			want: "alice took bracket.step\nbob took hinge.step\n\nalice gave bracket.step\n",
+			name: "after the lines that exist", old: firstLine, lines: []string{"bob took hinge.step", "", "alice gave bracket.step"},
+			want: firstLine + "bob took hinge.step\n\nalice gave bracket.step\n",
 		},
+		{name: "as they are", old: firstLine, lines: []string{"\t100% of \x00 %s\r"}, want: firstLine + "\t100% of \x00 %s\r\n"},
+		{name: "of any length", old: firstLine, lines: []string{long, long[:65_535], "x"}, want: firstLine + long + "\n" + long[:65_535] + "\nx\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -33,212 +41,339 @@ func TestAppendLineAddsWholeLines(t *testing.T) {
 			lesson := lab.Lesson{
 				Says:  "AppendLine did not add each line once, at the end, with a newline",
 				Did:   fmt.Sprintf("%d calls of AppendLine, one after the other, by one process", len(c.lines)),
-				Means: "the log does not tell who took which part",
-				Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+				Means: "the log does not say who took which part",
+				Read:  `lessons/03_seek_truncate, "The fix"`,
 			}
 			for _, line := range c.lines {
 				lab.RequireNoError(t, seektruncate.AppendLine(path, line), lesson)
 			}
 			lab.RequireFile(t, path, c.want, lesson)
+			lesson.Says = "AppendLine left another file behind"
+			requireAlone(t, path, lesson)
 		})
 	}
+}
 
-	t.Run("but not two for one", func(t *testing.T) {
+func TestAppendLineRefusesANewline(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, line string }{
+		{"in the middle", "bob took hinge.step\nalice gave bracket.step"},
+		{"at the end", "bob took hinge.step\n"},
+		{"alone", "\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path, missing := lab.WriteFile(t, "checkouts.log", firstLine), lab.Path(t, "missing.log")
+			lesson := lab.Lesson{
+				Says:  "AppendLine took a text with a newline for one line",
+				Did:   "AppendLine was given " + lab.Show([]byte(c.line)),
+				Means: "one call forges two entries: the log reports that Alice gave back what she still has",
+				Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+			}
+			lab.RequireError(t, seektruncate.AppendLine(path, c.line), lesson)
+			lab.RequireFile(t, path, firstLine, lesson)
+			lab.RequireError(t, seektruncate.AppendLine(missing, c.line), lesson)
+			lab.RequireNoFile(t, missing, lesson)
+		})
+	}
+}
+
+func TestAppendLineLeavesTheRestAlone(t *testing.T) {
+	t.Parallel()
+
+	t.Run("a half line of others", func(t *testing.T) {
 		t.Parallel()
-		const old = "alice took bracket.step\n"
-		path := lab.WriteFile(t, "checkouts.log", old)
+		const half = firstLine + "carol to"
+		path := lab.WriteFile(t, "checkouts.log", half)
 		lesson := lab.Lesson{
-			Says:  "AppendLine took a text with a newline for one line",
-			Did:   `AppendLine was given "bob took hinge.step⏎alice gave bracket.step"`,
-			Means: "one call forges two entries: the log says that Alice gave back what she still has",
+			Says:     "AppendLine changed what others had written",
+			Did:      "the log ended in a half line, without a newline; AppendLine added a line",
+			Expected: "the half line as it was, and the new line after it",
+			Means:    "a line that its author may be about to complete is gone, and nothing tells that it existed",
+			Read:     `lessons/03_seek_truncate, "Half a line"`,
+		}
+		lab.RequireNoError(t, seektruncate.AppendLine(path, "bob took hinge.step"), lesson)
+		got := content(t, path)
+		lesson.Found = lab.Show([]byte(got))
+		added, kept := strings.CutPrefix(got, half)
+		lab.Require(t, kept && strings.TrimPrefix(added, "\n") == "bob took hinge.step\n", lesson)
+	})
+	t.Run("the mode of the log", func(t *testing.T) {
+		t.Parallel()
+		skipOnWindows(t, "Windows has no permission bits")
+		path := lab.WriteFile(t, "checkouts.log", firstLine)
+		prepared(t, os.Chmod(path, 0o620))
+		lesson := lab.Lesson{
+			Says:  "AppendLine changed the mode of the log",
+			Did:   "the log had mode -rw--w----; AppendLine added a line",
+			Means: "a private log can be read by all, or a shared one no longer written",
 			Read:  `lessons/03_seek_truncate, "One write, at the end"`,
 		}
-		err := seektruncate.AppendLine(path, "bob took hinge.step\nalice gave bracket.step")
-		lab.RequireError(t, err, lesson)
-		lab.RequireFile(t, path, old, lesson)
+		lab.RequireNoError(t, seektruncate.AppendLine(path, "bob took hinge.step"), lesson)
+		requireMode(t, path, 0o620, lesson)
+	})
+	t.Run("and the umask", func(t *testing.T) {
+		t.Parallel()
+		skipOnWindows(t, "Windows has no umask")
+		for _, c := range []struct{ mask, want fs.FileMode }{{0o002, 0o664}, {0o077, 0o600}} {
+			path := lab.Path(t, "checkouts.log")
+			lesson := lab.Lesson{
+				Says:  "AppendLine did not leave the mode of a new log to the umask",
+				Did:   fmt.Sprintf("AppendLine created a log in a process with umask %03o", c.mask),
+				Means: "the group that shares the log cannot append to it, or all can read a private one",
+				Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+			}
+			call := runAppend(t, lesson, path, "bob took hinge.step", unlimited, fmt.Sprint(int(c.mask)))
+			lab.RequireNoError(t, call.Returned.Err, lesson)
+			requireMode(t, path, c.want, lesson)
+		}
+	})
+	t.Run("and a missing directory", func(t *testing.T) {
+		t.Parallel()
+		directory := lab.Path(t, "mistyped")
+		lesson := lab.Lesson{
+			Says:  "AppendLine made a directory",
+			Did:   "AppendLine was called with a path whose directory is missing",
+			Means: "a mistyped path becomes a second log, and each of the two is half of the truth",
+			Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+		}
+		err := seektruncate.AppendLine(filepath.Join(directory, "checkouts.log"), "bob took hinge.step")
+		lab.RequireNoFile(t, directory, lesson)
+		lesson.Says = "AppendLine did not report that the directory is missing"
+		lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson)
 	})
 }
 
-// logLine is line number n of one writer, padded to the given length. Every line of a crowd is different, and no part of
-// one can be taken for another.
-func logLine(writer string, n, length int) string {
-	line := fmt.Sprintf("%s took part %04d ", writer, n)
-	return line + strings.Repeat(writer[:1], max(0, length-len(line)))
+func requireMode(t *testing.T, path string, want fs.FileMode, lesson lab.Lesson) {
+	t.Helper()
+	info, err := os.Stat(path)
+	lab.RequireNoError(t, err, lesson)
+	lab.RequireEqual(t, want, info.Mode(), lesson)
 }
 
-// appendLines appends its lines, or until one fails.
-func appendLines(w *lab.Worker) error {
-	path, writer, count, length := w.Arg(0), w.Arg(1), w.Int(2), w.Int(3)
-	for n := range count {
-		if err := seektruncate.AppendLine(path, logLine(writer, n, length)); err != nil {
-			return err
-		}
+// appendLine appends one line, perhaps in a process that may write no file beyond a length, perhaps with a umask.
+func appendLine(w *lab.Worker) error {
+	if err := limit(w, 2); err != nil {
+		return err
 	}
-	return nil
+	if w.Arg(3) != "" {
+		setUmask(w.Int(3))
+	}
+	path := w.Arg(0)
+	call, err := doneWith(path, seektruncate.AppendLine(path, w.Arg(1)))
+	return errors.Join(w.Result(call), err)
 }
 
-func TestAppendLineLosesNoLine(t *testing.T) {
+func runAppend(t *testing.T, lesson lab.Lesson, path string, args ...string) (call done) {
+	t.Helper()
+	worker := lab.Start(t, "append", append([]string{path}, args...)...)
+	worker.Result(&call, lesson)
+	lab.RequireNoError(t, worker.Wait(lesson), lesson)
+	return call
+}
+
+// others append with one write in append mode, as any program may, and note what they have appended. They stop after some lines: an
+// AppendLine that reads the log comes to its end.
+type others struct{ lines []string }
+
+func (o *others) append(t *testing.T, path string) {
+	t.Helper()
+	const most = 20
+	if len(o.lines) == most {
+		return
+	}
+	line := fmt.Sprintf("carol took part-%04d.step\n", len(o.lines))
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	prepared(t, err)
+	_, err = file.WriteString(line)
+	prepared(t, errors.Join(err, file.Close()))
+	o.lines = append(o.lines, line)
+}
+
+// requireAll demands that the log holds each line of the others in one piece.
+func (o *others) requireAll(t *testing.T, path string, lesson lab.Lesson) {
+	t.Helper()
+	got := content(t, path)
+	for _, line := range o.lines {
+		lesson.Expected, lesson.Found = "a line "+lab.Show([]byte(line)), lab.Show([]byte(got))
+		lab.Require(t, strings.Contains(got, line), lesson)
+	}
+}
+
+// Another process appends a line after each system call that AppendLine makes: the crowd below meets such a moment by chance.
+func TestAppendLineAppendsWhereTheEndIsNow(t *testing.T) {
 	t.Parallel()
-	skipUnderWine(t)
 	for _, c := range []struct {
-		name          string
-		count, length int
+		name, old string
+		missing   bool
+		length    int
 	}{
-		{"short lines", 1500, 30},
-		{"lines longer than a page", 300, 6000},
+		{name: "a short line", old: firstLine, length: 30},
+		{name: "a line of 100,000 bytes", old: firstLine, length: 100_000},
+		{name: "the first line of all", missing: true, length: 30},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// Not parallel: two crowds at once would only wait for each other.
-			enough, mostRounds := lab.Rounds(300), lab.Rounds(10)
-			for met, round := 0, 0; met < enough && round < mostRounds; round++ {
-				met += crowd(t, lab.Rounds(c.count), c.length)
+			t.Parallel()
+			path := lab.Path(t, "checkouts.log")
+			if !c.missing {
+				path = lab.WriteFile(t, "checkouts.log", c.old)
 			}
+			line := logLine("bob", 1, c.length)
+			lesson := lab.Lesson{
+				Says:  "AppendLine lost or split another process's line",
+				Did:   "another process appended a line after each system call of AppendLine",
+				Means: "the log has forgotten who took which part, and no call returned an error",
+				Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+			}
+			var carol others
+			var returned lab.Returned
+			worker := lab.Step(t, stops, filepath.Dir(path), "step", path, line, unlimited)
+			worker.Call("append", &returned, func(lab.Stop) { carol.append(t, path) }, lesson)
+			lab.RequireNoError(t, returned.Err, lesson)
+			carol.requireAll(t, path, lesson)
+
+			lesson.Says = "AppendLine lost or split its own line"
+			got := content(t, path)
+			lesson.Expected, lesson.Found = "once the line "+lab.Show([]byte(line)), lab.Show([]byte(got))
+			lab.Require(t, strings.Count("\n"+got, "\n"+line+"\n") == 1, lesson)
+			lesson.Says = "AppendLine wrote something that is not a line of the log"
+			all := len(c.old) + len(strings.Join(carol.lines, "")) + len(line) + 1
+			lesson.Expected, lesson.Found = fmt.Sprintf("%d bytes", all), fmt.Sprintf("%d bytes: %s", len(got), lab.Show([]byte(got)))
+			lab.Require(t, len(got) == all, lesson)
 		})
 	}
 }
 
-// crowd lets four processes append to a new log at once and demands every line of each. It returns how often the log
-// changes from one writer to another: on a busy machine processes that started together may yet run one after the other.
-func crowd(t *testing.T, count, length int) (met int) {
-	t.Helper()
-	path := lab.Path(t, "checkouts.log")
-	writers := []string{"alice", "bob", "carol", "dave"}
-	var processes []*lab.Process
-	for _, writer := range writers {
-		processes = append(processes, lab.Launch(t, lab.Options{Hold: true}, "append", path, writer, fmt.Sprint(count), fmt.Sprint(length)))
-	}
-	for _, p := range processes {
-		p.Continue()
-	}
-	lesson := lab.Lesson{
-		Says:  "AppendLine lost lines, or tore them, when four processes appended at once",
-		Did:   fmt.Sprintf("4 processes appended %d lines of %d bytes each; every call returned nil", count, length),
-		Means: "the log has forgotten who took which part, and nobody was told",
-		Read:  `lessons/03_seek_truncate, "The end of the file moves"`,
-	}
-	for _, p := range processes {
-		lab.RequireNoError(t, p.Wait(lesson), lesson)
-	}
-	return requireLines(t, path, writers, count, length, lesson)
-}
-
-// requireLines demands that the log holds every line of every writer once, and nothing else. The order is nobody's promise.
-// It returns how often the writer changes from one line to the next.
-func requireLines(t *testing.T, path string, writers []string, count, length int, lesson lab.Lesson) (changes int) {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	lab.RequireNoError(t, err, lesson)
-	missing := make(map[string]bool)
-	for _, writer := range writers {
-		for n := range count {
-			missing[logLine(writer, n, length)] = true
-		}
-	}
-	strange, example, previous := 0, "", ""
-	for line := range strings.SplitSeq(strings.TrimSuffix(string(content), "\n"), "\n") {
-		if missing[line] {
-			delete(missing, line)
-			if line[:1] != previous {
-				changes++
-			}
-			previous = line[:1]
-		} else if strange++; strange == 1 {
-			example = line
-		}
-	}
-	lesson.Expected = fmt.Sprintf("%d whole lines and nothing else", len(writers)*count)
-	lesson.Found = fmt.Sprintf("%d whole lines; %d are gone", len(writers)*count-len(missing), len(missing))
-	if strange > 0 {
-		lesson.Found += fmt.Sprintf("; %d that nobody wrote, the first: %s", strange, lab.Show([]byte(example)))
-	}
-	lab.Require(t, len(missing) == 0 && strange == 0, lesson)
-	return changes
-}
-
-// appendWithoutRoom calls AppendLine in a process that may write no file beyond a length.
-func appendWithoutRoom(w *lab.Worker) error {
-	if err := lab.LimitFileSize(int64(w.Int(1))); err != nil {
-		return err
-	}
-	return w.Result(outcomeOf(seektruncate.AppendLine(w.Arg(0), w.Arg(2))))
-}
-
-// appendUntilStopped appends lines until a file stands at the path of the stop sign, and reports how many.
-func appendUntilStopped(w *lab.Worker) error {
-	path, writer, length, stop := w.Arg(0), w.Arg(1), w.Int(2), w.Arg(3)
-	for n := 0; ; n++ {
-		if _, err := os.Stat(stop); err == nil || n == 200_000 {
-			return w.Result(n)
-		}
-		if err := seektruncate.AppendLine(path, logLine(writer, n, length)); err != nil {
-			return err
-		}
-	}
-}
-
-// failToAppend calls AppendLine in a process in which every write fails, until the log has changed many times between the
-// calls: then the two processes have met, on a busy machine too.
-func failToAppend(w *lab.Worker) error {
-	path, line := w.Arg(0), w.Arg(1)
-	if err := lab.LimitFileSize(0); err != nil {
-		return err
-	}
-	enough, mostCalls := lab.Rounds(200), 50_000
-	var previous int64
-	for calls, changes := 0, 0; changes < enough && calls < mostCalls; calls++ {
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		if info.Size() != previous {
-			changes++
-		}
-		previous = info.Size()
-		_ = seektruncate.AppendLine(path, line) // that it must report the failure is another test's question
-	}
-	return nil
-}
-
-func TestAppendLineWithoutRoom(t *testing.T) {
+func TestAppendLineReportsALineThatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	skipWithoutFileSizeLimit(t)
-
-	t.Run("reports a half line", func(t *testing.T) {
-		t.Parallel()
-		const old = "alice took bracket.step\n"
-		path := lab.WriteFile(t, "checkouts.log", old)
-		worker := lab.Start(t, "append without room", path, fmt.Sprint(len(old)+7), "bob took hinge.step")
+	skipOnWindows(t, noLimit)
+	const room = 7
+	for _, length := range []int{19, 100_000} {
+		path := lab.WriteFile(t, "checkouts.log", firstLine)
 		lesson := lab.Lesson{
-			Says:     "AppendLine said nothing of a line that could not be written",
-			Did:      "AppendLine ran in a process that could add 7 bytes to the file; the line has 19",
+			Says:     "AppendLine reported nothing although a part of its line is missing",
+			Did:      fmt.Sprintf("AppendLine in a process that could add %d bytes to the file; the line has %d", room, length),
 			Expected: "an error",
 			Found:    "no error",
 			Means:    "Bob works on a part that, by the log, he never took",
 			Read:     `lessons/03_seek_truncate, "Half a line"`,
 		}
-		var call outcome
-		worker.Result(&call, lesson)
-		lab.Require(t, call.Failed, lesson)
-	})
+		call := runAppend(t, lesson, path, logLine("bob", 1, length), fmt.Sprint(len(firstLine)+room))
+		lab.Require(t, call.Returned.Err != nil, lesson)
+		requireClosed(t, "AppendLine", call, lesson)
+	}
+}
 
-	t.Run("never cuts the log", func(t *testing.T) {
+// A half line is in the log, and others have appended after it before AppendLine gets its error. AppendLine must not take its part back.
+// If there is room again by then, it must not pretend that two parts are one line.
+func TestAppendLineLeavesAHalfLineAsItIs(t *testing.T) {
+	t.Parallel()
+	const taken, claimed = "AppendLine took other processes' lines out of the log", "AppendLine returned nil for a line that is not in the log"
+	for _, c := range []struct {
+		name          string
+		full          func(*testing.T) fullLog
+		append, again bool // others append meanwhile; there is room again after the refusal
+		says, means   string
+	}{
+		{"when others have appended", limitedLog, true, false, taken, "one program without room erases what others have written"},
+		{"when there is room again", limitedLog, false, true, claimed, "the log holds one line that begins twice, and Bob's program believes it"},
+		{"when both happen", limitedLog, true, true, claimed, "the two halves of the line are in different places"},
+		{"when others have appended on a full disk", logOnAFullDisk, true, true, taken, "one program without room erases what others have written"},
+		{"when there is room again on a full disk", logOnAFullDisk, false, true, claimed, "the log holds one line that begins twice, and Bob's program believes it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			log := c.full(t)
+			lesson := lab.Lesson{
+				Says:  c.says,
+				Did:   fmt.Sprintf("the kernel took %d bytes of AppendLine's line and refused the rest", bytesOfRoom),
+				Means: c.means,
+				Read:  `lessons/03_seek_truncate, "Half a line"`,
+			}
+			const line = "bob took hinge.step"
+			var carol others
+			var returned lab.Returned
+			worker := lab.Step(t, stops, filepath.Dir(log.path), "step", log.path, line, log.limit)
+			refused := false
+			worker.Call("append", &returned, func(stop lab.Stop) {
+				half := strings.Contains(content(t, log.path), line[:bytesOfRoom])
+				if half && stop.Call.Errno != "" && !refused && c.again {
+					refused = true
+					log.makeRoom(worker.PID())
+				}
+				if half && c.append && (refused || log.limit != unlimited) {
+					carol.append(t, log.path)
+				}
+			}, lesson)
+			carol.requireAll(t, log.path, lesson)
+			got := content(t, log.path)
+			lesson.Says = claimed
+			lesson.Expected, lesson.Found = "an error, or the line "+lab.Show([]byte(line+"\n")), "no error, and "+lab.Show([]byte(got[len(log.old):]))
+			lab.Require(t, returned.Err != nil || strings.Contains("\n"+got, "\n"+line+"\n"), lesson)
+		})
+	}
+}
+
+const bytesOfRoom = 7
+
+// A fullLog is a log with room for bytesOfRoom bytes.
+type fullLog struct {
+	path, old, limit string
+	makeRoom         func(pid int)
+}
+
+// limitedLog has a limit of the process that appends.
+func limitedLog(t *testing.T) fullLog {
+	t.Helper()
+	path := lab.WriteFile(t, "checkouts.log", firstLine)
+	return fullLog{path, firstLine, fmt.Sprint(len(firstLine) + bytesOfRoom), func(pid int) { prepared(t, liftFileSizeLimit(pid)) }}
+}
+
+// logOnAFullDisk has a few bytes left in the last block of a disk without another one.
+func logOnAFullDisk(t *testing.T) fullLog {
+	t.Helper()
+	dir, _ := lab.SmallDisk(t, 256<<10)
+	const block = 4096
+	old := strings.Repeat("-", block-bytesOfRoom-1) + "\n"
+	path, filler := filepath.Join(dir, "checkouts.log"), filepath.Join(dir, "filler")
+	prepared(t, os.WriteFile(path, []byte(old), 0o600))
+	full := os.WriteFile(filler, make([]byte, 1<<20), 0o600)
+	if full == nil {
+		t.Fatal("the small disk is not small")
+	}
+	return fullLog{path, old, unlimited, func(int) { prepared(t, os.Remove(filler)) }}
+}
+
+func TestAppendLineReportsARefusedStep(t *testing.T) {
+	t.Parallel()
+	for _, r := range []refusal{openRefused, writeRefused, closeRefused} {
+		t.Run(r.step, func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				path := lab.WriteFile(t, "checkouts.log", firstLine)
+				lesson := lab.Lesson{
+					Says:  "AppendLine did not return the kernel's error",
+					Did:   fmt.Sprintf("AppendLine, while the kernel refuses to %s the log: %v", r.step, errno),
+					Means: "Bob works on a part that, by the log, he may never have taken",
+					Read:  `lessons/03_seek_truncate, "When the kernel refuses"`,
+				}
+				call, met := withRefusal(t, r, errno, lesson, "append", path, "bob took hinge.step", unlimited)
+				lab.Require(t, met, lab.Lesson{Says: "AppendLine made no call to " + r.step + " the log", Did: lesson.Did, Read: lesson.Read})
+				lab.RequireErrorIs(t, call.Returned.Err, errno, lesson)
+				if r.step != "close" {
+					lesson.Says = "AppendLine went on by another way after the kernel had refused"
+					lesson.Means = "a way that is not append mode overwrites what others append at the same time"
+					lab.RequireFile(t, path, firstLine, lesson)
+				}
+			}, r.errnos...)
+		})
+	}
+	t.Run("and closes the log when all went well", func(t *testing.T) {
 		t.Parallel()
-		const length = 30
-		path, stop := lab.WriteFile(t, "checkouts.log", ""), lab.Path(t, "stop")
-		lesson := lab.Lesson{
-			Says:  "AppendLine took another process's lines out of the log when it could not write its own",
-			Did:   "Alice's process appended line after line, while every write of Bob's process failed",
-			Means: "one program without room on the disk erases what others have written",
-			Read:  `lessons/03_seek_truncate, "Half a line"`,
-		}
-		alice := lab.Start(t, "append until stopped", path, "alice", fmt.Sprint(length), stop)
-		bob := lab.Start(t, "fail to append", path, "bob took hinge.step")
-		lab.RequireNoError(t, bob.Wait(lesson), lesson)
-		if err := os.WriteFile(stop, nil, 0o600); err != nil {
-			t.Fatalf("the test cannot stop its worker: %v", err)
-		}
-		var count int
-		alice.Result(&count, lesson)
-		requireLines(t, path, []string{"alice"}, count, length, lesson)
+		path := lab.WriteFile(t, "checkouts.log", firstLine)
+		lesson := lab.Lesson{Says: "AppendLine failed", Did: "AppendLine added a line to a log", Read: `lessons/03_seek_truncate, "The fix"`}
+		call := runAppend(t, lesson, path, "bob took hinge.step", unlimited)
+		lab.RequireNoError(t, call.Returned.Err, lesson)
+		requireClosed(t, "AppendLine", call, lesson)
 	})
 }

@@ -3,71 +3,140 @@ package seektruncate_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"example/turnstile/exercises/03_seek_truncate"
 	"example/turnstile/internal/lab"
-)
-
-const (
-	locksOfAlice = `{"bracket.step":"alice","hinge.step":"alice"}`
-	locksOfBob   = `{"hinge.step":"bob"}`
+	"example/turnstile/internal/lab/trace"
 )
 
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
-		"rewrite without room": rewriteWithoutRoom,
-		"append":               appendLines,
-		"append without room":  appendWithoutRoom,
-		"append until stopped": appendUntilStopped,
-		"fail to append":       failToAppend,
-		"read records":         readRecords,
+		"rewrite":       rewrite,
+		"append":        appendLine,
+		"read record":   readRecord,
+		"step":          step,
+		"append many":   appendMany,
+		"append failed": appendFailed,
+		"read in turns": readInTurns,
+		"read one":      readOne,
+	}, io.EOF, io.ErrUnexpectedEOF)
+}
+
+// done is what a call in a worker returned, and what it left behind.
+type done struct {
+	Returned lab.Returned
+	LeftOpen bool // a handle to the file is still open
+}
+
+// doneWith reports a call on the file at path that has just returned err.
+func doneWith(path string, err error) (any, error) {
+	open, failed := lab.IsOpen(path)
+	if errors.Is(failed, os.ErrNotExist) {
+		open, failed = false, nil
+	}
+	return done{lab.Returned{Err: err}, open}, failed
+}
+
+const unlimited = "unlimited"
+
+// limit makes the worker's writes beyond a length fail, unless the argument is unlimited.
+func limit(w *lab.Worker, arg int) error {
+	runtime.LockOSThread() // a rule counts the calls of a thread
+	if w.Arg(arg) == unlimited || w.Arg(arg) == "" {
+		return nil
+	}
+	return lab.LimitFileSize(int64(w.Int(arg)))
+}
+
+// locksOf is a locks.json in which one person has that many parts.
+func locksOf(person string, parts int) string {
+	if parts == 1 {
+		return `{"bracket.step":"` + person + `"}`
+	}
+	var b strings.Builder
+	for n := range parts {
+		fmt.Fprintf(&b, `,"part-%05d.step":"%s"`, n, person)
+	}
+	return "{" + strings.TrimPrefix(b.String(), ",") + "}"
+}
+
+// A refusal is a step of a call that the kernel refuses: with the error that the code may expect, and with one that it cannot.
+type refusal struct {
+	step, calls string
+	when        int
+	errnos      []error
+}
+
+var (
+	// Only the first open is refused: a second one, made in another way, would succeed.
+	openRefused  = refusal{"open", "openat,?open", 1, []error{syscall.EACCES, syscall.EIO}}
+	writeRefused = refusal{"write", trace.Writes, 0, []error{syscall.ENOSPC, syscall.EIO}}
+	cutRefused   = refusal{"truncate", "ftruncate,?truncate", 0, []error{syscall.EIO, syscall.EINVAL}}
+	closeRefused = refusal{"close", "close", 0, []error{syscall.EDQUOT, syscall.EIO}}
+)
+
+// withRefusal runs a worker on the file at path while the kernel refuses a step with errno. It returns what the call in the worker returned,
+// and whether the call came to that step at all.
+func withRefusal(t *testing.T, r refusal, errno error, lesson lab.Lesson, worker, path string, args ...string) (call done, met bool) {
+	t.Helper()
+	rule := lab.Rule{Calls: r.calls, Paths: []string{path}, Fail: errno, When: r.when}
+	p := lab.Trace(t, rule, lab.Options{}, worker, append([]string{path}, args...)...)
+	p.Result(&call, lesson)
+	lab.RequireNoError(t, p.Wait(lesson), lesson)
+	return call, len(p.Injected()) > 0
+}
+
+// step is the body of a worker that is stopped after each of its calls: its order says whether it calls Rewrite or AppendLine.
+func step(w *lab.Worker) error {
+	path, text := w.Arg(0), w.Arg(1)
+	if w.Arg(2) != unlimited {
+		if err := limitFileSizeSoftly(w.Int(2)); err != nil {
+			return err
+		}
+	}
+	return lab.Steps(w, func(order string) any {
+		var err error
+		switch order {
+		case "rewrite":
+			err = seektruncate.Rewrite(path, []byte(text))
+		case "append":
+			err = seektruncate.AppendLine(path, text)
+		}
+		return lab.Returned{Err: err}
 	})
 }
 
-// outcome is what a worker tells of a call that is meant to fail.
-type outcome struct {
-	Failed bool
-	Error  string
-}
+// stops are the calls after which a stepped worker stands still.
+const stops = trace.Files + ",read,pread64,lseek,fstat,ftruncate,close," + trace.Writes
 
-func outcomeOf(err error) outcome {
-	if err == nil {
-		return outcome{}
-	}
-	return outcome{Failed: true, Error: err.Error()}
-}
-
-func skipWithoutFileSizeLimit(t *testing.T) {
+func skipOnWindows(t *testing.T, reason string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no limit of the file size (RLIMIT_FSIZE), by which this test makes a write fail")
+		t.Skip(reason)
 	}
 }
 
-// record returns record n of the tests' table: its number, then dots up to the record's size.
-func record(n int) string {
-	number := fmt.Sprintf("record %d ", n)
-	return number + strings.Repeat(".", seektruncate.RecordSize-len(number))
-}
+const noLimit = "Windows has no limit of the file size (RLIMIT_FSIZE), by which this test makes a write fail"
 
-func table(records int) string {
-	var b strings.Builder
-	for n := range records {
-		b.WriteString(record(n))
+// skipUnderWine: Wine asks for the length of the file and then writes there, in two steps, where Windows does both as one.
+func skipUnderWine(t *testing.T) {
+	t.Helper()
+	if lab.Wine() {
+		t.Skip("Wine does not append as one step: it finds the end of the file, then writes there")
 	}
-	return b.String()
 }
 
 func open(t *testing.T, path string) *os.File {
 	t.Helper()
 	file, err := os.Open(path)
-	if err != nil {
-		t.Fatalf("the test cannot open its own file: %v", err)
-	}
+	prepared(t, err)
 	t.Cleanup(func() {
 		if err := file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 			t.Errorf("the test cannot close its own file: %v", err)
@@ -76,10 +145,31 @@ func open(t *testing.T, path string) *os.File {
 	return file
 }
 
-// skipUnderWine: Wine asks for the length of the file and then writes there, in two steps, where Windows does both as one.
-func skipUnderWine(t *testing.T) {
+// prepared ends a test that could not prepare its own files.
+func prepared(t *testing.T, err error) {
 	t.Helper()
-	if lab.Wine() {
-		t.Skip("Wine does not append as one step: it looks for the end of the file, then writes there")
+	if err != nil {
+		t.Fatalf("the test cannot prepare its own files: %v", err)
 	}
+}
+
+// content is what the file at path holds.
+func content(t *testing.T, path string) string {
+	t.Helper()
+	bytes, err := os.ReadFile(path)
+	prepared(t, err)
+	return string(bytes)
+}
+
+// requireAlone demands that the file at path is the only one in its directory.
+func requireAlone(t *testing.T, path string, lesson lab.Lesson) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	prepared(t, err)
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	lesson.Expected, lesson.Found = filepath.Base(path)+" alone in its directory", strings.Join(names, ", ")
+	lab.Require(t, len(names) == 1, lesson)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"strings"
 	"testing"
@@ -21,12 +22,12 @@ const appendOnly = os.O_WRONLY | os.O_APPEND | os.O_CREATE
 func TestAppend(t *testing.T) {
 	t.Parallel()
 
-	t.Run("with O_APPEND a write lands at the end, whatever Seek has said", func(t *testing.T) {
+	t.Run("with O_APPEND a write lands at the end, whatever Seek did before", func(t *testing.T) {
 		t.Parallel()
-		path := lab.WriteFile(t, "checkouts.log", "alice took bracket.step\n")
-		log := open(t, path, appendOnly)
-		seek(t, log, 0)
-		write(t, log, "bob took hinge.step\n")
+		path := lab.WriteFile(t, "checkouts.log", firstLine)
+		file := open(t, path, appendOnly)
+		seek(t, file, 0)
+		write(t, file, "bob took hinge.step\n")
 		require.Equal(t, "alice took bracket.step\nbob took hinge.step\n", content(t, path))
 	})
 
@@ -40,8 +41,8 @@ func TestAppend(t *testing.T) {
 	// there, against POSIX (pwrite(2), BUGS); Go refuses it on every system (golang/go#30716).
 	t.Run("WriteAt is refused on a file opened with O_APPEND", func(t *testing.T) {
 		t.Parallel()
-		log := open(t, lab.WriteFile(t, "checkouts.log", "alice"), appendOnly)
-		_, err := log.WriteAt([]byte("x"), 0)
+		file := open(t, lab.WriteFile(t, "checkouts.log", "alice"), appendOnly)
+		_, err := file.WriteAt([]byte("x"), 0)
 		require.EqualError(t, err, "os: invalid use of WriteAt on file opened with O_APPEND")
 	})
 
@@ -88,6 +89,7 @@ func TestAppend(t *testing.T) {
 		write func(w io.Writer, line string)
 		want  int
 	}{
+		{"a log.Logger makes one write of each message", func(w io.Writer, line string) { log.New(w, "printer: ", 0).Print(line) }, 1},
 		{"Fprintln makes one write of a line and its newline", func(w io.Writer, line string) {
 			_, _ = fmt.Fprintln(w, line) // the counter does not fail
 		}, 1},
@@ -212,6 +214,26 @@ func appendWithinLimit(w *lab.Worker) error {
 		result.Error = err.(*os.PathError).Err.Error() //nolint:errorlint,forcetypeassert // what os.File.Write documents
 	}
 	return errors.Join(w.Result(result), file.Close())
+}
+
+// appendAndCutBack makes one write in a process that may write no file beyond a length, and then tidies up.
+func appendAndCutBack(w *lab.Worker) error {
+	if err := lab.LimitFileSize(int64(w.Int(2))); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(w.Arg(0), appendOnly, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return errors.Join(err, file.Close())
+	}
+	if _, err := file.WriteString(w.Arg(1)); err == nil {
+		return errors.Join(errors.New("the write did not fail"), file.Close())
+	}
+	w.Reached("failed")
+	return errors.Join(file.Truncate(info.Size()), file.Close())
 }
 
 // rewriteWithinLimit writes a document over another in a process that may write no file beyond a length.

@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RLIMIT_FSIZE stands for a full disk: write(2), DESCRIPTION, names both as reasons for a partial write.
-func TestAFullDisk(t *testing.T) {
+// A limit of the process (RLIMIT_FSIZE) makes the kernel refuse the write: write(2), DESCRIPTION, names it beside a full disk as a reason
+// for a partial write.
+func TestARefusedWrite(t *testing.T) {
 	t.Parallel()
 
-	t.Run("a write that runs out of room leaves the first part of the line, without a newline", func(t *testing.T) {
+	t.Run("a write that the kernel refuses in the middle leaves the first part of the line", func(t *testing.T) {
 		t.Parallel()
-		const old, line = "alice took bracket.step\n", "bob took hinge.step\n"
+		const old, line = firstLine, "bob took hinge.step\n"
 		path := lab.WriteFile(t, "checkouts.log", old)
 		bob := lab.Start(t, "append within a limit", path, line, fmt.Sprint(len(old)+7))
 		var call written
@@ -26,10 +27,22 @@ func TestAFullDisk(t *testing.T) {
 		require.Equal(t, old+"bob too", content(t, path))
 
 		write(t, open(t, path, appendOnly), "carol took lid.step\n")
-		require.Equal(t, old+"bob toocarol took lid.step\n", content(t, path), "the next line stands right behind the half one")
+		require.Equal(t, old+"bob toocarol took lid.step\n", content(t, path), "the next line follows the half one directly")
 	})
 
-	t.Run("a refused write leaves the old document whole when nothing was cut before", func(t *testing.T) {
+	t.Run("cutting the log back takes the lines that others have appended since", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.log", firstLine)
+		bob := lab.Start(t, "append and cut back", path, "bob took hinge.step\n", fmt.Sprint(len(firstLine)+7))
+		bob.Reached("failed")
+		write(t, open(t, path, appendOnly), "carol took lid.step\n")
+		require.Equal(t, firstLine+"bob toocarol took lid.step\n", content(t, path))
+		bob.Continue()
+		require.NoError(t, bob.Wait())
+		require.Equal(t, firstLine, content(t, path), "Carol's line is gone")
+	})
+
+	t.Run("a refused write leaves the old document whole if nothing was cut before", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", locksOfAlice)
 		require.NoError(t, lab.Run(t, "rewrite within a limit", path, "truncate last", "0"))

@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	locksOfAlice = `{"bracket.step":"alice","hinge.step":"alice"}`
-	locksOfBob   = `{"hinge.step":"bob"}`
+	locksOfAlice = `{"bracket.step":"alice"}`
+	locksOfBob   = `{"bracket.step":"bob"}`
+	withTail     = locksOfBob + `"}`
+	firstLine    = "alice took bracket.step\n"
 )
 
 // printVariable makes a copy of this program print its value and exit: a child that writes to what it has inherited.
@@ -33,6 +35,7 @@ func TestMain(m *testing.M) {
 		"append many lines":              appendManyLines,
 		"append within a limit":          appendWithinLimit,
 		"append a length within a limit": appendLengthWithinLimit,
+		"append and cut back":            appendAndCutBack,
 		"rewrite within a limit":         rewriteWithinLimit,
 	})
 }

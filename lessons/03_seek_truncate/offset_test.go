@@ -15,7 +15,7 @@ func TestOffset(t *testing.T) {
 	t.Parallel()
 
 	// os.File.Read, os.File.Write; read(2) and write(2), DESCRIPTION: the offset is incremented by the bytes transferred.
-	t.Run("a Read and a Write start at the offset and move it by what they transferred", func(t *testing.T) {
+	t.Run("a Read and a Write move the offset by what they transferred", func(t *testing.T) {
 		t.Parallel()
 		file := create(t, "abcdefgh")
 		require.Equal(t, "abc", read(t, file, 3))
@@ -26,7 +26,7 @@ func TestOffset(t *testing.T) {
 	})
 
 	// lseek(2), DESCRIPTION.
-	t.Run("Seek moves the offset and changes nothing in the file", func(t *testing.T) {
+	t.Run("Seek moves the offset and nothing else", func(t *testing.T) {
 		t.Parallel()
 		file := create(t, locksOfAlice)
 		seek(t, file, 10)
@@ -95,8 +95,8 @@ func TestOffset(t *testing.T) {
 		require.Equal(t, "abcdeXYZ", content(t, file.Name()))
 	})
 
-	// Two calls, one offset: whoever seeks in between decides what the other reads.
-	t.Run("whoever seeks last decides what everybody reads", func(t *testing.T) {
+	// Two calls, one offset.
+	t.Run("the last Seek decides what the next Read returns", func(t *testing.T) {
 		t.Parallel()
 		shelf := create(t, "[alice's][bob's  ]")
 		alice, bob := shelf, shelf // two users of one open file

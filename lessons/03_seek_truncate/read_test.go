@@ -44,7 +44,7 @@ func TestShortReads(t *testing.T) {
 		require.NoError(t, reader.Close())
 	})
 
-	t.Run("ReadFull tells nothing at all from half of it", func(t *testing.T) {
+	t.Run("ReadFull tells nothing from half of it", func(t *testing.T) {
 		t.Parallel()
 		_, err := io.ReadFull(strings.NewReader(""), make([]byte, 16))
 		require.Equal(t, io.EOF, err)
@@ -73,6 +73,13 @@ func TestShortReads(t *testing.T) {
 		_, err := io.ReadFull(bufio.NewReader(part), make([]byte, 16))
 		require.NoError(t, err)
 		require.Zero(t, part.Len())
+	})
+
+	// The Go specification, "Integer overflow": the high bits are discarded.
+	t.Run("an offset of 1<<59 records of 32 bytes is 0", func(t *testing.T) {
+		t.Parallel()
+		record := int64(1) << 59
+		require.Zero(t, record*32)
 	})
 
 	// io.SectionReader: ReadAt underneath, an offset of its own on top.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 )
 
@@ -14,14 +15,18 @@ const (
 	HeaderSize = 16
 )
 
-// ReadRecord returns record number n of the table in file; the first is number 0.
+// ReadRecord returns record number n of the table in file; the first is number 0. The table is a regular file that is open for reading.
 //
-// It neither uses nor moves the file's offset, so any number of goroutines may read through one open file. Past the last
-// record the error matches io.EOF. A record of which only a part is there is not returned: the error matches
-// io.ErrUnexpectedEOF, which io.EOF does not match.
+// ReadRecord neither uses nor moves the file's offset, not even for a moment, so any number of goroutines may read through one open file, and
+// a caller may read on where it was. The caller owns the returned bytes. Past the last record, however great n is, the error matches
+// io.EOF. If only a part of the record exists, no bytes are returned and the error matches io.ErrUnexpectedEOF, not io.EOF. Any other error
+// matches its cause and neither of these two. A negative n is an error of that kind.
 func ReadRecord(file *os.File, n int) ([]byte, error) {
-	if n < 0 {
+	switch {
+	case n < 0:
 		return nil, fmt.Errorf("read record %d of %s: records are counted from 0", n, file.Name())
+	case int64(n) >= math.MaxInt64/RecordSize: // no file is that long, and its offset would overflow
+		return nil, fmt.Errorf("read record %d of %s: the table ends before it: %w", n, file.Name(), io.EOF)
 	}
 	record := make([]byte, RecordSize)
 	read, err := file.ReadAt(record, int64(n)*RecordSize)
@@ -29,8 +34,7 @@ func ReadRecord(file *os.File, n int) ([]byte, error) {
 	case read == RecordSize: // ReadAt may report the end of the file together with the last record
 		return record, nil
 	case read > 0 && errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("read record %d of %s: only %d of %d bytes are there: %w",
-			n, file.Name(), read, RecordSize, io.ErrUnexpectedEOF)
+		return nil, fmt.Errorf("read record %d of %s: it has only %d of %d bytes: %w", n, file.Name(), read, RecordSize, io.ErrUnexpectedEOF)
 	case errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("read record %d of %s: the table ends before it: %w", n, file.Name(), err)
 	}
@@ -39,11 +43,13 @@ func ReadRecord(file *os.File, n int) ([]byte, error) {
 
 // ReadHeader reads the header of a part from r, which may be a file, a pipe or a connection, and leaves r right behind it.
 //
-// It waits for the whole header, in however many pieces it comes. If r ends before the first byte the error matches io.EOF; if
-// it ends inside the header, the error matches io.ErrUnexpectedEOF and no header is returned.
+// It waits for the whole header, in however many pieces it comes, and for nothing more. If r ends before the first byte, the error matches
+// io.EOF; if r ends inside the header, the error matches io.ErrUnexpectedEOF, not io.EOF. Any other error matches its cause and neither of
+// these two. With an error no header is returned. An error that r returns together with the last byte of the header is left for
+// the next Read.
 func ReadHeader(r io.Reader) ([]byte, error) {
 	header := make([]byte, HeaderSize)
-	// A single Read may return less than it was asked for, and is right to.
+	// A single Read may return less than it was asked for.
 	if n, err := io.ReadFull(r, header); err != nil {
 		return nil, fmt.Errorf("read the header of a part: %d of %d bytes came: %w; send the part again", n, HeaderSize, err)
 	}

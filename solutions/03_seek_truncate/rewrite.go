@@ -1,5 +1,5 @@
-// Package seektruncate changes files in place: a document that is rewritten, a log that grows line by line, and reads that
-// must return all they promise.
+// Package seektruncate changes files in place: a document that is rewritten, a log that grows line by line, and reads that return all
+// they promise.
 package seektruncate
 
 import (
@@ -8,14 +8,16 @@ import (
 	"os"
 )
 
-// Rewrite replaces the content of the existing file at path by data.
+// Rewrite replaces the content of the existing file at path with data.
 //
-// When it returns nil the file holds exactly data, and it is still the same file: its mode, its owner and its other names
-// (hard links) are what they were. A file that does not exist is not created; the error then matches fs.ErrNotExist.
+// When it returns nil, the file holds exactly data and is still the same file: its mode, its owner and its other names (hard links) are
+// what they were, programs that have it open see the change, and a symbolic link at path still points to it. Rewrite creates no file,
+// neither at path nor beside it. If there is none at path, the error matches fs.ErrNotExist.
 //
-// Rewrite does not promise that the change is seen as one: while it runs, and after a crash or an error in the middle, the
-// file may hold the beginning of data followed by the rest of the old content. It shortens the file last, so a write that
-// is refused outright leaves the old content whole. It takes no lock, and it does not wait for the disk.
+// Rewrite is not atomic: a reader may see a mixture of the new content and the old, and a process crash or an error may leave the file so.
+// It shortens the file only after all of data is written, so a reader never meets a file shorter than both documents, and a write that the
+// kernel refuses outright leaves the old content whole. It takes no lock, and it does not wait for the disk. An error of any step, Close
+// included, is returned and matches its cause.
 func Rewrite(path string, data []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -23,11 +25,11 @@ func Rewrite(path string, data []byte) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 
-	// A file just opened stands at offset 0. Write moves the offset and never makes the file shorter.
+	// A file just opened has offset 0. Write moves the offset and never makes the file shorter.
 	if _, err := file.Write(data); err != nil {
 		return fmt.Errorf("rewrite: %w; compare %s with a copy before you use it: its beginning may be new", err, path)
 	}
-	// Truncate cuts to a length, wherever the offset stands.
+	// Truncate sets the length, wherever the offset is.
 	if err := file.Truncate(int64(len(data))); err != nil {
 		return fmt.Errorf("rewrite: %w; %s may still end in old bytes", err, path)
 	}

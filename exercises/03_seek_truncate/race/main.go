@@ -17,7 +17,7 @@ import (
 
 const (
 	appends = 500
-	// mostRounds bounds the search: the first round mostly shows the race, if it is there.
+	// mostRounds bounds the search: as a rule the first round shows the race, if there is one.
 	mostRounds = 20
 )
 
@@ -48,7 +48,7 @@ func appendLines(w *process.Worker) error {
 
 func run(ctx context.Context, r *race.Report) error {
 	if wine.Present() {
-		return fmt.Errorf("%w: Wine does not append as one step, it looks for the end of the file and then writes there", race.ErrSystem)
+		return fmt.Errorf("%w: Wine does not append as one step, it finds the end of the file and then writes there", race.ErrSystem)
 	}
 	r.Title("%d processes × %d AppendLine on one log", len(writers), appends)
 	for round := 1; ; round++ {
@@ -63,7 +63,7 @@ func run(ctx context.Context, r *race.Report) error {
 	}
 }
 
-// A log is what the processes were told and what the file holds.
+// A log is what AppendLine returned and what the file holds.
 type log struct {
 	acknowledged []int // by writer
 	found        []int // whole lines, by writer
@@ -71,7 +71,7 @@ type log struct {
 	failure      error // the first call that did not return nil
 }
 
-// A strangeLine is a line of the file that nobody appended.
+// A strangeLine is a line of the file that no call appended.
 type strangeLine struct {
 	number int
 	text   string
@@ -157,20 +157,20 @@ func show(r *race.Report, result log, round int) {
 		"lines that should be there", sum(result.acknowledged),
 		"whole lines in the log", sum(result.found),
 		"lost", result.lost(),
-		"lines that nobody wrote", len(result.strange),
+		"lines that no call wrote", len(result.strange),
 	)
 	if first, found := result.example(); found {
-		r.Story("one that nobody wrote", fmt.Sprintf("line %d: %q", first.number, first.text))
+		r.Story("one that no call wrote", fmt.Sprintf("line %d: %q", first.number, first.text))
 	}
 	if result.failure != nil {
 		r.Story("the first call that failed", strings.SplitN(result.failure.Error(), "\n", 2)[0])
 	}
 	switch {
 	case result.damaged():
-		r.Race("%d lines are gone and nobody was told (round %d)", result.lost(), round)
+		r.Race("%d lines are lost, and no call returned an error (round %d)", result.lost(), round)
 	case result.failure != nil:
-		r.Race("AppendLine fails, so that nothing is known about its lines")
+		r.Race("AppendLine fails, so nothing is known about its lines")
 	default:
-		r.Clean("in each of %d rounds every line is in the log, once and whole", round)
+		r.Clean("in each of %d rounds every line is in the log, once and in one piece", round)
 	}
 }

@@ -1,0 +1,170 @@
+package seektruncate_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/iotest"
+
+	"example/turnstile/exercises/03_seek_truncate"
+	"example/turnstile/internal/lab"
+)
+
+const header, rest = "ISO-10303-21 v1;", "the rest of the part"
+
+// headerOf is a call of ReadHeader that must return.
+func headerOf(t *testing.T, part io.Reader, lesson lab.Lesson) (got []byte, err error) {
+	t.Helper()
+	lab.Finishes(t, func() { got, err = seektruncate.ReadHeader(part) }, lesson)
+	return got, err
+}
+
+// hesitant returns nothing, and no error, before each byte. io.Reader discourages that and allows it.
+type hesitant struct {
+	io.Reader
+	ready bool
+}
+
+func (h *hesitant) Read(b []byte) (int, error) {
+	if h.ready = !h.ready; h.ready || len(b) == 0 {
+		return 0, nil
+	}
+	return h.Reader.Read(b[:1])
+}
+
+func TestReadHeaderReturnsTheWholeHeader(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, did string
+		slow      func(io.Reader) io.Reader
+	}{
+		{"from a reader that gives a byte at a time", "the part came a byte at a time", iotest.OneByteReader},
+		{"from a reader that gives half of what it is asked for", "each Read gave half of what it was asked for", iotest.HalfReader},
+		{"from a reader that gives all at once", "the whole part came in one piece", func(r io.Reader) io.Reader { return r }},
+		{"from a reader that hesitates", "every second Read returned 0 bytes and no error", func(r io.Reader) io.Reader { return &hesitant{Reader: r} }},
+		{"from a file", "the part was in an open file", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			lesson := lab.Lesson{
+				Says:  "ReadHeader did not wait for the whole header",
+				Did:   c.did,
+				Means: "a part that comes over a slow connection is mistaken for one of another format",
+				Read:  `lessons/03_seek_truncate, "A read may return less"`,
+			}
+			var part io.Reader
+			if c.slow == nil {
+				part = open(t, lab.WriteFile(t, "bracket.step", header+rest))
+			} else {
+				part = c.slow(strings.NewReader(header + rest))
+			}
+			got, err := headerOf(t, part, lesson)
+			lab.RequireNoError(t, err, lesson)
+			lab.RequireEqual(t, header, string(got), lesson)
+
+			lesson.Says = "ReadHeader took more than the header"
+			lesson.Means = "the first bytes after the header are gone: the part cannot be read"
+			left, err := io.ReadAll(part)
+			lab.RequireNoError(t, err, lesson)
+			lab.RequireEqual(t, rest, string(left), lesson)
+		})
+	}
+}
+
+func TestReadHeaderWaitsForNothingMore(t *testing.T) {
+	t.Parallel()
+	lesson := lab.Lesson{
+		Says:  "ReadHeader did not return the header",
+		Did:   "the header came through a pipe, and then nothing: the sender waits for an answer",
+		Means: "sender and receiver wait for each other for ever",
+		Read:  `lessons/03_seek_truncate, "A read may return less"`,
+	}
+	receiver, sender := io.Pipe()
+	t.Cleanup(func() { prepared(t, sender.Close()) })
+	go func() { _, _ = io.WriteString(sender, header) }() // an error would show in what is received
+	got, err := headerOf(t, receiver, lesson)
+	lab.RequireNoError(t, err, lesson)
+	lab.RequireEqual(t, header, string(got), lesson)
+}
+
+// last returns its bytes together with an error, as a reader may.
+type last struct {
+	bytes string
+	err   error
+}
+
+func (l *last) Read(b []byte) (int, error) {
+	n := copy(b, l.bytes)
+	if l.bytes = l.bytes[n:]; l.bytes == "" {
+		return n, l.err
+	}
+	return n, nil
+}
+
+func TestReadHeaderTellsTheEndFromDamage(t *testing.T) {
+	t.Parallel()
+	read := `lessons/03_seek_truncate, "A read may return less"`
+	reset := errors.New("connection reset by peer")
+
+	for _, end := range []error{io.EOF, reset} {
+		t.Run(fmt.Sprintf("a whole header together with %q", end), func(t *testing.T) {
+			t.Parallel()
+			lesson := lab.Lesson{
+				Says:  "ReadHeader refused a header that was complete",
+				Did:   fmt.Sprintf("the reader returned the last byte of the header together with %q", end),
+				Means: "a part with nothing after its header cannot be stored",
+				Read:  read,
+			}
+			got, err := headerOf(t, &last{header, end}, lesson)
+			lab.RequireNoError(t, err, lesson)
+			lab.RequireEqual(t, header, string(got), lesson)
+		})
+	}
+	for _, c := range []struct {
+		name string
+		part io.Reader
+		want error
+	}{
+		{"nothing", strings.NewReader(""), io.EOF},
+		{"7 of 16 bytes", strings.NewReader(header[:7]), io.ErrUnexpectedEOF},
+		{"15 of 16 bytes together with the end", &last{header[:15], io.EOF}, io.ErrUnexpectedEOF},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			lesson := lab.Lesson{
+				Says:  "ReadHeader did not tell an empty upload from a broken one",
+				Did:   "the connection ended after " + c.name,
+				Means: "a broken upload is stored as if it were the part, or an empty one is taken for damage",
+				Read:  read,
+			}
+			got, err := headerOf(t, c.part, lesson)
+			lab.RequireErrorIs(t, err, c.want, lesson)
+			requireNothing(t, "ReadHeader", got, lesson)
+			if c.want == io.ErrUnexpectedEOF && errors.Is(err, io.EOF) {
+				lesson.Expected, lesson.Found = "an error that does not match io.EOF", err.Error()
+				lab.Fail(t, lesson)
+			}
+		})
+	}
+	for _, cause := range []error{reset, syscall.EIO, fs.ErrClosed} {
+		for _, bytes := range []int{0, 7} {
+			t.Run(fmt.Sprintf("%d bytes, then %q", bytes, cause), func(t *testing.T) {
+				t.Parallel()
+				lesson := lab.Lesson{
+					Says:  "ReadHeader did not return the reader's error",
+					Did:   fmt.Sprintf("after %d bytes the reader failed: %v", bytes, cause),
+					Means: "the caller cannot tell what went wrong, and sends again what will fail again",
+					Read:  read,
+				}
+				got, err := headerOf(t, io.MultiReader(strings.NewReader(header[:bytes]), iotest.ErrReader(cause)), lesson)
+				lab.RequireErrorIs(t, err, cause, lesson)
+				requireNoEnd(t, "ReadHeader", err, lesson)
+				requireNothing(t, "ReadHeader", got, lesson)
+			})
+		}
+	}
+}
