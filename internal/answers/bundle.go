@@ -111,10 +111,9 @@ func (b *bundle) runWrong(ctx context.Context, patch answer.Patch, count int) (r
 	if *strict && count == 1 {
 		return b.run(ctx, patch.Name, full, "", 1)
 	}
-	test, _, _ := strings.Cut(patch.CaughtBy, "/")
-	pattern := exactly(test)
+	pattern := exactly(patch.CaughtBy)
 	if count > 1 {
-		return b.run(ctx, patch.Name, full, exactly(patch.CaughtBy), count)
+		return b.run(ctx, patch.Name, full, pattern, count)
 	}
 	named, ran, err := b.run(ctx, patch.Name, fullButHasty, pattern, 1)
 	if !ran || err != nil {
@@ -147,10 +146,19 @@ func (b *bundle) runPart(ctx context.Context, name string, run gotest.BinaryRun)
 	return result, err == nil, err
 }
 
-// joined is one result of two runs that share no test.
+// joined is one result of two runs that share no test, or only the parents of subtests. Those have failed if they did in either run.
 func joined(a, b *gotest.Result) *gotest.Result {
 	both := *a
-	both.Tests = slices.Concat(a.Tests, b.Tests)
+	both.Tests = slices.Clone(a.Tests)
+	for _, test := range b.Tests {
+		i := slices.IndexFunc(both.Tests, func(other gotest.TestResult) bool { return other.Name == test.Name })
+		switch {
+		case i < 0:
+			both.Tests = append(both.Tests, test)
+		case test.Status == gotest.Failed:
+			both.Tests[i] = test
+		}
+	}
 	both.Output += b.Output
 	both.Elapsed += b.Elapsed
 	severity := []gotest.Status{gotest.Skipped, gotest.Passed, gotest.Failed, gotest.Broken}

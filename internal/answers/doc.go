@@ -25,7 +25,7 @@
 // One test binary holds all answers of an exercise, each with its own copy of the tests: one link, and no go command per answer. What does
 // not compile there is run by its own go test, so that the compiler's message is kept; so is everything under -race and -goos.
 //
-// The test that must catch a wrong answer runs at full strength. The others run with TURNSTILE_EFFORT=light: they show that the answer
-// panics nowhere, and which tests it fails. Waits that end in vain are shorter (TURNSTILE_PATIENCE). A verdict that is not the expected one
+// The test that must catch a wrong answer, or that subtest, runs at full strength. The others run with TURNSTILE_EFFORT=light, without
+// strace: they show that the answer compiles, panics in none of them, and which it fails. Waits that end in vain are shorter (TURNSTILE_PATIENCE). A verdict that is not the expected one
 // counts only after a second run, at full strength and by go test.
 package answers

@@ -72,12 +72,13 @@ func TestEffort(t *testing.T) { t.Log("effort", os.Getenv("TURNSTILE_EFFORT"), o
 		return toybook.Answer("double.go", "package one\n\nfunc Double(n int) int {\n\t"+body+"\n}\n")
 	}
 	b := newBundle(t, e)
-	b.add("reference", reference)
-	b.add("wrong/01_adds", code("return n + 1"))
-	b.add("wrong/02_none", code("return m"))
-	b.add("wrong/03_panics", code(`panic("ouch")`))
-	b.add("right/01_shift", code("return n << 1"))
-	b.add("wrong/04_other_signature", toybook.Answer("double.go", "package one\n\nfunc Double(n string) int { return 0 }\n"))
+	// Not by add, which heeds the -run of this test.
+	b.answers["reference"] = reference
+	b.answers["wrong/01_adds"] = code("return n + 1")
+	b.answers["wrong/02_none"] = code("return m")
+	b.answers["wrong/03_panics"] = code(`panic("ouch")`)
+	b.answers["right/01_shift"] = code("return n << 1")
+	b.answers["wrong/04_other_signature"] = toybook.Answer("double.go", "package one\n\nfunc Double(n string) int { return 0 }\n")
 
 	for name, want := range map[string]gotest.Status{
 		"reference": gotest.Passed, "wrong/01_adds": gotest.Failed, "wrong/03_panics": gotest.Broken, "right/01_shift": gotest.Passed,
@@ -111,6 +112,12 @@ func TestEffort(t *testing.T) { t.Log("effort", os.Getenv("TURNSTILE_EFFORT"), o
 		assert.Contains(t, effort.Output, "effort full 4s")
 		assert.Equal(t, gotest.Failed, result.Status)
 		assert.Len(t, result.Tests, 5)
+		patch.CaughtBy = "TestSign/n is -1"
+		result, _, err = b.runWrong(t.Context(), patch, 1)
+		require.NoError(t, err)
+		named, _ := result.Test(patch.CaughtBy)
+		assert.Equal(t, []any{gotest.Failed, gotest.Failed}, []any{named.Status, result.Status})
+		assert.Len(t, result.Tests, 5, "the parent of the subtest runs twice and counts once")
 	})
 	t.Run("many runs of one test", func(t *testing.T) {
 		patch := answer.Patch{Name: "wrong/01_adds", CaughtBy: "TestSign/n is -1"}

@@ -82,6 +82,9 @@ func EachErrno(t *testing.T, test func(t *testing.T, errno error), errnos ...err
 // needStrace skips the test where strace cannot be used.
 func needStrace(t testing.TB) {
 	t.Helper()
+	if light() {
+		t.Skip("at light effort no worker is traced")
+	}
 	if reason := whyNoStrace(); reason != "" {
 		t.Skip(reason)
 	}

@@ -44,6 +44,11 @@ type Rule struct {
 // Arguments returns strace's arguments for the rule. They end where the traced command begins.
 func (r Rule) Arguments(log string) ([]string, error) {
 	arguments := []string{"-f", "-qq", "-y", "-o", log, "-e", "trace=" + r.Calls}
+	if !r.Kill {
+		// The process stops at the calls of the rule only, not at every call, which costs four times the processor time. Where the
+		// kernel has no such filter, strace does without. Under the filter strace 6.1 sends no signal, so Kill does without, too.
+		arguments = append(arguments, "--seccomp-bpf")
+	}
 	for _, path := range r.Paths {
 		arguments = append(arguments, "-P", path)
 	}

@@ -104,10 +104,10 @@ func TestARuleInStracesWords(t *testing.T) {
 		rule Rule
 		want []string
 	}{
-		{Rule{Calls: "fsync"}, nil},
-		{Rule{Calls: "fsync", Paths: []string{"/a", "/b"}}, []string{"-P", "/a", "-P", "/b"}},
-		{Rule{Calls: "fsync,write", Fail: syscall.ENOSPC}, []string{"-e", "inject=fsync,write:error=ENOSPC"}},
-		{Rule{Calls: "fsync", Fail: syscall.EIO, When: 2}, []string{"-e", "inject=fsync:error=EIO:when=2"}},
+		{Rule{Calls: "fsync"}, []string{"--seccomp-bpf"}},
+		{Rule{Calls: "fsync", Paths: []string{"/a", "/b"}}, []string{"--seccomp-bpf", "-P", "/a", "-P", "/b"}},
+		{Rule{Calls: "fsync,write", Fail: syscall.ENOSPC}, []string{"--seccomp-bpf", "-e", "inject=fsync,write:error=ENOSPC"}},
+		{Rule{Calls: "fsync", Fail: syscall.EIO, When: 2}, []string{"--seccomp-bpf", "-e", "inject=fsync:error=EIO:when=2"}},
 		{Rule{Calls: "fsync", Kill: true, When: 1}, []string{"-e", "inject=fsync:signal=SIGKILL:when=1"}},
 	} {
 		got, err := c.rule.Arguments("log")
