@@ -42,7 +42,7 @@ func TestAppendLineLosesNoLineInACrowd(t *testing.T) {
 			// Not parallel: two crowds at once would only wait for each other.
 			const enough, mostRounds = 200, 10
 			for met, round := 0, 0; met < enough && round < lab.Rounds(mostRounds); round++ {
-				met += crowd(t, c.count, c.length)
+				met += crowd(t, lab.Rounds(c.count), c.length)
 			}
 		})
 	}
