@@ -91,6 +91,9 @@ func TestRewriteKeepsTheFile(t *testing.T) {
 		if err := os.Symlink(path, link); err != nil {
 			t.Skipf("no symbolic links here: %v", err)
 		}
+		if _, err := os.Stat(link); err != nil {
+			t.Skipf("a symbolic link leads nowhere here (Wine's does): %v", err)
+		}
 		lesson := replaced
 		lesson.Did = "Rewrite was called with the path of a symbolic link to locks.json"
 		lab.RequireNoError(t, seektruncate.Rewrite(link, []byte(bob)), lesson)

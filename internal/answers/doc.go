@@ -14,7 +14,8 @@
 //	               catches it N times, which must fail each time
 //	-strict        run every test at full strength, and demand that the exercise's answer files are exactly as shipped (maintainers; a
 //	               learner edits them)
-//	-goos=GOOS     build tests and demos for that system, together with
+//	-goos=GOOS     build tests and demos for that system. Of the wrong answers that are wrong on every system only the code as shipped
+//	               is run there, unless -strict. It takes
 //	-exec=PROGRAM  a program that starts them, called as PROGRAM BINARY ARGUMENTS…
 //
 // go test's own -parallel sets how many answers of a lesson are tested at once (by default the number of cores), -timeout how long
