@@ -1,0 +1,13 @@
+//go:build !(linux && (amd64 || arm64))
+
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+func refuse(what string, _ error) error {
+	return fmt.Errorf("refuse %q on %s/%s: %w", what, runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
+}

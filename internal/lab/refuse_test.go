@@ -1,0 +1,63 @@
+package lab_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/internal/lab"
+)
+
+func TestRefuse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	there := filepath.Join(dir, "there")
+	require.NoError(t, os.WriteFile(there, []byte("mine"), 0o600))
+	open, err := os.OpenFile(there, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer open.Close()
+
+	for what, call := range map[string]func() error{
+		"create exclusively": func() error {
+			_, err := os.OpenFile(filepath.Join(dir, "new"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+			return err
+		},
+		"chmod":  func() error { return open.Chmod(0o600) },
+		"chown":  func() error { return open.Chown(-1, -1) },
+		"write":  func() error { _, err := open.WriteString("x"); return err },
+		"sync":   open.Sync,
+		"rename": func() error { return os.Rename(there, filepath.Join(dir, "elsewhere")) },
+		"remove": func() error { return os.Remove(there) },
+		"stat":   func() error { _, err := os.Lstat(there); return err },
+		"list":   func() error { _, err := os.ReadDir(dir); return err },
+	} {
+		t.Run(what, func(t *testing.T) {
+			var got, other error
+			err := lab.Refuse(what, syscall.EDQUOT, func() {
+				got = call()
+				_, other = os.ReadFile(there) // opens and reads: nothing of that is refused
+			})
+			if errors.Is(err, errors.ErrUnsupported) {
+				t.Skip(err)
+			}
+			require.NoError(t, err)
+			require.ErrorIs(t, got, syscall.EDQUOT)
+			require.FileExists(t, there)
+			require.NoFileExists(t, filepath.Join(dir, "new"))
+			if what != "stat" { // os.ReadFile asks for the size, and does without
+				require.NoError(t, other)
+			}
+		})
+	}
+	require.NoError(t, open.Sync(), "outside, nothing is refused")
+	require.PanicsWithValue(t, "mine", func() {
+		if lab.Refuse("sync", syscall.EIO, func() { panic("mine") }) != nil {
+			panic("mine") // this system cannot refuse
+		}
+	})
+	require.ErrorIs(t, lab.Refuse("nothing that is known", syscall.EIO, func() {}), errors.ErrUnsupported)
+}
