@@ -41,7 +41,7 @@ func TestAnErrorOfTheKernelAtClose(t *testing.T) {
 		t.Run(errno, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "report.txt", "")
-			wrap, log := strace(t, "-P", path, "-e", "trace=close", "-e", "inject=close:error="+errno)
+			wrap, log := lab.Strace(t, "-P", path, "-e", "trace=close", "-e", "inject=close:error="+errno)
 			worker := lab.Launch(t, lab.Options{Wrap: wrap}, "fail to close", path, errno)
 			calls := []string{"With(O_RDWR)", "With(O_RDONLY)", "With(O_RDWR), whose use failed too", "WriteLines"}
 			seen := make([]failure, len(calls))
@@ -112,7 +112,7 @@ func TestAnErrorOfTheKernelAtWrite(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "report.txt", "")
 			calls := "write,pwrite64,writev"
-			wrap, _ := strace(t, "-P", path, "-e", "trace="+calls, "-e", "inject="+calls+":error="+test.errno+":when="+test.when)
+			wrap, _ := lab.Strace(t, "-P", path, "-e", "trace="+calls, "-e", "inject="+calls+":error="+test.errno+":when="+test.when)
 			worker := lab.Launch(t, lab.Options{Wrap: wrap}, "fail to write", path, test.errno)
 			var seen failure
 			receive(t, worker, "WriteLines", &seen)
@@ -157,7 +157,7 @@ func TestAnErrorOfTheKernelAtRead(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "gear.txt")
 			write(t, path, strings.Repeat("gear.step bob\n", 20_000))
 			calls := map[string]string{"read": "read,pread64", "openat": "open,openat"}[test.call]
-			wrap, log := strace(t, "-P", path, "-e", "trace="+calls, "-e", "inject="+calls+":error="+test.errno+":when="+test.when)
+			wrap, log := lab.Strace(t, "-P", path, "-e", "trace="+calls, "-e", "inject="+calls+":error="+test.errno+":when="+test.when)
 			worker := lab.Launch(t, lab.Options{Wrap: wrap}, "fail to read", path, test.errno)
 			var seen failure
 			receive(t, worker, "CountLines", &seen)
@@ -189,12 +189,6 @@ func failToRead(w *lab.Worker) error {
 	seen := newFailure(err, w.Arg(1))
 	seen.Total = total
 	return w.Result(seen)
-}
-
-// strace stops the worker only at the calls that the test names (seccomp), so that the rest runs at full speed.
-func strace(t *testing.T, args ...string) (wrap []string, log string) {
-	t.Helper()
-	return lab.Strace(t, append([]string{"--seccomp-bpf"}, args...)...)
 }
 
 // injected counts the calls that strace has answered in the kernel's place.

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"example/turnstile/internal/lab/trace"
 )
 
 // SharedDir returns a directory of the test's own in which an unprivileged worker may work too: t.TempDir lies below a
@@ -17,7 +20,8 @@ func SharedDir(t testing.TB) string {
 	return dir
 }
 
-// Strace is for what Trace and Step do not offer. It returns what to put into Options.Wrap so that a worker runs under strace(1) with the given arguments, such as
+// Strace is for what Trace and Step do not offer. It returns what to put into Options.Wrap so that a worker runs under strace(1) with the
+// given arguments, such as
 //
 //	lab.Strace(t, "-P", path, "-e", "inject=fsync:error=EIO")
 //
@@ -27,5 +31,9 @@ func Strace(t testing.TB, args ...string) (wrap []string, log string) {
 	t.Helper()
 	needStrace(t)
 	log = filepath.Join(t.TempDir(), "strace.log")
-	return append([]string{"strace", "-f", "-qq", "-o", log}, args...), log
+	wrap = []string{"strace", "-f", "-qq", "-o", log}
+	if !strings.Contains(strings.Join(args, " "), ":signal=") {
+		wrap = append(wrap, trace.Filter)
+	}
+	return append(wrap, args...), log
 }

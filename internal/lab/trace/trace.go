@@ -27,6 +27,10 @@ const (
 	Stats = "newfstatat,?lstat,?stat,statx"
 )
 
+// Filter lets a process under strace -f stop at the calls that strace is asked about only, not at every call, which costs four times the
+// processor time. Where the kernel has no such filter, strace does without. Under the filter, strace 6.1 injects no signals.
+const Filter = "--seccomp-bpf"
+
 // A Rule says which system calls strace shows, and what it does to them.
 type Rule struct {
 	// Calls are names or classes of calls, separated by commas.
@@ -45,9 +49,7 @@ type Rule struct {
 func (r Rule) Arguments(log string) ([]string, error) {
 	arguments := []string{"-f", "-qq", "-y", "-o", log, "-e", "trace=" + r.Calls}
 	if !r.Kill {
-		// The process stops at the calls of the rule only, not at every call, which costs four times the processor time. Where the
-		// kernel has no such filter, strace does without. Under the filter strace 6.1 sends no signal, so Kill does without, too.
-		arguments = append(arguments, "--seccomp-bpf")
+		arguments = append(arguments, Filter)
 	}
 	for _, path := range r.Paths {
 		arguments = append(arguments, "-P", path)
