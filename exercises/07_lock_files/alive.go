@@ -8,20 +8,21 @@ import (
 	"example/turnstile/exercises/07_lock_files/pid"
 )
 
-// An Owner says who holds a lock. It is written down with the lock.
+// An Owner identifies the holder of a lock. It is written down with the lock, so that other processes can judge it.
 type Owner struct {
-	// Host names the processes among which PID is one process (pid.Host).
-	Host string `json:"host"`
-	// PID is the process that acquired the lock, and Started when it began, if the system tells (pid.Started).
+	// Host is where the process has its number: pid.Here, called in that process.
+	Host pid.Host `json:"host"`
+	// PID is the process that acquired the lock. Started is when that process began, as pid.Started reports it, or empty where the
+	// system does not tell.
 	PID     int    `json:"pid"`
 	Started string `json:"started,omitempty"`
-	// Token belongs to this one Acquire: no other lock, before or after, on this path or another, has it.
+	// Token belongs to one call of Acquire: no other lock, before or after, on this path or another, has the same.
 	Token string `json:"token"`
 }
 
 // self returns this process as the owner of the lock with that token.
 func self(token string) (Owner, error) {
-	host, err := pid.Host()
+	host, err := pid.Here()
 	if err != nil {
 		return Owner{}, fmt.Errorf("find out which process this is: %w", err)
 	}
@@ -32,13 +33,16 @@ func self(token string) (Owner, error) {
 	return Owner{Host: host, PID: os.Getpid(), Started: started, Token: token}, nil
 }
 
-// Alive reports whether the process that acquired a lock may still be at work. False is certain: that process has ended and
-// will do nothing more. Whatever cannot be found out is true: a process of another user, one whose Host is another than this
-// process's (pid.Host says what it tells apart on this system), an owner without a Host or a number.
+// Alive reports whether the process that acquired a lock may still be at work. It never guesses: false means that the process has
+// certainly ended and will do nothing more.
 //
-// It looks at the process, not at the goroutine: a lock that a living process has forgotten is a living process's lock. On
-// Unix a process that has ended counts as alive until its parent has waited for it.
+// It is false if the owner's Host is an earlier boot of this one; if no process has the owner's number on this Host; or if the process
+// with that number began at another time. It is true in every other case, and so whenever something cannot be found out, for whatever
+// reason: a process of another user, another Host, an error of the system, an owner without a number, a start time that is unknown.
+//
+// Alive is about the process, not the goroutine: a lock that a living process has forgotten is a living process's lock. On Unix a
+// process that has ended counts as alive until its parent has waited for it.
 func Alive(owner Owner) bool {
-	// TODO: Probe has four answers, and only one of them is certain that nobody is there. A number alone is not a process.
+	// TODO: Probe has four results, and only one of them is certain. And a number alone is not a process: where is it, since when?
 	return pid.Probe(owner.PID) == nil
 }

@@ -1,5 +1,5 @@
-// Package lockfiles makes a lock of nothing but names in a folder: one process at a time has it, and what a crash leaves of it
-// is found out and taken away.
+// Package lockfiles makes a lock of nothing but names in a directory: one process at a time has it, and what a process crash leaves of
+// it can be taken away.
 package lockfiles
 
 import (
@@ -9,26 +9,27 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"example/turnstile/exercises/07_lock_files/names"
 )
 
 var (
-	// ErrLocked is matched by the error of an Acquire that found the lock in the hands of somebody who may be alive.
+	// ErrLocked is matched by the error of an Acquire that found another owner, who may be alive.
 	ErrLocked = errors.New("the lock is taken")
-	// ErrUnknown is matched by the error of an Acquire that found something at the path that no Acquire has put there.
-	ErrUnknown = errors.New("this is no lock, or a damaged one")
-	// ErrLost is matched by the error of a Release of a lock that was not its owner's any more.
-	ErrLost = errors.New("the lock was lost to somebody else")
+	// ErrUnknown is matched by the error of an Acquire that found something at the path that is not a whole lock.
+	ErrUnknown = errors.New("not a lock, or a damaged one")
+	// ErrLost is matched by the error of a Release whose lock was no longer its owner's.
+	ErrLost = errors.New("the lock was lost")
 )
 
 // Options change how Acquire works. The zero value is good.
 type Options struct {
-	// Alive judges the owner of a lock that is found: may it still be at work? Only false lets Acquire take the lock away. It
-	// may be called more than once, and for different owners; it may take its time: nothing is held meanwhile. Nil means
-	// the function Alive of this package.
+	// Alive judges the owner of a lock that Acquire has found: may it still be at work? Acquire takes a lock away only if Alive returns
+	// false. Alive may take its time: Acquire holds nothing meanwhile. Nil means the function Alive of this package.
 	Alive func(owner Owner) bool
 }
 
-// A Lock is a claim on a path, held from Acquire until Release, or until somebody judges its owner dead.
+// A Lock is a claim on a path, held from Acquire until Release, or until its owner is judged dead.
 type Lock struct {
 	path  string
 	owner Owner
@@ -37,58 +38,57 @@ type Lock struct {
 // Owner returns what others read about the holder of this lock.
 func (l *Lock) Owner() Owner { return l.owner }
 
-// Acquire takes the lock at path, or says who has it. It does not wait.
+// Acquire takes the lock at path if it is free or if its owner is dead. It never waits for a process or a goroutine.
 //
-// As long as no owner is judged dead that still works, the lock has one owner at most, whatever processes do, and at whichever
-// step they are interrupted or killed. A wrong judgement gives it two, and the first one is not told before it calls Release. A
-// lock that a living process holds is not free to that same process either.
+// As long as no owner is judged dead that still works, a lock has at most one owner, whatever other processes and goroutines do, and at
+// whichever call they are stopped or killed. A wrong judgement gives it two; the first one learns of it from Release. A lock that this
+// process holds already is taken, too.
 //
-// The lock is advisory: it keeps out nobody who does not call Acquire with this path. It survives its owner's death, on purpose
-// (nobody is there to take it away), until an Acquire that is told so by Alive. It has not been made for network file
-// systems. The folder of path must exist, and while the lock is taken or broken, names that begin with path and a dot come
-// and go beside it. A crash can leave one there, which is in nobody's way; without crashes, what stays in the folder does not
-// grow with the number of locks taken.
+// The lock is advisory: it excludes other calls of Acquire with this path, and nothing else. It survives the death of its owner until
+// an Acquire finds it and Alive returns false. A relative path is resolved when Acquire is called. Symbolic links in the directory of
+// path are followed; a link at path itself is not a lock. The directory must exist. While a lock is taken, broken or released, names
+// that begin with path and a dot may exist beside it. An Acquire that fails leaves nothing behind, and taking and releasing a lock leaves
+// no more the hundredth time than the first; an Acquire that is killed may leave one such name, which is in no other's way. What is
+// created has the permissions of any new file or directory, 0666 and 0777 less the umask: whom the umask lets may read the owner and
+// break the lock. Network file systems are not supported.
 //
-// The error matches ErrLocked if somebody has the lock who may be alive, and then nothing was changed; or if somebody else is
-// about to take, break or release it. It matches ErrUnknown if something else stands at path: a damaged lock, a file that
-// is no lock, be it that somebody has put it there while Acquire was at work. That is not touched either. (Windows may replace
-// a file that comes in the last moment.) Any other error, such as that of a missing folder or of a lock that
-// this user may not remove, is not tried for ever but returned. What this user may see of the lock, another user may too, so far
-// as the umask lets him.
+// The error matches ErrLocked if the owner may be alive, and then nothing was changed, or if another Acquire or Release was faster. It
+// matches ErrUnknown if something else exists at path, which is not touched: a file, a link, a damaged lock, even if it was put there
+// while Acquire was at work. (On Windows a file may be replaced that appears in the last moment.) Any other error matches neither: the
+// system refused, and the error wraps its reason.
 func Acquire(path string, o Options) (*Lock, error) {
 	alive := o.Alive
 	if alive == nil {
 		alive = Alive
 	}
-	for {
-		lock, err := claim(path)
-		if err == nil || !errors.Is(err, fs.ErrExist) {
-			return lock, err
+	holder, err := look(path)
+	if err != nil {
+		return nil, fmt.Errorf("acquire %s: %w", path, err)
+	}
+	if holder != nil {
+		if alive(*holder) {
+			return nil, fmt.Errorf("acquire %s: %w by process %d on %s; if that process is certainly gone, remove %s",
+				path, ErrLocked, holder.PID, holder.Host.Name, path)
 		}
-		holder, err := look(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		// TODO: what cannot be read counts as nobody's. Who may be about to write there, at this moment?
-		if err == nil && alive(holder) {
-			return nil, fmt.Errorf("acquire %s: %w by process %d on %s; if that process is gone for good, remove %s",
-				path, ErrLocked, holder.PID, holder.Host, path)
-		}
-		// TODO: the owner of the lock that was looked at is dead. Whose lock has this name by now?
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("break the lock %s: %w", path, err)
+		// TODO: the owner whose lock was read is dead. Whose lock has this name by now?
+		if err := names.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("break the lock %s of process %d, which has ended: %w; ask a user who may write there",
+				path, holder.PID, err)
 		}
 	}
+	return claim(path)
 }
 
-// Release gives the lock back. If it was not this owner's any more, nothing is touched and the error matches ErrLost: somebody
-// has judged this process dead, or Release was called before. What was done since then was done without the lock. Any other
-// error says that the lock is still this owner's.
+// Release gives the lock back.
+//
+// If it was no longer this owner's, nothing is touched and the error matches ErrLost: another process has judged this one dead, or
+// Release was called before, or the lock was removed or replaced from outside. What this process has done since then was done without
+// the lock. Any other error wraps the system's reason and means that the lock was not given back: others still find this owner.
 func (l *Lock) Release() error {
-	// TODO: whose lock is it that has this name?
-	err := os.Remove(l.path)
+	// TODO: whose lock has this name? And what does it name if the program has changed its directory since Acquire?
+	err := names.Remove(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("release %s: %w; check what was written under it", l.path, ErrLost)
+		return fmt.Errorf("release %s: %w to another process; check what was written under it", l.path, ErrLost)
 	}
 	if err != nil {
 		return fmt.Errorf("release %s: %w; it stays taken until this process ends", l.path, err)
@@ -96,20 +96,22 @@ func (l *Lock) Release() error {
 	return nil
 }
 
-// look returns the owner of the lock at path.
-func look(path string) (Owner, error) {
+// look returns the owner of the lock at path, or nil if the lock is free.
+func look(path string) (*Owner, error) {
 	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return Owner{}, err
+		return nil, err
 	}
 	var owner Owner
-	if err := json.Unmarshal(content, &owner); err != nil {
-		return Owner{}, fmt.Errorf("%w: %w", ErrUnknown, err)
-	}
-	return owner, nil
+	// TODO: this is not a lock. What does Acquire do with an owner of whom it knows nothing?
+	_ = json.Unmarshal(content, &owner)
+	return &owner, nil
 }
 
-// claim makes the lock at path, if there is none.
+// claim makes the lock at path, if nothing exists there.
 func claim(path string) (*Lock, error) {
 	owner, err := self(rand.Text())
 	if err != nil {
@@ -119,14 +121,17 @@ func claim(path string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("acquire %s: %w", path, err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return nil, fmt.Errorf("acquire %s: %w; the folder must exist and let you write", path, err)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("acquire %s: %w: another process was faster (%w)", path, ErrLocked, err)
 	}
-	// TODO: what does the lock say if this process is stopped here, and what if it is killed here?
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("acquire %s: write the owner: %w", path, err)
+	if err != nil {
+		return nil, fmt.Errorf("acquire %s: %w; its directory must exist and let you write", path, err)
+	}
+	// TODO: what do others read if this process is stopped here? And for how long, if it is killed here, or the write fails?
+	_, err = file.Write(content)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("acquire %s: %w", path, err)
 	}
 	return &Lock{path: path, owner: owner}, nil
 }

@@ -12,30 +12,40 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-func TestMain(m *testing.M) { lab.Main(m, workers, lockfiles.ErrLocked, lockfiles.ErrLost) }
+func TestMain(m *testing.M) {
+	lab.Main(m, workers, lockfiles.ErrLocked, lockfiles.ErrLost, lockfiles.ErrUnknown)
+}
 
 // workers of files with build tags are added in their init.
-var workers = lab.Workers{"hold": hold, "break": breakLock, "judge": judge, "own": own, "crowd": crowd}
+var workers = lab.Workers{
+	"hold": hold, "break": breakLock, "try": try, "judge": judge, "crowd": crowd,
+	"change directory": changeDirectory, "release when read-only": releaseWhenReadOnly,
+}
 
 const (
-	theBug        = `lessons/07_lock_files, "The bug"`
-	twoBreakers   = `lessons/07_lock_files, "Two breakers of one lock"`
-	namesAndSteps = `lessons/07_lock_files, "A name that is used once"`
-	whoIsAlive    = `lessons/07_lock_files, "Is the owner alive?"`
-	madeAside     = `lessons/07_lock_files, "Made aside"`
-	theRelease    = `lessons/07_lock_files, "Giving it back"`
+	theBug       = `lessons/07_lock_files, "The bug"`
+	whyItHappens = `lessons/07_lock_files, "Why it happens"`
+	theFix       = `lessons/07_lock_files, "The fix"`
+	smallerGaps  = `lessons/07_lock_files, "Smaller gaps"`
+	isItAlive    = `lessons/07_lock_files, "Is the owner alive?"`
+	madeAside    = `lessons/07_lock_files, "Made aside"`
+	givingBack   = `lessons/07_lock_files, "Giving it back"`
+	notYours     = `lessons/07_lock_files, "What you cannot read"`
+	refusals     = `lessons/07_lock_files, "When the kernel refuses"`
 )
 
-// An outcome is what an Acquire or a Release in a worker came to.
+// An outcome is what an Acquire or a Release returned in a worker.
 type outcome struct {
 	Owner lockfiles.Owner
 	Got   bool // the call returned no error
 	Call  lab.Returned
 }
 
+var errNothing = errors.New("Acquire returned neither a lock nor an error")
+
 func outcomeOf(lock *lockfiles.Lock, err error) outcome {
 	if lock == nil && err == nil {
-		err = errors.New("Acquire returned neither a lock nor an error")
+		err = errNothing
 	}
 	if err != nil {
 		return outcome{Call: lab.Returned{Err: err}}
@@ -50,6 +60,9 @@ func hold(w *lab.Worker) error {
 		lock, err := lockfiles.Acquire(w.Arg(i), lockfiles.Options{})
 		if err != nil {
 			return err
+		}
+		if lock == nil {
+			return errNothing
 		}
 		owners = append(owners, lock.Owner())
 	}
@@ -78,10 +91,13 @@ func breakLock(w *lab.Worker) error {
 	return nil
 }
 
-// dead is the judgement of somebody who knows which processes have ended.
+// dead is the judgement of a caller who knows which processes have ended.
 func dead(numbers ...int) lockfiles.Options {
 	return lockfiles.Options{Alive: func(owner lockfiles.Owner) bool { return !slices.Contains(numbers, owner.PID) }}
 }
+
+// allDead calls every owner dead.
+var allDead = lockfiles.Options{Alive: func(lockfiles.Owner) bool { return false }}
 
 // numbers returns a worker's arguments from that one on.
 func numbers(w *lab.Worker, from int) (all []int) {
@@ -91,10 +107,16 @@ func numbers(w *lab.Worker, from int) (all []int) {
 	return all
 }
 
+// newPath returns the path of a lock in a directory of its own: an answer may look around beside its lock.
+func newPath(t *testing.T) string {
+	t.Helper()
+	return lab.Path(t, "locks.json.lock")
+}
+
 // stale returns the path of a lock whose owner was killed, and the owner's process id.
 func stale(t *testing.T) (path string, pid int) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "locks.json.lock")
+	path = newPath(t)
 	return path, abandon(t, path)
 }
 
@@ -102,18 +124,21 @@ func stale(t *testing.T) (path string, pid int) {
 func abandon(t *testing.T, paths ...string) (pid int) {
 	t.Helper()
 	owner := lab.Start(t, "hold", paths...)
-	owner.Reached("holding", lab.Lesson{
-		Says: "Acquire did not take a free lock", Did: "a process called Acquire, and nobody else had the lock",
-		Means: "nobody can take a part out", Read: namesAndSteps,
-	})
+	owner.Reached("holding", freeLock)
 	owner.Kill()
 	return owner.PID()
+}
+
+// freeLock is the message of an Acquire that did not take a free lock.
+var freeLock = lab.Lesson{
+	Says: "Acquire did not take a free lock", Did: "a process called Acquire, and no other process had the lock",
+	Means: "the program cannot work at all", Read: theFix,
 }
 
 // acquire calls Acquire in this process. Acquire may not wait, whatever others are doing.
 func acquire(t *testing.T, path string, o lockfiles.Options, l lab.Lesson) (lock *lockfiles.Lock, err error) {
 	t.Helper()
-	l.Says, l.Means = "Acquire does not return", "the program hangs behind a lock, and says nothing"
+	l.Says = "Acquire does not return"
 	lab.Finishes(t, func() { lock, err = lockfiles.Acquire(path, o) }, l)
 	if err == nil {
 		lab.RequireNotNil(t, lock, "Acquire", l)
@@ -129,33 +154,87 @@ func requireAcquired(t *testing.T, path string, o lockfiles.Options, l lab.Lesso
 	return lock
 }
 
+// requireLocked demands that an Acquire finds the lock taken.
+func requireLocked(t *testing.T, path string, l lab.Lesson) {
+	t.Helper()
+	_, err := acquire(t, path, lockfiles.Options{}, l)
+	lab.RequireErrorIs(t, err, lockfiles.ErrLocked, l)
+}
+
+func release(t *testing.T, lock *lockfiles.Lock, l lab.Lesson) (err error) {
+	t.Helper()
+	l.Says = "Release does not return"
+	lab.Finishes(t, func() { err = lock.Release() }, l)
+	return err
+}
+
 func says(l lab.Lesson, headline string) lab.Lesson {
 	l.Says = headline
 	return l
 }
 
-// listing shows everything that is in a folder, with the content of its files.
-func listing(t *testing.T, folder string) string {
+func means(l lab.Lesson, headline, meaning string) lab.Lesson {
+	l.Says, l.Means = headline, meaning
+	return l
+}
+
+// requireTool is for what the test itself needs.
+func requireTool(t *testing.T, err error) {
+	t.Helper()
+	lab.RequireNoError(t, err, lab.Lesson{Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code"})
+}
+
+// listing shows everything below a directory, with the content of its files and links.
+func listing(t *testing.T, dir string) string {
 	t.Helper()
 	var found []string
-	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || path == folder {
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || path == dir {
 			return err
 		}
-		name, _ := filepath.Rel(folder, path)
-		if entry.IsDir() {
-			found = append(found, filepath.ToSlash(name)+"/")
+		name, _ := filepath.Rel(dir, path)
+		name = filepath.ToSlash(name)
+		switch {
+		case entry.IsDir():
+			found = append(found, name+"/")
 			return nil
-		}
-		if entry.Type()&os.ModeSymlink != 0 {
+		case entry.Type()&os.ModeSymlink != 0:
 			target, err := os.Readlink(path)
-			found = append(found, filepath.ToSlash(name)+" -> "+target)
+			found = append(found, name+" -> "+target)
 			return err
 		}
 		content, err := os.ReadFile(path)
-		found = append(found, filepath.ToSlash(name)+": "+string(content))
+		found = append(found, name+": "+string(content))
 		return err
 	})
-	lab.RequireNoError(t, err, lab.Lesson{Says: "the test could not look into its own folder"})
+	requireTool(t, err)
 	return strings.Join(found, "\n")
+}
+
+// besides shows what is in the directory of a lock, apart from the lock itself.
+func besides(t *testing.T, path string) string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	requireTool(t, err)
+	var names []string
+	for _, entry := range entries {
+		if entry.Name() != filepath.Base(path) {
+			names = append(names, entry.Name())
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// standing shows what is at path, and nothing that is beside it.
+func standing(t *testing.T, path string) string {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(listing(t, filepath.Dir(path))) {
+		name := filepath.Base(path)
+		if rest, ok := strings.CutPrefix(line, name); ok && strings.HasPrefix(strings.TrimLeft(rest, " "), "->") ||
+			strings.HasPrefix(line, name+":") || strings.HasPrefix(line, name+"/") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.TrimSpace(strings.Join(lines, ""))
 }

@@ -1,15 +1,27 @@
 package lockfiles_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
+	"example/turnstile/exercises/07_lock_files/pid"
 	"example/turnstile/internal/lab"
 )
+
+// try calls Acquire for PATH and sends what it returned, and then whether the owner that Alive was given, if it was asked.
+func try(w *lab.Worker) error {
+	var asked []lockfiles.Owner
+	lock, err := lockfiles.Acquire(w.Arg(0), lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
+		asked = append(asked, owner)
+		return true
+	}})
+	return errors.Join(w.Result(outcomeOf(lock, err)), w.Result(asked))
+}
 
 // judge calls Alive for the owner that it is sent.
 func judge(w *lab.Worker) error {
@@ -20,107 +32,178 @@ func judge(w *lab.Worker) error {
 	return w.Result(lockfiles.Alive(owner))
 }
 
-// own acquires PATH and sends who it is.
-func own(w *lab.Worker) error {
-	lock, err := lockfiles.Acquire(w.Arg(0), lockfiles.Options{})
-	if err != nil {
-		return err
+// startOwner starts a process that has a lock and stays alive.
+func startOwner(t *testing.T, path string) (lockfiles.Owner, *lab.Process) {
+	t.Helper()
+	process := lab.Start(t, "hold", path)
+	var owners []lockfiles.Owner
+	process.Result(&owners, freeLock)
+	process.Reached("holding", freeLock)
+	return owners[0], process
+}
+
+func TestTheLockTellsOthersWhoHasIt(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	owner, process := startOwner(t, path)
+	l := lab.Lesson{
+		Did: "a process acquired a lock, and another one called Acquire", Read: isItAlive,
+		Means: "others judge another process than the one that has the lock: they rob the living or wait for the dead",
 	}
-	if err := w.Result(lock.Owner()); err != nil {
-		return err
+	var found []lockfiles.Owner
+	_, err := acquire(t, path, lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
+		found = append(found, owner)
+		return true
+	}}, l)
+	lab.RequireErrorIs(t, err, lockfiles.ErrLocked, says(l, "Acquire did not refuse a lock that is held"))
+	lab.RequireEqual(t, 1, len(found), says(l, "Acquire did not ask Alive once about the owner of a lock"))
+	lab.RequireEqual(t, owner, found[0], says(l, "Acquire gave Alive another owner than the one that has the lock"))
+
+	lab.RequireEqual(t, process.PID(), owner.PID, says(l, "Acquire wrote down another process id than its own"))
+	here, err := pid.Here()
+	requireTool(t, err)
+	lab.RequireEqual(t, here, owner.Host, says(l, "Acquire wrote down another Host than pid.Here returns"))
+	started, err := pid.Started(process.PID())
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("this system does not tell when a process started: ", err)
 	}
-	w.Reached("holding")
-	return nil
+	requireTool(t, err)
+	lab.RequireEqual(t, started, owner.Started, says(l, "Acquire did not write down when its process started, as pid.Started reports it"))
+}
+
+const robbed = "the lock is taken from a process that is at work: two programs write the same file"
+
+// requireAlive demands that Alive calls the owner alive.
+func requireAlive(t *testing.T, owner lockfiles.Owner, headline, did string) {
+	t.Helper()
+	lab.Require(t, callAlive(t, owner, did), lab.Lesson{
+		Says: headline, Did: did, Expected: "true", Found: "false", Means: robbed, Read: isItAlive,
+	})
+}
+
+func requireDead(t *testing.T, owner lockfiles.Owner, headline, did string) {
+	t.Helper()
+	lab.Require(t, !callAlive(t, owner, did), lab.Lesson{
+		Says: headline, Did: did, Expected: "false", Found: "true", Read: isItAlive,
+		Means: "the lock stays taken, perhaps for ever, until a person removes it by hand",
+	})
+}
+
+func callAlive(t *testing.T, owner lockfiles.Owner, did string) (alive bool) {
+	t.Helper()
+	lab.Finishes(t, func() { alive = lockfiles.Alive(owner) }, lab.Lesson{Says: "Alive does not return", Did: did, Read: isItAlive})
+	return alive
 }
 
 func TestAlive(t *testing.T) {
 	t.Parallel()
-	owner := func(t *testing.T) (lockfiles.Owner, *lab.Process) {
-		t.Helper()
-		process := lab.Start(t, "own", filepath.Join(t.TempDir(), "locks.json.lock"))
-		var owner lockfiles.Owner
-		process.Result(&owner, lab.Lesson{Says: "Acquire did not take a free lock", Read: theBug})
-		process.Reached("holding")
-		return owner, process
-	}
-	const taken = "the lock is taken from somebody who is at work: two programs write the same file"
+	// Every case makes an owner that is certainly alive, or certainly dead, into another one. The process of the dead owner was killed.
+	living, _ := startOwner(t, newPath(t))
+	dead, process := startOwner(t, newPath(t))
+	process.Kill()
 
 	t.Run("a process that is at work", func(t *testing.T) {
-		t.Parallel()
-		o, _ := owner(t)
-		lab.Require(t, lockfiles.Alive(o), lab.Lesson{
-			Says: "Alive calls a process dead that is at work", Did: "a process acquired a lock and has it", Expected: "true", Found: "false", Means: taken, Read: whoIsAlive,
-		})
-	})
-	t.Run("a process of which nobody knows when it began", func(t *testing.T) {
-		t.Parallel()
-		o, _ := owner(t)
-		o.Started = ""
-		lab.Require(t, lockfiles.Alive(o), lab.Lesson{
-			Says: "Alive calls a process dead because it does not know when it began", Did: "a process acquired a lock and has it; its owner's Started is empty, as on a system that does not tell",
-			Expected: "true", Found: "false", Means: taken, Read: whoIsAlive,
-		})
+		requireAlive(t, living, "Alive calls a process dead that is at work", "a process acquired a lock and has it")
 	})
 	t.Run("a process that was killed", func(t *testing.T) {
-		t.Parallel()
-		o, process := owner(t)
-		process.Kill()
-		lab.Require(t, !lockfiles.Alive(o), lab.Lesson{
-			Says: "Alive calls a process alive that was killed", Did: "a process acquired a lock and was killed", Expected: "false", Found: "true",
-			Means: "a crash stops the workshop until somebody removes a file by hand", Read: whoIsAlive,
-		})
+		requireDead(t, dead, "Alive calls a process alive that was killed", "a process acquired a lock and was killed")
+	})
+	t.Run("a process whose start time is unknown", func(t *testing.T) {
+		o := living
+		o.Started = ""
+		requireAlive(t, o, "Alive calls a process dead because it does not know when it began",
+			"a process has a lock; its owner's Started is empty, as on a system that does not tell")
+	})
+	t.Run("a number that was given to another process", func(t *testing.T) {
+		if _, err := pid.Started(os.Getpid()); errors.Is(err, errors.ErrUnsupported) {
+			t.Skip("this system does not tell when a process started: ", err)
+		}
+		o := dead
+		o.PID, o.Started = os.Getpid(), "1" // this process is alive, and it did not start then
+		requireDead(t, o, "Alive mistakes a stranger for the owner of the lock",
+			"the owner was killed, and another process, which started at another time, now has its number")
+	})
+	t.Run("an owner on another host", func(t *testing.T) {
+		for what, change := range map[string]func(*pid.Host){
+			"another machine's name":      func(h *pid.Host) { h.Name += "2" },
+			"no name":                     func(h *pid.Host) { h.Name = "" },
+			"another container":           func(h *pid.Host) { h.Namespace += "0" },
+			"another machine":             func(h *pid.Host) { h.Machine += "0" },
+			"another machine and boot":    func(h *pid.Host) { h.Machine, h.Boot = h.Machine+"0", h.Boot+"0" },
+			"unknown machine, other boot": func(h *pid.Host) { h.Machine, h.Boot = "", h.Boot+"0" },
+			"unknown boot":                func(h *pid.Host) { h.Boot, h.Name = "", h.Name+"2" },
+			"no host at all":              func(h *pid.Host) { *h = pid.Host{} },
+		} {
+			o := dead
+			change(&o.Host)
+			requireAlive(t, o, "Alive calls a process dead that has its number on another host",
+				fmt.Sprintf("the owner's Host differs from this one (%s); here, no process has its number", what))
+		}
+	})
+	t.Run("an owner before a restart of this machine", func(t *testing.T) {
+		o := living
+		o.Host.Boot += "0"
+		if !o.Host.IsEarlierBootOf(living.Host) {
+			t.Skip("this system does not tell which machine it is, or which boot: Linux with /etc/machine-id does")
+		}
+		requireDead(t, o, "Alive calls an owner alive that ran before a restart", "the owner ran on this machine before it was restarted; its number belongs to a process again")
+		o.Host.Name, o.Host.Namespace = "", ""
+		requireDead(t, o, "Alive calls an owner alive that ran before a restart", "the owner ran in a container on this machine before it was restarted")
+	})
+	t.Run("an owner without a number", func(t *testing.T) {
+		for _, number := range []int{0, -1} {
+			o := dead
+			o.PID = number
+			requireAlive(t, o, "Alive calls an owner dead of which it knows nothing", fmt.Sprintf("the owner's number is %d, which no process has", number))
+		}
 	})
 	t.Run("another user's process", func(t *testing.T) {
-		t.Parallel()
 		if runtime.GOOS == "windows" {
-			t.Skip("a process that may not be asked takes a second user there, which a test does not have")
+			t.Skip("a process that may not be asked takes a second user, which a test does not have")
 		}
-		o, _ := owner(t)
+		o := living
 		o.PID, o.Started = 1, "" // the first process of the system: it is alive, and it belongs to another user than nobody
 		asker := lab.Launch(t, lab.Options{Unprivileged: true}, "judge")
 		asker.Send(o)
 		var alive bool
-		asker.Result(&alive)
-		lab.Require(t, alive, lab.Lesson{
+		l := lab.Lesson{
 			Says: "Alive calls a process dead that belongs to another user", Did: "process 1 has the lock; an ordinary user, who may not signal it, called Alive",
-			Expected: "true", Found: "false", Means: taken, Read: whoIsAlive,
+			Expected: "true", Found: "false", Means: robbed, Read: isItAlive,
+		}
+		asker.Result(&alive, l)
+		lab.Require(t, alive, l)
+	})
+}
+
+func TestAliveWhereTheSystemDoesNotTell(t *testing.T) {
+	t.Parallel()
+	living, _ := startOwner(t, newPath(t))
+	dead, process := startOwner(t, newPath(t))
+	process.Kill()
+	for _, c := range []struct {
+		name  string
+		owner lockfiles.Owner
+		rule  lab.Rule
+	}{
+		{"the probe fails", dead, lab.Rule{Calls: "kill"}},
+		{"the start time cannot be read", living, lab.Rule{Calls: "openat", Paths: []string{fmt.Sprintf("/proc/%d/stat", living.PID)}}},
+		{"the boot cannot be read", dead, lab.Rule{Calls: "openat", Paths: []string{"/proc/sys/kernel/random/boot_id"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				rule := c.rule
+				rule.Fail = errno
+				asker := lab.Trace(t, rule, lab.Options{}, "judge")
+				asker.Send(c.owner)
+				l := lab.Lesson{
+					Says: "Alive calls an owner dead of which it could not find out", Did: fmt.Sprintf("Alive was called; %s (the kernel's answer was %v)", c.name, errno),
+					Expected: "true", Found: "false", Means: robbed, Read: isItAlive,
+				}
+				var alive bool
+				asker.Result(&alive, l)
+				lab.Require(t, alive, l)
+			}, syscall.EPERM, syscall.EIO)
 		})
-	})
-	t.Run("a number that was given to somebody else", func(t *testing.T) {
-		t.Parallel()
-		o, process := owner(t)
-		if o.Started == "" {
-			t.Skip("this system does not tell when a process started")
-		}
-		process.Kill()
-		o.PID, o.Started = os.Getpid(), o.Started+"0" // this process is alive, and it did not start then
-		lab.Require(t, !lockfiles.Alive(o), lab.Lesson{
-			Says: "Alive takes a stranger for the owner of the lock", Did: "the owner was killed, and another process, which started at another time, now has its number",
-			Expected: "false", Found: "true", Means: "the lock stays taken as long as the stranger lives, which may be for ever", Read: whoIsAlive,
-		})
-	})
-	t.Run("an owner on another host", func(t *testing.T) {
-		t.Parallel()
-		o, process := owner(t)
-		process.Kill()
-		for _, host := range []string{"bench-2", "", o.Host + "1", "1" + o.Host, o.Host[:len(o.Host)-1]} {
-			o := o
-			o.Host = host
-			lab.Require(t, lockfiles.Alive(o), lab.Lesson{
-				Says: "Alive calls a process dead that runs on another host", Did: fmt.Sprintf("the lock belongs to process %d on %q; here, nobody has that number", o.PID, host),
-				Expected: "true", Found: "false", Means: taken, Read: whoIsAlive,
-			})
-		}
-	})
-	t.Run("an owner whose number is damaged", func(t *testing.T) {
-		t.Parallel()
-		o, _ := owner(t)
-		for _, number := range []int{0, -1} {
-			o.PID = number
-			lab.Require(t, lockfiles.Alive(o), lab.Lesson{
-				Says: "Alive calls an owner dead of whom it knows nothing", Did: fmt.Sprintf("the lock's owner has the number %d, which no process has", number),
-				Expected: "true", Found: "false", Means: taken, Read: whoIsAlive,
-			})
-		}
-	})
+	}
 }

@@ -11,10 +11,10 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// The breakers below find the lock file PATH of somebody who is dead, and make one of their own: PATH OWNER. Each is right as long
-// as nobody else does the same.
+// The breakers below find the lock file PATH of a dead owner and make one of their own: PATH OWNER. Each is right as long as no other
+// process does the same.
 
-// breakByName removes what it has judged, by its name.
+// breakByName removes the lock that it has judged, by its name.
 func breakByName(w *lab.Worker) error {
 	if _, err := os.ReadFile(w.Arg(0)); err != nil {
 		return err
@@ -26,7 +26,7 @@ func breakByName(w *lab.Worker) error {
 	return holdNew(w)
 }
 
-// readAgain looks once more before it removes.
+// readAgain reads the lock once more before it removes it.
 func readAgain(w *lab.Worker) error {
 	judged, err := os.ReadFile(w.Arg(0))
 	if err != nil {
@@ -37,7 +37,7 @@ func readAgain(w *lab.Worker) error {
 		return err
 	}
 	if string(now) != string(judged) {
-		return errors.New("somebody was faster")
+		return errors.New("another process was faster")
 	}
 	w.Reached("read again")
 	if err := os.Remove(w.Arg(0)); err != nil {
@@ -46,7 +46,7 @@ func readAgain(w *lab.Worker) error {
 	return holdNew(w)
 }
 
-// moveAside moves the file away and looks at what it has moved. If it is another one than the one that it judged, it puts it back.
+// moveAside moves the file away and reads what it has moved. If that is not the lock that it judged, it puts it back.
 func moveAside(w *lab.Worker) error {
 	path, aside := w.Arg(0), w.Arg(0)+".aside."+w.Arg(1)
 	judged, err := os.ReadFile(path)
@@ -63,12 +63,12 @@ func moveAside(w *lab.Worker) error {
 	}
 	if string(moved) != string(judged) {
 		w.Reached("has the wrong one")
-		return os.Link(aside, path) // which takes no name that is taken
+		return os.Link(aside, path) // refuses a name that is taken
 	}
 	return holdNew(w)
 }
 
-// lockForBreakers takes a lock for breakers before it looks again and removes.
+// lockForBreakers takes a lock for breakers before it removes the lock.
 func lockForBreakers(w *lab.Worker) error {
 	if err := os.Mkdir(w.Arg(0)+".breaking", 0o700); err != nil {
 		return err
@@ -91,11 +91,11 @@ func holdNew(w *lab.Worker) error {
 	return nil
 }
 
-// stale returns the path of a lock file of somebody who is dead.
+// stale returns the path of a lock file whose owner is dead.
 func stale(t *testing.T) string {
 	t.Helper()
 	path := lab.Path(t, "locks.json.lock")
-	require.NoError(t, create(path, "somebody who is dead"))
+	require.NoError(t, create(path, "a dead owner"))
 	return path
 }
 
@@ -116,7 +116,7 @@ func TestBreaking(t *testing.T) {
 		require.Equal(t, "alice", read(t, path), "and Bob is at work")
 	})
 
-	t.Run("reading once more before the Remove leaves a gap behind it", func(t *testing.T) {
+	t.Run("a second read before the Remove leaves a gap after it", func(t *testing.T) {
 		t.Parallel()
 		path := stale(t)
 		alice, bob := lab.Start(t, "read again", path, "alice"), lab.Start(t, "read again", path, "bob")
@@ -129,7 +129,7 @@ func TestBreaking(t *testing.T) {
 		require.Equal(t, "alice", read(t, path), "and Bob is at work")
 	})
 
-	t.Run("a lock that is moved aside is missing until it is put back, and that can be too late", func(t *testing.T) {
+	t.Run("a lock that is moved aside is missing until it is put back, which can be too late", func(t *testing.T) {
 		t.Parallel()
 		path := stale(t)
 		alice, bob := lab.Start(t, "move aside", path, "alice"), lab.Start(t, "move aside", path, "bob")
@@ -144,14 +144,14 @@ func TestBreaking(t *testing.T) {
 		require.ErrorIs(t, alice.Wait(), os.ErrExist, "Bob and Carol have the lock, and Alice cannot mend it")
 	})
 
-	t.Run("a lock for breakers is left by a breaker that dies", func(t *testing.T) {
+	t.Run("a breaker that dies leaves the lock for breakers", func(t *testing.T) {
 		t.Parallel()
 		path := stale(t)
 		alice := lab.Start(t, "lock for breakers", path, "alice")
 		alice.Reached("breaking")
 		alice.Kill()
 		require.ErrorIs(t, lab.Run(t, "lock for breakers", path, "bob"), os.ErrExist)
-		require.Equal(t, "somebody who is dead", read(t, path), "and so it stays")
+		require.Equal(t, "a dead owner", read(t, path), "and so it stays")
 	})
 
 	t.Run("an owner that removes its lock by name removes the next owner's", func(t *testing.T) {
@@ -159,34 +159,34 @@ func TestBreaking(t *testing.T) {
 		path := lab.Path(t, "locks.json.lock")
 		alice := lab.Start(t, "lock", path, "alice")
 		alice.Reached("holding")
-		require.NoError(t, os.Remove(path), "somebody judges her dead, wrongly")
+		require.NoError(t, os.Remove(path), "another process judges her dead, wrongly")
 		require.NoError(t, create(path, "bob"))
 		alice.Continue()
-		require.NoError(t, alice.Wait(), "no error tells her")
+		require.NoError(t, alice.Wait(), "she gets no error")
 		require.NoFileExists(t, path, "and Bob is at work")
 	})
 
-	t.Run("a file that is named after its owner can be removed late and twice, and no other lock is harmed", func(t *testing.T) {
+	t.Run("a file named after its owner can be removed late and twice without harm to another lock", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
-		require.NoError(t, makeFolderLock(path, "dead"))
+		require.NoError(t, makeDirectoryLock(path, "dead"))
 		require.NoError(t, os.Remove(filepath.Join(path, "owner.dead")), "Bob breaks it")
 		require.NoError(t, os.Remove(path))
-		require.NoError(t, makeFolderLock(path, "bob"))
+		require.NoError(t, makeDirectoryLock(path, "bob"))
 		require.ErrorIs(t, os.Remove(filepath.Join(path, "owner.dead")), os.ErrNotExist, "Alice comes late")
-		require.Error(t, os.Remove(path), "and the folder is not empty")
+		require.Error(t, os.Remove(path), "and the directory is not empty")
 		require.Equal(t, "bob", read(t, filepath.Join(path, "owner.bob")))
 	})
 }
 
-func TestFolders(t *testing.T) {
+func TestDirectories(t *testing.T) {
 	t.Parallel()
 
 	// rmdir(2): "deletes a directory, which must be empty". Microsoft, RemoveDirectory: "Deletes an existing empty directory."
-	t.Run("os.Remove removes an empty folder and no other", func(t *testing.T) {
+	t.Run("os.Remove removes an empty directory and no other", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
-		require.NoError(t, makeFolderLock(path, "alice"))
+		require.NoError(t, makeDirectoryLock(path, "alice"))
 		require.Error(t, os.Remove(path))
 		require.Equal(t, "alice", read(t, filepath.Join(path, "owner.alice")))
 		require.NoError(t, os.Remove(filepath.Join(path, "owner.alice")))
@@ -194,30 +194,30 @@ func TestFolders(t *testing.T) {
 	})
 
 	// path_resolution(7): "If a pathname ends in a '/', that forces resolution of the preceding component as […] a directory".
-	t.Run("with a separator at the end os.Remove removes no file", func(t *testing.T) {
+	t.Run("with a separator at the end of the name os.Remove removes no file", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json.lock", "4711")
 		require.Error(t, os.Remove(path+string(os.PathSeparator)))
 		require.Equal(t, "4711", read(t, path))
-		folder := t.TempDir()
-		require.NoError(t, os.Remove(folder+string(os.PathSeparator)))
+		dir := t.TempDir()
+		require.NoError(t, os.Remove(dir+string(os.PathSeparator)))
 	})
 
-	t.Run("os.Rename puts a folder in place with all that is in it, and refuses where a lock is", func(t *testing.T) {
+	t.Run("os.Rename puts a directory in place with all that is in it, and refuses where another is", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
-		require.NoError(t, makeFolderLock(path, "alice"))
-		require.Error(t, makeFolderLock(path, "bob"))
+		require.NoError(t, makeDirectoryLock(path, "alice"))
+		require.Error(t, makeDirectoryLock(path, "bob"))
 		require.Equal(t, "alice", read(t, filepath.Join(path, "owner.alice")))
 		require.NoFileExists(t, filepath.Join(path, "owner.bob"))
 	})
 
 	// Go, os.Rename: "If newpath already exists and is not a directory, Rename replaces it."
-	t.Run("os.Rename refuses an empty folder too", func(t *testing.T) {
+	t.Run("os.Rename refuses even an empty directory", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		require.NoError(t, os.Mkdir(path, 0o700))
-		require.Error(t, makeFolderLock(path, "alice"))
+		require.Error(t, makeDirectoryLock(path, "alice"))
 		require.NoError(t, os.Remove(path))
 		require.NoError(t, os.Rename(path+".alice", path))
 	})

@@ -13,7 +13,7 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// lock makes the lock file PATH for OWNER, and holds it.
+// lock creates the lock file PATH for OWNER, and holds it.
 func lock(w *lab.Worker) error {
 	if err := create(w.Arg(0), w.Arg(1)); err != nil {
 		return err
@@ -22,7 +22,7 @@ func lock(w *lab.Worker) error {
 	return os.Remove(w.Arg(0))
 }
 
-// createThenSign is lock, but that it stands still before it writes the owner's name.
+// createThenSign is lock, but it stands still before it writes the owner's name.
 func createThenSign(w *lab.Worker) error {
 	f, err := os.OpenFile(w.Arg(0), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -34,7 +34,7 @@ func createThenSign(w *lab.Worker) error {
 	return err
 }
 
-// exitWithLock makes the lock file PATH, promises to remove it, and exits.
+// exitWithLock creates the lock file PATH, defers its removal, and exits.
 func exitWithLock(w *lab.Worker) error {
 	if err := create(w.Arg(0), "alice"); err != nil {
 		return err
@@ -58,7 +58,7 @@ func TestALockFile(t *testing.T) {
 	t.Parallel()
 
 	// open(2), O_EXCL: "this call creates the file"; "if […] pathname already exists, then open() fails with the error EEXIST".
-	t.Run("O_EXCL lets one in and tells the next that the file exists", func(t *testing.T) {
+	t.Run("O_EXCL lets one process in, and the next one gets fs.ErrExist", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		alice := lab.Start(t, "lock", path, "alice")
@@ -69,7 +69,7 @@ func TestALockFile(t *testing.T) {
 		require.NoError(t, create(path, "bob"))
 	})
 
-	t.Run("a killed owner leaves its lock file, and nobody gets in any more", func(t *testing.T) {
+	t.Run("a killed owner leaves its lock file, and no process gets in any more", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		alice := lab.Start(t, "lock", path, "alice")
@@ -92,19 +92,19 @@ func TestALockFile(t *testing.T) {
 		require.False(t, free)
 		alice.Kill()
 		require.FileExists(t, path)
-		require.NoError(t, bob.Lock()) // on Windows the system may take a moment to free it
+		require.NoError(t, bob.Lock()) // Windows may take a moment to free it
 		require.NoError(t, bob.Unlock())
 	})
 
 	// os.Exit: "The program terminates immediately; deferred functions are not run."
-	t.Run("os.Exit leaves the lock file in spite of a deferred Remove", func(t *testing.T) {
+	t.Run("os.Exit leaves the lock file despite a deferred Remove", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		require.Error(t, lab.Run(t, "exit with the lock", path), "the worker is gone before its function returns")
 		require.FileExists(t, path)
 	})
 
-	t.Run("between O_EXCL and the write the lock file is empty, and a crash leaves it so", func(t *testing.T) {
+	t.Run("between O_EXCL and the write the lock file is empty, and a kill leaves it empty", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		alice := lab.Start(t, "create, then sign", path, "alice")
@@ -115,7 +115,7 @@ func TestALockFile(t *testing.T) {
 	})
 
 	// os.OpenFile: O_TRUNC, "truncate regular writable file when opened".
-	t.Run("a contender that opens the lock file with O_TRUNC erases the owner's name", func(t *testing.T) {
+	t.Run("a refused process that opens the lock file with O_TRUNC erases the owner's name", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		require.NoError(t, create(path, "alice"))
@@ -126,7 +126,7 @@ func TestALockFile(t *testing.T) {
 	})
 
 	// utimensat(2); os.Chtimes. Whoever may write the file may set its times.
-	t.Run("the age of a lock file says nothing of its owner", func(t *testing.T) {
+	t.Run("the age of a lock file says nothing about its owner", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		alice := lab.Start(t, "lock", path, "alice")
@@ -138,7 +138,7 @@ func TestALockFile(t *testing.T) {
 			return time.Since(info.ModTime())
 		}
 		require.Greater(t, age(time.Now().Add(-24*time.Hour)), 23*time.Hour, "a day old, and its owner is at work")
-		require.Less(t, age(time.Now().Add(24*time.Hour)), -23*time.Hour, "from tomorrow: it looks fresh for a day, whoever has died")
+		require.Less(t, age(time.Now().Add(24*time.Hour)), -23*time.Hour, "from tomorrow: it looks fresh for a day, even if its owner dies")
 		alice.Continue()
 		require.NoError(t, alice.Wait(), "the owner was alive all the time")
 	})
@@ -148,7 +148,7 @@ func TestOtherWaysToMakeOne(t *testing.T) {
 	t.Parallel()
 
 	// link(2): "If newpath exists, it will not be overwritten."
-	t.Run("a hard link puts a lock file in place with its content, or fails if the name is taken", func(t *testing.T) {
+	t.Run("os.Link puts a lock file in place with its content, or fails if the name is taken", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		for _, owner := range []string{"alice", "bob"} {
@@ -160,7 +160,7 @@ func TestOtherWaysToMakeOne(t *testing.T) {
 	})
 
 	// mkdir(2): EEXIST, "pathname already exists (not necessarily as a directory)".
-	t.Run("os.Mkdir makes a folder for one and tells the next that it exists", func(t *testing.T) {
+	t.Run("os.Mkdir creates a directory for one process, and the next one gets fs.ErrExist", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		require.NoError(t, os.Mkdir(path, 0o700))
@@ -174,34 +174,34 @@ func TestOtherWaysToMakeOne(t *testing.T) {
 		path := lab.WriteFile(t, "locks.json", `{}`)
 		require.NoError(t, create(path+".lock", `{"bracket.step":"alice"}`))
 		require.ErrorIs(t, create(path+".lock", `{"hinge.step":"bob"}`), os.ErrExist)
-		require.Equal(t, `{}`, read(t, path), "readers wait for nobody")
+		require.Equal(t, `{}`, read(t, path), "readers do not wait")
 		require.NoError(t, os.Rename(path+".lock", path))
 		require.Equal(t, `{"bracket.step":"alice"}`, read(t, path))
 		require.NoError(t, create(path+".lock", `{"hinge.step":"bob"}`))
 	})
 
-	t.Run("git refuses to work beside a lock file, and names it", func(t *testing.T) {
+	t.Run("git refuses to work beside a lock file and names it", func(t *testing.T) {
 		t.Parallel()
 		git, err := exec.LookPath("git")
 		if err != nil {
 			t.Skip("git is not installed")
 		}
-		folder := t.TempDir()
+		dir := t.TempDir()
 		run := func(arguments ...string) (string, error) {
-			command := exec.CommandContext(t.Context(), git, append([]string{"-C", folder}, arguments...)...)
-			command.Env = append(os.Environ(), "LC_ALL=C", "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_CEILING_DIRECTORIES="+filepath.Dir(folder))
+			command := exec.CommandContext(t.Context(), git, append([]string{"-C", dir}, arguments...)...)
+			command.Env = append(os.Environ(), "LC_ALL=C", "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 			out, err := command.CombinedOutput()
 			return string(out), err
 		}
 		_, err = run("init", "-q")
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "part"), nil, 0o600))
-		require.NoError(t, create(filepath.Join(folder, ".git", "index.lock"), ""))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "part"), nil, 0o600))
+		require.NoError(t, create(filepath.Join(dir, ".git", "index.lock"), ""))
 		out, err := run("add", "part")
 		require.Error(t, err)
 		require.Contains(t, out, "index.lock")
 		require.Contains(t, out, "File exists")
-		require.NoError(t, os.Remove(filepath.Join(folder, ".git", "index.lock")), "git left it where it was")
+		require.NoError(t, os.Remove(filepath.Join(dir, ".git", "index.lock")), "git left it where it was")
 		_, err = run("add", "part")
 		require.NoError(t, err)
 	})

@@ -14,8 +14,8 @@ func TestOnWindows(t *testing.T) {
 	t.Parallel()
 	const access = windows.PROCESS_QUERY_LIMITED_INFORMATION | windows.SYNCHRONIZE
 
-	// Microsoft, CreateFile: without FILE_SHARE_DELETE nobody may delete the file while the handle is open; Go's os.Open does not set it.
-	t.Run("a lock file that somebody reads cannot be removed", func(t *testing.T) {
+	// Microsoft, CreateFile: without FILE_SHARE_DELETE no process may delete the file while the handle is open. os.Open does not set it; os.Root does.
+	t.Run("a lock file that another process reads cannot be removed", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json.lock", "alice")
 		contender, err := os.Open(path)
@@ -26,7 +26,7 @@ func TestOnWindows(t *testing.T) {
 	})
 
 	// Microsoft, Terminating a Process: "The process object is deleted when the last handle to the process is closed."
-	t.Run("a process that has ended can be opened as long as somebody has a handle to it, and it is signalled", func(t *testing.T) {
+	t.Run("a process that has ended can be opened while another one has a handle to it, and it is signalled", func(t *testing.T) {
 		t.Parallel()
 		process := lab.Start(t, "stay")
 		process.Reached("staying")
@@ -46,7 +46,7 @@ func TestOnWindows(t *testing.T) {
 	})
 
 	// Microsoft, OpenProcess and System Error Codes: ERROR_INVALID_PARAMETER for a number that no process has.
-	t.Run("OpenProcess for a number that nobody has says ERROR_INVALID_PARAMETER", func(t *testing.T) {
+	t.Run("OpenProcess for a number that no process has fails with ERROR_INVALID_PARAMETER", func(t *testing.T) {
 		t.Parallel()
 		_, err := windows.OpenProcess(access, false, 0xFFFFFFF0)
 		require.ErrorIs(t, err, windows.ERROR_INVALID_PARAMETER)

@@ -31,7 +31,7 @@ func stay(w *lab.Worker) error {
 	return nil
 }
 
-// create makes a lock file the plain way: O_EXCL, and the owner's name in it.
+// create creates a lock file the plain way: O_EXCL, then the owner's name.
 func create(path, owner string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -43,8 +43,8 @@ func create(path, owner string) error {
 	return f.Close()
 }
 
-// makeFolderLock makes a lock as the reference does: a folder with one file in it, which is named after the owner's token.
-func makeFolderLock(path, token string) error {
+// makeDirectoryLock makes a lock as a directory with one file in it, which is named after the owner's token.
+func makeDirectoryLock(path, token string) error {
 	aside := path + "." + token
 	if err := os.Mkdir(aside, 0o700); err != nil {
 		return err

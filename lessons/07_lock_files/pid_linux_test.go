@@ -33,7 +33,7 @@ func TestNumbersOfProcesses(t *testing.T) {
 
 	// pid_namespaces(7): "/proc/sys/kernel/ns_last_pid […] displays the last PID that was allocated in this PID namespace", and
 	// writing to it sets the next one. Without it a machine takes as long as its numbers last (/proc/sys/kernel/pid_max).
-	t.Run("a number is given to another process later, and the start time tells the two apart", func(t *testing.T) {
+	t.Run("a number is given to another process later, and the start times differ", func(t *testing.T) {
 		t.Parallel()
 		got := inNamespace(t, `
 			sleep 60 & first=$!
@@ -57,9 +57,18 @@ func TestNumbersOfProcesses(t *testing.T) {
 	t.Run("in another PID namespace a number means another process", func(t *testing.T) {
 		t.Parallel()
 		got := inNamespace(t, `echo $$; readlink /proc/self/ns/pid`)
-		require.Equal(t, "1", got[0], "and here process 1 is somebody else")
+		require.Equal(t, "1", got[0], "and here process 1 is another one")
 		here, err := os.Readlink("/proc/self/ns/pid")
 		require.NoError(t, err)
 		require.NotEqual(t, here, got[1], "the link names the namespace")
+	})
+
+	// proc_sys_kernel(5), random(4): boot_id "was generated once"; it is the kernel's, and a container has the same.
+	t.Run("the id of the boot is the same in another PID namespace", func(t *testing.T) {
+		t.Parallel()
+		got := inNamespace(t, `cat /proc/sys/kernel/random/boot_id`)
+		here, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		require.NoError(t, err)
+		require.Equal(t, strings.TrimSpace(string(here)), got[0])
 	})
 }

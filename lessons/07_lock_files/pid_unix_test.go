@@ -19,7 +19,7 @@ import (
 
 func init() { workers["probe"] = probe }
 
-// probe sends signal 0 to the process PID and tells what the system says.
+// probe sends signal 0 to the process PID and reports what kill(2) returns.
 func probe(w *lab.Worker) error {
 	said := "no error"
 	if err := syscall.Kill(w.Int(0), 0); errors.Is(err, syscall.EPERM) {
@@ -30,7 +30,7 @@ func probe(w *lab.Worker) error {
 	return w.Result(said)
 }
 
-// waitEnded waits until a child of this process has ended, and leaves it for somebody else to wait for.
+// waitEnded waits until a child of this process has ended, and does not wait for it in the sense of wait(2).
 func waitEnded(t *testing.T, pid int) {
 	t.Helper()
 	ended := func() bool {
@@ -50,7 +50,7 @@ func TestProbing(t *testing.T) {
 
 	// kill(2): "If sig is 0, then no signal is sent, but existence and permission checks are still performed"; EPERM, "The
 	// calling process does not have permission to send the signal to any of the target processes."
-	t.Run("signal 0 to another user's live process says EPERM", func(t *testing.T) {
+	t.Run("signal 0 to another user's live process fails with EPERM", func(t *testing.T) {
 		t.Parallel()
 		asker := lab.Launch(t, lab.Options{Unprivileged: true}, "probe", "1")
 		var said string
@@ -62,7 +62,7 @@ func TestProbing(t *testing.T) {
 	})
 
 	// kill(2): ESRCH, "The target process or process group does not exist."
-	t.Run("signal 0 to a live process says nothing, and to one that is gone ESRCH", func(t *testing.T) {
+	t.Run("signal 0 to a live process returns no error, and to one that is gone ESRCH", func(t *testing.T) {
 		t.Parallel()
 		process := lab.Start(t, "stay")
 		process.Reached("staying")
@@ -73,7 +73,7 @@ func TestProbing(t *testing.T) {
 
 	// kill(2): "Note that an existing process might be a zombie, a process that has terminated execution, but has not yet been
 	// wait(2)ed for."
-	t.Run("signal 0 finds a process that has ended as long as nobody has waited for it", func(t *testing.T) {
+	t.Run("signal 0 finds a process that has ended until its parent has waited for it", func(t *testing.T) {
 		t.Parallel()
 		process, err := os.StartProcess(os.Args[0], []string{os.Args[0], "-test.run=^$"}, &os.ProcAttr{Files: []*os.File{nil, nil, nil}})
 		require.NoError(t, err)
@@ -85,11 +85,11 @@ func TestProbing(t *testing.T) {
 	})
 
 	// kill(2): "If pid equals 0, then sig is sent to every process in the process group of the calling process."
-	t.Run("signal 0 to the number 0 asks about a group, and there is always one", func(t *testing.T) {
+	t.Run("signal 0 to the number 0 is about a group, and never fails", func(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, syscall.Kill(0, 0))
 		number, err := strconv.Atoi("")
 		require.Error(t, err)
-		require.Zero(t, number, "which is what an empty PID file is read as, when the error is not looked at")
+		require.Zero(t, number, "an empty PID file read without a look at the error")
 	})
 }

@@ -34,7 +34,7 @@ func openLocked(path string, how int) (*os.File, error) {
 	return f, nil
 }
 
-// flockThenRemove takes the kernel's lock on PATH, and tidies up behind itself: it removes the file, and then lets go.
+// flockThenRemove takes the kernel's lock on PATH, and tidies up: it removes the file, and then gives the lock back.
 func flockThenRemove(w *lab.Worker) error {
 	f, err := openLocked(w.Arg(0), unix.LOCK_EX)
 	if err != nil {
@@ -71,7 +71,7 @@ func TestTheUnlinkRace(t *testing.T) {
 
 	// unlink(2): "If the name was the last link to a file but any processes still have the file open, the file will remain in
 	// existence until the last file descriptor referring to it is closed." flock(2): the lock is on the open file, not on a name.
-	t.Run("a kernel lock whose file is removed by its owner has two owners: one behind the old file, one behind a new one", func(t *testing.T) {
+	t.Run("a kernel lock whose file is removed by its owner gets two owners", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		alice := lab.Start(t, "flock, remove", path)
@@ -90,7 +90,7 @@ func TestTheUnlinkRace(t *testing.T) {
 		require.False(t, same, "had Bob compared the file with the name, he would have known")
 	})
 
-	t.Run("a kernel lock whose file stays keeps the third one out", func(t *testing.T) {
+	t.Run("a kernel lock whose file stays keeps the third process out", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		alice := lab.Start(t, "kernel lock", path)
@@ -109,7 +109,7 @@ func TestTheUnlinkRace(t *testing.T) {
 
 	// inode(7): a number belongs to one file of a file system at a time. It is free when the last name and the last descriptor are
 	// gone, and no document says how soon it is given away again.
-	t.Run("the number of a file that is gone is given to a new one, and os.SameFile takes the two for one", func(t *testing.T) {
+	t.Run("the number of a file that is gone is given to a new one, and os.SameFile mistakes one for the other", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		const tries = 1000
@@ -125,7 +125,7 @@ func TestTheUnlinkRace(t *testing.T) {
 		t.Skipf("this file system gave none of %d new files the number of the one before", tries)
 	})
 
-	t.Run("the number of a file that somebody has open is given to no other", func(t *testing.T) {
+	t.Run("the number of a file that is open is given to no other", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		for range 100 {
@@ -153,12 +153,12 @@ func makeAndStat(t *testing.T, path string) os.FileInfo {
 func TestRenameOfTheSystem(t *testing.T) {
 	t.Parallel()
 	// rename(2): "oldpath can specify a directory. In this case, newpath must either not exist, or it must specify an empty directory."
-	t.Run("rename(2) replaces an empty folder and no other", func(t *testing.T) {
+	t.Run("rename(2) replaces an empty directory and no other", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json.lock")
 		require.NoError(t, os.Mkdir(path, 0o700))
-		require.NoError(t, makeFolderLock(path+".a", "alice"))
-		require.NoError(t, makeFolderLock(path+".b", "bob"))
+		require.NoError(t, makeDirectoryLock(path+".a", "alice"))
+		require.NoError(t, makeDirectoryLock(path+".b", "bob"))
 		require.NoError(t, unix.Rename(path+".a", path))
 		require.ErrorIs(t, unix.Rename(path+".b", path), os.ErrExist)
 	})

@@ -1,10 +1,18 @@
-//go:build !linux && !windows
+//go:build !linux
 
 package pid
 
-import "os"
+import (
+	"fmt"
+	"os"
+)
 
-// Host names the set of processes in which a number means one process: here, the machine, by its name. It
-// sees neither containers nor boots, and nothing makes a name unique: machines of one name that share a folder take each
-// other's processes for their own.
-func Host() (string, error) { return os.Hostname() }
+// Here returns the Host of this process. On this system that is the machine, by its name. It distinguishes neither containers nor
+// boots, and nothing makes a name unique: machines of one name that share a directory mistake each other's processes for their own.
+func Here() (Host, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		return Host{}, fmt.Errorf("ask for the name of this machine: %w", err)
+	}
+	return Host{Name: name}, nil
+}

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Probe asks whether there is a process with that number at this moment. It returns
+// Probe asks whether a process has that number at this moment. It returns
 //
-//   - nil if there is one,
-//   - an error that matches fs.ErrPermission if there is one about which this process may not ask any more, such as one of another user,
-//   - an error that matches os.ErrProcessDone if there is none,
+//   - nil if one does,
+//   - an error that matches fs.ErrPermission if one does about which this process may not ask, such as another user's,
+//   - an error that matches os.ErrProcessDone if none does,
 //   - another error if the system did not tell.
 func Probe(number int) error {
 	process, err := open(number)
@@ -20,7 +20,7 @@ func Probe(number int) error {
 		return fmt.Errorf("probe process %d: %w", number, err)
 	}
 	defer windows.CloseHandle(process) //nolint:errcheck // nothing was changed through it
-	// A handle that somebody still has keeps a process that has ended: it can be opened, and it is signalled.
+	// An open handle keeps a process that has ended: it can still be opened, and it is signalled.
 	event, err := windows.WaitForSingleObject(process, 0)
 	if err != nil {
 		return fmt.Errorf("probe process %d: %w", number, err)
@@ -32,8 +32,7 @@ func Probe(number int) error {
 }
 
 // Started returns when the process began, in a form that is good for nothing but a comparison: two processes that have had
-// the same number differ in it. The error matches os.ErrProcessDone if there is no such process, and errors.ErrUnsupported
-// where the system does not tell.
+// the same number differ in it. The error matches os.ErrProcessDone if no process has that number.
 func Started(number int) (string, error) {
 	process, err := open(number)
 	if err != nil {
@@ -46,10 +45,6 @@ func Started(number int) (string, error) {
 	}
 	return fmt.Sprint(created.Nanoseconds()), nil
 }
-
-// Host names the set of processes in which a number means one process: on Windows, the computer, by its
-// name. It does not see boots, and on a shared folder that name must be one computer's only.
-func Host() (string, error) { return os.Hostname() }
 
 func open(number int) (windows.Handle, error) {
 	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION|windows.SYNCHRONIZE, false, uint32(number))

@@ -7,8 +7,7 @@ import (
 	"fmt"
 )
 
-// Probe asks whether there is a process with that number at this moment. This system does not tell: the error matches
-// errors.ErrUnsupported.
+// Probe asks whether a process has that number at this moment. This system does not tell: the error matches errors.ErrUnsupported.
 func Probe(number int) error {
 	return fmt.Errorf("probe process %d: %w", number, errors.ErrUnsupported)
 }

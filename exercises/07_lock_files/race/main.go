@@ -1,5 +1,5 @@
-// Command race has two processes find one stale lock, lets the second one through while the first one judges, and looks at who
-// got the lock and at what became of the list that it protects.
+// Command race has two processes find one stale lock, lets the second one through while the first one judges, and looks at which of
+// them got the lock and at what became of the document that it protects.
 package main
 
 import (
@@ -37,9 +37,9 @@ func crash(w *process.Worker) error {
 	return nil
 }
 
-// take adds a part to the list LIST under the lock LOCK: LOCK LIST NAME PART DEAD, where DEAD is the process that left the lock. It
-// stands at "judging" when it is first asked about it, if HOLD is "hold"; after each Acquire it sends whether it has the lock, and
-// stands at "told".
+// take adds a checkout to the document under the lock: LOCK DOCUMENT PERSON PART DEAD HOLD, where DEAD is the process that left the
+// lock. If HOLD is "hold", it stands at "judging" when Alive is first called about DEAD. After each Acquire it sends whether it has the
+// lock, and stands at "acquired".
 func take(w *process.Worker) error {
 	asked := w.Arg(5) != "hold"
 	for {
@@ -59,42 +59,42 @@ func take(w *process.Worker) error {
 		if err == nil {
 			return add(w, lock)
 		}
-		w.Reached("told")
+		w.Reached("acquired")
 	}
 }
 
-// add reads the list, stands at "told", and writes the list with one part more.
+// add reads the document, stands at "acquired", and writes the document with one checkout more.
 func add(w *process.Worker, lock *lockfiles.Lock) error {
-	list, err := read(w.Arg(1))
+	checkouts, err := read(w.Arg(1))
 	if err != nil {
 		return err
 	}
-	w.Reached("told")
-	list[w.Arg(3)] = w.Arg(2)
-	content, err := json.Marshal(list)
+	w.Reached("acquired")
+	checkouts[w.Arg(3)] = w.Arg(2)
+	content, err := json.Marshal(checkouts)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(w.Arg(1), content, 0o600); err != nil {
 		return err
 	}
-	// Whoever has lost the lock learns it here, when the list is written.
+	// An owner that has lost its lock learns of it here, when the document is written.
 	if err := lock.Release(); err != nil && !errors.Is(err, lockfiles.ErrLost) {
 		return err
 	}
 	return nil
 }
 
-func read(path string) (list map[string]string, err error) {
+func read(path string) (checkouts map[string]string, err error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return list, json.Unmarshal(content, &list)
+	return checkouts, json.Unmarshal(content, &checkouts)
 }
 
 func run(ctx context.Context, r *race.Report) error {
-	r.Title("%d crashes; each leaves a stale lock, which Alice and Bob find at the same time; each of them adds a part to locks.json", crashes)
+	r.Title("%d process crashes, each of which leaves a lock; Alice and Bob find it at the same time, and each adds a checkout to locks.json", crashes)
 	var rows [][]any
 	shared, lost := 0, 0
 	for number := 1; number <= crashes; number++ {
@@ -102,38 +102,38 @@ func run(ctx context.Context, r *race.Report) error {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []any{number, told(result.bob), told(result.alice), result.parts})
+		rows = append(rows, []any{number, returned(result.bob), returned(result.alice), result.parts})
 		if result.bob && result.alice {
 			shared++
 		}
 		lost += 2 - len(strings.Fields(result.parts))
 	}
-	r.Table([]string{"crash", "Bob was told", "Alice was told", "parts in locks.json"}, rows)
-	r.Facts("stale locks", crashes, "given to both at once", shared, "parts taken", 2*crashes, "parts lost", lost)
+	r.Table([]string{"crash", "Bob's Acquire", "Alice's Acquire", "checkouts in locks.json"}, rows)
+	r.Facts("locks left by a crash", crashes, "given to both at once", shared, "checkouts made", 2*crashes, "checkouts lost", lost)
 	if shared > 0 || lost > 0 {
-		r.Race("%d of %d stale locks had two owners at once, %d parts are gone from the list, and nobody was told in time", shared, crashes, lost)
+		r.Race("%d of %d locks had two owners at once, and %d checkouts are lost", shared, crashes, lost)
 		return nil
 	}
-	r.Clean("each stale lock went to one of the two, the other one came after, and no part is lost")
+	r.Clean("each lock went to one of the two and then to the other, and no checkout is lost")
 	return nil
 }
 
-func told(got bool) string {
+func returned(got bool) string {
 	if got {
-		return "the lock is yours"
+		return "a lock"
 	}
-	return "taken"
+	return "ErrLocked"
 }
 
-// A result is what became of one stale lock.
+// A result is what became of one lock that a crash has left.
 type result struct {
-	alice, bob bool // was told to have the lock, while the other one may have it
+	alice, bob bool // got the lock from the first Acquire
 	parts      string
 }
 
-func play(ctx context.Context, r *race.Report, folder string) (result, error) {
-	lock, list := filepath.Join(folder, "locks.json.lock"), filepath.Join(folder, "locks.json")
-	if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(list, []byte("{}"), 0o600)); err != nil {
+func play(ctx context.Context, r *race.Report, dir string) (result, error) {
+	lock, document := filepath.Join(dir, "locks.json.lock"), filepath.Join(dir, "locks.json")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(document, []byte("{}"), 0o600)); err != nil {
 		return result{}, err
 	}
 	dead, err := r.Start(ctx, process.Options{}, "crash", lock)
@@ -141,18 +141,18 @@ func play(ctx context.Context, r *race.Report, folder string) (result, error) {
 		return result{}, err
 	}
 	if err := dead.Reached(ctx, "holding"); err != nil {
-		return result{}, fmt.Errorf("nobody could acquire a free lock: %w", err)
+		return result{}, fmt.Errorf("a free lock could not be acquired: %w", err)
 	}
 	dead.Kill()
 	start := func(name, part, hold string) (*process.Process, error) {
-		return r.Start(ctx, process.Options{}, "take", lock, list, name, part, strconv.Itoa(dead.PID()), hold)
+		return r.Start(ctx, process.Options{}, "take", lock, document, name, part, strconv.Itoa(dead.PID()), hold)
 	}
 	alice, err := start("alice", "axle.step", "hold")
 	if err != nil {
 		return result{}, err
 	}
 	if err := alice.Reached(ctx, "judging"); err != nil {
-		return result{}, fmt.Errorf("alice was not asked about the dead owner: %w", err)
+		return result{}, fmt.Errorf("Acquire did not ask Alive about the dead owner: %w", err)
 	}
 	bob, err := start("bob", "bracket.step", "")
 	if err != nil {
@@ -168,7 +168,7 @@ func play(ctx context.Context, r *race.Report, folder string) (result, error) {
 	if o.alice, err = next(ctx, alice); err != nil {
 		return result{}, err
 	}
-	// Whoever has the lock goes on; if both have it, Alice is the faster one.
+	// An owner goes on at once; if both are owners, Alice is the faster one.
 	if o.alice {
 		err = errors.Join(finish(ctx, alice, true), finish(ctx, bob, o.bob))
 	} else {
@@ -177,18 +177,18 @@ func play(ctx context.Context, r *race.Report, folder string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	left, err := read(list)
+	left, err := read(document)
 	o.parts = strings.Join(slices.Sorted(maps.Keys(left)), " ")
 	return o, err
 }
 
-// next waits until a process was told whether it has the lock, and stands still.
+// next waits until a process has called Acquire and stands still.
 func next(ctx context.Context, p *process.Process) (got bool, err error) {
 	err = p.NextResult(ctx, &got)
-	return got, errors.Join(err, p.Reached(ctx, "told"))
+	return got, errors.Join(err, p.Reached(ctx, "acquired"))
 }
 
-// finish lets a process go on until it has added its part. Who was refused before calls Acquire once more.
+// finish lets a process go on until it has made its checkout. One that was refused before calls Acquire once more.
 func finish(ctx context.Context, p *process.Process, got bool) error {
 	if err := p.Continue(); err != nil {
 		return err
@@ -199,7 +199,7 @@ func finish(ctx context.Context, p *process.Process, got bool) error {
 			return err
 		}
 		if !got {
-			return errors.New("the lock is free, and Acquire refuses it")
+			return errors.New("the lock is free, and Acquire refused it")
 		}
 		if err := p.Continue(); err != nil {
 			return err

@@ -1,0 +1,78 @@
+package lockfiles_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	lockfiles "example/turnstile/exercises/07_lock_files"
+	"example/turnstile/internal/lab"
+)
+
+func TestTwoBreakersOfOneLock(t *testing.T) {
+	t.Parallel()
+	path, gone := stale(t)
+	l := lab.Lesson{
+		Did: "a process with the lock was killed; Alice called Acquire, and her Alive was asked; before it returned false, Bob called Acquire; " +
+			"then Alice went on",
+		Means: "both change locks.json, each sure to be alone, and one of the changes is lost",
+		Read:  whyItHappens,
+	}
+
+	alice := lab.Start(t, "break", path, fmt.Sprint(gone))
+	alice.Reached("judging", means(l, "Acquire did not ask Alive about the owner of a lock", "the lock of an owner at work is taken away"))
+	bob, errBob := acquire(t, path, dead(gone), l)
+	alice.Continue()
+	var hers outcome
+	alice.Result(&hers, says(l, "Acquire does not return"))
+
+	both := says(l, "Acquire gave one lock to two owners at once")
+	both.Expected, both.Found = "one lock and one error", "two locks"
+	lab.Require(t, bob == nil || !hers.Got, both)
+	none := means(l, "Acquire gave a lock whose owner is dead to neither of two processes",
+		"a process crash stops the workshop until a person removes the lock by hand")
+	none.Expected, none.Found = "one of them gets the lock", fmt.Sprintf("Alice got: %v; Bob got: %v", hers.Call.Err, errBob)
+	lab.Require(t, bob != nil || hers.Got, none)
+	if bob != nil {
+		lab.RequireErrorIs(t, hers.Call.Err, lockfiles.ErrLocked, means(l, "Acquire failed with another error than ErrLocked where another process was faster",
+			"the program gives up with a puzzling message, where it should say who has the lock"))
+	}
+}
+
+func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
+	t.Parallel()
+	const stops = "a process crash stops the workshop until a person removes the lock by hand"
+	path, _ := stale(t)
+	l := lab.Lesson{Did: "a process had the lock and was killed; Acquire was called, with the Alive of your package", Means: stops, Read: theBug}
+	lock := requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not break the lock of a process that is dead"))
+	lab.RequireEqual(t, os.Getpid(), lock.Owner().PID, says(l, "Acquire left another process's number as the owner of the lock"))
+	l.Did += "; another process called Acquire"
+	other := lab.Start(t, "try", path)
+	var theirs outcome
+	other.Result(&theirs, says(l, "Acquire does not return"))
+	lab.RequireErrorIs(t, theirs.Call.Err, lockfiles.ErrLocked, means(l, "Acquire gave a broken lock to a second owner", "two programs write the same file"))
+}
+
+func TestTakingAndReleasingLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	path, _ := stale(t)
+	l := lab.Lesson{
+		Did: "the lock of a dead process was broken, and released", Means: "every crash and every lock leaves something for good: in a year the directory is full of it",
+		Read: givingBack,
+	}
+	lock := requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not break the lock of a process that is dead"))
+	lab.RequireNoError(t, release(t, lock, l), says(l, "Release failed although the lock was held"))
+	once := listing(t, filepath.Dir(path))
+	l.Did += "; then the same was done ten times more"
+	tokens := map[string]bool{lock.Owner().Token: true}
+	for range 10 {
+		lock := requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not take a lock that was released"))
+		broken := requireAcquired(t, path, allDead, says(l, "Acquire did not break a lock that Alive judged dead"))
+		lab.RequireNoError(t, release(t, broken, l), says(l, "Release failed although the lock was held"))
+		tokens[lock.Owner().Token], tokens[broken.Owner().Token] = true, true
+	}
+	lab.RequireEqual(t, once, listing(t, filepath.Dir(path)), says(l, "Acquire or Release leave files behind"))
+	lab.RequireEqual(t, 21, len(tokens), means(l, "Acquire gave two locks of one process the same token",
+		"a judgement about one lock hits another one of the same process"))
+}

@@ -1,0 +1,107 @@
+package lockfiles_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	lockfiles "example/turnstile/exercises/07_lock_files"
+	"example/turnstile/internal/lab"
+)
+
+func init() { workers["small files"] = smallFiles }
+
+// smallFiles is try in a process for which the kernel refuses to write a single byte into a file.
+func smallFiles(w *lab.Worker) error {
+	if err := lab.LimitFileSize(0); err != nil {
+		return err
+	}
+	return try(w)
+}
+
+// An owner that cannot be written down is nobody that others could judge.
+func TestAcquireReportsAnOwnerThatItCannotWrite(t *testing.T) {
+	t.Parallel()
+	const means = "the lock says nothing about its owner: every other process refuses it, and nobody can break it"
+	t.Run("EFBIG", func(t *testing.T) {
+		t.Parallel()
+		l := lab.Lesson{Did: "the kernel refused to write into a file; Acquire was called", Means: means, Read: refusals}
+		path := newPath(t)
+		requireNothingHalfMade(t, lab.Start(t, "small files", path), path, syscall.EFBIG, l)
+	})
+	t.Run("ENOSPC", func(t *testing.T) {
+		t.Parallel()
+		dir, kind := lab.SmallDisk(t, 64<<10)
+		fill(t, filepath.Join(dir, "full"))
+		requireTool(t, os.Mkdir(filepath.Join(dir, "shop"), 0o700))
+		l := lab.Lesson{Did: "the disk was full (" + kind + "); Acquire was called", Means: means, Read: refusals}
+		path := filepath.Join(dir, "shop", "locks.json.lock")
+		requireNothingHalfMade(t, lab.Start(t, "try", path), path, syscall.ENOSPC, l)
+	})
+	t.Run("EIO from Close", func(t *testing.T) {
+		t.Parallel()
+		l := lab.Lesson{Did: "the kernel reported EIO whenever a file was closed; Acquire was called", Means: means, Read: refusals}
+		path := newPath(t)
+		other := lab.Trace(t, lab.Rule{Calls: "close", Fail: syscall.EIO}, lab.Options{}, "try", path)
+		requireNothingHalfMade(t, other.Process, path, syscall.EIO, l)
+	})
+}
+
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	requireTool(t, err)
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	requireTool(t, f.Close())
+	if !errors.Is(err, syscall.ENOSPC) {
+		requireTool(t, err)
+	}
+}
+
+// requireNothingHalfMade demands that an Acquire failed for that reason and left nothing. An answer that keeps the owner in no file has
+// nothing to write, and may succeed.
+func requireNothingHalfMade(t *testing.T, process *lab.Process, path string, reason error, l lab.Lesson) {
+	t.Helper()
+	var o outcome
+	process.Result(&o, says(l, "Acquire does not return"))
+	left := listing(t, filepath.Dir(path))
+	if o.Got && !hasFiles(t, path) {
+		requireLocked(t, path, says(l, "Acquire gave a lock that other processes do not see"))
+		return
+	}
+	lab.RequireErrorIs(t, o.Call.Err, reason, says(l, "Acquire did not report that it could not write down its owner"))
+	lab.RequireEqual(t, "", left, says(l, "Acquire left a part of a lock behind although it failed"))
+}
+
+func hasFiles(t *testing.T, path string) (some bool) {
+	t.Helper()
+	requireTool(t, filepath.WalkDir(filepath.Dir(path), func(_ string, entry fs.DirEntry, err error) error {
+		some = some || err == nil && entry.Type().IsRegular()
+		return err
+	}))
+	return some
+}
+
+func TestReleaseOnADiskThatBecameReadOnly(t *testing.T) {
+	t.Parallel()
+	dir, _ := lab.SmallDisk(t, 1<<20)
+	path := filepath.Join(dir, "locks.json.lock")
+	lock := requireAcquired(t, path, lockfiles.Options{}, freeLock)
+	l := lab.Lesson{
+		Did: "a process had the lock; the kernel made the disk read-only, as it does when it finds an error there; the process called Release", Read: refusals,
+		Means: "the program believes that it has given the lock back, and every other one finds it taken",
+	}
+	requireTool(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	requireNotReleased(t, release(t, lock, l), syscall.EROFS, l)
+	l.Did = strings.Replace(l.Did, "; the process called Release", "; another one called Acquire, and its Alive returned false", 1)
+	_, err := acquire(t, path, allDead, l)
+	requireRefused(t, err, syscall.EROFS, l)
+}

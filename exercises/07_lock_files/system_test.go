@@ -1,0 +1,216 @@
+package lockfiles_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	lockfiles "example/turnstile/exercises/07_lock_files"
+	"example/turnstile/internal/lab"
+)
+
+// A refusal is a path on which the system refuses to do what Acquire or Release want.
+type refusal struct {
+	name, did string
+	reason    error // nil: not asked on this system
+	// prepare changes a directory in which the lock's directory is, and returns the path.
+	prepare func(t *testing.T, dir string) string
+}
+
+func onUnix(reason error) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	return reason
+}
+
+func TestAcquireReportsWhatTheSystemRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []refusal{
+		{"a directory that is missing", "the directory of the lock's path does not exist", fs.ErrNotExist, func(_ *testing.T, dir string) string {
+			return filepath.Join(dir, "missing", "locks.json.lock")
+		}},
+		{"a file in the place of the directory", "the directory of the lock's path is a file", onUnix(syscall.ENOTDIR), func(t *testing.T, dir string) string {
+			t.Helper()
+			requireTool(t, os.WriteFile(filepath.Join(dir, "shop"), nil, 0o600))
+			return filepath.Join(dir, "shop", "locks.json.lock")
+		}},
+		{"a name of 300 bytes", "the lock's name is longer than the file system takes", onUnix(syscall.ENAMETOOLONG), func(_ *testing.T, dir string) string {
+			return filepath.Join(dir, strings.Repeat("x", 300))
+		}},
+		{"a link that leads to itself", "the directory of the lock's path is a symbolic link to itself", onUnix(syscall.ELOOP), func(t *testing.T, dir string) string {
+			t.Helper()
+			requireTool(t, os.Symlink("loop", filepath.Join(dir, "loop")))
+			return filepath.Join(dir, "loop", "locks.json.lock")
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if c.reason == nil {
+				t.Skip("Windows has other errors for this")
+			}
+			dir := t.TempDir()
+			path := c.prepare(t, dir)
+			before := listing(t, dir)
+			l := lab.Lesson{Did: c.did + "; Acquire was called", Read: refusals}
+			_, err := acquire(t, path, lockfiles.Options{}, l)
+			requireRefused(t, err, c.reason, l)
+			lab.RequireEqual(t, before, listing(t, dir), means(l, "Acquire left something behind although it failed",
+				"a mistyped path becomes a new directory, or files pile up"))
+		})
+	}
+	t.Run("a directory in which this user may not write", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows has no permission bits for directories")
+		}
+		dir := filepath.Join(lab.SharedDir(t), "shop")
+		requireTool(t, os.Mkdir(dir, 0o555))
+		l := lab.Lesson{Did: "an ordinary user, who may not write in the directory of the lock's path, called Acquire", Read: refusals}
+		other := lab.Launch(t, lab.Options{Unprivileged: true}, "try", filepath.Join(dir, "locks.json.lock"))
+		var theirs outcome
+		other.Result(&theirs, says(l, "Acquire does not return"))
+		requireRefused(t, theirs.Call.Err, fs.ErrPermission, l)
+	})
+}
+
+// requireRefused demands that an Acquire failed, and for that reason.
+func requireRefused(t *testing.T, err, reason error, l lab.Lesson) {
+	t.Helper()
+	lab.RequireError(t, err, means(l, "Acquire gave a lock that it could not make", "the program works without a lock"))
+	for _, sentinel := range []error{lockfiles.ErrLocked, lockfiles.ErrUnknown} {
+		l.Expected, l.Found = fmt.Sprintf("an error that does not match %q", sentinel), err.Error()
+		lab.Require(t, !errors.Is(err, sentinel), means(l, "Acquire gave a reason that is not the system's",
+			"the program waits for an owner that does not exist, or sends a person to look at nothing"))
+	}
+	l.Expected, l.Found = "", ""
+	lab.RequireErrorIs(t, err, reason, means(l, "Acquire did not report why it failed", "the reader of the message does not know what to repair"))
+}
+
+// releaseWhenReadOnly acquires PATH, makes every directory below its own read-only, and calls Release; then it makes them writable and
+// calls Release again. It stands at "refused" in between.
+func releaseWhenReadOnly(w *lab.Worker) error {
+	dir := filepath.Dir(w.Arg(0))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	lock, err := lockfiles.Acquire(w.Arg(0), lockfiles.Options{})
+	if err != nil {
+		return err
+	}
+	if lock == nil {
+		return errNothing
+	}
+	for _, mode := range []fs.FileMode{0o555, 0o755} {
+		if err := changeModes(dir, mode); err != nil {
+			return err
+		}
+		if err := w.Result(lab.Returned{Err: lock.Release()}); err != nil {
+			return err
+		}
+		w.Reached("refused")
+	}
+	return nil
+}
+
+func changeModes(dir string, mode fs.FileMode) error {
+	return filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		return os.Chmod(path, mode)
+	})
+}
+
+func TestReleaseReportsWhatTheSystemRefuses(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no permission bits for directories, and links there take a privilege")
+	}
+	const stuck = "the program believes that it has given the lock back, and every other one finds it taken"
+	t.Run("a directory that is read-only", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(lab.SharedDir(t), "shop", "locks.json.lock")
+		l := lab.Lesson{Did: "a process had the lock; the directory was made read-only; the process called Release", Means: stuck, Read: refusals}
+		owner := lab.Launch(t, lab.Options{Unprivileged: true, Umask: "0022"}, "release when read-only", path)
+		var released lab.Returned
+		owner.Result(&released, l)
+		requireNotReleased(t, released.Err, fs.ErrPermission, l)
+		requireLocked(t, path, says(l, "Release took a lock away although it reported a failure"))
+		owner.Reached("refused")
+		owner.Continue()
+		l.Did += "; then the directory was made writable, and the process called Release again"
+		owner.Result(&released, l)
+		lab.RequireNoError(t, released.Err, says(l, "Release failed although nothing stands in its way any more"))
+	})
+	t.Run("a directory that cannot be reached", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(t.TempDir(), "shop")
+		requireTool(t, os.Mkdir(dir, 0o700))
+		l := lab.Lesson{Did: "a process had the lock; its directory was moved, and a link to itself took its place; the process called Release", Means: stuck, Read: refusals}
+		lock := requireAcquired(t, filepath.Join(dir, "locks.json.lock"), lockfiles.Options{}, freeLock)
+		requireTool(t, os.Rename(dir, dir+".old"))
+		requireTool(t, os.Symlink("shop", dir))
+		requireNotReleased(t, release(t, lock, l), syscall.ELOOP, l)
+	})
+}
+
+func requireNotReleased(t *testing.T, err, reason error, l lab.Lesson) {
+	t.Helper()
+	lab.RequireErrorIs(t, err, reason, says(l, "Release did not report that the lock was not given back"))
+	l.Expected, l.Found = "an error that does not match ErrLost", err.Error()
+	lab.Require(t, !errors.Is(err, lockfiles.ErrLost), means(l, "Release reported a lock as lost that it could not give back",
+		"a person looks for damage where there is none, and the lock stays taken"))
+}
+
+// The lock's files are as readable as any other, so that a process of another user can judge the owner.
+func TestALockHasThePermissionsOfAnyNewFile(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has neither umask nor permission bits")
+	}
+	for _, umask := range []string{"0000", "0027"} {
+		t.Run("umask "+umask, func(t *testing.T) {
+			t.Parallel()
+			path := newPath(t)
+			l := lab.Lesson{
+				Did: "a process with the umask " + umask + " acquired a lock", Read: madeAside,
+				Means: "a user whom the umask lets cannot read who has the lock, or one whom it does not let can",
+			}
+			owner := lab.Launch(t, lab.Options{Umask: umask}, "hold", path)
+			owner.Reached("holding", freeLock)
+			mask, err := strconv.ParseUint(umask, 8, 32)
+			requireTool(t, err)
+			requireTool(t, filepath.WalkDir(filepath.Dir(path), func(name string, entry os.DirEntry, err error) error {
+				if err != nil || name == filepath.Dir(path) {
+					return err
+				}
+				info, err := entry.Info()
+				if err != nil {
+					return err
+				}
+				permissions := fs.FileMode(0o666)
+				switch {
+				case entry.IsDir():
+					permissions = 0o777
+				case !entry.Type().IsRegular():
+					return nil // a link has none
+				}
+				what := "the file "
+				if entry.IsDir() {
+					what = "the directory "
+				}
+				lab.RequireEqual(t, what+(permissions&^fs.FileMode(mask)).String(), what+info.Mode().Perm().String(),
+					says(l, "Acquire chose permissions of its own for the lock"))
+				return nil
+			}))
+		})
+	}
+}

@@ -1,0 +1,137 @@
+package lockfiles_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	lockfiles "example/turnstile/exercises/07_lock_files"
+	"example/turnstile/internal/lab"
+)
+
+func TestAcquireLeavesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{
+		"an empty file, whose owner may be about to write into it": "",
+		"half of a file":             `{"host":{"name":"bench"},"pid":`,
+		"another program's PID file": "4711\n",
+		"a file of a mebibyte":       strings.Repeat("mine ", 1<<18),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requireUntouched(t, lab.WriteFile(t, "locks.json.lock", content), name)
+		})
+	}
+	t.Run("a directory with a person's file in it", func(t *testing.T) {
+		t.Parallel()
+		path := newPath(t)
+		requireTool(t, os.Mkdir(path, 0o700))
+		requireTool(t, os.WriteFile(filepath.Join(path, "notes.txt"), []byte("mine"), 0o600))
+		requireUntouched(t, path, "a directory with a file notes.txt in it")
+	})
+	t.Run("a link to an empty directory", func(t *testing.T) {
+		t.Parallel()
+		path := newPath(t)
+		if err := os.Symlink(t.TempDir(), path); err != nil {
+			t.Skip("this user may not create symbolic links here: ", err)
+		}
+		requireUntouched(t, path, "a symbolic link to an empty directory")
+	})
+	damages := map[string]string{
+		"nothing": "", "half an object": `{"host":{"name":"bench"},"pid":4711`, "an object without an owner": "{}", "null": "null",
+		"a mebibyte": strings.Repeat("x", 1<<20),
+	}
+	paths := map[string]string{}
+	for name := range damages {
+		paths[name] = newPath(t)
+	}
+	gone := abandon(t, slices.Collect(maps.Values(paths))...)
+	for name, content := range damages {
+		t.Run("a lock whose files hold "+name, func(t *testing.T) {
+			t.Parallel()
+			requireDamageSeen(t, paths[name], gone, name, content)
+		})
+	}
+}
+
+// requireUntouched demands that Acquire refuses what is at path with ErrUnknown and leaves it as it was.
+func requireUntouched(t *testing.T, path, what string) {
+	t.Helper()
+	l := lab.Lesson{
+		Did:   "at the lock's path was " + what + "; Acquire was called, with an Alive that calls every owner dead",
+		Means: "another process is about to write its name there, or a person needs it, and it is taken away",
+		Read:  notYours,
+	}
+	before := listing(t, filepath.Dir(path))
+	_, err := acquire(t, path, allDead, l)
+	lab.RequireError(t, err, says(l, "Acquire took a lock whose owner it could not read"))
+	lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), says(l, "Acquire changed what is not its own lock"))
+	lab.RequireErrorIs(t, err, lockfiles.ErrUnknown, means(l, "Acquire did not report that it does not know what is at the path",
+		"the program cannot distinguish a lock that a person has to look at from one that is taken"))
+}
+
+// requireDamageSeen puts content into every file of a lock whose owner is dead. An answer whose files' contents mean nothing may
+// still break the lock, if it has asked about the right owner.
+func requireDamageSeen(t *testing.T, path string, gone int, name, content string) {
+	t.Helper()
+	l := lab.Lesson{
+		Did:   fmt.Sprintf("a lock's owner was killed, and each file of the lock was made to hold %s; Acquire was called, with an Alive that calls every owner dead", name),
+		Means: "a lock that was damaged is taken from an owner whom Alive has not judged",
+		Read:  notYours,
+	}
+	requireTool(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		return os.WriteFile(name, []byte(content), 0o600)
+	}))
+	before := standing(t, path)
+
+	var asked atomic.Bool // about the owner that was killed
+	_, err := acquire(t, path, lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
+		if owner.PID == gone {
+			asked.Store(true)
+		}
+		return false
+	}}, l)
+	if err == nil && asked.Load() {
+		return
+	}
+	lab.RequireError(t, err, says(l, "Acquire took a lock whose owner it could not read"))
+	lab.RequireEqual(t, before, standing(t, path), says(l, "Acquire changed a lock whose owner it could not read"))
+	l.Expected, l.Found = "an error that matches ErrUnknown", err.Error()
+	l.Means = "the program cannot distinguish a lock that a person has to look at from a fault of the system"
+	lab.Require(t, errors.Is(err, lockfiles.ErrUnknown), says(l, "Acquire did not report that the lock is damaged"))
+}
+
+func TestAFileInALockSurvives(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"Acquire", "Release"} {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			path := newPath(t)
+			lock := requireAcquired(t, path, lockfiles.Options{}, freeLock)
+			notes := filepath.Join(path, "notes.txt")
+			if err := os.WriteFile(notes, []byte("mine"), 0o600); err != nil {
+				return // the lock is not a directory, so no file can be put into it
+			}
+			l := lab.Lesson{
+				Did:   fmt.Sprintf("a person put a file notes.txt into the lock, which is a directory; then %s was called", verb),
+				Means: "a file that a person needs is gone with the lock", Read: notYours,
+			}
+			if verb == "Acquire" {
+				l.Did += ", with an Alive that calls the owner dead"
+				_, _ = acquire(t, path, allDead, l) // whatever it returns
+			} else {
+				_ = release(t, lock, l)
+			}
+			lab.RequireFile(t, notes, "mine", says(l, verb+" removed a file that is not its own"))
+		})
+	}
+}
