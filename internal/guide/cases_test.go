@@ -13,6 +13,7 @@ import (
 
 	"example/turnstile/internal/curriculum"
 	"example/turnstile/internal/gotest"
+	"example/turnstile/internal/lab"
 )
 
 // What befalls an exercise's directory counts against that exercise and stops no other.
@@ -343,4 +344,28 @@ func TestTheGuideSaysWhatItIsDoing(t *testing.T) {
 	errs.waitFor(t, "running the tests …\n", 1)
 	w.end()
 	require.Empty(t, s.Out.(*transcript).String(), "without a terminal the verdict is all that is printed")
+}
+
+func TestResetOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir, _ := lab.SmallDisk(t, 512<<10)
+	b := newBookIn(t, dir)
+	mine := "package double\n\n// Mine.\nfunc Do(n int) int { return 2 * n }\n"
+	b.write(t, "exercises/01_double/double.go", mine)
+	rest, err := os.Create(filepath.Join(dir, "rest"))
+	require.NoError(t, err)
+	for err == nil {
+		_, err = rest.Write(make([]byte, 1024))
+	}
+	require.NoError(t, rest.Close())
+
+	require.Equal(t, exitTrouble, b.guide(t, "reset 1"))
+	require.Contains(t, b.flat(), "code of 01 · The double is unchanged")
+	require.Contains(t, b.flat(), "no space left on device). Make room on the disk, then try again.")
+	got, err := os.ReadFile(filepath.Join(b.root, "exercises", "01_double", "double.go"))
+	require.NoError(t, err)
+	require.Equal(t, mine, string(got))
+	copies, err := filepath.Glob(filepath.Join(b.root, stateFolder, "copies", "*"))
+	require.NoError(t, err)
+	require.Empty(t, copies, "half a copy would be taken for one")
 }

@@ -31,7 +31,12 @@ type fakeBook struct {
 // on 01, in its text and in its code; 03 builds on nothing.
 func newBook(t *testing.T) *fakeBook {
 	t.Helper()
-	b := &fakeBook{root: filepath.Join(t.TempDir(), "Büro und Türen", "turn stile")}
+	return newBookIn(t, t.TempDir())
+}
+
+func newBookIn(t *testing.T, dir string) *fakeBook {
+	t.Helper()
+	b := &fakeBook{root: filepath.Join(dir, "Büro und Türen", "turn stile")}
 	b.write(t, "go.mod", "module example/turnstile\n\ngo 1.26\n")
 	for path, content := range books() {
 		b.write(t, path, content)
