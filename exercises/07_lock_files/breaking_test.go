@@ -35,7 +35,8 @@ func TestTwoBreakersOfOneLock(t *testing.T) {
 	none.Expected, none.Found = "one of them gets the lock", fmt.Sprintf("Alice got: %v; Bob got: %v", hers.Call.Err, errBob)
 	lab.Require(t, bob != nil || hers.Got, none)
 	if bob != nil {
-		lab.RequireErrorIs(t, hers.Call.Err, lockfiles.ErrLocked, means(l, "Acquire failed with another error than ErrLocked where another process was faster",
+		lab.RequireErrorIs(t, hers.Call.Err, lockfiles.ErrLocked, means(l,
+			"Acquire failed with another error than ErrLocked where another process was faster",
 			"the program gives up with a puzzling message, where it should say who has the lock"))
 	}
 }
@@ -44,22 +45,27 @@ func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
 	t.Parallel()
 	const stops = "a process crash stops the workshop until a person removes the lock by hand"
 	path, _ := stale(t)
-	l := lab.Lesson{Did: "a process had the lock and was killed; Acquire was called, with the Alive of your package", Means: stops, Read: theBug}
+	l := lab.Lesson{
+		Did:   "a process had the lock and was killed; Acquire was called, with the Alive of your package",
+		Means: stops, Read: theBug,
+	}
 	lock := requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not break the lock of a process that is dead"))
 	lab.RequireEqual(t, os.Getpid(), lock.Owner().PID, says(l, "Acquire left another process's number as the owner of the lock"))
 	l.Did += "; another process called Acquire"
 	other := lab.Start(t, "try", path)
 	var theirs outcome
 	other.Result(&theirs, says(l, "Acquire does not return"))
-	lab.RequireErrorIs(t, theirs.Call.Err, lockfiles.ErrLocked, means(l, "Acquire gave a broken lock to a second owner", "two programs write the same file"))
+	lab.RequireErrorIs(t, theirs.Call.Err, lockfiles.ErrLocked,
+		means(l, "Acquire gave a broken lock to a second owner", "two programs write the same file"))
 }
 
 func TestTakingAndReleasingLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	path, _ := stale(t)
 	l := lab.Lesson{
-		Did: "the lock of a dead process was broken, and released", Means: "every crash and every lock leaves something for good: in a year the directory is full of it",
-		Read: givingBack,
+		Did:   "the lock of a dead process was broken, and released",
+		Means: "every crash and every lock leaves something for good: in a year the directory is full of it",
+		Read:  givingBack,
 	}
 	lock := requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not break the lock of a process that is dead"))
 	lab.RequireNoError(t, release(t, lock, l), says(l, "Release failed although the lock was held"))

@@ -30,7 +30,10 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 	for _, c := range []struct{ name, did, path, read string }{
 		{"by another process", "another process has the lock and is alive; Acquire was called", now, theBug},
 		{"for more than a year", "another process acquired the lock 400 days ago and is still at work; Acquire was called", old, isItAlive},
-		{"since a moment in the future", "another process has the lock, and the clock was set back by 400 days; Acquire was called", future, isItAlive},
+		{
+			"since a moment in the future", "another process has the lock, and the clock was set back by 400 days; Acquire was called",
+			future, isItAlive,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := l
@@ -56,7 +59,8 @@ func TestReleaseKeepsTheLockOfTheNextOwner(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	l := lab.Lesson{
-		Did:   "Alice had the lock; Bob's Alive judged her dead, wrongly, and Bob acquired the lock; then Alice called Release; then Carol called Acquire",
+		Did: "Alice had the lock; Bob's Alive judged her dead, wrongly, and Bob acquired the lock; then Alice called Release; " +
+			"then Carol called Acquire",
 		Means: "Bob is at work, Alice's Release has opened his lock, and Carol gets it too",
 		Read:  givingBack,
 	}
@@ -78,25 +82,25 @@ func TestReleaseReportsALostLock(t *testing.T) {
 		lose      func(t *testing.T, path string, lock *lockfiles.Lock)
 		left      string // what stands at path then
 	}{
-		{"released before", "Release was called twice", func(t *testing.T, _ string, lock *lockfiles.Lock) {
+		{"released before", "Release was called", func(t *testing.T, _ string, lock *lockfiles.Lock) {
 			t.Helper()
 			requireTool(t, lock.Release())
 		}, ""},
-		{"removed from outside", "a person removed the lock of a process that was at work; then Release was called", func(t *testing.T, path string, _ *lockfiles.Lock) {
+		{"removed from outside", "a person removed the lock of a process that was at work", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
 			requireTool(t, os.RemoveAll(path))
 		}, ""},
-		{"replaced by a file", "a person put a file in the place of the lock; then Release was called", func(t *testing.T, path string, _ *lockfiles.Lock) {
+		{"replaced by a file", "a person put a file in the place of the lock", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
 			requireTool(t, os.RemoveAll(path))
 			requireTool(t, os.WriteFile(path, []byte("mine"), 0o600))
 		}, "locks.json.lock: mine"},
-		{"replaced by an empty directory", "a person put an empty directory in the place of the lock; then Release was called", func(t *testing.T, path string, _ *lockfiles.Lock) {
+		{"replaced by an empty directory", "a person put an empty directory in its place", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
 			requireTool(t, os.RemoveAll(path))
 			requireTool(t, os.Mkdir(path, 0o700))
 		}, "?"},
-		{"moved away with its directory", "the directory of the lock was renamed; then Release was called", func(t *testing.T, path string, _ *lockfiles.Lock) {
+		{"moved away with its directory", "the directory of the lock was renamed", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
 			requireTool(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"))
 			requireTool(t, os.Mkdir(filepath.Dir(path), 0o700))
@@ -106,7 +110,10 @@ func TestReleaseReportsALostLock(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "shop", "locks.json.lock")
 			requireTool(t, os.Mkdir(filepath.Dir(path), 0o700))
-			l := lab.Lesson{Did: c.did, Means: "what was written since then was written without the lock, and the program never learns of it", Read: givingBack}
+			l := lab.Lesson{
+				Did:   "a process had the lock; " + c.did + "; then Release was called",
+				Means: "what was written since then was written without the lock, and the program never learns of it", Read: givingBack,
+			}
 			lock := requireAcquired(t, path, lockfiles.Options{}, freeLock)
 			c.lose(t, path, lock)
 			lab.RequireErrorIs(t, release(t, lock, l), lockfiles.ErrLost, says(l, "Release did not report that the lock was lost"))
@@ -136,7 +143,8 @@ func TestARelativePathIsResolvedWhenAcquireIsCalled(t *testing.T) {
 	t.Parallel()
 	here, there := newPath(t), newPath(t)
 	l := lab.Lesson{
-		Did:   `a process called Acquire("locks.json.lock"), changed its directory, and called Release; another process has the lock of that name there`,
+		Did: `a process called Acquire("locks.json.lock"), changed its directory, and called Release; ` +
+			"another process has the lock of that name there",
 		Means: "the same words are another file after os.Chdir: one lock stays for ever, and another owner's is in danger", Read: givingBack,
 	}
 	other := requireAcquired(t, there, lockfiles.Options{}, freeLock)

@@ -181,7 +181,9 @@ func means(l lab.Lesson, headline, meaning string) lab.Lesson {
 // requireTool is for what the test itself needs.
 func requireTool(t *testing.T, err error) {
 	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code"})
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
+	})
 }
 
 // listing shows everything below a directory, with the content of its files and links.

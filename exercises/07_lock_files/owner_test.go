@@ -146,15 +146,17 @@ func TestAlive(t *testing.T) {
 		if !o.Host.IsEarlierBootOf(living.Host) {
 			t.Skip("this system does not tell which machine it is, or which boot: Linux with /etc/machine-id does")
 		}
-		requireDead(t, o, "Alive calls an owner alive that ran before a restart", "the owner ran on this machine before it was restarted; its number belongs to a process again")
+		const headline = "Alive calls an owner alive that ran before a restart"
+		requireDead(t, o, headline, "the owner ran on this machine before it was restarted; its number belongs to a process again")
 		o.Host.Name, o.Host.Namespace = "", ""
-		requireDead(t, o, "Alive calls an owner alive that ran before a restart", "the owner ran in a container on this machine before it was restarted")
+		requireDead(t, o, headline, "the owner ran in a container on this machine before it was restarted")
 	})
 	t.Run("an owner without a number", func(t *testing.T) {
 		for _, number := range []int{0, -1} {
 			o := dead
 			o.PID = number
-			requireAlive(t, o, "Alive calls an owner dead of which it knows nothing", fmt.Sprintf("the owner's number is %d, which no process has", number))
+			requireAlive(t, o, "Alive calls an owner dead of which it knows nothing",
+				fmt.Sprintf("the owner's number is %d, which no process has", number))
 		}
 	})
 	t.Run("another user's process", func(t *testing.T) {
@@ -167,8 +169,9 @@ func TestAlive(t *testing.T) {
 		asker.Send(o)
 		var alive bool
 		l := lab.Lesson{
-			Says: "Alive calls a process dead that belongs to another user", Did: "process 1 has the lock; an ordinary user, who may not signal it, called Alive",
-			Expected: "true", Found: "false", Means: robbed, Read: isItAlive,
+			Says: "Alive calls a process dead that belongs to another user",
+			Did:  "process 1 has the lock; an ordinary user, who may not signal it, called Alive", Expected: "true", Found: "false",
+			Means: robbed, Read: isItAlive,
 		}
 		asker.Result(&alive, l)
 		lab.Require(t, alive, l)
@@ -197,8 +200,9 @@ func TestAliveWhereTheSystemDoesNotTell(t *testing.T) {
 				asker := lab.Trace(t, rule, lab.Options{}, "judge")
 				asker.Send(c.owner)
 				l := lab.Lesson{
-					Says: "Alive calls an owner dead of which it could not find out", Did: fmt.Sprintf("Alive was called; %s (the kernel's answer was %v)", c.name, errno),
-					Expected: "true", Found: "false", Means: robbed, Read: isItAlive,
+					Says: "Alive calls an owner dead about which it could find out nothing",
+					Did:  fmt.Sprintf("Alive was called; %s (the kernel returned %v)", c.name, errno), Expected: "true", Found: "false",
+					Means: robbed, Read: isItAlive,
 				}
 				var alive bool
 				asker.Result(&alive, l)

@@ -48,7 +48,8 @@ const (
 	// calls are those after which a process is stopped: all that take a path, and flock.
 	calls = "%file,flock"
 	// changes are those of them that can change what is on the disk. To die after any other one is the same as to die before it.
-	changes = trace.Removes + "," + trace.Renames + ",?open,openat,?creat,?mkdir,mkdirat,?link,linkat,?symlink,symlinkat,?chmod,fchmodat,truncate,flock"
+	changes = trace.Removes + "," + trace.Renames + ",?open,openat,?creat,?mkdir,mkdirat,?link,linkat,?symlink,symlinkat,?chmod,fchmodat," +
+		"truncate,flock"
 )
 
 // startStepped starts a process that stops at its calls in dir.
@@ -61,7 +62,9 @@ func startStepped(t *testing.T, calls, dir string, dead ...int) *stepped {
 	return &stepped{Stepper: lab.Step(t, calls, dir, "step", arguments...)}
 }
 
-var hangs = lab.Lesson{Says: "Acquire does not return", Did: "Acquire ran step by step, and no other process was at work", Read: whyItHappens}
+var hangs = lab.Lesson{
+	Says: "Acquire does not return", Did: "Acquire ran step by step, and no other process was at work", Read: whyItHappens,
+}
 
 // call has the process call Acquire, or Release if it has the lock, and calls at each time it is stopped, with a number from 1. It
 // returns what became of it.
@@ -139,7 +142,8 @@ func TestABreakerMayBeStoppedAnywhere(t *testing.T) {
 				continue
 			}
 			l := lab.Lesson{
-				Did:   fmt.Sprintf("the lock was free; Alice's Acquire was stopped after its call %d, %s; then a person put a file at the path; Alice went on", at, after),
+				Did: fmt.Sprintf("the lock was free; Alice's Acquire was stopped after its call %d, %s; then a person put a file at the path; "+
+					"Alice went on", at, after),
 				Means: "a file that a person needs is gone", Read: notYours,
 			}
 			lab.RequireFile(t, path, "mine", says(l, "Acquire took away a file that is not its lock"))
@@ -184,13 +188,14 @@ func playThree(t *testing.T, alice *stepped, path string, gone, bob, carol int, 
 	if len(after) < 2 {
 		return stops // Alice made fewer calls
 	}
-	l.Did = fmt.Sprintf("Alice's Acquire was stopped after its call %d, %s, and Bob called Acquire; after her call %d, %s, Carol did; then Alice went on",
-		bob, after[0], carol, after[1])
+	l.Did = fmt.Sprintf("Alice's Acquire was stopped after its call %d, %s, and Bob called Acquire; after her call %d, %s, Carol did; "+
+		"then Alice went on", bob, after[0], carol, after[1])
 	l.Found = strings.Join(owners, " and ") + " got it"
 	lab.Require(t, len(owners) < 2, l)
 	short := strings.NewReplacer(filepath.Dir(path)+"/", "")
 	l.Found = short.Replace(fmt.Sprint("none of them got it; Alice got: ", got.Call.Err))
-	lab.Require(t, len(owners) == 1, means(l, "Acquire gave a lock that is free to none of three processes", "the lock is free, and every process is sent away"))
+	lab.Require(t, len(owners) == 1, means(l, "Acquire gave a lock that is free to none of three processes",
+		"the lock is free, and every process is sent away"))
 	l.Expected, l.Found = "the other two get an error that matches ErrLocked", short.Replace(strings.Join(refused, "; "))
 	lab.Require(t, len(refused) == 0, means(l, "Acquire failed with another error than ErrLocked where another process was faster",
 		"the program gives up with a puzzling message, where it should try again later"))
@@ -237,7 +242,8 @@ func playRelease(t *testing.T, alice *stepped, path string, at int, lost bool) (
 		if stops = stop; stop != at {
 			return
 		}
-		l.Did = fmt.Sprintf("Alice's Release was stopped after its call %d, %s; then Bob called Acquire; then Alice went on, and Carol called Acquire", at, call)
+		l.Did = fmt.Sprintf("Alice's Release was stopped after its call %d, %s; then Bob called Acquire; then Alice went on, "+
+			"and Carol called Acquire", at, call)
 		bob, errBob = acquire(t, path, lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
 			hers := owner.Token == got.Owner.Token
 			asked = asked || hers
@@ -253,13 +259,15 @@ func playRelease(t *testing.T, alice *stepped, path string, at int, lost bool) (
 	}
 	carol, errCarol := acquire(t, path, lockfiles.Options{}, l)
 	if bob == nil {
-		lab.RequireNoError(t, errCarol, means(l, "Acquire did not take a lock that was released", "the lock is free, and every process is sent away"))
+		lab.RequireNoError(t, errCarol, means(l, "Acquire did not take a lock that was released",
+			"the lock is free, and every process is sent away"))
 		lab.RequireNoError(t, release(t, carol, l), says(l, "Release failed although the lock was held"))
 		return stops
 	}
 	lab.RequireErrorIs(t, errCarol, lockfiles.ErrLocked, means(l, "Release gave back a lock that belongs to another owner",
 		"Bob is at work, his lock is gone, and Carol gets it: one of them loses his work"))
-	lab.RequireNoError(t, release(t, bob, l), means(l, "Release took away a lock that belongs to another owner", "Bob was at work without a lock"))
+	lab.RequireNoError(t, release(t, bob, l), means(l, "Release took away a lock that belongs to another owner",
+		"Bob was at work without a lock"))
 	if lost && asked {
 		lab.RequireErrorIs(t, released.Call.Err, lockfiles.ErrLost, means(l, "Release did not report that the lock was lost",
 			"Alice saved her list after the lock was lost, perhaps over Bob's, and never learns of it"))
@@ -328,7 +336,8 @@ func breakTwice(t *testing.T, left string, gone, dora int, did string) {
 		requireTool(t, os.CopyFS(filepath.Dir(path), os.DirFS(left)))
 		l := lab.Lesson{
 			Says: "Acquire does not return", Means: "two programs write the same file, each sure to be alone, and one of them loses its work",
-			Did:  did + fmt.Sprintf("; Alice's Alive was asked about Dora; before it returned false, Bob got as far as his call %d; Alice went on to her end, then Bob", at),
+			Did: did + fmt.Sprintf("; Alice's Alive was asked about Dora; before it returned false, Bob got as far as his call %d; "+
+				"Alice went on to her end, then Bob", at),
 			Read: smallerGaps,
 		}
 		alice := lab.Start(t, "break", path, strconv.Itoa(dora), strconv.Itoa(gone))
@@ -387,7 +396,8 @@ func TestTwoGoroutinesBreakOneLock(t *testing.T) {
 	wrap, _ := lab.Strace(t, "-e", "trace="+trace.Removes, "-e", delay)
 	l := lab.Lesson{
 		Says: "Acquire gave one lock to two owners at once", Read: smallerGaps,
-		Did:      "a process with the lock was killed; two goroutines of one process called Acquire, and both found that it is dead; each removal took its time",
+		Did: "a process with the lock was killed; two goroutines of one process called Acquire, and both found that it is dead; " +
+			"each removal took its time",
 		Expected: "one lock and one error", Found: "two locks",
 		Means: "two parts of one program change locks.json, each sure to be alone",
 	}

@@ -96,8 +96,8 @@ func TestReleaseOnADiskThatBecameReadOnly(t *testing.T) {
 	path := filepath.Join(dir, "locks.json.lock")
 	lock := requireAcquired(t, path, lockfiles.Options{}, freeLock)
 	l := lab.Lesson{
-		Did: "a process had the lock; the kernel made the disk read-only, as it does when it finds an error there; the process called Release", Read: refusals,
-		Means: "the program believes that it has given the lock back, and every other one finds it taken",
+		Did:   "a process had the lock; the kernel made the disk read-only, as after an error of the disk; the process called Release",
+		Means: "the program believes that it has given the lock back, and every other one finds it taken", Read: refusals,
 	}
 	requireTool(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	requireNotReleased(t, release(t, lock, l), syscall.EROFS, l)

@@ -34,18 +34,18 @@ func onUnix(reason error) error {
 func TestAcquireReportsWhatTheSystemRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []refusal{
-		{"a directory that is missing", "the directory of the lock's path does not exist", fs.ErrNotExist, func(_ *testing.T, dir string) string {
+		{"a directory that is missing", "the directory of the path does not exist", fs.ErrNotExist, func(_ *testing.T, dir string) string {
 			return filepath.Join(dir, "missing", "locks.json.lock")
 		}},
-		{"a file in the place of the directory", "the directory of the lock's path is a file", onUnix(syscall.ENOTDIR), func(t *testing.T, dir string) string {
+		{"a file in the place of the directory", "the directory is a file", onUnix(syscall.ENOTDIR), func(t *testing.T, dir string) string {
 			t.Helper()
 			requireTool(t, os.WriteFile(filepath.Join(dir, "shop"), nil, 0o600))
 			return filepath.Join(dir, "shop", "locks.json.lock")
 		}},
-		{"a name of 300 bytes", "the lock's name is longer than the file system takes", onUnix(syscall.ENAMETOOLONG), func(_ *testing.T, dir string) string {
+		{"a name of 300 bytes", "the name is too long", onUnix(syscall.ENAMETOOLONG), func(_ *testing.T, dir string) string {
 			return filepath.Join(dir, strings.Repeat("x", 300))
 		}},
-		{"a link that leads to itself", "the directory of the lock's path is a symbolic link to itself", onUnix(syscall.ELOOP), func(t *testing.T, dir string) string {
+		{"a link that leads to itself", "the directory is a link to itself", onUnix(syscall.ELOOP), func(t *testing.T, dir string) string {
 			t.Helper()
 			requireTool(t, os.Symlink("loop", filepath.Join(dir, "loop")))
 			return filepath.Join(dir, "loop", "locks.json.lock")
@@ -81,6 +81,38 @@ func TestAcquireReportsWhatTheSystemRefuses(t *testing.T) {
 	})
 }
 
+func TestAcquireReportsALockOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" || os.Getuid() != 0 {
+		t.Skip("a second user takes root on Unix, which may run a worker as another user")
+	}
+	for _, c := range []struct{ name, umask, may string }{
+		{"that this user may not read", "0077", "read"},
+		{"that this user may not break", "0022", "change"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(lab.SharedDir(t), "locks.json.lock")
+			l := lab.Lesson{Read: refusals, Did: fmt.Sprintf("root's process had the lock, with the umask %s, and was killed; "+
+				"an ordinary user, who may not %s what root has made, called Acquire, and Alive returned false", c.umask, c.may)}
+			owner := lab.Launch(t, lab.Options{Umask: c.umask}, "hold", path)
+			owner.Reached("holding", freeLock)
+			owner.Kill()
+			other := lab.Launch(t, lab.Options{Unprivileged: true}, "break", path, strconv.Itoa(owner.PID()))
+			if c.may == "change" {
+				other.Reached("judging", l)
+				other.Continue()
+			}
+			var theirs outcome
+			other.Result(&theirs, says(l, "Acquire does not return"))
+			if theirs.Got && c.may == "change" {
+				return // a lock that is a plain file may be removed by anyone who may write in its directory
+			}
+			requireRefused(t, theirs.Call.Err, fs.ErrPermission, l)
+		})
+	}
+}
+
 // requireRefused demands that an Acquire failed, and for that reason.
 func requireRefused(t *testing.T, err, reason error, l lab.Lesson) {
 	t.Helper()
@@ -91,7 +123,8 @@ func requireRefused(t *testing.T, err, reason error, l lab.Lesson) {
 			"the program waits for an owner that does not exist, or sends a person to look at nothing"))
 	}
 	l.Expected, l.Found = "", ""
-	lab.RequireErrorIs(t, err, reason, means(l, "Acquire did not report why it failed", "the reader of the message does not know what to repair"))
+	lab.RequireErrorIs(t, err, reason, means(l, "Acquire did not report why it failed",
+		"the reader of the message does not know what to repair"))
 }
 
 // releaseWhenReadOnly acquires PATH, makes every directory below its own read-only, and calls Release; then it makes them writable and
@@ -154,7 +187,10 @@ func TestReleaseReportsWhatTheSystemRefuses(t *testing.T) {
 		t.Parallel()
 		dir := filepath.Join(t.TempDir(), "shop")
 		requireTool(t, os.Mkdir(dir, 0o700))
-		l := lab.Lesson{Did: "a process had the lock; its directory was moved, and a link to itself took its place; the process called Release", Means: stuck, Read: refusals}
+		l := lab.Lesson{
+			Did:   "a process had the lock; its directory was moved, and a link to itself took its place; the process called Release",
+			Means: stuck, Read: refusals,
+		}
 		lock := requireAcquired(t, filepath.Join(dir, "locks.json.lock"), lockfiles.Options{}, freeLock)
 		requireTool(t, os.Rename(dir, dir+".old"))
 		requireTool(t, os.Symlink("shop", dir))

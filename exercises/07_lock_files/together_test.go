@@ -78,8 +78,9 @@ func TestACrowdOfBreakersAndOwners(t *testing.T) {
 	dir := t.TempDir()
 	requireTool(t, os.Mkdir(filepath.Join(dir, "lock"), 0o700))
 	l := lab.Lesson{
-		Says:     "Acquire gave one lock to two owners at once",
-		Did:      fmt.Sprintf("%d processes acquired one lock %d times each; each second time the owner left it behind, as a crash does, and was known to be dead", people, turns),
+		Says: "Acquire gave one lock to two owners at once",
+		Did: fmt.Sprintf("%d processes acquired one lock %d times each; each second time the owner left it behind, as a crash does, "+
+			"and was known to be dead", people, turns),
 		Expected: "never two at once",
 		Means:    "two programs write the same file, each sure to be alone, and one of them loses its work",
 		Read:     whyItHappens,

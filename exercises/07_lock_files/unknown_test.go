@@ -81,7 +81,8 @@ func requireUntouched(t *testing.T, path, what string) {
 func requireDamageSeen(t *testing.T, path string, gone int, name, content string) {
 	t.Helper()
 	l := lab.Lesson{
-		Did:   fmt.Sprintf("a lock's owner was killed, and each file of the lock was made to hold %s; Acquire was called, with an Alive that calls every owner dead", name),
+		Did: fmt.Sprintf("a lock's owner was killed, and each file of the lock was made to hold %s; Acquire was called, "+
+			"with an Alive that calls every owner dead", name),
 		Means: "a lock that was damaged is taken from an owner whom Alive has not judged",
 		Read:  notYours,
 	}

@@ -189,7 +189,8 @@ func TestOtherWaysToMakeOne(t *testing.T) {
 		dir := t.TempDir()
 		run := func(arguments ...string) (string, error) {
 			command := exec.CommandContext(t.Context(), git, append([]string{"-C", dir}, arguments...)...)
-			command.Env = append(os.Environ(), "LC_ALL=C", "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
+			command.Env = append(os.Environ(), "LC_ALL=C",
+				"GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 			out, err := command.CombinedOutput()
 			return string(out), err
 		}

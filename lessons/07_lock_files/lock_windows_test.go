@@ -14,7 +14,8 @@ func TestOnWindows(t *testing.T) {
 	t.Parallel()
 	const access = windows.PROCESS_QUERY_LIMITED_INFORMATION | windows.SYNCHRONIZE
 
-	// Microsoft, CreateFile: without FILE_SHARE_DELETE no process may delete the file while the handle is open. os.Open does not set it; os.Root does.
+	// Microsoft, CreateFile: without FILE_SHARE_DELETE no process may delete the file while the handle is open. os.Open
+	// does not set it; os.Root does.
 	t.Run("a lock file that another process reads cannot be removed", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json.lock", "alice")

@@ -143,5 +143,6 @@ func patiently(do func() error) error {
 }
 
 func maybeLater(err error) bool {
-	return runtime.GOOS == "windows" && err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) && !errors.Is(err, ErrOther)
+	return runtime.GOOS == "windows" && err != nil &&
+		!errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) && !errors.Is(err, ErrOther)
 }

@@ -22,7 +22,7 @@ import (
 func Started(number int) (string, error) {
 	self, err := os.Readlink("/proc/self")
 	if err != nil || self != strconv.Itoa(os.Getpid()) {
-		return "", fmt.Errorf("ask when process %d started: %w: /proc is that of another PID namespace, or missing", number, errors.ErrUnsupported)
+		return "", fmt.Errorf("ask when process %d started: %w: /proc is missing, or another PID namespace's", number, errors.ErrUnsupported)
 	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", number))
 	if errors.Is(err, fs.ErrNotExist) {

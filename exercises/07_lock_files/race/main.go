@@ -94,7 +94,8 @@ func read(path string) (checkouts map[string]string, err error) {
 }
 
 func run(ctx context.Context, r *race.Report) error {
-	r.Title("%d process crashes, each of which leaves a lock; Alice and Bob find it at the same time, and each adds a checkout to locks.json", crashes)
+	r.Title("%d process crashes, each of which leaves a lock; Alice and Bob find it at the same time, "+
+		"and each adds a checkout to locks.json", crashes)
 	var rows [][]any
 	shared, lost := 0, 0
 	for number := 1; number <= crashes; number++ {
