@@ -25,7 +25,8 @@ var (
 // Options change how Acquire works. The zero value is good.
 type Options struct {
 	// Alive judges the owner of a lock that Acquire has found: may it still be at work? Acquire takes a lock away only if Alive returns
-	// false. Alive may take its time: Acquire holds nothing meanwhile. Nil means the function Alive of this package.
+	// false, and calls it once for an owner. Alive may take its time: Acquire holds nothing meanwhile. Nil means the function Alive of
+	// this package.
 	Alive func(owner Owner) bool
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
 	"example/turnstile/internal/lab"
@@ -60,7 +61,7 @@ func TestAcquireLeavesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-// requireUntouched demands that Acquire refuses what is at path with ErrUnknown and leaves it as it was.
+// requireUntouched demands that Acquire refuses what is at path with ErrUnknown and leaves it as it was, however old it is.
 func requireUntouched(t *testing.T, path, what string) {
 	t.Helper()
 	l := lab.Lesson{
@@ -69,6 +70,7 @@ func requireUntouched(t *testing.T, path, what string) {
 		Read:  notYours,
 	}
 	before := listing(t, filepath.Dir(path))
+	lab.Age(t, filepath.Dir(path), 400*24*time.Hour)
 	_, err := acquire(t, path, allDead, l)
 	lab.RequireError(t, err, says(l, "Acquire took a lock whose owner it could not read"))
 	lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), says(l, "Acquire changed what is not its own lock"))
