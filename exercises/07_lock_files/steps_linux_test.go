@@ -73,6 +73,12 @@ func (s *stepped) call(path string, at func(stop int, after string)) (o outcome)
 	return o
 }
 
+// needTracing skips a test that cannot be asked, before it has started the processes that it needs.
+func needTracing(t *testing.T) {
+	t.Helper()
+	_, _ = lab.Strace(t)
+}
+
 // lockIn returns the path of a lock in a directory of its own: an answer may look around beside its lock.
 func lockIn(t *testing.T, dir string, number int) string {
 	t.Helper()
@@ -102,6 +108,7 @@ func TestABreakerMayBeStoppedAnywhere(t *testing.T) {
 	for _, beginning := range []string{"a stale lock", "a free lock"} {
 		t.Run(beginning, func(t *testing.T) {
 			t.Parallel()
+			needTracing(t)
 			var paths []string
 			dir := t.TempDir()
 			for i := range 1 + moments {
@@ -280,6 +287,7 @@ func TestABreakerMayDieAnywhere(t *testing.T) {
 	for _, beginning := range []string{"a stale lock", "a free lock"} {
 		t.Run(beginning, func(t *testing.T) {
 			t.Parallel()
+			needTracing(t)
 			for stop := 1; dieAt(t, beginning == "a stale lock", stop); stop += stride {
 				requireFew(t, stop)
 			}
@@ -391,9 +399,9 @@ const halfTheDelay = 40 * time.Millisecond
 // delayed, so that the second goroutine has looked once more before the first one removes, and removes when the first one has the lock.
 func TestTwoGoroutinesBreakOneLock(t *testing.T) {
 	t.Parallel()
-	path, gone := stale(t)
 	delay := fmt.Sprint("inject=", trace.Removes, ":delay_enter=", 2*halfTheDelay.Microseconds())
 	wrap, _ := lab.Strace(t, "-e", "trace="+trace.Removes, "-e", delay)
+	path, gone := stale(t)
 	l := lab.Lesson{
 		Says: "Acquire gave one lock to two owners at once", Read: smallerGaps,
 		Did: "a process with the lock was killed; two goroutines of one process called Acquire, and both found that it is dead; " +
