@@ -3,24 +3,39 @@ package atomicreplace
 import (
 	"fmt"
 	"os"
-	"path/filepath"
+	"strings"
 	"time"
+
+	"example/turnstile/exercises/06_atomic_replace/place"
 )
 
-// Sweep removes what WriteFile calls that crashed have left beside path: their temporary files that nobody has written to
-// for age. It returns the paths that it removed. If path is a symbolic link, it looks beside the file that the link leads to.
+// Sweep removes what process crashes have left beside the file at path: temporary files of Create for this file, to which nobody has
+// written for age. It returns the paths of those that it removed, and no others, even with an error.
 //
-// A temporary file of locks.json is called .locks.json.RANDOM.tmp: hidden, and with a random part of one fixed form, by
-// which Sweep knows it. Other files are left alone: younger ones, whose writer may be alive, the temporary files of other
-// files, and whatever has no such random part. A temporary file that vanishes while Sweep works is no error.
+// Age is a guess: the temporary file of a live writer looks like that of a dead one, only younger. If Sweep guesses wrong, that writer's
+// Commit fails and the file keeps its old content; nothing else is lost. So let age be far longer than the slowest write: an hour, not a
+// second. The time is that of the file system's clock, which on a network file system is the server's. A program that knows that no
+// writer is alive, because it holds the lock that all writers take, may pass 0.
+//
+// Sweep looks where Create writes, as package place says: if path is a symbolic link, beside the file that it leads to. It removes regular
+// files only, whose names have exactly the form of this file's temporary names. A temporary file that vanishes meanwhile, because its
+// writer renames it or another Sweep is faster, is not an error. If something cannot be removed or examined, Sweep goes on with the
+// rest, and the error joins all that failed.
 func Sweep(path string, age time.Duration) (removed []string, err error) {
-	// TODO: this pattern also fits files that no WriteFile has made, and a folder's name may hold a '['.
-	leftovers, err := filepath.Glob(path + "*.tmp")
+	where, err := place.Find(path)
 	if err != nil {
 		return nil, fmt.Errorf("sweep beside %s: %w", path, err)
 	}
-	for _, leftover := range leftovers {
-		// TODO: is its writer dead, or only slow? Nobody looks at age.
+	entries, err := os.ReadDir(where.Dir())
+	if err != nil {
+		return nil, fmt.Errorf("sweep beside %s: %w", path, err)
+	}
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), ".tmp") {
+			continue
+		}
+		leftover := where.Beside(entry.Name())
+		// TODO: did a Create make it, for this file? Is its writer dead, or only slow? What if it is gone by now, or stays?
 		if err := os.Remove(leftover); err != nil {
 			return removed, fmt.Errorf("sweep beside %s: %w", path, err)
 		}

@@ -11,16 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A refusal is a system call, or one with some of the bits set in an argument's lower half.
+// A refusal is a system call, or one with any of the bits set in an argument's lower half, or with none of them.
 type refusal struct {
 	number   uint32
 	argument int
 	bits     uint32
+	none     bool
 }
 
 // refusals are the sets of calls that Refuse knows. An exclusive creation is one with O_EXCL, or of a file without a name.
 var refusals = map[string][]refusal{
-	"create exclusively": {{unix.SYS_OPENAT, 2, unix.O_EXCL}, {unix.SYS_OPENAT, 2, unix.O_TMPFILE &^ unix.O_DIRECTORY}},
+	"create exclusively": {{number: unix.SYS_OPENAT, argument: 2, bits: unix.O_EXCL | unix.O_TMPFILE&^unix.O_DIRECTORY}},
+	"open for reading":   {{number: unix.SYS_OPENAT, argument: 2, bits: unix.O_WRONLY | unix.O_RDWR, none: true}},
 	"chmod":              {{number: unix.SYS_FCHMOD}, {number: unix.SYS_FCHMODAT}},
 	"chown":              {{number: unix.SYS_FCHOWN}, {number: unix.SYS_FCHOWNAT}},
 	"write":              {{number: unix.SYS_WRITE}, {number: unix.SYS_PWRITE64}, {number: unix.SYS_WRITEV}, {number: unix.SYS_COPY_FILE_RANGE}},
@@ -43,9 +45,14 @@ func refuse(what string, errno error) error {
 	for _, r := range refusals[what] {
 		if r.bits == 0 {
 			program = append(program, unix.SockFilter{Code: load, K: 0}, unix.SockFilter{Code: equal, Jf: 1, K: r.number})
-		} else { // seccomp_data: int nr; u32 arch; u64 instruction_pointer; u64 args[6]
+		} else {
+			set := uint8(0) // how many steps to skip if a bit is set
+			if r.none {
+				set = 1
+			}
+			// seccomp_data: int nr; u32 arch; u64 instruction_pointer; u64 args[6]
 			program = append(program, unix.SockFilter{Code: load, K: 0}, unix.SockFilter{Code: equal, Jf: 3, K: r.number},
-				unix.SockFilter{Code: load, K: uint32(16 + 8*r.argument)}, unix.SockFilter{Code: anyBit, Jf: 1, K: r.bits})
+				unix.SockFilter{Code: load, K: uint32(16 + 8*r.argument)}, unix.SockFilter{Code: anyBit, Jt: set, Jf: 1 - set, K: r.bits})
 		}
 		program = append(program, unix.SockFilter{Code: result, K: unix.SECCOMP_RET_ERRNO | uint32(number)})
 	}

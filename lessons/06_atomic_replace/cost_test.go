@@ -11,20 +11,20 @@ import (
 func BenchmarkSave(b *testing.B) {
 	document := make([]byte, 4096)
 	ways := []struct {
-		name             string
-		inPlace          bool
-		file, folderSync bool
+		name                string
+		inPlace             bool
+		file, directorySync bool
 	}{
 		{name: "in place", inPlace: true},
 		{name: "rename"},
 		{name: "fsync, rename", file: true},
-		{name: "fsync, rename, fsync of the folder", file: true, folderSync: true},
+		{name: "fsync, rename, fsync of the directory", file: true, directorySync: true},
 	}
 	for _, way := range ways {
 		b.Run(way.name, func(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "locks.json")
 			for b.Loop() {
-				if err := save(path, document, way.inPlace, way.file, way.folderSync); err != nil {
+				if err := save(path, document, way.inPlace, way.file, way.directorySync); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -32,7 +32,7 @@ func BenchmarkSave(b *testing.B) {
 	}
 }
 
-func save(path string, document []byte, inPlace, file, folder bool) error {
+func save(path string, document []byte, inPlace, file, directory bool) error {
 	if inPlace {
 		return os.WriteFile(path, document, 0o600)
 	}
@@ -47,8 +47,8 @@ func save(path string, document []byte, inPlace, file, folder bool) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(path+".tmp", path); err != nil || !folder {
+	if err := os.Rename(path+".tmp", path); err != nil || !directory {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return syncDirectory(filepath.Dir(path))
 }

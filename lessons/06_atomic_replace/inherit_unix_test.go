@@ -42,7 +42,7 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 	})
 
 	// rename(2), EACCES and EPERM speak of the directories; unlink(2) likewise.
-	t.Run("a rename asks the folder for permission and not the file that it replaces", func(t *testing.T) {
+	t.Run("a rename asks the directory for permission and not the file that it replaces", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(lab.SharedDir(t), "locks.json")
 		write(t, path, before)
@@ -56,7 +56,7 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 	})
 
 	// rename(2), EPERM or EACCES: a directory with the sticky bit, and neither the file nor the directory is the caller's.
-	t.Run("in a folder with the sticky bit a rename over another user's file is refused", func(t *testing.T) {
+	t.Run("in a directory with the sticky bit a rename over another user's file is refused", func(t *testing.T) {
 		t.Parallel()
 		if os.Getuid() != 0 {
 			t.Skip("it takes root to make a file of one user and replace it as another")
@@ -70,7 +70,7 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 		require.Equal(t, before, read(t, path))
 	})
 
-	t.Run("the new file belongs to whoever wrote it", func(t *testing.T) {
+	t.Run("the new file belongs to the user who wrote it", func(t *testing.T) {
 		t.Parallel()
 		if os.Getuid() != 0 {
 			t.Skip("it takes root to make a file of one user and replace it as another")
@@ -104,8 +104,8 @@ func TestWhatARenameCarriesOver(t *testing.T) {
 		require.ErrorIs(t, err, fs.ErrNotExist)
 	})
 
-	// path_resolution(7): ".." is looked up in the folder that was reached, wherever its name stood.
-	t.Run("filepath.Join resolves .. on paper, the system on the disk", func(t *testing.T) {
+	// path_resolution(7): ".." is looked up in the directory that was reached, wherever its name stood.
+	t.Run("filepath.Join resolves .. on paper, the kernel on the disk", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, "deep", "er"), 0o700))
@@ -180,7 +180,7 @@ func TestOneNameForTwoWriters(t *testing.T) {
 		alice, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		require.NoError(t, err)
 		defer alice.Close()
-		_, err = alice.WriteString(`{"bracket.step":"al`) // and then her process has to wait
+		_, err = alice.WriteString(`{"bracket.step":"al`) // and then her process waits
 		require.NoError(t, err)
 
 		require.NoError(t, replace(path, temp, []byte(`{"hinge.step":"bob","bolt.step":"bob"}`))) // Bob's whole save, nil
@@ -189,11 +189,11 @@ func TestOneNameForTwoWriters(t *testing.T) {
 		_, err = alice.WriteString(`ice"}`) // into the file that is now locks.json
 		require.NoError(t, err)
 		require.Equal(t, `{"hinge.step":"bob"ice"}t.step":"bob"}`, read(t, path))
-		require.ErrorIs(t, os.Rename(temp, path), fs.ErrNotExist, "and Alice is told that her save failed")
+		require.ErrorIs(t, os.Rename(temp, path), fs.ErrNotExist, "and Alice's own rename fails")
 	})
 
 	// open(2), O_EXCL: "if pathname is a symbolic link, then open() fails regardless of where the symbolic link points."
-	t.Run("follows a link that somebody has planted, which O_EXCL refuses", func(t *testing.T) {
+	t.Run("without O_EXCL an open follows a link that another program has planted", func(t *testing.T) {
 		t.Parallel()
 		victim := lab.WriteFile(t, "payroll.json", "precious")
 		temp := lab.Path(t, "locks.json.tmp")
@@ -211,7 +211,7 @@ func TestOneNameForTwoWriters(t *testing.T) {
 func TestAWriteThatFails(t *testing.T) {
 	t.Parallel()
 
-	// getrlimit(2), RLIMIT_FSIZE: the file may grow to the limit and no further (EFBIG). It stands for a full disk.
+	// getrlimit(2), RLIMIT_FSIZE: the file may grow to the limit and no further (EFBIG). So the kernel refuses the write.
 	t.Run("leaves a file that is written in place empty, or cut", func(t *testing.T) {
 		t.Parallel()
 		for limit, left := range map[string]string{"0": "", "20": after[:20]} {

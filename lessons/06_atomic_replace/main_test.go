@@ -19,7 +19,7 @@ var workers = lab.Workers{
 
 const before, after = `{"bracket.step":"alice"}`, `{"bracket.step":"alice","hinge.step":"bob"}`
 
-// writeInPlace does what os.WriteFile does, and stands still after each step: PATH.
+// writeInPlace does what os.WriteFile does, and stops after each step: PATH.
 func writeInPlace(w *lab.Worker) error {
 	f, err := os.OpenFile(w.Arg(0), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -35,7 +35,7 @@ func writeInPlace(w *lab.Worker) error {
 	return err
 }
 
-// replaceInSteps replaces a file the right way and stands still after each step: PATH TEMP.
+// replaceInSteps replaces a file the right way and stops after each step: PATH TEMP.
 func replaceInSteps(w *lab.Worker) error {
 	path, temp := w.Arg(0), w.Arg(1)
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -64,10 +64,10 @@ func replaceInSteps(w *lab.Worker) error {
 		return err
 	}
 	w.Reached("renamed")
-	if err := syncFolder(filepath.Dir(path)); err != nil {
+	if err := syncDirectory(filepath.Dir(path)); err != nil {
 		return err
 	}
-	w.Reached("folder synced")
+	w.Reached("directory synced")
 	return nil
 }
 
@@ -92,5 +92,5 @@ func write(t *testing.T, path, content string) {
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 }
 
-// beside returns the path of another file in path's folder.
+// beside returns the path of another file in path's directory.
 func beside(path, name string) string { return filepath.Join(filepath.Dir(path), name) }

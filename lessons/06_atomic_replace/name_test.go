@@ -13,7 +13,7 @@ func TestTheTemporaryName(t *testing.T) {
 	t.Parallel()
 
 	// open(2), O_EXCL: with O_CREAT, if "pathname already exists, then open() fails with the error EEXIST".
-	t.Run("an exclusive fixed name that a crash has left stops every later write", func(t *testing.T) {
+	t.Run("an exclusive fixed name that a process crash has left stops every later write", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)
 		temp := beside(path, ".locks.json.tmp")
@@ -21,12 +21,12 @@ func TestTheTemporaryName(t *testing.T) {
 		first.Reached("created")
 		first.Kill()
 		require.ErrorIs(t, lab.Run(t, "replace in steps", path, temp), os.ErrExist)
-		require.ErrorIs(t, lab.Run(t, "replace in steps", path, temp), os.ErrExist, "and so on, until somebody removes it")
+		require.ErrorIs(t, lab.Run(t, "replace in steps", path, temp), os.ErrExist, "and so on, until a person removes it")
 	})
 
 	// os.CreateTemp: "If dir is the empty string, CreateTemp uses the default directory for temporary files, as returned by
 	// TempDir."
-	t.Run("os.CreateTemp without a folder makes its file in the system's folder for temporary files", func(t *testing.T) {
+	t.Run("os.CreateTemp without a directory puts its file into the one for temporary files", func(t *testing.T) {
 		t.Parallel()
 		temp, err := os.CreateTemp("", "locks-*.json")
 		require.NoError(t, err)
@@ -35,7 +35,7 @@ func TestTheTemporaryName(t *testing.T) {
 		require.Equal(t, filepath.Clean(os.TempDir()), filepath.Dir(temp.Name()))
 	})
 
-	t.Run("a Remove after the rename removes somebody else's file", func(t *testing.T) {
+	t.Run("a Remove after the rename removes another writer's file", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)
 		temp := beside(path, ".locks.json.tmp")

@@ -15,8 +15,8 @@ func TestOnWindows(t *testing.T) {
 	t.Parallel()
 
 	// Microsoft, MoveFileEx: MOVEFILE_REPLACE_EXISTING, which os.Rename sets. Microsoft, CreateFile: without
-	// FILE_SHARE_DELETE nobody else may delete or rename the file while the handle is open; os.Open does not set it.
-	t.Run("a rename over a file that somebody has open is refused until it is closed", func(t *testing.T) {
+	// FILE_SHARE_DELETE no other program may delete or rename the file while the handle is open; os.Open does not set it.
+	t.Run("a rename over a file that a program has open is refused until it is closed", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", before)
 		temp := beside(path, ".tmp")
@@ -45,12 +45,12 @@ func TestOnWindows(t *testing.T) {
 	})
 
 	// Microsoft, FlushFileBuffers: "The file handle must have the GENERIC_WRITE access right." os.Open asks for reading.
-	t.Run("a folder that os.Open has opened cannot be flushed", func(t *testing.T) {
+	t.Run("a directory that os.Open has opened cannot be flushed", func(t *testing.T) {
 		t.Parallel()
-		folder, err := os.Open(t.TempDir())
+		directory, err := os.Open(t.TempDir())
 		require.NoError(t, err)
-		defer folder.Close()
-		require.Error(t, folder.Sync())
+		defer directory.Close()
+		require.Error(t, directory.Sync())
 	})
 
 	t.Run("a read-only file is not replaced", func(t *testing.T) {

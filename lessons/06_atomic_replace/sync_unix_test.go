@@ -7,10 +7,10 @@ import (
 	"os"
 )
 
-func syncFolder(dir string) error {
-	folder, err := os.Open(dir)
+func syncDirectory(dir string) error {
+	directory, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return errors.Join(directory.Sync(), directory.Close())
 }

@@ -1,4 +1,4 @@
 package atomicreplace_test
 
-// syncFolder does nothing: see TestOnWindows.
-func syncFolder(string) error { return nil }
+// syncDirectory does nothing: see TestOnWindows.
+func syncDirectory(string) error { return nil }

@@ -1,2 +1,13 @@
-// Package busy tells whether a rename was refused because a program has one of the two files open.
+// Package busy renames files that other programs may have open.
 package busy
+
+// Rename is os.Rename. On Windows it tries again while the rename is refused because a program has one of the two files open.
+//
+// Only Windows refuses a rename for that, since most programs open files without FILE_SHARE_DELETE, Go's os.Open among them. Nothing tells
+// when the file is free again, so Rename asks in growing intervals. It gives up two seconds after the file at to has last changed: other
+// writers who replace the same file are in the way for a moment each, and that is progress. After thirty seconds it gives up in any
+// case. The error is then the last refusal, and both files are as they were.
+//
+// Windows reports "access denied" for an open file as it does for a file that this process may not touch at all, so Rename waits in
+// vain for the second.
+func Rename(from, to string) error { return rename(from, to) }

@@ -2,5 +2,6 @@
 
 package busy
 
-// Refusal says no: on this system a rename asks nobody who has the files open.
-func Refusal(error) bool { return false }
+import "os"
+
+func rename(from, to string) error { return os.Rename(from, to) }

@@ -2,16 +2,50 @@ package busy
 
 import (
 	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"time"
 
 	"golang.org/x/sys/windows"
 )
 
-// Refusal reports whether err, of a rename, says that a program has one of the files open: the same rename may succeed
-// a moment later. Only Windows refuses a rename for that, since most programs open files without FILE_SHARE_DELETE, Go's os.Open
-// among them; elsewhere the answer is always no.
-//
-// Windows says "access denied" of an open target, as it does of a file that this process may not touch at all. So a yes can be
-// wrong: try again for a bounded time. Go's own cmd/internal/robustio does likewise.
-func Refusal(err error) bool {
-	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
+const (
+	patience  = 2 * time.Second // since the file last changed
+	longest   = 30 * time.Second
+	mostPause = 64 * time.Millisecond
+)
+
+func rename(from, to string) error {
+	began := time.Now()
+	changed, last := began, look(to)
+	for pause := time.Millisecond; ; pause = min(2*pause, mostPause) {
+		err := os.Rename(from, to)
+		if err == nil || !errors.Is(err, windows.ERROR_SHARING_VIOLATION) && !errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+			return err
+		}
+		if now := look(to); !same(last, now) {
+			changed, last = time.Now(), now
+		}
+		if time.Since(changed) > patience || time.Since(began) > longest {
+			return err
+		}
+		time.Sleep(pause/2 + rand.N(pause)) // there is nothing to wait on: Windows tells nobody that a handle was closed
+	}
+}
+
+// look returns what is at path, and nil where that cannot be told.
+func look(path string) fs.FileInfo {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+func same(a, b fs.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }

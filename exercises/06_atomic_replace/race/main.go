@@ -1,4 +1,5 @@
-// Command race shows what others see of a file while WriteFile replaces it, and what a crash leaves.
+// Command race shows what others find of a file while WriteFile replaces it, what a killed writer leaves, and what becomes of lesson 04's Save
+// when its last call is WriteFile.
 package main
 
 import (
@@ -20,7 +21,7 @@ import (
 
 func main() {
 	race.Main(race.Demo{
-		Workers: process.Workers{"write": write, "read": read},
+		Workers: process.Workers{"write": write, "read": read, "save": save, "load": load},
 		Run:     run,
 	})
 }
@@ -32,19 +33,19 @@ const (
 	crashes = 12
 )
 
-// locks returns the document in which one owner has all parts: every reader knows the two that may be there.
-func locks(owner string) []byte {
+// locks returns the document in which one person has all parts: every reader knows the two that the file may hold.
+func locks(person string) []byte {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	for part := range parts {
-		fmt.Fprintf(&b, `"part-%05d.step":%q,`, part, owner)
+		fmt.Fprintf(&b, `"part-%05d.step":%q,`, part, person)
 	}
-	fmt.Fprintf(&b, `"end":%q}`, owner)
+	fmt.Fprintf(&b, `"last.step":%q}`, person)
 	return b.Bytes()
 }
 
-// write calls WriteFile COUNT times on PATH, for Alice and Bob in turn; it stands at "writing" after the first, and makes the
-// file DONE when it has finished.
+// write calls WriteFile COUNT times on PATH, for Alice and Bob in turn. It stops at "writing" after the first, and creates the file DONE when
+// it has finished.
 func write(w *process.Worker) error {
 	documents := [][]byte{locks("alice"), locks("bob")}
 	for i := range w.Int(1) {
@@ -62,10 +63,10 @@ func write(w *process.Worker) error {
 // A tally counts what a reader found.
 type tally struct {
 	Whole, Empty, Torn, Missing int
-	First                       string // what the first one that was not whole ended in
+	First                       string // what the first torn one ended in
 }
 
-// read reads PATH until the file DONE is there.
+// read reads PATH until the file DONE exists.
 func read(w *process.Worker) error {
 	documents := [][]byte{locks("alice"), locks("bob")}
 	var t tally
@@ -86,7 +87,7 @@ func (t *tally) look(path string, documents [][]byte) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		t.Missing++
-	case err != nil: // Windows refuses a reader for a moment; the data is not touched by that
+	case err != nil: // Windows refuses a reader for a moment, which does no harm to the data
 	case bytes.Equal(content, documents[0]), bytes.Equal(content, documents[1]):
 		t.Whole++
 	case len(content) == 0:
@@ -102,7 +103,7 @@ func (t *tally) look(path string, documents [][]byte) {
 func (t tally) damaged() int { return t.Empty + t.Torn + t.Missing }
 
 func run(ctx context.Context, r *race.Report) error {
-	r.Title("WriteFile × %d in one process, %d readers beside it; then %d writers that are killed", writes, readers, crashes)
+	r.Title("WriteFile × %d in one process beside %d readers; %d writers that are killed; lesson 04's Save × %d beside a Load", writes, readers, crashes, saves)
 	seen, err := watch(ctx, r)
 	if err != nil {
 		return err
@@ -118,6 +119,10 @@ func run(ctx context.Context, r *race.Report) error {
 	rows = append(rows, []any{"after a kill", left.Whole, left.Empty, left.Torn, left.Missing})
 	r.Table([]string{"who looked", "old or new, whole", "empty", "torn", "no file"}, rows)
 	r.Facts("temporary files that the kills left", leftovers)
+	through, err := lessonFour(ctx, r)
+	if err != nil {
+		return err
+	}
 
 	read := tally{}
 	for _, t := range seen {
@@ -129,16 +134,16 @@ func run(ctx context.Context, r *race.Report) error {
 	if first := read.First; first != "" {
 		r.Story("what the first torn one looked like", first)
 	}
-	if read.damaged()+left.damaged() == 0 {
-		r.Clean("at every moment, and after every kill, the file was one whole document")
+	if read.damaged()+left.damaged()+through.Refused+through.Invented == 0 {
+		r.Clean("every read, every Load and every kill found one whole document")
 		return nil
 	}
-	r.Race("%d reads and %d of %d crashes found neither the old nor the new document", read.damaged(), left.damaged(), crashes)
+	r.Race("%d reads, %d loads and %d of %d kills found neither the old nor the new document", read.damaged(), through.Refused+through.Invented, left.damaged(), crashes)
 	return nil
 }
 
-// watch lets readers read while a writer replaces. A busy machine may let a reader look only between two writes: it goes
-// on for some rounds until somebody saw something.
+// watch lets readers read while a writer replaces. On a busy machine a reader may get to read only between two writes, so it goes on for some
+// rounds until one has found something.
 func watch(ctx context.Context, r *race.Report) ([]tally, error) {
 	sum := make([]tally, readers)
 	for round := range 4 {
@@ -179,7 +184,7 @@ func watch(ctx context.Context, r *race.Report) ([]tally, error) {
 	return sum, nil
 }
 
-// quiet reports whether both readers had a fair look.
+// quiet reports whether both readers have read often enough to find nothing.
 func quiet(sum []tally) bool {
 	for _, t := range sum {
 		if t.Whole < writes/10 {
@@ -189,7 +194,7 @@ func quiet(sum []tally) bool {
 	return true
 }
 
-// crash kills writers in the middle of their work and looks at what each left.
+// crash kills writers in the middle of their work and counts what each left.
 func crash(ctx context.Context, r *race.Report) (t tally, leftovers int, err error) {
 	documents := [][]byte{locks("alice"), locks("bob")}
 	for number := range crashes {
@@ -216,9 +221,9 @@ func crash(ctx context.Context, r *race.Report) (t tally, leftovers int, err err
 	return t, leftovers, nil
 }
 
-// files returns the paths of a locks.json in a folder of its own, and of the file that says "done".
+// files returns the paths of a locks.json in a directory of its own, and of the file that tells the readers to stop.
 func files(r *race.Report, name string) (path, done string) {
-	folder := filepath.Join(r.Dir(), name)
-	_ = os.Mkdir(folder, 0o700) // if that fails, so does the first write, with the reason
-	return filepath.Join(folder, "locks.json"), filepath.Join(r.Dir(), name+".done")
+	directory := filepath.Join(r.Dir(), name)
+	_ = os.Mkdir(directory, 0o700) // if that fails, so does the first write, with the reason
+	return filepath.Join(directory, "locks.json"), filepath.Join(r.Dir(), name+".done")
 }

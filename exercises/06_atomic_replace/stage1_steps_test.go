@@ -1,0 +1,645 @@
+package atomicreplace_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example/turnstile/exercises/06_atomic_replace"
+	"example/turnstile/internal/lab"
+)
+
+// A change is a file before a save and after it.
+type change struct {
+	name     string
+	old, new []byte // nil: there is no file
+}
+
+var (
+	longer = change{"a longer document", []byte(before), []byte(after)}
+	first  = change{"the first document", nil, []byte(after)}
+)
+
+func changes() []change {
+	return []change{
+		longer,
+		first,
+		{"a shorter document", []byte(after), []byte(before)},
+		{"an empty document", []byte(before), []byte{}},
+		{"an empty first document", nil, []byte{}},
+		{"2 MB over 2 MB", bytes.Repeat([]byte("alice,"), 350_000), bytes.Repeat([]byte("bob,"), 525_000)},
+	}
+}
+
+func TestCreateAndWriteLeaveTheFileAloneUntilCommit(t *testing.T) {
+	t.Parallel()
+	for _, c := range changes() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := place(t, c.old)
+			oldBytes := witness(t, path, c.old)
+			lesson := lab.Lesson{
+				Says: "Create changes the file that it is to replace", Did: "Create on an existing locks.json, before any Write", Read: why,
+				Means: "from here to the last byte the only good copy is gone: a reader, or a process crash, finds that moment",
+			}
+			if c.old == nil {
+				lesson.Says, lesson.Did = "Create puts a file in place that has no content yet", "Create where there is no locks.json, before any Write"
+				lesson.Means = "a reader finds an empty file, and an empty document is damage"
+			}
+			pending := create(t, path, lesson)
+			requireContent(t, path, c.old, lesson)
+
+			lesson.Says = "Write changes the file before Commit"
+			for piece := range bytesInPieces(c.new) {
+				lesson.Did = "Create, and a part of the new content written"
+				requireWritten(t, pending, piece, lesson)
+				requireContent(t, path, c.old, lesson)
+			}
+
+			lesson.Did, lesson.Read = fmt.Sprintf("Create, Write of %d bytes, Commit", len(c.new)), fix
+			lesson.Says, lesson.Means = "Commit failed although nothing stood in its way", "the change that the user made is not saved"
+			lab.RequireNoError(t, pending.Commit(), lesson)
+			lesson.Says, lesson.Means = "Commit returned nil, and the file does not hold the new content", "the program tells its user that the change is saved, and it is not"
+			requireContent(t, path, c.new, lesson)
+			if oldBytes != "" {
+				lesson.Says, lesson.Means = "Commit writes over the only good copy", "for a moment neither the old nor the new document exists"
+				lesson.Did += "; a second name (a hard link) held on to the old file"
+				lesson.Read = why
+				requireContent(t, oldBytes, c.old, lesson)
+				must(t, os.Remove(oldBytes))
+			}
+			lesson.Says = "Commit left a file behind"
+			requireAlone(t, path, lesson)
+		})
+	}
+}
+
+// bytesInPieces yields content in two or more pieces.
+func bytesInPieces(content []byte) func(func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		for size := max(1, len(content)/3); len(content) > 0; {
+			n := min(size, len(content))
+			if !yield(content[:n]) {
+				return
+			}
+			content = content[n:]
+		}
+	}
+}
+
+// place returns the path of a locks.json in a directory of the test's own, with that content; nil is no file.
+func place(t *testing.T, content []byte) string {
+	t.Helper()
+	path := lab.Path(t, "locks.json")
+	if content != nil {
+		must(t, os.WriteFile(path, content, 0o600))
+	}
+	return path
+}
+
+// witness gives the file at path a second name in the same directory and returns it. It returns "" where there is no file, or no such thing.
+func witness(t *testing.T, path string, content []byte) string {
+	t.Helper()
+	second := filepath.Join(filepath.Dir(path), "witness.json")
+	if content == nil || os.Link(path, second) != nil {
+		return ""
+	}
+	return second
+}
+
+func TestDiscardLeavesTheFileAsItWas(t *testing.T) {
+	t.Parallel()
+	for _, c := range changes()[:3] {
+		t.Run("instead of "+c.name, func(t *testing.T) {
+			t.Parallel()
+			path := place(t, c.old)
+			lesson := lab.Lesson{
+				Says: "Discard does not leave the file as it was", Did: "Create, Write, Discard", Read: stream,
+				Means: "the caller gave the new content up, because it was not whole, and now it is the file",
+			}
+			pending := create(t, path, lesson)
+			requireWritten(t, pending, c.new, lesson)
+			err := pending.Discard()
+			requireContent(t, path, c.old, lesson)
+			lesson.Says, lesson.Means = "Discard failed although nothing stood in its way", "a deferred Discard reports trouble where there is none"
+			lab.RequireNoError(t, err, lesson)
+			lesson.Says = "Discard left the temporary file behind"
+			requireAlone(t, path, lesson)
+		})
+	}
+}
+
+func TestNothingHappensAfterCommitOrDiscard(t *testing.T) {
+	t.Parallel()
+	for _, end := range []struct {
+		name  string
+		by    func(*atomicreplace.Pending) error
+		holds string
+	}{
+		{"Commit", (*atomicreplace.Pending).Commit, after},
+		{"Discard", (*atomicreplace.Pending).Discard, before},
+	} {
+		t.Run("after "+end.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "locks.json", before)
+			lesson := lab.Lesson{
+				Says: end.name + " failed although nothing stood in its way", Did: "Create, Write, " + end.name, Read: stream,
+				Means: "the caller cannot tell what the file holds",
+			}
+			pending := create(t, path, lesson)
+			requireWritten(t, pending, []byte(after), lesson)
+			lab.RequireNoError(t, end.by(pending), lesson)
+
+			lesson.Did += "; then Write once more"
+			_, err := pending.Write([]byte("late"))
+			lesson.Says, lesson.Means = "Write goes on after "+end.name, "after Commit the same handle leads to the file that readers have: this is the write in place again"
+			requireContent(t, path, []byte(end.holds), lesson)
+			lab.RequireErrorIs(t, err, fs.ErrClosed, lesson)
+
+			lesson.Did = "Create, Write, " + end.name + ", Discard"
+			lesson.Says = "Discard is not harmless after " + end.name
+			lesson.Means = "with a deferred Discard, which is there for the ways out before Commit, a save that worked is reported as failed, or undone"
+			lab.RequireNoError(t, pending.Discard(), lesson)
+			requireContent(t, path, []byte(end.holds), lesson)
+
+			lesson.Did = "Create, Write, " + end.name + ", and Commit once more"
+			lesson.Says, lesson.Means = "Commit returns nil after "+end.name, "the caller believes that this call has saved something"
+			lab.RequireErrorIs(t, pending.Commit(), fs.ErrClosed, lesson)
+			requireContent(t, path, []byte(end.holds), lesson)
+			requireAlone(t, path, lab.Lesson{Says: end.name + " left a file behind", Did: lesson.Did, Read: stream})
+		})
+	}
+}
+
+func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
+	t.Parallel()
+	const means = "two writers share one temporary file: one fills, renames or removes what the other is still writing"
+
+	t.Run("in one process", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", before)
+		lesson := lab.Lesson{
+			Says: "Create gives two writers one temporary file", Means: means, Read: ownName,
+			Did: "two Creates on one path; both wrote in turn; the first was committed, then the second",
+		}
+		alice, bob := create(t, path, lesson), create(t, path, lesson)
+		requireWritten(t, alice, []byte(`{"bracket.step":"al`), lesson)
+		requireWritten(t, bob, []byte(`{"hinge.step":"bob","bolt.step":"bo`), lesson)
+		requireWritten(t, alice, []byte(`ice"}`), lesson)
+		lab.RequireNoError(t, alice.Commit(), lesson)
+		lab.RequireFile(t, path, `{"bracket.step":"alice"}`, lesson)
+		requireWritten(t, bob, []byte(`b"}`), lesson)
+		lab.RequireNoError(t, alice.Discard(), lesson)
+		lab.RequireFile(t, path, `{"bracket.step":"alice"}`, lesson)
+		lab.RequireNoError(t, bob.Commit(), lesson)
+		lab.RequireFile(t, path, `{"hinge.step":"bob","bolt.step":"bob"}`, lesson)
+		requireAlone(t, path, lab.Lesson{Says: "Commit left a file behind", Did: lesson.Did, Read: ownName})
+	})
+
+	t.Run("in two processes, and a third has been killed", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", before)
+		lesson := lab.Lesson{
+			Says: "Create gives two processes one temporary file", Means: means, Read: ownName,
+			Did: "a process was killed between Create and Commit; a second one was there as well and stopped; a third called WriteFile, and the second went on",
+		}
+		killed, second := lab.Start(t, "hold", path), lab.Start(t, "hold", path)
+		killed.Reached("holds", lesson)
+		second.Reached("holds", lesson)
+		killed.Kill()
+		lab.RequireFile(t, path, before, lesson)
+		writer := lab.Start(t, "write")
+		writer.Send(save{path, before + "\n"})
+		var o lab.Returned
+		writer.Result(&o, lesson)
+		says := lesson
+		says.Says, says.Means = "After a process crash, Create fails for everybody", "what the dead process left stands in the way of every later save, until a person removes it"
+		lab.RequireNoError(t, o.Err, says)
+		lab.RequireFile(t, path, before+"\n", lesson)
+		second.Continue()
+		lab.RequireNoError(t, second.Wait(lesson), lesson)
+		lab.RequireFile(t, path, after, lesson)
+	})
+
+	t.Run("in a crowd", func(t *testing.T) {
+		t.Parallel()
+		const processes, goroutines = 2, 2
+		writes := lab.Rounds(10)
+		path := lab.WriteFile(t, "locks.json", before)
+		did := fmt.Sprintf("%d processes × %d goroutines × %d WriteFile calls on one path", processes, goroutines, writes)
+		crew := make([]*lab.Process, processes)
+		whole := map[string]bool{}
+		for i := range crew {
+			persons := []string{fmt.Sprint("alice", i), fmt.Sprint("bob", i)}
+			whole[string(document(persons[0], longSize))], whole[string(document(persons[1], shortSize))] = true, true
+			crew[i] = lab.Launch(t, lab.Options{Hold: true}, "write often", path, fmt.Sprint(writes), fmt.Sprint(goroutines), persons[0], persons[1])
+		}
+		for _, writer := range crew {
+			writer.Continue()
+		}
+		for _, writer := range crew {
+			lab.RequireNoError(t, writer.Wait(), lab.Lesson{
+				Says: "WriteFile calls got in each other's way (Create or Commit)", Did: did, Expected: "every call returns nil: the last one wins", Means: means, Read: ownName,
+			})
+		}
+		content, err := os.ReadFile(path)
+		lab.RequireNoError(t, err, lab.Lesson{Says: "Commit lost the file", Did: did, Means: means, Read: ownName})
+		lab.Require(t, whole[string(content)], lab.Lesson{
+			Says: "Commit left a file that no writer had written", Did: did, Expected: "the whole content of one of them", Found: lab.Show(content), Means: means, Read: ownName,
+		})
+		requireAlone(t, path, lab.Lesson{Says: "Commit left a temporary file behind", Did: did, Read: leftOver})
+	})
+}
+
+func TestReadersOfAnOldOrNewFile(t *testing.T) {
+	t.Parallel()
+
+	t.Run("find one of the documents, whole", func(t *testing.T) {
+		t.Parallel()
+		writes := lab.Rounds(30)
+		alice, bob := document("alice", longSize), document("bob", shortSize)
+		path := lab.WriteFile(t, "locks.json", string(alice))
+		writer := lab.Launch(t, lab.Options{Hold: true}, "write often", path, fmt.Sprint(writes), "1", "alice", "bob")
+		stop, found := make(chan struct{}), ""
+		var reader sync.WaitGroup
+		reader.Go(func() { found = readUntil(stop, path, alice, bob) })
+		writer.Continue()
+		err := writer.Wait()
+		close(stop)
+		reader.Wait()
+		lesson := lab.Lesson{
+			Says: "WriteFile failed while a process read the file", Did: fmt.Sprintf("%d WriteFile calls with two documents in turn; a reader beside them", writes),
+			Means: "the change that the user made is not saved", Read: systems,
+		}
+		lab.RequireNoError(t, err, lesson)
+		lesson.Says = "Create, Write and Commit let a reader find what was never saved"
+		lesson.Expected, lesson.Found = "one of the two documents, whole, at every read", found
+		lesson.Means, lesson.Read = "the reader fails, or takes half a list for the whole: a part that Alice has checked out looks free", why
+		lab.Require(t, found == "", lesson)
+	})
+
+	t.Run("may have it open for a moment", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS != "windows" {
+			t.Skip("only Windows refuses to rename over a file that a program has open")
+		}
+		path := lab.WriteFile(t, "locks.json", before)
+		reader, err := os.Open(path)
+		must(t, err)
+		defer reader.Close()
+		writer := lab.Start(t, "write")
+		writer.Send(save{path, after})
+		writer.Settle() // it waits for the reader
+		must(t, reader.Close())
+		lesson := lab.Lesson{
+			Says: "Commit gave up because a reader had the file open for a moment", Did: "a reader had locks.json open while WriteFile replaced it, and closed it after half a second",
+			Expected: "Commit waits a little and succeeds", Read: systems,
+			Means: "on Windows a save fails now and then, whenever a virus scanner or a viewer looks at the file",
+		}
+		var o lab.Returned
+		writer.Result(&o, lesson)
+		lab.RequireNoError(t, o.Err, lesson)
+		lab.RequireFile(t, path, after, lesson)
+	})
+}
+
+// readUntil reads path until stop is closed and returns "" if every read gave one of the documents, and otherwise what the first other one
+// gave.
+func readUntil(stop <-chan struct{}, path string, documents ...[]byte) string {
+	for {
+		select {
+		case <-stop:
+			return ""
+		default:
+		}
+		began := time.Now()
+		content, err := os.ReadFile(path)
+		if runtime.GOOS == "windows" { // an open reader keeps the writer out there, so readers are to be away most of the time
+			time.Sleep(time.Millisecond + 5*time.Since(began))
+		}
+		switch {
+		case err != nil && runtime.GOOS == "windows": // there a replace may refuse a reader for a moment; no data is wrong
+		case errors.Is(err, fs.ErrNotExist):
+			return "no file of that name"
+		case err != nil:
+			return err.Error()
+		case !bytes.Equal(content, documents[0]) && !bytes.Equal(content, documents[1]):
+			return fmt.Sprintf("%d bytes instead of %d or %d: %s", len(content), len(documents[0]), len(documents[1]), lab.Show(content))
+		}
+	}
+}
+
+func TestARefusedWriteChangesNothing(t *testing.T) {
+	t.Parallel()
+
+	t.Run("by a limit", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows has no limit on the size of a process's files, with which the kernel refuses a write here")
+		}
+		dir := t.TempDir()
+		worker := lab.Start(t, "with a limit", dir)
+		for _, c := range []struct{ name, says, did string }{
+			{"file", "WriteFile", "WriteFile of 100 KB, of which the kernel took 8,192 bytes and refused the rest"},
+			{"ignored", "Commit", "the kernel refused a part of a Write; the caller called Commit all the same"},
+			{"more", "Commit", "the kernel refused a part of a Write; one more Write worked, and the caller called Commit"},
+		} {
+			path := filepath.Join(dir, c.name, "locks.json")
+			must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+			must(t, os.WriteFile(path, []byte(before), 0o600))
+			lesson := lab.Lesson{Says: c.says + " puts a content in place that the kernel has refused", Did: c.did, Read: refusal, Means: "the list of locks ends in the middle, or is gone"}
+			worker.Send(c.name)
+			var o lab.Returned
+			worker.Result(&o, lesson)
+			lab.RequireFile(t, path, before, lesson)
+			lesson.Says, lesson.Means = c.says+" returns nil for a content that the kernel has refused", "the program tells its user that the change is saved, and it is not"
+			lab.RequireError(t, o.Err, lesson)
+			lesson.Says = c.says + " fails and leaves its temporary file behind"
+			requireAlone(t, path, lesson)
+		}
+	})
+
+	t.Run("by a full disk", func(t *testing.T) {
+		t.Parallel()
+		dir, kind := lab.SmallDisk(t, 256<<10)
+		for name, old := range map[string][]byte{"locks.json": document("alice", 100<<10), "first.json": nil} {
+			path := filepath.Join(dir, name)
+			if old != nil {
+				must(t, os.WriteFile(path, old, 0o600))
+			}
+			lesson := lab.Lesson{
+				Says: "WriteFile (Create, Commit) lost the old content on a full disk", Did: "WriteFile of a longer document than there is room for on a " + kind, Read: refusal,
+				Means: "the disk is full, and now the list of locks is gone too",
+			}
+			err := atomicreplace.WriteFile(path, document("bob", 400<<10), 0o644)
+			requireContent(t, path, old, lesson)
+			lesson.Says, lesson.Means = "WriteFile returns nil on a full disk", "the program tells its user that the change is saved, and it is not"
+			lab.RequireError(t, err, lesson)
+			lesson.Says, lesson.Expected, lesson.Found = "Discard left its file on a full disk", "", strings.Join(others(t, filepath.Join(dir, "locks.json")), ", ")
+			lesson.Means = "the disk stays full because of a save that failed"
+			lab.Require(t, lesson.Found == "", lesson)
+		}
+	})
+}
+
+// withALimit does what each of the received orders says in a directory of that name: DIR.
+func withALimit(w *lab.Worker) error {
+	if err := lab.LimitFileSize(8192); err != nil {
+		return err
+	}
+	long := document("bob", 100_000)
+	for {
+		var order string
+		if err := w.Receive(&order); err != nil {
+			return nil // the test has seen enough
+		}
+		path := filepath.Join(w.Arg(0), order, "locks.json")
+		err := func() error {
+			if order == "file" {
+				return atomicreplace.WriteFile(path, long, 0o644)
+			}
+			pending, err := atomicreplace.Create(path, 0o644)
+			if err != nil {
+				return err
+			}
+			if order == "ignored" {
+				_, _ = pending.Write(long) // that is the mistake
+				return pending.Commit()
+			}
+			_, _ = pending.Write(long[:8190])
+			_, _ = pending.Write(long[8190:])
+			_, _ = pending.Write(nil)
+			return pending.Commit()
+		}()
+		if err := w.Result(lab.Returned{Err: err}); err != nil {
+			return err
+		}
+	}
+}
+
+func TestNoHandleStaysOpen(t *testing.T) {
+	t.Parallel()
+	worker := lab.Start(t, "count handles", lab.WriteFile(t, "locks.json", before), t.TempDir())
+	var more map[string]int
+	lesson := lab.Lesson{
+		Did: fmt.Sprintf("one process made each of these calls %d times", manyCalls), Expected: "no more open handles after it than before", Read: refusal,
+		Means: "a service that saves all day has no handle left in the evening, and can save nothing any more",
+	}
+	worker.Result(&more, lesson)
+	lab.RequireNoError(t, worker.Wait(), lab.Lesson{Says: "the process that counts its open handles failed", Did: lesson.Did})
+	for _, c := range handleCases {
+		lesson.Says, lesson.Found = c.function+" leaves handles open: "+c.name, fmt.Sprintf("%d more", more[c.name])
+		lab.Require(t, more[c.name] < manyCalls/2, lesson)
+	}
+}
+
+const manyCalls = 12
+
+// handleCases end well or not, and hold no handle afterwards. They use the file PATH and the directory DIR, which have that order.
+var handleCases = []struct {
+	name, function string
+	call           func(path, dir string)
+}{
+	{"Create, Write and Commit that work", "Commit", func(path, _ string) { _ = atomicreplace.WriteFile(path, []byte(after), 0o644) }},
+	{"a Discard", "Discard", func(path, _ string) {
+		if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil {
+			_ = pending.Discard()
+		}
+	}},
+	{"a Commit after a failed Write", "Commit", func(path, _ string) {
+		if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil {
+			_, _ = pending.Write(make([]byte, 100_000)) // more than the limit allows
+			_ = pending.Commit()
+		}
+	}},
+	{"a Create on a directory", "Create", func(_, dir string) { _, _ = atomicreplace.Create(dir, 0o644) }},
+	{"a Create in a missing directory", "Create", func(_, dir string) { _, _ = atomicreplace.Create(filepath.Join(dir, "nowhere", "locks.json"), 0o644) }},
+}
+
+// countHandles makes each call of handleCases many times and sends how many handles that has cost: PATH DIR.
+func countHandles(w *lab.Worker) error {
+	if err := lab.LimitFileSize(8192); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	more := map[string]int{}
+	for _, c := range handleCases {
+		first := 0
+		for n := range manyCalls + 1 {
+			c.call(w.Arg(0), w.Arg(1))
+			if n > 0 && n < manyCalls {
+				continue
+			}
+			count, err := lab.OpenHandles() // the first call may open what the runtime keeps for good
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				first = count
+			}
+			more[c.name] = count - first
+		}
+	}
+	return w.Result(more)
+}
+
+// makeSpecial makes files that are no regular ones, by name, where the system has them.
+var makeSpecial = map[string]func(path string) error{
+	"a directory": func(path string) error {
+		return errors.Join(os.Mkdir(path, 0o700), os.WriteFile(filepath.Join(path, "bracket.step"), []byte("solid"), 0o600))
+	},
+}
+
+func TestCreateRefusesWhatIsNotARegularFile(t *testing.T) {
+	t.Parallel()
+	for name, special := range makeSpecial {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "locks.json")
+			if err := special(path); err != nil {
+				t.Skip("this system or user may not make ", name, ": ", err)
+			}
+			was, err := os.Lstat(path)
+			must(t, err)
+			lesson := lab.Lesson{
+				Says: "Create does not refuse " + name, Did: name + " is at the path; WriteFile", Read: refusal,
+				Means: "the programs that use it, such as all that write to /dev/null, are cut off; a save that opens a pipe hangs",
+			}
+			lab.Finishes(t, func() { err = atomicreplace.WriteFile(path, []byte(after), 0o644) }, lesson)
+			lab.RequireError(t, err, lesson)
+			is, err := os.Lstat(path)
+			lab.RequireNoError(t, err, lesson)
+			lesson.Says = "Create refuses " + name + " and changes it all the same"
+			lab.RequireEqual(t, was.Mode(), is.Mode(), lesson)
+			lab.Require(t, os.SameFile(was, is), lesson)
+			requireAlone(t, path, lab.Lesson{Says: "Create refuses " + name + " and leaves a file behind", Did: lesson.Did, Read: refusal})
+		})
+	}
+
+	t.Run("a missing directory", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(t.TempDir(), "nowhere")
+		lesson := lab.Lesson{Says: "Create does not report a missing directory", Did: "WriteFile in a directory that does not exist", Read: refusal, Means: "a mistyped path becomes a new directory, or a save that nobody finds"}
+		lab.RequireErrorIs(t, atomicreplace.WriteFile(filepath.Join(dir, "locks.json"), nil, 0o644), fs.ErrNotExist, lesson)
+		lab.RequireNoFile(t, dir, lesson)
+	})
+}
+
+func TestTheTemporaryFile(t *testing.T) {
+	t.Parallel()
+	t.Run("is beside the target", func(t *testing.T) { t.Parallel(); isBesideTheTarget(t) })
+	t.Run("has a name that no file has", func(t *testing.T) { t.Parallel(); harmsNoOtherFile(t) })
+	t.Run("has a name that is not too long", func(t *testing.T) { t.Parallel(); takesEveryName(t) })
+}
+
+func isBesideTheTarget(t *testing.T) {
+	t.Helper()
+	dir, elsewhere, nowhere := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "nowhere")
+	must(t, os.WriteFile(filepath.Join(dir, "locks.json"), []byte(before), 0o600))
+	worker := lab.Launch(t, lab.Options{Dir: dir, Env: []string{"TMPDIR=" + nowhere, "TMP=" + nowhere, "TEMP=" + nowhere}}, "in another directory", elsewhere)
+	lesson := lab.Lesson{
+		Says: "Create needs the system's directory for temporary files", Did: `TMPDIR names a missing directory; WriteFile on "locks.json", a path without a directory`,
+		Expected: "no error: the temporary file belongs beside locks.json", Read: ownName,
+		Means: "that directory is often on another file system, and a rename does not cross file systems: on such a machine no save succeeds",
+	}
+	var o lab.Returned
+	worker.Result(&o, lesson)
+	lab.RequireNoError(t, o.Err, lesson)
+	worker.Reached("saved", lesson)
+	lab.RequireFile(t, filepath.Join(dir, "locks.json"), before+"\n", lesson)
+	worker.Continue()
+
+	lesson = lab.Lesson{
+		Says: "Commit follows the working directory", Did: `Create on "locks.json"; the process changed its working directory; Write, Commit`,
+		Means: "the new content is in a directory that nobody named, and the file is not saved", Read: stream,
+	}
+	worker.Result(&o, lesson)
+	lab.RequireNoError(t, o.Err, lesson)
+	lab.RequireFile(t, filepath.Join(dir, "locks.json"), after, lesson)
+	lab.RequireNoFile(t, filepath.Join(elsewhere, "locks.json"), lesson)
+	requireAlone(t, filepath.Join(dir, "locks.json"), lab.Lesson{Says: "Commit left its temporary file in the first directory", Did: lesson.Did, Read: stream})
+	requireAlone(t, filepath.Join(elsewhere, "locks.json"), lab.Lesson{Says: "Create put its temporary file into the second directory", Did: lesson.Did, Read: stream})
+}
+
+// inAnotherDirectory uses relative paths, and goes to another directory between Create and Commit: ELSEWHERE.
+func inAnotherDirectory(w *lab.Worker) error {
+	if err := w.Result(lab.Returned{Err: atomicreplace.WriteFile("locks.json", []byte(before+"\n"), 0o644)}); err != nil {
+		return err
+	}
+	w.Reached("saved")
+	pending, err := atomicreplace.Create("locks.json", 0o644)
+	if err == nil {
+		if err := os.Chdir(w.Arg(0)); err != nil {
+			return err
+		}
+		_, err = pending.Write([]byte(after))
+		err = errors.Join(err, pending.Commit())
+	}
+	return w.Result(lab.Returned{Err: err})
+}
+
+func takesEveryName(t *testing.T) {
+	t.Helper()
+	for name, file := range map[string]string{
+		"254 bytes": strings.Repeat("n", 249) + ".json", "255 bytes": strings.Repeat("n", 250) + ".json", "many bytes a letter": strings.Repeat("é", 127),
+		"a hidden name": ".locks", "spaces and brackets": "my [locks] *.json",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), file)
+			if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+				t.Skip("this file system does not take that name: ", err)
+			}
+			lesson := lab.Lesson{Says: "Create fails for a name that the file system takes", Did: "WriteFile on a file whose name has " + name, Read: ownName, Means: "os.WriteFile saves this file, and WriteFile cannot"}
+			lab.RequireNoError(t, atomicreplace.WriteFile(path, []byte(after), 0o644), lesson)
+			lab.RequireFile(t, path, after, lesson)
+			requireAlone(t, path, lab.Lesson{Says: "Commit left a file behind", Did: lesson.Did, Read: ownName})
+		})
+	}
+}
+
+func harmsNoOtherFile(t *testing.T) {
+	t.Helper()
+	names := []string{
+		"locks.json.tmp", ".locks.json.tmp", "locks.json.new", "locks.json.temp", "locks.json~", ".locks.json.swp", "locks.json.bak", "locks.tmp", "tmp", ".tmp",
+		fmt.Sprintf("locks.json.%d", os.Getpid()), fmt.Sprintf(".locks.json.%d.tmp", os.Getpid()), fmt.Sprintf("locks.json.tmp.%d", os.Getpid()),
+	}
+	plants := map[string]func(path, victim string) error{
+		"files": func(path, _ string) error { return os.WriteFile(path, []byte("mine"), 0o600) },
+		"links": func(path, victim string) error { return os.Symlink(victim, path) },
+	}
+	for kind, plant := range plants {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			path, victim := lab.WriteFile(t, "locks.json", before), lab.WriteFile(t, "payroll.json", "precious")
+			for _, name := range names {
+				if err := plant(filepath.Join(filepath.Dir(path), name), victim); err != nil {
+					t.Skip("this system or user may not make symbolic links: ", err)
+				}
+			}
+			lesson := lab.Lesson{
+				Says: "Create uses a name that anybody can guess", Did: "other programs' " + kind + " were beside locks.json, under names such as locks.json.tmp; WriteFile", Read: ownName,
+				Means: "it writes over another program's file, or, through a link that somebody planted, over any file that this process may write",
+			}
+			lab.RequireNoError(t, atomicreplace.WriteFile(path, []byte(after), 0o644), lesson)
+			lab.RequireFile(t, victim, "precious", lesson)
+			for _, name := range names {
+				if kind == "files" {
+					lab.RequireFile(t, filepath.Join(filepath.Dir(path), name), "mine", lesson)
+				} else if _, err := os.Readlink(filepath.Join(filepath.Dir(path), name)); err != nil && !lab.Wine() {
+					lesson.Found = err.Error()
+					lab.Fail(t, lesson)
+				}
+			}
+			lab.RequireFile(t, path, after, lesson)
+			lab.RequireEqual(t, len(names), len(others(t, path)), lesson)
+		})
+	}
+}

@@ -1,0 +1,392 @@
+package atomicreplace_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"example/turnstile/exercises/06_atomic_replace"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
+)
+
+// What the code asks of its system, seen and changed with strace. What a power cut leaves cannot be seen by killing a process, but whether
+// the disk was asked can.
+
+// realPlace is place, as the system tells the path: the directory for temporary files may be reached by a link.
+func realPlace(t *testing.T, content []byte) string {
+	t.Helper()
+	path := place(t, content)
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	must(t, err)
+	return filepath.Join(dir, filepath.Base(path))
+}
+
+func TestCommitAsksTheDisk(t *testing.T) {
+	t.Parallel()
+	type disk struct {
+		change
+		path, file string // what WriteFile was given, and the file that it is about
+	}
+	cases := make([]disk, 0, 8)
+	same := change{"the same content", []byte(after), []byte(after)}
+	for _, c := range append(changes(), same) {
+		path := realPlace(t, c.old)
+		cases = append(cases, disk{c, path, path})
+	}
+	file, link := realPlace(t, []byte(before)), filepath.Join(filepath.Dir(realPlace(t, nil)), "link.json")
+	if os.Symlink(file, link) == nil {
+		cases = append(cases, disk{change{"a file behind a link", []byte(before), []byte(after)}, link, file})
+	}
+
+	writer := lab.Trace(t, lab.Rule{Calls: "openat,linkat,umask," + trace.Writes + "," + trace.Syncs + "," + trace.Removes + "," + trace.Renames}, lab.Options{}, "write")
+	for _, c := range cases {
+		writer.Send(save{c.path, string(c.new)})
+		lesson := lab.Lesson{Says: "WriteFile (Create, Write, Commit) failed although nothing stood in its way", Did: "WriteFile under strace: " + c.name, Read: fix}
+		var o lab.Returned
+		writer.Result(&o, lesson)
+		lab.RequireNoError(t, o.Err, lesson)
+	}
+	writer.Send(save{})
+	lab.RequireNoError(t, writer.Wait(), lab.Lesson{Says: "the worker died"})
+	calls := writer.Calls()
+	for _, c := range cases {
+		t.Run("for "+c.name, func(t *testing.T) {
+			var seen []lab.Call
+			for _, call := range calls {
+				if call.Within(filepath.Dir(c.file)) || call.Within(filepath.Dir(c.path)) || call.Name == "sync" || call.Name == "syncfs" {
+					seen = append(seen, call)
+				}
+			}
+			requireAsked(t, seen, c.file, "WriteFile under strace, which shows its calls: "+c.name)
+		})
+	}
+	t.Run("and leaves the umask of the process alone", func(t *testing.T) {
+		for _, call := range calls {
+			lab.Require(t, call.Name != "umask", lab.Lesson{
+				Says: "Create changes the umask of the whole process", Did: "WriteFile under strace", Expected: "no umask(2)", Found: call.String(), Read: carryOver,
+				Means: "what other goroutines create at that moment is open to everybody",
+			})
+		}
+	})
+}
+
+// requireAsked demands that the calls replace file, and ask the disk for the bytes before that and for the name after it.
+func requireAsked(t *testing.T, seen []lab.Call, file, did string) {
+	t.Helper()
+	renamed, temp := -1, ""
+	for i, call := range seen {
+		if strings.HasPrefix(call.Name, "rename") && len(call.Paths) >= 2 && call.Paths[1] == file {
+			renamed, temp = i, call.Paths[0]
+		}
+	}
+	lab.Require(t, renamed >= 0, lab.Lesson{
+		Says: "Commit renames nothing over the file", Did: did, Expected: "a rename of a complete temporary file to " + filepath.Base(file), Found: names(seen, file, temp),
+		Means: "there is no single step that turns the old content into the new one", Read: fix,
+	})
+	lab.Require(t, durableBytes(seen[:renamed], temp), lab.Lesson{
+		Says: "Commit renames a file whose bytes the disk does not have yet", Did: did, Expected: "write, then fsync of the temporary file, then rename",
+		Found: names(seen, file, temp), Read: powerCut,
+		Means: "a power cut keeps the new name and loses the bytes: an empty list of locks, minutes after the program said \"saved\"",
+	})
+	lab.Require(t, synced(seen[renamed:], filepath.Dir(file)) >= 0, lab.Lesson{
+		Says: "Commit does not ask the disk for the new name", Did: did, Expected: "fsync of the directory after the rename", Found: names(seen, file, temp),
+		Means: "Commit returned nil, and after a power cut the old list of locks is back", Read: powerCut,
+	})
+	removed := last(seen[renamed:], func(c lab.Call) bool {
+		return strings.HasPrefix(c.Name, "unlink") && len(c.Paths) > 0 && c.Paths[0] == temp
+	})
+	lab.Require(t, removed < 0 || strings.Contains(seen[renamed].Args, "RENAME_EXCHANGE"), lab.Lesson{
+		Says: "Commit or Discard removes the temporary name after the rename", Did: did, Expected: "no remove after the rename", Found: names(seen, file, temp),
+		Means: "the name is free by then: what the remove finds is another writer's file, whose save then fails", Read: refusal,
+	})
+}
+
+// synced returns the index of the last call that brought path to the disk, or -1.
+func synced(seen []lab.Call, path string) int {
+	return last(seen, func(c lab.Call) bool {
+		switch c.Name {
+		case "fsync", "fdatasync":
+			return len(c.Paths) > 0 && c.Paths[0] == path
+		}
+		return c.Name == "sync" || c.Name == "syncfs" // everything that waits, or everything on one file system: path is among it
+	})
+}
+
+// durableBytes reports whether temp was synced after the last write to it, or opened so that every write is (O_SYNC, O_DSYNC).
+func durableBytes(seen []lab.Call, temp string) bool {
+	linked := last(seen, func(c lab.Call) bool {
+		return c.Name == "linkat" && len(c.Paths) > 0 && slices.Contains(c.Paths, temp)
+	})
+	if linked >= 0 { // a file that was made without a name (O_TMPFILE): strace calls it #INODE
+		seen = slices.Clone(seen)
+		for i, call := range seen {
+			if len(call.Paths) > 0 && strings.HasPrefix(filepath.Base(call.Paths[0]), "#") {
+				seen[i].Paths = append([]string{temp}, call.Paths[1:]...)
+			}
+		}
+	}
+	written := last(seen, func(c lab.Call) bool {
+		return strings.Contains(c.Name, "write") && len(c.Paths) > 0 && c.Paths[0] == temp
+	})
+	always := last(seen, func(c lab.Call) bool {
+		return c.Name == "openat" && len(c.Paths) > 0 && c.Paths[0] == temp && (strings.Contains(c.Args, "O_SYNC") || strings.Contains(c.Args, "O_DSYNC"))
+	})
+	return always >= 0 || synced(seen, temp) > written
+}
+
+func last(seen []lab.Call, is func(lab.Call) bool) int {
+	for i := len(seen) - 1; i >= 0; i-- {
+		if is(seen[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// names shows the calls that write, sync and rename, in their order.
+func names(seen []lab.Call, file, temp string) string {
+	known := map[string]string{temp: "temp", file: filepath.Base(file), filepath.Dir(file): "directory"}
+	var shown []string
+	for _, call := range seen {
+		if call.Name == "openat" {
+			continue
+		}
+		what := []string{call.Name}
+		for _, path := range call.Paths {
+			name, ok := known[path]
+			if !ok {
+				name = filepath.Base(path)
+			}
+			what = append(what, name)
+		}
+		if line := strings.Join(what, " "); len(shown) == 0 || shown[len(shown)-1] != line {
+			shown = append(shown, line)
+		}
+	}
+	if len(shown) > 8 {
+		shown = append(shown[:7:7], "…", shown[len(shown)-1])
+	}
+	if len(shown) == 0 {
+		return "no such call"
+	}
+	return strings.Join(shown, ", ")
+}
+
+// A stepped is an order for the worker "step".
+type stepped struct {
+	Path, Content string
+	Perm          os.FileMode
+}
+
+// step calls WriteFile for each order, in two Writes, to be stopped at each call.
+func step(w *lab.Worker) error {
+	return lab.Steps(w, func(order string) any {
+		var s stepped
+		if err := json.Unmarshal([]byte(order), &s); err != nil {
+			return lab.Returned{Err: err}
+		}
+		pending, err := atomicreplace.Create(s.Path, s.Perm)
+		if err != nil {
+			return lab.Returned{Err: err}
+		}
+		half := len(s.Content) / 2
+		_, first := pending.Write([]byte(s.Content[:half]))
+		_, second := pending.Write([]byte(s.Content[half:]))
+		return lab.Returned{Err: errors.Join(first, second, pending.Commit())}
+	})
+}
+
+// TestAtEachCallAReaderOrACrashFindsOldOrNew stops the writer after each of its calls. What a reader finds there is also what a process
+// crash at that moment leaves: a dead process changes nothing more.
+func TestAtEachCallAReaderOrACrashFindsOldOrNew(t *testing.T) {
+	t.Parallel()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	writer := lab.Step(t, "%file,%desc", dir, "step")
+	for i, c := range []change{longer, first, {"a secret", []byte(before), []byte(after)}} {
+		path := filepath.Join(dir, fmt.Sprint(i), "locks.json")
+		must(t, os.Mkdir(filepath.Dir(path), 0o700))
+		if c.old != nil {
+			must(t, os.WriteFile(path, c.old, 0o600))
+		}
+		secret := c.name == "a secret"
+		if secret {
+			makeSecret(t, path)
+		}
+		lesson := lab.Lesson{Did: "Create, two Writes and Commit of " + c.name, Read: why, Means: "a reader, or a process crash, finds that moment"}
+		calls, isNew := "", false
+		order, err := json.Marshal(stepped{path, string(c.new), 0o644})
+		must(t, err)
+		var o lab.Returned
+		writer.Call(string(order), &o, func(stop lab.Stop) {
+			content, err := os.ReadFile(path)
+			calls = stop.Call.Short(filepath.Dir(path))
+			lesson.Says = "Create, Write or Commit leaves the file neither old nor new"
+			lesson.Expected, lesson.Found = "the old content or the new one, whole", "after "+calls+": "+lab.Show(content)
+			switch {
+			case os.IsNotExist(err):
+				lesson.Found = "after " + calls + ": no file"
+				lab.Require(t, c.old == nil && !isNew, lesson)
+			case string(content) == string(c.new):
+				isNew = true
+			default:
+				lab.Require(t, err == nil && c.old != nil && string(content) == string(c.old) && !isNew, lesson)
+			}
+			if secret {
+				requireNoSecretShown(t, path, calls)
+			}
+		}, lesson)
+		lab.RequireNoError(t, o.Err, lab.Lesson{Says: "Commit failed although nothing stood in its way", Did: lesson.Did, Read: fix})
+		lab.RequireFile(t, path, string(c.new), lab.Lesson{Says: "Commit returned nil, and the file does not hold the new content", Did: lesson.Did, Read: fix})
+	}
+}
+
+// makeSecret and requireNoSecretShown are about users and groups, see stage2.
+var (
+	makeSecret           = func(*testing.T, string) {}
+	requireNoSecretShown = func(*testing.T, string, string) {}
+)
+
+// A refused is a set of calls that the kernel refuses, and with what.
+type refused struct {
+	calls, what string // see lab.Refuse
+	function    string
+	errnos      []error // the usual one and one that the code cannot expect
+}
+
+func TestEachRefusalOfTheKernelIsReported(t *testing.T) {
+	t.Parallel()
+	for _, r := range []refused{
+		{"create exclusively", "the temporary file cannot be created", "Create", []error{syscall.EACCES, syscall.ENOSPC}},
+		{"open for reading", "the directory cannot be opened", "Create", []error{syscall.EMFILE, syscall.EACCES}},
+		{"write", "a write is refused", "Commit", []error{syscall.ENOSPC, syscall.EIO}},
+		{"sync", "an fsync fails", "Commit", []error{syscall.EIO, syscall.EINVAL}},
+		{"close", "a close fails", "Commit", []error{syscall.EIO, syscall.EDQUOT}},
+		{"rename", "the rename fails", "Commit", []error{syscall.EXDEV, syscall.EIO}},
+	} {
+		t.Run(r.what, func(t *testing.T) {
+			for _, c := range []change{longer, first} { // with an old file, and without
+				requireRefusalReported(t, r, place(t, c.old), c)
+			}
+		})
+	}
+}
+
+// requireRefusalReported lets WriteFile run into each of the refusals, and judges what it returns and leaves. The file at path is as c says.
+func requireRefusalReported(t *testing.T, r refused, path string, c change) {
+	t.Helper()
+	for _, errno := range r.errnos {
+		lesson := lab.Lesson{Did: fmt.Sprintf("WriteFile of %s; %s: %s (the test makes the kernel refuse it)", c.name, r.what, trace.ErrnoName(errno)), Read: refusal}
+		oldBytes := witness(t, path, c.old)
+		var err error
+		if failed := lab.Refuse(r.calls, errno, func() { err = atomicreplace.WriteFile(path, c.new, 0o644) }); failed != nil {
+			t.Skip("this test cannot make the kernel refuse calls: ", failed)
+		}
+		inAnotherWay := err == nil && (r.calls == "create exclusively" || r.calls == "open for reading") // it may have found one
+		durable := errors.Is(err, atomicreplace.ErrNotDurable)
+		judgeRefusal(t, path, c, r.function, err, durable || inAnotherWay, lesson)
+		if oldBytes != "" {
+			lesson.Says, lesson.Means = r.function+" falls back on writing in place", "the next refusal, or a process crash, takes the only good copy"
+			requireContent(t, oldBytes, c.old, lesson)
+			must(t, os.Remove(oldBytes))
+		}
+		lesson.Says = r.function + " fails and leaves its temporary file behind"
+		requireAlone(t, path, lesson)
+		if durable || inAnotherWay { // the next errno begins anew
+			must(t, os.RemoveAll(path))
+			if c.old != nil {
+				must(t, os.WriteFile(path, c.old, 0o600))
+			}
+		}
+	}
+}
+
+// judgeRefusal demands an error, and the content that belongs to it: the new one if isNew, which only ErrNotDurable may say.
+func judgeRefusal(t *testing.T, path string, c change, function string, err error, isNew bool, lesson lab.Lesson) {
+	t.Helper()
+	content, readErr := os.ReadFile(path)
+	lesson.Found = orNil(err) + "; the file holds " + lab.Show(content)
+	if readErr != nil {
+		lesson.Found = orNil(err) + "; there is no file"
+	}
+	switch {
+	case isNew:
+		lesson.Says, lesson.Expected = function+" returns ErrNotDurable, and the new content is not in place", "the new content"
+		lesson.Means = "the caller believes that readers see the new content"
+		lab.Require(t, readErr == nil && bytes.Equal(content, c.new), lesson)
+	case err != nil:
+		lesson.Says, lesson.Expected = function+" fails and has changed the file", "the old content, or an error that matches ErrNotDurable"
+		lesson.Means = "whoever gets that error takes the old content for what the file holds"
+		lab.Require(t, (readErr != nil) == (c.old == nil) && bytes.Equal(content, c.old), lesson)
+	default:
+		lesson.Says, lesson.Expected = function+" takes a refusal for a success", "an error"
+		lesson.Means = "the program tells its user that the change is saved, and it is not, or not for long"
+		lab.Fail(t, lesson)
+	}
+}
+
+// TestAFailedFsyncOfTheBytesIsOneThingAndOfTheNameAnother lets the first, third and fifth fsync of a process fail.
+func TestAFailedFsyncOfTheBytesIsOneThingAndOfTheNameAnother(t *testing.T) {
+	t.Parallel()
+	errnos := []error{syscall.EIO, syscall.EINVAL}
+	for _, errno := range errnos[:min(2, lab.Rounds(len(errnos)))] {
+		t.Run(trace.ErrnoName(errno), func(t *testing.T) {
+			t.Parallel()
+			wrap, log := lab.Strace(t, "-y", "-e", "trace="+trace.Syncs, "-e", "inject="+trace.Syncs+":error="+trace.ErrnoName(errno)+":when=1+2")
+			writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write")
+			paths, errs := make([]string, 3), make([]error, 3)
+			for i := range paths {
+				paths[i] = realPlace(t, []byte(before))
+				writer.Send(save{paths[i], after})
+				var o lab.Returned
+				writer.Result(&o, lab.Lesson{Did: "WriteFile; an fsync fails", Read: refusal})
+				errs[i] = o.Err
+			}
+			writer.Send(save{})
+			lab.RequireNoError(t, writer.Wait(), lab.Lesson{Says: "the worker died"})
+			text, err := os.ReadFile(log)
+			must(t, err)
+			for i, path := range paths {
+				requireFsyncBelieved(t, path, trace.Parse(string(text)), errs[i], trace.ErrnoName(errno))
+			}
+		})
+	}
+}
+
+func requireFsyncBelieved(t *testing.T, path string, calls []lab.Call, err error, errno string) {
+	t.Helper()
+	dir := filepath.Dir(path)
+	ofName := last(calls, func(c lab.Call) bool { return c.Injected && c.On(dir) })
+	ofBytes := last(calls, func(c lab.Call) bool { return c.Injected && c.Within(dir) && !c.On(dir) })
+	if ofName < 0 && ofBytes < 0 {
+		lab.RequireNoError(t, err, lab.Lesson{Says: "Commit failed although nothing stood in its way", Did: "WriteFile, after another save whose fsync had failed", Read: refusal})
+		return
+	}
+	lesson := lab.Lesson{Read: refusal}
+	if ofBytes >= 0 {
+		lesson.Did = "WriteFile; fsync of the temporary file failed once with " + errno + " (strace refuses it)"
+		again := last(calls, func(c lab.Call) bool { return c.On(calls[ofBytes].Paths[0]) && !c.Injected })
+		lesson.Says, lesson.Expected, lesson.Found = "Commit asks the disk again after its refusal", "one fsync of the temporary file", "a second one"
+		lesson.Means = "the kernel may have thrown the new bytes away; the next fsync returns nil all the same"
+		lab.Require(t, again < 0, lesson)
+		judgeRefusal(t, path, longer, "Commit", err, false, lesson)
+		lesson.Says, lesson.Expected, lesson.Found = "Commit calls a file that is as it was not durable", "an error that does not match ErrNotDurable", orNil(err)
+		lesson.Means = "the caller believes that readers see the new content"
+		lab.Require(t, !errors.Is(err, atomicreplace.ErrNotDurable), lesson)
+	} else {
+		lesson.Did = "WriteFile; fsync of the directory, after the rename, failed with " + errno + " (strace refuses it)"
+		lesson.Says, lesson.Means = "Commit hides that its rename may not last", "a power cut may bring the old list of locks back, and nobody was told"
+		lab.RequireErrorIs(t, err, atomicreplace.ErrNotDurable, lesson)
+		lesson.Says, lesson.Means = "Commit took a done rename back", "there is no safe way back: readers have seen the new content"
+		lab.RequireFile(t, path, after, lesson)
+	}
+	requireAlone(t, path, lab.Lesson{Says: "Commit fails and leaves its temporary file behind", Did: lesson.Did, Read: refusal})
+}

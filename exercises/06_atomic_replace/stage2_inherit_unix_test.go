@@ -1,0 +1,260 @@
+//go:build unix
+
+package atomicreplace_test
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"example/turnstile/exercises/06_atomic_replace"
+	"example/turnstile/internal/lab"
+)
+
+func init() {
+	maps.Copy(workers, lab.Workers{"create new": createNew, "overwrite": overwrite})
+	makeSpecial["a named pipe"] = func(path string) error { return syscall.Mkfifo(path, 0o600) }
+	makeSpecial["a socket"] = func(path string) error { return syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0) }
+	makeSpecial["a device"] = func(path string) error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|3) } // /dev/null, for root
+	makeSecret, requireNoSecretShown = secretOf0640, secretIsShut
+}
+
+// A creation is the mode that a new file is asked for, under an umask.
+type creation struct{ Perm, Umask fs.FileMode }
+
+// creations give six different modes.
+var creations = []creation{{0o666, 0o022}, {0o660, 0o027}, {0o666, 0o007}, {0o600, 0}, {0o444, 0o022}, {0o666, 0}}
+
+// createNew makes two new files for each of creations, by os.WriteFile and by WriteFile, and sends the modes: DIR.
+func createNew(w *lab.Worker) error {
+	var modes [][2]string
+	for i, c := range creations {
+		syscall.Umask(int(c.Umask)) // of the whole process: that is why this is a worker
+		theirs, yours := filepath.Join(w.Arg(0), fmt.Sprint("theirs", i)), filepath.Join(w.Arg(0), fmt.Sprint("yours", i))
+		if err := os.WriteFile(theirs, nil, c.Perm); err != nil {
+			return err
+		}
+		if err := atomicreplace.WriteFile(yours, nil, c.Perm); err != nil {
+			return err
+		}
+		modes = append(modes, [2]string{mode(theirs), mode(yours)})
+	}
+	return w.Result(modes)
+}
+
+// overwrite calls WriteFile on each of ORDERS, "PATH PERM" each, under umask 0077, and sends the modes afterwards.
+func overwrite(w *lab.Worker) error {
+	syscall.Umask(0o077)
+	var modes []string
+	for i := 0; w.Arg(i) != ""; i += 2 {
+		var perm fs.FileMode
+		if _, err := fmt.Sscanf(w.Arg(i+1), "%o", &perm); err != nil {
+			return err
+		}
+		if err := atomicreplace.WriteFile(w.Arg(i), []byte(after), perm); err != nil {
+			return err
+		}
+		modes = append(modes, mode(w.Arg(i)))
+	}
+	return w.Result(modes)
+}
+
+func mode(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%04o", info.Mode().Perm())
+}
+
+func TestTheMode(t *testing.T) {
+	t.Parallel()
+	t.Run("of a new file is that which os.WriteFile gives", func(t *testing.T) { t.Parallel(); modeOfANewFile(t) })
+	t.Run("of an existing file stays", func(t *testing.T) { t.Parallel(); modeOfAnExistingFile(t) })
+}
+
+func modeOfANewFile(t *testing.T) {
+	t.Helper()
+	lesson := lab.Lesson{Says: "Create or Commit failed although nothing stood in its way", Did: "WriteFile of new files under different umasks", Read: carryOver}
+	worker := lab.Start(t, "create new", t.TempDir())
+	var modes [][2]string
+	worker.Result(&modes, lesson)
+	for i, c := range creations {
+		lesson.Says = "Create gives a new file another mode than os.WriteFile"
+		lesson.Did = fmt.Sprintf("WriteFile of a new file with perm %04o under umask %04o", uint32(c.Perm), uint32(c.Umask))
+		lesson.Means = "either a colleague who should read the file cannot, or one who should not can"
+		lab.RequireEqual(t, modes[i][0], modes[i][1], lesson)
+	}
+}
+
+func modeOfAnExistingFile(t *testing.T) {
+	t.Helper()
+	cases := []struct {
+		mode fs.FileMode
+		perm string
+	}{{0o640, "600"}, {0o600, "666"}, {0o664, "644"}, {0o444, "600"}, {0o755, "644"}}
+	var orders []string
+	for _, c := range cases {
+		path := lab.WriteFile(t, "locks.json", before)
+		must(t, os.Chmod(path, c.mode))
+		orders = append(orders, path, c.perm)
+	}
+	lesson := lab.Lesson{Says: "Create or Commit failed although nothing stood in its way", Did: "WriteFile of existing files with different modes", Read: carryOver}
+	worker := lab.Start(t, "overwrite", orders...)
+	var modes []string
+	worker.Result(&modes, lesson)
+	for i, c := range cases {
+		lesson.Says = "Create does not keep the mode of an existing file"
+		lesson.Did = fmt.Sprintf("the file had mode %04o; WriteFile with perm 0%s under umask 0077", uint32(c.mode), c.perm)
+		lesson.Means = "Alice gave Bob access to the file, or took it away; one save later that is undone, and nobody was told"
+		lab.RequireEqual(t, fmt.Sprintf("%04o", uint32(c.mode)), modes[i], lesson)
+	}
+}
+
+// foreignGroup returns an owner and a group that this process may give a file to and that a new file does not have: any for root, the user
+// and one of the user's other groups for others.
+func foreignGroup(t *testing.T) (uid, gid int) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return 65534, 65534
+	}
+	groups, err := os.Getgroups()
+	must(t, err)
+	for _, group := range groups {
+		if group != os.Getegid() {
+			return os.Geteuid(), group
+		}
+	}
+	t.Skip("this user is not root and has no second group: no file can belong to another owner or group than a new one does")
+	return 0, 0
+}
+
+// ofAnotherGroup returns the path of a file of that mode that has another group than a new one.
+func ofAnotherGroup(t *testing.T, mode fs.FileMode) string {
+	t.Helper()
+	path := lab.WriteFile(t, "locks.json", before)
+	uid, gid := foreignGroup(t)
+	if err := os.Chown(path, uid, gid); err != nil {
+		t.Skip("this user may not give files away (a container?): ", err)
+	}
+	must(t, os.Chmod(path, mode))
+	return path
+}
+
+func TestAnExistingFileKeepsItsOwnerAndGroup(t *testing.T) {
+	t.Parallel()
+	path := ofAnotherGroup(t, 0o640)
+	uid, gid := foreignGroup(t)
+	lesson := lab.Lesson{
+		Says: "Create or Commit failed on a file of another group", Did: fmt.Sprintf("the file had mode 0640, owner %d and group %d; WriteFile", uid, gid), Read: carryOver,
+		Means: "one save, and the colleagues of that group may not open their file any more",
+	}
+	lab.RequireNoError(t, atomicreplace.WriteFile(path, []byte(after), 0o600), lesson)
+	info, err := os.Stat(path)
+	must(t, err)
+	owner := info.Sys().(*syscall.Stat_t)
+	lesson.Says = "Create does not keep the owner and the group of an existing file"
+	lab.RequireEqual(t, fmt.Sprintf("%d:%d", uid, gid), fmt.Sprintf("%d:%d", owner.Uid, owner.Gid), lesson)
+	lesson.Says, lesson.Means = "Create does not keep the mode of a file of another group", "the group may not read it any more, or others may"
+	lab.RequireEqual(t, "0640", mode(path), lesson)
+}
+
+func TestARefusalOfModeOrOwnerIsReported(t *testing.T) {
+	t.Parallel()
+	c := change{"a file with another group", []byte(before), []byte(after)}
+	requireRefusalReported(t, refused{"chmod", "the mode cannot be set", "Create", []error{syscall.EPERM, syscall.EIO}}, ofAnotherGroup(t, 0o666), c)
+	requireRefusalReported(t, refused{"chown", "the owner cannot be set", "Create", []error{syscall.EIO, syscall.EDQUOT}}, ofAnotherGroup(t, 0o640), c)
+}
+
+func TestWhereTheGroupCannotBeKeptItsBitsGo(t *testing.T) {
+	t.Parallel()
+	lesson := lab.Lesson{
+		Says: "Create or Commit fails where the owner may not be kept", Did: "the file had mode 0640; WriteFile by a user who may give it neither its owner nor its group", Read: carryOver,
+		Means: "a user who may write to the directory can save nothing",
+	}
+	shown := lesson
+	shown.Says, shown.Means = "Create lets another group in", "the group's bits stayed and the group did not: other people may read the file now"
+
+	t.Run("the kernel refuses both", func(t *testing.T) {
+		t.Parallel()
+		for _, errno := range []error{syscall.EPERM, syscall.EINVAL} { // EINVAL: the owner does not exist in this user namespace
+			path := ofAnotherGroup(t, 0o640)
+			var err error
+			if failed := lab.Refuse("chown", errno, func() { err = atomicreplace.WriteFile(path, []byte(after), 0o644) }); failed != nil {
+				t.Skip("this test cannot make the kernel refuse calls: ", failed)
+			}
+			lab.RequireNoError(t, err, lesson)
+			lab.RequireEqual(t, "0600", mode(path), shown)
+		}
+	})
+
+	t.Run("another user's file", func(t *testing.T) {
+		t.Parallel()
+		if os.Geteuid() != 0 {
+			t.Skip("it takes root to make a file of one user and write it as another")
+		}
+		path := filepath.Join(lab.SharedDir(t), "locks.json")
+		must(t, os.WriteFile(path, []byte(before), 0o600))
+		must(t, os.Chmod(path, 0o640))
+		var o lab.Returned
+		writer := lab.Launch(t, lab.Options{Unprivileged: true}, "write")
+		writer.Send(save{path, after})
+		writer.Result(&o, lesson)
+		lab.RequireNoError(t, o.Err, lesson)
+		lab.RequireEqual(t, "0600", mode(path), shown)
+		must(t, os.Chmod(filepath.Dir(path), 0o755))
+		must(t, os.WriteFile(path, []byte(before), 0o600))
+		must(t, os.Chmod(path, 0o666))
+		writer.Send(save{path, after})
+		writer.Result(&o)
+		fallback := lab.Lesson{
+			Says: "Create falls back on writing in place", Did: "the user may write to the file and not to its directory; WriteFile", Read: refusal,
+			Means: "whether a save is atomic is now a matter of luck, and nobody is told",
+		}
+		lab.RequireFile(t, path, before, fallback)
+		lab.RequireErrorIs(t, o.Err, fs.ErrPermission, fallback)
+	})
+}
+
+// secretOf0640 gives the file mode 0640, and another group where that is possible.
+func secretOf0640(t *testing.T, path string) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		_ = os.Chown(path, 65534, 65534) // in some containers root may not: then the group is the same, and the test asks less
+	}
+	must(t, os.Chmod(path, 0o640))
+}
+
+// secretIsShut demands that what is beside path lets nobody in who might not read the file itself, of mode 0640.
+func secretIsShut(t *testing.T, path, call string) {
+	t.Helper()
+	look := func(path string) (gid uint32, mode fs.FileMode, ok bool) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, 0, false
+		}
+		mode = info.Mode().Perm()
+		if info.IsDir() && mode&0o077 == 0 {
+			mode = 0 // nobody else can look into it
+		}
+		return info.Sys().(*syscall.Stat_t).Gid, mode, true
+	}
+	theirs, _, _ := look(path)
+	for _, name := range others(t, path) {
+		gid, mode, ok := look(filepath.Join(filepath.Dir(path), name))
+		allowed, expected := fs.FileMode(0o640), "0640 or less"
+		if gid != theirs {
+			allowed, expected = 0o600, fmt.Sprintf("0600 or less, as long as its group is %d", gid)
+		}
+		lab.Require(t, !ok || mode&^allowed == 0, lab.Lesson{
+			Says: "Create makes a temporary file that is more open than the file", Expected: expected, Found: fmt.Sprintf("%04o, group %d", mode, gid), Read: carryOver,
+			Did:   fmt.Sprintf("the file had mode 0640 and group %d; a look at the temporary file after %s", theirs, strings.ReplaceAll(call, name, "TEMP")),
+			Means: "what only Alice and her group may read is open to others while it is written, and after a process crash for good",
+		})
+	}
+}

@@ -1,0 +1,248 @@
+package atomicreplace_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"example/turnstile/exercises/06_atomic_replace"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
+)
+
+// left holds what two Creates for one locks.json leave when their process is killed: it is the same for all tests.
+var left struct {
+	once  sync.Once
+	files fstest.MapFS
+	names []string
+}
+
+// crashed makes locks.json in the directory and puts beside it what count process crashes between Create and Commit leave, so long ago. It
+// skips the test if the code under test leaves nothing.
+func crashed(t *testing.T, ago time.Duration, dir string, count int) (leftovers []string) {
+	t.Helper()
+	left.once.Do(func() {
+		path := lab.WriteFile(t, "locks.json", before)
+		writer := lab.Start(t, "hold", path, path)
+		writer.Reached("holds", lab.Lesson{Says: "Create failed although nothing stood in its way", Did: "a process called Create", Read: leftOver})
+		writer.Kill()
+		left.files, left.names = fstest.MapFS{}, others(t, path)
+		for _, name := range left.names {
+			must(t, fs.WalkDir(os.DirFS(filepath.Dir(path)), name, func(name string, entry fs.DirEntry, err error) error {
+				if err == nil && !entry.IsDir() {
+					left.files[name] = &fstest.MapFile{Data: []byte(after[:10])}
+				}
+				return err
+			}))
+		}
+	})
+	if len(left.names) < count {
+		t.Skip("a process crash between Create and Commit left nothing to sweep")
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "locks.json"), []byte(before), 0o600))
+	for _, name := range left.names[:count] {
+		one := fstest.MapFS{}
+		for file := range left.files {
+			if file == name || strings.HasPrefix(file, name+"/") {
+				one[file] = left.files[file]
+			}
+		}
+		must(t, os.CopyFS(dir, one))
+		leftovers = append(leftovers, filepath.Join(dir, name))
+	}
+	lab.Age(t, dir, ago)
+	return leftovers
+}
+
+// sweep calls Sweep with an age of one hour, which must succeed.
+func sweep(t *testing.T, path, did string) []string {
+	t.Helper()
+	removed, err := atomicreplace.Sweep(path, time.Hour)
+	lab.RequireNoError(t, err, lab.Lesson{Says: "Sweep failed although nothing stood in its way", Did: did, Means: "leftovers pile up", Read: leftOver})
+	return removed
+}
+
+func TestSweepRemovesWhatAProcessCrashLeft(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "orders [2026]")
+	must(t, os.Mkdir(dir, 0o700))
+	path := filepath.Join(dir, "locks.json")
+	leftover := crashed(t, 2*time.Hour, dir, 1)[0]
+	did := `a process was killed between Create and Commit; two hours later, Sweep with an age of one hour, in the directory "orders [2026]"`
+	removed := sweep(t, path, did)
+	lesson := lab.Lesson{
+		Says: "Sweep does not remove what a process crash left", Did: did, Read: leftOver, Means: "leftovers pile up, one for each crash, with copies of the data in them",
+	}
+	lab.RequireNoFile(t, leftover, lesson)
+	lesson.Says, lesson.Means = "Sweep does not return the paths that it removed", "an administrator who asks what was deleted gets no answer"
+	lab.RequireEqual(t, leftover, strings.Join(removed, ", "), lesson)
+	lab.RequireFile(t, path, before, lab.Lesson{Says: "Sweep changed the file itself", Did: did, Means: "the list of locks is gone", Read: leftOver})
+	lab.RequireEqual(t, 0, len(sweep(t, path, did+"; Sweep once more")), lab.Lesson{Says: "Sweep reports what was gone before it came", Did: did + "; Sweep once more", Read: leftOver})
+}
+
+func TestSweepLeavesAYoungFileAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	leftover := crashed(t, 58*time.Minute, dir, 1)[0]
+	lesson := lab.Lesson{
+		Says: "Sweep removes the temporary file of a writer that may be alive", Read: leftOver, Did: "the last Write was 58 minutes ago; Sweep with an age of one hour",
+		Means: "a slow writer's Commit fails: a save is lost that would have worked",
+	}
+	lab.RequireEqual(t, 0, len(sweep(t, filepath.Join(dir, "locks.json"), lesson.Did)), lesson)
+	_, err := os.Lstat(leftover)
+	lab.RequireNoError(t, err, lesson)
+
+	lesson.Did = "a writer that is alive holds a pending file; Sweep with an age of 0, which says that no writer is alive"
+	lesson.Says, lesson.Means = "Sweep with an age of 0 leaves a leftover", "a program that holds the lock of all writers cannot tidy up at its start"
+	lab.RequireNoError(t, os.Chtimes(leftover, time.Now(), time.Now()), lesson)
+	_, err = atomicreplace.Sweep(filepath.Join(dir, "locks.json"), 0)
+	lab.RequireNoError(t, err, lesson)
+	lab.RequireNoFile(t, leftover, lesson)
+}
+
+func TestSweepLeavesTheFilesOfOthersAlone(t *testing.T) {
+	t.Parallel()
+	t.Run("files that no Create has made", func(t *testing.T) { t.Parallel(); leavesNeighbours(t) })
+	t.Run("temporary files of other files", func(t *testing.T) { t.Parallel(); leavesOtherTemporaryFiles(t) })
+}
+
+func leavesNeighbours(t *testing.T) {
+	t.Helper()
+	path := lab.WriteFile(t, "locks.json", before)
+	neighbours := []string{
+		"locks.json.tmp", "locks.json.bak", "locks.json-notes.tmp", ".locks.json.swp", ".locks.json.tmp", ".locks.json..tmp", "parts.json", "plan.tmp",
+		".locks.json.notes.tmp", ".locks.json.2026.07.tmp", ".locks.json.2026.tmp", "locks", "locks.json.lock",
+	}
+	for _, name := range neighbours {
+		must(t, os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte("mine"), 0o600))
+	}
+	lab.Age(t, filepath.Dir(path), 2*time.Hour)
+	lesson := lab.Lesson{
+		Says: "Sweep removes files that no Create has made", Did: "Sweep beside locks.json, in a directory with other people's old files", Expected: "all of them are still there", Read: leftOver,
+		Means: "a program that tidies up has deleted a user's work",
+	}
+	sweep(t, path, lesson.Did)
+	var missing []string
+	for _, name := range neighbours {
+		if !slices.Contains(others(t, path), name) {
+			missing = append(missing, name)
+		}
+	}
+	lesson.Found = "gone: " + strings.Join(missing, ", ")
+	lab.Require(t, len(missing) == 0, lesson)
+	lab.RequireFile(t, path, before, lab.Lesson{Says: "Sweep removes the file itself", Did: lesson.Did, Means: "the list of locks is gone", Read: leftOver})
+}
+
+func leavesOtherTemporaryFiles(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	leftover := crashed(t, 2*time.Hour, dir, 1)[0]
+	for _, other := range []string{"locks", "json", "locks.json.old", ".locks.json"} {
+		did := "Sweep beside " + other + ", a file with a similar name, in a directory with a leftover of locks.json"
+		sweep(t, filepath.Join(dir, other), did)
+		_, err := os.Lstat(leftover)
+		lab.RequireNoError(t, err, lab.Lesson{
+			Says: "Sweep removes another file's temporary file", Did: did, Read: leftOver, Means: "programs that share a directory break each other's saves",
+		})
+	}
+}
+
+func TestSweepLooksBesideTheFileThatALinkLeadsTo(t *testing.T) {
+	t.Parallel()
+	needLinks(t)
+	dir := t.TempDir()
+	leftover := crashed(t, 2*time.Hour, dir, 1)[0]
+	link := lab.Path(t, "link.json")
+	must(t, os.Symlink(filepath.Join(dir, "locks.json"), link))
+	did := "link.json leads to locks.json in another directory, with a leftover beside it; Sweep on link.json"
+	sweep(t, link, did)
+	lab.RequireNoFile(t, leftover, lab.Lesson{
+		Says: "Sweep does not follow a symbolic link", Did: did, Read: leftOver, Means: "Create follows the link and Sweep does not: its leftovers are never found",
+	})
+}
+
+func TestSweepReportsWhatItCannotRemove(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "locks.json")
+	_, err := atomicreplace.Sweep(filepath.Join(dir, "nowhere", "locks.json"), time.Hour)
+	lab.RequireError(t, err, lab.Lesson{
+		Says: "Sweep returns nil for a directory that does not exist", Did: "Sweep in a missing directory", Read: leftOver, Means: "a mistyped path, and nothing is ever swept",
+	})
+	leftover := crashed(t, 2*time.Hour, dir, 1)[0]
+	for _, c := range []struct {
+		calls    string
+		errno    error
+		reported bool
+	}{
+		{"remove", syscall.EACCES, true},
+		{"remove", syscall.EIO, true},
+		{"list", syscall.EIO, true},
+		{"remove", syscall.ENOENT, false},
+		{"stat", syscall.ENOENT, false},
+	} {
+		lesson := lab.Lesson{Did: "a leftover, two hours old; Sweep; the kernel refuses to " + c.calls + ": " + trace.ErrnoName(c.errno), Read: leftOver}
+		var removed []string
+		var err error
+		failed := lab.Refuse(c.calls, c.errno, func() { removed, err = atomicreplace.Sweep(path, time.Hour) })
+		if failed != nil {
+			t.Skip("this test cannot make the kernel refuse calls: ", failed)
+		}
+		if c.reported {
+			lesson.Says, lesson.Means = "Sweep hides that it could not do its work", "copies of the data stay, and nobody is told"
+			lab.RequireErrorIs(t, err, c.errno, lesson)
+		} else {
+			lesson.Says = "Sweep fails because a temporary file vanished"
+			lesson.Did = "a leftover, two hours old, whose writer was alive and renamed it after Sweep had listed the directory (the kernel reports ENOENT)"
+			lesson.Means = "on a busy machine Sweep fails now and then, and other leftovers stay"
+			lab.RequireNoError(t, err, lesson)
+		}
+		lesson.Says, lesson.Means = "Sweep reports a removal that it did not make", "an administrator believes that a copy of the data is gone"
+		lesson.Expected, lesson.Found = "no path", strings.Join(removed, ", ")
+		lab.Require(t, len(removed) == 0, lesson)
+		_, err = os.Lstat(leftover)
+		must(t, err)
+	}
+}
+
+func TestSweepGoesOnAfterOneThatItCannotRemove(t *testing.T) {
+	t.Parallel()
+	for n := range 2 { // a directory may be listed in either order
+		dir := t.TempDir()
+		both := crashed(t, 2*time.Hour, dir, 2)
+		stays, goes := both[n], both[1-n]
+		lesson := lab.Lesson{Did: "two leftovers; one cannot be removed: EACCES (strace refuses it)", Read: leftOver}
+		worker := lab.Trace(t, lab.Rule{Calls: trace.Removes, Paths: []string{stays}, Fail: syscall.EACCES}, lab.Options{}, "sweep", filepath.Join(dir, "locks.json"))
+		var s swept
+		worker.Result(&s, lesson)
+		lab.RequireNoError(t, worker.Wait(), lesson)
+		if len(worker.Injected()) == 0 {
+			t.Skip("this Sweep removes files in a way that the test does not know")
+		}
+		lesson.Says, lesson.Means = "Sweep stops at the first leftover that it cannot remove", "one file that stays keeps all others"
+		lab.RequireNoFile(t, goes, lesson)
+		lesson.Says, lesson.Means = "Sweep does not tell the truth about what it removed", "an administrator looks for the wrong file"
+		lab.RequireEqual(t, filepath.Base(goes), filepath.Base(strings.Join(s.Removed, ", ")), lesson)
+		lesson.Says, lesson.Means = "Sweep hides that it could not remove a leftover", "copies of the data stay, and nobody is told"
+		lab.RequireErrorIs(t, s.Err.Err, syscall.EACCES, lesson)
+	}
+}
+
+// A swept is what one Sweep returned.
+type swept struct {
+	Err     lab.Returned
+	Removed []string
+}
+
+// sweepOnce calls Sweep with an age of an hour and sends what it returned: PATH.
+func sweepOnce(w *lab.Worker) error {
+	removed, err := atomicreplace.Sweep(w.Arg(0), time.Hour)
+	return w.Result(swept{lab.Returned{Err: err}, removed})
+}
