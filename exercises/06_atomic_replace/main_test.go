@@ -18,7 +18,7 @@ import (
 // workers of files with build tags are added in their init.
 var workers = lab.Workers{
 	"write": write, "write often": writeOften, "hold": hold, "in another directory": inAnotherDirectory, "with a limit": withALimit,
-	"count handles": countHandles, "step": step, "sweep": sweepOnce,
+	"count handles": countHandles, "sweep": sweepOnce,
 }
 
 func TestMain(m *testing.M) {

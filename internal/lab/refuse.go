@@ -1,6 +1,11 @@
 package lab
 
-import "runtime"
+import (
+	"errors"
+	"runtime"
+
+	"example/turnstile/internal/lab/process"
+)
 
 // Refuse runs call in a thread of its own, in which the kernel refuses some system calls with the error number, again and again: those of
 // the set called what. It returns an error that matches errors.ErrUnsupported where the system cannot do that (any but Linux, and Linux
@@ -9,21 +14,41 @@ import "runtime"
 // It is the cheap sibling of Trace with a Rule: it needs neither strace nor a process. But it cannot hit the second of two calls, it does
 // not tell whether a call was refused, and a call that the code under test makes from a goroutine of its own is not.
 //
-// A panic of call goes on in the caller's goroutine.
+// A panic of call is an error, for RequireNoError.
 func Refuse(what string, errno error, call func()) error {
-	failed, panicked := error(nil), any(nil)
-	ended := make(chan struct{})
+	_, ended := inOwnThread(func() (int, error) { return -1, refuse(what, errno) }, call)
+	return <-ended
+}
+
+// Watch runs call in a thread of its own and stops it before each system call that creates, opens, examines, syncs, renames, removes or
+// closes a file or changes its mode, owner or length. It does not stop at write(2), which Go's runtime uses too. at runs in the caller's goroutine while the thread stands still, with the name of the call. What at finds is what a
+// process crash at that moment would leave.
+//
+// It is the cheap sibling of Step, with the limits of Refuse, and returns the same error where the system cannot do that.
+func Watch(call func(), at func(name string)) error {
+	listener, ended := inOwnThread(watched, call)
+	return supervise(listener, ended, at)
+}
+
+// inOwnThread runs prepare and then call in a thread that ends with call, and with it what prepare asked of the kernel for that thread. It
+// sends what prepare returned, at once, and the error at the end. A panic of call is the error too.
+func inOwnThread(prepare func() (int, error), call func()) (prepared <-chan int, ended <-chan error) {
+	first, last := make(chan int, 1), make(chan error, 1)
 	go func() {
-		defer close(ended)
-		defer func() { panicked = recover() }()
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine, and the refusals with the thread
-		if failed = refuse(what, errno); failed == nil {
+		runtime.LockOSThread() // never unlocked
+		result := errors.New("call has ended its goroutine")
+		defer func() {
+			if value := recover(); value != nil {
+				result = &process.Error{Text: process.PanicText(value), Panicked: true}
+			}
+			last <- result
+		}()
+		descriptor, err := prepare()
+		first <- descriptor
+		if err == nil {
 			call()
 		}
+		result = err
 	}()
-	<-ended
-	if panicked != nil {
-		panic(panicked)
-	}
-	return failed
+	return first, last
 }

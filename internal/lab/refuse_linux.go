@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"example/turnstile/internal/lab/process"
 )
 
 // A refusal is a system call, or one with any of the bits set in an argument's lower half, or with none of them.
@@ -40,9 +43,18 @@ func refuse(what string, errno error) error {
 	if !ok || refusals[what] == nil {
 		return fmt.Errorf("refuse %q with %v: %w", what, errno, errors.ErrUnsupported)
 	}
-	const load, equal, anyBit, result = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, unix.BPF_RET | unix.BPF_K
+	_, err := filter(refusals[what], unix.SECCOMP_RET_ERRNO|uint32(number), 0)
+	return err
+}
+
+// filter makes the kernel answer these calls of this thread with result. It returns a descriptor if flags ask for one.
+func filter(calls []refusal, result uint32, flags uintptr) (descriptor int, err error) {
+	const (
+		load, equal = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+		anyBit, end = unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, unix.BPF_RET | unix.BPF_K
+	)
 	var program []unix.SockFilter
-	for _, r := range refusals[what] {
+	for _, r := range calls {
 		if r.bits == 0 {
 			program = append(program, unix.SockFilter{Code: load, K: 0}, unix.SockFilter{Code: equal, Jf: 1, K: r.number})
 		} else {
@@ -54,15 +66,91 @@ func refuse(what string, errno error) error {
 			program = append(program, unix.SockFilter{Code: load, K: 0}, unix.SockFilter{Code: equal, Jf: 3, K: r.number},
 				unix.SockFilter{Code: load, K: uint32(16 + 8*r.argument)}, unix.SockFilter{Code: anyBit, Jt: set, Jf: 1 - set, K: r.bits})
 		}
-		program = append(program, unix.SockFilter{Code: result, K: unix.SECCOMP_RET_ERRNO | uint32(number)})
+		program = append(program, unix.SockFilter{Code: end, K: result})
 	}
-	program = append(program, unix.SockFilter{Code: result, K: unix.SECCOMP_RET_ALLOW})
-	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	program = append(program, unix.SockFilter{Code: end, K: unix.SECCOMP_RET_ALLOW})
+	compiled := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("refuse %q: %w (%w)", what, errors.ErrUnsupported, err)
+		return -1, fmt.Errorf("filter system calls: %w (%w)", errors.ErrUnsupported, err)
 	}
-	if _, _, err := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&filter))); err != 0 {
-		return fmt.Errorf("refuse %q: %w (%w)", what, errors.ErrUnsupported, err)
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&compiled)))
+	if errno != 0 {
+		return -1, fmt.Errorf("filter system calls: %w (%w)", errors.ErrUnsupported, errno)
+	}
+	return int(fd), nil
+}
+
+// watchedCalls are calls that Go's runtime never makes by itself: it could not stop the world while the thread stands still in one.
+var watchedCalls = map[uint32]string{
+	unix.SYS_OPENAT: "openat", unix.SYS_FSYNC: "fsync", unix.SYS_FDATASYNC: "fdatasync", unix.SYS_SYNCFS: "syncfs", unix.SYS_FCHMOD: "fchmod",
+	unix.SYS_FCHMODAT: "fchmodat", unix.SYS_FCHOWN: "fchown", unix.SYS_FCHOWNAT: "fchownat", unix.SYS_FTRUNCATE: "ftruncate", unix.SYS_TRUNCATE: "truncate",
+	unix.SYS_LINKAT: "linkat", unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_RENAMEAT: "renameat", unix.SYS_RENAMEAT2: "renameat2", unix.SYS_UNLINKAT: "unlinkat",
+	unix.SYS_MKDIRAT: "mkdirat", unix.SYS_FSTAT: "fstat", sysFstatat: "newfstatat", unix.SYS_PWRITE64: "pwrite64", unix.SYS_CLOSE: "close", unix.SYS_FCNTL: "fcntl",
+}
+
+func watched() (listener int, err error) {
+	var calls []refusal
+	for number := range watchedCalls {
+		calls = append(calls, refusal{number: number})
+	}
+	return filter(calls, unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+}
+
+// A notification is the kernel's struct seccomp_notif, and a verdict its struct seccomp_notif_resp (seccomp_unotify(2)).
+type notification struct {
+	id         uint64
+	pid, flags uint32
+	number     uint32
+	arch       uint32
+	pointer    uint64
+	arguments  [6]uint64
+}
+
+type verdictOnCall struct {
+	id    uint64
+	value int64
+	errno int32
+	flags uint32
+}
+
+// supervise calls at for each call of the watched thread, and lets it be made.
+func supervise(prepared <-chan int, ended <-chan error, at func(name string)) error {
+	listener := <-prepared
+	if listener < 0 {
+		return <-ended
+	}
+	defer unix.Close(listener) //nolint:errcheck // nothing was written; if at fails the test, the thread's call fails with ENOSYS
+	for deadline := time.Now().Add(process.Patience()); ; {
+		if time.Now().After(deadline) {
+			return &process.Stuck{Limit: process.Patience()}
+		}
+		ready := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
+		n, err := unix.Poll(ready, 5) // decides only how soon the end is seen
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("wait for the next call: %w", err)
+		}
+		if n < 1 || ready[0].Revents&unix.POLLIN == 0 {
+			select {
+			case err := <-ended:
+				return err
+			default:
+				continue
+			}
+		}
+		var call notification
+		if err := control(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&call)); err != nil {
+			continue // a signal interrupted the call, which the thread makes again
+		}
+		at(watchedCalls[call.number])
+		answer := verdictOnCall{id: call.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+		_ = control(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&answer)) // likewise
+		deadline = time.Now().Add(process.Patience())
+	}
+}
+
+func control(descriptor int, request uintptr, argument unsafe.Pointer) error {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(descriptor), request, uintptr(argument)); errno != 0 {
+		return errno
 	}
 	return nil
 }

@@ -11,3 +11,10 @@ import (
 func refuse(what string, _ error) error {
 	return fmt.Errorf("refuse %q on %s/%s: %w", what, runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
 }
+
+func watched() (int, error) { return -1, refuse("to watch", nil) }
+
+func supervise(prepared <-chan int, ended <-chan error, _ func(string)) error {
+	<-prepared
+	return <-ended
+}

@@ -53,10 +53,29 @@ func TestRefuse(t *testing.T) {
 		})
 	}
 	require.NoError(t, open.Sync(), "outside, nothing is refused")
-	require.PanicsWithValue(t, "mine", func() {
-		if lab.Refuse("sync", syscall.EIO, func() { panic("mine") }) != nil {
-			panic("mine") // this system cannot refuse
-		}
-	})
 	require.ErrorIs(t, lab.Refuse("nothing that is known", syscall.EIO, func() {}), errors.ErrUnsupported)
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, temp := filepath.Join(dir, "file"), filepath.Join(dir, "temp")
+	var seen []string
+	err := lab.Watch(func() {
+		_ = os.WriteFile(temp, []byte("mine"), 0o600)
+		_ = os.Rename(temp, path)
+	}, func(call string) {
+		_, missing := os.Lstat(path)
+		seen = append(seen, call)
+		require.Error(t, missing, "the call has not been made yet")
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	require.Subset(t, seen, []string{"openat", "close", "renameat"})
+	require.FileExists(t, path)
+
+	err = lab.Watch(func() { panic("the learner's mistake") }, func(string) {})
+	require.ErrorContains(t, err, "the learner's mistake")
 }
