@@ -6,30 +6,33 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"example/turnstile/exercises/05_lost_update/document"
 )
 
-type counterDocument struct {
-	Counter *int `json:"counter"`
-}
-
-// Update replaces the counter in the file at path by change(counter), and returns the new one.
+// Update replaces the counter in the JSON file at path by change(counter), and returns the new counter.
 //
-// The file holds {"counter":41} and nothing else; how the JSON is laid out does not matter. It must be there: a counter that
-// begins at 0 by itself would give out the same numbers again. The error then matches fs.ErrNotExist, unless this user may not
-// create the lock file either. A file that is damaged, or has other fields, is an error too, and is left as it is.
+// No update is lost. From before it reads the counter until it has written the new one, an Update excludes every other Update of the same
+// file, in this process and in others. That lasts as long as change does, whatever files a program opens and closes meanwhile; the
+// others wait for their turn as long as it takes. Every spelling of a path, absolute or relative, names the same file.
 //
-// Callers may be goroutines of one process or different processes. An Update waits until no other Update of the same path is
-// between reading the counter and having written the new one, however long that takes. So every change begins with what the
-// one before it has written, and none is lost. The same path is any spelling of one file name, absolute or relative. Updates of
-// different files in different processes do not wait for one another; within one process they may. If the lock is refused,
-// that is an error, and the file is left as it is.
+// Updates of different files never wait for each other, in one process either, so change may call Update for another file. It must not
+// call Update for the same file, which would wait for itself.
 //
-// change is called once. It must not call Update for the same path, which would wait for itself. If change panics, nothing is
-// written and the panic goes on; if its process dies inside, nothing is written. Either way the others go on.
+// The file holds {"counter":41}, laid out in any way. If it does not exist, the error matches fs.ErrNotExist and no counter is made up;
+// only a user who may not lock there gets another error. A damaged file (package document says what that is) is an error and stays as
+// it is.
 //
-// Not promised: an order among those who wait; that programs which write the file without Update are kept out; that several
-// names of one file (links), or several machines that share it, count as one; a whole file after a crash in the middle of the
-// write.
+// Update calls change once. If change panics, nothing is written, and the panic goes on to the caller; if the process dies in change,
+// nothing is written. After that, and after every error, the next Update gets its turn.
+//
+// If the lock is refused, for whatever reason, Update returns the error and leaves the file as it is: it never goes on without the
+// lock. A wait that a signal ends (EINTR) may be such an error, or Update may wait on. If the kernel refuses to write or to close the
+// file, Update returns that error; the file may then hold the old counter, the new one or, after half a write, neither.
+//
+// Update excludes programs that call Update and no others. It does not promise an order among those who wait; that two links to a file,
+// or two machines that share it, count as one; or a whole file after a process crash in the middle of the write. It may create files
+// of its own beside the file, such as a lock file, and touches no others.
 func Update(path string, change func(counter int) int) (counter int, err error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -37,17 +40,14 @@ func Update(path string, change func(counter int) int) (counter int, err error) 
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 
-	// TODO: who else may read the counter before this call has written the new one?
-	var document counterDocument
-	if err := readDocument(file, &document); err != nil {
+	// TODO: which other caller may read the counter before this one has written it? Keep out goroutines first, then processes.
+	counter, err = document.ReadCounter(file)
+	if err != nil {
 		return 0, fmt.Errorf("update the counter: %w", err)
 	}
-	if document.Counter == nil {
-		return 0, fmt.Errorf("update the counter: %s holds no counter; bring back a copy of it", path)
-	}
-	next := change(*document.Counter)
-	if err := writeDocument(file, counterDocument{&next}); err != nil {
+	counter = change(counter)
+	if err := document.WriteCounter(file, counter); err != nil {
 		return 0, fmt.Errorf("update the counter: %w", err)
 	}
-	return next, nil
+	return counter, nil
 }

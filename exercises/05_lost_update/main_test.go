@@ -5,48 +5,231 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
 	"example/turnstile/exercises/05_lost_update"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
-
-// slowness makes the crowds smaller where opening and locking a file takes many times as long.
-var slowness = 1
-
-func init() {
-	if runtime.GOOS == "windows" {
-		slowness = 5
-	}
-}
 
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
-		"update":         update,
-		"two goroutines": twoGoroutines,
-		"count":          count,
-		"panic":          panicInside,
-		"refused":        updateRefused,
-		"changes":        changes,
-		"all":            all,
-		"checkouts":      story,
-		"refused list":   listRefused,
+		"orders":          orders,
+		"steps":           steps,
+		"once":            once,
+		"stand inside":    standInside,
+		"two goroutines":  twoGoroutines,
+		"another file":    anotherFile,
+		"with a child":    withChild,
+		"count":           count,
+		"take together":   takeTogether,
+		"take and return": takeAndReturn,
 	}, lostupdate.ErrTaken, lostupdate.ErrNotHolder)
 }
 
-// start runs a worker in a folder of its own: programs that share a file seldom share a working directory.
-func start(t *testing.T, name string, args ...string) *lab.Process {
-	t.Helper()
-	return lab.Launch(t, lab.Options{Dir: t.TempDir()}, name, args...)
+// Where the messages send the reader.
+const (
+	why       = `lessons/05_lost_update, "Why it happens"`
+	fix       = `lessons/05_lost_update, "The fix"`
+	yourTurn  = `lessons/05_lost_update, "Your turn"`
+	begins    = `lessons/05_lost_update, "Where the section begins and ends"`
+	copied    = `lessons/05_lost_update, "The copy in memory"`
+	lives     = `lessons/05_lost_update, "Where the lock lives"`
+	waiting   = `lessons/05_lost_update, "Wait, ask, share"`
+	tooLong   = `lessons/05_lost_update, "What keeps a lock too long"`
+	refusal   = `lessons/05_lost_update, "When the kernel refuses"`
+	damage    = `lessons/04_json_files, "Missing, empty, damaged"`
+	longWrite = `lessons/03_seek_truncate, "Why it happens"`
+)
+
+// A reply is what a call returned: Update's counter and how often it called change, and the error of any call.
+type reply struct {
+	Counter, Changes int
+	Returned         lab.Returned
 }
 
-// startHeld is start for a worker of a crowd: it waits for Continue.
-func startHeld(t *testing.T, name string, args ...string) *lab.Process {
+func (r reply) String() string {
+	switch err := r.Returned.Err; {
+	case err == nil:
+		return "no error"
+	case errors.Is(err, lostupdate.ErrTaken):
+		return "ErrTaken"
+	case errors.Is(err, lostupdate.ErrNotHolder):
+		return "ErrNotHolder"
+	default:
+		return err.Error()
+	}
+}
+
+// A desk is a program at work with one file: with the counter, or, if the file's name begins with "locks", with a list that it has open.
+type desk struct {
+	path string
+	list *lostupdate.Checkouts
+}
+
+// sitDown opens the list by a relative path and then changes the working directory, as Open allows.
+func sitDown(path string) (*desk, error) {
+	d := &desk{path: path}
+	if !strings.HasPrefix(filepath.Base(path), "locks") {
+		return d, nil
+	}
+	elsewhere, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chdir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	d.list, err = lostupdate.Open(filepath.Base(path))
+	return d, errors.Join(err, os.Chdir(elsewhere))
+}
+
+// do obeys "update N" (add N), "panic" (in Update), "take PART PERSON", "return PART PERSON", "close", and "limit N": from then on no file
+// may grow beyond N bytes.
+func (d *desk) do(order string) (r reply) {
+	words := strings.Fields(order)
+	switch words[0] {
+	case "update":
+		add, err := strconv.Atoi(words[1])
+		if err != nil {
+			panic(err)
+		}
+		r.Counter, r.Returned.Err = lostupdate.Update(d.path, func(counter int) int {
+			r.Changes++
+			return counter + add
+		})
+	case "panic":
+		defer func() { r.Changes, r.Returned.Err = 1, fmt.Errorf("recovered: %v", recover()) }()
+		_, _ = lostupdate.Update(d.path, func(int) int { panic("no more job cards") })
+	case "take":
+		r.Returned.Err = d.list.Take(words[1], words[2])
+	case "return":
+		r.Returned.Err = d.list.Return(words[1], words[2])
+	case "limit":
+		limit, err := strconv.ParseInt(words[1], 10, 64)
+		if err != nil {
+			panic(err)
+		}
+		r.Returned.Err = lab.LimitFileSize(limit)
+	case "close":
+		r.Returned.Err = d.list.Close()
+	}
+	return r
+}
+
+// orders is a program that obeys one order after another and lives on in between: PATH.
+func orders(w *lab.Worker) error {
+	d, err := sitDown(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	w.Reached("done")
+	for {
+		var order string
+		if err := w.Receive(&order); err != nil {
+			return err
+		}
+		if err := w.Result(d.do(order)); err != nil {
+			return err
+		}
+		w.Reached("done")
+	}
+}
+
+// steps is a program that a test stops after each of its system calls: PATH.
+func steps(w *lab.Worker) error {
+	d, err := sitDown(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	return lab.Steps(w, func(order string) any { return d.do(order) })
+}
+
+// once obeys one order, and closes the list: PATH ORDER. It does so in one thread, because strace counts a thread's calls.
+func once(w *lab.Worker) error {
+	d, err := sitDown(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	r := d.do(w.Arg(1))
+	if d.list != nil {
+		r.Returned.Err = errors.Join(r.Returned.Err, d.list.Close())
+	}
+	return r.Returned.Err
+}
+
+// A program runs orders in a process of its own, in a directory of its own: programs that share a file seldom share a working directory.
+type program struct {
+	*lab.Process
+	t *testing.T
+}
+
+func start(t *testing.T, path string) program {
 	t.Helper()
-	return lab.Launch(t, lab.Options{Dir: t.TempDir(), Hold: true}, name, args...)
+	return launch(t, lab.Options{}, path)
+}
+
+func launch(t *testing.T, o lab.Options, path string) program {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	p := program{lab.Launch(t, o, "orders", path), t}
+	p.Reached("done", lab.Lesson{
+		Says: "Open does not open a good list", Did: "Open of a list that no other program was changing", Means: "the program cannot start", Read: yourTurn,
+	})
+	p.Continue()
+	return p
+}
+
+// do is for an order that need not wait, because no other process is inside.
+func (p program) do(order string, lesson lab.Lesson) reply {
+	p.t.Helper()
+	if p.begin(order) == process.Blocked {
+		call := callOf(order)
+		lab.Fail(p.t, lab.Lesson{
+			Says: call + " waits for a lock although no other program is inside", Did: lesson.Did,
+			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
+			Means: "a lock inside a lock, or one that an earlier call has kept: everyone who needs it waits for ever",
+			Read:  tooLong,
+		})
+	}
+	return p.end(lesson)
+}
+
+// begin gives the order and returns when the program can do no more by itself.
+func (p program) begin(order string) process.State {
+	p.t.Helper()
+	p.Send(order)
+	return p.Settle()
+}
+
+// end waits until the order is obeyed.
+func (p program) end(lesson lab.Lesson) (r reply) {
+	p.t.Helper()
+	p.Reached("done", lesson)
+	p.Result(&r, lesson)
+	p.Continue()
+	return r
+}
+
+func callOf(order string) string {
+	return map[string]string{"update": "Update", "panic": "Update", "take": "Take", "return": "Return", "close": "Close"}[strings.Fields(order)[0]]
+}
+
+// succeed is do for a call that must succeed.
+func (p program) succeed(order string, lesson lab.Lesson) reply {
+	p.t.Helper()
+	r := p.do(order, lesson)
+	lab.RequireNoError(p.t, r.Returned.Err, lesson)
+	return r
 }
 
 func counterFile(t *testing.T, counter int) (path string) {
@@ -54,55 +237,51 @@ func counterFile(t *testing.T, counter int) (path string) {
 	return lab.WriteFile(t, "counter.json", fmt.Sprintf(`{"counter":%d}`, counter))
 }
 
-// requireCounter demands that the file at path holds the counter and nothing else. How the JSON is laid out is nobody's business.
+// requireCounter demands that the file at path holds the counter and nothing else, laid out in any way.
 func requireCounter(t *testing.T, path string, want int, lesson lab.Lesson) {
 	t.Helper()
-	requireDocument(t, path, fmt.Sprintf(`{"counter":%d}`, want), lesson)
-}
-
-func requireDocument(t *testing.T, path, want string, lesson lab.Lesson) {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	lab.RequireNoError(t, err, lesson)
-	lesson.Expected, lesson.Found = want, lab.Show(content)
+	content := read(t, path, lesson)
+	text := fmt.Sprintf(`{"counter":%d}`, want)
+	lesson.Expected, lesson.Found = text, lab.Show(content)
 	var compact bytes.Buffer
-	lab.Require(t, json.Compact(&compact, content) == nil && compact.String() == want, lesson)
+	lab.Require(t, json.Compact(&compact, content) == nil && compact.String() == text, lesson)
 }
 
-// answer names what a Take or a Return returned.
-func answer(err error) string {
-	switch {
-	case err == nil:
-		return "yes"
-	case errors.Is(err, lostupdate.ErrTaken):
-		return "taken"
-	case errors.Is(err, lostupdate.ErrNotHolder):
-		return "not the holder"
-	}
-	return err.Error()
+// requireList demands that the file at path holds this list, in any order.
+func requireList(t *testing.T, path string, want map[string]string, lesson lab.Lesson) {
+	t.Helper()
+	text, err := json.Marshal(want)
+	must(t, err)
+	got := readList(t, path, lesson)
+	lesson.Expected, lesson.Found = lab.Show(text), lab.Show(read(t, path, lesson))
+	lab.Require(t, maps.Equal(got, want), lesson)
 }
 
-func readList(t *testing.T, path string, lesson lab.Lesson) (holders map[string]string) {
+func readList(t *testing.T, path string, lesson lab.Lesson) (list map[string]string) {
+	t.Helper()
+	content := read(t, path, lesson)
+	lesson.Expected, lesson.Found = "a list that can be read", lab.Show(content)
+	lab.Require(t, json.Unmarshal(content, &list) == nil, lesson)
+	return list
+}
+
+func read(t *testing.T, path string, lesson lab.Lesson) []byte {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	lab.RequireNoError(t, err, lesson)
-	lesson.Expected, lesson.Found = "a list that can be read", lab.Show(content)
-	lab.Require(t, json.Unmarshal(content, &holders) == nil, lesson)
-	return holders
+	return content
 }
 
-// repair gives the file new content, in place.
-func repair(t *testing.T, path, content string) {
+// write gives the file new content, in place.
+func write(t *testing.T, path, content string) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatalf("the test cannot write its own file: %v", err)
+	must(t, os.WriteFile(path, []byte(content), 0o600))
+}
+
+// must is for what the test itself does.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("the test could not prepare its own files: %v", err)
 	}
-}
-
-// beside creates another file in the folder of path.
-func beside(t *testing.T, path, name, content string) string {
-	t.Helper()
-	other := filepath.Join(filepath.Dir(path), name)
-	repair(t, other, content)
-	return other
 }

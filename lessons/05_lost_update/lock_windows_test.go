@@ -27,8 +27,8 @@ func TestOnWindows(t *testing.T) {
 		requireCounter(t, 41, path)
 	})
 
-	// Microsoft, CreateFile: without FILE_SHARE_DELETE nobody may remove the file while the handle is open.
-	t.Run("on Windows a lock file that somebody has open cannot be removed", func(t *testing.T) {
+	// Microsoft, CreateFile: without FILE_SHARE_DELETE the file cannot be removed while the handle is open.
+	t.Run("on Windows a lock file that a process has open cannot be removed", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "counter.json.lock")
 		guard := flock.New(path)

@@ -91,23 +91,7 @@ func TestLockFileThatIsAnotherOne(t *testing.T) {
 		require.NoError(t, guard.Unlock())
 	})
 
-	// flock(2): a further call on an open file that is locked already "will convert an existing lock to the new lock mode".
-	t.Run("asking a locked Flock for a shared lock as well lets readers in", func(t *testing.T) {
-		t.Parallel()
-		path := lab.Path(t, "counter.json.lock")
-		guard, reader := flock.New(path), flock.New(path)
-		require.NoError(t, guard.Lock())
-		shared, err := guard.TryRLock()
-		require.NoError(t, err)
-		require.True(t, shared)
-		require.True(t, guard.Locked(), "it still says that it has the exclusive lock")
-		shared, err = reader.TryRLock()
-		require.NoError(t, err)
-		require.True(t, shared)
-		require.NoError(t, errors.Join(reader.Unlock(), guard.Unlock()))
-	})
-
-	t.Run("the lock file is for the user who made it alone: mode 0600", func(t *testing.T) {
+	t.Run("the lock file has mode 0600", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "counter.json.lock")
 		require.True(t, tryLock(t, path))
@@ -156,6 +140,22 @@ with open(sys.argv[1]) as lock:
         print("got in")
     except BlockingIOError:
         print("kept out")`))
+		require.NoError(t, guard.Unlock())
+	})
+
+	t.Run("LOCK_SH of a Python program lets a shared lock in and keeps an exclusive one out", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "counter.json.lock")
+		guard := flock.New(path)
+		require.NoError(t, guard.RLock())
+		require.Equal(t, "shared, not exclusive", run(t, path, `
+import fcntl, sys
+with open(sys.argv[1]) as one, open(sys.argv[1]) as two:
+    fcntl.flock(one, fcntl.LOCK_SH)
+    try:
+        fcntl.flock(two, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("shared, not exclusive")`))
 		require.NoError(t, guard.Unlock())
 	})
 

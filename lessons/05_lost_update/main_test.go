@@ -19,6 +19,8 @@ func TestMain(m *testing.M) { lab.Main(m, workers) }
 var workers = lab.Workers{
 	"update in steps":     updateInSteps,
 	"list in memory":      listInMemory,
+	"number a card":       numberCard,
+	"take lids":           takeLids,
 	"hold a mutex":        holdMutex,
 	"try a mutex":         tryMutex,
 	"hold":                hold,
@@ -27,8 +29,6 @@ var workers = lab.Workers{
 	"lock two":            lockTwo,
 	"panic with a lock":   panicWithLock,
 	"update under a lock": updateUnderLock,
-
-	"share a waiting Flock": shareWaitingFlock,
 }
 
 type counterDocument struct {

@@ -1,16 +1,91 @@
 package lostupdate_test
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
-// mutex is what every process of these tests has: a package variable.
 var mutex sync.Mutex
+
+// nextCard numbers a job card, prints it and returns its number.
+func nextCard(path string, print func(card int)) (int, error) {
+	mutex.Lock()
+	defer mutex.Unlock()
+	last, err := readCounter(path)
+	if err != nil {
+		return 0, err
+	}
+	print(last + 1)
+	return last + 1, writeCounter(path, last+1)
+}
+
+// numberCard is a program that numbers one card, PATH, and stands at "printing" in the middle.
+func numberCard(w *lab.Worker) error {
+	card, err := nextCard(w.Arg(0), func(int) { w.Reached("printing") })
+	if err != nil {
+		return err
+	}
+	return w.Result(card)
+}
+
+// What the lesson opens with: the same program, started twice.
+func Example_theBug() {
+	dir, err := os.MkdirTemp("", "lesson-05-")
+	check(err)
+	defer func() { check(os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "counter.json")
+	check(writeCounter(path, 41))
+	ctx := context.Background()
+	start := func() *process.Process {
+		p, err := process.Start(ctx, process.Options{}, "number a card", path)
+		check(err)
+		check(p.Reached(ctx, "printing"))
+		return p
+	}
+	show := func(what string) {
+		content, err := os.ReadFile(path)
+		check(err)
+		fmt.Printf("%-40s %s\n", what, content)
+	}
+	finish := func(who string, p *process.Process) {
+		var card int
+		check(p.Continue())
+		check(p.NextResult(ctx, &card))
+		err := p.Wait(ctx)
+		show(fmt.Sprintf("%s is done: card %d, error: %v", who, card, err))
+	}
+
+	show("before")
+	alice := start()
+	defer alice.Kill()
+	show("Alice's program prints a card")
+	bob := start()
+	defer bob.Kill()
+	show("Bob's program prints a card")
+	finish("Alice's", alice)
+	finish("Bob's", bob)
+	// Output:
+	// before                                   {"counter":41}
+	// Alice's program prints a card            {"counter":41}
+	// Bob's program prints a card              {"counter":41}
+	// Alice's is done: card 42, error: <nil>   {"counter":42}
+	// Bob's is done: card 42, error: <nil>     {"counter":42}
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
 
 func holdMutex(w *lab.Worker) error {
 	mutex.Lock()
@@ -33,18 +108,12 @@ func TestMutex(t *testing.T) {
 	t.Run("a mutex around the whole update keeps every update of a process's goroutines", func(t *testing.T) {
 		t.Parallel()
 		path := counterFile(t, 0)
-		var mutex sync.Mutex
 		var all sync.WaitGroup
 		failures := make(chan error, 100)
 		for range 4 {
 			all.Go(func() {
 				for range 25 {
-					mutex.Lock()
-					counter, err := readCounter(path)
-					if err == nil {
-						err = writeCounter(path, counter+1)
-					}
-					mutex.Unlock()
+					_, err := nextCard(path, func(int) {})
 					failures <- err
 				}
 			})

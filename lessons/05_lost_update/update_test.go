@@ -1,20 +1,17 @@
 package lostupdate_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
 
 	"example/turnstile/internal/lab"
-	"example/turnstile/internal/lab/process"
 )
 
 // updateInSteps adds one to the counter in the file, PATH HOW, and stands at "read" between reading and writing. It reports
@@ -178,51 +175,4 @@ func TestListInMemory(t *testing.T) {
 		bob.Continue()
 		require.NoError(t, bob.Wait())
 	})
-}
-
-// What the lesson opens with: two programs, step by step.
-func Example_list() {
-	dir, err := os.MkdirTemp("", "turnstile-lesson-05-")
-	check(err)
-	defer func() { check(os.RemoveAll(dir)) }()
-	path := filepath.Join(dir, "locks.json")
-	check(os.WriteFile(path, []byte("{}\n"), 0o600))
-	ctx := context.Background()
-	start := func(args ...string) *process.Process {
-		p, err := process.Start(ctx, process.Options{}, "list in memory", append([]string{path}, args...)...)
-		check(err)
-		check(p.Reached(ctx, "ready"))
-		return p
-	}
-	show := func(what string) {
-		content, err := os.ReadFile(path)
-		check(err)
-		fmt.Printf("%-38s locks.json  %s", what, content)
-	}
-
-	alice := start("alice", "+bracket.step", "-bracket.step")
-	defer alice.Kill()
-	bob := start("bob", "+hinge.step")
-	defer bob.Kill()
-	show("both programs have opened it")
-	check(alice.Continue())
-	check(alice.Reached(ctx, "ready"))
-	show("Alice takes bracket.step, no error")
-	check(bob.Continue())
-	check(bob.Wait(ctx))
-	show("Bob takes hinge.step, no error")
-	check(alice.Continue())
-	check(alice.Wait(ctx))
-	show("Alice returns bracket.step, no error")
-	// Output:
-	// both programs have opened it           locks.json  {}
-	// Alice takes bracket.step, no error     locks.json  {"bracket.step":"alice"}
-	// Bob takes hinge.step, no error         locks.json  {"hinge.step":"bob"}
-	// Alice returns bracket.step, no error   locks.json  {}
-}
-
-func check(err error) {
-	if err != nil {
-		panic(err)
-	}
 }

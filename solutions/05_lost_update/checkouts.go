@@ -5,58 +5,63 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"example/turnstile/exercises/05_lost_update/document"
 )
 
 var (
-	// ErrTaken is returned by Take when somebody has the part.
+	// ErrTaken is returned by Take for a part that a person has.
 	ErrTaken = errors.New("the part is taken")
-	// ErrNotHolder is returned by Return when somebody else has the part, or nobody.
-	ErrNotHolder = errors.New("the part is with somebody else, or with nobody")
+	// ErrNotHolder is returned by Return for a part that another person has, or that is not checked out.
+	ErrNotHolder = errors.New("this person does not have the part")
 )
 
 // Checkouts is the list of who has which part. Several programs may have the same list open for hours.
 //
-// Take and Return work on what the file holds at the moment of the call, whoever wrote it, and no other call comes between their
-// look and their write. Like Update, they keep out only those who ask. A Checkouts is for one goroutine at a time. It stays with
-// the file that it has opened: if that is replaced by another of the same name, as many editors do, open the list again.
-// A list that is damaged is an error of Take and Return, and is left as it is.
+// Take and Return go by what the file holds when their turn comes, whichever program wrote it. From before they read it until they have
+// written it, they exclude every other Take and Return on the same list, in this process and in others, under the same conditions
+// as Update: they wait as long as it takes, they never go on without the lock, and other programs are not kept out. A list
+// that is damaged is an error and stays as it is. Every error of the kernel is returned.
+//
+// A Checkouts is for one goroutine at a time. It stays with the file that it has opened: if a program replaces that by another file of
+// the same name, as many editors do, open the list again.
 type Checkouts struct {
 	file *os.File
-	path string // absolute: the lock stays the same if the program changes its folder
+	path string // absolute: the lock stays the same when the program changes its working directory
 }
 
-// Open opens the list at path, a JSON object such as {"bracket.step":"alice"}. It must be there: the error otherwise matches
-// fs.ErrNotExist. Others may have the list open, and be writing it. Open need not look whether the list is damaged. The program
-// may change its working folder afterwards. The caller owes a Close.
+// Open opens the list at path, a JSON object such as {"bracket.step":"alice"}. If there is no file, the error matches fs.ErrNotExist and
+// no list is made up. Other programs may have the list open, or be in the middle of a Take: Open waits for none, and need not notice
+// that the list is damaged. The program may change its working directory afterwards. The caller must Close the list.
 func Open(path string) (*Checkouts, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("open the list of checkouts: %w", err)
-	}
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open the list of checkouts: %w; a new list is a file that holds {}", err)
 	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the list of checkouts: %w", err), file.Close())
+	}
 	return &Checkouts{file: file, path: path}, nil
 }
 
-// Take gives part to who. If anybody has it already, be it who or somebody else, the error matches ErrTaken and nothing
-// changes. However many ask for a part at the same time, one gets it.
-func (c *Checkouts) Take(part, who string) error {
+// Take gives part to person. If a person has it already, that person or another, the error matches ErrTaken and nothing changes. Of
+// all who ask for a part at the same time, one gets it.
+func (c *Checkouts) Take(part, person string) error {
 	return c.change(func(holders map[string]string) error {
 		if holder, taken := holders[part]; taken {
 			return fmt.Errorf("take %s: %w by %s; ask for it back, or wait", part, ErrTaken, holder)
 		}
-		holders[part] = who
+		holders[part] = person
 		return nil
 	})
 }
 
-// Return takes part back from who. If who does not have it, the error matches ErrNotHolder and nothing changes. However many
+// Return takes part back from person. If person does not have it, the error matches ErrNotHolder and nothing changes. Of all who
 // return a part at the same time, one succeeds.
-func (c *Checkouts) Return(part, who string) error {
+func (c *Checkouts) Return(part, person string) error {
 	return c.change(func(holders map[string]string) error {
-		if holder, taken := holders[part]; !taken || holder != who {
+		if holder, taken := holders[part]; !taken || holder != person {
 			return fmt.Errorf("return %s: %w; look up who has it", part, ErrNotHolder)
 		}
 		delete(holders, part)
@@ -67,7 +72,7 @@ func (c *Checkouts) Return(part, who string) error {
 // Close closes the list. What was taken stays taken.
 func (c *Checkouts) Close() error { return c.file.Close() }
 
-// change reads the list, lets edit change it, and writes it, as one critical section. If edit fails nothing is written.
+// change reads the list, lets edit change it, and writes it, as one critical section. If edit fails, nothing is written.
 func (c *Checkouts) change(edit func(holders map[string]string) error) (err error) {
 	unlock, err := lock(c.path)
 	if err != nil {
@@ -75,23 +80,12 @@ func (c *Checkouts) change(edit func(holders map[string]string) error) (err erro
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 
-	holders, err := readHolders(c.file)
+	holders, err := document.ReadCheckouts(c.file)
 	if err != nil {
 		return err
 	}
 	if err := edit(holders); err != nil {
 		return err
 	}
-	return writeDocument(c.file, holders)
-}
-
-func readHolders(file *os.File) (map[string]string, error) {
-	var holders map[string]string
-	if err := readDocument(file, &holders); err != nil {
-		return nil, err
-	}
-	if holders == nil {
-		return nil, fmt.Errorf("read %s: it holds null instead of a list; bring back a copy of it", file.Name())
-	}
-	return holders, nil
+	return document.WriteCheckouts(c.file, holders)
 }

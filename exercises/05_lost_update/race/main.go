@@ -1,14 +1,14 @@
-// Command race lets several processes count in one file with your Update, and compares what they were told with what is left. Then
-// two programs take turns with one list of checkouts.
+// Command race lets several processes count in one file with your Update, and compares what the calls returned with what is left.
+// Then two programs take turns with one list of checkouts.
 package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,27 +34,27 @@ func main() {
 	})
 }
 
-// count does its updates of PATH and reports the numbers that it was told by those that returned nil.
+// count does its updates of PATH and reports the counters that those returned which returned no error.
 func count(w *process.Worker) error {
-	told := make([]int, 0, updates)
+	returned := make([]int, 0, updates)
 	var first error
 	for range updates {
 		counter, err := lostupdate.Update(w.Arg(0), func(counter int) int {
-			time.Sleep(50 * time.Microsecond) // somebody looks at the old number before they write the new one
+			time.Sleep(50 * time.Microsecond) // a card is printed
 			return counter + 1
 		})
 		if err == nil {
-			told = append(told, counter)
+			returned = append(returned, counter)
 		} else if first == nil {
 			first = err
 		}
 		w.Progress()
 	}
-	return errors.Join(w.Result(told), first)
+	return errors.Join(w.Result(returned), first)
 }
 
-// changeList opens the list PATH, and takes ("+part") or returns ("-part") for WHO. It stands at "ready" before each change, and
-// reports each error in words.
+// changeList opens the list PATH, and takes ("+part") or returns ("-part") parts for PERSON. It stands at "ready" before each
+// change, and reports each error as text.
 func changeList(w *process.Worker) error {
 	list, err := lostupdate.Open(w.Arg(0))
 	if err != nil {
@@ -66,11 +66,11 @@ func changeList(w *process.Worker) error {
 		if w.Arg(i)[0] == '-' {
 			do = list.Return
 		}
-		said := "no error"
+		result := "no error"
 		if err := do(part, w.Arg(1)); err != nil {
-			said = err.Error()
+			result = err.Error()
 		}
-		if err := w.Result(said); err != nil {
+		if err := w.Result(result); err != nil {
 			return err
 		}
 	}
@@ -90,13 +90,13 @@ func run(ctx context.Context, r *race.Report) error {
 			if err != nil {
 				return err
 			}
-			judge(r, result, round, listIsRight)
+			judge(r, result, listIsRight)
 			return nil
 		}
 	}
 }
 
-// takeTurns lets two programs have the list open and change it in turn, and shows the file after each call. It reports whether the
+// takeTurns lets two programs open the list and change it in turn, and shows the file after each call. It reports whether the
 // list is right in the end.
 func takeTurns(ctx context.Context, r *race.Report) (right bool, err error) {
 	path := filepath.Join(r.Dir(), "locks.json")
@@ -132,11 +132,11 @@ func takeTurns(ctx context.Context, r *race.Report) (right bool, err error) {
 		{bob, "Bob takes hinge.step", true},
 		{alice, "Alice returns bracket.step", true},
 	} {
-		var said string
-		if err := errors.Join(turn.who.Continue(), turn.who.NextResult(ctx, &said)); err != nil {
+		var result string
+		if err := errors.Join(turn.who.Continue(), turn.who.NextResult(ctx, &result)); err != nil {
 			return false, err
 		}
-		if err := show(turn.what + ", " + said); err != nil {
+		if err := show(turn.what + ", " + result); err != nil {
 			return false, err
 		}
 		if turn.last {
@@ -148,11 +148,11 @@ func takeTurns(ctx context.Context, r *race.Report) (right bool, err error) {
 			return false, err
 		}
 	}
-	r.Story("two programs have a list open, and take turns", lines...)
+	r.Story("two programs have one list open and take turns", lines...)
 	return content == `{"hinge.step":"bob"}`, nil
 }
 
-// compact returns what the file holds: JSON without blanks, or, if it is none, as it is.
+// compact returns what the file holds, without the blanks if it is JSON.
 func compact(path string) (string, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -165,62 +165,45 @@ func compact(path string) (string, error) {
 	return strings.TrimSpace(string(content)), nil
 }
 
-// A result is what the processes were told and what the file holds.
+// A result is what the processes' calls returned and what the file holds.
 type result struct {
-	told    [][]int // by process
-	content string
-	failure error // the first calls that did not return nil
+	returned [][]int // by process
+	content  string
+	failure  error // the first calls that returned an error
 }
 
 func (r result) acknowledged() (updates int) {
-	for _, told := range r.told {
-		updates += len(told)
+	for _, counters := range r.returned {
+		updates += len(counters)
 	}
 	return updates
 }
 
-func (r result) expected() string { return fmt.Sprintf(`{"counter":%d}`, r.acknowledged()) }
-
-func (r result) damaged() bool { return r.content != r.expected() || r.repeated() > 0 }
-
-// A teller is one number and the process that was told it.
-type teller struct{ number, process int }
-
-// tellers returns every number that was told, in order.
-func (r result) tellers() (all []teller) {
-	for i, told := range r.told {
-		for _, number := range told {
-			all = append(all, teller{number, i + 1})
-		}
-	}
-	slices.SortFunc(all, func(a, b teller) int { return cmp.Or(a.number-b.number, a.process-b.process) })
-	return all
+// counter returns what the file holds as a number, and false if that is not a counter.
+func (r result) counter() (int, bool) {
+	var counter int
+	_, err := fmt.Sscanf(r.content, `{"counter":%d}`, &counter)
+	return counter, err == nil
 }
 
-// repeated counts the calls that were told a number which another call was told too, but for one call each.
-func (r result) repeated() (calls int) {
-	all := r.tellers()
-	for i := range all {
-		if i > 0 && all[i].number == all[i-1].number {
-			calls++
-		}
-	}
-	return calls
+func (r result) damaged() bool {
+	counter, readable := r.counter()
+	_, processes := r.repeated()
+	return !readable || counter != r.acknowledged() || processes != nil
 }
 
-// firstRepeated returns the first number that several calls were told, and their processes.
-func (r result) firstRepeated() (number int, processes []int) {
-	all := r.tellers()
-	for i := 1; i < len(all); i++ {
-		if all[i].number != all[i-1].number {
-			continue
+// repeated returns the first counter that several calls returned, and their processes.
+func (r result) repeated() (counter int, processes []int) {
+	who := map[int][]int{}
+	for i, counters := range r.returned {
+		for _, counter := range counters {
+			who[counter] = append(who[counter], i+1)
 		}
-		for _, t := range all[i-1:] {
-			if t.number == all[i].number {
-				processes = append(processes, t.process)
-			}
+	}
+	for _, counter := range slices.Sorted(maps.Keys(who)) {
+		if len(who[counter]) > 1 {
+			return counter, who[counter]
 		}
-		return all[i].number, processes
 	}
 	return 0, nil
 }
@@ -237,56 +220,60 @@ func countAll(ctx context.Context, r *race.Report, path string) (result, error) 
 	if err := crew.Go(); err != nil {
 		return result{}, err
 	}
-	told, err := race.Results[[]int](ctx, crew)
+	returned, err := race.Results[[]int](ctx, crew)
 	if err != nil {
 		return result{}, err
 	}
-	returned, err := crew.Wait(ctx)
+	failures, err := crew.Wait(ctx)
 	if err != nil {
 		return result{}, err
 	}
 	content, err := compact(path)
 	if err != nil {
-		return result{}, fmt.Errorf("read the counter that Update has written: %w", err)
+		return result{}, fmt.Errorf("read the counter that Update wrote: %w", err)
 	}
-	return result{told: told, content: content, failure: errors.Join(returned...)}, nil
+	return result{returned: returned, content: content, failure: errors.Join(failures...)}, nil
 }
 
 func show(r *race.Report, result result) {
 	var rows [][]any
-	for i, told := range result.told {
+	for i, counters := range result.returned {
 		last := any("-")
-		if len(told) > 0 {
-			last = told[len(told)-1]
+		if len(counters) > 0 {
+			last = counters[len(counters)-1]
 		}
-		rows = append(rows, []any{i + 1, len(told), last})
+		rows = append(rows, []any{i + 1, len(counters), last})
 	}
-	r.Table([]string{"process", "succeeded", "last number it was told"}, rows)
-	r.Facts(
-		"updates that returned no error", result.acknowledged(),
-		"what the file holds", result.content,
-		"what it should hold", result.expected(),
-		"different numbers that were told", result.acknowledged()-result.repeated(),
-	)
-	if number, processes := result.firstRepeated(); processes != nil {
-		r.Story("where the first one went", fmt.Sprintf("the number %d was told to %s: each had read %d, and wrote over the others",
-			number, list(processes), number-1))
+	r.Table([]string{"process", "succeeded", "last value returned"}, rows)
+	holds, lost := any(result.content), any("everything")
+	if counter, readable := result.counter(); readable {
+		holds, lost = counter, result.acknowledged()-counter
+	}
+	r.Facts("updates that returned no error", result.acknowledged(), "counter in the file", holds, "lost", lost)
+	if counter, processes := result.repeated(); processes != nil {
+		r.Story("where the first one went", fmt.Sprintf("%s got %d: each had read %d, and all but one of these writes are gone",
+			list(processes), counter, counter-1))
 	}
 	if result.failure != nil {
 		r.Story("the first call that failed", strings.SplitN(result.failure.Error(), "\n", 2)[0])
 	}
 }
 
-func judge(r *race.Report, result result, round int, listIsRight bool) {
-	switch {
+func judge(r *race.Report, result result, listIsRight bool) {
+	_, processes := result.repeated()
+	switch counter, readable := result.counter(); {
+	case readable && counter != result.acknowledged():
+		r.Race("%d updates returned no error, and the file counts %d", result.acknowledged(), counter)
+	case processes != nil:
+		r.Race("two calls of Update returned the same counter")
 	case result.damaged():
-		r.Race("%d updates were acknowledged, and the file does not hold them (round %d)", result.acknowledged(), round)
+		r.Race("the file does not hold a counter any more")
 	case result.failure != nil:
-		r.Race("Update fails, so that there is nothing to count")
+		r.Race("Update fails, so there is nothing to count")
 	case !listIsRight:
-		r.Race("the counter is right, but the list does not say that Bob has the hinge, and nobody anything else")
+		r.Race("the counter is right, but the list does not say that Bob has the hinge and that every other part is free")
 	default:
-		r.Clean("in each of %d rounds every update is in the file, every number was told once, and the list is right", round)
+		r.Clean("every update is in the file, every value was returned once, and the list is right")
 	}
 }
 

@@ -1,0 +1,348 @@
+package lostupdate_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"example/turnstile/exercises/05_lost_update"
+	"example/turnstile/internal/lab"
+)
+
+func listFile(t *testing.T, content string) (path string) {
+	t.Helper()
+	return lab.WriteFile(t, "locks.json", content)
+}
+
+func TestTakeAndReturn(t *testing.T) {
+	t.Parallel()
+	path := listFile(t, `{"bracket.step":"alice"}`)
+	p := start(t, path)
+	var did, want, got []string
+	lesson := lab.Lesson{
+		Says:  "Take and Return do not keep the list right, although no other program uses it",
+		Means: "the list does not say who has which part",
+		Read:  yourTurn,
+	}
+	for _, c := range []struct{ order, want string }{
+		{"take hinge.step bob", "no error"},
+		{"take hinge.step bob", "ErrTaken"},
+		{"take bracket.step bob", "ErrTaken"},
+		{"return hinge.step alice", "ErrNotHolder"},
+		{"return lid.step bob", "ErrNotHolder"},
+		{"return bracket.step alice", "no error"},
+		{"return bracket.step alice", "ErrNotHolder"},
+		{"take bracket.step bob", "no error"},
+		{"return hinge.step bob", "no error"},
+		{"return bracket.step bob", "no error"},
+		{"close", "no error"},
+	} {
+		did, want = append(did, c.order), append(want, c.want)
+		lesson.Did = "the calls were " + strings.Join(did[max(0, len(did)-4):], ", ")
+		got = append(got, p.do(c.order, lesson).String())
+		lab.RequireEqual(t, strings.Join(want, "; "), strings.Join(got, "; "), lesson)
+	}
+	requireList(t, path, map[string]string{}, lesson)
+}
+
+// A turn is a call of a program and what it returns.
+type turn struct{ person, order, want string }
+
+func TestTakeAndReturnGoByWhatTheFileHolds(t *testing.T) {
+	t.Parallel()
+	path := listFile(t, `{}`)
+	people := map[string]program{"alice": start(t, path), "bob": start(t, path)}
+	for _, c := range []struct {
+		content     string
+		turns       []turn // in two programs that have opened the list before
+		left        map[string]string
+		says, means string
+	}{
+		{
+			`{}`,
+			[]turn{{"alice", "take bracket.step alice", "no error"}, {"bob", "take hinge.step bob", "no error"}},
+			map[string]string{"bracket.step": "alice", "hinge.step": "bob"},
+			"Take threw away what another program had written",
+			"Alice's part is free according to the list: the next person gets it too, and no call returned an error",
+		},
+		{
+			`{}`,
+			[]turn{{"alice", "take bracket.step alice", "no error"}, {"bob", "take bracket.step bob", "ErrTaken"}},
+			map[string]string{"bracket.step": "alice"},
+			"Take gave Bob a part that Alice has",
+			"Alice and Bob work on the same part without knowing it, and no call returned an error",
+		},
+		{
+			`{"bracket.step":"alice"}`,
+			[]turn{{"alice", "return bracket.step alice", "no error"}, {"bob", "take bracket.step bob", "no error"}},
+			map[string]string{"bracket.step": "bob"},
+			"Take refused a part that another program had returned",
+			"the part lies on the shelf, and no person can get it",
+		},
+		{
+			`{}`,
+			[]turn{
+				{"alice", "take bracket.step alice", "no error"}, {"bob", "take hinge.step bob", "no error"},
+				{"alice", "return bracket.step alice", "no error"},
+			},
+			map[string]string{"hinge.step": "bob"},
+			"Return threw away what another program had written",
+			"Bob's part is free according to the list: the next person gets it too, and no call returned an error",
+		},
+		{
+			`{}`,
+			[]turn{
+				{"alice", "take bracket.step alice", "no error"}, {"bob", "return bracket.step alice", "no error"},
+				{"bob", "take bracket.step carol", "no error"}, {"alice", "return bracket.step alice", "ErrNotHolder"},
+			},
+			map[string]string{"bracket.step": "carol"},
+			"Return took a part away from the person who has it",
+			"Carol works on a part that the list calls free",
+		},
+		{
+			`{"bracket.step":"bob"}`,
+			[]turn{
+				{"alice", "take lid.step alice", "no error"}, {"bob", "return bracket.step bob", "no error"},
+				{"bob", "take bracket.step eve", "no error"}, {"alice", "return bracket.step eve", "no error"},
+				{"alice", "take bracket.step bob", "no error"},
+			},
+			map[string]string{"bracket.step": "bob", "lid.step": "alice"},
+			"Take and Return did not notice that another program had changed the list",
+			"who has a part is decided by what the file held before",
+		},
+	} {
+		write(t, path, c.content)
+		lesson := lab.Lesson{Says: c.says, Did: "two programs had the list open, which held " + c.content, Means: c.means, Read: copied}
+		for i, turn := range c.turns {
+			lesson.Did += "; " + turn.order
+			early := lesson
+			if i < len(c.turns)-1 {
+				early.Says = callOf(turn.order) + " went by what the file had held before"
+				early.Means = "another program has changed the list since, and the call did not look"
+			}
+			lab.RequireEqual(t, turn.want, people[turn.person].do(turn.order, early).String(), early)
+		}
+		requireList(t, path, c.left, lesson)
+	}
+}
+
+// A program that has failed lives on. Another one must get its turn at once.
+func TestTakeAndReturnGiveTheirTurnBack(t *testing.T) {
+	t.Parallel()
+	path := listFile(t, `{}`)
+	first, second := start(t, path), start(t, path)
+	for _, c := range []struct{ order, content, want string }{
+		{"take bracket.step bob", `{"bracket.step":"alice"}`, "ErrTaken"},
+		{"return bracket.step bob", `{"bracket.step":"alice"}`, "ErrNotHolder"},
+		{"take bracket.step bob", `{"bracket.step":"ali`, ""},
+		{"return bracket.step bob", `{"bracket.step":"ali`, ""},
+	} {
+		call := callOf(c.order)
+		write(t, path, c.content)
+		lesson := keptOut
+		lesson.Says = call + " kept its lock after it had failed"
+		lesson.Did = fmt.Sprintf("the file held %s; %s; the file was put right; then another program took a part", c.content, c.order)
+		got := first.do(c.order, lesson)
+		refused := lesson
+		refused.Says, refused.Means, refused.Read = call+" failed in another way than promised", "the caller cannot tell why", yourTurn
+		lab.RequireError(t, got.Returned.Err, refused)
+		if c.want != "" {
+			lab.RequireEqual(t, c.want, got.String(), refused)
+		}
+		write(t, path, `{}`)
+		second.succeed("take hinge.step alice", lesson)
+		requireList(t, path, map[string]string{"hinge.step": "alice"}, lesson)
+	}
+}
+
+func damagedLists(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := listFile(t, `{}`)
+	p := start(t, path)
+	for _, damaged := range []string{
+		"", "null", "[]", `{"bracket.step":"ali`, `{"bracket.step":"alice"}}`, `{"bracket.step":"alice","bracket.step":"bob"}`, `{"bracket.step":null}`,
+		`{"bracket.step":{"person":"alice"}}`,
+	} {
+		write(t, path, damaged)
+		for _, order := range []string{"take hinge.step bob", "return bracket.step alice"} {
+			call := callOf(order)
+			lesson := lab.Lesson{
+				Says:  call + " changed a damaged list",
+				Did:   fmt.Sprintf("the file held %s; %s", lab.Show([]byte(damaged)), order),
+				Means: "parts that people work on are free to be taken, and what could still be saved of the list is gone",
+				Read:  damage,
+			}
+			err := p.do(order, lesson).Returned.Err
+			lab.RequireFile(t, path, damaged, lesson)
+			lesson.Says = call + " did not report a damaged list"
+			lesson.Expected = "an error that is neither ErrTaken nor ErrNotHolder"
+			lab.RequireError(t, err, lesson)
+			lesson.Found = reply{Returned: lab.Returned{Err: err}}.String()
+			lab.Require(t, !errors.Is(err, lostupdate.ErrTaken) && !errors.Is(err, lostupdate.ErrNotHolder), lesson)
+		}
+	}
+}
+
+func TestTakeAndReturnKeepALongList(t *testing.T) {
+	t.Parallel()
+	const parts = 3000 // more than 64 KiB
+	list := map[string]string{}
+	var content []string
+	for n := range parts {
+		list[part(n)] = "eve"
+		content = append(content, fmt.Sprintf("%q:%q", part(n), "eve"))
+	}
+	path := listFile(t, "{"+strings.Join(content, ",")+"}")
+	lesson := lab.Lesson{
+		Says:  "Take and Return do not keep a long list",
+		Did:   fmt.Sprintf("the list had %d parts; Bob took a lid and returned it, and Eve returned a part", parts),
+		Means: "a workshop that grows loses its list one day",
+		Read:  longWrite,
+	}
+	p := start(t, path)
+	p.succeed("take lid.step bob", lesson)
+	p.succeed("return lid.step bob", lesson)
+	p.succeed("return "+part(0)+" eve", lesson)
+	delete(list, part(0))
+	requireList(t, path, list, lesson)
+}
+
+func part(n int) string { return fmt.Sprintf("part-%04d.step", n) }
+
+// takeTogether lets goroutines with a list each take the same COUNT parts of the list PATH: all ask for a part at the same time, and
+// for the next one when all have their answer. It reports how many got each part.
+func takeTogether(w *lab.Worker) error {
+	const goroutines = 4
+	var failures error
+	lists := make([]*lostupdate.Checkouts, goroutines)
+	for i := range lists {
+		list, err := lostupdate.Open(w.Arg(0))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = list.Close() }()
+		lists[i] = list
+	}
+	got := make([]int, w.Int(1))
+	var mutex sync.Mutex
+	for n := range got {
+		begin := make(chan struct{})
+		var all sync.WaitGroup
+		for i, list := range lists {
+			all.Go(func() {
+				<-begin
+				err := list.Take(part(n), fmt.Sprintf("person-%d", i))
+				mutex.Lock()
+				defer mutex.Unlock()
+				if err == nil {
+					got[n]++
+				} else if !errors.Is(err, lostupdate.ErrTaken) {
+					failures = errors.Join(failures, err)
+				}
+			})
+		}
+		close(begin)
+		all.Wait()
+		w.Progress()
+	}
+	return errors.Join(failures, w.Result(got))
+}
+
+func TestTakeGivesAPartToOneOfFourGoroutines(t *testing.T) {
+	t.Parallel()
+	const parts = 25
+	var spare []string // so that each look at the list, and each write of it, takes a while
+	for n := range lab.Rounds(500) {
+		spare = append(spare, fmt.Sprintf("\"spare-%04d.step\":\"eve\"", n))
+	}
+	path := listFile(t, "{"+strings.Join(spare, ",")+"}")
+	lesson := lab.Lesson{
+		Says:  "Take gave one part to two goroutines that asked at once",
+		Did:   fmt.Sprintf("4 goroutines, each with a list of its own, asked for the same part at the same time, %d times", parts),
+		Means: "two people work on one part, each sure of having it, and the later one overwrites the earlier one's work",
+		Read:  lives,
+	}
+	failed := lesson
+	failed.Says = "Take failed for one of four goroutines that asked at once"
+	failed.Means = "one came while another was at work: it read a list that was half written, or gave up"
+	p := lab.Start(t, "take together", path, fmt.Sprint(parts))
+	var got []int
+	p.Result(&got, lesson)
+	lab.RequireNoError(t, p.Wait(lesson), failed)
+	for n, winners := range got {
+		lesson.Expected, lesson.Found = "each part goes to one", fmt.Sprintf("%s went to %d", part(n), winners)
+		lab.Require(t, winners == 1, lesson)
+	}
+}
+
+// takeAndReturn mixes all verbs: PATH PERSON ROUNDS. In each round it takes a part of its own, returns that of the round before, and
+// asks for a part that all ask for. It reports which of these it got.
+func takeAndReturn(w *lab.Worker) error {
+	list, err := lostupdate.Open(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	got := []string{}
+	own := func(n int) string { return fmt.Sprintf("%s-%d.step", w.Arg(1), n) }
+	for n := range w.Int(2) {
+		err := list.Take(own(n), w.Arg(1))
+		if n > 0 {
+			err = errors.Join(err, list.Return(own(n-1), w.Arg(1)))
+		}
+		switch shared := list.Take(part(n), w.Arg(1)); {
+		case shared == nil:
+			got = append(got, part(n))
+		case !errors.Is(shared, lostupdate.ErrTaken):
+			err = errors.Join(err, shared)
+		}
+		if err != nil {
+			return errors.Join(err, w.Result(got))
+		}
+		w.Progress()
+	}
+	return errors.Join(w.Result(got), list.Close())
+}
+
+func TestThreeProcessesShareAList(t *testing.T) {
+	t.Parallel()
+	rounds := lab.Rounds(40)
+	people := []string{"alice", "bob", "carol"}
+	path := listFile(t, `{}`)
+	lesson := lab.Lesson{
+		Says:  "Take and Return lost changes when three processes shared a list",
+		Did:   fmt.Sprintf("3 processes took and returned parts of their own and asked for the same %d parts, all at once", rounds),
+		Means: "the list does not say who has which part, and no call returned an error",
+		Read:  begins,
+	}
+	failed := lesson
+	failed.Says = "Take or Return failed when three processes shared a list"
+	failed.Means = "one came while another was at work: it read a list that was half written, or its own checkout was gone"
+	var crew []*lab.Process
+	for _, person := range people {
+		o := lab.Options{Dir: t.TempDir(), Hold: true}
+		crew = append(crew, lab.Launch(t, o, "take and return", path, person, fmt.Sprint(rounds)))
+	}
+	for _, p := range crew {
+		p.Continue()
+	}
+	want, winners := map[string]string{}, map[string][]string{}
+	for i, p := range crew {
+		var got []string
+		p.Result(&got, failed)
+		lab.RequireNoError(t, p.Wait(failed), failed)
+		for _, part := range got {
+			winners[part] = append(winners[part], people[i])
+			want[part] = people[i]
+		}
+		want[fmt.Sprintf("%s-%d.step", people[i], rounds-1)] = people[i]
+	}
+	for n := range rounds {
+		lesson.Expected, lesson.Found = "one of the three gets "+part(n), fmt.Sprintf("those who got it: %v", winners[part(n)])
+		lab.Require(t, len(winners[part(n)]) == 1, lesson)
+	}
+	lesson.Expected, lesson.Found = "", ""
+	requireList(t, path, want, lesson)
+}

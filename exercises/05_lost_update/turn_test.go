@@ -1,0 +1,298 @@
+package lostupdate_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"example/turnstile/exercises/05_lost_update"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+// Who gets a turn, and when: after every way in which a turn can end, and not before it has ended.
+
+// keptOut is the lesson for a lock that outlives its holder's turn.
+var keptOut = lab.Lesson{
+	Means: "every program waits for one that is no longer inside: the workshop stands still until a restart, or for ever",
+	Read:  tooLong,
+}
+
+func TestUpdateGivesItsTurnBack(t *testing.T) {
+	t.Parallel()
+	t.Run("when it fails", updateThatFails)
+	t.Run("when its process is killed", func(t *testing.T) {
+		t.Parallel()
+		lesson := keptOut
+		lesson.Says = "Update kept the others out after its process had been killed"
+		lesson.Did = "a process was killed inside Update; then another process called Update(+1)"
+		path := counterFile(t, 41)
+		stand(t, path, "0", lesson).Kill()
+		start(t, path).succeed("update 1", lesson)
+		requireCounter(t, path, 42, lesson)
+	})
+
+	t.Run("when its process is killed and a child of it lives", func(t *testing.T) {
+		t.Parallel()
+		if _, err := exec.LookPath("sleep"); err != nil {
+			t.Skip("there is no sleep command here")
+		}
+		lesson := keptOut
+		lesson.Says = "Update kept the others out after its process had been killed"
+		lesson.Did = "inside Update a process started a program that runs on, and was killed; then another process called Update(+1)"
+		lesson.Means = "the program that was started has inherited the lock, and holds it as long as it runs"
+		path := counterFile(t, 41)
+		parent := lab.Start(t, "with a child", path)
+		var child int
+		parent.Result(&child, lesson)
+		t.Cleanup(func() {
+			if p, err := os.FindProcess(child); err == nil {
+				_ = p.Kill()
+			}
+		})
+		parent.Kill()
+		start(t, path).succeed("update 1", lesson)
+		requireCounter(t, path, 42, lesson)
+	})
+}
+
+func updateThatFails(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := counterFile(t, 41)
+	first, second := start(t, path), start(t, path)
+	for _, c := range []struct{ order, content, did, want string }{
+		{"panic", `{"counter":41}`, "change panicked, and the program recovered and lives on", "recovered: no more job cards"},
+		{"update 1", "", "Update(+1) of an empty file", ""},
+		{"update 1", "missing", "Update(+1) of a file that did not exist", ""},
+		{"limit 14", `{"counter":99}`, "Update(+1) of the counter 99 in a program that may write 14 bytes (a limit of the process)", ""},
+	} {
+		write(t, path, c.content)
+		if c.content == "missing" {
+			must(t, os.Remove(path))
+		}
+		lesson := keptOut
+		lesson.Says = "Update kept its lock after it had failed"
+		lesson.Did = c.did + "; the file was put right; then this program and another one called Update(+1)"
+		failed := first.do(c.order, lesson)
+		if errors.Is(failed.Returned.Err, errors.ErrUnsupported) {
+			break // this system has no such limit
+		}
+		if c.order == "limit 14" {
+			failed = first.do("update 1", lesson)
+		}
+		if c.want != "" {
+			swallowed := lab.Lesson{
+				Says: "Update swallowed the panic of change", Did: "change panicked", Read: tooLong,
+				Means: "the caller goes on as if nothing had happened, and prints a job card with the number that Update returned",
+			}
+			lab.RequireEqual(t, c.want, failed.String(), swallowed)
+			requireCounter(t, path, 41, lab.Lesson{
+				Says: "Update wrote although change had panicked", Did: "change panicked", Read: tooLong,
+				Means: "the counter skips a number, or becomes what change had made of it so far",
+			})
+		}
+		lab.RequireError(t, failed.Returned.Err, lesson)
+		write(t, path, `{"counter":41}`)
+		first.succeed("update 1", lesson)
+		second.succeed("update 1", lesson)
+		requireCounter(t, path, 43, lesson)
+	}
+}
+
+// withChild stands in an Update of PATH that has started another program, and reports that one's number.
+func withChild(w *lab.Worker) error {
+	_, err := lostupdate.Update(w.Arg(0), func(counter int) int {
+		child := exec.Command("sleep", "600")
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		if err := w.Result(child.Process.Pid); err != nil {
+			panic(err)
+		}
+		w.Reached("inside")
+		return counter + 1
+	})
+	return err
+}
+
+func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
+	t.Parallel()
+	lesson := lab.Lesson{
+		Says:  "Update waited for a caller that changes another file",
+		Means: "programs that have nothing to do with each other wait for each other",
+		Read:  lives,
+	}
+	others := []string{"drawings.json", "counter.bak", "elsewhere/counter.json"}
+	for _, name := range others[:lab.Rounds(len(others))] {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := counterFile(t, 41)
+			other := filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
+			must(t, os.MkdirAll(filepath.Dir(other), 0o700))
+			write(t, other, `{"counter":7}`)
+			lesson := lesson
+			lesson.Did = "one process was inside Update of counter.json; a second one called Update(+1) of " + name
+			first := stand(t, path, "0", lesson)
+			second := start(t, other)
+			lab.Require(t, second.begin("update 1") != process.Blocked, lesson)
+			lab.RequireNoError(t, second.end(lesson).Returned.Err, lesson)
+			requireCounter(t, other, 8, lesson)
+			first.Continue()
+			lab.RequireNoError(t, first.Wait(lesson), lesson)
+			requireCounter(t, path, 42, lesson)
+		})
+	}
+
+	t.Run("in one process", func(t *testing.T) {
+		t.Parallel()
+		path := counterFile(t, 41)
+		other := filepath.Join(filepath.Dir(path), "drawings.json")
+		write(t, other, `{"counter":7}`)
+		lesson := lesson
+		lesson.Did = "inside Update of counter.json, change called Update(+1) of drawings.json"
+		lesson.Means = "a lock for all files of the process: change waits for the Update that called it, for ever"
+		worker := lab.Start(t, "another file", path, other)
+		lab.RequireNoError(t, worker.Wait(lesson), lesson)
+		requireCounter(t, path, 42, lesson)
+		requireCounter(t, other, 8, lesson)
+	})
+}
+
+// anotherFile updates the file OTHER inside an Update of PATH: PATH OTHER.
+func anotherFile(w *lab.Worker) error {
+	var inner error
+	next := func(counter int) int { return counter + 1 }
+	_, err := lostupdate.Update(w.Arg(0), func(counter int) int {
+		_, inner = lostupdate.Update(w.Arg(1), next)
+		return counter + 1
+	})
+	return errors.Join(err, inner)
+}
+
+func TestUpdateLetsInOneWaiterAfterTheOther(t *testing.T) {
+	t.Parallel()
+	path := counterFile(t, 41)
+	lesson := lab.Lesson{
+		Says:  "Update let a third process in beside the second",
+		Did:   "three processes called Update(+1): the second waited for the first, and the third came when the second was inside",
+		Means: "they did not wait for the same lock: one update is lost, and two job cards have the same number",
+		Read:  lives,
+	}
+	first := stand(t, path, "0", lesson)
+	second := lab.Launch(t, lab.Options{Dir: t.TempDir()}, "stand inside", path, "0")
+	second.Settle()
+	first.Continue()
+	lab.RequireNoError(t, first.Wait(lesson), lesson)
+	second.Reached("inside", lesson)
+	third := start(t, path)
+	third.begin("update 1")
+	second.Continue()
+	lab.RequireNoError(t, second.Wait(lesson), lesson)
+	lab.RequireNoError(t, third.end(lesson).Returned.Err, lesson)
+	requireCounter(t, path, 44, lesson)
+}
+
+// A lock does not end because its holder takes long, because its file is old, or because other programs open and close files there.
+func TestUpdateKeepsItsLockHoweverLongItTakes(t *testing.T) {
+	t.Parallel()
+	path := counterFile(t, 41)
+	lesson := lab.Lesson{
+		Says:  "Update lost its turn because it took long",
+		Did:   "a process stood inside Update for 6 seconds, and all files looked two days old; another process called Update(+1)",
+		Means: "change may ask a person, and a machine may sleep: a lock that ends by itself lets two in at once",
+		Read:  waiting,
+	}
+	first := stand(t, path, "99", lesson)
+	second := start(t, path)
+	second.begin("update 1")
+	for range lab.Rounds(60) {
+		lab.Age(t, filepath.Dir(path), 48*time.Hour)
+		readAll(filepath.Dir(path))
+		time.Sleep(100 * time.Millisecond) // decides nothing for an Update that waits: it gives one that does not the time to act
+	}
+	third := start(t, path)
+	third.begin("update 1")
+	first.Continue()
+	lab.RequireNoError(t, first.Wait(lesson), lesson)
+	lab.RequireNoError(t, second.end(gaveUp(lesson)).Returned.Err, gaveUp(lesson))
+	lab.RequireNoError(t, third.end(gaveUp(lesson)).Returned.Err, gaveUp(lesson))
+	requireCounter(t, path, 101, lesson)
+}
+
+// count does N times Update(+1), PATH N GOROUTINES, and reports every counter that it got.
+func count(w *lab.Worker) error {
+	var mutex sync.Mutex
+	var got []int
+	var failures error
+	var goroutines sync.WaitGroup
+	for range w.Int(2) {
+		goroutines.Go(func() {
+			for range w.Int(1) {
+				counter, err := lostupdate.Update(w.Arg(0), func(counter int) int { return counter + 1 })
+				w.Progress()
+				mutex.Lock()
+				got, failures = append(got, counter), errors.Join(failures, err)
+				mutex.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	goroutines.Wait()
+	return errors.Join(failures, w.Result(got))
+}
+
+func TestThreeProcessesTimes100Are300(t *testing.T) {
+	t.Parallel()
+	crowd(t, 3, 1, 100)
+}
+
+func TestFourGoroutinesTimes25Are100(t *testing.T) {
+	t.Parallel()
+	crowd(t, 1, 4, 25)
+}
+
+// crowd lets processes × goroutines × updates count in a new file, beginning with 0.
+func crowd(t *testing.T, processes, goroutines, updates int) {
+	t.Helper()
+	path := counterFile(t, 0)
+	lesson := lab.Lesson{
+		Says:  "Update lost changes when many counted at once",
+		Did:   fmt.Sprintf("%d processes with %d goroutines each called Update(+1) %d times, beginning with 0", processes, goroutines, updates),
+		Means: "job cards with the same number, and no call returned an error",
+		Read:  begins,
+	}
+	failed := lesson
+	failed.Says = "Update failed when many counted at once"
+	failed.Means = "one came while another was at work: it read a document that was half written, or gave up"
+	var all []*lab.Process
+	for range processes {
+		o := lab.Options{Dir: t.TempDir(), Hold: true}
+		all = append(all, lab.Launch(t, o, "count", path, fmt.Sprint(updates), fmt.Sprint(goroutines)))
+	}
+	for _, p := range all {
+		p.Continue()
+	}
+	var got []int
+	for _, p := range all {
+		var counters []int
+		p.Result(&counters, lesson)
+		lab.RequireNoError(t, p.Wait(lesson), failed)
+		got = append(got, counters...)
+	}
+	requireCounter(t, path, processes*goroutines*updates, lesson)
+	slices.Sort(got)
+	distinct := len(slices.Compact(slices.Clone(got)))
+	lesson.Says = "Update returned the same counter to two callers when many counted at once"
+	lesson.Means = "the count is right in the end, but two job cards have the same number"
+	lesson.Expected, lesson.Found = fmt.Sprintf("%d different counters", len(got)), fmt.Sprintf("%d different counters", distinct)
+	lab.Require(t, distinct == len(got), lesson)
+}
