@@ -29,6 +29,7 @@ var refusals = map[string][]refusal{
 	"chmod":              {{number: unix.SYS_FCHMOD}, {number: unix.SYS_FCHMODAT}},
 	"chown":              {{number: unix.SYS_FCHOWN}, {number: unix.SYS_FCHOWNAT}},
 	"write":              {{number: unix.SYS_WRITE}, {number: unix.SYS_PWRITE64}, {number: unix.SYS_WRITEV}, {number: unix.SYS_COPY_FILE_RANGE}},
+	"truncate":           {{number: unix.SYS_FTRUNCATE}},
 	"sync":               {{number: unix.SYS_FSYNC}, {number: unix.SYS_FDATASYNC}, {number: unix.SYS_SYNCFS}},
 	"close":              {{number: unix.SYS_CLOSE}},
 	"rename":             {{number: unix.SYS_RENAMEAT}, {number: unix.SYS_RENAMEAT2}},
