@@ -41,7 +41,7 @@ type outcome struct {
 	Call  lab.Returned
 }
 
-var errNothing = errors.New("Acquire returned neither a lock nor an error")
+var errNothing = errors.New("neither a lock nor an error came from Acquire")
 
 func outcomeOf(lock *lockfiles.Lock, err error) outcome {
 	if lock == nil && err == nil {

@@ -42,6 +42,9 @@ func TestAcquireLeavesWhatItDoesNotKnow(t *testing.T) {
 		if err := os.Symlink(t.TempDir(), path); err != nil {
 			t.Skip("this user may not create symbolic links here: ", err)
 		}
+		if _, err := os.Readlink(path); err != nil {
+			t.Skip("no link was created, as under Wine: ", err)
+		}
 		requireUntouched(t, path, "a symbolic link to an empty directory")
 	})
 	damages := map[string]string{

@@ -53,9 +53,10 @@ func RemoveEmpty(path string) error {
 // Of those who try it at the same time one succeeds.
 //
 // Otherwise the error matches fs.ErrExist, whatever exists at to, and from is still where it was. Any other error is a fault of the
-// system, such as a missing permission. (On Windows a file that appears at to in the last moment may be replaced.)
+// system, such as a missing permission. (On Windows a file that appears at to in the last moment may be replaced, and any refusal
+// counts as fs.ErrExist: the system does not say that another process has the name in use.)
 func PutDirectory(from, to string) error {
-	return patiently(func() error {
+	err := patiently(func() error {
 		removal := RemoveEmpty(to) // rename(2) replaces an empty directory; os.Rename and Windows do not
 		err := os.Rename(from, to)
 		if err == nil {
@@ -69,6 +70,10 @@ func PutDirectory(from, to string) error {
 		}
 		return err
 	})
+	if maybeLater(err) {
+		return fmt.Errorf("%w (%w)", fs.ErrExist, err)
+	}
+	return err
 }
 
 func isEmptyDirectory(path string, info fs.FileInfo) bool {

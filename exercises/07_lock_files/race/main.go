@@ -153,7 +153,7 @@ func play(ctx context.Context, r *race.Report, dir string) (result, error) {
 		return result{}, err
 	}
 	if err := alice.Reached(ctx, "judging"); err != nil {
-		return result{}, fmt.Errorf("Acquire did not ask Alive about the dead owner: %w", err)
+		return result{}, fmt.Errorf("the dead owner was not judged: %w", err)
 	}
 	bob, err := start("bob", "bracket.step", "")
 	if err != nil {
