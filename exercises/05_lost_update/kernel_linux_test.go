@@ -97,18 +97,19 @@ func refused(t *testing.T, what string, errno error, path, order string, lesson 
 		d.list, err = lostupdate.Open(path)
 		lab.RequireNoError(t, err, lesson)
 	}
-	var unsupported error
+	var failed error
 	lab.Finishes(t, func() {
-		unsupported = lab.Refuse(what, errno, func() {
+		failed = lab.Refuse(what, errno, func() {
 			err = d.do(order).Returned.Err
 			if d.list != nil {
 				err = errors.Join(err, d.list.Close())
 			}
 		})
 	}, lesson)
-	if unsupported != nil {
-		t.Skip(unsupported)
+	if errors.Is(failed, errors.ErrUnsupported) {
+		t.Skip(failed)
 	}
+	lab.RequireNoError(t, failed, lesson)
 	return err
 }
 

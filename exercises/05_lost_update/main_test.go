@@ -21,7 +21,6 @@ import (
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
 		"orders":          orders,
-		"steps":           steps,
 		"once":            once,
 		"stand inside":    standInside,
 		"two goroutines":  twoGoroutines,
@@ -140,15 +139,6 @@ func orders(w *lab.Worker) error {
 		}
 		w.Reached("done")
 	}
-}
-
-// steps is a program that a test stops after each of its system calls: PATH.
-func steps(w *lab.Worker) error {
-	d, err := sitDown(w.Arg(0))
-	if err != nil {
-		return err
-	}
-	return lab.Steps(w, func(order string) any { return d.do(order) })
 }
 
 // once obeys one order, and closes the list: PATH ORDER. It does so in one thread, because strace counts a thread's calls.

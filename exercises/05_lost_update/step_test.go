@@ -2,6 +2,7 @@ package lostupdate_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -11,40 +12,49 @@ import (
 	"example/turnstile/exercises/05_lost_update"
 	"example/turnstile/internal/lab"
 	"example/turnstile/internal/lab/process"
-	"example/turnstile/internal/lab/trace"
 )
 
 // These tests force every schedule of two programs, of which one acts between two system calls of the other: wherever the first
 // stands, the second either waits or does its work whole, so that the two come one after the other.
 
-// calls are those at which a caller may stand: the ones that read or change a file or a directory, or lock.
-const calls = trace.Files + ",fcntl,read,pread64,ftruncate," + trace.Writes
-
-// A pair is two programs at work on one file, of which the first can be stopped between its system calls.
+// A pair is two programs at work on one file. The first is this process, which stands still before its calls to the kernel.
 type pair struct {
-	one *lab.Stepper
+	one *desk
 	two program
 }
 
 func startPair(t *testing.T, path string) pair {
 	t.Helper()
-	return pair{lab.Step(t, calls, filepath.Dir(path), "steps", path), start(t, path)}
+	one := &desk{path: path}
+	if strings.HasPrefix(filepath.Base(path), "locks") {
+		list, err := lostupdate.Open(path)
+		must(t, err)
+		t.Cleanup(func() { _ = list.Close() })
+		one.list = list
+	}
+	return pair{one, start(t, path)}
 }
 
 // mostStops is how many stops of a call are tried. No call has so many.
 var mostStops = lab.Rounds(40)
 
-// between gives the first order to one program, stops it after its call of that number and gives the second order to the other program.
+// between gives the first order to one program, stops it before its call of that number and gives the second order to the other program.
 // It returns what both returned, and false if the first order makes fewer calls. before acts at the stop, ahead of the second order.
 func (p pair) between(number int, first, second string, before func(), lesson lab.Lesson) (a, b reply, met bool) {
-	p.two.t.Helper()
-	p.one.Call(first, &a, func(stop lab.Stop) {
-		if stop.Number == number && !stop.Waits && !met {
+	t := p.two.t
+	t.Helper()
+	stops := 0
+	err := lab.Watch(func() { a = p.one.do(first) }, func(string) {
+		if stops++; stops == number {
 			met = true
 			before()
 			p.two.begin(second)
 		}
-	}, lesson)
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	lab.RequireNoError(t, err, lesson)
 	if met {
 		b = p.two.end(lesson)
 	}
