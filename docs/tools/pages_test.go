@@ -63,7 +63,7 @@ func TestPages(t *testing.T) {
 			report(t, "references in messages", messages)
 
 			report(t, "prose", textcheck.Prose(page))
-			around, err := textcheck.Exercise(page, exercise)
+			around, err := textcheck.Exercise(exercise)
 			require.NoError(t, err)
 			report(t, "exercise", around)
 		})

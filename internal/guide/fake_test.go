@@ -82,8 +82,8 @@ func lesson(id, on, shipped, reference string) map[string]string {
 			"5 minutes to read, 10 to do.%s\n\n## The bug\n\n## Why it happens\n", id[:2], name, factor, buildsOn),
 		"exercises/" + id + "/" + name + ".go":      code("exercises", shipped),
 		"exercises/" + id + "/" + name + "_test.go": testFile(id, name, factor),
-		"exercises/" + id + "/hints.md": "# Hints for " + id + "\n\n## 1\nLook at\nthe sum.\n\n## 2\nThink of products.\n\n## " +
-			"3\nThe sign is `*`.\n",
+		"exercises/" + id + "/hints.md": "# Hints for " + id + "\n\n## Do\n\n1. Look at\n   the sum.\n2. Think of products.\n" +
+			"3. The sign is `*`.\n",
 		"exercises/" + id + "/race/main.go": fmt.Sprintf("package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n\n\t%q\n)\n\nfunc main() {\n"+
 			"\tfmt.Println(\"5 becomes\", %s.Do(5))\n\tif %s.Do(5) != %d {\n\t\tos.Exit(1)\n\t}\n}\n",
 			"example/turnstile/exercises/"+id, name, name, 5*factor),

@@ -15,27 +15,16 @@ import (
 	"example/turnstile/internal/gotest"
 )
 
-// A hintGroup is the hints for one function. In the older form of hints.md there is one group for the exercise, without a name.
+// A hintGroup is the hints for one function.
 type hintGroup struct {
 	function string
 	hints    []string
 }
 
 // key is where the notebook counts the group's hints.
-func (g hintGroup) key(e *curriculum.Exercise) string {
-	if g.function == "" {
-		return e.ID
-	}
-	return e.ID + "/" + g.function
-}
+func (g hintGroup) key(e *curriculum.Exercise) string { return e.ID + "/" + g.function }
 
-// of is " for Update", nothing for the group of an exercise.
-func (g hintGroup) of() string {
-	if g.function == "" {
-		return ""
-	}
-	return " for " + g.function
-}
+func (g hintGroup) of() string { return " for " + g.function }
 
 var (
 	hintHeading = regexp.MustCompile(`(?m)^## +(\S.*?)[ \t]*$`)
@@ -52,7 +41,7 @@ func readHints(e *curriculum.Exercise) []hintGroup {
 	return parseHints(strings.ReplaceAll(string(content), "\r\n", "\n"))
 }
 
-// parseHints takes `## Function` with a numbered list below it, and the older `## 1` with one hint below it.
+// parseHints takes `## Function` with a numbered list below it.
 func parseHints(text string) []hintGroup {
 	headings := hintHeading.FindAllStringSubmatchIndex(text, -1)
 	var groups []hintGroup
@@ -61,15 +50,7 @@ func parseHints(text string) []hintGroup {
 		if i+1 < len(headings) {
 			end = headings[i+1][0]
 		}
-		name, body := text[h[2]:h[3]], strings.TrimSpace(text[h[1]:end])
-		switch {
-		case onlyDigits.MatchString(name) && len(groups) == 0:
-			groups = append(groups, hintGroup{hints: []string{body}})
-		case onlyDigits.MatchString(name):
-			groups[0].hints = append(groups[0].hints, body)
-		default:
-			groups = append(groups, hintGroup{strings.Trim(name, "`"), splitHints(body)})
-		}
+		groups = append(groups, hintGroup{strings.Trim(text[h[2]:h[3]], "`"), splitHints(text[h[1]:end])})
 	}
 	return groups
 }
@@ -157,8 +138,11 @@ func (s *session) hintGroup(ctx context.Context, st *standing, groups []hintGrou
 	if len(s.options.operands) > 2 {
 		number = s.options.operands[2]
 	}
-	if g.function != "" || len(groups) == 1 {
-		return pick(g, groups), number, nil
+	switch {
+	case g.function != "":
+		return g, number, nil
+	case len(groups) == 1:
+		return groups[0], number, nil
 	}
 	if st.result == nil && !s.options.reference {
 		if st.result, err = s.test(ctx, st.exercise); err != nil {
@@ -168,22 +152,10 @@ func (s *session) hintGroup(ctx context.Context, st *standing, groups []hintGrou
 	return s.hintsFor(st.exercise, groups, st.result), number, nil
 }
 
-func pick(g hintGroup, groups []hintGroup) hintGroup {
-	if g.function == "" {
-		return groups[0]
-	}
-	return g
-}
-
 func groupNames(groups []hintGroup) string {
 	var names []string
 	for _, g := range groups {
-		if g.function != "" {
-			names = append(names, g.function)
-		}
-	}
-	if len(names) == 0 {
-		return "the exercise as a whole"
+		names = append(names, g.function)
 	}
 	return strings.Join(names, ", ")
 }

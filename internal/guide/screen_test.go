@@ -335,9 +335,8 @@ func TestIsFor(t *testing.T) {
 	}
 }
 
-func TestHintsOfBothForms(t *testing.T) {
+func TestParseHints(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []hintGroup{{"", []string{"First,\nthis.", "Then."}}}, parseHints("# Hints\n\n## 1\n\nFirst,\nthis.\n\n## 2\nThen.\n"))
 	groups := parseHints("# Hints for 05\n\n## Update\n\n1. What does\n   it hold?\n2. The read.\n\n## `Take` and Return\n\n1. One.\n")
 	require.Len(t, groups, 2)
 	require.Equal(t, "Update", groups[0].function)

@@ -99,21 +99,21 @@ func TestHintsComeOneByOne(t *testing.T) {
 	require.Equal(t, exitDone, b.guide(t, "hint"))
 	require.Equal(t, `01 · The double
 
-Hint 1 of 3
+Hint 1 of 3 for Do
   Look at the sum.
 
   edit      exercises/01_double/double.go:5
   then      go run ./exercises check 1
-  more      go run ./exercises hint 1   hint 2 of 3
+  more      go run ./exercises hint 1   hint 2 of 3 for Do
 `, b.out.String())
 
 	require.Equal(t, exitDone, b.guide(t, "hint 1"))
-	require.Contains(t, b.out.String(), "Hint 2 of 3\n  Think of products.\n")
+	require.Contains(t, b.out.String(), "Hint 2 of 3 for Do\n  Think of products.\n")
 	require.NotContains(t, b.out.String(), "Hint 3 of 3")
 	for range 2 {
 		require.Equal(t, exitDone, b.guide(t, "hint double"))
-		require.Contains(t, b.out.String(), "Hint 1 of 3\n  Look at the sum.\n\nHint 2 of 3\n")
-		require.Contains(t, b.out.String(), "Hint 3 of 3\n  The sign is `*`.\n")
+		require.Contains(t, b.out.String(), "Hint 1 of 3 for Do\n  Look at the sum.\n\nHint 2 of 3 for Do\n")
+		require.Contains(t, b.out.String(), "Hint 3 of 3 for Do\n  The sign is `*`.\n")
 	}
 	require.Contains(t, b.out.String(), "there is no further hint")
 
@@ -292,6 +292,7 @@ func TestHintNamesEveryPlaceToEdit(t *testing.T) {
 	b := newQuickBook(t)
 	b.write(t, "exercises/01_double/given.go", "package double\n\nconst two = 2\n")
 	b.write(t, "exercises/01_double/more.go", "package double\n\n// TODO: a second place.\nvar more int\n")
+	b.write(t, "exercises/01_double/hints.md", "# Hints for 01_double\n\n## Gone\n\n1. A function that the learner has renamed.\n")
 	require.Equal(t, exitDone, b.guide(t, "hint 1"))
 	require.Regexp(t, `  edit +exercises/01_double/double\.go:[0-9]+, exercises/01_double/more\.go:3\n`, b.out.String())
 	b.write(t, "exercises/01_double/more.go", "package double\n\nvar more int\n")

@@ -28,15 +28,11 @@ const (
 	shortestSecret = 12
 )
 
-// Exercise checks what belongs to a lesson page of the second edition: the hints, the size of the exercise, the Examples of
-// the reference. Beside a page of the first edition, hints may have the form of that edition too.
-func Exercise(p *Page, e *curriculum.Exercise) ([]Problem, error) {
+// Exercise checks what belongs to a lesson page: the hints, the size of the exercise, the Examples of the reference.
+func Exercise(e *curriculum.Exercise) ([]Problem, error) {
 	hints, err := Load(e.Root, path.Join("exercises", e.ID, "hints.md"))
 	if err != nil {
 		return nil, err
-	}
-	if p.firstEdition() && slices.ContainsFunc(hints.Headings, func(h Heading) bool { return h.Text == "1" }) {
-		return nil, nil
 	}
 	shipped, err := answer.AsShipped(e)
 	if err != nil {
@@ -47,9 +43,6 @@ func Exercise(p *Page, e *curriculum.Exercise) ([]Problem, error) {
 		return nil, err
 	}
 	problems := slices.Concat(hintSections(hints, e.ID, shipped), secrets(hints, shipped, reference), Style(hints))
-	if p.firstEdition() {
-		return problems, nil
-	}
 	examples, err := hasExample(e.SolutionFolder())
 	if err != nil {
 		return nil, err

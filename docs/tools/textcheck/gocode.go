@@ -89,24 +89,19 @@ const fewestGivenAway = 3
 // GoBlocks checks that every go fence is a run of lines of the file that it names, relative to the page: one of the lesson's
 // or the exercise's, and that it is not part of a reference. The whole block may be indented deeper or less deep than in the file;
 // within it, indentation counts, a tab being as good as four blanks. A line of only `…` or `// …` is any number of lines.
-//
-// A page of the first edition names no file, and shows code of all three directories.
 func GoBlocks(p *Page, files, references []CodeFile) []Problem {
 	var problems []Problem
 	for _, fence := range p.Fences {
 		if fence.Kind != "go" {
 			continue
 		}
-		candidates := files
-		if !p.firstEdition() {
-			var problem *Problem
-			if candidates, problem = namedFile(p, fence, files); problem != nil {
-				problems = append(problems, *problem)
-				continue
-			}
-			if problem := givenAway(p, fence, references); problem != nil {
-				problems = append(problems, *problem)
-			}
+		candidates, problem := namedFile(p, fence, files)
+		if problem != nil {
+			problems = append(problems, *problem)
+			continue
+		}
+		if problem := givenAway(p, fence, references); problem != nil {
+			problems = append(problems, *problem)
 		}
 		if r := findRegion(fence, candidates); !r.found {
 			problems = append(problems, r.problem(p, fence, candidates))

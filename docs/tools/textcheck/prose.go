@@ -17,12 +17,9 @@ const (
 	mostWhyProofs   = 12
 )
 
-// Prose checks how a lesson page of the second edition reads, as far as a program can decide: how long its parts are, how many
+// Prose checks how a lesson page reads, as far as a program can decide: how long its parts are, how many
 // proofs are in "Why it happens", that a claim is the text of its link, which words it uses, and that tables show numbers.
 func Prose(p *Page) []Problem {
-	if p.firstEdition() {
-		return nil
-	}
 	return slices.Concat(lengths(p), claims(p), Style(p), emptyRows(p))
 }
 

@@ -64,8 +64,15 @@ func firstLines(p *Page) []Problem {
 	return problems
 }
 
+var (
+	fixedHeadings = []string{
+		"The bug", "Why it happens", "Predict", "The fix", "Your turn", "Takeaways", "In depth", "Gotchas", "On each system",
+		"Coming from Python", "Going deeper",
+	}
+	requiredHeadings = fixedHeadings[:6]
+)
+
 func headings(p *Page) []Problem {
-	form := p.form()
 	var problems []Problem
 	report := func(line int, what, do string) { problems = append(problems, Problem{p.Path, line, what, do}) }
 	seen := make(map[string]bool)
@@ -77,24 +84,24 @@ func headings(p *Page) []Problem {
 		case heading.Level > 3:
 			report(heading.Line, fmt.Sprintf("the heading %q is of level %d", heading.Text, heading.Level), "use `###` at most")
 		case heading.Level != 2:
-		case !slices.Contains(form.headings, heading.Text):
+		case !slices.Contains(fixedHeadings, heading.Text):
 			report(heading.Line, fmt.Sprintf("%q is none of the fixed headings", heading.Text),
-				"use `###` for a heading of your own; the fixed ones are: "+strings.Join(form.headings, ", "))
+				"use `###` for a heading of your own; the fixed ones are: "+strings.Join(fixedHeadings, ", "))
 		case seen[heading.Text]:
 			report(heading.Line, fmt.Sprintf("the heading %q occurs twice", heading.Text), "join the two sections")
 		default:
 			seen[heading.Text] = true
-			place := slices.Index(form.headings, heading.Text)
+			place := slices.Index(fixedHeadings, heading.Text)
 			if place < latest {
-				report(heading.Line, fmt.Sprintf("%q is after %q", heading.Text, form.headings[latest]),
-					"the order is: "+strings.Join(form.headings, ", "))
+				report(heading.Line, fmt.Sprintf("%q is after %q", heading.Text, fixedHeadings[latest]),
+					"the order is: "+strings.Join(fixedHeadings, ", "))
 			}
 			latest = max(latest, place)
 		}
 	}
-	for _, name := range form.required {
+	for _, name := range requiredHeadings {
 		if !seen[name] {
-			report(0, fmt.Sprintf("there is no section %q", name), "every lesson has: "+strings.Join(form.required, ", "))
+			report(0, fmt.Sprintf("there is no section %q", name), "every lesson has: "+strings.Join(requiredHeadings, ", "))
 		}
 	}
 	return problems
@@ -143,9 +150,8 @@ func predict(p *Page, section Section) []Problem {
 	if open > 0 {
 		report(open, "an answer is not closed", "write `</details>` on a line of its own between two empty lines")
 	}
-	if form := p.form(); questions < form.fewestQuestions || questions > form.mostQuestions {
-		report(section.Line, fmt.Sprintf("Predict asks %d questions", questions),
-			fmt.Sprintf("ask at least %d and at most %d, each a paragraph that begins `**N.** `", form.fewestQuestions, form.mostQuestions))
+	if questions != 2 {
+		report(section.Line, fmt.Sprintf("Predict asks %d questions", questions), "ask two, each a paragraph that begins `**N.** `")
 	} else if answered < questions {
 		report(section.Line, "the last question has no answer", "fold the answer below it: `<details><summary>Answer</summary>` … `</details>`")
 	}

@@ -353,35 +353,6 @@ func TestAGoBlockNamesItsFileAndKeepsTheAnswer(t *testing.T) {
 	require.Empty(t, textcheck.GoBlocks(short, append(code, seek), references), "two lines are any program's")
 }
 
-// oldPage is goodPage as the first edition had it.
-func oldPage(t *testing.T) *textcheck.Page {
-	t.Helper()
-	source := strings.ReplaceAll(goodPage, "~~~", "```")
-	source = strings.ReplaceAll(source, "## The fix", "## The way out")
-	source = strings.ReplaceAll(source, "```go ../../exercises/03_seek_truncate/seek.go", "```go")
-	gotchas, turn := strings.Index(source, "## Gotchas"), strings.Index(source, "## Your turn")
-	source = source[:turn] + source[gotchas:] + "\n" + source[turn:gotchas]
-	return textcheck.Parse("lessons/03_seek_truncate/README.md", []byte(strings.ReplaceAll(source, "[Zeros]", "Somebody's folder [proof]")))
-}
-
-func TestAPageOfTheFirstEditionIsHeldToItsOwnRules(t *testing.T) {
-	t.Parallel()
-	e := goodWorkbook(t)
-	code, err := textcheck.LessonCode(e)
-	require.NoError(t, err)
-	old := oldPage(t)
-	require.Empty(t, textcheck.Template(old))
-	require.Empty(t, textcheck.GoBlocks(old, code, nil))
-	require.Empty(t, textcheck.Prose(old))
-	const oldHints = "# Hints for 03_seek_truncate\n\n## 1\n\nNobody.\n"
-	for hints, want := range map[string]int{oldHints: 0, goodHints: 0, strings.Replace(goodHints, "2. ", "", 1): 1} {
-		require.NoError(t, os.WriteFile(filepath.Join(e.Folder(), "hints.md"), []byte(hints), 0o644))
-		problems, err := textcheck.Exercise(old, e)
-		require.NoError(t, err)
-		require.Len(t, problems, want, hints)
-	}
-}
-
 func TestProse(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, textcheck.Prose(page(t, "", "")))
@@ -438,14 +409,14 @@ func TestExercise(t *testing.T) {
 		all["exercises/03_seek_truncate/hints.md"] = hints
 		all["solutions/03_seek_truncate/example_test.go"] = example
 		e := toybook.Find(t, toybook.New(t, all), "3")
-		problems, err := textcheck.Exercise(page(t, "", ""), e)
+		problems, err := textcheck.Exercise(e)
 		require.NoError(t, err)
 		return problems
 	}
 	require.Empty(t, check(t, goodHints, example))
 	for _, test := range []breakage{
 		{"another title", "03_seek", "3_seek", "# Hints", "another title"},
-		{"the first edition's form", "## Rewrite", "## 1", "## 1", `"1" is not a function`},
+		{"a number for a function", "## Rewrite", "## 1", "## 1", `"1" is not a function`},
 		{"a function of another exercise", "## Rewrite", "## Append", "## Append", `"Append" is not a function`},
 		{"two hints", "2. A file has a length, which is not the offset.\n", "", "## Rewrite", "Rewrite has 2 hints"},
 		{"text beside the list", "## Rewrite\n", "## Rewrite\n\nThink.\n", "## Rewrite", "Rewrite has 3 hints"},
@@ -471,7 +442,7 @@ func TestExercise(t *testing.T) {
 		all["solutions/03_seek_truncate/seek.go"] = long
 		diff := udiff.Diff("a", "b", toybook.Answer("seek.go", long), toybook.Answer("seek.go", shippedCode))
 		all["solutions/03_seek_truncate/wrong/00_as_shipped.patch"] = "Too long.\n\ncaught by: TestX\nsays: \"x\"\n\n" + string(diff)
-		problems, err := textcheck.Exercise(page(t, "", ""), toybook.Find(t, toybook.New(t, all), "3"))
+		problems, err := textcheck.Exercise(toybook.Find(t, toybook.New(t, all), "3"))
 		require.NoError(t, err)
 		requireProblem(t, problems, 0, "120 lines change")
 	})
