@@ -35,7 +35,7 @@ func TestTwoBreakersOfOneLock(t *testing.T) {
 	none.Expected, none.Found = "one of them gets the lock", fmt.Sprintf("Alice got: %v; Bob got: %v", hers.Call.Err, errBob)
 	lab.Require(t, bob != nil || hers.Got, none)
 	if bob != nil {
-		lab.RequireErrorIs(t, hers.Call.Err, lockfiles.ErrLocked, means(l,
+		requireIs(t, hers.Call.Err, lockfiles.ErrLocked, means(l,
 			"Acquire failed with another error than ErrLocked where another process was faster",
 			"the program gives up with a puzzling message, where it should say who has the lock"))
 	}
@@ -55,7 +55,7 @@ func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
 	other := lab.Start(t, "try", path)
 	var theirs outcome
 	other.Result(&theirs, says(l, "Acquire does not return"))
-	lab.RequireErrorIs(t, theirs.Call.Err, lockfiles.ErrLocked,
+	requireIs(t, theirs.Call.Err, lockfiles.ErrLocked,
 		means(l, "Acquire gave a broken lock to a second owner", "two programs write the same file"))
 }
 

@@ -1,8 +1,10 @@
 package lockfiles_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,11 +16,13 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 	t.Parallel()
 	held := func(t *testing.T, path string, o lockfiles.Options, l lab.Lesson) {
 		t.Helper()
-		before := listing(t, filepath.Dir(path))
+		before, touched := listing(t, filepath.Dir(path)), lastTouched(t, path)
 		_, err := acquire(t, path, o, l)
-		lab.RequireErrorIs(t, err, lockfiles.ErrLocked, says(l, "Acquire did not refuse a lock that is held"))
+		requireIs(t, err, lockfiles.ErrLocked, says(l, "Acquire did not refuse a lock that is held"))
 		lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), means(l, "Acquire changed files of a lock that it did not get",
 			"the holder is at work, and its name is gone from the lock, or files pile up beside it"))
+		lab.RequireEqual(t, touched, lastTouched(t, path), means(l, "Acquire touched a lock that it did not get",
+			"a lock that refused processes touch looks as if its owner were at work"))
 	}
 	l := lab.Lesson{Means: "two programs write the same file at once", Read: theBug}
 
@@ -55,6 +59,23 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 	})
 }
 
+// lastTouched shows the modes and times of a lock and of all that is in it.
+func lastTouched(t *testing.T, path string) string {
+	t.Helper()
+	var lines []string
+	requireTool(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			lines = append(lines, fmt.Sprint(entry.Name(), " ", info.Mode(), " ", info.ModTime()))
+		}
+		return err
+	}))
+	return strings.Join(lines, "; ")
+}
+
 func TestReleaseKeepsTheLockOfTheNextOwner(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
@@ -69,7 +90,7 @@ func TestReleaseKeepsTheLockOfTheNextOwner(t *testing.T) {
 
 	err := release(t, alice, l)
 	requireLocked(t, path, says(l, "Release gave back a lock that belongs to another owner"))
-	lab.RequireErrorIs(t, err, lockfiles.ErrLost, means(l, "Release did not report that the lock was lost",
+	requireIs(t, err, lockfiles.ErrLost, means(l, "Release did not report that the lock was lost",
 		"Alice saved her list after the lock was lost, perhaps over Bob's, and never learns of it"))
 	lab.RequireNoError(t, release(t, bob, l), says(l, "Release failed although the lock was held"))
 	requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not take a lock that was released"))
@@ -116,7 +137,7 @@ func TestReleaseReportsALostLock(t *testing.T) {
 			}
 			lock := requireAcquired(t, path, lockfiles.Options{}, freeLock)
 			c.lose(t, path, lock)
-			lab.RequireErrorIs(t, release(t, lock, l), lockfiles.ErrLost, says(l, "Release did not report that the lock was lost"))
+			requireIs(t, release(t, lock, l), lockfiles.ErrLost, says(l, "Release did not report that the lock was lost"))
 			if c.left != "?" {
 				lab.RequireEqual(t, c.left, standing(t, path), means(l, "Release changed what is not its lock", "a file that a person needs is gone"))
 			}

@@ -154,11 +154,24 @@ func requireAcquired(t *testing.T, path string, o lockfiles.Options, l lab.Lesso
 	return lock
 }
 
+// requireIs is lab.RequireErrorIs for an error of the package, which the message calls by its name.
+func requireIs(t *testing.T, err, sentinel error, l lab.Lesson) {
+	t.Helper()
+	for name, named := range map[string]error{
+		"ErrLocked": lockfiles.ErrLocked, "ErrLost": lockfiles.ErrLost, "ErrUnknown": lockfiles.ErrUnknown,
+	} {
+		if named == sentinel { //nolint:errorlint // which of the three it is
+			l.Expected = "an error that matches " + name
+		}
+	}
+	lab.RequireErrorIs(t, err, sentinel, l)
+}
+
 // requireLocked demands that an Acquire finds the lock taken.
 func requireLocked(t *testing.T, path string, l lab.Lesson) {
 	t.Helper()
 	_, err := acquire(t, path, lockfiles.Options{}, l)
-	lab.RequireErrorIs(t, err, lockfiles.ErrLocked, l)
+	requireIs(t, err, lockfiles.ErrLocked, l)
 }
 
 func release(t *testing.T, lock *lockfiles.Lock, l lab.Lesson) (err error) {

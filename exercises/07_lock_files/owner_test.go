@@ -55,7 +55,7 @@ func TestTheLockTellsOthersWhoHasIt(t *testing.T) {
 		found = append(found, owner)
 		return true
 	}}, l)
-	lab.RequireErrorIs(t, err, lockfiles.ErrLocked, says(l, "Acquire did not refuse a lock that is held"))
+	requireIs(t, err, lockfiles.ErrLocked, says(l, "Acquire did not refuse a lock that is held"))
 	lab.RequireEqual(t, 1, len(found), means(l, "Acquire did not call Alive once for the owner of a lock",
 		"the owner is not judged at all, or Acquire waits and judges again and again"))
 	lab.RequireEqual(t, owner, found[0], says(l, "Acquire gave Alive another owner than the one that has the lock"))
@@ -130,20 +130,23 @@ func TestAlive(t *testing.T) {
 		}
 	})
 	t.Run("an owner on another host", func(t *testing.T) {
-		for what, change := range map[string]func(*pid.Host){
-			"another machine's name":      func(h *pid.Host) { h.Name += "2" },
-			"no name":                     func(h *pid.Host) { h.Name = "" },
-			"another container":           func(h *pid.Host) { h.Namespace += "0" },
-			"another machine":             func(h *pid.Host) { h.Machine += "0" },
-			"another machine and boot":    func(h *pid.Host) { h.Machine, h.Boot = h.Machine+"0", h.Boot+"0" },
-			"unknown machine, other boot": func(h *pid.Host) { h.Machine, h.Boot = "", h.Boot+"0" },
-			"unknown boot":                func(h *pid.Host) { h.Boot, h.Name = "", h.Name+"2" },
-			"no host at all":              func(h *pid.Host) { *h = pid.Host{} },
+		for _, c := range []struct {
+			what   string
+			change func(*pid.Host)
+		}{
+			{"another machine's name", func(h *pid.Host) { h.Name += "2" }},
+			{"no name", func(h *pid.Host) { h.Name = "" }},
+			{"another container", func(h *pid.Host) { h.Namespace += "0" }},
+			{"another machine", func(h *pid.Host) { h.Machine += "0" }},
+			{"another machine and boot", func(h *pid.Host) { h.Machine, h.Boot = h.Machine+"0", h.Boot+"0" }},
+			{"unknown machine, other boot", func(h *pid.Host) { h.Machine, h.Boot = "", h.Boot+"0" }},
+			{"unknown boot", func(h *pid.Host) { h.Boot, h.Name = "", h.Name+"2" }},
+			{"no host at all", func(h *pid.Host) { *h = pid.Host{} }},
 		} {
 			o := dead
-			change(&o.Host)
+			c.change(&o.Host)
 			requireAlive(t, o, "Alive calls a process dead that has its number on another host",
-				fmt.Sprintf("the owner's Host differs from this one (%s); here, no process has its number", what))
+				fmt.Sprintf("the owner's Host differs from this one (%s); here, no process has its number", c.what))
 		}
 	})
 	t.Run("an owner before a restart of this machine", func(t *testing.T) {
@@ -161,7 +164,7 @@ func TestAlive(t *testing.T) {
 		for _, number := range []int{0, -1} {
 			o := dead
 			o.PID = number
-			requireAlive(t, o, "Alive calls an owner dead of which it knows nothing",
+			requireAlive(t, o, "Alive calls an owner dead about which it knows nothing",
 				fmt.Sprintf("the owner's number is %d, which no process has", number))
 		}
 	})

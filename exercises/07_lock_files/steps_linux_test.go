@@ -155,7 +155,7 @@ func TestABreakerMayBeStoppedAnywhere(t *testing.T) {
 			}
 			lab.RequireFile(t, path, "mine", says(l, "Acquire took away a file that is not its lock"))
 			l.Means = "the program waits for an owner that does not exist, where a person has to look"
-			lab.RequireErrorIs(t, o.Call.Err, lockfiles.ErrUnknown, says(l, "Acquire did not report the file that was put at the path"))
+			requireIs(t, o.Call.Err, lockfiles.ErrUnknown, says(l, "Acquire did not report the file that was put at the path"))
 		}
 	})
 }
@@ -261,7 +261,7 @@ func playRelease(t *testing.T, alice *stepped, path string, at int, lost bool) (
 		return stops
 	}
 	if bob == nil {
-		lab.RequireErrorIs(t, errBob, lockfiles.ErrLocked, means(l, "Acquire failed with another error than ErrLocked beside a Release",
+		requireIs(t, errBob, lockfiles.ErrLocked, means(l, "Acquire failed with another error than ErrLocked beside a Release",
 			"the program gives up with a puzzling message, where it should try again later"))
 	}
 	carol, errCarol := acquire(t, path, lockfiles.Options{}, l)
@@ -271,12 +271,12 @@ func playRelease(t *testing.T, alice *stepped, path string, at int, lost bool) (
 		lab.RequireNoError(t, release(t, carol, l), says(l, "Release failed although the lock was held"))
 		return stops
 	}
-	lab.RequireErrorIs(t, errCarol, lockfiles.ErrLocked, means(l, "Release gave back a lock that belongs to another owner",
+	requireIs(t, errCarol, lockfiles.ErrLocked, means(l, "Release gave back a lock that belongs to another owner",
 		"Bob is at work, his lock is gone, and Carol gets it: one of them loses his work"))
 	lab.RequireNoError(t, release(t, bob, l), means(l, "Release took away a lock that belongs to another owner",
 		"Bob was at work without a lock"))
 	if lost && asked {
-		lab.RequireErrorIs(t, released.Call.Err, lockfiles.ErrLost, means(l, "Release did not report that the lock was lost",
+		requireIs(t, released.Call.Err, lockfiles.ErrLost, means(l, "Release did not report that the lock was lost",
 			"Alice saved her list after the lock was lost, perhaps over Bob's, and never learns of it"))
 	}
 	return stops

@@ -45,6 +45,9 @@ func crowd(w *lab.Worker) error {
 		} else {
 			err = lock.Release()
 		}
+		if errors.Is(err, lockfiles.ErrLost) {
+			overlap, err = fmt.Sprintf("process %d was at work, and its lock was taken away", lock.Owner().PID), nil
+		}
 		if err != nil && overlap == "" {
 			return err
 		}
