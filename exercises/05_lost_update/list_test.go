@@ -84,7 +84,8 @@ func TestTakeAndReturnGoByWhatTheFileHolds(t *testing.T) {
 		{
 			`{}`,
 			[]turn{
-				{"alice", "take bracket.step alice", "no error"}, {"bob", "take hinge.step bob", "no error"},
+				{"alice", "take bracket.step alice", "no error"},
+				{"bob", "take hinge.step bob", "no error"},
 				{"alice", "return bracket.step alice", "no error"},
 			},
 			map[string]string{"hinge.step": "bob"},
@@ -94,8 +95,10 @@ func TestTakeAndReturnGoByWhatTheFileHolds(t *testing.T) {
 		{
 			`{}`,
 			[]turn{
-				{"alice", "take bracket.step alice", "no error"}, {"bob", "return bracket.step alice", "no error"},
-				{"bob", "take bracket.step carol", "no error"}, {"alice", "return bracket.step alice", "ErrNotHolder"},
+				{"alice", "take bracket.step alice", "no error"},
+				{"bob", "return bracket.step alice", "no error"},
+				{"bob", "take bracket.step carol", "no error"},
+				{"alice", "return bracket.step alice", "ErrNotHolder"},
 			},
 			map[string]string{"bracket.step": "carol"},
 			"Return took a part away from the person who has it",
@@ -104,8 +107,10 @@ func TestTakeAndReturnGoByWhatTheFileHolds(t *testing.T) {
 		{
 			`{"bracket.step":"bob"}`,
 			[]turn{
-				{"alice", "take lid.step alice", "no error"}, {"bob", "return bracket.step bob", "no error"},
-				{"bob", "take bracket.step eve", "no error"}, {"alice", "return bracket.step eve", "no error"},
+				{"alice", "take lid.step alice", "no error"},
+				{"bob", "return bracket.step bob", "no error"},
+				{"bob", "take bracket.step eve", "no error"},
+				{"alice", "return bracket.step eve", "no error"},
 				{"alice", "take bracket.step bob", "no error"},
 			},
 			map[string]string{"bracket.step": "bob", "lid.step": "alice"},

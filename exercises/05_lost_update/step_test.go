@@ -97,19 +97,23 @@ func TestTakeAndReturnAreOneStepForOtherPrograms(t *testing.T) {
 		says, means            string
 	}{
 		{
-			`{}`, "take lid.step alice", "take lid.step bob", "ErrTaken and no error", []string{`{"lid.step":"alice"}`, `{"lid.step":"bob"}`},
+			`{}`, "take lid.step alice", "take lid.step bob", "ErrTaken and no error",
+			[]string{`{"lid.step":"alice"}`, `{"lid.step":"bob"}`},
 			"Take gave one part to two programs", "two people work on one part, each sure of having it",
 		},
 		{
-			`{"lid.step":"eve"}`, "return lid.step eve", "return lid.step eve", "ErrNotHolder and no error", []string{`{}`},
+			`{"lid.step":"eve"}`, "return lid.step eve", "return lid.step eve", "ErrNotHolder and no error",
+			[]string{`{}`},
 			"Return took one part back twice", "if a person had taken it in between, the second Return would have taken it away again",
 		},
 		{
-			`{"hinge.step":"eve"}`, "take lid.step alice", "return hinge.step eve", "no error and no error", []string{`{"lid.step":"alice"}`},
+			`{"hinge.step":"eve"}`, "take lid.step alice", "return hinge.step eve", "no error and no error",
+			[]string{`{"lid.step":"alice"}`},
 			"Take threw away what a Return wrote in the meantime", "the list says that Eve has a part that she has returned",
 		},
 		{
-			`{"hinge.step":"eve"}`, "return hinge.step eve", "take lid.step alice", "no error and no error", []string{`{"lid.step":"alice"}`},
+			`{"hinge.step":"eve"}`, "return hinge.step eve", "take lid.step alice", "no error and no error",
+			[]string{`{"lid.step":"alice"}`},
 			"Return threw away what a Take wrote in the meantime", "the list does not say that Alice has a part: the next person gets it too",
 		},
 	} {

@@ -226,20 +226,6 @@ func listing(t *testing.T, dir string) string {
 	return strings.Join(found, "\n")
 }
 
-// besides shows what is in the directory of a lock, apart from the lock itself.
-func besides(t *testing.T, path string) string {
-	t.Helper()
-	entries, err := os.ReadDir(filepath.Dir(path))
-	requireTool(t, err)
-	var names []string
-	for _, entry := range entries {
-		if entry.Name() != filepath.Base(path) {
-			names = append(names, entry.Name())
-		}
-	}
-	return strings.Join(names, " ")
-}
-
 // standing shows what is at path, and nothing that is beside it.
 func standing(t *testing.T, path string) string {
 	t.Helper()

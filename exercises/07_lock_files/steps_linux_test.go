@@ -417,3 +417,17 @@ func TestTwoGoroutinesBreakOneLock(t *testing.T) {
 	lab.Require(t, got[0].Got || got[1].Got, means(l, "Acquire gave a lock whose owner is dead to neither of two goroutines",
 		"a process crash stops the workshop until a person removes the lock by hand"))
 }
+
+// besides shows what is in the directory of a lock, apart from the lock itself.
+func besides(t *testing.T, path string) string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	requireTool(t, err)
+	var names []string
+	for _, entry := range entries {
+		if entry.Name() != filepath.Base(path) {
+			names = append(names, entry.Name())
+		}
+	}
+	return strings.Join(names, " ")
+}

@@ -42,7 +42,7 @@ Do(5) is wrong
   edit      exercises/01_double/double.go:5
   read      lessons/01_double/README.md:7   "Why it happens"
   see       go run ./exercises race 1       the race demo, on your code
-  stuck     go run ./exercises hint 1       3 hints
+  stuck     go run ./exercises hint 1       3 hints for Do
   then      go run ./exercises check 1      when you have saved; `+"`watch 1`"+` does it for you
 `, b.out.String())
 
@@ -56,7 +56,7 @@ Your code does not compile yet:
 
   edit      exercises/01_double/double.go:4
   read      lessons/01_double/README.md   5 minutes to read, 10 to do
-  stuck     go run ./exercises hint 1     3 hints
+  stuck     go run ./exercises hint 1     3 hints for Do
   then      go run ./exercises check 1    when you have saved; `+"`watch 1`"+` does it for you
 `, b.out.String())
 

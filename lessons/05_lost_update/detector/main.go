@@ -1,4 +1,4 @@
-//go:build unix
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
 // Command detector is what the lesson builds with -race: a race in memory, one in a file, and memory that only a file lock guards. It
 // imports little, because building a package with -race begins with building all that it imports that way.
