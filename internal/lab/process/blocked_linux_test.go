@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -170,3 +171,42 @@ func TestTheSystemCallThatWaits(t *testing.T) {
 }
 
 func number(call int) string { return strconv.Itoa(call) }
+
+// While a process reads /proc/locks, every lock call of the machine sleeps for a moment. That is not a wait for a lock.
+func TestALockThatIsFreeIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "free")
+	file, err := os.Create(path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+
+	done := make(chan struct{})
+	var others sync.WaitGroup
+	others.Go(func() {
+		for !ended(done) {
+			_ = unix.Flock(int(file.Fd()), unix.LOCK_EX)
+			_ = unix.Flock(int(file.Fd()), unix.LOCK_UN)
+		}
+	})
+	others.Go(func() {
+		for !ended(done) {
+			_, _ = os.ReadFile("/proc/locks")
+		}
+	})
+	for range 20 * *rounds {
+		waiters, err := waitersOn(os.Getpid(), path)
+		require.NoError(t, err)
+		require.Zero(t, waiters)
+	}
+	close(done)
+	others.Wait()
+}
+
+func ended(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
