@@ -410,7 +410,8 @@ func TestTwoGoroutinesBreakOneLock(t *testing.T) {
 			path, gone := stale(t)
 			l := lab.Lesson{
 				Says: "Acquire gave one lock to two owners at once", Read: smallerGaps,
-				Did:      "a process with the lock was killed; two goroutines of one process called Acquire, and both found that it is dead; " + c.name,
+				Did: "a process with the lock was killed; two goroutines of one process called Acquire, and both found it dead; " +
+					c.name,
 				Expected: "one lock and one error", Found: "two locks",
 				Means: "two parts of one program change locks.json, each sure to be alone",
 			}
@@ -425,7 +426,8 @@ func TestTwoGoroutinesBreakOneLock(t *testing.T) {
 			if got[0].Got {
 				refused = got[1].Call.Err
 			}
-			requireIs(t, refused, lockfiles.ErrLocked, means(l, "Acquire failed with another error than ErrLocked where another goroutine was faster",
+			requireIs(t, refused, lockfiles.ErrLocked, means(l,
+				"Acquire failed with another error than ErrLocked where another goroutine was faster",
 				"the program gives up with a puzzling message, where it should try again later"))
 		})
 	}
