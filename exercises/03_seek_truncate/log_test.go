@@ -200,6 +200,31 @@ func (o *others) requireAll(t *testing.T, path string, lesson lab.Lesson) {
 	}
 }
 
+func TestAppendLineTakesARelativePathFromTheWorkingDirectoryOfNow(t *testing.T) {
+	t.Parallel()
+	start, now := t.TempDir(), t.TempDir()
+	lesson := lab.Lesson{
+		Says:  "AppendLine appended to a file in another directory",
+		Did:   `the program changed its working directory, then called AppendLine("checkouts.log", …)`,
+		Means: "the line is in a log that no program reads",
+		Read:  `lessons/03_seek_truncate, "The fix"`,
+	}
+	var returned lab.Returned
+	worker := lab.Launch(t, lab.Options{Dir: start}, "append elsewhere", now)
+	worker.Result(&returned, lesson)
+	lab.RequireNoError(t, worker.Wait(lesson), lesson)
+	lab.RequireNoError(t, returned.Err, lesson)
+	lab.RequireNoFile(t, filepath.Join(start, "checkouts.log"), lesson)
+	lab.RequireFile(t, filepath.Join(now, "checkouts.log"), "bob took hinge.step\n", lesson)
+}
+
+func appendElsewhere(w *lab.Worker) error {
+	if err := os.Chdir(w.Arg(0)); err != nil {
+		return err
+	}
+	return w.Result(lab.Returned{Err: seektruncate.AppendLine("checkouts.log", "bob took hinge.step")})
+}
+
 // Another process appends a line after each system call that AppendLine makes: the crowd below meets such a moment by chance.
 func TestAppendLineAppendsWhereTheEndIsNow(t *testing.T) {
 	t.Parallel()
@@ -247,12 +272,12 @@ func TestAppendLineAppendsWhereTheEndIsNow(t *testing.T) {
 func TestAppendLineReportsALineThatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	skipOnWindows(t, noLimit)
-	const room = 7
-	for _, length := range []int{19, 100_000} {
+	for _, c := range []struct{ room, length int }{{7, 19}, {7, 100_000}, {19, 19}} { // in the last only the newline does not fit
+		room, length := c.room, c.length
 		path := lab.WriteFile(t, "checkouts.log", firstLine)
 		lesson := lab.Lesson{
 			Says:     "AppendLine reported nothing although a part of its line is missing",
-			Did:      fmt.Sprintf("AppendLine in a process that could add %d bytes to the file; the line has %d", room, length),
+			Did:      fmt.Sprintf("AppendLine in a process that could add %d bytes to the file; the line has %d and its newline", room, length),
 			Expected: "an error",
 			Found:    "no error",
 			Means:    "Bob works on a part that, by the log, he never took",

@@ -37,6 +37,7 @@ func TestAppendLineLosesNoLineInACrowd(t *testing.T) {
 	}{
 		{"short lines", 500, 30},
 		{"lines longer than a page", 100, 6000},
+		{"lines longer than any buffer", 20, 300_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// Not parallel: two crowds at once would only wait for each other.

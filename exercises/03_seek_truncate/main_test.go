@@ -18,14 +18,15 @@ import (
 
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
-		"rewrite":       rewrite,
-		"append":        appendLine,
-		"read record":   readRecord,
-		"step":          step,
-		"append many":   appendMany,
-		"append failed": appendFailed,
-		"read in turns": readInTurns,
-		"read one":      readOne,
+		"rewrite":          rewrite,
+		"append":           appendLine,
+		"read record":      readRecord,
+		"step":             step,
+		"append elsewhere": appendElsewhere,
+		"append many":      appendMany,
+		"append failed":    appendFailed,
+		"read in turns":    readInTurns,
+		"read one":         readOne,
 	}, io.EOF, io.ErrUnexpectedEOF)
 }
 

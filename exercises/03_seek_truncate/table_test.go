@@ -251,6 +251,7 @@ func TestReadRecordTellsTheEndFromDamage(t *testing.T) {
 		{"1 of 32 bytes", torn(1), 2, io.ErrUnexpectedEOF, damage},
 		{"31 of 32 bytes", torn(31), 2, io.ErrUnexpectedEOF, damage},
 		{"the next record after the last", whole, 3, io.EOF, end},
+		{"the next record after half a record", torn(10), 3, io.EOF, end},
 		{"the first record of an empty table", "", 0, io.EOF, end},
 		{"a record far beyond the end", whole, 1 << 20, io.EOF, end},
 		{"a record whose place is greater than any number", whole, huge(59), io.EOF, end},
@@ -369,6 +370,18 @@ func TestReadRecordReturnsOtherErrorsAsTheyAre(t *testing.T) {
 			}
 			requireNoEnd(t, "ReadRecord", call.Returned.Err, lesson)
 		}, syscall.EIO, syscall.ESTALE)
+	})
+	t.Run("a disk that cannot read the rest of a record", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "shelf.tab", table(2)[:seektruncate.RecordSize+10])
+		lesson := lesson
+		lesson.Did = "ReadRecord(file, 1); the kernel gives 10 bytes, and refuses the next read with EIO"
+		reads := refusal{"read", "read,pread64,preadv,preadv2,readv", 2, nil}
+		call, met := withRefusal(t, reads, syscall.EIO, lesson, "read one", path)
+		if met {
+			lab.RequireErrorIs(t, call.Returned.Err, syscall.EIO, lesson)
+			requireNoEnd(t, "ReadRecord", call.Returned.Err, lesson)
+		}
 	})
 }
 
