@@ -21,8 +21,8 @@ func Refuse(what string, errno error, call func()) error {
 }
 
 // Watch runs call in a thread of its own and stops it before each system call that creates, opens, examines, syncs, renames, removes or
-// closes a file or changes its mode, owner or length. It does not stop at write(2), which Go's runtime uses too. at runs in the caller's goroutine while the thread stands still, with the name of the call. What at finds is what a
-// process crash at that moment would leave.
+// closes a file or changes its mode, owner or length. It does not stop at write(2), which Go's runtime uses too. While the thread stands
+// still, at runs in the caller's goroutine, with the name of the call. What at finds is what a process crash at that moment would leave.
 //
 // It is the cheap sibling of Step, with the limits of Refuse, and returns the same error where the system cannot do that.
 func Watch(call func(), at func(name string)) error {

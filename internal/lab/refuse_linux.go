@@ -5,6 +5,8 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -28,14 +30,16 @@ var refusals = map[string][]refusal{
 	"open for reading":   {{number: unix.SYS_OPENAT, argument: 2, bits: unix.O_WRONLY | unix.O_RDWR, none: true}},
 	"chmod":              {{number: unix.SYS_FCHMOD}, {number: unix.SYS_FCHMODAT}},
 	"chown":              {{number: unix.SYS_FCHOWN}, {number: unix.SYS_FCHOWNAT}},
-	"write":              {{number: unix.SYS_WRITE}, {number: unix.SYS_PWRITE64}, {number: unix.SYS_WRITEV}, {number: unix.SYS_COPY_FILE_RANGE}},
-	"truncate":           {{number: unix.SYS_FTRUNCATE}},
-	"sync":               {{number: unix.SYS_FSYNC}, {number: unix.SYS_FDATASYNC}, {number: unix.SYS_SYNCFS}},
-	"close":              {{number: unix.SYS_CLOSE}},
-	"rename":             {{number: unix.SYS_RENAMEAT}, {number: unix.SYS_RENAMEAT2}},
-	"remove":             {{number: unix.SYS_UNLINKAT}},
-	"stat":               {{number: unix.SYS_STATX}, {number: sysFstatat}},
-	"list":               {{number: unix.SYS_GETDENTS64}},
+	"write": {
+		{number: unix.SYS_WRITE}, {number: unix.SYS_PWRITE64}, {number: unix.SYS_WRITEV}, {number: unix.SYS_COPY_FILE_RANGE},
+	},
+	"truncate": {{number: unix.SYS_FTRUNCATE}},
+	"sync":     {{number: unix.SYS_FSYNC}, {number: unix.SYS_FDATASYNC}, {number: unix.SYS_SYNCFS}},
+	"close":    {{number: unix.SYS_CLOSE}},
+	"rename":   {{number: unix.SYS_RENAMEAT}, {number: unix.SYS_RENAMEAT2}},
+	"remove":   {{number: unix.SYS_UNLINKAT}},
+	"stat":     {{number: unix.SYS_STATX}, {number: sysFstatat}},
+	"list":     {{number: unix.SYS_GETDENTS64}},
 }
 
 // refuse makes the kernel refuse the calls of this thread with errno, for good (seccomp(2)).
@@ -44,17 +48,51 @@ func refuse(what string, errno error) error {
 	if !ok || refusals[what] == nil {
 		return fmt.Errorf("refuse %q with %v: %w", what, errno, errors.ErrUnsupported)
 	}
-	_, err := filter(refusals[what], unix.SECCOMP_RET_ERRNO|uint32(number), 0)
+	wakers, err := runtimeDescriptors()
+	if err != nil {
+		return err
+	}
+	_, err = filter(refusals[what], wakers, unix.SECCOMP_RET_ERRNO|uint32(number), 0)
 	return err
 }
 
-// filter makes the kernel answer these calls of this thread with result. It returns a descriptor if flags ask for one.
-func filter(calls []refusal, result uint32, flags uintptr) (descriptor int, err error) {
+// runtimeDescriptors returns the descriptors that Go's runtime writes to when a timer is set, and does not get on without: it ends the
+// process, without a word, if such a write fails. They exist once a pipe has been opened (runtime/netpoll_epoll.go).
+func runtimeDescriptors() ([]uint32, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = errors.Join(r.Close(), w.Close()) }() // nothing was written
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil, fmt.Errorf("find the runtime's own descriptors: %w (%w)", errors.ErrUnsupported, err)
+	}
+	var found []uint32
+	for _, entry := range entries {
+		target, _ := os.Readlink("/proc/self/fd/" + entry.Name()) // one that has been closed meanwhile is not the runtime's
+		if n, err := strconv.ParseUint(entry.Name(), 10, 32); err == nil && target == "anon_inode:[eventfd]" {
+			found = append(found, uint32(n))
+		}
+	}
+	return found, nil
+}
+
+// filter makes the kernel answer these calls of this thread with result, but for writes to the descriptors that are spared. It returns a
+// descriptor if flags ask for one.
+func filter(calls []refusal, spared []uint32, result uint32, flags uintptr) (descriptor int, err error) {
 	const (
 		load, equal = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
 		anyBit, end = unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, unix.BPF_RET | unix.BPF_K
 	)
+	// seccomp_data: int nr; u32 arch; u64 instruction_pointer; u64 args[6]
+	argument := func(n int) unix.SockFilter { return unix.SockFilter{Code: load, K: uint32(16 + 8*n)} }
+	allow := unix.SockFilter{Code: end, K: unix.SECCOMP_RET_ALLOW}
 	var program []unix.SockFilter
+	for _, descriptor := range spared {
+		program = append(program, unix.SockFilter{Code: load, K: 0}, unix.SockFilter{Code: equal, Jf: 3, K: unix.SYS_WRITE},
+			argument(0), unix.SockFilter{Code: equal, Jf: 1, K: descriptor}, allow)
+	}
 	for _, r := range calls {
 		if r.bits == 0 {
 			program = append(program, unix.SockFilter{Code: load, K: 0}, unix.SockFilter{Code: equal, Jf: 1, K: r.number})
@@ -63,13 +101,12 @@ func filter(calls []refusal, result uint32, flags uintptr) (descriptor int, err 
 			if r.none {
 				set = 1
 			}
-			// seccomp_data: int nr; u32 arch; u64 instruction_pointer; u64 args[6]
 			program = append(program, unix.SockFilter{Code: load, K: 0}, unix.SockFilter{Code: equal, Jf: 3, K: r.number},
-				unix.SockFilter{Code: load, K: uint32(16 + 8*r.argument)}, unix.SockFilter{Code: anyBit, Jt: set, Jf: 1 - set, K: r.bits})
+				argument(r.argument), unix.SockFilter{Code: anyBit, Jt: set, Jf: 1 - set, K: r.bits})
 		}
 		program = append(program, unix.SockFilter{Code: end, K: result})
 	}
-	program = append(program, unix.SockFilter{Code: end, K: unix.SECCOMP_RET_ALLOW})
+	program = append(program, allow)
 	compiled := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return -1, fmt.Errorf("filter system calls: %w (%w)", errors.ErrUnsupported, err)
@@ -83,10 +120,12 @@ func filter(calls []refusal, result uint32, flags uintptr) (descriptor int, err 
 
 // watchedCalls are calls that Go's runtime never makes by itself: it could not stop the world while the thread stands still in one.
 var watchedCalls = map[uint32]string{
-	unix.SYS_OPENAT: "openat", unix.SYS_FSYNC: "fsync", unix.SYS_FDATASYNC: "fdatasync", unix.SYS_SYNCFS: "syncfs", unix.SYS_FCHMOD: "fchmod",
-	unix.SYS_FCHMODAT: "fchmodat", unix.SYS_FCHOWN: "fchown", unix.SYS_FCHOWNAT: "fchownat", unix.SYS_FTRUNCATE: "ftruncate", unix.SYS_TRUNCATE: "truncate",
-	unix.SYS_LINKAT: "linkat", unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_RENAMEAT: "renameat", unix.SYS_RENAMEAT2: "renameat2", unix.SYS_UNLINKAT: "unlinkat",
-	unix.SYS_MKDIRAT: "mkdirat", unix.SYS_FSTAT: "fstat", sysFstatat: "newfstatat", unix.SYS_PWRITE64: "pwrite64", unix.SYS_CLOSE: "close", unix.SYS_FCNTL: "fcntl",
+	unix.SYS_OPENAT: "openat", unix.SYS_CLOSE: "close", unix.SYS_FSTAT: "fstat", sysFstatat: "newfstatat", unix.SYS_FCNTL: "fcntl",
+	unix.SYS_PWRITE64: "pwrite64", unix.SYS_FTRUNCATE: "ftruncate", unix.SYS_TRUNCATE: "truncate",
+	unix.SYS_FSYNC: "fsync", unix.SYS_FDATASYNC: "fdatasync", unix.SYS_SYNCFS: "syncfs",
+	unix.SYS_FCHMOD: "fchmod", unix.SYS_FCHMODAT: "fchmodat", unix.SYS_FCHOWN: "fchown", unix.SYS_FCHOWNAT: "fchownat",
+	unix.SYS_LINKAT: "linkat", unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_MKDIRAT: "mkdirat",
+	unix.SYS_RENAMEAT: "renameat", unix.SYS_RENAMEAT2: "renameat2", unix.SYS_UNLINKAT: "unlinkat",
 }
 
 func watched() (listener int, err error) {
@@ -94,7 +133,7 @@ func watched() (listener int, err error) {
 	for number := range watchedCalls {
 		calls = append(calls, refusal{number: number})
 	}
-	return filter(calls, unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	return filter(calls, nil, unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
 }
 
 // A notification is the kernel's struct seccomp_notif, and a verdict its struct seccomp_notif_resp (seccomp_unotify(2)).

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,4 +79,23 @@ func TestWatch(t *testing.T) {
 
 	err = lab.Watch(func() { panic("the learner's mistake") }, func(string) {})
 	require.ErrorContains(t, err, "the learner's mistake")
+}
+
+// Go's runtime writes, too, when a timer is set: a call that polls, which may be right, must survive a refused write.
+func TestRefuseSparesTheRuntimesOwnWrites(t *testing.T) {
+	t.Parallel()
+	fired := 0
+	err := lab.Refuse("write", syscall.ENOSPC, func() {
+		for wait := range time.Duration(500) {
+			done := make(chan struct{})
+			time.AfterFunc(wait*time.Microsecond, func() { close(done) })
+			<-done
+			fired++
+		}
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	require.Equal(t, 500, fired)
 }
