@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,9 +32,23 @@ func Strace(t testing.TB, args ...string) (wrap []string, log string) {
 	t.Helper()
 	needStrace(t)
 	log = filepath.Join(t.TempDir(), "strace.log")
-	wrap = []string{"strace", "-f", "-qq", "-o", log}
-	if !strings.Contains(strings.Join(args, " "), ":signal=") {
-		wrap = append(wrap, trace.Filter)
+	return append([]string{"strace", "-f", "-qq", "-o", log}, trace.Filtered(args)...), log
+}
+
+// Python returns the path of Python 3, which is asked what the text says about it. Where there is none, the test is skipped with that
+// reason. It runs what it finds to get its real path: a shim or a store page may have the name.
+func Python(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"python3", "python"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		out, err := exec.CommandContext(t.Context(), path, "-I", "-c", "import sys; print(sys.version_info[0], sys.executable, end='')").Output()
+		if real, is3 := strings.CutPrefix(string(out), "3 "); err == nil && is3 && filepath.IsAbs(real) {
+			return real
+		}
 	}
-	return append(wrap, args...), log
+	t.Skip("Python 3 is not installed: what the text says about it is checked where it is")
+	return ""
 }

@@ -44,10 +44,7 @@ print(json.dumps({"position": position, "read": read, "raw": raw, "text": text, 
 // runPython runs a script in a directory of its own and decodes what it prints.
 func runPython(t *testing.T, script string, result any) {
 	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed: this fact asks it what its open does")
-	}
+	python := lab.Python(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("Python's flags on Windows are those of the C library there, not those of Go")
 	}

@@ -14,7 +14,7 @@ import (
 // contextlib, io, sys.exit and os._exit.
 func TestPython(t *testing.T) {
 	t.Parallel()
-	python := findPython(t)
+	python := lab.Python(t)
 	tests := []struct{ name, code, prints string }{
 		{
 			"with closes and lets the exception go on", `
@@ -106,21 +106,4 @@ except OSError as e:
 			require.Equal(t, test.prints, strings.TrimSpace(strings.ReplaceAll(string(out), "\r\n", "\n")))
 		})
 	}
-}
-
-// findPython runs the first Python that it finds to get its version and its real path: a shim or a store page may have the name.
-func findPython(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"python3", "python"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			continue
-		}
-		out, err := exec.CommandContext(t.Context(), path, "-I", "-c", "import sys; print(sys.version_info[0], sys.executable, end='')").Output()
-		if executable, is3 := strings.CutPrefix(string(out), "3 "); err == nil && is3 {
-			return executable
-		}
-	}
-	t.Skip("Python 3 is missing on this machine: what the page says about Python is checked where it is installed")
-	return ""
 }

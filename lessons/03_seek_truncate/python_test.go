@@ -12,7 +12,7 @@ import (
 // What the page says about Python, run by the Python of this machine. Source: the library's io (IOBase.truncate, BufferedReader.read).
 func TestPython(t *testing.T) {
 	t.Parallel()
-	python := findPython(t)
+	python := lab.Python(t)
 	for _, c := range []struct{ name, code, prints string }{
 		{"truncate without a number cuts where the position is", `
 f.seek(0)
@@ -47,21 +47,4 @@ print(os.read(r, 16))`, "b'ISO-103'"},
 			require.Equal(t, c.prints, strings.TrimSpace(string(out)))
 		})
 	}
-}
-
-// findPython runs the first Python that it finds to get its version and its real path: a shim or a store page may have the name.
-func findPython(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"python3", "python"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			continue
-		}
-		out, err := exec.CommandContext(t.Context(), path, "-I", "-c", "import sys; print(sys.version_info[0], sys.executable, end='')").Output()
-		if executable, is3 := strings.CutPrefix(string(out), "3 "); err == nil && is3 {
-			return executable
-		}
-	}
-	t.Skip("Python 3 is missing on this machine: what the page says about Python is checked where it is installed")
-	return ""
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"example/turnstile/internal/lab"
 )
 
 // Python's library reference, json: json.load, json.dump, allow_nan, "Repeated Names Within an Object".
@@ -33,10 +35,7 @@ print(json.dumps(facts))
 
 func TestPython(t *testing.T) {
 	t.Parallel()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed: these facts ask it what its json module does")
-	}
+	python := lab.Python(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("Python's json module is asked on the system that builds the workbook")
 	}

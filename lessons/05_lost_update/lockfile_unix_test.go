@@ -116,10 +116,7 @@ func TestLockFileThatIsAnotherOne(t *testing.T) {
 // flush, or by close.
 func TestPython(t *testing.T) {
 	t.Parallel()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("there is no python3 here")
-	}
+	python := lab.Python(t)
 	run := func(t *testing.T, path, program string) string {
 		t.Helper()
 		output, err := exec.CommandContext(t.Context(), python, "-c", program, path).CombinedOutput()

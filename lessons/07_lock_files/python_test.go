@@ -2,12 +2,13 @@ package lockfiles_test
 
 import (
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"example/turnstile/internal/lab"
 )
 
 // What the page says about Python, run by the Python of this machine. Source: the library's os (kill, rename) and built-in exceptions.
@@ -16,7 +17,7 @@ func TestPython(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("on Windows os.kill terminates the process")
 	}
-	python := findPython(t)
+	python := lab.Python(t)
 	for _, c := range []struct{ name, code, prints string }{
 		{"os.kill with signal 0 raises ProcessLookupError, an OSError, for a process that is gone", `
 import subprocess
@@ -58,21 +59,4 @@ print(os.path.exists("lock"))`, "True"},
 			require.Equal(t, c.prints, strings.TrimSpace(string(out)))
 		})
 	}
-}
-
-// findPython runs the first Python that it finds to get its real path: a shim or a store page may have the name.
-func findPython(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"python3", "python"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			continue
-		}
-		out, err := exec.CommandContext(t.Context(), path, "-I", "-c", "import sys; print(sys.version_info[0], sys.executable, end='')").Output()
-		if real, is3 := strings.CutPrefix(string(out), "3 "); err == nil && is3 && filepath.IsAbs(real) {
-			return real
-		}
-	}
-	t.Skip("Python 3 is not installed")
-	return ""
 }

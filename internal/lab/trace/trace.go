@@ -8,6 +8,7 @@ package trace
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,9 +28,15 @@ const (
 	Stats = "newfstatat,?lstat,?stat,statx"
 )
 
-// Filter lets a process under strace -f stop at the calls that strace is asked about only, not at every call, which costs four times the
-// processor time. Where the kernel has no such filter, strace does without. Under the filter, strace 6.1 injects no signals.
-const Filter = "--seccomp-bpf"
+// Filtered returns arguments of strace -f with the one that lets a process stop at the calls that strace is asked about only, not at every
+// call, which costs four times the processor time. Where the kernel has no such filter, strace does without. Under the filter strace 6.1
+// injects no signals, so arguments that ask for one are returned as they are.
+func Filtered(arguments []string) []string {
+	if slices.ContainsFunc(arguments, func(argument string) bool { return strings.Contains(argument, ":signal=") }) {
+		return arguments
+	}
+	return append([]string{"--seccomp-bpf"}, arguments...)
+}
 
 // A Rule says which system calls strace shows, and what it does to them.
 type Rule struct {
@@ -47,14 +54,11 @@ type Rule struct {
 
 // Arguments returns strace's arguments for the rule. They end where the traced command begins.
 func (r Rule) Arguments(log string) ([]string, error) {
-	arguments := []string{"-f", "-qq", "-y", "-o", log, "-e", "trace=" + r.Calls}
-	if !r.Kill {
-		arguments = append(arguments, Filter)
-	}
+	var what []string
 	for _, path := range r.Paths {
-		arguments = append(arguments, "-P", path)
+		what = append(what, "-P", path)
 	}
-	var effect string
+	effect := ""
 	switch {
 	case r.Fail != nil:
 		name, err := errnoName(r.Fail)
@@ -64,13 +68,14 @@ func (r Rule) Arguments(log string) ([]string, error) {
 		effect = ":error=" + name
 	case r.Kill:
 		effect = ":signal=SIGKILL"
-	default:
-		return arguments, nil
 	}
-	if r.When > 0 {
-		effect += ":when=" + strconv.Itoa(r.When)
+	if effect != "" {
+		if r.When > 0 {
+			effect += ":when=" + strconv.Itoa(r.When)
+		}
+		what = append(what, "-e", "inject="+r.Calls+effect)
 	}
-	return append(arguments, "-e", "inject="+r.Calls+effect), nil
+	return append([]string{"-f", "-qq", "-y", "-o", log, "-e", "trace=" + r.Calls}, Filtered(what)...), nil
 }
 
 // ErrnoName returns the name of a syscall.Errno, such as "ENOSPC", or the error's text.
