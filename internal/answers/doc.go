@@ -14,9 +14,9 @@
 //	               catches it N times, which must fail each time
 //	-strict        run every test at full strength, and demand that the exercise's answer files are exactly as shipped (maintainers; a
 //	               learner edits them)
-//	-goos=GOOS     build tests and demos for that system. Of the wrong answers that are wrong on every system only the code as shipped
-//	               is run there, unless -strict. It takes
-//	-exec=PROGRAM  a program that starts them, called as PROGRAM BINARY ARGUMENTS…
+//	-goos=GOOS     build tests and demos for that system, together with
+//	-exec=PROGRAM  a program that starts them, called as PROGRAM BINARY ARGUMENTS… Of the wrong answers that are wrong on every system
+//	               only the code as shipped is run there, unless -strict
 //
 // go test's own -parallel sets how many answers of a lesson are tested at once (by default the number of cores), -timeout how long
 // all of a lesson may take, and -v prints for each wrong answer the test that catches it. No file of the workbook changes.
@@ -26,7 +26,7 @@
 // One test binary holds all answers of an exercise, each with its own copy of the tests: one link, and no go command per answer. What does
 // not compile there is run by its own go test, so that the compiler's message is kept; so is everything under -race and -goos.
 //
-// The test that must catch a wrong answer, or that subtest, runs at full strength. The others run with TURNSTILE_EFFORT=light, without
-// strace: they show that the answer compiles, panics in none of them, and which it fails. Waits that end in vain are shorter (TURNSTILE_PATIENCE). A verdict that is not the expected one
-// counts only after a second run, at full strength and by go test.
+// The test or subtest that must catch a wrong answer runs at full strength. The others run with TURNSTILE_EFFORT=light, without strace:
+// they show that the answer compiles and does not panic, and which of them it fails. Waits that end in vain are shorter
+// (TURNSTILE_PATIENCE). A verdict that is not the expected one counts only after a second run, at full strength and by go test.
 package answers

@@ -55,7 +55,7 @@ func Judge(t *testing.T) {
 	require.NoError(t, err)
 	wrong, err := answer.Wrong(e)
 	require.NoError(t, err)
-	asShipped, everyWrong := wrong[0].Name, len(wrong)
+	asShipped, total := wrong[0].Name, len(wrong)
 	switch {
 	case testing.Short():
 		right, wrong = nil, wrong[:min(2, len(wrong))]
@@ -75,7 +75,7 @@ func Judge(t *testing.T) {
 			t.Run(answerName(patch), func(t *testing.T) { d.testRight(t, patch.Name, apply(t, patch, reference)) })
 		}
 	})
-	t.Run("wrong", func(t *testing.T) { d.testWrongAnswers(t, wrong, reference, len(wrong) == everyWrong) })
+	t.Run("wrong", func(t *testing.T) { d.testWrongAnswers(t, wrong, reference, total) })
 	t.Run("demo", func(t *testing.T) { testDemo(t, e, reference) })
 }
 
@@ -99,11 +99,11 @@ func resolved(path string) string {
 	return path
 }
 
-// testWrongAnswers judges the patches. If they are all that the lesson has, it also finds the tests that none of them fails.
-func (d *driver) testWrongAnswers(t *testing.T, patches []answer.Patch, reference answer.Answer, all bool) {
+// testWrongAnswers judges the patches. If they are the lesson's total, it also finds the tests that none of them fails.
+func (d *driver) testWrongAnswers(t *testing.T, patches []answer.Patch, reference answer.Answer, total int) {
 	seen := &sightings{failed: map[string]bool{}}
 	t.Cleanup(func() { // when the parallel subtests have ended
-		if all && *count == 1 && seen.results == len(patches) {
+		if *count == 1 && seen.results == total {
 			d.requireBusy(t, seen)
 		}
 	})
