@@ -14,6 +14,9 @@
 package lab
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"testing"
 
 	"example/turnstile/internal/lab/process"
@@ -44,7 +47,38 @@ type Lesson = verdict.Failure
 //	lab.Main(m, workers, lockfiles.ErrLocked, lockfiles.ErrLost)
 //
 // makes errors.Is(p.Wait(), lockfiles.ErrLocked) hold in the test if it held in the worker.
+//
+// The working directory of the tests is a temporary one, so that code which makes a file in the wrong place leaves none among the
+// learner's. PackageDir is where they began.
 func Main(m *testing.M, workers Workers, sentinels ...error) {
 	process.Dispatch(workers, sentinels...)
+	leave, err := enterTemporaryDirectory()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "make a working directory for the tests: %v; point TMPDIR (Windows: TMP) at a writable directory\n", err)
+		os.Exit(1)
+	}
+	defer leave()
 	m.Run()
+}
+
+var packageDir = "."
+
+// PackageDir returns the directory of the package under test, where go test starts its tests: an absolute path after Main.
+func PackageDir() string { return packageDir }
+
+// enterTemporaryDirectory makes a temporary directory the working directory. leave goes back and removes it.
+func enterTemporaryDirectory() (leave func(), err error) {
+	if packageDir, err = os.Getwd(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "turnstile-work-")
+	if err != nil {
+		return nil, err
+	}
+	leave = func() { _ = errors.Join(os.Chdir(packageDir), os.RemoveAll(dir)) } // what is left is the system's to clear
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Chdir(dir)); err != nil {    // workers may run as another user
+		leave()
+		return nil, err
+	}
+	return leave, nil
 }

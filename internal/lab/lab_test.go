@@ -453,7 +453,9 @@ func TestTheLaboratoryLinksNoTestFramework(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("the go command is not in PATH: ", err)
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "example/turnstile/internal/lab/...").Output()
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "example/turnstile/internal/lab/...")
+	list.Dir = lab.PackageDir()
+	out, err := list.Output()
 	require.NoError(t, err)
 	require.Contains(t, string(out), "example/turnstile/internal/lab/process")
 	require.NotContains(t, string(out), "net/http")
@@ -468,4 +470,12 @@ func TestSettleIsTheProcessState(t *testing.T) {
 	p.Continue()
 	require.NoError(t, p.Wait())
 	require.Equal(t, process.Finished, p.Settle())
+}
+
+func TestAFileInTheWrongPlaceIsNotAmongTheLearners(t *testing.T) {
+	t.Parallel()
+	const name = "locks.json.lock"
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	require.NoFileExists(t, filepath.Join(lab.PackageDir(), name))
+	require.FileExists(t, filepath.Join(lab.PackageDir(), "lab_test.go"))
 }

@@ -73,7 +73,6 @@ func RequireNotNil[T any](t testing.TB, got *T, call string, l Lesson) {
 var identifier = regexp.MustCompile(`[A-Z]\w*`)
 
 // underTest returns the first function of the package under test that the headline names, and "The code under test" if it names none.
-// The package's files are in the directory in which its tests run.
 func underTest(says string) string {
 	declared := declaredFunctions()
 	for _, name := range identifier.FindAllString(says, -1) {
@@ -87,11 +86,14 @@ func underTest(says string) string {
 var declaration = regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?([A-Z]\w*)[(\[]`)
 
 func declaredFunctions() map[string]bool {
-	files, _ := filepath.Glob("*.go") // the pattern is good
+	entries, _ := os.ReadDir(PackageDir()) // where it cannot be read, the headline names no function
 	declared := map[string]bool{}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil || strings.HasSuffix(file, "_test.go") {
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), ".go") || strings.HasSuffix(entry.Name(), "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(PackageDir(), entry.Name()))
+		if err != nil {
 			continue
 		}
 		for _, match := range declaration.FindAllSubmatch(text, -1) {

@@ -51,7 +51,9 @@ func buildWithRace(t *testing.T) (program string) {
 		t.Skip("there is no go command here to build a program with -race")
 	}
 	program = filepath.Join(t.TempDir(), "detector")
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-race", "-o", program, "./detector").CombinedOutput()
+	command := exec.CommandContext(t.Context(), "go", "build", "-race", "-o", program, "./detector")
+	command.Dir = lab.PackageDir()
+	output, err := command.CombinedOutput()
 	for _, reason := range []string{"requires cgo", "-race is not supported", "C compiler", "not found: exec"} {
 		if err != nil && strings.Contains(string(output), reason) {
 			t.Skipf("the race detector cannot be built for %s/%s here: %s", runtime.GOOS, runtime.GOARCH, output)
