@@ -97,7 +97,7 @@ func TestWithClosesTheFile(t *testing.T) {
 				lab.RequireNoError(t, result.err, lab.Lesson{
 					Says:  "With returned an error although nothing failed",
 					Did:   "With opened locks.json; use returned nil",
-					Means: "a checkout that is in the file is reported as failed, and somebody repeats it",
+					Means: "a checkout that is in the file is reported as failed, and a person repeats it",
 					Read:  sectionFix,
 				})
 			}

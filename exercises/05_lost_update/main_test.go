@@ -173,7 +173,10 @@ func launch(t *testing.T, o lab.Options, path string) program {
 	}
 	p := program{lab.Launch(t, o, "orders", path), t}
 	p.Reached("done", lab.Lesson{
-		Says: "Open does not open a good list", Did: "Open of a list that no other program was changing", Means: "the program cannot start", Read: yourTurn,
+		Says:  "Open does not open a good list",
+		Did:   "Open of a list that no other program was changing",
+		Means: "the program cannot start",
+		Read:  yourTurn,
 	})
 	p.Continue()
 	return p

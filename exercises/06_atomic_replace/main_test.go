@@ -112,7 +112,10 @@ func requireContent(t *testing.T, path string, want []byte, l lab.Lesson) {
 // must ends a test that could not prepare its own files.
 func must(t *testing.T, err error) {
 	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code"})
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says:  "The test could not prepare its own files",
+		Means: "this is a matter of the machine, not of your code",
+	})
 }
 
 func orNil(err error) string {

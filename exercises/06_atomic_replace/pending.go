@@ -1,4 +1,4 @@
-// Package atomicreplace replaces whole files so that nobody ever finds half of one: no reader, no process crash, no power cut.
+// Package atomicreplace replaces whole files so that no reader, no process crash and no power cut ever finds half of one.
 package atomicreplace
 
 import (
@@ -16,7 +16,7 @@ var ErrNotDurable = errors.New("the new content is in place, but a power cut may
 
 // A Pending is the new content of a file on its way: written piece by piece, not yet in place. It belongs to one goroutine at a time.
 //
-// Whoever gets one from Create ends it with Commit or Discard. A deferred Discard does for every way out, since after Commit it does
+// The caller of Create ends it with Commit or Discard. A deferred Discard does for every way out, since after Commit it does
 // nothing. A process that dies before leaves a temporary file, for Sweep.
 type Pending struct {
 	where  place.Place
@@ -29,7 +29,7 @@ type Pending struct {
 //
 // A new file gets perm, less the umask, as from os.WriteFile; the umask of the process is left alone. An existing file keeps its
 // permission bits, whatever perm says, and its owner and group as far as this process may set them; where the group cannot be kept, the
-// new group gets no more than everybody else has (package owner does both). The temporary file lets nobody in, at any moment, who
+// new group gets no more than all other users have (package owner does both). The temporary file can at no moment be read by a user who
 // might not read the old file. It is in the target's directory, under a name that no other call has, dead or alive.
 //
 // Package place says how path is understood: symbolic links at its end are followed and stay, what is not a regular file is refused,
@@ -69,7 +69,7 @@ func (p *Pending) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// Commit puts the new content in place, in one step: a reader that opens the path, and whoever looks after a process crash, finds the old
+// Commit puts the new content in place, in one step: a reader that opens the path, even after a process crash, finds the old
 // content or the new one, whole. When it returns nil, the same holds after a power cut, and it is the new content, as far as
 // file system and disk do what fsync(2) promises. It is asked of the disk every time, whatever the file held before.
 //
@@ -84,7 +84,7 @@ func (p *Pending) Commit() error {
 		return fmt.Errorf("replace %s: %w; Commit or Discard has ended this one", p.where.Path, fs.ErrClosed)
 	}
 	p.done = true
-	// TODO: "written" means "in the memory of this machine". Nothing asks the disk, and nobody asks what has failed, then or now.
+	// TODO: "written" means "in the memory of this machine". Nothing asks the disk, and nothing asks what has failed, then or now.
 	p.file.Close()
 	return nil
 }

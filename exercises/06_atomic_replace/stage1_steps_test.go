@@ -67,7 +67,8 @@ func TestCreateAndWriteLeaveTheFileAloneUntilCommit(t *testing.T) {
 			lesson.Did, lesson.Read = fmt.Sprintf("Create, Write of %d bytes, Commit", len(c.new)), fix
 			lesson.Says, lesson.Means = "Commit failed although nothing stood in its way", "the change that the user made is not saved"
 			lab.RequireNoError(t, pending.Commit(), lesson)
-			lesson.Says, lesson.Means = "Commit returned nil, and the file does not hold the new content", "the program tells its user that the change is saved, and it is not"
+			lesson.Says = "Commit returned nil, and the file does not hold the new content"
+			lesson.Means = "the program tells its user that the change is saved, and it is not"
 			requireContent(t, path, c.new, lesson)
 			if oldBytes != "" {
 				lesson.Says, lesson.Means = "Commit writes over the only good copy", "for a moment neither the old nor the new document exists"
@@ -105,7 +106,7 @@ func place(t *testing.T, content []byte) string {
 	return path
 }
 
-// witness gives the file at path a second name in the same directory and returns it. It returns "" where there is no file, or no such thing.
+// witness gives the file at path a second name in the same directory and returns it. It returns "" where there is no file, or cannot be.
 func witness(t *testing.T, path string, content []byte) string {
 	t.Helper()
 	second := filepath.Join(filepath.Dir(path), "witness.json")
@@ -160,7 +161,8 @@ func TestNothingHappensAfterCommitOrDiscard(t *testing.T) {
 
 			lesson.Did += "; then Write once more"
 			_, err := pending.Write([]byte("late"))
-			lesson.Says, lesson.Means = "Write goes on after "+end.name, "after Commit the same handle leads to the file that readers have: this is the write in place again"
+			lesson.Says = "Write goes on after " + end.name
+			lesson.Means = "after Commit the same handle leads to the file that readers have: this is the write in place again"
 			requireContent(t, path, []byte(end.holds), lesson)
 			lab.RequireErrorIs(t, err, fs.ErrClosed, lesson)
 
@@ -221,7 +223,8 @@ func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
 		var o lab.Returned
 		writer.Result(&o, lesson)
 		says := lesson
-		says.Says, says.Means = "After a process crash, Create fails for everybody", "what the dead process left stands in the way of every later save, until a person removes it"
+		says.Says = "After a process crash, Create fails in every program"
+		says.Means = "what the dead process left stands in the way of every later save, until a person removes it"
 		lab.RequireNoError(t, o.Err, says)
 		lab.RequireFile(t, path, before+"\n", lesson)
 		second.Continue()
@@ -247,13 +250,22 @@ func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
 		}
 		for _, writer := range crew {
 			lab.RequireNoError(t, writer.Wait(), lab.Lesson{
-				Says: "WriteFile calls got in each other's way (Create or Commit)", Did: did, Expected: "every call returns nil: the last one wins", Means: means, Read: ownName,
+				Says:     "WriteFile calls got in each other's way (Create or Commit)",
+				Did:      did,
+				Expected: "every call returns nil: the last one wins",
+				Means:    means,
+				Read:     ownName,
 			})
 		}
 		content, err := os.ReadFile(path)
 		lab.RequireNoError(t, err, lab.Lesson{Says: "Commit lost the file", Did: did, Means: means, Read: ownName})
 		lab.Require(t, whole[string(content)], lab.Lesson{
-			Says: "Commit left a file that no writer had written", Did: did, Expected: "the whole content of one of them", Found: lab.Show(content), Means: means, Read: ownName,
+			Says:     "Commit left a file that no writer had written",
+			Did:      did,
+			Expected: "the whole content of one of them",
+			Found:    lab.Show(content),
+			Means:    means,
+			Read:     ownName,
 		})
 		requireAlone(t, path, lab.Lesson{Says: "Commit left a temporary file behind", Did: did, Read: leftOver})
 	})
@@ -276,7 +288,8 @@ func TestReadersOfAnOldOrNewFile(t *testing.T) {
 		close(stop)
 		reader.Wait()
 		lesson := lab.Lesson{
-			Says: "WriteFile failed while a process read the file", Did: fmt.Sprintf("%d WriteFile calls with two documents in turn; a reader beside them", writes),
+			Says:  "WriteFile failed while a process read the file",
+			Did:   fmt.Sprintf("%d WriteFile calls with two documents in turn; a reader beside them", writes),
 			Means: "the change that the user made is not saved", Read: systems,
 		}
 		lab.RequireNoError(t, err, lesson)
@@ -300,7 +313,8 @@ func TestReadersOfAnOldOrNewFile(t *testing.T) {
 		writer.Settle() // it waits for the reader
 		must(t, reader.Close())
 		lesson := lab.Lesson{
-			Says: "Commit gave up because a reader had the file open for a moment", Did: "a reader had locks.json open while WriteFile replaced it, and closed it after half a second",
+			Says:     "Commit gave up because a reader had the file open for a moment",
+			Did:      "a reader had locks.json open while WriteFile replaced it, and closed it after half a second",
 			Expected: "Commit waits a little and succeeds", Read: systems,
 			Means: "on Windows a save fails now and then, whenever a virus scanner or a viewer looks at the file",
 		}
@@ -355,12 +369,18 @@ func TestARefusedWriteChangesNothing(t *testing.T) {
 			path := filepath.Join(dir, c.name, "locks.json")
 			must(t, os.MkdirAll(filepath.Dir(path), 0o700))
 			must(t, os.WriteFile(path, []byte(before), 0o600))
-			lesson := lab.Lesson{Says: c.says + " puts a content in place that the kernel has refused", Did: c.did, Read: refusal, Means: "the list of locks ends in the middle, or is gone"}
+			lesson := lab.Lesson{
+				Says:  c.says + " puts a content in place that the kernel has refused",
+				Did:   c.did,
+				Read:  refusal,
+				Means: "the list of checkouts ends in the middle, or is gone",
+			}
 			worker.Send(c.name)
 			var o lab.Returned
 			worker.Result(&o, lesson)
 			lab.RequireFile(t, path, before, lesson)
-			lesson.Says, lesson.Means = c.says+" returns nil for a content that the kernel has refused", "the program tells its user that the change is saved, and it is not"
+			lesson.Says = c.says + " returns nil for a content that the kernel has refused"
+			lesson.Means = "the program tells its user that the change is saved, and it is not"
 			lab.RequireError(t, o.Err, lesson)
 			lesson.Says = c.says + " fails and leaves its temporary file behind"
 			requireAlone(t, path, lesson)
@@ -376,14 +396,18 @@ func TestARefusedWriteChangesNothing(t *testing.T) {
 				must(t, os.WriteFile(path, old, 0o600))
 			}
 			lesson := lab.Lesson{
-				Says: "WriteFile (Create, Commit) lost the old content on a full disk", Did: "WriteFile of a longer document than there is room for on a " + kind, Read: refusal,
-				Means: "the disk is full, and now the list of locks is gone too",
+				Says:  "WriteFile (Create, Commit) lost the old content on a full disk",
+				Did:   "WriteFile of a longer document than there is room for on a " + kind,
+				Read:  refusal,
+				Means: "the disk is full, and now the list of checkouts is gone too",
 			}
 			err := atomicreplace.WriteFile(path, document("bob", 400<<10), 0o644)
 			requireContent(t, path, old, lesson)
 			lesson.Says, lesson.Means = "WriteFile returns nil on a full disk", "the program tells its user that the change is saved, and it is not"
 			lab.RequireError(t, err, lesson)
-			lesson.Says, lesson.Expected, lesson.Found = "Discard left its file on a full disk", "", strings.Join(others(t, filepath.Join(dir, "locks.json")), ", ")
+			lesson.Says = "Discard left its file on a full disk"
+			lesson.Expected = ""
+			lesson.Found = strings.Join(others(t, filepath.Join(dir, "locks.json")), ", ")
 			lesson.Means = "the disk stays full because of a save that failed"
 			lab.Require(t, lesson.Found == "", lesson)
 		}
@@ -430,8 +454,10 @@ func TestNoHandleStaysOpen(t *testing.T) {
 	worker := lab.Start(t, "count handles", lab.WriteFile(t, "locks.json", before), t.TempDir())
 	var more map[string]int
 	lesson := lab.Lesson{
-		Did: fmt.Sprintf("one process made each of these calls %d times", manyCalls), Expected: "no more open handles after it than before", Read: refusal,
-		Means: "a service that saves all day has no handle left in the evening, and can save nothing any more",
+		Did:      fmt.Sprintf("one process made each of these calls %d times", manyCalls),
+		Expected: "no more open handles after it than before",
+		Read:     refusal,
+		Means:    "a service that saves all day has no handle left in the evening, and can save nothing any more",
 	}
 	worker.Result(&more, lesson)
 	lab.RequireNoError(t, worker.Wait(), lab.Lesson{Says: "the process that counts its open handles failed", Did: lesson.Did})
@@ -526,7 +552,12 @@ func TestCreateRefusesWhatIsNotARegularFile(t *testing.T) {
 	t.Run("a missing directory", func(t *testing.T) {
 		t.Parallel()
 		dir := filepath.Join(t.TempDir(), "nowhere")
-		lesson := lab.Lesson{Says: "Create does not report a missing directory", Did: "WriteFile in a directory that does not exist", Read: refusal, Means: "a mistyped path becomes a new directory, or a save that nobody finds"}
+		lesson := lab.Lesson{
+			Says:  "Create does not report a missing directory",
+			Did:   "WriteFile in a directory that does not exist",
+			Read:  refusal,
+			Means: "a mistyped path becomes a new directory, or a save that no reader finds",
+		}
 		lab.RequireErrorIs(t, atomicreplace.WriteFile(filepath.Join(dir, "locks.json"), nil, 0o644), fs.ErrNotExist, lesson)
 		lab.RequireNoFile(t, dir, lesson)
 	})
@@ -545,7 +576,8 @@ func isBesideTheTarget(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "locks.json"), []byte(before), 0o600))
 	worker := lab.Launch(t, lab.Options{Dir: dir, Env: []string{"TMPDIR=" + nowhere, "TMP=" + nowhere, "TEMP=" + nowhere}}, "in another directory", elsewhere)
 	lesson := lab.Lesson{
-		Says: "Create needs the system's directory for temporary files", Did: `TMPDIR names a missing directory; WriteFile on "locks.json", a path without a directory`,
+		Says:     "Create needs the system's directory for temporary files",
+		Did:      `TMPDIR names a missing directory; WriteFile on "locks.json", a path without a directory`,
 		Expected: "no error: the temporary file belongs beside locks.json", Read: ownName,
 		Means: "that directory is often on another file system, and a rename does not cross file systems: on such a machine no save succeeds",
 	}
@@ -558,14 +590,22 @@ func isBesideTheTarget(t *testing.T) {
 
 	lesson = lab.Lesson{
 		Says: "Commit follows the working directory", Did: `Create on "locks.json"; the process changed its working directory; Write, Commit`,
-		Means: "the new content is in a directory that nobody named, and the file is not saved", Read: stream,
+		Means: "the new content is in a directory that the caller never named, and the file is not saved", Read: stream,
 	}
 	worker.Result(&o, lesson)
 	lab.RequireNoError(t, o.Err, lesson)
 	lab.RequireFile(t, filepath.Join(dir, "locks.json"), after, lesson)
 	lab.RequireNoFile(t, filepath.Join(elsewhere, "locks.json"), lesson)
-	requireAlone(t, filepath.Join(dir, "locks.json"), lab.Lesson{Says: "Commit left its temporary file in the first directory", Did: lesson.Did, Read: stream})
-	requireAlone(t, filepath.Join(elsewhere, "locks.json"), lab.Lesson{Says: "Create put its temporary file into the second directory", Did: lesson.Did, Read: stream})
+	requireAlone(t, filepath.Join(dir, "locks.json"), lab.Lesson{
+		Says: "Commit left its temporary file in the first directory",
+		Did:  lesson.Did,
+		Read: stream,
+	})
+	requireAlone(t, filepath.Join(elsewhere, "locks.json"), lab.Lesson{
+		Says: "Create put its temporary file into the second directory",
+		Did:  lesson.Did,
+		Read: stream,
+	})
 }
 
 // inAnotherDirectory uses relative paths, and goes to another directory between Create and Commit: ELSEWHERE.
@@ -597,7 +637,12 @@ func takesEveryName(t *testing.T) {
 			if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
 				t.Skip("this file system does not take that name: ", err)
 			}
-			lesson := lab.Lesson{Says: "Create fails for a name that the file system takes", Did: "WriteFile on a file whose name has " + name, Read: ownName, Means: "os.WriteFile saves this file, and WriteFile cannot"}
+			lesson := lab.Lesson{
+				Says:  "Create fails for a name that the file system takes",
+				Did:   "WriteFile on a file whose name has " + name,
+				Read:  ownName,
+				Means: "os.WriteFile saves this file, and WriteFile cannot",
+			}
 			lab.RequireNoError(t, atomicreplace.WriteFile(path, []byte(after), 0o644), lesson)
 			lab.RequireFile(t, path, after, lesson)
 			requireAlone(t, path, lab.Lesson{Says: "Commit left a file behind", Did: lesson.Did, Read: ownName})
@@ -628,8 +673,10 @@ func harmsNoOtherFile(t *testing.T) {
 				}
 			}
 			lesson := lab.Lesson{
-				Says: "Create uses a name that anybody can guess", Did: "other programs' " + kind + " were beside locks.json, under names such as locks.json.tmp; WriteFile", Read: ownName,
-				Means: "it writes over another program's file, or, through a link that somebody planted, over any file that this process may write",
+				Says:  "Create uses a name that other programs can guess",
+				Did:   "other programs' " + kind + " were beside locks.json, under names such as locks.json.tmp; WriteFile",
+				Read:  ownName,
+				Means: "it writes over another program's file, or, through a link that another user planted, over any file that this process may write",
 			}
 			lab.RequireNoError(t, atomicreplace.WriteFile(path, []byte(after), 0o644), lesson)
 			lab.RequireFile(t, victim, "precious", lesson)

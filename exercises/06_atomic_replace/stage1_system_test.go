@@ -48,7 +48,11 @@ func TestCommitAsksTheDisk(t *testing.T) {
 	writer := lab.Trace(t, lab.Rule{Calls: "openat,linkat,umask," + trace.Writes + "," + trace.Syncs + "," + trace.Removes + "," + trace.Renames}, lab.Options{}, "write")
 	for _, c := range cases {
 		writer.Send(save{c.path, string(c.new)})
-		lesson := lab.Lesson{Says: "WriteFile (Create, Write, Commit) failed although nothing stood in its way", Did: "WriteFile under strace: " + c.name, Read: fix}
+		lesson := lab.Lesson{
+			Says: "WriteFile (Create, Write, Commit) failed although nothing stood in its way",
+			Did:  "WriteFile under strace: " + c.name,
+			Read: fix,
+		}
 		var o lab.Returned
 		writer.Result(&o, lesson)
 		lab.RequireNoError(t, o.Err, lesson)
@@ -70,8 +74,12 @@ func TestCommitAsksTheDisk(t *testing.T) {
 	t.Run("and leaves the umask of the process alone", func(t *testing.T) {
 		for _, call := range calls {
 			lab.Require(t, call.Name != "umask", lab.Lesson{
-				Says: "Create changes the umask of the whole process", Did: "WriteFile under strace", Expected: "no umask(2)", Found: call.String(), Read: carryOver,
-				Means: "what other goroutines create at that moment is open to everybody",
+				Says:     "Create changes the umask of the whole process",
+				Did:      "WriteFile under strace",
+				Expected: "no umask(2)",
+				Found:    call.String(),
+				Read:     carryOver,
+				Means:    "what other goroutines create at that moment is open to every user",
 			})
 		}
 	})
@@ -87,24 +95,35 @@ func requireAsked(t *testing.T, seen []lab.Call, file, did string) {
 		}
 	}
 	lab.Require(t, renamed >= 0, lab.Lesson{
-		Says: "Commit renames nothing over the file", Did: did, Expected: "a rename of a complete temporary file to " + filepath.Base(file), Found: names(seen, file, temp),
-		Means: "there is no single step that turns the old content into the new one", Read: fix,
+		Says:     "Commit renames nothing over the file",
+		Did:      did,
+		Expected: "a rename of a complete temporary file to " + filepath.Base(file),
+		Found:    names(seen, file, temp),
+		Means:    "there is no single step that turns the old content into the new one", Read: fix,
 	})
 	lab.Require(t, durableBytes(seen[:renamed], temp), lab.Lesson{
-		Says: "Commit renames a file whose bytes the disk does not have yet", Did: did, Expected: "write, then fsync of the temporary file, then rename",
-		Found: names(seen, file, temp), Read: powerCut,
+		Says:     "Commit renames a file whose bytes the disk does not have yet",
+		Did:      did,
+		Expected: "write, then fsync of the temporary file, then rename",
+		Found:    names(seen, file, temp), Read: powerCut,
 		Means: "a power cut keeps the new name and loses the bytes: an empty list of locks, minutes after the program said \"saved\"",
 	})
 	lab.Require(t, synced(seen[renamed:], filepath.Dir(file)) >= 0, lab.Lesson{
-		Says: "Commit does not ask the disk for the new name", Did: did, Expected: "fsync of the directory after the rename", Found: names(seen, file, temp),
-		Means: "Commit returned nil, and after a power cut the old list of locks is back", Read: powerCut,
+		Says:     "Commit does not ask the disk for the new name",
+		Did:      did,
+		Expected: "fsync of the directory after the rename",
+		Found:    names(seen, file, temp),
+		Means:    "Commit returned nil, and after a power cut the old list of checkouts is back", Read: powerCut,
 	})
 	removed := last(seen[renamed:], func(c lab.Call) bool {
 		return strings.HasPrefix(c.Name, "unlink") && len(c.Paths) > 0 && c.Paths[0] == temp
 	})
 	lab.Require(t, removed < 0 || strings.Contains(seen[renamed].Args, "RENAME_EXCHANGE"), lab.Lesson{
-		Says: "Commit or Discard removes the temporary name after the rename", Did: did, Expected: "no remove after the rename", Found: names(seen, file, temp),
-		Means: "the name is free by then: what the remove finds is another writer's file, whose save then fails", Read: refusal,
+		Says:     "Commit or Discard removes the temporary name after the rename",
+		Did:      did,
+		Expected: "no remove after the rename",
+		Found:    names(seen, file, temp),
+		Means:    "the name is free by then: what the remove finds is another writer's file, whose save then fails", Read: refusal,
 	})
 }
 
@@ -189,7 +208,11 @@ func TestAtEachCallAReaderOrACrashFindsOldOrNew(t *testing.T) {
 		if secret {
 			makeSecret(t, path)
 		}
-		lesson := lab.Lesson{Did: "Create, two Writes and Commit of " + c.name, Read: why, Means: "a reader, or a process crash, finds that moment"}
+		lesson := lab.Lesson{
+			Did:   "Create, two Writes and Commit of " + c.name,
+			Read:  why,
+			Means: "a reader, or a process crash, finds that moment",
+		}
 		isNew, last := false, "the start"
 		var err error
 		failed := lab.Watch(func() { err = inTwoWrites(path, c.new) }, func(call string) {
@@ -270,7 +293,10 @@ func TestEachRefusalOfTheKernelIsReported(t *testing.T) {
 func requireRefusalReported(t *testing.T, r refused, path string, c change) {
 	t.Helper()
 	for _, errno := range r.errnos {
-		lesson := lab.Lesson{Did: fmt.Sprintf("WriteFile of %s; %s: %s (the test makes the kernel refuse it)", c.name, r.what, trace.ErrnoName(errno)), Read: refusal}
+		lesson := lab.Lesson{
+			Did:  fmt.Sprintf("WriteFile of %s; %s: %s (the test makes the kernel refuse it)", c.name, r.what, trace.ErrnoName(errno)),
+			Read: refusal,
+		}
 		oldBytes := witness(t, path, c.old)
 		var err error
 		if failed := lab.Refuse(r.calls, errno, func() { err = atomicreplace.WriteFile(path, c.new, 0o644) }); failed != nil {
@@ -280,7 +306,8 @@ func requireRefusalReported(t *testing.T, r refused, path string, c change) {
 		durable := errors.Is(err, atomicreplace.ErrNotDurable)
 		judgeRefusal(t, path, c, r.function, err, durable || inAnotherWay, lesson)
 		if oldBytes != "" {
-			lesson.Says, lesson.Means = r.function+" falls back on writing in place", "the next refusal, or a process crash, takes the only good copy"
+			lesson.Says = r.function + " falls back on writing in place"
+			lesson.Means = "the next refusal, or a process crash, takes the only good copy"
 			requireContent(t, oldBytes, c.old, lesson)
 			must(t, os.Remove(oldBytes))
 		}
@@ -310,10 +337,10 @@ func judgeRefusal(t *testing.T, path string, c change, function string, err erro
 		lab.Require(t, readErr == nil && bytes.Equal(content, c.new), lesson)
 	case err != nil:
 		lesson.Says, lesson.Expected = function+" fails and has changed the file", "the old content, or an error that matches ErrNotDurable"
-		lesson.Means = "whoever gets that error takes the old content for what the file holds"
+		lesson.Means = "a caller that gets this error mismistakes the old content for what the file holds"
 		lab.Require(t, (readErr != nil) == (c.old == nil) && bytes.Equal(content, c.old), lesson)
 	default:
-		lesson.Says, lesson.Expected = function+" takes a refusal for a success", "an error"
+		lesson.Says, lesson.Expected = function+" mistakes a refusal for a success", "an error"
 		lesson.Means = "the program tells its user that the change is saved, and it is not, or not for long"
 		lab.Fail(t, lesson)
 	}
@@ -353,23 +380,32 @@ func requireFsyncBelieved(t *testing.T, path string, calls []lab.Call, err error
 	ofName := last(calls, func(c lab.Call) bool { return c.Injected && c.On(dir) })
 	ofBytes := last(calls, func(c lab.Call) bool { return c.Injected && c.Within(dir) && !c.On(dir) })
 	if ofName < 0 && ofBytes < 0 {
-		lab.RequireNoError(t, err, lab.Lesson{Says: "Commit failed although nothing stood in its way", Did: "WriteFile, after another save whose fsync had failed", Read: refusal})
+		lab.RequireNoError(t, err, lab.Lesson{
+			Says: "Commit failed although nothing stood in its way",
+			Did:  "WriteFile, after another save whose fsync had failed",
+			Read: refusal,
+		})
 		return
 	}
 	lesson := lab.Lesson{Read: refusal}
 	if ofBytes >= 0 {
 		lesson.Did = "WriteFile; fsync of the temporary file failed once with " + errno + " (strace refuses it)"
 		again := last(calls, func(c lab.Call) bool { return c.On(calls[ofBytes].Paths[0]) && !c.Injected })
-		lesson.Says, lesson.Expected, lesson.Found = "Commit asks the disk again after its refusal", "one fsync of the temporary file", "a second one"
+		lesson.Says = "Commit asks the disk again after its refusal"
+		lesson.Expected = "one fsync of the temporary file"
+		lesson.Found = "a second one"
 		lesson.Means = "the kernel may have thrown the new bytes away; the next fsync returns nil all the same"
 		lab.Require(t, again < 0, lesson)
 		judgeRefusal(t, path, longer, "Commit", err, false, lesson)
-		lesson.Says, lesson.Expected, lesson.Found = "Commit calls a file that is as it was not durable", "an error that does not match ErrNotDurable", orNil(err)
+		lesson.Says = "Commit calls a file that is as it was not durable"
+		lesson.Expected = "an error that does not match ErrNotDurable"
+		lesson.Found = orNil(err)
 		lesson.Means = "the caller believes that readers see the new content"
 		lab.Require(t, !errors.Is(err, atomicreplace.ErrNotDurable), lesson)
 	} else {
 		lesson.Did = "WriteFile; fsync of the directory, after the rename, failed with " + errno + " (strace refuses it)"
-		lesson.Says, lesson.Means = "Commit hides that its rename may not last", "a power cut may bring the old list of locks back, and nobody was told"
+		lesson.Says = "Commit hides that its rename may not last"
+		lesson.Means = "a power cut may bring the old list of checkouts back, and no error reported it"
 		lab.RequireErrorIs(t, err, atomicreplace.ErrNotDurable, lesson)
 		lesson.Says, lesson.Means = "Commit took a done rename back", "there is no safe way back: readers have seen the new content"
 		lab.RequireFile(t, path, after, lesson)

@@ -41,8 +41,8 @@ func TestALinkStaysAndItsFileIsReplaced(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			at := func(name string) string { return dir + string(filepath.Separator) + filepath.FromSlash(name) } // not Join, which cleans
-			for _, folder := range []string{"links", "data", "deep/er"} {
-				must(t, os.MkdirAll(at(folder), 0o700))
+			for _, directory := range []string{"links", "data", "deep/er"} {
+				must(t, os.MkdirAll(at(directory), 0o700))
 			}
 			must(t, os.Symlink(filepath.Join("deep", "er"), at("shortcut")))
 			must(t, os.Symlink(filepath.Join("..", "data", "locks.json"), at("links/second.json")))
@@ -58,7 +58,8 @@ func TestALinkStaysAndItsFileIsReplaced(t *testing.T) {
 				must(t, os.Symlink(points, at(test.link)))
 			}
 			lesson := lab.Lesson{
-				Says: "Create failed on a symbolic link", Did: fmt.Sprintf("%s, a symbolic link, leads to %s; Create, Write and Commit on it", test.link, test.file),
+				Says:  "Create failed on a symbolic link",
+				Did:   fmt.Sprintf("%s, a symbolic link, leads to %s; Create, Write and Commit on it", test.link, test.file),
 				Means: "a user who keeps such files elsewhere can save nothing", Read: carryOver,
 			}
 			if !isLink {
@@ -75,7 +76,10 @@ func TestALinkStaysAndItsFileIsReplaced(t *testing.T) {
 				count := map[string]int{".": 4, "links": 1, "deep/er": 0}[wrong] // the link of that name is not among them
 				lab.Require(t, len(names) == count, lesson)
 			}
-			lesson.Says, lesson.Expected, lesson.Found, lesson.Means = "Commit failed on a symbolic link", "", "", "a user who keeps such files elsewhere can save nothing"
+			lesson.Says = "Commit failed on a symbolic link"
+			lesson.Expected = ""
+			lesson.Found = ""
+			lesson.Means = "a user who keeps such files elsewhere can save nothing"
 			lab.RequireNoError(t, pending.Commit(), lesson)
 			if isLink {
 				_, err := os.Readlink(at(test.link))
@@ -88,7 +92,8 @@ func TestALinkStaysAndItsFileIsReplaced(t *testing.T) {
 			lab.RequireFile(t, at(test.file), after, lesson)
 			if info, err := os.Stat(at(test.file)); test.exists && runtime.GOOS != "windows" {
 				must(t, err)
-				lesson.Says, lesson.Means = "Create takes the mode of the link for that of its file", "the mode of a link is 0777 and says nothing: what only Alice might read is open to everybody"
+				lesson.Says = "Create mistakes the mode of the link for that of its file"
+				lesson.Means = "the mode of a link is 0777 and says nothing: what only Alice might read is open to every user"
 				lab.RequireEqual(t, "0600", fmt.Sprintf("%04o", info.Mode().Perm()), lesson)
 			}
 		})

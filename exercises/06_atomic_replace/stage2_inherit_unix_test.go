@@ -80,7 +80,11 @@ func TestTheMode(t *testing.T) {
 
 func modeOfANewFile(t *testing.T) {
 	t.Helper()
-	lesson := lab.Lesson{Says: "Create or Commit failed although nothing stood in its way", Did: "WriteFile of new files under different umasks", Read: carryOver}
+	lesson := lab.Lesson{
+		Says: "Create or Commit failed although nothing stood in its way",
+		Did:  "WriteFile of new files under different umasks",
+		Read: carryOver,
+	}
 	worker := lab.Start(t, "create new", t.TempDir())
 	var modes [][2]string
 	worker.Result(&modes, lesson)
@@ -104,14 +108,18 @@ func modeOfAnExistingFile(t *testing.T) {
 		must(t, os.Chmod(path, c.mode))
 		orders = append(orders, path, c.perm)
 	}
-	lesson := lab.Lesson{Says: "Create or Commit failed although nothing stood in its way", Did: "WriteFile of existing files with different modes", Read: carryOver}
+	lesson := lab.Lesson{
+		Says: "Create or Commit failed although nothing stood in its way",
+		Did:  "WriteFile of existing files with different modes",
+		Read: carryOver,
+	}
 	worker := lab.Start(t, "overwrite", orders...)
 	var modes []string
 	worker.Result(&modes, lesson)
 	for i, c := range cases {
 		lesson.Says = "Create does not keep the mode of an existing file"
 		lesson.Did = fmt.Sprintf("the file had mode %04o; WriteFile with perm 0%s under umask 0077", uint32(c.mode), c.perm)
-		lesson.Means = "Alice gave Bob access to the file, or took it away; one save later that is undone, and nobody was told"
+		lesson.Means = "Alice gave Bob access to the file, or took it away; one save later that is undone, and no call reported it"
 		lab.RequireEqual(t, fmt.Sprintf("%04o", uint32(c.mode)), modes[i], lesson)
 	}
 }
@@ -151,7 +159,9 @@ func TestAnExistingFileKeepsItsOwnerAndGroup(t *testing.T) {
 	path := ofAnotherGroup(t, 0o640)
 	uid, gid := foreignGroup(t)
 	lesson := lab.Lesson{
-		Says: "Create or Commit failed on a file of another group", Did: fmt.Sprintf("the file had mode 0640, owner %d and group %d; WriteFile", uid, gid), Read: carryOver,
+		Says:  "Create or Commit failed on a file of another group",
+		Did:   fmt.Sprintf("the file had mode 0640, owner %d and group %d; WriteFile", uid, gid),
+		Read:  carryOver,
 		Means: "one save, and the colleagues of that group may not open their file any more",
 	}
 	lab.RequireNoError(t, atomicreplace.WriteFile(path, []byte(after), 0o600), lesson)
@@ -174,11 +184,14 @@ func TestARefusalOfModeOrOwnerIsReported(t *testing.T) {
 func TestWhereTheGroupCannotBeKeptItsBitsGo(t *testing.T) {
 	t.Parallel()
 	lesson := lab.Lesson{
-		Says: "Create or Commit fails where the owner may not be kept", Did: "the file had mode 0640; WriteFile by a user who may give it neither its owner nor its group", Read: carryOver,
+		Says:  "Create or Commit fails where the owner may not be kept",
+		Did:   "the file had mode 0640; WriteFile by a user who may give it neither its owner nor its group",
+		Read:  carryOver,
 		Means: "a user who may write to the directory can save nothing",
 	}
 	shown := lesson
-	shown.Says, shown.Means = "Create lets another group in", "the group's bits stayed and the group did not: other people may read the file now"
+	shown.Says = "Create lets another group in"
+	shown.Means = "the group's bits stayed and the group did not: other people may read the file now"
 
 	t.Run("the kernel refuses both", func(t *testing.T) {
 		t.Parallel()
@@ -214,7 +227,7 @@ func TestWhereTheGroupCannotBeKeptItsBitsGo(t *testing.T) {
 		writer.Result(&o)
 		fallback := lab.Lesson{
 			Says: "Create falls back on writing in place", Did: "the user may write to the file and not to its directory; WriteFile", Read: refusal,
-			Means: "whether a save is atomic is now a matter of luck, and nobody is told",
+			Means: "whether a save is atomic is now a matter of luck, and no error reports it",
 		}
 		lab.RequireFile(t, path, before, fallback)
 		lab.RequireErrorIs(t, o.Err, fs.ErrPermission, fallback)
@@ -230,7 +243,7 @@ func secretOf0640(t *testing.T, path string) {
 	must(t, os.Chmod(path, 0o640))
 }
 
-// secretIsShut demands that what is beside path lets nobody in who might not read the file itself, of mode 0640.
+// secretIsShut demands that a user who may not read the file itself may not read what is beside it either, of mode 0640.
 func secretIsShut(t *testing.T, path, call string) {
 	t.Helper()
 	look := func(path string) (gid uint32, mode fs.FileMode, ok bool) {
@@ -240,7 +253,7 @@ func secretIsShut(t *testing.T, path, call string) {
 		}
 		mode = info.Mode().Perm()
 		if info.IsDir() && mode&0o077 == 0 {
-			mode = 0 // nobody else can look into it
+			mode = 0 // no other user can look into it
 		}
 		return info.Sys().(*syscall.Stat_t).Gid, mode, true
 	}
@@ -252,9 +265,12 @@ func secretIsShut(t *testing.T, path, call string) {
 			allowed, expected = 0o600, fmt.Sprintf("0600 or less, as long as its group is %d", gid)
 		}
 		lab.Require(t, !ok || mode&^allowed == 0, lab.Lesson{
-			Says: "Create makes a temporary file that is more open than the file", Expected: expected, Found: fmt.Sprintf("%04o, group %d", mode, gid), Read: carryOver,
-			Did:   fmt.Sprintf("the file had mode 0640 and group %d; a look at the temporary file after %s", theirs, strings.ReplaceAll(call, name, "TEMP")),
-			Means: "what only Alice and her group may read is open to others while it is written, and after a process crash for good",
+			Says:     "Create makes a temporary file that is more open than the file",
+			Expected: expected,
+			Found:    fmt.Sprintf("%04o, group %d", mode, gid),
+			Read:     carryOver,
+			Did:      fmt.Sprintf("the file had mode 0640 and group %d; a look at the temporary file after %s", theirs, strings.ReplaceAll(call, name, "TEMP")),
+			Means:    "what only Alice and her group may read is open to others while it is written, and after a process crash for good",
 		})
 	}
 }

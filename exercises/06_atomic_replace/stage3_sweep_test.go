@@ -31,7 +31,11 @@ func crashed(t *testing.T, ago time.Duration, dir string, count int) (leftovers 
 	left.once.Do(func() {
 		path := lab.WriteFile(t, "locks.json", before)
 		writer := lab.Start(t, "hold", path, path)
-		writer.Reached("holds", lab.Lesson{Says: "Create failed although nothing stood in its way", Did: "a process called Create", Read: leftOver})
+		writer.Reached("holds", lab.Lesson{
+			Says: "Create failed although nothing stood in its way",
+			Did:  "a process called Create",
+			Read: leftOver,
+		})
 		writer.Kill()
 		left.files, left.names = fstest.MapFS{}, others(t, path)
 		for _, name := range left.names {
@@ -65,7 +69,12 @@ func crashed(t *testing.T, ago time.Duration, dir string, count int) (leftovers 
 func sweep(t *testing.T, path, did string) []string {
 	t.Helper()
 	removed, err := atomicreplace.Sweep(path, time.Hour)
-	lab.RequireNoError(t, err, lab.Lesson{Says: "Sweep failed although nothing stood in its way", Did: did, Means: "leftovers pile up", Read: leftOver})
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says:  "Sweep failed although nothing stood in its way",
+		Did:   did,
+		Means: "leftovers pile up",
+		Read:  leftOver,
+	})
 	return removed
 }
 
@@ -78,13 +87,25 @@ func TestSweepRemovesWhatAProcessCrashLeft(t *testing.T) {
 	did := `a process was killed between Create and Commit; two hours later, Sweep with an age of one hour, in the directory "orders [2026]"`
 	removed := sweep(t, path, did)
 	lesson := lab.Lesson{
-		Says: "Sweep does not remove what a process crash left", Did: did, Read: leftOver, Means: "leftovers pile up, one for each crash, with copies of the data in them",
+		Says:  "Sweep does not remove what a process crash left",
+		Did:   did,
+		Read:  leftOver,
+		Means: "leftovers pile up, one for each crash, with copies of the data in them",
 	}
 	lab.RequireNoFile(t, leftover, lesson)
 	lesson.Says, lesson.Means = "Sweep does not return the paths that it removed", "an administrator who asks what was deleted gets no answer"
 	lab.RequireEqual(t, leftover, strings.Join(removed, ", "), lesson)
-	lab.RequireFile(t, path, before, lab.Lesson{Says: "Sweep changed the file itself", Did: did, Means: "the list of locks is gone", Read: leftOver})
-	lab.RequireEqual(t, 0, len(sweep(t, path, did+"; Sweep once more")), lab.Lesson{Says: "Sweep reports what was gone before it came", Did: did + "; Sweep once more", Read: leftOver})
+	lab.RequireFile(t, path, before, lab.Lesson{
+		Says:  "Sweep changed the file itself",
+		Did:   did,
+		Means: "the list of checkouts is gone",
+		Read:  leftOver,
+	})
+	lab.RequireEqual(t, 0, len(sweep(t, path, did+"; Sweep once more")), lab.Lesson{
+		Says: "Sweep reports what was gone before it came",
+		Did:  did + "; Sweep once more",
+		Read: leftOver,
+	})
 }
 
 func TestSweepLeavesAYoungFileAlone(t *testing.T) {
@@ -92,7 +113,9 @@ func TestSweepLeavesAYoungFileAlone(t *testing.T) {
 	dir := t.TempDir()
 	leftover := crashed(t, 58*time.Minute, dir, 1)[0]
 	lesson := lab.Lesson{
-		Says: "Sweep removes the temporary file of a writer that may be alive", Read: leftOver, Did: "the last Write was 58 minutes ago; Sweep with an age of one hour",
+		Says:  "Sweep removes the temporary file of a writer that may be alive",
+		Read:  leftOver,
+		Did:   "the last Write was 58 minutes ago; Sweep with an age of one hour",
 		Means: "a slow writer's Commit fails: a save is lost that would have worked",
 	}
 	lab.RequireEqual(t, 0, len(sweep(t, filepath.Join(dir, "locks.json"), lesson.Did)), lesson)
@@ -100,7 +123,8 @@ func TestSweepLeavesAYoungFileAlone(t *testing.T) {
 	lab.RequireNoError(t, err, lesson)
 
 	lesson.Did = "a writer that is alive holds a pending file; Sweep with an age of 0, which says that no writer is alive"
-	lesson.Says, lesson.Means = "Sweep with an age of 0 leaves a leftover", "a program that holds the lock of all writers cannot tidy up at its start"
+	lesson.Says = "Sweep with an age of 0 leaves a leftover"
+	lesson.Means = "a program that holds the lock of all writers cannot tidy up at its start"
 	lab.RequireNoError(t, os.Chtimes(leftover, time.Now(), time.Now()), lesson)
 	_, err = atomicreplace.Sweep(filepath.Join(dir, "locks.json"), 0)
 	lab.RequireNoError(t, err, lesson)
@@ -125,8 +149,11 @@ func leavesNeighbours(t *testing.T) {
 	}
 	lab.Age(t, filepath.Dir(path), 2*time.Hour)
 	lesson := lab.Lesson{
-		Says: "Sweep removes files that no Create has made", Did: "Sweep beside locks.json, in a directory with other people's old files", Expected: "all of them are still there", Read: leftOver,
-		Means: "a program that tidies up has deleted a user's work",
+		Says:     "Sweep removes files that no Create has made",
+		Did:      "Sweep beside locks.json, in a directory with other people's old files",
+		Expected: "all of them are still there",
+		Read:     leftOver,
+		Means:    "a program that tidies up has deleted a user's work",
 	}
 	sweep(t, path, lesson.Did)
 	var missing []string
@@ -137,7 +164,12 @@ func leavesNeighbours(t *testing.T) {
 	}
 	lesson.Found = "gone: " + strings.Join(missing, ", ")
 	lab.Require(t, len(missing) == 0, lesson)
-	lab.RequireFile(t, path, before, lab.Lesson{Says: "Sweep removes the file itself", Did: lesson.Did, Means: "the list of locks is gone", Read: leftOver})
+	lab.RequireFile(t, path, before, lab.Lesson{
+		Says:  "Sweep removes the file itself",
+		Did:   lesson.Did,
+		Means: "the list of checkouts is gone",
+		Read:  leftOver,
+	})
 }
 
 func leavesOtherTemporaryFiles(t *testing.T) {
@@ -149,7 +181,10 @@ func leavesOtherTemporaryFiles(t *testing.T) {
 		sweep(t, filepath.Join(dir, other), did)
 		_, err := os.Lstat(leftover)
 		lab.RequireNoError(t, err, lab.Lesson{
-			Says: "Sweep removes another file's temporary file", Did: did, Read: leftOver, Means: "programs that share a directory break each other's saves",
+			Says:  "Sweep removes another file's temporary file",
+			Did:   did,
+			Read:  leftOver,
+			Means: "programs that share a directory break each other's saves",
 		})
 	}
 }
@@ -164,7 +199,10 @@ func TestSweepLooksBesideTheFileThatALinkLeadsTo(t *testing.T) {
 	did := "link.json leads to locks.json in another directory, with a leftover beside it; Sweep on link.json"
 	sweep(t, link, did)
 	lab.RequireNoFile(t, leftover, lab.Lesson{
-		Says: "Sweep does not follow a symbolic link", Did: did, Read: leftOver, Means: "Create follows the link and Sweep does not: its leftovers are never found",
+		Says:  "Sweep does not follow a symbolic link",
+		Did:   did,
+		Read:  leftOver,
+		Means: "Create follows the link and Sweep does not: its leftovers are never found",
 	})
 }
 
@@ -174,7 +212,10 @@ func TestSweepReportsWhatItCannotRemove(t *testing.T) {
 	path := filepath.Join(dir, "locks.json")
 	_, err := atomicreplace.Sweep(filepath.Join(dir, "nowhere", "locks.json"), time.Hour)
 	lab.RequireError(t, err, lab.Lesson{
-		Says: "Sweep returns nil for a directory that does not exist", Did: "Sweep in a missing directory", Read: leftOver, Means: "a mistyped path, and nothing is ever swept",
+		Says:  "Sweep returns nil for a directory that does not exist",
+		Did:   "Sweep in a missing directory",
+		Read:  leftOver,
+		Means: "a mistyped path, and nothing is ever swept",
 	})
 	leftover := crashed(t, 2*time.Hour, dir, 1)[0]
 	for _, c := range []struct {
@@ -188,7 +229,10 @@ func TestSweepReportsWhatItCannotRemove(t *testing.T) {
 		{"remove", syscall.ENOENT, false},
 		{"stat", syscall.ENOENT, false},
 	} {
-		lesson := lab.Lesson{Did: "a leftover, two hours old; Sweep; the kernel refuses to " + c.calls + ": " + trace.ErrnoName(c.errno), Read: leftOver}
+		lesson := lab.Lesson{
+			Did:  "a leftover, two hours old; Sweep; the kernel refuses to " + c.calls + ": " + trace.ErrnoName(c.errno),
+			Read: leftOver,
+		}
 		var removed []string
 		var err error
 		failed := lab.Refuse(c.calls, c.errno, func() { removed, err = atomicreplace.Sweep(path, time.Hour) })
@@ -196,7 +240,7 @@ func TestSweepReportsWhatItCannotRemove(t *testing.T) {
 			t.Skip("this test cannot make the kernel refuse calls: ", failed)
 		}
 		if c.reported {
-			lesson.Says, lesson.Means = "Sweep hides that it could not do its work", "copies of the data stay, and nobody is told"
+			lesson.Says, lesson.Means = "Sweep hides that it could not do its work", "copies of the data stay, and no error reports it"
 			lab.RequireErrorIs(t, err, c.errno, lesson)
 		} else {
 			lesson.Says = "Sweep fails because a temporary file vanished"
@@ -230,7 +274,7 @@ func TestSweepGoesOnAfterOneThatItCannotRemove(t *testing.T) {
 		lab.RequireNoFile(t, goes, lesson)
 		lesson.Says, lesson.Means = "Sweep does not tell the truth about what it removed", "an administrator looks for the wrong file"
 		lab.RequireEqual(t, filepath.Base(goes), filepath.Base(strings.Join(s.Removed, ", ")), lesson)
-		lesson.Says, lesson.Means = "Sweep hides that it could not remove a leftover", "copies of the data stay, and nobody is told"
+		lesson.Says, lesson.Means = "Sweep hides that it could not remove a leftover", "copies of the data stay, and no error reports it"
 		lab.RequireErrorIs(t, s.Err.Err, syscall.EACCES, lesson)
 	}
 }

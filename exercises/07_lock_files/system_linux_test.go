@@ -26,10 +26,10 @@ func smallFiles(w *lab.Worker) error {
 	return try(w)
 }
 
-// An owner that cannot be written down is nobody that others could judge.
+// An owner that cannot be written down cannot be judged by others.
 func TestAcquireReportsAnOwnerThatItCannotWrite(t *testing.T) {
 	t.Parallel()
-	const means = "the lock says nothing about its owner: every other process refuses it, and nobody can break it"
+	const means = "the lock says nothing about its owner: every other process refuses it, and none can break it"
 	t.Run("EFBIG", func(t *testing.T) {
 		t.Parallel()
 		l := lab.Lesson{Did: "the kernel refused to write into a file; Acquire was called", Means: means, Read: refusals}

@@ -10,8 +10,8 @@ import (
 	"example/turnstile/exercises/06_atomic_replace/place"
 )
 
-// Sweep removes what process crashes have left beside the file at path: temporary files of Create for this file, to which nobody has
-// written for age. It returns the paths of those that it removed, and no others, even with an error.
+// Sweep removes what process crashes have left beside the file at path: temporary files of Create for this file that no process has
+// written to for age. It returns the paths of those that it removed, and no others, even with an error.
 //
 // Age is a guess: the temporary file of a live writer looks like that of a dead one, only younger. If Sweep guesses wrong, that writer's
 // Commit fails and the file keeps its old content; nothing else is lost. So let age be far longer than the slowest write: an hour, not a

@@ -30,7 +30,7 @@ func rename(from, to string) error {
 		if time.Since(changed) > patience || time.Since(began) > longest {
 			return err
 		}
-		time.Sleep(pause/2 + rand.N(pause)) // there is nothing to wait on: Windows tells nobody that a handle was closed
+		time.Sleep(pause/2 + rand.N(pause)) // there is nothing to wait on: Windows does not report that a handle was closed
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // it. Any other refusal of the kernel is an error.
 //
 // Keep returns the permission bits that f may have. They are those of like, with one exception: if the group could not be given, f's
-// group has other members, and they get no more than everybody else has. So 0640 becomes 0600, and 0644 stays. Call Chmod with these
+// group has other members, and they get no more than all other users have. So 0640 becomes 0600, and 0644 stays. Call Chmod with these
 // bits after Keep: a change of owner may clear bits of the mode.
 //
 // On Windows Keep changes nothing: a new file takes its owner from the process and its access rules from the directory.

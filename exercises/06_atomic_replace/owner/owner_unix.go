@@ -20,8 +20,8 @@ func keep(f *os.File, like fs.FileInfo) (perm fs.FileMode, err error) {
 		err = f.Chown(-1, int(old.Gid))
 	}
 	if refused(err) {
-		everybody := perm & 0o007
-		return perm & (0o707 | everybody<<3), nil
+		others := perm & 0o007
+		return perm & (0o707 | others<<3), nil
 	}
 	return perm, err
 }

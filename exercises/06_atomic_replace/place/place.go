@@ -98,7 +98,7 @@ func (p Place) Beside(name string) string {
 }
 
 // TempName returns the path for a new temporary file beside the file. A temporary file of locks.json is called .locks.json.RANDOM.tmp:
-// hidden, recognisable, and with 128 random bits, so that no two calls return the same name and nobody guesses one.
+// hidden, recognisable, and with 128 random bits, so that no two calls return the same name and no program guesses one.
 //
 // The name is never longer than 255 bytes, which most file systems allow.
 func (p Place) TempName() string { return p.Beside(p.prefix() + rand.Text() + suffix) }

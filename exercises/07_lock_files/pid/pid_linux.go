@@ -61,7 +61,7 @@ func Here() (Host, error) {
 	return host, nil
 }
 
-// machine returns a name that is made of the machine's id and can be traced back to it only by whoever knows the id: machine-id(5)
+// machine returns a name that is made of the machine's id and can be traced back to it only by a program that knows the id: machine-id(5)
 // asks for that. It is empty where there is no id, as in many containers.
 func machine() string {
 	id, err := os.ReadFile("/etc/machine-id")
