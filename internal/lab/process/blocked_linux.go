@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -94,13 +96,27 @@ func descriptorsWaitedFor(pid int) (descriptors []uint64, err error) {
 // passesThrough reports whether a thread that slept in the lock call text did not wait for the lock: a lock call also sleeps, for a moment,
 // while any process reads /proc/locks, as these tests do all the time (percpu_rwsem_wait of the kernel's file_rwsem).
 func passesThrough(thread string, text []byte) bool {
-	place, err := os.ReadFile(filepath.Join(thread, "wchan"))
-	if err != nil || string(place) != "0" { // "0" is a thread that is awake by now, or a kernel that does not tell
+	place, _ := os.ReadFile(filepath.Join(thread, "wchan")) // where it cannot be read, the call alone decides
+	again, err := os.ReadFile(filepath.Join(thread, "syscall"))
+	switch {
+	case err != nil || !bytes.Equal(again, text):
+		return true // the thread is elsewhere by now, so its place may be one, too
+	case string(place) == "0":
+		return kernelTellsPlaces() // then the thread is awake
+	default:
 		return string(place) == "percpu_rwsem_wait"
 	}
-	again, err := os.ReadFile(filepath.Join(thread, "syscall"))
-	return err == nil && !bytes.Equal(again, text)
 }
+
+// kernelTellsPlaces reports whether the kernel says in wchan where a thread sleeps (proc(5)): some do not, and show 0 for each. In a Go
+// process one thread sleeps practically always.
+var kernelTellsPlaces = sync.OnceValue(func() bool {
+	places, _ := filepath.Glob("/proc/self/task/*/wchan") // the pattern is good
+	return slices.ContainsFunc(places, func(path string) bool {
+		place, err := os.ReadFile(path)
+		return err == nil && string(place) != "0"
+	})
+})
 
 // whyStuck says what a process that makes no progress is doing, and whether it waits for a file lock.
 func whyStuck(pid int) (why string, lock bool) {
