@@ -52,10 +52,10 @@ const chosen = "TURNSTILE_ANSWER"
 type effort []string
 
 var (
-	full = effort{"TURNSTILE_EFFORT=full"}
+	full  = effort{"TURNSTILE_EFFORT=full"}
+	light = effort{"TURNSTILE_EFFORT=light"}
 	// A wrong answer's waits end in vain as a rule, and every wait that is not in vain takes milliseconds.
-	fullButHasty  = effort{"TURNSTILE_EFFORT=full", "TURNSTILE_PATIENCE=4s"}
-	lightAndHasty = effort{"TURNSTILE_EFFORT=light", "TURNSTILE_PATIENCE=4s"}
+	fullButHasty = effort{"TURNSTILE_EFFORT=full", "TURNSTILE_PATIENCE=4s"}
 )
 
 func newBundle(t *testing.T, e *curriculum.Exercise) *bundle {
@@ -96,37 +96,9 @@ func selected(name, pattern string) bool {
 	return false
 }
 
-// names returns the names of the answers that the bundle can run.
-func (b *bundle) names() []string { return slices.Sorted(maps.Keys(b.holds)) }
-
 // run runs the tests of an answer that match the pattern only, all for "". It does not run them, without an error, if the answer is not in
 // the bundle: it did not compile there, or a bundle is not for this run.
 func (b *bundle) run(ctx context.Context, name string, e effort, only string, count int) (result *gotest.Result, ran bool, err error) {
-	return b.runPart(ctx, name, gotest.BinaryRun{Run: only, Count: count, Env: e})
-}
-
-// runWrong runs the tests of a wrong answer: the one that must catch it at full strength and the others lightly, unless -strict.
-// With a count it runs only the first, that often.
-func (b *bundle) runWrong(ctx context.Context, patch answer.Patch, count int) (result *gotest.Result, ran bool, err error) {
-	if *strict && count == 1 {
-		return b.run(ctx, patch.Name, full, "", 1)
-	}
-	pattern := exactly(patch.CaughtBy)
-	if count > 1 {
-		return b.run(ctx, patch.Name, full, pattern, count)
-	}
-	named, ran, err := b.run(ctx, patch.Name, fullButHasty, pattern, 1)
-	if !ran || err != nil {
-		return nil, ran, err
-	}
-	others, ran, err := b.runPart(ctx, patch.Name, gotest.BinaryRun{Skip: pattern, Env: lightAndHasty})
-	if !ran || err != nil {
-		return nil, ran, err
-	}
-	return joined(named, others), true, nil
-}
-
-func (b *bundle) runPart(ctx context.Context, name string, run gotest.BinaryRun) (result *gotest.Result, ran bool, err error) {
 	b.build.Do(func() { b.err = b.make(ctx) })
 	if b.err != nil || !b.holds[name] {
 		return nil, false, b.err
@@ -139,33 +111,12 @@ func (b *bundle) runPart(ctx context.Context, name string, run gotest.BinaryRun)
 		return nil, false, fmt.Errorf("make a temporary directory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(temp) }()
-	run.Exercise, run.Program, run.Reader, run.Temp = b.e, b.program, b.reader, temp
-	run.Timeout = time.Duration(max(1, run.Count)) * limit
-	run.Env = append(slices.Clone(run.Env), chosen+"="+name)
-	result, err = run.Do(ctx)
+	result, err = gotest.BinaryRun{
+		Exercise: b.e, Program: b.program, Reader: b.reader, Temp: temp,
+		Run: only, Count: count, Timeout: time.Duration(max(1, count)) * limit,
+		Env: append(slices.Clone(e), chosen+"="+name),
+	}.Do(ctx)
 	return result, err == nil, err
-}
-
-// joined is one result of two runs that share no test, or only the parents of subtests. Those have failed if they did in either run.
-func joined(a, b *gotest.Result) *gotest.Result {
-	both := *a
-	both.Tests = slices.Clone(a.Tests)
-	for _, test := range b.Tests {
-		i := slices.IndexFunc(both.Tests, func(other gotest.TestResult) bool { return other.Name == test.Name })
-		switch {
-		case i < 0:
-			both.Tests = append(both.Tests, test)
-		case test.Status == gotest.Failed:
-			both.Tests[i] = test
-		}
-	}
-	both.Output += b.Output
-	both.Elapsed += b.Elapsed
-	severity := []gotest.Status{gotest.Skipped, gotest.Passed, gotest.Failed, gotest.Broken}
-	if slices.Index(severity, b.Status) > slices.Index(severity, a.Status) {
-		both.Status, both.Reason = b.Status, b.Reason
-	}
-	return &both
 }
 
 // make builds the binary. Answers that do not compile are left out.

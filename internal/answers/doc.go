@@ -12,8 +12,8 @@
 //	-race          build tests and demos with the race detector
 //	-count=N       run every test of the reference and of the other right answers N times; of a wrong answer, run the test that
 //	               catches it N times, which must fail each time
-//	-strict        run every test at full strength, and demand that the exercise's answer files are exactly as shipped (maintainers; a
-//	               learner edits them)
+//	-strict        run every test of every answer at full strength, demand that each test fails for some wrong answer, and that the
+//	               exercise's answer files are exactly as shipped (maintainers; a learner edits them)
 //	-goos=GOOS     build tests and demos for that system, together with
 //	-exec=PROGRAM  a program that starts them, called as PROGRAM BINARY ARGUMENTS… Of the wrong answers that are wrong on every system
 //	               only the code as shipped is run there, unless -strict
@@ -26,7 +26,8 @@
 // One test binary holds all answers of an exercise, each with its own copy of the tests: one link, and no go command per answer. What does
 // not compile there is run by its own go test, so that the compiler's message is kept; so is everything under -race and -goos.
 //
-// The test or subtest that must catch a wrong answer runs at full strength. The others run with TURNSTILE_EFFORT=light, without strace:
-// they show that the answer compiles and does not panic, and which of them it fails. Waits that end in vain are shorter
-// (TURNSTILE_PATIENCE). A verdict that is not the expected one counts only after a second run, at full strength and by go test.
+// Of a wrong answer, only the test or subtest that must catch it is run, with shorter waits where they end in vain (TURNSTILE_PATIENCE).
+// A verdict that is not the expected one counts only after a second run, of all tests and by go test. Right answers other than the
+// reference run with TURNSTILE_EFFORT=light, without strace. -strict runs everything, and so sees what this leaves out: a wrong answer
+// that crashes in another test, and a test that no wrong answer fails.
 package answers

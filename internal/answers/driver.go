@@ -28,7 +28,11 @@ func (d *driver) testRight(t *testing.T, name string, code answer.Answer) {
 	t.Parallel()
 	ctx, cancel := within(t)
 	defer cancel()
-	result, ran, err := d.bundle.run(ctx, name, full, "", *count)
+	effort := full
+	if name != "reference" && !*strict && *count == 1 {
+		effort = light
+	}
+	result, ran, err := d.bundle.run(ctx, name, effort, "", *count)
 	if !ran && err == nil {
 		result, err = d.alone(ctx, code, *race, "", *count)
 	}
@@ -62,21 +66,24 @@ func (d *driver) testWrong(t *testing.T, patch answer.Patch, code answer.Answer,
 	t.Logf("caught by %s in %d of %d runs: %s", patch.CaughtBy, named.Failures, named.Runs, patch.Sentence)
 }
 
-// wrong runs the tests of a wrong answer: by the bundle first, where the other tests work lightly, and alone at full strength if that
-// does not give the expected verdict. A wrong answer never runs with the race detector, which must not be the only judge.
+// wrong runs the tests of a wrong answer: by the bundle first, only the one that must catch it unless -strict, and alone if that does not
+// give the expected verdict. A wrong answer never runs with the race detector, which must not be the only judge.
 func (d *driver) wrong(ctx context.Context, t *testing.T, patch answer.Patch, code answer.Answer) (*gotest.Result, error) {
-	only := ""
+	effort, only, onlyAlone := fullButHasty, exactly(patch.CaughtBy), ""
 	if *count > 1 {
-		only = exactly(patch.CaughtBy)
+		onlyAlone = only
 	}
-	result, ran, err := d.bundle.runWrong(ctx, patch, *count)
+	if *strict {
+		effort, only = full, onlyAlone
+	}
+	result, ran, err := d.bundle.run(ctx, patch.Name, effort, only, *count)
 	if err != nil || (ran && (judgeWrong(d.e.ID, patch, result) == "" || *count > 1)) {
 		return result, err // a wrong answer that survives one of many runs has survived
 	}
 	if ran {
-		t.Logf("not the expected verdict; it is run again, at full strength and by go test:\n%s", judgeWrong(d.e.ID, patch, result))
+		t.Logf("not the expected verdict; it is run again, with all tests and by go test:\n%s", judgeWrong(d.e.ID, patch, result))
 	}
-	return d.alone(ctx, code, false, only, *count)
+	return d.alone(ctx, code, false, onlyAlone, *count)
 }
 
 // alone runs the answer by a go test of its own, without go vet: `go vet ./...` sees the same files once and not once an answer.
@@ -84,20 +91,6 @@ func (d *driver) alone(ctx context.Context, code answer.Answer, race bool, only 
 	run := gotest.Tests{Exercise: d.e, Answer: code, Race: race, Run: only, Count: count, NoVet: true, GOOS: *goos, Exec: *start}
 	run.Timeout = time.Duration(max(1, count)) * limit
 	return run.Do(ctx)
-}
-
-// failsSomewhere reports whether the test fails at full strength for any answer in the bundle that is wrong.
-func (d *driver) failsSomewhere(ctx context.Context, test string) bool {
-	for _, name := range d.bundle.names() {
-		if !strings.HasPrefix(name, "wrong/") {
-			continue
-		}
-		result, ran, err := d.bundle.run(ctx, name, full, exactly(test), 1)
-		if err == nil && ran && result.Status == gotest.Failed {
-			return true
-		}
-	}
-	return false
 }
 
 // exactly is the -run pattern for one test or subtest.

@@ -97,40 +97,38 @@ func TestEffort(t *testing.T) { t.Log("effort", os.Getenv("TURNSTILE_EFFORT"), o
 		assert.False(t, ran, "%s does not compile, so it runs alone, and the compiler is heard", name)
 	}
 
-	t.Run("a test at full strength, the others lightly", func(t *testing.T) {
-		patch := answer.Patch{Name: "wrong/01_adds", CaughtBy: "TestDouble", Says: "is not 8"}
-		result, ran, err := b.runWrong(t.Context(), patch, 1)
+	d := &driver{e: e, bundle: b}
+	patch := answer.Patch{Name: "wrong/01_adds", CaughtBy: "TestSign/n is -1", Says: "is not 8"}
+	t.Run("only the test that must catch a wrong answer runs", func(t *testing.T) {
+		patch := patch
+		patch.CaughtBy = "TestDouble"
+		result, err := d.wrong(t.Context(), t, patch, b.answers[patch.Name])
 		require.NoError(t, err)
-		require.True(t, ran)
 		assert.Empty(t, judgeWrong(e.ID, patch, result))
-		effort, _ := result.Test("TestEffort")
-		assert.Contains(t, effort.Output, "effort light 4s")
-		patch.CaughtBy = "TestEffort"
-		result, _, err = b.runWrong(t.Context(), patch, 1)
+		assert.Len(t, result.Tests, 1)
+	})
+	t.Run("an unexpected verdict counts after a run of all tests", func(t *testing.T) {
+		patch := patch
+		patch.CaughtBy = "TestEffort" // which passes
+		result, err := d.wrong(t.Context(), t, patch, b.answers[patch.Name])
 		require.NoError(t, err)
-		effort, _ = result.Test("TestEffort")
-		assert.Contains(t, effort.Output, "effort full 4s")
-		assert.Equal(t, gotest.Failed, result.Status)
+		assert.Contains(t, judgeWrong(e.ID, patch, result), "survives the test that should catch it")
 		assert.Len(t, result.Tests, 5)
-		patch.CaughtBy = "TestSign/n is -1"
-		result, _, err = b.runWrong(t.Context(), patch, 1)
-		require.NoError(t, err)
-		named, _ := result.Test(patch.CaughtBy)
-		assert.Equal(t, []any{gotest.Failed, gotest.Failed}, []any{named.Status, result.Status})
-		assert.Len(t, result.Tests, 5, "the parent of the subtest runs twice and counts once")
+	})
+	t.Run("efforts", func(t *testing.T) {
+		for want, effort := range map[string]effort{"effort full \n": full, "effort full 4s": fullButHasty, "effort light \n": light} {
+			result, _, err := b.run(t.Context(), "reference", effort, "", 1)
+			require.NoError(t, err)
+			said, _ := result.Test("TestEffort")
+			assert.Contains(t, said.Output, want)
+		}
 	})
 	t.Run("many runs of one test", func(t *testing.T) {
-		patch := answer.Patch{Name: "wrong/01_adds", CaughtBy: "TestSign/n is -1"}
-		result, _, err := b.runWrong(t.Context(), patch, 3)
+		result, _, err := b.run(t.Context(), patch.Name, fullButHasty, exactly(patch.CaughtBy), 3)
 		require.NoError(t, err)
 		named, _ := result.Test(patch.CaughtBy)
 		assert.Equal(t, []int{3, 3}, []int{named.Runs, named.Failures})
 		assert.Len(t, result.Tests, 2, "the subtest and its parent")
-	})
-	t.Run("a test that fails for some wrong answer is not idle", func(t *testing.T) {
-		d := &driver{e: e, bundle: b}
-		assert.True(t, d.failsSomewhere(t.Context(), "TestDouble"))
-		assert.False(t, d.failsSomewhere(t.Context(), "TestEffort"))
 	})
 }
 

@@ -9,8 +9,8 @@ const EnvironmentEffort = "TURNSTILE_EFFORT"
 // Rounds returns how often a test should repeat what it does full times at full effort: full, or a tenth of it (but at least 2, if
 // full allows) at light effort.
 //
-// A learner's code and a right answer are always judged at full effort. The driver asks for light effort where another test is the
-// one that must catch a wrong answer. A test must therefore be right, if less sharp, for any number of rounds.
+// A learner's code and the reference are always judged at full effort. The driver asks for light effort where other right answers are
+// judged, unless -strict. A test must therefore be right, if less sharp, for any number of rounds.
 func Rounds(full int) int {
 	if !light() {
 		return full
