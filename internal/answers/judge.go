@@ -6,11 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -134,14 +137,19 @@ func apply(t *testing.T, patch answer.Patch, reference answer.Answer) answer.Ans
 	return code
 }
 
-// within ends before go test's own time limit kills this process, which would leave its children running. It is for Cleanup too, where
-// the test's own context has ended.
+// interrupted ends with Ctrl-C and SIGTERM: what runs then ends too, and the temporary directories are removed.
+var interrupted = sync.OnceValue(func() context.Context {
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	return ctx
+})
+
+// within ends when the driver is interrupted, and before go test's own time limit kills this process, which would leave its children
+// running.
 func within(t *testing.T) (context.Context, context.CancelFunc) {
-	ctx := context.WithoutCancel(t.Context())
 	if deadline, ok := t.Deadline(); ok {
-		return context.WithDeadline(ctx, deadline.Add(-15*time.Second))
+		return context.WithDeadline(interrupted(), deadline.Add(-15*time.Second))
 	}
-	return context.WithCancel(ctx)
+	return context.WithCancel(interrupted())
 }
 
 // testAsShipped demands that the exercise in the repository is the reference with 00_as_shipped.patch applied.
