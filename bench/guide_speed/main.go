@@ -2,14 +2,15 @@
 // `go test -count=1 ./exercises/NN_name`, on the code as it is and after an edit.
 //
 // Beside the time on the clock it compares the processor time of both commands with all that they start: that figure
-// holds on a machine that others use as well. It works on a copy of the workbook in a temp directory, so it touches no
-// learner's code, and runs the two commands in turn, so that a machine that is busy for a while slows both.
+// holds on a machine that others use as well. `go run` takes its time before any program starts: the third command, `go run
+// ./exercises help`, shows how much. It works on a copy of the workbook in a temp directory, so it touches no learner's code, and runs
+// the commands in turn, so that a machine that is busy for a while slows all.
 //
 //	go -C bench run ./guide_speed            exercise 1, ten runs of each
 //	go -C bench run ./guide_speed -n 3 3 6   exercises 3 and 6, three runs of each
 //
-// The exit status is 1 if the guide costs more than 1.1 times the bare command on the clock. On a busy machine ten runs are too few for
-// that verdict: look at the processor time.
+// The exit status is 1 if the guide, without what `go run` takes, costs more than 1.1 times the bare command on the clock. On a busy
+// machine ten runs are too few for that verdict: look at the processor time.
 package main
 
 import (
@@ -72,7 +73,8 @@ func measureAll(ctx context.Context, runs int, names []string) (slow bool, err e
 		names = []string{"1"}
 	}
 	fmt.Printf("medians of %d runs, commands in turn\n\n", runs)
-	fmt.Printf("%-20s %-12s %9s %9s %7s %13s %16s\n", "exercise", "code", "go test", "guide", "times", "processor", "tests themselves")
+	fmt.Printf("%-20s %-12s %8s %8s %8s %14s %14s %17s\n", "exercise", "code", "go test", "guide", "go run", "without go run",
+		"its processor", "tests themselves")
 	for _, name := range names {
 		e, err := book.Find(name)
 		if err != nil {
@@ -91,14 +93,16 @@ func measureAll(ctx context.Context, runs int, names []string) (slow bool, err e
 
 // A measurement holds the medians for one exercise.
 type measurement struct {
-	bare, guide       time.Duration // on the clock
-	bareCPU, guideCPU time.Duration
-	tests             time.Duration // the tests' own part, as go test reports it
+	bare, guide, goRun cost
+	tests              time.Duration // the tests' own part, as go test reports it
 }
+
+// A cost is what a command takes: on the clock, and of the processors with all that it starts.
+type cost struct{ clock, cpu time.Duration }
 
 func (m measurement) print(e *curriculum.Exercise, edit bool) (slow bool) {
 	code := "unchanged"
-	times := m.guide.Seconds() / m.bare.Seconds()
+	times := (m.guide.clock - m.goRun.clock).Seconds() / m.bare.clock.Seconds()
 	slow = times > mostTimes
 	if edit {
 		code = "after edits"
@@ -107,48 +111,48 @@ func (m measurement) print(e *curriculum.Exercise, edit bool) (slow bool) {
 	if slow {
 		verdict = "   too slow"
 	}
-	fmt.Printf("%-20s %-12s %8.2fs %8.2fs %7.2f %7.2f times %15.2fs%s\n", e.ID, code, m.bare.Seconds(), m.guide.Seconds(), times,
-		m.guideCPU.Seconds()/m.bareCPU.Seconds(), m.tests.Seconds(), verdict)
+	fmt.Printf("%-20s %-12s %7.2fs %7.2fs %7.2fs %8.2f times %8.2f times %16.2fs%s\n", e.ID, code, m.bare.clock.Seconds(),
+		m.guide.clock.Seconds(), m.goRun.clock.Seconds(), times, (m.guide.cpu-m.goRun.cpu).Seconds()/m.bare.cpu.Seconds(),
+		m.tests.Seconds(), verdict)
 	return slow
 }
 
 func measure(ctx context.Context, book *curriculum.Book, e *curriculum.Exercise, runs int, edit bool) (measurement, error) {
-	bareCommand := []string{"test", "-count=1", "./exercises/" + e.ID}
-	guideCommand := []string{"run", "./exercises", "check", e.ID}
-	var bare, guide, bareCPU, guideCPU, tests []time.Duration
-	for i := range runs + 1 {
-		if edit {
-			if err := change(e, fmt.Sprintf("before go test %d", i)); err != nil {
-				return measurement{}, err
-			}
-		}
-		bareRun, err := timeGo(ctx, book.Root, bareCommand)
-		if err != nil {
-			return measurement{}, err
-		}
-		if edit {
-			if err := change(e, fmt.Sprintf("before the guide %d", i)); err != nil {
-				return measurement{}, err
-			}
-		}
-		guideRun, err := timeGo(ctx, book.Root, guideCommand)
-		if err != nil {
-			return measurement{}, err
-		}
-		if i == 0 {
-			continue // warms the build cache, of this copy's paths as well
-		}
-		bare, guide = append(bare, bareRun.clock), append(guide, guideRun.clock)
-		bareCPU, guideCPU = append(bareCPU, bareRun.cpu), append(guideCPU, guideRun.cpu)
-		tests = append(tests, testTime(bareRun.output))
+	commands := [][]string{
+		{"test", "-count=1", "./exercises/" + e.ID},
+		{"run", "./exercises", "check", e.ID},
+		{"run", "./exercises", "help"},
 	}
-	return measurement{median(bare), median(guide), median(bareCPU), median(guideCPU), median(tests)}, nil
+	clock, cpu := make([][]time.Duration, len(commands)), make([][]time.Duration, len(commands))
+	var tests []time.Duration
+	for i := range runs + 1 {
+		for c, command := range commands {
+			if edit {
+				if err := change(e, fmt.Sprintf("before command %d of round %d", c, i)); err != nil {
+					return measurement{}, err
+				}
+			}
+			run, err := timeGo(ctx, book.Root, command)
+			if err != nil {
+				return measurement{}, err
+			}
+			if i == 0 {
+				continue // warms the build cache, of this copy's paths as well
+			}
+			clock[c], cpu[c] = append(clock[c], run.clock), append(cpu[c], run.cpu)
+			if c == 0 {
+				tests = append(tests, testTime(run.output))
+			}
+		}
+	}
+	of := func(c int) cost { return cost{median(clock[c]), median(cpu[c])} }
+	return measurement{of(0), of(1), of(2), median(tests)}, nil
 }
 
 // A goRun is one go command that has ended.
 type goRun struct {
-	clock, cpu time.Duration
-	output     string
+	cost
+	output string
 }
 
 // timeGo runs a go command. Status 1 is a result: the tests fail on code as shipped.
@@ -169,7 +173,7 @@ func timeGo(ctx context.Context, root string, arguments []string) (goRun, error)
 		return goRun{}, fmt.Errorf("go %s: %w\n%s", strings.Join(arguments, " "), err, output.String())
 	}
 	state := command.ProcessState
-	return goRun{elapsed, state.UserTime() + state.SystemTime(), output.String()}, nil
+	return goRun{cost{elapsed, state.UserTime() + state.SystemTime()}, output.String()}, nil
 }
 
 // testTime returns what go test reports as the test binary's own time: the third field of its last "ok" or "FAIL" line.
