@@ -3,6 +3,7 @@ package close_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 		"write lines under a size limit": writeLinesUnderALimit,
 		"count lines with few handles":   countLinesWithFewHandles,
 		"count lines and stop":           countLinesAndStop,
+		"open with no handle left":       openWithNoHandleLeft,
 		"recover from use":               recoverFromUse,
 		"make files under a umask":       makeFilesUnderAUmask,
 		"fail to close":                  failToClose,
@@ -116,6 +118,10 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 		{`panic("no such part")`, func(*os.File) error { panic("no such part") }, func(value any) bool { return value == "no such part" }},
 		{"panic(errTaken), with an error value", func(*os.File) error { panic(errTaken) }, func(value any) bool { return value == errTaken }},
 		{"panic(404), with a number", func(*os.File) error { panic(404) }, func(value any) bool { return value == 404 }},
+		{`panic("no such part"), after use had closed the file`, func(f *os.File) error {
+			f.Close() // so that With's Close fails
+			panic("no such part")
+		}, func(value any) bool { return value == "no such part" }},
 		{"an index out of range", func(*os.File) error { var none []error; return none[len(path)] }, func(value any) bool {
 			_, isRuntimeError := value.(runtime.Error)
 			return isRuntimeError
@@ -168,6 +174,23 @@ func TestWithReportsTheErrorOfClose(t *testing.T) {
 				Says:  "With dropped the error of Close",
 				Did:   "With opened locks.json " + open.how + "; use closed the file itself and returned nil, so With's own Close had to fail",
 				Means: "on a network file system Close can be the first call to report that data is lost: With would return nil",
+				Read:  sectionFix,
+			})
+		})
+	}
+}
+
+// io.EOF, fs.ErrNotExist and fs.ErrClosed are errors that other code treats as none; With knows nothing about what they mean to use.
+func TestWithReturnsTheErrorOfUse(t *testing.T) {
+	path := lab.WriteFile(t, "locks.json", "{}")
+	for _, want := range []error{errTaken, io.EOF, fs.ErrNotExist, fs.ErrClosed} {
+		t.Run(want.Error(), func(t *testing.T) {
+			result := leave(t, "With", func() error { return close.With(path, os.O_RDWR, 0, func(*os.File) error { return want }) })
+			requireReturned(t, "With", result)
+			lab.RequireErrorIs(t, result.err, want, lab.Lesson{
+				Says:  "With dropped the error of use",
+				Did:   fmt.Sprintf("With opened locks.json; use returned %q; Close had no error", want),
+				Means: "the caller believes that use has done its work: a checkout that was refused counts as granted",
 				Read:  sectionFix,
 			})
 		})
@@ -258,46 +281,82 @@ func requireOpenError(t *testing.T, what string, called bool, want *fs.PathError
 	lab.Require(t, errors.Is(want, fs.ErrInvalid) || !errors.Is(result.err, fs.ErrInvalid), lesson)
 }
 
-// os.OpenFile itself says what is right: the same call in a second directory.
+// os.OpenFile itself says what is right: the test makes the same call in another directory. The paths are relative to that directory.
 func TestWithOpensAsOpenFileDoes(t *testing.T) {
 	for _, test := range []struct {
-		name, before string // before "-": no file
-		flag         int
-		perm         fs.FileMode
+		name, path string
+		flag       int
+		perm       fs.FileMode
 	}{
-		{"O_APPEND", "{}", os.O_WRONLY | os.O_APPEND, 0},
-		{"O_TRUNC", "{}", os.O_WRONLY | os.O_TRUNC, 0},
-		{"neither, over a longer document", "{       }", os.O_RDWR, 0},
-		{"O_CREATE and mode 0600", "-", os.O_WRONLY | os.O_CREATE, 0o600},
-		{"O_CREATE and mode 0666", "-", os.O_WRONLY | os.O_CREATE | os.O_EXCL, 0o666},
+		{"O_APPEND", "locks.json", os.O_WRONLY | os.O_APPEND, 0},
+		{"O_TRUNC", "locks.json", os.O_WRONLY | os.O_TRUNC, 0},
+		{"neither, over a longer document", "locks.json", os.O_RDWR, 0},
+		{"O_RDONLY", "locks.json", os.O_RDONLY, 0},
+		{"O_CREATE and mode 0600", "new.json", os.O_WRONLY | os.O_CREATE, 0o600},
+		{"O_CREATE and mode 0666", "new.json", os.O_WRONLY | os.O_CREATE | os.O_EXCL, 0o666},
+		{"O_CREATE, through a link to a missing file", "dangling.json", os.O_WRONLY | os.O_CREATE, 0o600},
+		{"O_RDWR, above a linked directory", "link/../locks.json", os.O_RDWR, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var paths [2]string
-			for i := range paths {
-				paths[i] = lab.Path(t, "locks.json")
-				if test.before != "-" {
-					write(t, paths[i], test.before)
+			want, err := openInNewDirectory(t, test.path, func(use func(*os.File) error) error {
+				f, err := os.OpenFile(test.path, test.flag, test.perm)
+				if err != nil {
+					return err
 				}
-			}
-			writeArray := func(f *os.File) error { _, err := f.WriteString("[]"); return err }
-			f, err := os.OpenFile(paths[0], test.flag, test.perm)
+				return errors.Join(use(f), f.Close())
+			})
 			requireMachine(t, err)
-			requireMachine(t, errors.Join(writeArray(f), f.Close()))
-			result := leave(t, "With", func() error { return close.With(paths[1], test.flag, test.perm, writeArray) })
-			requireReturned(t, "With", result)
+			got, err := openInNewDirectory(t, test.path, func(use func(*os.File) error) error {
+				result := leave(t, "With", func() error { return close.With(test.path, test.flag, test.perm, use) })
+				requireReturned(t, "With", result)
+				return result.err
+			})
 			lesson := lab.Lesson{
-				Says:  "With did not open the file as os.OpenFile does",
-				Did:   "With was given the flags: " + test.name + "; use wrote []",
-				Means: "the caller's flags and mode decide who can read the file and what becomes of the old content",
-				Read:  sectionTurn,
+				Says:     "With did not open the file as os.OpenFile does",
+				Did:      fmt.Sprintf("With(%q) was called with %s; use tried to read a byte, then to write []", test.path, test.name),
+				Expected: want.String(),
+				Found:    got.String(),
+				Means:    "the caller's path, flags and mode decide which file it is, who can read it and what becomes of the old content",
+				Read:     sectionTurn,
 			}
-			lab.RequireNoError(t, result.err, lesson)
-			content, err := os.ReadFile(paths[0])
-			requireMachine(t, err)
-			lab.RequireFile(t, paths[1], string(content), lesson)
-			lab.RequireEqual(t, mode(t, paths[0]), mode(t, paths[1]), lesson)
+			lab.RequireNoError(t, err, lesson)
+			lab.Require(t, got == want, lesson)
 		})
 	}
+}
+
+// An opened is what came of opening a file, reading a byte and writing [].
+type opened struct {
+	access, content string
+	mode            fs.FileMode
+}
+
+func (o opened) String() string {
+	return fmt.Sprintf("%s; afterwards the file holds %q, mode %v", o.access, o.content, o.mode)
+}
+
+func openInNewDirectory(t *testing.T, path string, open func(use func(*os.File) error) error) (seen opened, err error) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	write(t, "locks.json", "{       }")
+	requireMachine(t, os.MkdirAll(filepath.Join("elsewhere", "inner"), 0o700))
+	write(t, filepath.Join("elsewhere", "locks.json"), "{ }")
+	if err := errors.Join(os.Symlink("missing.json", "dangling.json"), os.Symlink(filepath.Join("elsewhere", "inner"), "link")); err != nil &&
+		path != "locks.json" && path != "new.json" {
+		t.Skipf("this system makes no link here: %v", err)
+	}
+	if err := open(func(f *os.File) error {
+		_, readError := f.Read(make([]byte, 1))
+		_, writeError := f.WriteString("[]")
+		seen.access = fmt.Sprintf("reading possible: %t, writing possible: %t", readError == nil || readError == io.EOF, writeError == nil)
+		return nil
+	}); err != nil {
+		return seen, err
+	}
+	content, err := os.ReadFile(path)
+	requireMachine(t, err)
+	seen.content, seen.mode = string(content), mode(t, path)
+	return seen, nil
 }
 
 // Close is called on a file that is closed already, while its number (on Unix) belongs to the next file.

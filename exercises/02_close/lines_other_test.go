@@ -14,4 +14,6 @@ func writeLinesUnderALimit(*lab.Worker) error { return errors.ErrUnsupported }
 
 func countLinesWithFewHandles(*lab.Worker) error { return errors.ErrUnsupported }
 
+func openWithNoHandleLeft(*lab.Worker) error { return errors.ErrUnsupported }
+
 func makeFilesUnderAUmask(*lab.Worker) error { return errors.ErrUnsupported }

@@ -49,8 +49,8 @@ func TestWriteLinesWritesEveryLine(t *testing.T) {
 		Means: "the report is not what the caller wrote",
 		Read:  sectionTurn,
 	}
-	requireWrittenOver(yesterday, []string{"", "100% brass %d", "", " two blanks  ", "tab\t", "\r", "", ""},
-		"WriteLines wrote blank lines, a line with a percent sign, and lines that end in white space", asTheyAre)
+	requireWrittenOver(yesterday, []string{"", "100% brass %d", "", " two blanks  ", "tab\t", "\r", "two\nlines\n", "", ""},
+		"WriteLines wrote blank lines, a line with a percent sign, and lines that end in white space or a newline", asTheyAre)
 	requireWrittenOver(yesterday, []string{"first", strings.Repeat("a", 200_000), "last"},
 		"WriteLines wrote a line of 200,000 bytes between two short ones", asTheyAre)
 	asTheyAre.Says = "WriteLines returned nil and left the last lines out of the file"
@@ -62,6 +62,10 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path, sibling := filepath.Join(dir, "report.txt"), lab.Path(t, "sibling.txt")
+	neighbours := []string{"report.txt.bak", "report.txt.new", "report.txt.tmp"}
+	for _, name := range neighbours {
+		write(t, filepath.Join(dir, name), "of another program")
+	}
 	lesson := lab.Lesson{
 		Says:  "WriteLines did not create the missing report",
 		Did:   "there was no report.txt; WriteLines wrote one line",
@@ -76,7 +80,14 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 	lesson.Means = "the lines stay in the program's memory and are gone when it ends; no call reports it"
 	lesson.Read = sectionBuffer
 	lab.RequireFile(t, path, "gear.step bob\n", lesson)
-
+	for _, name := range neighbours {
+		lab.RequireFile(t, filepath.Join(dir, name), "of another program", lab.Lesson{
+			Says:  "WriteLines wrote over a file of another program",
+			Did:   name + " belonged to another program; WriteLines made report.txt",
+			Means: "another program loses its file because the name looked free",
+			Read:  sectionTurn,
+		})
+	}
 	lesson.Read = sectionTurn
 	f, err := os.OpenFile(sibling, os.O_CREATE|os.O_WRONLY, 0o666)
 	requireMachine(t, errors.Join(err, f.Close()))
@@ -108,10 +119,10 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 	})
 	names, err := filepath.Glob(filepath.Join(dir, "*"))
 	requireMachine(t, err)
-	lab.RequireEqual(t, "report.txt", strings.Join(baseNames(names), ", "), lab.Lesson{
-		Says:  "WriteLines left something else in the directory",
+	lab.RequireEqual(t, "report.txt, "+strings.Join(neighbours, ", "), strings.Join(baseNames(names), ", "), lab.Lesson{
+		Says:  "WriteLines left other names in the directory",
 		Did:   "WriteLines wrote report.txt twice and was refused missing/report.txt; then the test listed the directory",
-		Means: "a mistyped path becomes a directory, or temporary files pile up",
+		Means: "a mistyped path becomes a directory, temporary files pile up, or a file of another program is gone",
 		Read:  sectionTurn,
 	})
 }
@@ -140,6 +151,7 @@ func TestCountLinesCountsEveryLine(t *testing.T) {
 		{"blank lines", "\n\nbracket\n\n", 4},
 		{"lines that end in CR LF", "bracket\r\n\r\ngear\r\n", 3},
 		{"a line of 200,000 bytes between two short ones", "first\n" + strings.Repeat("a", 200_000) + "\nlast\n", 3},
+		{"a line of 20 MiB", strings.Repeat("a", 20<<20) + "\n", 1},
 		{"1,000,000 lines", strings.Repeat("gear\n", 1_000_000), 1_000_000},
 		{"NUL bytes", "a\x00b\n\x00", 2},
 	} {
@@ -176,9 +188,9 @@ func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
 	for range 3 {
 		paths = append(paths, lab.WriteFile(t, "parts.txt", "1\n2\n"))
 	}
-	stillOpen := ""
-	result := leave(t, "CountLines", func() error {
-		_, err := close.CountLines(func(yield func(string) bool) {
+	total, stillOpen := 0, ""
+	result := leave(t, "CountLines", func() (err error) {
+		total, err = close.CountLines(func(yield func(string) bool) {
 			for i, path := range paths {
 				if !yield(path) {
 					return
@@ -187,6 +199,8 @@ func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
 					stillOpen = fmt.Sprintf("file %d was open when path %d was asked for", i+1, i+2)
 				}
 			}
+			write(t, paths[0], "1\n2\n3\n4\n5\n")
+			yield(paths[0])
 		})
 		return err
 	})
@@ -199,6 +213,12 @@ func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
 	}
 	lab.RequireNoError(t, result.err, lesson)
 	lab.RequireEqual(t, "", stillOpen, withExpected(lesson, "each file is closed before the next path is asked for", stillOpen))
+	lab.RequireEqual(t, 3*2+5, total, lab.Lesson{
+		Says:  "CountLines did not read a file again",
+		Did:   "CountLines was given three files of two lines; then the first file grew to five lines, and its path came again",
+		Means: "the sum is made of what the files held some time ago",
+		Read:  sectionTurn,
+	})
 }
 
 func withExpected(l lab.Lesson, expected, found string) lab.Lesson {
@@ -253,6 +273,14 @@ func requireNothingMore(t *testing.T, seen stopped, lesson lab.Lesson) {
 	lab.RequireEqual(t, 0, seen.Total, lesson)
 	lesson.Says = "CountLines went on after a file that it could not read"
 	lesson.Means = "a thousand files are read for a sum that is not returned"
+	lab.Require(t, seen.Ended, lab.Lesson{
+		Says:     "CountLines returned and left the sequence of paths in the middle",
+		Did:      lesson.Did,
+		Expected: "the sequence ends, and the calls that it has deferred run",
+		Found:    "it waits for a next turn that never comes",
+		Means:    "a sequence that lists a directory or a table keeps its handle: a leak on the exit path with an error",
+		Read:     sectionWhy,
+	})
 	lab.Require(t, seen.Asked == 2, withExpected(lesson, "CountLines asks for 2 paths", fmt.Sprintf("it asked for %d", seen.Asked)))
 }
 
@@ -260,6 +288,7 @@ type stopped struct {
 	Total, Asked     int
 	Err              string
 	Cause, StillOpen bool
+	Ended            bool // the sequence of paths was left before CountLines returned
 	Readable         bool // the system reads even this
 }
 
@@ -269,6 +298,7 @@ func countLinesAndStop(w *lab.Worker) error {
 	_, want := os.ReadFile(bad)
 	var seen stopped
 	total, err := close.CountLines(func(yield func(string) bool) {
+		defer func() { seen.Ended = true }()
 		for _, path := range []string{good, bad, good} {
 			seen.Asked++
 			if !yield(path) {

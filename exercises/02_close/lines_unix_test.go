@@ -100,6 +100,63 @@ type fewHandles struct {
 	Err   string
 }
 
+// The kernel makes this file while it is read, and says before that it has no bytes. So it is with a pipe, or a log that grows.
+func TestCountLinesReadsToTheEnd(t *testing.T) {
+	t.Parallel()
+	const path = "/proc/version"
+	content, err := os.ReadFile(path)
+	if err != nil || !strings.HasSuffix(string(content), "\n") {
+		t.Skipf("this system has no %s of whole lines (%v)", path, err)
+	}
+	total, err := countLines(t, path)
+	lesson := lab.Lesson{
+		Says:  "CountLines did not read the file to its end",
+		Did:   "CountLines was given " + path + ", whose size is 0 for Stat although it has content",
+		Means: "what is in a pipe, or was appended since the size was asked for, is not counted",
+		Read:  sectionTurn,
+	}
+	lab.RequireNoError(t, err, lesson)
+	lab.RequireEqual(t, strings.Count(string(content), "\n"), total, lesson)
+}
+
+// Files that other code has leaked fill the table. A collection would close them and hide the leak until the next time.
+func TestWithReportsThatNoHandleIsLeft(t *testing.T) {
+	t.Parallel()
+	worker := lab.Start(t, "open with no handle left", lab.WriteFile(t, "locks.json", "{}"))
+	var seen noHandle
+	receive(t, worker, "With", &seen)
+	lesson := lab.Lesson{
+		Says:     "With did not return the error of os.OpenFile at the limit",
+		Did:      "in a process in which leaked files had taken every handle, the test called With(locks.json)",
+		Expected: fmt.Sprintf("an error in which errors.Is finds %q; use is not called", syscall.EMFILE),
+		Found:    fmt.Sprintf("%s; use was called: %t", found(seen.Err), seen.Called),
+		Means:    "a leak elsewhere in the program stays hidden, and each call may pay for it with a collection or a wait",
+		Read:     sectionWhy,
+	}
+	lab.Require(t, seen.Cause && !seen.Called, lesson)
+}
+
+type noHandle struct {
+	Err           string
+	Cause, Called bool
+}
+
+func openWithNoHandleLeft(w *lab.Worker) error {
+	withoutCollector()
+	if err := lab.LimitHandles(handles); err != nil {
+		return err
+	}
+	for {
+		if _, err := os.Open(w.Arg(0)); err != nil {
+			break // the files before it are not referenced any more
+		}
+	}
+	var seen noHandle
+	err := close.With(w.Arg(0), os.O_RDONLY, 0, func(*os.File) error { seen.Called = true; return nil })
+	seen.Err, seen.Cause = text(err), errors.Is(err, syscall.EMFILE)
+	return w.Result(seen)
+}
+
 func countLinesWithFewHandles(w *lab.Worker) error {
 	withoutCollector()
 	paths, err := filepath.Glob(filepath.Join(w.Arg(0), "*.txt"))
@@ -111,6 +168,23 @@ func countLinesWithFewHandles(w *lab.Worker) error {
 	}
 	total, err := close.CountLines(slices.Values(paths))
 	return w.Result(fewHandles{total, text(err)})
+}
+
+// A named pipe is opened, written and closed like any file. What only a file on a disk can do, such as fsync(2), it refuses.
+func TestWithOpensANamedPipe(t *testing.T) {
+	t.Parallel()
+	path := lab.Path(t, "answers")
+	requireMachine(t, unix.Mkfifo(path, 0o600))
+	result := leave(t, "With", func() error {
+		return close.With(path, os.O_RDWR, 0, func(f *os.File) error { _, err := f.WriteString("free\n"); return err })
+	})
+	requireReturned(t, "With", result)
+	lab.RequireNoError(t, result.err, lab.Lesson{
+		Says:  "With returned an error for a named pipe",
+		Did:   "With opened a named pipe, as os.OpenFile can; use wrote a line and returned nil",
+		Means: "an answer that has arrived is reported as failed: With did something that its caller had not asked for",
+		Read:  sectionTurn,
+	})
 }
 
 // A child that inherits the handle keeps the file open after With has closed it, and in lesson 08 its lock.

@@ -7,15 +7,17 @@ import (
 	"os"
 )
 
-// With opens the file at path as os.OpenFile does, calls use with it once, and closes it once before it is left.
+// With opens the file at path as os.OpenFile does, whatever kind of file it is, calls use with it once, and closes it once before it
+// is left.
 //
 // It closes the file on every exit path: when use returns, with or without an error, when use panics, and when use ends its
 // goroutine (runtime.Goexit, which t.FailNow calls). A panic goes on with the same value. After os.Exit, log.Fatal or a kill
 // no Go code runs any more; the kernel closes the file then.
 //
-// If the file cannot be opened, With does not call use and returns the error of os.OpenFile, an *fs.PathError. Otherwise
-// errors.Is and errors.As find both the error of use and the error of Close in what With returns, whatever the file was
-// opened for. With never retries a Close. After a panic the error of Close is lost.
+// If the file cannot be opened, With does not call use, tries nothing else, and returns the error of os.OpenFile, in which
+// errors.As finds an *fs.PathError. Otherwise errors.Is and errors.As find both the error of use and the error of Close in what
+// With returns, whatever they are and whatever the file was opened for. With never retries a Close. After a panic the error of
+// Close is lost.
 //
 // The file belongs to With. If use closes it, With returns an error that matches fs.ErrClosed and closes nothing else. The
 // file must not be used after With has returned.
