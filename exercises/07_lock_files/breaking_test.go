@@ -1,6 +1,7 @@
 package lockfiles_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,7 +60,60 @@ func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
 		means(l, "Acquire gave a broken lock to a second owner", "two programs write the same file"))
 }
 
+// countHandles does with the lock PATH whatever leads Acquire or Release to another return, once and then ten times more. It sends
+// how many handles were open after the first time and at the end.
+func countHandles(w *lab.Worker) error {
+	unknown := filepath.Join(filepath.Dir(w.Arg(0)), "unknown")
+	if err := os.WriteFile(unknown, []byte("mine"), 0o600); err != nil {
+		return err
+	}
+	var open []int
+	for turn := range 11 {
+		for range 2 { // the second one is lost to the third
+			lost, err := lockfiles.Acquire(w.Arg(0), allDead)
+			if err != nil {
+				return err
+			}
+			_, refused := lockfiles.Acquire(w.Arg(0), lockfiles.Options{})
+			_, other := lockfiles.Acquire(unknown, lockfiles.Options{})
+			lock, err := lockfiles.Acquire(w.Arg(0), allDead)
+			if err != nil {
+				return err
+			}
+			_ = errors.Join(refused, other, lost.Release()) // other tests ask what these return
+			if err := lock.Release(); err != nil {
+				return err
+			}
+		}
+		if n, err := lab.OpenHandles(); err != nil {
+			return err
+		} else if turn == 0 || turn == 10 {
+			open = append(open, n)
+		}
+	}
+	return w.Result(open)
+}
+
 func TestTakingAndReleasingLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	t.Run("open", func(t *testing.T) {
+		t.Parallel()
+		if _, err := lab.OpenHandles(); errors.Is(err, errors.ErrUnsupported) {
+			t.Skip("this system does not tell which handles are open: ", err)
+		}
+		l := lab.Lesson{
+			Did:   "a lock was taken, refused, broken, lost and given back, and Acquire found a file at another path; then all that ten times more",
+			Means: "a program that runs for weeks reaches its limit of open files, and fails in some other place", Read: givingBack,
+		}
+		var open []int
+		lab.Start(t, "count handles", newPath(t)).Result(&open, says(l, "Acquire or Release failed where no other process was at work"))
+		lab.RequireEqual(t, fmt.Sprint(open[0], " open handles"), fmt.Sprint(open[1], " open handles"),
+			says(l, "Acquire or Release leave handles open"))
+	})
+	t.Run("on the disk", leavesNoFiles)
+}
+
+func leavesNoFiles(t *testing.T) {
 	t.Parallel()
 	path, _ := stale(t)
 	l := lab.Lesson{

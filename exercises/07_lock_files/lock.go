@@ -25,8 +25,8 @@ var (
 // Options change how Acquire works. The zero value is good.
 type Options struct {
 	// Alive judges the owner of a lock that Acquire has found: may it still be at work? Acquire takes a lock away only if Alive returns
-	// false, and calls it once for an owner. Alive may take its time: Acquire holds nothing meanwhile. Nil means the function Alive of
-	// this package.
+	// false. Each Acquire asks anew, once for an owner. Alive may take its time: Acquire holds nothing meanwhile. Nil means the function
+	// Alive of this package.
 	Alive func(owner Owner) bool
 }
 
@@ -49,9 +49,9 @@ func (l *Lock) Owner() Owner { return l.owner }
 // an Acquire finds it and Alive returns false. A relative path is resolved when Acquire is called. Symbolic links in the directory of
 // path are followed; a link at path itself is not a lock. The directory must exist. While a lock is taken, broken or released, names
 // that begin with path and a dot may exist beside it. An Acquire that fails leaves nothing behind, and taking and releasing a lock leaves
-// no more the hundredth time than the first; an Acquire that is killed may leave one such name, which is in no other's way. What is
-// created has the permissions of any new file or directory, 0666 and 0777 less the umask: whom the umask lets may read the owner and
-// break the lock. Network file systems are not supported.
+// no more the hundredth time than the first, on the disk or open; an Acquire that is killed may leave one such name, which is in no
+// other's way. What is created has the permissions of any new file or directory, 0666 and 0777 less the umask: whom the umask lets may
+// read the owner and break the lock. Network file systems are not supported.
 //
 // The error matches ErrLocked if the owner may be alive, and then nothing was changed, or if another Acquire or Release was faster. It
 // matches ErrUnknown if something else exists at path, which is not touched: a file, a link, a damaged lock, even if it was put there
@@ -83,8 +83,9 @@ func Acquire(path string, o Options) (*Lock, error) {
 // Release gives the lock back.
 //
 // If it was no longer this owner's, nothing is touched and the error matches ErrLost: another process has judged this one dead, or
-// Release was called before, or the lock was removed or replaced from outside. What this process has done since then was done without
-// the lock. Any other error wraps the system's reason and means that the lock was not given back: others still find this owner.
+// Release was called before, or the lock, or a directory of its path, was removed, moved or replaced from outside. What this process
+// has done since then was done without the lock. A file that a person has put into the lock stays, and is no loss. Any other error wraps
+// the system's reason and means that the lock was not given back: others still find this owner.
 func (l *Lock) Release() error {
 	// TODO: whose lock has this name? And what does it name if the program has changed its directory since Acquire?
 	err := names.Remove(l.path)

@@ -43,6 +43,16 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 			l := l
 			l.Did, l.Read = c.did, c.read
 			held(t, c.path, lockfiles.Options{}, l)
+			if c.path != now {
+				return
+			}
+			// An Acquire that waits a little passes; 500 of them exceed the lab's patience.
+			l.Did += " 500 times in a row, which takes long only if it waits"
+			lab.Finishes(t, func() {
+				for range 500 {
+					_, _ = lockfiles.Acquire(c.path, lockfiles.Options{}) // which refuses it, as above
+				}
+			}, l)
 		})
 	}
 	t.Run("by this process", func(t *testing.T) {
@@ -56,6 +66,9 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		l := l
 		l.Did = "the lock's owner has ended, but Options.Alive returned true; Acquire was called"
 		held(t, path, lockfiles.Options{Alive: func(lockfiles.Owner) bool { return true }}, l)
+		l.Did += "; it was called again, and Alive returned false"
+		requireAcquired(t, path, allDead, means(l, "Acquire did not ask Alive again",
+			"the owner has ended meanwhile, and a program that runs for weeks never learns of it"))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
+	"example/turnstile/exercises/07_lock_files/names"
 	"example/turnstile/internal/lab"
 	"example/turnstile/internal/lab/trace"
 )
@@ -218,6 +219,10 @@ func playThree(t *testing.T, alice *stepped, path string, gone, bob, carol int, 
 
 func TestReleaseMayBeStoppedAnywhere(t *testing.T) {
 	t.Parallel()
+	t.Run("while a file is put at the path", func(t *testing.T) {
+		t.Parallel()
+		putFileBesideRelease(t)
+	})
 	for _, judged := range []string{"released", "lost"} {
 		t.Run(judged, func(t *testing.T) {
 			t.Parallel()
@@ -231,6 +236,34 @@ func TestReleaseMayBeStoppedAnywhere(t *testing.T) {
 				requireFew(t, stops)
 			}
 		})
+	}
+}
+
+// putFileBesideRelease has a person put a file at the path as soon as the name is free, after one of Release's calls.
+func putFileBesideRelease(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	alice := startStepped(t, calls, dir)
+	for at, stops := 1, 1; at <= stops; at += stride {
+		path := lockIn(t, dir, at)
+		notes := lab.WriteFile(t, "notes", "mine")
+		lab.RequireNoError(t, alice.call(path, func(int, string) {}).Call.Err, freeLock)
+		put, after := false, ""
+		alice.call(path, func(stop int, call string) {
+			if stops = max(stops, stop); stop == at {
+				_ = names.RemoveEmpty(path) // a free lock, or in the way: what happens is asked of the link
+				after, put = call, os.Link(notes, path) == nil
+			}
+		})
+		requireFew(t, stops)
+		if put {
+			lab.RequireFile(t, path, "mine", lab.Lesson{
+				Says: "Release took away a file that is not its lock",
+				Did: fmt.Sprintf("Alice's Release was stopped after its call %d, %s; the lock was free, "+
+					"and a person put a file in its place; Alice went on", at, after),
+				Means: "a file that a person needs is gone", Read: notYours,
+			})
+		}
 	}
 }
 
@@ -288,7 +321,8 @@ func TestABreakerMayDieAnywhere(t *testing.T) {
 		t.Run(beginning, func(t *testing.T) {
 			t.Parallel()
 			needTracing(t)
-			for stop := 1; dieAt(t, beginning == "a stale lock", stop); stop += stride {
+			twice := false
+			for stop := 1; dieAt(t, beginning == "a stale lock", stop, &twice); stop += stride {
 				requireFew(t, stop)
 			}
 		})
@@ -296,8 +330,8 @@ func TestABreakerMayDieAnywhere(t *testing.T) {
 }
 
 // dieAt kills a breaker's process at a step of its Acquire and demands that Bob's succeeds after that. It reports whether there is
-// such a step.
-func dieAt(t *testing.T, isStale bool, stop int) bool {
+// such a step. What Dora left is broken twice only where it names her for the first time: each further time takes a second.
+func dieAt(t *testing.T, isStale bool, stop int, twice *bool) bool {
 	t.Helper()
 	path, gone := newPath(t), 0
 	did, read := "the lock was free", madeAside
@@ -327,21 +361,29 @@ func dieAt(t *testing.T, isStale bool, stop int) bool {
 		Means:    "the lock is taken for ever, by no process, until a person finds out which file to remove",
 		Read:     read,
 	})
-	if len(found) > 1 { // what Dora has left names her, beside the owner before her: who breaks that?
+	if len(found) > 1 && !*twice { // what Dora has left names her, beside the owner before her: who breaks that?
+		*twice = true
 		breakTwice(t, left, gone, dora.PID(), did)
 	}
 	return true
 }
 
 // breakTwice has Alice stand in her judgement of Dora, Bob stop at each of his calls, Alice go on to her end, and Bob go on. Each time
-// they find a copy of what Dora has left.
+// they find a copy of what Dora has left. It begins with Bob's last call: what breaks a lock comes late in an Acquire.
 func breakTwice(t *testing.T, left string, gone, dora int, did string) {
 	t.Helper()
 	dir := t.TempDir()
 	bob := startStepped(t, calls, dir, gone, dora)
-	for at, stops := 1, 1; at <= stops; at += stride {
-		path := filepath.Join(dir, fmt.Sprint(at), "locks.json.lock")
+	copied := func(number int) (path string) {
+		path = filepath.Join(dir, strconv.Itoa(number), "locks.json.lock")
 		requireTool(t, os.CopyFS(filepath.Dir(path), os.DirFS(left)))
+		return path
+	}
+	stops := 0
+	bob.call(copied(0), func(stop int, _ string) { stops = stop })
+	requireFew(t, stops)
+	for at := stops; at >= 1; at -= stride {
+		path := copied(at)
 		l := lab.Lesson{
 			Says: "Acquire does not return", Means: "two programs write the same file, each sure to be alone, and one of them loses its work",
 			Did: did + fmt.Sprintf("; Alice's Alive was asked about Dora; before it returned false, Bob got as far as his call %d; "+
@@ -350,19 +392,14 @@ func breakTwice(t *testing.T, left string, gone, dora int, did string) {
 		}
 		alice := lab.Start(t, "break", path, strconv.Itoa(dora), strconv.Itoa(gone))
 		alice.Reached("judging", l)
-		stops = 0
 		var hers outcome
 		his := bob.call(path, func(stop int, _ string) {
-			if stops = stop; stop == at {
+			if stop == at {
 				alice.Continue()
 				alice.Result(&hers, l)
 			}
 		})
-		requireFew(t, stops)
-		if stops < at {
-			alice.Kill()
-			return
-		}
+		alice.Kill()
 		l.Expected, l.Found = "one lock and one error", "two locks"
 		lab.Require(t, !hers.Got || !his.Got, says(l, "Acquire gave one lock to two owners at once"))
 	}

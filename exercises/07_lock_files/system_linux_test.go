@@ -3,6 +3,7 @@ package lockfiles_test
 import (
 	"debug/elf"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
 )
 
 func init() { workers["small files"] = smallFiles }
@@ -53,6 +55,60 @@ func TestAcquireReportsAnOwnerThatItCannotWrite(t *testing.T) {
 		other := lab.Trace(t, lab.Rule{Calls: "close", Fail: syscall.EIO}, lab.Options{}, "try", path)
 		requireNothingHalfMade(t, other.Process, path, syscall.EIO, l)
 	})
+}
+
+// A lock comes into place in one step, and there is no second way if the kernel refuses that step.
+func TestAcquireReportsALockThatItCannotPutInPlace(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		t.Parallel()
+		path := newPath(t)
+		l := lab.Lesson{
+			Did: fmt.Sprintf("the kernel refused to rename and to link (%v); Acquire was called", errno), Read: refusals,
+		}
+		process := lab.Trace(t, lab.Rule{Calls: trace.Renames + ",?link,linkat,?symlink,symlinkat", Fail: errno}, lab.Options{}, "try", path)
+		var o outcome
+		process.Result(&o, says(l, "Acquire does not return"))
+		requireTool(t, process.Wait())
+		if len(process.Injected()) == 0 {
+			return // this answer puts its lock in place by another call
+		}
+		if o.Got {
+			l.Expected, l.Found = "an error", "a lock"
+			lab.Fail(t, means(l, "Acquire went on where the kernel refused to put the lock in place",
+				"what it does in its place takes two steps, and others see the half of it"))
+		}
+		requireRefused(t, o.Call.Err, errno, l)
+		lab.RequireEqual(t, "", listing(t, filepath.Dir(path)), means(l, "Acquire left a part of a lock behind although it failed",
+			"each attempt leaves one more, until the disk is full or a person looks"))
+	}, syscall.EACCES, syscall.EIO)
+}
+
+// TestATokenIsNeverGivenTwice has two processes run with one process id, as after a restart, in two containers, or when the kernel
+// gives a number again.
+func TestATokenIsNeverGivenTwice(t *testing.T) {
+	t.Parallel()
+	wrap, _ := lab.Strace(t, "-e", "trace=getpid", "-e", "inject=getpid:retval=4711")
+	l := lab.Lesson{
+		Did:  "a process acquired two locks; later another process had the same process id, 4711, and acquired two others",
+		Says: "Acquire gave two locks the same token", Read: theFix,
+		Means: "a slow breaker that judged the first one takes the second one away",
+	}
+	seen := map[string]bool{}
+	for range 2 {
+		process := lab.Launch(t, lab.Options{Wrap: wrap}, "hold", newPath(t), newPath(t))
+		var owners []lockfiles.Owner
+		process.Result(&owners, freeLock)
+		for _, owner := range owners {
+			if owner.PID != 4711 {
+				t.Skip("this process learns its id in another way than from getpid(2)")
+			}
+			l.Expected, l.Found = "another token for each lock", "again "+owner.Token
+			lab.Require(t, !seen[owner.Token], l)
+			seen[owner.Token] = true
+		}
+		process.Kill()
+	}
 }
 
 // needStatic skips a test whose workers could not start where every close fails: a program that is loaded with its libraries, as -race
