@@ -3,6 +3,7 @@ package lab_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -98,4 +99,27 @@ func TestRefuseSparesTheRuntimesOwnWrites(t *testing.T) {
 	}
 	require.NoError(t, err)
 	require.Equal(t, 500, fired)
+}
+
+// Package testing notes each file that is opened, for go's test cache, and fails the whole test if it cannot write its notes down.
+func TestRefuseSparesTheTestLog(t *testing.T) {
+	t.Parallel()
+	log := filepath.Join(t.TempDir(), "testlog.txt")
+	trial := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRefuseWhileFilesAreOpened$", "-test.testlogfile="+log)
+	said, err := trial.CombinedOutput()
+	require.NoError(t, err, "%s", said)
+}
+
+// It opens enough files for the notes to be written while writes are refused.
+func TestRefuseWhileFilesAreOpened(t *testing.T) {
+	dir := t.TempDir()
+	err := lab.Refuse("write", syscall.ENOSPC, func() {
+		for range 500 {
+			_, _ = os.Open(filepath.Join(dir, "missing"))
+		}
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
 }
