@@ -33,8 +33,8 @@ type Pending struct {
 // might not read the old file. It is in the target's directory, under a name that no other call has, dead or alive.
 //
 // Package place says how path is understood: symbolic links at its end are followed and stay, what is not a regular file is refused,
-// and a Chdir before Commit changes nothing. Create makes no directories. On error nothing has changed and nothing is left behind, and
-// there is no other way to write that Create falls back on.
+// and a Chdir before Commit changes nothing. Create makes no directories. If the kernel refuses a step, the error wraps the
+// refusal. On error nothing has changed, nothing is left behind or open, and there is no other way to write that Create falls back on.
 //
 // Not kept: hard links (the other names keep the old content), extended attributes, ACLs, and the special bits of the mode. On
 // Unix a file without write permission is replaced all the same, because a rename asks only the directory, which must be readable.
@@ -60,7 +60,7 @@ func create(path string, perm fs.FileMode) (*Pending, error) {
 	return &Pending{where: where, file: file}, nil
 }
 
-// Write adds data to the new content. After a Write has failed, Commit fails too.
+// Write adds data to the new content, and keeps no part of the slice. After a Write has failed, Commit fails too.
 func (p *Pending) Write(data []byte) (int, error) {
 	n, err := p.file.Write(data)
 	if err != nil && p.failed == nil {
@@ -73,9 +73,9 @@ func (p *Pending) Write(data []byte) (int, error) {
 // content or the new one, whole. When it returns nil, the same holds after a power cut, and it is the new content, as far as
 // file system and disk do what fsync(2) promises. It is asked of the disk every time, whatever the file held before.
 //
-// Commit fails if a Write failed, or the kernel refuses a step. The file is then as it was and the temporary file is gone, as after Discard,
-// with one exception: an error that matches ErrNotDurable. After Commit or Discard, Write and Commit fail with an error that matches
-// fs.ErrClosed and change nothing.
+// Commit fails if a Write failed, or the kernel refuses a step, and the error wraps the refusal. The file is then as it was and the
+// temporary file is gone, as after Discard, with one exception: an error that matches ErrNotDurable. After Commit or Discard, Write and
+// Commit fail with an error that matches fs.ErrClosed and change nothing.
 //
 // Windows cannot bring a name to the disk (package directory), promises no atomicity for a rename (os.Rename), and refuses it while
 // another program has the file open, for which Commit waits (package busy).
@@ -89,7 +89,8 @@ func (p *Pending) Commit() error {
 	return nil
 }
 
-// Discard gives the new content up and removes it: the file stays as it was. After Commit or Discard it does nothing and returns nil.
+// Discard gives the new content up and removes it: the file stays as it was. An error, which wraps that of the kernel, means that the
+// temporary file may still exist. After Commit or Discard it does nothing and returns nil.
 func (p *Pending) Discard() error {
 	if p.done {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -469,26 +470,33 @@ func TestNoHandleStaysOpen(t *testing.T) {
 
 const manyCalls = 12
 
-// handleCases end well or not, and hold no handle afterwards. They use the file PATH and the directory DIR, which have that order.
+// handleCases end well or not, and hold no handle afterwards. They use the file PATH and the directory DIR, which have that order. Where
+// the kernel cannot be made to refuse the calls of a set (lab.Refuse), they ask nothing.
 var handleCases = []struct {
-	name, function string
-	call           func(path, dir string)
+	name, function, refuse string
+	call                   func(path, dir string)
 }{
-	{"Create, Write and Commit that work", "Commit", func(path, _ string) { _ = atomicreplace.WriteFile(path, []byte(after), 0o644) }},
-	{"a Discard", "Discard", func(path, _ string) {
+	{"Create, Write and Commit that work", "Commit", "", saveOnce},
+	{"a temporary file that cannot be created", "Create", "create exclusively", saveOnce},
+	{"a mode that cannot be set", "Create", "chmod", saveOnce},
+	{"an fsync that fails", "Commit", "sync", saveOnce},
+	{"a rename that fails", "Commit", "rename", saveOnce},
+	{"a Discard", "Discard", "", func(path, _ string) {
 		if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil {
 			_ = pending.Discard()
 		}
 	}},
-	{"a Commit after a failed Write", "Commit", func(path, _ string) {
+	{"a Commit after a failed Write", "Commit", "", func(path, _ string) {
 		if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil {
 			_, _ = pending.Write(make([]byte, 100_000)) // more than the limit allows
 			_ = pending.Commit()
 		}
 	}},
-	{"a Create on a directory", "Create", func(_, dir string) { _, _ = atomicreplace.Create(dir, 0o644) }},
-	{"a Create in a missing directory", "Create", func(_, dir string) { _, _ = atomicreplace.Create(filepath.Join(dir, "nowhere", "locks.json"), 0o644) }},
+	{"a Create on a directory", "Create", "", func(_, dir string) { _, _ = atomicreplace.Create(dir, 0o644) }},
+	{"a Create in a missing directory", "Create", "", func(_, dir string) { _, _ = atomicreplace.Create(filepath.Join(dir, "nowhere", "locks.json"), 0o644) }},
 }
+
+func saveOnce(path, _ string) { _ = atomicreplace.WriteFile(path, []byte(after), 0o644) }
 
 // countHandles makes each call of handleCases many times and sends how many handles that has cost: PATH DIR.
 func countHandles(w *lab.Worker) error {
@@ -499,7 +507,12 @@ func countHandles(w *lab.Worker) error {
 	for _, c := range handleCases {
 		first := 0
 		for n := range manyCalls + 1 {
-			c.call(w.Arg(0), w.Arg(1))
+			call := func() { c.call(w.Arg(0), w.Arg(1)) }
+			if c.refuse == "" {
+				call()
+			} else if err := lab.Refuse(c.refuse, syscall.EIO, call); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+				return err
+			}
 			if n > 0 && n < manyCalls {
 				continue
 			}

@@ -305,6 +305,7 @@ func requireRefusalReported(t *testing.T, r refused, path string, c change) {
 		inAnotherWay := err == nil && (r.calls == "create exclusively" || r.calls == "open for reading") // it may have found one
 		durable := errors.Is(err, atomicreplace.ErrNotDurable)
 		judgeRefusal(t, path, c, r.function, err, durable || inAnotherWay, lesson)
+		requireCause(t, r.function, err, errno, lesson)
 		if oldBytes != "" {
 			lesson.Says = r.function + " falls back on writing in place"
 			lesson.Means = "the next refusal, or a process crash, takes the only good copy"
@@ -343,6 +344,87 @@ func judgeRefusal(t *testing.T, path string, c change, function string, err erro
 		lesson.Says, lesson.Expected = function+" mistakes a refusal for a success", "an error"
 		lesson.Means = "the program tells its user that the change is saved, and it is not, or not for long"
 		lab.Fail(t, lesson)
+	}
+}
+
+// requireCause demands that an error wraps the one of the kernel.
+func requireCause(t *testing.T, function string, err, errno error, lesson lab.Lesson) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	lesson.Says, lesson.Means = function+" hides the error of the kernel", "the caller cannot tell a full disk from a missing permission"
+	lab.RequireErrorIs(t, err, errno, lesson)
+}
+
+// TestWhicheverCallIsRefusedTheErrorIsTrue lets each call of a save fail once. Whether it must be reported is the code's affair, with one
+// exception: a nil means that the disk has the name. But what the error says of the file must be so.
+func TestWhicheverCallIsRefusedTheErrorIsTrue(t *testing.T) {
+	t.Parallel()
+	path := place(t, nil)
+	for _, errno := range []error{syscall.EIO, syscall.EACCES} {
+		for made := 0; ; made++ {
+			must(t, os.WriteFile(path, []byte(before), 0o600))
+			var err error
+			calls, failed := lab.RefuseOne(made, errno, func() { err = atomicreplace.WriteFile(path, []byte(after), 0o644) })
+			if failed != nil {
+				t.Skip("this test cannot make the kernel refuse one call: ", failed)
+			}
+			if made >= len(calls) {
+				break
+			}
+			requireTrue(t, path, err, errno, calls, made)
+		}
+	}
+}
+
+// requireTrue judges what WriteFile returned although one of its calls was refused: the one after made others.
+func requireTrue(t *testing.T, path string, err, errno error, calls []string, made int) {
+	t.Helper()
+	isRename := func(call string) bool { return strings.HasPrefix(call, "rename") }
+	lesson := lab.Lesson{
+		Did:  fmt.Sprintf("WriteFile; %s, its call number %d without the writes, is refused: %s", calls[made], made+1, trace.ErrnoName(errno)),
+		Says: "WriteFile (Create, Commit) returns an error and the new content is in place", Read: refusal,
+		Means: "the caller takes the old content for what the file holds: only ErrNotDurable says that readers see the new one",
+	}
+	if slices.ContainsFunc(calls[:made], isRename) {
+		lesson.Says = "Commit returns an error that is not ErrNotDurable after the rename"
+	}
+	expected := before
+	if err == nil || errors.Is(err, atomicreplace.ErrNotDurable) {
+		expected = after
+		lesson.Says, lesson.Means = "Commit returns "+orNil(err)+", and the file does not hold the new content", "the caller believes that readers see it"
+	}
+	lab.RequireFile(t, path, expected, lesson)
+	requireCause(t, "WriteFile (Create, Commit)", err, errno, lesson)
+	if err != nil {
+		return
+	}
+	asked := false // since the last rename
+	for i, call := range calls {
+		asked = !isRename(call) && (asked || i != made && (strings.HasSuffix(call, "sync") || call == "syncfs"))
+	}
+	lesson.Says, lesson.Expected = "Commit does without the disk where the kernel refuses a call", "an error, or an fsync of the directory after the rename"
+	lesson.Found = "nil, after " + strings.Join(calls, ", ")
+	lesson.Means = "a power cut may bring the old list of checkouts back, and no error reported it"
+	lab.Require(t, asked, lesson)
+}
+
+func TestDiscardReportsWhatItCannotRemove(t *testing.T) {
+	t.Parallel()
+	path := place(t, []byte(before))
+	lesson := lab.Lesson{
+		Says: "Discard hides that the temporary file stays", Did: "Create, Write, Discard; the kernel refuses to remove a file: EACCES", Read: refusal,
+		Means: "a copy of the data stays, and no error reports it",
+	}
+	pending := create(t, path, lesson)
+	requireWritten(t, pending, []byte(after), lesson)
+	var err error
+	if failed := lab.Refuse("remove", syscall.EACCES, func() { err = pending.Discard() }); failed != nil {
+		t.Skip("this test cannot make the kernel refuse calls: ", failed)
+	}
+	if len(others(t, path)) > 0 { // otherwise there was none, or it is gone in a way that the test does not know
+		lab.RequireErrorIs(t, err, syscall.EACCES, lesson)
 	}
 }
 

@@ -27,7 +27,23 @@ func Refuse(what string, errno error, call func()) error {
 // It is the cheap sibling of Step, with the limits of Refuse, and returns the same error where the system cannot do that.
 func Watch(call func(), at func(name string)) error {
 	listener, ended := inOwnThread(watched, call)
-	return supervise(listener, ended, at)
+	return supervise(listener, ended, func(name string) error { at(name); return nil })
+}
+
+// RefuseOne runs call as Watch does, and makes the kernel refuse one of the calls at which Watch would stop, with the error number: the one
+// that comes after made others. It returns the names of all of them in their order. If there are no more than made, none was refused.
+//
+// Called with 0, 1, 2 and so on until none is refused, it shows what the code under test does about each call that can fail.
+func RefuseOne(made int, errno error, call func()) (names []string, err error) {
+	listener, ended := inOwnThread(watched, call)
+	err = supervise(listener, ended, func(name string) error {
+		names = append(names, name)
+		if len(names) == made+1 {
+			return errno
+		}
+		return nil
+	})
+	return names, err
 }
 
 // inOwnThread runs prepare and then call in a thread that ends with call, and with it what prepare asked of the kernel for that thread. It

@@ -135,7 +135,7 @@ func filter(calls []refusal, spared []uint32, result uint32, flags uintptr) (des
 var watchedCalls = map[uint32]string{
 	unix.SYS_OPENAT: "openat", unix.SYS_CLOSE: "close", unix.SYS_FSTAT: "fstat", sysFstatat: "newfstatat", unix.SYS_FCNTL: "fcntl",
 	unix.SYS_PWRITE64: "pwrite64", unix.SYS_FTRUNCATE: "ftruncate", unix.SYS_TRUNCATE: "truncate",
-	unix.SYS_FSYNC: "fsync", unix.SYS_FDATASYNC: "fdatasync", unix.SYS_SYNCFS: "syncfs",
+	unix.SYS_FSYNC: "fsync", unix.SYS_FDATASYNC: "fdatasync", unix.SYS_SYNCFS: "syncfs", unix.SYS_SYNC: "sync",
 	unix.SYS_FCHMOD: "fchmod", unix.SYS_FCHMODAT: "fchmodat", unix.SYS_FCHOWN: "fchown", unix.SYS_FCHOWNAT: "fchownat",
 	unix.SYS_LINKAT: "linkat", unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_MKDIRAT: "mkdirat",
 	unix.SYS_RENAMEAT: "renameat", unix.SYS_RENAMEAT2: "renameat2", unix.SYS_UNLINKAT: "unlinkat",
@@ -166,8 +166,8 @@ type verdictOnCall struct {
 	flags uint32
 }
 
-// supervise calls at for each call of the watched thread, and lets it be made.
-func supervise(prepared <-chan int, ended <-chan error, at func(name string)) error {
+// supervise calls at for each call of the watched thread. It lets the call be made, or refuses it with the error number that at returns.
+func supervise(prepared <-chan int, ended <-chan error, at func(name string) error) error {
 	listener := <-prepared
 	if listener < 0 {
 		return <-ended
@@ -194,8 +194,10 @@ func supervise(prepared <-chan int, ended <-chan error, at func(name string)) er
 		if err := control(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&call)); err != nil {
 			continue // a signal interrupted the call, which the thread makes again
 		}
-		at(watchedCalls[call.number])
 		answer := verdictOnCall{id: call.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+		if number, refused := errors.AsType[syscall.Errno](at(watchedCalls[call.number])); refused {
+			answer = verdictOnCall{id: call.id, errno: -int32(number)}
+		}
 		_ = control(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&answer)) // likewise
 		deadline = time.Now().Add(process.Patience())
 	}

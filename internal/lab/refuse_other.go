@@ -14,7 +14,7 @@ func refuse(what string, _ error) error {
 
 func watched() (int, error) { return -1, refuse("to watch", nil) }
 
-func supervise(prepared <-chan int, ended <-chan error, _ func(string)) error {
+func supervise(prepared <-chan int, ended <-chan error, _ func(string) error) error {
 	<-prepared
 	return <-ended
 }

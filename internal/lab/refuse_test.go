@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,6 +81,33 @@ func TestWatch(t *testing.T) {
 
 	err = lab.Watch(func() { panic("the learner's mistake") }, func(string) {})
 	require.ErrorContains(t, err, "the learner's mistake")
+}
+
+func TestRefuseOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var renamed, removed error
+	moves := func() {
+		renamed = os.Rename(filepath.Join(dir, "missing"), filepath.Join(dir, "file"))
+		removed = os.Remove(filepath.Join(dir, "missing"))
+	}
+	for made := 0; ; made++ {
+		names, err := lab.RefuseOne(made, syscall.EDQUOT, moves)
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		}
+		require.NoError(t, err)
+		if len(names) <= made {
+			require.Contains(t, names, "renameat")
+			require.Contains(t, names, "unlinkat")
+			require.ErrorIs(t, renamed, fs.ErrNotExist, "nothing was refused")
+			return
+		}
+		if names[made] == "renameat" {
+			require.ErrorIs(t, renamed, syscall.EDQUOT)
+			require.ErrorIs(t, removed, fs.ErrNotExist, "no call after the refused one is")
+		}
+	}
 }
 
 // Go's runtime writes, too, when a timer is set: a call that polls, which may be right, must survive a refused write.
