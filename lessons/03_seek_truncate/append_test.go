@@ -216,6 +216,27 @@ func appendWithinLimit(w *lab.Worker) error {
 	return errors.Join(w.Result(result), file.Close())
 }
 
+// writeWithinLimit writes at the beginning, with one call of Write or WriteAt, in a process that may write no file beyond a length.
+func writeWithinLimit(w *lab.Worker) error {
+	if err := lab.LimitFileSize(int64(w.Int(2))); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(w.Arg(0), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	var result written
+	if w.Arg(3) == "WriteAt" {
+		result.N, err = file.WriteAt([]byte(w.Arg(1)), 0)
+	} else {
+		result.N, err = file.WriteString(w.Arg(1))
+	}
+	if err != nil {
+		result.Error = err.(*os.PathError).Err.Error() //nolint:errorlint,forcetypeassert // what os.File.Write documents
+	}
+	return errors.Join(w.Result(result), file.Close())
+}
+
 // appendAndCutBack makes one write in a process that may write no file beyond a length, and then tidies up.
 func appendAndCutBack(w *lab.Worker) error {
 	if err := lab.LimitFileSize(int64(w.Int(2))); err != nil {

@@ -30,6 +30,26 @@ func TestARefusedWrite(t *testing.T) {
 		require.Equal(t, old+"bob toocarol took lid.step\n", content(t, path), "the next line follows the half one directly")
 	})
 
+	// os.File.Write returns the bytes of the first write(2). os.File.WriteAt adds up only what internal/poll.FD.Pwrite returns without an error.
+	for _, c := range []struct {
+		name, call string
+		want       int
+	}{
+		{"after a partial write Write returns the count and the error", "Write", 19},
+		{"after a partial write WriteAt returns 0 and the error", "WriteAt", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "locks.json", "")
+			bob := lab.Start(t, "write within a limit", path, locksOfBob, "19", c.call)
+			var call written
+			bob.Result(&call)
+			require.NoError(t, bob.Wait())
+			require.Equal(t, written{c.want, "file too large"}, call)
+			require.Equal(t, locksOfBob[:19], content(t, path))
+		})
+	}
+
 	t.Run("cutting the log back takes the lines that others have appended since", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "checkouts.log", firstLine)

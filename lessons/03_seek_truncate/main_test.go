@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 		"append in two writes":           appendInTwoWrites,
 		"append many lines":              appendManyLines,
 		"append within a limit":          appendWithinLimit,
+		"write within a limit":           writeWithinLimit,
 		"append a length within a limit": appendLengthWithinLimit,
 		"append and cut back":            appendAndCutBack,
 		"rewrite within a limit":         rewriteWithinLimit,
