@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"example/turnstile/exercises/03_seek_truncate"
@@ -22,6 +23,7 @@ func TestRewriteLeavesExactlyTheNewDocument(t *testing.T) {
 		{"a longer one", locksOf("bob", 1), locksOf("alice", 1)},
 		{"the first one", "", locksOf("bob", 1)},
 		{"a shorter one of many parts", locksOf("alice", 8_000), locksOf("bob", 8_000)},
+		{"one of more than a mebibyte", locksOf("alice", 8_000), locksOf("bob", 50_000)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -132,6 +134,37 @@ func TestRewriteKeepsTheFile(t *testing.T) {
 		}
 		lab.RequireNoError(t, seektruncate.Rewrite(path, []byte(bob)), lesson)
 		requireAlone(t, path, lesson)
+	})
+	t.Run("and touches no other, not even for a moment", func(t *testing.T) {
+		t.Parallel()
+		path, next := lab.WriteFile(t, "locks.json", alice), locksOf("carol and her friends", 1)
+		opened, other := open(t, path), lab.WriteFile(t, "next.json", next)
+		made := lab.Lesson{
+			Says:  "Rewrite made another file while it worked",
+			Means: "a process crash leaves it there, and a copy of a private document is one more place to protect",
+			Read:  `lessons/03_seek_truncate, "The fix"`,
+		}
+		var returned lab.Returned
+		worker := lab.Step(t, stops, filepath.Dir(path), "step", path, bob, unlimited)
+		worker.Call("rewrite", &returned, func(stop lab.Stop) {
+			made.Did = "another process listed the directory after Rewrite's call of " + stop.Call.Name
+			requireAlone(t, path, made)
+			if strings.Contains(content(t, path), bob) {
+				prepared(t, os.Rename(other, path))
+			}
+		}, made)
+		lesson := lab.Lesson{
+			Says:  "Rewrite changed a file that it had not opened",
+			Did:   "another process put a new file at the path as soon as Rewrite had written to the old one",
+			Means: "the path is looked up twice, and what is cut off belongs to another document",
+			Read:  `lessons/03_seek_truncate, "The fix"`,
+		}
+		lab.RequireFile(t, path, next, lesson)
+		lab.RequireNoError(t, returned.Err, lesson)
+		lesson.Says = "Rewrite did not finish the file that it had opened"
+		got, err := io.ReadAll(opened)
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireEqual(t, bob, string(got), lesson)
 	})
 }
 
@@ -278,14 +311,21 @@ func TestRewriteReportsARefusedStep(t *testing.T) {
 					return
 				}
 				lab.RequireErrorIs(t, call.Returned.Err, errno, lesson)
+				if r.step != "close" { // strace refuses a close by leaving it out
+					requireClosed(t, "Rewrite", call, lesson)
+				}
 				if r.step == "open" || r.step == "write" {
-					lesson.Says = "Rewrite went on by another way after the kernel had refused"
-					lesson.Means = "what cannot be written has been tried without asking, and the old document has paid for it"
+					lesson.Says = "Rewrite changed the document although the kernel had refused to " + r.step + " it"
+					lesson.Means = "it cut the file first, or went on by another way, and the old document has paid for it"
 					lab.RequireFile(t, path, alice, lesson)
 				}
 			}, r.errnos...)
 		})
 	}
+	t.Run("and the second one as well", func(t *testing.T) {
+		t.Parallel()
+		requireBothErrors(t, "Rewrite", "rewrite", lab.WriteFile(t, "locks.json", locksOf("alice", 1)), "bob", "1", "0")
+	})
 	t.Run("and closes the file when all went well", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", locksOf("alice", 1))
@@ -298,4 +338,21 @@ func TestRewriteReportsARefusedStep(t *testing.T) {
 		lab.RequireNoError(t, call.Returned.Err, lesson)
 		requireClosed(t, "Rewrite", call, lesson)
 	})
+}
+
+// requireBothErrors demands the error of a write and that of the Close after it, of a worker whose arguments forbid every write.
+func requireBothErrors(t *testing.T, function, worker, path string, args ...string) {
+	t.Helper()
+	skipOnWindows(t, noLimit)
+	lesson := lab.Lesson{
+		Says:  function + " did not return the kernel's error",
+		Did:   fmt.Sprintf("%s, while the kernel refuses to write (EFBIG), and after that to close the file (EIO)", function),
+		Means: "of two failures the caller hears of one, and it may be the harmless one",
+		Read:  `lessons/03_seek_truncate, "When the kernel refuses"`,
+	}
+	call, met := withRefusal(t, closeRefused, syscall.EIO, lesson, worker, path, args...)
+	lab.RequireErrorIs(t, call.Returned.Err, syscall.EFBIG, lesson)
+	if met {
+		lab.RequireErrorIs(t, call.Returned.Err, syscall.EIO, lesson)
+	}
 }

@@ -17,7 +17,7 @@ const firstLine = "alice took bracket.step\n"
 
 func TestAppendLineAddsWholeLines(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", 100_000)
+	long := strings.Repeat("x", 2<<20)
 	for _, c := range []struct {
 		name, old string
 		missing   bool
@@ -29,7 +29,7 @@ func TestAppendLineAddsWholeLines(t *testing.T) {
 			name: "after the lines that exist", old: firstLine, lines: []string{"bob took hinge.step", "", "alice gave bracket.step"},
 			want: firstLine + "bob took hinge.step\n\nalice gave bracket.step\n",
 		},
-		{name: "as they are", old: firstLine, lines: []string{"\t100% of \x00 %s\r"}, want: firstLine + "\t100% of \x00 %s\r\n"},
+		{name: "as they are", old: firstLine, lines: []string{" \t100% of \x00 %s \xff\r"}, want: firstLine + " \t100% of \x00 %s \xff\r\n"},
 		{name: "of any length", old: firstLine, lines: []string{long, long[:65_535], "x"}, want: firstLine + long + "\n" + long[:65_535] + "\nx\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -52,6 +52,33 @@ func TestAppendLineAddsWholeLines(t *testing.T) {
 			requireAlone(t, path, lesson)
 		})
 	}
+	for _, old := range []string{firstLine, ""} {
+		t.Run(fmt.Sprintf("through a symbolic link to a file of %d bytes", len(old)), func(t *testing.T) {
+			t.Parallel()
+			path, link := lab.WriteFile(t, "checkouts.log", old), lab.Path(t, "link.log")
+			if err := os.Symlink(path, link); err != nil {
+				t.Skipf("no symbolic links here: %v", err)
+			}
+			if _, err := os.Stat(link); err != nil {
+				t.Skipf("a symbolic link leads nowhere here (Wine's does): %v", err)
+			}
+			lesson := lab.Lesson{
+				Says:  "AppendLine did not follow a symbolic link to the log",
+				Did:   "AppendLine was called with the path of a symbolic link to checkouts.log",
+				Means: "a log that lies on another disk cannot be written, or is split in two",
+				Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+			}
+			if old == "" {
+				prepared(t, os.Remove(path))
+				lesson.Did = "AppendLine was called with the path of a symbolic link to a log that did not exist yet"
+			}
+			lab.RequireNoError(t, seektruncate.AppendLine(link, "bob took hinge.step"), lesson)
+			lab.RequireFile(t, path, old+"bob took hinge.step\n", lesson)
+			info, err := os.Lstat(link)
+			lab.RequireNoError(t, err, lesson)
+			lab.RequireEqual(t, fs.ModeSymlink, info.Mode().Type(), lesson)
+		})
+	}
 }
 
 func TestAppendLineRefusesANewline(t *testing.T) {
@@ -59,6 +86,7 @@ func TestAppendLineRefusesANewline(t *testing.T) {
 	for _, c := range []struct{ name, line string }{
 		{"in the middle", "bob took hinge.step\nalice gave bracket.step"},
 		{"at the end", "bob took hinge.step\n"},
+		{"at the beginning", "\nbob took hinge.step"},
 		{"alone", "\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -67,13 +95,16 @@ func TestAppendLineRefusesANewline(t *testing.T) {
 			lesson := lab.Lesson{
 				Says:  "AppendLine took a text with a newline for one line",
 				Did:   "AppendLine was given " + lab.Show([]byte(c.line)),
-				Means: "one call forges two entries: the log reports that Alice gave back what she still has",
+				Means: "one call makes two entries, and one of them is empty, or forged: that Alice gave back what she still has",
 				Read:  `lessons/03_seek_truncate, "One write, at the end"`,
 			}
 			lab.RequireError(t, seektruncate.AppendLine(path, c.line), lesson)
 			lab.RequireFile(t, path, firstLine, lesson)
 			lab.RequireError(t, seektruncate.AppendLine(missing, c.line), lesson)
 			lab.RequireNoFile(t, missing, lesson)
+			open, err := lab.IsOpen(path)
+			prepared(t, err)
+			requireClosed(t, "AppendLine", done{LeftOpen: open}, lesson)
 		})
 	}
 }
@@ -88,15 +119,31 @@ func TestAppendLineLeavesTheRestAlone(t *testing.T) {
 		lesson := lab.Lesson{
 			Says:     "AppendLine changed what others had written",
 			Did:      "the log ended in a half line, without a newline; AppendLine added a line",
-			Expected: "the half line as it was, and the new line after it",
-			Means:    "a line that its author may be about to complete is gone, and nothing tells that it existed",
+			Expected: "the half line as it was, and the new line directly after it",
+			Means:    "the author of the half line may be about to complete it: what is cut is gone, and what stands between splits it",
 			Read:     `lessons/03_seek_truncate, "Half a line"`,
 		}
 		lab.RequireNoError(t, seektruncate.AppendLine(path, "bob took hinge.step"), lesson)
 		got := content(t, path)
 		lesson.Found = lab.Show([]byte(got))
-		added, kept := strings.CutPrefix(got, half)
-		lab.Require(t, kept && strings.TrimPrefix(added, "\n") == "bob took hinge.step\n", lesson)
+		lab.Require(t, got == half+"bob took hinge.step\n", lesson)
+	})
+	t.Run("what it may not read", func(t *testing.T) {
+		t.Parallel()
+		skipOnWindows(t, "Windows has no permission bits")
+		path := filepath.Join(lab.SharedDir(t), "checkouts.log")
+		prepared(t, os.WriteFile(path, []byte(firstLine), 0o600))
+		prepared(t, os.Chmod(path, 0o222))
+		lesson := lab.Lesson{
+			Says:  "AppendLine needs more than the right to write",
+			Did:   "AppendLine on a log with mode --w--w--w-, by a user who is not root",
+			Means: "a log to which all may add, and which few may read, cannot be used",
+			Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+		}
+		call := runAppendAs(t, lab.Options{Unprivileged: true}, lesson, path, "bob took hinge.step", unlimited)
+		lab.RequireNoError(t, call.Returned.Err, lesson)
+		prepared(t, os.Chmod(path, 0o600))
+		lab.RequireFile(t, path, firstLine+"bob took hinge.step\n", lesson)
 	})
 	t.Run("the mode of the log", func(t *testing.T) {
 		t.Parallel()
@@ -166,7 +213,12 @@ func appendLine(w *lab.Worker) error {
 
 func runAppend(t *testing.T, lesson lab.Lesson, path string, args ...string) (call done) {
 	t.Helper()
-	worker := lab.Start(t, "append", append([]string{path}, args...)...)
+	return runAppendAs(t, lab.Options{}, lesson, path, args...)
+}
+
+func runAppendAs(t *testing.T, o lab.Options, lesson lab.Lesson, path string, args ...string) (call done) {
+	t.Helper()
+	worker := lab.Launch(t, o, "append", append([]string{path}, args...)...)
 	worker.Result(&call, lesson)
 	lab.RequireNoError(t, worker.Wait(lesson), lesson)
 	return call
@@ -193,36 +245,11 @@ func (o *others) append(t *testing.T, path string) {
 // requireAll demands that the log holds each line of the others in one piece.
 func (o *others) requireAll(t *testing.T, path string, lesson lab.Lesson) {
 	t.Helper()
-	got := content(t, path)
+	got := contentOrNone(t, path)
 	for _, line := range o.lines {
 		lesson.Expected, lesson.Found = "a line "+lab.Show([]byte(line)), lab.Show([]byte(got))
 		lab.Require(t, strings.Contains(got, line), lesson)
 	}
-}
-
-func TestAppendLineTakesARelativePathFromTheWorkingDirectoryOfNow(t *testing.T) {
-	t.Parallel()
-	start, now := t.TempDir(), t.TempDir()
-	lesson := lab.Lesson{
-		Says:  "AppendLine appended to a file in another directory",
-		Did:   `the program changed its working directory, then called AppendLine("checkouts.log", …)`,
-		Means: "the line is in a log that no program reads",
-		Read:  `lessons/03_seek_truncate, "The fix"`,
-	}
-	var returned lab.Returned
-	worker := lab.Launch(t, lab.Options{Dir: start}, "append elsewhere", now)
-	worker.Result(&returned, lesson)
-	lab.RequireNoError(t, worker.Wait(lesson), lesson)
-	lab.RequireNoError(t, returned.Err, lesson)
-	lab.RequireNoFile(t, filepath.Join(start, "checkouts.log"), lesson)
-	lab.RequireFile(t, filepath.Join(now, "checkouts.log"), "bob took hinge.step\n", lesson)
-}
-
-func appendElsewhere(w *lab.Worker) error {
-	if err := os.Chdir(w.Arg(0)); err != nil {
-		return err
-	}
-	return w.Result(lab.Returned{Err: seektruncate.AppendLine("checkouts.log", "bob took hinge.step")})
 }
 
 // Another process appends a line after each system call that AppendLine makes: the crowd below meets such a moment by chance.
@@ -234,7 +261,7 @@ func TestAppendLineAppendsWhereTheEndIsNow(t *testing.T) {
 		length    int
 	}{
 		{name: "a short line", old: firstLine, length: 30},
-		{name: "a line of 100,000 bytes", old: firstLine, length: 100_000},
+		{name: "a line of 300,000 bytes", old: firstLine, length: 300_000},
 		{name: "the first line of all", missing: true, length: 30},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -252,8 +279,15 @@ func TestAppendLineAppendsWhereTheEndIsNow(t *testing.T) {
 			}
 			var carol others
 			var returned lab.Returned
-			worker := lab.Step(t, stops, filepath.Dir(path), "step", path, line, unlimited)
-			worker.Call("append", &returned, func(lab.Stop) { carol.append(t, path) }, lesson)
+			worker := lab.Step(t, stops, filepath.Dir(path), "step", path, logLine("bob", 1, 0), unlimited, fmt.Sprint(c.length))
+			worker.Call("append", &returned, func(stop lab.Stop) {
+				made := lesson
+				made.Says = "AppendLine made another file while it worked"
+				made.Means = "a process crash leaves it there, and a lock that stays behind stops every writer"
+				made.Did = "another process listed the directory after AppendLine's call of " + stop.Call.Name
+				requireAlone(t, path, made)
+				carol.append(t, path)
+			}, lesson)
 			lab.RequireNoError(t, returned.Err, lesson)
 			carol.requireAll(t, path, lesson)
 
@@ -293,35 +327,39 @@ func TestAppendLineReportsALineThatDoesNotFit(t *testing.T) {
 // If there is room again by then, it must not pretend that two parts are one line.
 func TestAppendLineLeavesAHalfLineAsItIs(t *testing.T) {
 	t.Parallel()
-	const taken, claimed = "AppendLine took other processes' lines out of the log", "AppendLine returned nil for a line that is not in the log"
 	for _, c := range []struct {
 		name          string
 		full          func(*testing.T) fullLog
 		append, again bool // others append meanwhile; there is room again after the refusal
-		says, means   string
 	}{
-		{"when others have appended", limitedLog, true, false, taken, "one program without room erases what others have written"},
-		{"when there is room again", limitedLog, false, true, claimed, "the log holds one line that begins twice, and Bob's program believes it"},
-		{"when both happen", limitedLog, true, true, claimed, "the two halves of the line are in different places"},
-		{"when others have appended on a full disk", logOnAFullDisk, true, true, taken, "one program without room erases what others have written"},
-		{"when there is room again on a full disk", logOnAFullDisk, false, true, claimed, "the log holds one line that begins twice, and Bob's program believes it"},
+		{"alone", limitedLog, false, false},
+		{"when others have appended", limitedLog, true, false},
+		{"when others have appended to the log that it created", newLimitedLog, true, false},
+		{"when there is room again", limitedLog, false, true},
+		{"when both happen", limitedLog, true, true},
+		{"when others have appended on a full disk", logOnAFullDisk, true, true},
+		{"when there is room again on a full disk", logOnAFullDisk, false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			log := c.full(t)
 			lesson := lab.Lesson{
-				Says:  c.says,
-				Did:   fmt.Sprintf("the kernel took %d bytes of AppendLine's line and refused the rest", bytesOfRoom),
-				Means: c.means,
-				Read:  `lessons/03_seek_truncate, "Half a line"`,
+				Says:     "AppendLine took something out of the log",
+				Did:      fmt.Sprintf("the kernel took %d bytes of AppendLine's line and refused the rest", bytesOfRoom),
+				Expected: "a log that never gets shorter",
+				Means:    "between a look at the log and the cut others may append: one program without room erases what they have written",
+				Read:     `lessons/03_seek_truncate, "Half a line"`,
 			}
 			const line = "bob took hinge.step"
 			var carol others
 			var returned lab.Returned
 			worker := lab.Step(t, stops, filepath.Dir(log.path), "step", log.path, line, log.limit)
-			refused := false
+			refused, longest := false, len(log.old)
 			worker.Call("append", &returned, func(stop lab.Stop) {
-				half := strings.Contains(content(t, log.path), line[:bytesOfRoom])
+				now := contentOrNone(t, log.path)
+				lesson.Found = fmt.Sprintf("%d bytes, and %d after its call of %s", longest, len(now), stop.Call.Name)
+				lab.Require(t, len(now) >= longest, lesson)
+				half := strings.Contains(now, line[:bytesOfRoom])
 				if half && stop.Call.Errno != "" && !refused && c.again {
 					refused = true
 					log.makeRoom(worker.PID())
@@ -329,12 +367,23 @@ func TestAppendLineLeavesAHalfLineAsItIs(t *testing.T) {
 				if half && c.append && (refused || log.limit != unlimited) {
 					carol.append(t, log.path)
 				}
+				longest = len(contentOrNone(t, log.path))
 			}, lesson)
 			carol.requireAll(t, log.path, lesson)
-			got := content(t, log.path)
-			lesson.Says = claimed
-			lesson.Expected, lesson.Found = "an error, or the line "+lab.Show([]byte(line+"\n")), "no error, and "+lab.Show([]byte(got[len(log.old):]))
-			lab.Require(t, returned.Err != nil || strings.Contains("\n"+got, "\n"+line+"\n"), lesson)
+
+			added := strings.TrimPrefix(contentOrNone(t, log.path), log.old)
+			lesson.Means = "the log holds a line that begins twice, or two halves in different places, and Bob's program believes it"
+			lesson.Says = "AppendLine returned nil for a line that is not in the log"
+			lesson.Expected, lesson.Found = "an error, or the line "+lab.Show([]byte(line+"\n")), "no error, and "+lab.Show([]byte(added))
+			lab.Require(t, returned.Err != nil || strings.Contains("\n"+added, "\n"+line+"\n"), lesson)
+
+			lesson.Means = "what others append next, and a reader who checks each line, meet what nobody wrote"
+			lesson.Says = "AppendLine added something else than the first part of its line"
+			for _, other := range carol.lines {
+				added = strings.Replace(added, other, "", 1)
+			}
+			lesson.Expected, lesson.Found = "with its error at most the first part of "+lab.Show([]byte(line)), lab.Show([]byte(added))
+			lab.Require(t, returned.Err == nil || strings.HasPrefix(line, added), lesson)
 		})
 	}
 }
@@ -352,6 +401,12 @@ func limitedLog(t *testing.T) fullLog {
 	t.Helper()
 	path := lab.WriteFile(t, "checkouts.log", firstLine)
 	return fullLog{path, firstLine, fmt.Sprint(len(firstLine) + bytesOfRoom), func(pid int) { prepared(t, liftFileSizeLimit(pid)) }}
+}
+
+// newLimitedLog does not exist yet.
+func newLimitedLog(t *testing.T) fullLog {
+	t.Helper()
+	return fullLog{path: lab.Path(t, "checkouts.log"), limit: fmt.Sprint(bytesOfRoom)}
 }
 
 // logOnAFullDisk has a few bytes left in the last block of a disk without another one.
@@ -386,6 +441,7 @@ func TestAppendLineReportsARefusedStep(t *testing.T) {
 				lab.Require(t, met, lab.Lesson{Says: "AppendLine made no call to " + r.step + " the log", Did: lesson.Did, Read: lesson.Read})
 				lab.RequireErrorIs(t, call.Returned.Err, errno, lesson)
 				if r.step != "close" {
+					requireClosed(t, "AppendLine", call, lesson)
 					lesson.Says = "AppendLine went on by another way after the kernel had refused"
 					lesson.Means = "a way that is not append mode overwrites what others append at the same time"
 					lab.RequireFile(t, path, firstLine, lesson)
@@ -393,6 +449,10 @@ func TestAppendLineReportsARefusedStep(t *testing.T) {
 			}, r.errnos...)
 		})
 	}
+	t.Run("and the second one as well", func(t *testing.T) {
+		t.Parallel()
+		requireBothErrors(t, "AppendLine", "append", lab.WriteFile(t, "checkouts.log", firstLine), "bob took hinge.step", "0")
+	})
 	t.Run("and closes the log when all went well", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "checkouts.log", firstLine)

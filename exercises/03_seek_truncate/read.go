@@ -16,8 +16,8 @@ const (
 
 // ReadRecord returns record number n of the table in file; the first is number 0. The table is a regular file that is open for reading.
 //
-// ReadRecord neither uses nor moves the file's offset, not even for a moment, so any number of goroutines may read through one open file, and
-// a caller may read on where it was. The caller owns the returned bytes. Past the last record, however great n is, the error matches
+// ReadRecord neither uses nor moves the file's offset, not even for a moment, so any number of goroutines may read through one open file,
+// and a caller may read on where it was. The caller owns the returned bytes. Past the last record, however great n is, the error matches
 // io.EOF. If only a part of the record exists, no bytes are returned and the error matches io.ErrUnexpectedEOF, not io.EOF. Any other error
 // matches its cause and neither of these two. A negative n is an error of that kind.
 func ReadRecord(file *os.File, n int) ([]byte, error) {
@@ -39,12 +39,14 @@ func ReadRecord(file *os.File, n int) ([]byte, error) {
 	return record, nil
 }
 
-// ReadHeader reads the header of a part from r, which may be a file, a pipe or a connection, and leaves r right behind it.
+// ReadHeader reads the header of a part from r, which may be a file, a pipe or a connection. It begins where r is, and leaves r right
+// after the header.
 //
-// It waits for the whole header, in however many pieces it comes, and for nothing more. If r ends before the first byte, the error matches
-// io.EOF; if r ends inside the header, the error matches io.ErrUnexpectedEOF, not io.EOF. Any other error matches its cause and neither of
-// these two. With an error no header is returned. An error that r returns together with the last byte of the header is left for
-// the next Read.
+// It waits for the whole header, in however many pieces and however late it comes, and for nothing more. A deadline is the caller's
+// business: ReadHeader sets none and removes none. If r ends before the first byte, the error matches io.EOF; if r ends inside the
+// header, the error matches io.ErrUnexpectedEOF, not io.EOF. Any other error of r matches its cause and neither of these two (unless r
+// itself reported one of them as the cause). With an error no header is returned. An error that r returns together with the last byte of
+// the header is left for the next Read. The caller owns the returned bytes.
 func ReadHeader(r io.Reader) ([]byte, error) {
 	header := make([]byte, HeaderSize)
 	// TODO: a Read may return less than it was asked for, without an error.

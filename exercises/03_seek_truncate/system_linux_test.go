@@ -2,9 +2,11 @@ package seektruncate_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
+	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,4 +49,15 @@ func offsetOf(pid int, descriptor uintptr) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("no offset in %q", info)
+}
+
+// holdLocks locks the file at path, in both ways that the kernel has, until the test ends. The locks belong to an open file description of
+// the test, and any other in this process meets them too (flock(2), F_OFD_SETLK in fcntl_locking(2)).
+func holdLocks(t *testing.T, path string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	prepared(t, err)
+	t.Cleanup(func() { prepared(t, file.Close()) })
+	prepared(t, unix.Flock(int(file.Fd()), unix.LOCK_EX))
+	prepared(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}))
 }

@@ -77,14 +77,16 @@ func TestReadRecordReturnsThatRecord(t *testing.T) {
 		file := open(t, path)
 		lesson := lesson
 		lesson.Did = "ReadRecord(file, 1), then another program changed record 1, then ReadRecord(file, 1)"
-		lesson.Says = "ReadRecord returned what the record was before"
-		_, err := recordOf(t, file, 1, lesson)
-		lab.RequireNoError(t, err, lesson)
-		changed := strings.Repeat("!", seektruncate.RecordSize)
-		prepared(t, os.WriteFile(path, []byte(record(0)+changed+table(4)[2*seektruncate.RecordSize:]), 0o600))
-		got, err := recordOf(t, file, 1, lesson)
-		lab.RequireNoError(t, err, lesson)
-		lab.RequireEqual(t, changed, string(got), lesson)
+		lesson.Says = "ReadRecord did not return the record as it is now, byte by byte"
+		for _, fill := range []string{"!", " ", "\x00", "\n"} {
+			_, err := recordOf(t, file, 1, lesson)
+			lab.RequireNoError(t, err, lesson)
+			changed := strings.Repeat(fill, seektruncate.RecordSize)
+			prepared(t, os.WriteFile(path, []byte(record(0)+changed+table(4)[2*seektruncate.RecordSize:]), 0o600))
+			got, err := recordOf(t, file, 1, lesson)
+			lab.RequireNoError(t, err, lesson)
+			lab.RequireEqual(t, changed, string(got), lesson)
+		}
 	})
 	t.Run("of the open file, whatever its name", func(t *testing.T) {
 		t.Parallel()

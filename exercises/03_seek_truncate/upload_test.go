@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"example/turnstile/exercises/03_seek_truncate"
 	"example/turnstile/internal/lab"
@@ -49,7 +53,7 @@ func TestReadHeaderReturnsTheWholeHeader(t *testing.T) {
 		{"from two readers after each other", "the part came from two readers, the first of which ended inside the header", func(r io.Reader) io.Reader {
 			return io.MultiReader(io.LimitReader(r, 7), r)
 		}},
-		{"from a file", "the part was in an open file", nil},
+		{"from the middle of a file", "the part was in an open file, of which the program had read 5 bytes before", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +65,10 @@ func TestReadHeaderReturnsTheWholeHeader(t *testing.T) {
 			}
 			var part io.Reader
 			if c.slow == nil {
-				part = open(t, lab.WriteFile(t, "bracket.step", header+rest))
+				file := open(t, lab.WriteFile(t, "upload.bin", "12345"+header+rest))
+				_, err := io.ReadFull(file, make([]byte, 5))
+				prepared(t, err)
+				part = file
 			} else {
 				part = c.slow(strings.NewReader(header + rest))
 			}
@@ -76,6 +83,58 @@ func TestReadHeaderReturnsTheWholeHeader(t *testing.T) {
 			lab.RequireEqual(t, rest, string(left), lesson)
 		})
 	}
+}
+
+func TestReadHeaderReturnsTheBytesAsTheyAre(t *testing.T) {
+	t.Parallel()
+	lesson := lab.Lesson{
+		Says:  "ReadHeader did not return the header byte by byte",
+		Did:   "ReadHeader of one part, then of another, and a look at both results",
+		Means: "the part cannot be recognized, or is mistaken for another one",
+		Read:  `lessons/03_seek_truncate, "A read may return less"`,
+	}
+	want := []string{" \r\n\x00\xff part one \x00", "\x00\n\t\xfe part two \n "}
+	var got [][]byte
+	for _, part := range want {
+		one, err := headerOf(t, strings.NewReader(part+rest), lesson)
+		lab.RequireNoError(t, err, lesson)
+		got = append(got, one)
+	}
+	for i := range want {
+		lab.RequireEqual(t, want[i], string(got[i]), lesson)
+	}
+}
+
+// A bubble's clock runs as fast as its goroutines wait: the days cost nothing.
+func TestReadHeaderWaitsForALateSender(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lesson := lab.Lesson{
+			Says:  "ReadHeader did not wait for a late sender",
+			Did:   "over a connection without a deadline came 7 bytes of the header, a day later the others, and a day later the rest of the part",
+			Means: "the caller, who chose to wait, loses a part to a limit that he does not know",
+			Read:  `lessons/03_seek_truncate, "A read may return less"`,
+		}
+		receiver, sender := net.Pipe()
+		sent := make(chan struct{})
+		t.Cleanup(func() { prepared(t, receiver.Close()); <-sent })
+		go func() {
+			defer close(sent)
+			for _, piece := range []string{header[:7], header[7:], rest} {
+				time.Sleep(24 * time.Hour)
+				_, _ = io.WriteString(sender, piece) // an error would show in what is received
+			}
+			_ = sender.Close()
+		}()
+		got, err := seektruncate.ReadHeader(receiver)
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireEqual(t, header, string(got), lesson)
+
+		lesson.Says = "ReadHeader left a deadline on the connection, or took more than the header"
+		left, err := io.ReadAll(receiver)
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireEqual(t, rest, string(left), lesson)
+	})
 }
 
 func TestReadHeaderWaitsForNothingMore(t *testing.T) {
@@ -153,7 +212,7 @@ func TestReadHeaderTellsTheEndFromDamage(t *testing.T) {
 			}
 		})
 	}
-	for _, cause := range []error{reset, syscall.EIO, fs.ErrClosed} {
+	for _, cause := range []error{reset, syscall.EIO, fs.ErrClosed, os.ErrDeadlineExceeded} {
 		for _, bytes := range []int{0, 7} {
 			t.Run(fmt.Sprintf("%d bytes, then %q", bytes, cause), func(t *testing.T) {
 				t.Parallel()

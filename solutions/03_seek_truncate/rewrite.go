@@ -10,14 +10,17 @@ import (
 
 // Rewrite replaces the content of the existing file at path with data.
 //
-// When it returns nil, the file holds exactly data and is still the same file: its mode, its owner and its other names (hard links) are
-// what they were, programs that have it open see the change, and a symbolic link at path still points to it. Rewrite creates no file,
-// neither at path nor beside it. If there is none at path, the error matches fs.ErrNotExist.
+// When it returns nil, the file holds exactly data, however long, and is still the same file: its mode, its owner and its other names
+// (hard links) are what they were, programs that have it open see the change, and a symbolic link at path still points to it. Rewrite
+// creates no other file, not even for a moment. If another file comes to path while Rewrite works, that one stays as it is. The path
+// goes to the kernel as given: a relative one starts in the working directory of the moment. If there is no file, the error matches
+// fs.ErrNotExist.
 //
-// Rewrite is not atomic: a reader may see a mixture of the new content and the old, and a process crash or an error may leave the file so.
-// It shortens the file only after all of data is written, so a reader never meets a file shorter than both documents, and a write that the
-// kernel refuses outright leaves the old content whole. It takes no lock, and it does not wait for the disk. An error of any step, Close
-// included, is returned and matches its cause.
+// Rewrite is not atomic: a reader may see a mixture of the new content and the old, and a process crash or an error may leave the file
+// so. It shortens the file only after all of data is written, so a reader never meets a file shorter than the shorter of the two
+// documents, and a write that the kernel refuses outright leaves the old content whole. It neither takes a lock nor waits for one, and
+// it does not wait for the disk. An error of any step, Close included, is returned and matches its cause, even if another step failed
+// before. Rewrite needs the right to write the file; it may read it, too.
 func Rewrite(path string, data []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
