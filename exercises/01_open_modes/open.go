@@ -6,11 +6,12 @@
 //     read is not opened for reading instead. The error names the path, and errors.Is finds its cause: fs.ErrNotExist, fs.ErrExist,
 //     fs.ErrPermission or any other.
 //   - A new file gets the permission 0o666 at most, without the bits of the umask. An existing file keeps its permission.
-//   - Nothing else is left in the directory.
+//   - Nothing else is left in the directory, and no other handle stays open.
+//   - A relative path leads from the working directory of the moment, and no call remembers an earlier one.
 //   - A program that this process starts does not inherit the open file.
 //   - The caller owns the open file and closes it.
 //
-// None of them is a lock: two processes may have the same file open for update at the same time.
+// None of them is a lock, and none waits for another: two processes, or one process twice, may have the same file open for update.
 package openmodes
 
 import (
@@ -25,8 +26,9 @@ const newFile = 0o666
 
 // OpenForUpdate opens the file at path for reading and for writing in place: locks.json, when a part is checked out.
 //
-// The file keeps every byte, at every moment; the first read and the first write begin at byte 0. A missing file is not created,
-// and the error matches fs.ErrNotExist: only the caller knows whether this is a first start or a wrong path.
+// The file keeps every byte, at every moment; the first read and the first write begin at byte 0. A file of 0 bytes is opened too: the
+// caller judges what it means. A missing file is not created, and the error matches fs.ErrNotExist: only the caller knows whether this
+// is a first start or a wrong path.
 func OpenForUpdate(path string) (*os.File, error) {
 	// TODO: os.Create opens for reading and writing. What does it do to a file that exists, and what to a path that was mistyped?
 	return os.Create(path)
@@ -52,7 +54,8 @@ func OpenForAppend(path string) (*os.File, error) {
 // CreateNew creates an empty file at path and opens it for writing: a ticket, which belongs to the process that has created it.
 //
 // If anything has that name already (a file, however old or empty, a directory, a link to anywhere), nothing is touched and the error
-// matches fs.ErrExist. No other failure matches that. Of all processes that call CreateNew with one path, one gets the file.
+// matches fs.ErrExist. No other failure matches that. Of all callers with one path, in one process or in many, one gets the file; once
+// it has been removed, the name is free again.
 func CreateNew(path string) (*os.File, error) {
 	// TODO: two processes can both find the name free, before either of them has created the file.
 	if _, err := os.Stat(path); err == nil {
@@ -65,8 +68,9 @@ func CreateNew(path string) (*os.File, error) {
 // be written anew, if the caller may. A missing file is not created, and the error matches fs.ErrNotExist.
 //
 // allowed is called once, with the open file, which it may read or lock. If it returns an error, whatever error that is, the file keeps
-// every byte, it is closed, and OpenForReplace returns an error that matches. Otherwise OpenForReplace returns the file that allowed
-// has seen, empty, with the next write at byte 0. If the file cannot be emptied, it is closed, and that error is returned.
+// every byte, it is closed, and OpenForReplace returns an error that matches, even if Close fails. Otherwise OpenForReplace returns the
+// file that allowed has seen, empty, with the next write at byte 0, even if the path leads to another file by then. If the file cannot
+// be emptied, it is closed, and that error is returned.
 func OpenForReplace(path string, allowed func(f *os.File) error) (*os.File, error) {
 	// TODO: O_TRUNC empties the file as it is opened. Has allowed been called by then?
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_TRUNC, 0)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,9 @@ func TestMain(m *testing.M) {
 		"refuse":            refuse,
 		"create and reopen": createAndReopen,
 		"open and return":   openAndReturn,
+		"own and return":    ownAndReturn,
+		"move":              move,
+		"open and close":    openAndClose,
 		"replace":           replace,
 		"step":              step,
 		"claim in a crowd":  claimInCrowd,
@@ -133,7 +137,7 @@ func manyCheckouts() string {
 
 func TestOpenForUpdateKeepsEveryByte(t *testing.T) {
 	for _, document := range []struct{ name, content string }{
-		{"2 checkouts", checkouts}, {"an empty list", "{}"}, {"8001 checkouts", manyCheckouts()},
+		{"2 checkouts", checkouts}, {"an empty list", "{}"}, {"0 bytes", ""}, {"8001 checkouts", manyCheckouts()},
 	} {
 		t.Run(document.name, func(t *testing.T) {
 			path := lab.WriteFile(t, "locks.json", document.content)
@@ -355,6 +359,15 @@ func TestCreateNewGivesAnEmptyFileToWrite(t *testing.T) {
 	writeLine(t, newTicket, f, "alice", "bracket.ticket was missing; CreateNew created it")
 	closeFile(t, newTicket, f)
 	lab.RequireFile(t, path, "alice", says(lesson, "CreateNew let the name land in another place"))
+
+	requireTool(t, os.Remove(path))
+	lesson = lab.Lesson{
+		Did:   "CreateNew created bracket.ticket; its owner closed and removed it; CreateNew was called with the same path",
+		Means: "the part is free, and the program that once had it never gets it again",
+		Read:  askAndAct,
+	}
+	newTicket.opened(t, path, lesson)
+	lab.RequireFile(t, path, "", says(lesson, "CreateNew did not create an empty file at the path"))
 }
 
 // refusals are the errors of checks that say no. None of them is a reason to empty the file.
@@ -364,7 +377,11 @@ var refusals = []error{
 	fs.ErrNotExist,
 	fmt.Errorf("ask for Alice: %w", fs.ErrExist),
 	fs.ErrClosed,
+	errAndClosed,
 }
+
+// errAndClosed is the refusal of a check that has closed the file, so that the next Close fails.
+var errAndClosed = errors.New("bracket.step is Alice's, and the file is closed")
 
 func TestOpenForReplaceAsksBeforeItEmpties(t *testing.T) {
 	path := lab.WriteFile(t, "locks.json", `{"bracket.step":"alice"}`)
@@ -411,7 +428,13 @@ func refuse(w *lab.Worker) error {
 			content, err := io.ReadAll(f)
 			seen.Calls++
 			seen.Content = string(content)
-			return errors.Join(err, refusal)
+			if err != nil {
+				return err
+			}
+			if refusal == errAndClosed {
+				_ = f.Close()
+			}
+			return refusal // as it is: an answer that compares with == must see the very error
 		})
 		switch {
 		case seen.Calls == 0 && err != nil:
@@ -455,13 +478,16 @@ func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
 				Read:  whenBytesGo,
 			}
 			var asked *os.File
+			calls := 0
 			replace := function{name: "OpenForReplace", open: func(path string) (*os.File, error) {
-				return openmodes.OpenForReplace(path, func(f *os.File) error { asked = f; check.read(f); return nil })
+				return openmodes.OpenForReplace(path, func(f *os.File) error { asked = f; calls++; check.read(f); return nil })
 			}}
 			f := replace.opened(t, path, lesson)
 			_, err := f.WriteString("{}")
 			lab.RequireNoError(t, err, says(lesson, "OpenForReplace returned a file that cannot be written"))
 			lab.RequireFile(t, path, "{}", says(lesson, "OpenForReplace did not return an empty file"))
+			lab.RequireEqual(t, 1, calls, means(lesson, "OpenForReplace did not call allowed once",
+				"allowed takes a lock twice, or asks a person the same question again"))
 			other := lesson
 			other.Expected, other.Found = "the open file that allowed has seen", "another one"
 			lab.Require(t, f == asked, means(other, "OpenForReplace returned another open file than the one it asked about",
@@ -475,6 +501,29 @@ func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
 				"the caller cannot check what it has written"))
 		})
 	}
+}
+
+func TestOpenForReplaceEmptiesTheFileThatAllowedHasSeen(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("on Windows no other file can take the name of one that is open")
+	}
+	const others = `{"gear.step":"carol"}`
+	path := lab.WriteFile(t, "locks.json", checkouts)
+	other := path + ".new"
+	requireTool(t, os.WriteFile(other, []byte(others), 0o600))
+	lesson := lab.Lesson{
+		Did:   "while OpenForReplace waited for allowed, another program renamed its own document to locks.json; allowed returned nil",
+		Means: "the caller had asked about one file, and another one was emptied: Carol's checkout is gone",
+		Read:  askAndAct,
+	}
+	replace := function{name: "OpenForReplace", open: func(path string) (*os.File, error) {
+		return openmodes.OpenForReplace(path, func(*os.File) error { return os.Rename(other, path) })
+	}}
+	f := replace.opened(t, path, lesson)
+	lab.RequireFile(t, path, others, says(lesson, "OpenForReplace emptied a file that allowed has not seen"))
+	info, err := f.Stat()
+	requireTool(t, err)
+	lab.RequireEqual(t, int64(0), info.Size(), says(lesson, "OpenForReplace did not return an empty file"))
 }
 
 func TestOpenForReplaceCreatesNothing(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,16 +117,22 @@ func TestAFileThatMayNotBeOpenedIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, did string
-		files     []function // whose file exists, and may only be read
+		files     []function  // whose file exists, and belongs to the user who calls them
+		mode      fs.FileMode // of these files
 		directory fs.FileMode
 		want      map[string]error
 	}{
 		{
-			name: "a file that may only be read", files: []function{forUpdate, forAppend, forReplace}, directory: 0o777,
-			did: "was called by a user who may read the file and not write it",
+			name: "a file that may only be read", files: []function{forUpdate, forAppend, forReplace}, mode: 0o444, directory: 0o777,
+			did: "was called by the owner of a file whose permission is 0444",
 			want: map[string]error{
 				forUpdate.name: fs.ErrPermission, forAppend.name: fs.ErrPermission, forReplace.name: fs.ErrPermission,
 			},
+		},
+		{
+			name: "a file that may only be written", files: []function{forUpdate, forReplace}, mode: 0o222, directory: 0o777,
+			did:  "was called by the owner of a file whose permission is 0222",
+			want: map[string]error{forUpdate.name: fs.ErrPermission, forReplace.name: fs.ErrPermission},
 		},
 		{
 			name: "a directory that may not be written", directory: 0o555,
@@ -137,18 +144,15 @@ func TestAFileThatMayNotBeOpenedIsRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if runtime.GOOS == "windows" && c.directory != 0o777 {
-				t.Skip("on Windows the mode of a directory forbids nothing")
+			if runtime.GOOS == "windows" && c.mode != 0o444 {
+				t.Skip("on Windows the mode of a directory forbids nothing, and that of a file forbids no reading")
 			}
 			dir := lab.SharedDir(t)
-			for _, fn := range c.files {
-				requireTool(t, os.WriteFile(filepath.Join(dir, fn.name), []byte("alice"), 0o600))
-				requireTool(t, os.Chmod(filepath.Join(dir, fn.name), 0o444))
-			}
 			requireTool(t, os.Chmod(dir, c.directory))
 			t.Cleanup(func() { requireTool(t, os.Chmod(dir, 0o755)) }) // so that it can be removed
 			// The tests may run as root, whom no permission stops: the worker is an ordinary user.
-			worker := lab.Launch(t, lab.Options{Unprivileged: true}, "open and return", dir)
+			mode := fmt.Sprintf("%o", c.mode)
+			worker := lab.Launch(t, lab.Options{Unprivileged: true}, "own and return", dir, mode, names(c.files))
 			for _, fn := range functions {
 				lesson := lab.Lesson{Did: fn.name + " " + c.did, Read: errorsOfOpen}
 				var came lab.Returned
@@ -157,13 +161,41 @@ func TestAFileThatMayNotBeOpenedIsRefused(t *testing.T) {
 					requireReported(t, fn, came.Err, want, fn.name, lesson)
 				}
 			}
+			requireTool(t, worker.Wait())
 			for _, fn := range c.files {
-				lab.RequireFile(t, filepath.Join(dir, fn.name), "alice", lab.Lesson{
-					Says: fn.name + " changed a file that may only be read", Did: fn.name + " " + c.did, Read: errorsOfOpen,
-				})
+				lesson := lab.Lesson{Did: fn.name + " " + c.did, Read: errorsOfOpen}
+				path := filepath.Join(dir, fn.name)
+				info, err := os.Stat(path)
+				requireTool(t, err)
+				lab.RequireEqual(t, c.mode, info.Mode().Perm(), says(lesson, fn.name+" changed the permission of a file that it may not open"))
+				requireTool(t, os.Chmod(path, 0o644)) // so that the test may read it
+				lab.RequireFile(t, path, "alice", says(lesson, fn.name+" changed a file that it may not open"))
 			}
 		})
 	}
+}
+
+func names(functions []function) string {
+	var names []string
+	for _, fn := range functions {
+		names = append(names, fn.name)
+	}
+	return strings.Join(names, " ")
+}
+
+// ownAndReturn is openAndReturn for a user who owns the files: their permission and names are the other arguments.
+func ownAndReturn(w *lab.Worker) error {
+	mode, err := strconv.ParseUint(w.Arg(1), 8, 32)
+	if err != nil {
+		return err
+	}
+	for _, name := range strings.Fields(w.Arg(2)) {
+		path := filepath.Join(w.Arg(0), name)
+		if err := errors.Join(os.WriteFile(path, []byte("alice"), 0o600), os.Chmod(path, fs.FileMode(mode))); err != nil {
+			return err
+		}
+	}
+	return openAndReturn(w)
 }
 
 // openAndReturn calls each function, in their order, for the file of its name in the directory, and tells what came back.
@@ -433,5 +465,147 @@ func TestNothingElseIsLeftInTheDirectory(t *testing.T) {
 				lab.Require(t, entry.Name() == "bracket", says(lesson, fn.name+" left another file in the directory"))
 			}
 		}
+	}
+}
+
+// A finding is what a worker saw of one call.
+type finding struct {
+	Err       lab.Returned
+	Here      bool // the open file is the one that the path led to at that moment
+	StillOpen bool // after the caller had closed it
+}
+
+func TestARelativePathLeadsFromTheDirectoryOfTheMoment(t *testing.T) {
+	t.Parallel()
+	worker := lab.Start(t, "move", t.TempDir(), t.TempDir())
+	for _, where := range []string{"a directory", "a second directory"} {
+		for _, fn := range functions {
+			lesson := lab.Lesson{
+				Did:      "the process changed to " + where + ", and " + fn.name + " was called with a name without a directory",
+				Expected: "the file of that name in the directory that the process was in",
+				Found:    "another one",
+				Means:    "the program works on a file in the directory in which it was started, or finds none",
+				Read:     theFix,
+			}
+			var came finding
+			worker.Result(&came, says(lesson, fn.name+" did not return"))
+			headline := fn.name + " did not look in the directory that the process was in"
+			if came.Err.Err != nil {
+				lesson.Found = came.Err.Err.Error()
+			}
+			lab.Require(t, came.Err.Err == nil && came.Here, says(lesson, headline))
+		}
+	}
+	requireTool(t, worker.Wait())
+}
+
+// move calls each function with a relative path, in each of the directories that it is given.
+func move(w *lab.Worker) error {
+	start, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{w.Arg(0), w.Arg(1)} {
+		if err := os.Chdir(dir); err != nil {
+			return err
+		}
+		for _, fn := range functions {
+			came, err := find(fn, fn.name, filepath.Join(dir, fn.name))
+			if err := errors.Join(err, w.Result(came)); err != nil {
+				return err
+			}
+		}
+	}
+	return os.Chdir(start) // Windows removes no directory that a process is in
+}
+
+// find calls the function with path, which leads to the file at full.
+func find(fn function, path, full string) (finding, error) {
+	if fn.name != newTicket.name {
+		if err := os.WriteFile(full, []byte("alice"), 0o600); err != nil {
+			return finding{}, err
+		}
+	}
+	f, err := fn.open(path)
+	if err != nil {
+		return finding{Err: lab.Returned{Err: err}}, nil
+	}
+	opened, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil {
+		return finding{}, err
+	}
+	info, err := os.Stat(full)
+	if err != nil {
+		return finding{}, nil // it is in another place
+	}
+	stillOpen, err := lab.IsOpen(full)
+	return finding{Here: os.SameFile(opened, info), StillOpen: stillOpen}, err
+}
+
+func TestNoOtherHandleStaysOpen(t *testing.T) {
+	t.Parallel()
+	worker := lab.Start(t, "open and close", t.TempDir())
+	for _, fn := range functions {
+		lesson := lab.Lesson{
+			Did:      fn.name + " opened a file, and the caller closed it",
+			Expected: "no open handle to the file", Found: "one more",
+			Means: "each call costs a file handle until the process has none left; on Windows the file cannot be deleted meanwhile",
+			Read:  whoElseHas,
+		}
+		var came finding
+		worker.Result(&came, says(lesson, fn.name+" did not return"))
+		lab.RequireNoError(t, came.Err.Err, says(lesson, fn.name+" did not open the file"))
+		lab.Require(t, !came.StillOpen, says(lesson, fn.name+" left a handle open that the caller cannot close"))
+	}
+	requireTool(t, worker.Wait())
+}
+
+// openAndClose runs in a process of its own, in which no other test has files open.
+func openAndClose(w *lab.Worker) error {
+	for _, fn := range functions {
+		path := filepath.Join(w.Arg(0), fn.name)
+		came, err := find(fn, path, path)
+		if err := errors.Join(err, w.Result(came)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestNoneOfThemIsALock(t *testing.T) {
+	for _, first := range []function{forUpdate, forAppend, forReplace} {
+		path := lab.WriteFile(t, "locks.json", checkouts)
+		f := first.opened(t, path, lab.Lesson{Did: first.name + " was called", Read: theFix})
+		for _, second := range []function{forUpdate, forAppend, forReplace} {
+			lesson := lab.Lesson{
+				Did:   first.name + " had a file open; " + second.name + " was called with the same path",
+				Means: "a program that only looks at the file keeps all others from working; when to lock is the caller's decision",
+				Read:  theFix,
+			}
+			closeFile(t, second, second.opened(t, path, lesson))
+		}
+		closeFile(t, first, f)
+	}
+	for _, fn := range functions {
+		path, dir := lab.WriteFile(t, "locks.json", checkouts), t.TempDir()
+		other := filepath.Join(dir, "other")
+		if fn.name != newTicket.name {
+			requireTool(t, os.WriteFile(other, nil, 0o600))
+		}
+		lesson := lab.Lesson{
+			Did:   "OpenForReplace called allowed; allowed called " + fn.name + " for another file",
+			Means: "while one caller asks a person or waits for a lock, no other one gets on, or the process hangs for ever",
+			Read:  whenBytesGo,
+		}
+		replace := function{name: "OpenForReplace", open: func(path string) (*os.File, error) {
+			return openmodes.OpenForReplace(path, func(*os.File) error {
+				f, err := fn.open(other)
+				if err != nil {
+					return err
+				}
+				return f.Close()
+			})
+		}}
+		closeFile(t, replace, replace.opened(t, path, lesson))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	openmodes "example/turnstile/exercises/01_open_modes"
@@ -144,6 +145,32 @@ func TestCreateNewGivesEachTicketToOne(t *testing.T) {
 			lab.RequireFile(t, path, name, means(lesson, "CreateNew changed the ticket of the process that was first",
 				"the owner's name is gone: the next process finds another owner, or none"))
 		})
+	})
+	t.Run("in two goroutines", func(t *testing.T) {
+		t.Parallel()
+		dir := longWay(t.TempDir())
+		for number := range lab.Rounds(60) {
+			lesson := lesson
+			lesson.Did = "two goroutines of one process called CreateNew for one ticket"
+			path := dir + string(os.PathSeparator) + fmt.Sprint(number)
+			var errs [2]error
+			lab.Finishes(t, func() {
+				var both sync.WaitGroup
+				for i := range errs {
+					both.Go(func() { errs[i] = order{newTicket.name, path, "alice\n"}.run() })
+				}
+				both.Wait()
+			}, says(lesson, "CreateNew did not return beside another goroutine"))
+			for _, err := range errs {
+				if err != nil {
+					lab.RequireErrorIs(t, err, fs.ErrExist, says(lesson, "CreateNew failed beside another goroutine"))
+				}
+			}
+			lesson.Found = "both returned no error"
+			lab.Require(t, errs[0] != nil || errs[1] != nil, says(lesson, "CreateNew gave one ticket to two owners"))
+			lesson.Found = "both returned an error that matches fs.ErrExist"
+			lab.Require(t, errs[0] == nil || errs[1] == nil, says(lesson, "CreateNew gave a free ticket to no one"))
+		}
 	})
 	t.Run("in a crowd", func(t *testing.T) {
 		t.Parallel()
