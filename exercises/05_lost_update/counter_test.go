@@ -135,7 +135,7 @@ func TestUpdateWaitsForAnotherProcess(t *testing.T) {
 	}
 	first := stand(t, path, "99", lesson)
 	dir := t.TempDir()
-	second := launch(t, lab.Options{Dir: dir}, path)
+	second := launch(t, lab.Options{Dir: dir, Env: homesIn(dir)}, path)
 	lesson = cause(t, lesson, second.begin("update 1"), dir, path)
 	first.Continue()
 	lab.RequireNoError(t, first.Wait(lesson), lesson)
@@ -143,6 +143,14 @@ func TestUpdateWaitsForAnotherProcess(t *testing.T) {
 	lab.RequireNoError(t, got.Returned.Err, gaveUp(lesson))
 	requireCounter(t, path, 100, lesson)
 	requireOneChange(t, got, lesson)
+}
+
+// homesIn is the environment of another user: the directories for temporary and for personal files are not those of the test.
+func homesIn(dir string) (environment []string) {
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP", "HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "LOCALAPPDATA"} {
+		environment = append(environment, name+"="+dir)
+	}
+	return environment
 }
 
 // requireOneChange demands that Update called change once.
@@ -163,7 +171,8 @@ func cause(t *testing.T, lesson lab.Lesson, state process.State, dir, path strin
 	must(t, err)
 	switch {
 	case len(inDir) > 0:
-		lesson.Means = "each locked a file of its own: the second one made " + inDir[0].Name() + " in its working directory"
+		lesson.Means = "each locked a file of its own: the second one made " + inDir[0].Name() +
+			" in the directory where it was started, which was also its TMPDIR and its HOME"
 		lesson.Read = lives
 	case state == process.Blocked:
 		lesson.Means = "the second waited, but one of them had read the counter before it had the lock: a change is gone"
@@ -250,6 +259,10 @@ func TestNothingIsMadeUpWhereThereIsNoFile(t *testing.T) {
 			lab.RequireErrorIs(t, got.Returned.Err, fs.ErrNotExist, lesson)
 			lesson.Says = "Update began a new counter where there was none"
 			lab.RequireNoFile(t, path, lesson)
+			if dir := filepath.Dir(path); c.name == "missing directory" {
+				lesson.Says = "Update made the directory of a file that does not exist"
+				lab.RequireNoFile(t, dir, lesson)
+			}
 		})
 	}
 

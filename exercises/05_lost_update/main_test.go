@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"example/turnstile/exercises/05_lost_update"
@@ -89,8 +91,8 @@ func sitDown(path string) (*desk, error) {
 	return d, errors.Join(err, os.Chdir(elsewhere))
 }
 
-// do obeys "update N" (add N), "panic" (in Update), "take PART PERSON", "return PART PERSON", "close", and "limit N": from then on no file
-// may grow beyond N bytes.
+// do obeys "update N" (add N), "panic" and "goexit" (in Update), "take PART PERSON", "return PART PERSON", "close",
+// "handles" (how many are open), and "limit N": from then on no file may grow beyond N bytes.
 func (d *desk) do(order string) (r reply) {
 	words := strings.Fields(order)
 	switch words[0] {
@@ -106,10 +108,23 @@ func (d *desk) do(order string) (r reply) {
 	case "panic":
 		defer func() { r.Changes, r.Returned.Err = 1, fmt.Errorf("recovered: %v", recover()) }()
 		_, _ = lostupdate.Update(d.path, func(int) int { panic("no more job cards") })
+	case "goexit":
+		var ended sync.WaitGroup
+		r.Returned.Err = errors.New("goroutine ended")
+		ended.Go(func() {
+			_, err := lostupdate.Update(d.path, func(int) int { runtime.Goexit(); return 0 })
+			r.Returned.Err = fmt.Errorf("Update returned: %w", err)
+		})
+		ended.Wait()
 	case "take":
 		r.Returned.Err = d.list.Take(words[1], words[2])
 	case "return":
 		r.Returned.Err = d.list.Return(words[1], words[2])
+	case "handles":
+		r.Counter, r.Returned.Err = lab.OpenHandles()
+		if errors.Is(r.Returned.Err, errors.ErrUnsupported) {
+			r.Returned.Err = nil // every answer is right there
+		}
 	case "limit":
 		limit, err := strconv.ParseInt(words[1], 10, 64)
 		if err != nil {
@@ -128,6 +143,7 @@ func orders(w *lab.Worker) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(-1) // a file that is left open stays open
 	w.Reached("done")
 	for {
 		var order string
@@ -214,7 +230,9 @@ func (p program) end(lesson lab.Lesson) (r reply) {
 }
 
 func callOf(order string) string {
-	return map[string]string{"update": "Update", "panic": "Update", "take": "Take", "return": "Return", "close": "Close"}[strings.Fields(order)[0]]
+	return map[string]string{
+		"update": "Update", "panic": "Update", "goexit": "Update", "take": "Take", "return": "Return", "close": "Close",
+	}[strings.Fields(order)[0]]
 }
 
 // succeed is do for a call that must succeed.

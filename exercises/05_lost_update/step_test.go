@@ -147,13 +147,20 @@ func requireOneOf(t *testing.T, path string, lists []string, lesson lab.Lesson) 
 // openAndClose is a third program that looks at the list: it neither waits nor takes anything away.
 func openAndClose(t *testing.T, path string, lesson lab.Lesson) {
 	t.Helper()
-	lesson.Says = "Open or Close waited for another program's call"
-	lesson.Means = "one program is at work: no other can start, or end"
+	waits, fails := lesson, lesson
+	waits.Says = "Open or Close waited for another program's call"
+	waits.Means = "one program is at work: no other can start, or end"
+	fails.Says = "Open failed because another program was in the middle of its call"
+	fails.Means = "the list is right again at once, but the program cannot start, or a person brings back an old copy and loses checkouts"
+	fails.Read = copied
+	var err error
 	lab.Finishes(t, func() {
-		if list, err := lostupdate.Open(path); err == nil {
-			_ = list.Close()
+		var list *lostupdate.Checkouts
+		if list, err = lostupdate.Open(path); err == nil {
+			err = list.Close()
 		}
-	}, lesson)
+	}, waits)
+	lab.RequireNoError(t, err, fails)
 }
 
 // A caller that cannot know whether others see its lock must not act as if it were alone.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example/turnstile/exercises/05_lost_update"
@@ -69,6 +70,7 @@ func updateThatFails(t *testing.T) {
 	first, second := start(t, path), start(t, path)
 	for _, c := range []struct{ order, content, did, want string }{
 		{"panic", `{"counter":41}`, "change panicked, and the program recovered and lives on", "recovered: no more job cards"},
+		{"goexit", `{"counter":41}`, "change ended its goroutine (runtime.Goexit), and the program lives on", "goroutine ended"},
 		{"update 1", "", "Update(+1) of an empty file", ""},
 		{"update 1", "missing", "Update(+1) of a file that did not exist", ""},
 		{"limit 14", `{"counter":99}`, "Update(+1) of the counter 99 in a program that may write 14 bytes (a limit of the process)", ""},
@@ -89,12 +91,12 @@ func updateThatFails(t *testing.T) {
 		}
 		if c.want != "" {
 			swallowed := lab.Lesson{
-				Says: "Update swallowed the panic of change", Did: "change panicked", Read: tooLong,
+				Says: "Update swallowed the panic of change", Did: c.did, Read: tooLong,
 				Means: "the caller goes on as if nothing had happened, and prints a job card with the number that Update returned",
 			}
 			lab.RequireEqual(t, c.want, failed.String(), swallowed)
 			requireCounter(t, path, 41, lab.Lesson{
-				Says: "Update wrote although change had panicked", Did: "change panicked", Read: tooLong,
+				Says: "Update wrote although change had not returned", Did: c.did, Read: tooLong,
 				Means: "the counter skips a number, or becomes what change had made of it so far",
 			})
 		}
@@ -103,6 +105,37 @@ func updateThatFails(t *testing.T) {
 		first.succeed("update 1", lesson)
 		second.succeed("update 1", lesson)
 		requireCounter(t, path, 43, lesson)
+	}
+}
+
+func TestOpenFilesDoNotAddUp(t *testing.T) {
+	t.Parallel()
+	const calls = 10
+	for _, c := range []struct{ name, content, order string }{
+		{"counter.json", `{"counter":41}`, "update 1"},
+		{"counter.json", "", "update 1"},
+		{"counter.json", `{"counter":41}`, "panic"},
+		{"locks.json", `{"lid.step":"eve"}`, "take lid.step bob"},
+		{"locks.json", `{"lid.step":"eve"}`, "return lid.step bob"},
+		{"locks.json", "", "take lid.step bob"},
+	} {
+		lesson := lab.Lesson{
+			Says:  callOf(c.order) + " left files open",
+			Did:   fmt.Sprintf("the file held %s; a program did %q %d times more", lab.Show([]byte(c.content)), c.order, calls),
+			Means: "a program that runs for a week may open no more files one day, and every file it opens then is refused",
+			Read:  tooLong,
+		}
+		path := lab.WriteFile(t, c.name, "{}")
+		p := start(t, path) // which opens a list
+		write(t, path, c.content)
+		p.do(c.order, lesson)
+		before := p.succeed("handles", lesson).Counter
+		for range calls {
+			p.do(c.order, lesson)
+		}
+		opened := p.succeed("handles", lesson).Counter - before
+		lesson.Expected, lesson.Found = "as many open files as before", fmt.Sprintf("%d more", opened)
+		lab.Require(t, opened < calls, lesson)
 	}
 }
 
@@ -224,6 +257,47 @@ func TestUpdateKeepsItsLockHoweverLongItTakes(t *testing.T) {
 	lab.RequireNoError(t, second.end(gaveUp(lesson)).Returned.Err, gaveUp(lesson))
 	lab.RequireNoError(t, third.end(gaveUp(lesson)).Returned.Err, gaveUp(lesson))
 	requireCounter(t, path, 101, lesson)
+}
+
+// A caller that sleeps between its tries must not give up either. Its clock is testing/synctest's: a minute of sleep takes no time.
+func TestUpdateWaitsWithoutATimeLimit(t *testing.T) {
+	t.Parallel()
+	path := counterFile(t, 41)
+	lesson := gaveUp(lab.Lesson{Did: "a process stood inside Update for a minute of the other caller's clock; that one called Update(+1)"})
+	first := stand(t, path, "99", lesson)
+	minute, over, freed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(freed)
+		select {
+		case <-minute:
+		case <-over: // it has not waited
+		case <-time.After(time.Second): // decides nothing: a caller that waits in the kernel stops synctest's clock
+		}
+		first.Continue()
+	}()
+	var err error
+	lab.Finishes(t, func() {
+		synctest.Test(t, func(*testing.T) {
+			returned := make(chan struct{})
+			go func() {
+				select {
+				case <-time.After(time.Minute):
+					close(minute)
+				case <-returned:
+				}
+			}()
+			_, err = lostupdate.Update(path, func(counter int) int { return counter + 1 })
+			close(returned)
+			time.Sleep(time.Hour) // for goroutines that Update has left asleep
+		})
+	}, lesson)
+	close(over)
+	<-freed
+	lab.RequireNoError(t, err, lesson)
+	lab.RequireNoError(t, first.Wait(lesson), lesson)
+	lesson.Says = "Update went on although another process was inside"
+	lesson.Means = "it did not wait, or not longer than a while: a change is gone, and no call returned an error"
+	requireCounter(t, path, 100, lesson)
 }
 
 // count does N times Update(+1), PATH N GOROUTINES, and reports every counter that it got.

@@ -20,19 +20,20 @@ var (
 //
 // Take and Return go by what the file holds when their turn comes, whichever program wrote it. From before they read it until they have
 // written it, they exclude every other Take and Return on the same list, in this process and in others, under the same conditions
-// as Update: they wait as long as it takes, they never go on without the lock, and other programs are not kept out. A list
-// that is damaged is an error and stays as it is. Every error of the kernel is returned.
+// as Update: they wait as long as it takes, they never go on without the lock, the files they have opened do not add up, and other
+// programs are not kept out. A list that is damaged is an error and stays as it is. Every error of the kernel is returned.
 //
-// A Checkouts is for one goroutine at a time. It stays with the file that it has opened: if a program replaces that by another file of
-// the same name, as many editors do, open the list again.
+// A Checkouts is for one goroutine at a time. It may stay with the file that it has opened: if a program replaces that by another file
+// of the same name, as many editors do, open the list again.
 type Checkouts struct {
 	file *os.File
 	path string // absolute: the lock stays the same when the program changes its working directory
 }
 
 // Open opens the list at path, a JSON object such as {"bracket.step":"alice"}. If there is no file, the error matches fs.ErrNotExist and
-// no list is made up. Other programs may have the list open, or be in the middle of a Take: Open waits for none, and need not notice
-// that the list is damaged. The program may change its working directory afterwards. The caller must Close the list.
+// no list is made up. Other programs may have the list open, or be in the middle of a Take or Return: Open neither waits for them nor
+// fails because the file is half written, so it need not notice damage. The program may change its working directory afterwards. The
+// caller must Close the list.
 func Open(path string) (*Checkouts, error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -45,8 +46,8 @@ func Open(path string) (*Checkouts, error) {
 	return &Checkouts{file: file, path: path}, nil
 }
 
-// Take gives part to person. If a person has it already, that person or another, the error matches ErrTaken and nothing changes. Of
-// all who ask for a part at the same time, one gets it.
+// Take gives part to person. If a person has it already, that person or another, the error matches ErrTaken and nothing is
+// written. Of all who ask for a part at the same time, one gets it.
 func (c *Checkouts) Take(part, person string) error {
 	return c.change(func(holders map[string]string) error {
 		if holder, taken := holders[part]; taken {
@@ -57,7 +58,7 @@ func (c *Checkouts) Take(part, person string) error {
 	})
 }
 
-// Return takes part back from person. If person does not have it, the error matches ErrNotHolder and nothing changes. Of all who
+// Return takes part back from person. If person does not have it, the error matches ErrNotHolder and nothing is written. Of all who
 // return a part at the same time, one succeeds.
 func (c *Checkouts) Return(part, person string) error {
 	return c.change(func(holders map[string]string) error {
