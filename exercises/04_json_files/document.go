@@ -4,6 +4,8 @@
 // say which layout it has and how often it was saved:
 //
 //	{"version":1,"generation":7,"checkouts":{"bracket.step":{"person":"alice","since":"2026-03-02T09:00:00Z"}}}
+//
+// Like os.Open, its functions look for a relative path in the directory that is the working directory when they are called.
 package jsonfiles
 
 import (

@@ -18,12 +18,14 @@ import (
 //     document of any version, a byte order mark, a key twice in one object (in any letter case), an unknown field, a document
 //     that Validate refuses
 //
-// If the file cannot be opened or read, the error wraps the kernel's and matches none of the above. Every error names the path.
-// White space around the values, the order of the keys, the letter case of a field's key and the size of the file do not matter.
+// If the file cannot be opened, or not be read to its end, the error wraps the kernel's and matches none of the above. Every error
+// names the path. White space around the values, the order of the keys, the letter case of a field's key and the size of the file
+// do not matter.
 //
-// Load judges this file alone: it never falls back on a copy, a default, or what it returned before. It changes, moves and creates
-// nothing, and takes no lock. While another program writes the file in place, Load may find it empty or corrupt. If new bytes and
-// old bytes happen to fit together, Load may return a mixture.
+// Load judges what this file holds now: it never falls back on a copy, a default, or what it returned before, even if the file has
+// the same size and time of modification. It needs no permission but to read, changes, moves and creates nothing, and leaves
+// nothing open. It takes no lock and waits for none. While another program writes the file in place, Load may find it empty or
+// corrupt. If new bytes and old bytes happen to fit together, Load may return a mixture.
 func Load(path string) (*Document, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

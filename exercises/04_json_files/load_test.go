@@ -28,7 +28,7 @@ func TestLoadTellsMissingEmptyAndDamagedApart(t *testing.T) {
 		},
 		{
 			"only white space", " \n", corrupt,
-			"Load did not report a file of white space as damaged", "the file held a blank and a line end: it is not empty, and it is not a document",
+			"Load did not report a file of white space as damaged", "the file held a blank and a line end: not empty, and not a document",
 		},
 		{
 			"zero bytes", strings.Repeat("\x00", 64), corrupt,
@@ -53,6 +53,7 @@ func TestLoadTellsMissingEmptyAndDamagedApart(t *testing.T) {
 		lesson.Expected, lesson.Found = missing, found(doc, err)
 		lab.Require(t, verdictOf(err) == missing, lesson)
 		requireNoDocument(t, doc, lesson)
+		requireNamed(t, path, err)
 		lesson.Says = "Load created a file"
 		lesson.Means = "a program that only reads makes an empty list out of a mistyped path"
 		lesson.Expected, lesson.Found = "an empty directory", strings.Join(names(t, filepath.Dir(path)), ", ")
@@ -78,8 +79,13 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		Read:  dropped,
 	}
 	invalid := lab.Lesson{
-		Says:  "Load accepted a document in which something is missing",
+		Says:  "Load did not report as damaged a document in which something is missing",
 		Means: "what the file does not say is made up: no checkouts, no person, the year 1",
+		Read:  madeUp,
+	}
+	impossible := lab.Lesson{
+		Says:  "Load did not report as damaged a document with a number that no save writes",
+		Means: "no program wrote this document: a newer program would read it no better, and the next Save would count on from the number",
 		Read:  madeUp,
 	}
 	garbled := lab.Lesson{
@@ -111,9 +117,9 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		{"no checkouts", `{"version":1,"generation":3}`, invalid},
 		{"null for checkouts", `{"version":1,"generation":3,"checkouts":null}`, invalid},
 		{"no generation", `{"version":1,"checkouts":{}}`, invalid},
-		{"a generation below 1", `{"version":1,"generation":-3,"checkouts":{}}`, invalid},
+		{"a generation below 1", `{"version":1,"generation":-3,"checkouts":{}}`, impossible},
 		{"no version", `{"generation":3,"checkouts":{}}`, invalid},
-		{"a version below 1", `{"version":0,"generation":3,"checkouts":{}}`, invalid},
+		{"a version below 1", `{"version":0,"generation":3,"checkouts":{}}`, impossible},
 		{"the course's bare object", `{"bracket.step":"alice"}`, unknown},
 		{"null", `null`, invalid},
 		{"a checkout without a person", entry(`{"since":"2026-03-02T09:00:00Z"}`), invalid},
@@ -130,6 +136,19 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 	}
 }
 
+// requireNamed demands that Load's error names the file.
+func requireNamed(t *testing.T, path string, err error) {
+	t.Helper()
+	lab.Require(t, err != nil && strings.Contains(err.Error(), path), lab.Lesson{
+		Says:     "Load's error does not name the file",
+		Did:      "the text of the error was searched for the path",
+		Expected: "an error with the path …/locks.json",
+		Found:    found(nil, err),
+		Means:    "a workshop with twenty such files does not know which one to mend",
+		Read:     fix,
+	})
+}
+
 func TestLoadsErrorsNameThePathAndTheCause(t *testing.T) {
 	t.Parallel()
 	lesson := lab.Lesson{Means: "a workshop with twenty such files does not know which one to mend, or where", Read: fix}
@@ -144,10 +163,7 @@ func TestLoadsErrorsNameThePathAndTheCause(t *testing.T) {
 			path := lab.WriteFile(t, "locks.json", c.content)
 			_, err := loading(t, path)
 			lesson := lesson
-			lesson.Did = "the file held " + lab.Show([]byte(c.content)) + "; the error's text was searched for the path"
-			lesson.Says = "Load's error does not name the file"
-			lesson.Expected, lesson.Found = "an error with the path …/locks.json", found(nil, err)
-			lab.Require(t, err != nil && strings.Contains(err.Error(), path), lesson)
+			requireNamed(t, path, err)
 			if damage, ok := errors.AsType[*jsonfiles.CorruptError](err); ok {
 				lesson.Says = "Load's *CorruptError lacks its path or its cause"
 				lesson.Did = "the file held " + lab.Show([]byte(c.content)) + "; the error's fields were read"
@@ -207,6 +223,7 @@ func TestLoadAcceptsEveryGoodDocument(t *testing.T) {
 		{"with escaped letters", `{"version":1,"generation":3,"checkouts":{"br\u0061cket.step":` +
 			`{"person":"\u0061lice","since":"2026-03-02T09:00:00Z"}}}`, 3, one},
 		{"with 5,000 checkouts", `{"version":1,"generation":7,"checkouts":{` + strings.Join(entries, ",") + `}}`, 7, many.Checkouts},
+		{"with 5 MiB of white space", free[:1] + strings.Repeat(" ", 5<<20) + free[1:], 3, none},
 		{"with a generation that no float64 holds", `{"version":1,"generation":9007199254740993,"checkouts":{}}`, 9007199254740993, none},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -290,6 +307,79 @@ func TestLoadNeverFallsBack(t *testing.T) {
 			lab.Require(t, verdictOf(err) == missing, lesson)
 		})
 	}
+
+	t.Run("on what it returned before", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", taken)
+		info, err := os.Stat(path)
+		must(t, err)
+		doc := load(t, path, refusedGood)
+		load(t, path, refusedGood)
+		copied := strings.Replace(taken, `"generation": 7`, `"generation": 5`, 1)
+		write(t, path, copied)
+		must(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+		lesson := lab.Lesson{
+			Says: "Load returned what the file held before",
+			Did: "generation 7 was loaded twice; a person put back a copy of generation 5 that had the same size and time of modification; " +
+				"it was loaded",
+			Means: "copying programs keep the time, and some file systems count in seconds: the program works with what is gone",
+			Read:  known,
+		}
+		got := load(t, path, lesson)
+		lesson.Expected, lesson.Found = "generation 5", fmt.Sprintf("generation %d", got.Generation)
+		lab.Require(t, got.Generation == 5, lesson)
+
+		lesson.Says = "Save overwrote another program's change"
+		lesson.Did += "; then the document of generation 7 was saved"
+		lesson.Expected, lesson.Found = "", ""
+		failed := saving(t, path, doc)
+		requireKept(t, path, copied, lesson)
+		lesson.Says = "Save did not report that the file had changed"
+		lab.RequireErrorIs(t, failed, jsonfiles.ErrChanged, lesson)
+	})
+}
+
+func TestLoadOnlyReads(t *testing.T) {
+	t.Parallel()
+
+	t.Run("with permission to read alone", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("a file that may be read and not written is tried on Unix")
+		}
+		path := filepath.Join(lab.SharedDir(t), "locks.json")
+		write(t, path, taken)
+		must(t, os.Chmod(path, 0o444))                                     //nolint:gosec // an unprivileged worker reads it
+		must(t, os.Chmod(filepath.Dir(path), 0o555))                       //nolint:gosec // that is the test
+		t.Cleanup(func() { must(t, os.Chmod(filepath.Dir(path), 0o700)) }) //nolint:gosec // so that it can be removed
+		lesson := lab.Lesson{
+			Says:     "Load needs more than the right to read",
+			Did:      "the user had permission to read the document, and neither to write it nor to create a file beside it",
+			Expected: success,
+			Means:    "a colleague who may look, and not change anything, sees nothing",
+			Read:     fix,
+		}
+		loaded := inWorker(t, lab.Options{Unprivileged: true}, lesson, "load", path)
+		lesson.Found = loaded.Text
+		lab.Require(t, loaded.Verdict == success, lesson)
+	})
+
+	t.Run("while another program has it locked", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", taken)
+		holdLock(t, path)
+		holdLock(t, path+".lock")
+		lesson := lab.Lesson{
+			Says: "Load waits for a lock",
+			Did:  "another program held a lock (flock) on locks.json and one on locks.json.lock; Load was called",
+			Means: "a program that only looks stands still until the other one has finished, and a Load inside a Save that holds the lock waits " +
+				"for itself",
+			Read: fix,
+		}
+		var err error
+		lab.Finishes(t, func() { _, err = jsonfiles.Load(path) }, lesson)
+		lab.RequireNoError(t, err, lesson)
+	})
 }
 
 // unreadable returns paths at which something is that cannot be read, by what it is, each in a directory of its own.
@@ -322,6 +412,7 @@ func TestLoadReportsTheKernelsErrorForWhatItCannotRead(t *testing.T) {
 			}
 			lab.Require(t, verdictOf(err) == other, lesson)
 			requireNoDocument(t, doc, lesson)
+			requireNamed(t, path, err)
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package jsonfiles_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,8 +10,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,6 +56,7 @@ const (
 	refusal   = `lessons/04_json_files, "When the kernel refuses a write"`
 	evidence  = `lessons/04_json_files, "Set the damage aside"`
 	roundTrip = `lessons/04_json_files, "What JSON changes"`
+	handles   = `lessons/02_close, "When the handles run out"`
 )
 
 var (
@@ -65,13 +69,27 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	lab.Main(m, lab.Workers{"take": take, "load": loadAlone, "save": saveAlone, "set aside": setAsideAlone})
+	lab.Main(m, lab.Workers{"take": take, "load": loadAlone, "save": saveAlone, "set aside": setAsideAlone, "elsewhere": elsewhere})
 }
 
 // An outcome is what a worker process reports of one call.
 type outcome struct {
 	Verdict, Text, Name string
 	Kept                bool // Save left the caller's document as it was
+	Left                int  // how many handles were open afterwards that had not been open before
+}
+
+// watching runs call and returns how many handles it left open.
+func watching(call func()) int {
+	debug.SetGCPercent(-1) // the collector would close what nobody holds any more
+	runtime.LockOSThread() // strace counts a thread's calls
+	if first, err := os.Open(os.DevNull); err == nil {
+		_ = first.Close() // with the first file, Go's runtime opens handles of its own
+	}
+	before, _ := lab.OpenHandles()
+	call()
+	after, _ := lab.OpenHandles()
+	return after - before
 }
 
 // take is another process that checks a part out: load, add a checkout, save.
@@ -84,42 +102,61 @@ func take(w *lab.Worker) error {
 	return jsonfiles.Save(w.Arg(0), doc)
 }
 
-// The workers below keep to one thread, because strace counts a thread's calls.
-
 func loadAlone(w *lab.Worker) error {
-	runtime.LockOSThread()
-	doc, err := jsonfiles.Load(w.Arg(0))
-	return w.Result(outcome{Verdict: verdictOf(err), Text: found(doc, err)})
+	var doc *jsonfiles.Document
+	var err error
+	left := watching(func() { doc, err = jsonfiles.Load(w.Arg(0)) })
+	return w.Result(outcome{Verdict: verdictOf(err), Text: found(doc, err), Left: left})
 }
 
 // saveAlone saves a document of generation Arg(1) with Arg(2) checkouts. No file may grow beyond Arg(3) bytes, unless that is -1.
 func saveAlone(w *lab.Worker) error {
 	doc := documentOf(int64(w.Int(1)), w.Int(2))
 	before := snapshot(doc)
-	runtime.LockOSThread()
 	if room := w.Int(3); room >= 0 {
 		if err := lab.LimitFileSize(int64(room)); err != nil {
 			return err
 		}
 	}
-	err := jsonfiles.Save(w.Arg(0), doc)
-	return w.Result(outcome{Verdict: verdictOf(err), Text: found(doc, err), Kept: snapshot(doc) == before})
+	var err error
+	left := watching(func() { err = jsonfiles.Save(w.Arg(0), doc) })
+	return w.Result(outcome{Verdict: verdictOf(err), Text: found(doc, err), Kept: snapshot(doc) == before, Left: left})
 }
 
 // setAsideAlone is SetAside in a process where no file may grow beyond Arg(1) bytes, unless that is -1.
 func setAsideAlone(w *lab.Worker) error {
-	runtime.LockOSThread()
 	if room := w.Int(1); room >= 0 {
 		if err := lab.LimitFileSize(int64(room)); err != nil {
 			return err
 		}
 	}
-	name, err := jsonfiles.SetAside(w.Arg(0))
+	var name string
+	var err error
+	left := watching(func() { name, err = jsonfiles.SetAside(w.Arg(0)) })
 	text := "no error, and the name " + name
 	if err != nil {
 		text = oneLine(err)
 	}
-	return w.Result(outcome{Verdict: verdictOf(err), Text: text, Name: name})
+	return w.Result(outcome{Verdict: verdictOf(err), Text: text, Name: name, Left: left})
+}
+
+// elsewhere goes to the directory Arg(0), which holds a good document of generation 7, and calls all three functions there by a
+// name without a directory.
+func elsewhere(w *lab.Worker) error {
+	if err := os.Chdir(w.Arg(0)); err != nil {
+		return err
+	}
+	_, load := jsonfiles.Load("locks.json")
+	save := jsonfiles.Save("locks.json", documentOf(7, 1))
+	if err := os.WriteFile("locks.json", []byte("{"), 0o600); err != nil {
+		return err
+	}
+	name, set := jsonfiles.SetAside("locks.json")
+	return w.Result([]outcome{
+		{Verdict: verdictOf(load), Text: found(nil, load)},
+		{Verdict: verdictOf(save), Text: found(nil, save)},
+		{Verdict: verdictOf(set), Text: found(nil, set), Name: name},
+	})
 }
 
 // documentOf makes a document as it is after a Load of that generation, with so many checkouts.
@@ -135,11 +172,33 @@ func documentOf(generation int64, parts int) *jsonfiles.Document {
 // inWorker runs one call in a process of its own and returns what it reported.
 func inWorker(t *testing.T, o lab.Options, lesson lab.Lesson, worker string, args ...string) outcome {
 	t.Helper()
-	process := lab.Launch(t, o, worker, args...)
+	return reportOf(t, lab.Launch(t, o, worker, args...), worker, lesson)
+}
+
+// reportOf returns what a worker reports of its call, and demands that the call left no handle open.
+func reportOf(t *testing.T, process *lab.Process, worker string, lesson lab.Lesson) outcome {
+	t.Helper()
 	var reported outcome
 	process.Result(&reported, lesson)
 	lab.RequireNoError(t, process.Wait(lesson), lesson)
+	function := map[string]string{"load": "Load", "save": "Save", "set aside": "SetAside"}[worker]
+	lab.Require(t, reported.Left <= 0, leftOpen(function, lesson.Did, fmt.Sprintf("%d more after %s", reported.Left, reported.Text)))
 	return reported
+}
+
+func leftOpen(function, did, found string) lab.Lesson {
+	return lab.Lesson{
+		Says: function + " left a file open", Did: did, Expected: "no more open files than before", Found: found,
+		Means: "a program that works all day runs out of handles, and then it can open nothing", Read: handles,
+	}
+}
+
+// requireClosed demands that this process has no handle to the file at path.
+func requireClosed(t *testing.T, path, function string, err error) {
+	t.Helper()
+	if open, failed := lab.IsOpen(path); failed == nil && open {
+		lab.Fail(t, leftOpen(function, function+" was called", "a handle to "+filepath.Base(path)+" after "+found(nil, err)))
+	}
 }
 
 const (
@@ -149,6 +208,7 @@ const (
 	newer   = "newer (*VersionError)"
 	changed = "changed (ErrChanged)"
 	other   = "the kernel's error and none of the package's"
+	plain   = "an error that is neither the kernel's nor one of the package's"
 	success = "no error"
 )
 
@@ -175,7 +235,10 @@ func verdictOf(err error) string {
 		}
 	}
 	if len(kinds) == 0 {
-		return other
+		if _, ok := errors.AsType[syscall.Errno](err); ok {
+			return other
+		}
+		return plain
 	}
 	return strings.Join(kinds, " and ")
 }
@@ -228,6 +291,7 @@ func loading(t *testing.T, path string) (doc *jsonfiles.Document, err error) {
 	lab.Finishes(t, func() { doc, err = jsonfiles.Load(path) }, lab.Lesson{
 		Says: "Load does not return", Did: "Load was called on a small file", Means: "the program stops at its first step", Read: fix,
 	})
+	requireClosed(t, path, "Load", err)
 	return doc, err
 }
 
@@ -237,6 +301,7 @@ func saving(t *testing.T, path string, doc *jsonfiles.Document) (err error) {
 		Says: "Save does not return", Did: "Save was called with a document",
 		Means: "the program stops, and its user does not know what was saved", Read: fix,
 	})
+	requireClosed(t, path, "Save", err)
 	return err
 }
 
@@ -246,7 +311,35 @@ func settingAside(t *testing.T, path string) (name string, err error) {
 		Says: "SetAside does not return", Did: "SetAside was called",
 		Means: "the program hangs instead of reporting that the damage cannot be set aside", Read: evidence,
 	})
+	requireClosed(t, cmp.Or(name, path), "SetAside", err)
+	requireNoName(t, name, err)
 	return name, err
+}
+
+func requireNoName(t *testing.T, name string, err error) {
+	t.Helper()
+	lab.Require(t, err == nil || name == "", lab.Lesson{
+		Says: "SetAside returned a name together with an error", Did: "SetAside was called, and failed",
+		Expected: "no name", Found: name,
+		Means: "a caller who overlooks the error tells a person to look where nothing is", Read: evidence,
+	})
+}
+
+// refusing runs call while the kernel refuses some of its system calls, or skips the test where the system cannot do that.
+func refusing(t *testing.T, what string, errno error, function string, call func()) {
+	t.Helper()
+	lesson := lab.Lesson{
+		Says:  function + " does not return",
+		Did:   fmt.Sprintf("%s was called while the kernel refused to %s with %q", function, what, errno),
+		Means: "the program hangs instead of reporting what the kernel refused",
+		Read:  refusal,
+	}
+	var err error
+	lab.Finishes(t, func() { err = lab.Refuse(what, errno, call) }, lesson)
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("this test cannot make the kernel refuse: ", err)
+	}
+	lab.RequireNoError(t, err, lesson)
 }
 
 // load is for a Load that must succeed.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,6 +19,8 @@ import (
 
 func TestSaveWritesWhatLoadReads(t *testing.T) {
 	t.Parallel()
+	large := documentOf(0, 6).Checkouts
+	large["lid.step"] = jsonfiles.Checkout{Person: strings.Repeat("Zoë ", 220_000), Since: morning}
 	for _, c := range []struct {
 		name      string
 		checkouts map[string]jsonfiles.Checkout
@@ -29,6 +32,7 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 		{"blanks and capital letters", map[string]jsonfiles.Checkout{" Bracket.STEP ": {Person: " Alice  B. ", Since: morning}}},
 		{"two spellings of one letter", map[string]jsonfiles.Checkout{"\u00e9.step": alice, "e\u0301.step": {Person: "bob", Since: morning}}},
 		{"5,000 checkouts", documentOf(0, 5000).Checkouts},
+		{"more than 1 MiB", large},
 		{"no checkouts", map[string]jsonfiles.Checkout{}},
 		{"a nil map", nil},
 	} {
@@ -42,6 +46,7 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 				Means: "the workshop cannot begin",
 				Read:  fix,
 			}
+			given := &jsonfiles.Document{Version: doc.Version, Generation: 1, Checkouts: maps.Clone(doc.Checkouts)}
 			lab.RequireNoError(t, saving(t, path, doc), lesson)
 			lesson.Says = "Save wrote a document that Load refuses"
 			lesson.Means = "the document is on the disk, and no program can read it any more"
@@ -49,7 +54,15 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 			lesson.Says = "Save wrote another document than it was given"
 			lesson.Means = "a checkout that was saved is not there, or belongs to another person"
 			lesson.Read = roundTrip
-			requireSame(t, &jsonfiles.Document{Version: 1, Generation: 1, Checkouts: c.checkouts}, got, lesson)
+			requireSame(t, given, got, lesson)
+			lab.Require(t, len(doc.Checkouts) == 0 || snapshot(doc) == snapshot(given), lab.Lesson{
+				Says:     "Save changed the caller's checkouts",
+				Did:      lesson.Did,
+				Expected: snapshot(given),
+				Found:    snapshot(doc),
+				Means:    "the program goes on with a checkout that it never made: the caller's map is the caller's",
+				Read:     memory,
+			})
 		})
 	}
 
@@ -97,6 +110,9 @@ func TestSaveCountsTheGenerations(t *testing.T) {
 		lab.Require(t, got.Generation == generation && doc.Generation == generation, lesson)
 		lesson.Expected, lesson.Found = "", ""
 	}
+	lesson.Says, lesson.Means = "Save leaves a new file behind each time", "the directory fills with what nobody removes"
+	lesson.Expected, lesson.Found = "locks.json, and no more than a lock beside it", strings.Join(names(t, filepath.Dir(path)), ", ")
+	lab.Require(t, len(names(t, filepath.Dir(path))) <= 2, lesson)
 }
 
 func TestSaveLeavesOtherFilesAlone(t *testing.T) {
@@ -108,17 +124,19 @@ func TestSaveLeavesOtherFilesAlone(t *testing.T) {
 		Means: "a damaged copy is the only evidence of its checkouts, and a copy of another program is that program's",
 		Read:  evidence,
 	}
-	neighbours := []string{".damaged-1", ".damaged-2", ".bak", ".tmp", "~", ".new", ".old", ".lock"}
+	// A lock beside the document is Save's own matter, so no neighbour has the name of one.
+	neighbours := []string{".damaged-1", ".damaged-2", ".bak", ".tmp", "~", ".new", ".old", ".part"}
 	for _, suffix := range neighbours {
 		write(t, path+suffix, "theirs")
 	}
+	hidden := filepath.Join(filepath.Dir(path), ".locks.json.tmp")
+	write(t, hidden, "theirs")
 	doc := load(t, path, lesson)
-	lab.RequireNoError(t, saving(t, path, doc), lesson)
+	lab.RequireNoError(t, saving(t, path, doc), failedOnGood)
 	for _, suffix := range neighbours {
-		if suffix != ".lock" { // a lock beside the document is Save's own matter
-			requireKept(t, path+suffix, "theirs", lesson)
-		}
+		requireKept(t, path+suffix, "theirs", lesson)
 	}
+	requireKept(t, hidden, "theirs", lesson)
 }
 
 func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
@@ -134,6 +152,7 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 		Read:  fix,
 	}
 	damaged := "bracket\xff.step"
+	inAnotherZone := jsonfiles.Checkout{Person: "alice", Since: morning.In(time.FixedZone("", 5400))}
 	for _, c := range []struct {
 		name, did string
 		spoil     func(doc *jsonfiles.Document)
@@ -171,6 +190,7 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 			lesson.Did, unsaid.Did = c.did, c.did
 			path := lab.WriteFile(t, "locks.json", taken)
 			doc := load(t, path, refusedGood)
+			doc.Checkouts["gear.step"] = inAnotherZone
 			c.spoil(doc)
 			before := snapshot(doc)
 			err := saving(t, path, doc)
@@ -184,6 +204,7 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 			unsaid.Did = "there was no file; " + c.did
 			path := lab.Path(t, "locks.json")
 			doc := jsonfiles.New()
+			doc.Checkouts["gear.step"] = inAnotherZone
 			c.spoil(doc)
 			before := snapshot(doc)
 			err := saving(t, path, doc)
@@ -332,6 +353,29 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 		})
 	}
 
+	t.Run("when a link that leads nowhere has the name", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows lets only some users create symbolic links")
+		}
+		path := lab.Path(t, "locks.json")
+		must(t, os.Symlink("nowhere.json", path))
+		lesson := lab.Lesson{
+			Says:  "Save created a file where a link leads",
+			Did:   "locks.json was a symbolic link to a file that does not exist; a new document was saved",
+			Means: "whoever made the link, or removed what it leads to, finds a document in a place where nobody put one",
+			Read:  known,
+		}
+		err := saving(t, path, jsonfiles.New())
+		lab.RequireNoFile(t, filepath.Join(filepath.Dir(path), "nowhere.json"), lesson)
+		lesson.Says = "Save replaced a symbolic link"
+		target, _ := os.Readlink(path)
+		lesson.Expected, lesson.Found = `a link to "nowhere.json"`, fmt.Sprintf("a link to %q", target)
+		lab.Require(t, lesson.Expected == lesson.Found, lesson)
+		lesson.Says, lesson.Expected, lesson.Found = unsaid, "", ""
+		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
+	})
+
 	for _, generation := range []int64{1, 7} {
 		t.Run(fmt.Sprintf("when generation %d was removed", generation), func(t *testing.T) {
 			t.Parallel()
@@ -408,6 +452,7 @@ func TestSaveReportsAWriteThatTheKernelRefuses(t *testing.T) {
 	unsaid := lab.Lesson{
 		Says: "Save did not report that it saved nothing", Means: "the caller believes that the checkout is on the disk", Read: refusal,
 	}
+	long := taken + strings.Repeat("\n", 2000)
 	for _, c := range []struct {
 		name, did         string
 		isThere           bool
@@ -418,14 +463,15 @@ func TestSaveReportsAWriteThatTheKernelRefuses(t *testing.T) {
 		{"the first", "there was no file; the kernel refused every write (RLIMIT_FSIZE 0)", false, 0, 3, 0, true},
 		{"the first, in the middle", "there was no file; the kernel refused what a write put beyond byte 200", false, 0, 50, 200, true},
 		{"the first, at 4,096 bytes", "there was no file; the kernel refused what a write put beyond byte 4,096", false, 0, 500, 4096, true},
-		{"over a document", "a document was saved over another; the kernel refused every write (RLIMIT_FSIZE 0)", true, 7, 3, 0, true},
-		{"over a document, in the middle", "a longer document was saved over another; the kernel refused all beyond byte 300", true, 7, 50, 300, false},
+		{"over a document", "a shorter document was saved over another; the kernel refused every write", true, 7, 3, 0, true},
+		{"over a document, at 60 bytes", "a shorter one was saved over another; the kernel refused all beyond byte 60", true, 7, 3, 60, false},
+		{"over a document, in the middle", "a longer one was saved over it; the kernel refused all from byte 2,300 on", true, 7, 50, 2300, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := lab.Path(t, "locks.json")
 			if c.isThere {
-				write(t, path, taken)
+				write(t, path, long)
 			}
 			unsaid := unsaid
 			unsaid.Did = c.did
@@ -440,14 +486,23 @@ func TestSaveReportsAWriteThatTheKernelRefuses(t *testing.T) {
 					Means: "the next program finds damage where there never was a document, and a person has to remove it by hand",
 					Read:  refusal,
 				})
-			} else if c.kept {
-				requireKept(t, path, taken, lab.Lesson{
-					Says:  "Save destroyed the old document before it had a new one",
-					Did:   c.did,
-					Means: "the kernel refuses one write, and every checkout of the workshop is gone",
-					Read:  refusal,
-				})
+				return
 			}
+			destroyed := lab.Lesson{
+				Says:  "Save destroyed the old document before it had a new one",
+				Did:   c.did,
+				Means: "the kernel refuses one write, and every checkout of the workshop is gone",
+				Read:  refusal,
+			}
+			if c.kept {
+				requireKept(t, path, long, destroyed)
+				return
+			}
+			destroyed.Says = "Save removed a document that it could not replace"
+			destroyed.Expected, destroyed.Found = "a file, with whatever is left of the documents", "no file"
+			destroyed.Means = "what was left of the checkouts is gone, and a missing file passes for a first start"
+			_, err := os.Lstat(path)
+			lab.Require(t, err == nil, destroyed)
 		})
 	}
 }
@@ -505,5 +560,28 @@ func TestSaveCreatesTheFileAndNothingElse(t *testing.T) {
 			lesson.Found = fmt.Sprintf("%04o", info.Mode().Perm())
 		}
 		lab.Require(t, err == nil && info.Mode().Perm() == 0o640, lesson)
+	})
+
+	t.Run("with the permissions that the file had", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows has no permission bits for groups and others")
+		}
+		for _, mode := range []os.FileMode{0o600, 0o640, 0o664} {
+			path := lab.WriteFile(t, "locks.json", taken)
+			must(t, os.Chmod(path, mode))
+			lesson := lab.Lesson{
+				Says:     "Save changed the permissions of a file that it replaced",
+				Did:      fmt.Sprintf("a document in a file with mode %04o was loaded and saved", mode),
+				Expected: fmt.Sprintf("%04o", mode),
+				Means:    "colleagues cannot see who has a part any more, or strangers can",
+				Read:     known,
+			}
+			lab.RequireNoError(t, saving(t, path, load(t, path, refusedGood)), failedOnGood)
+			info, err := os.Stat(path)
+			must(t, err)
+			lesson.Found = fmt.Sprintf("%04o", info.Mode().Perm())
+			lab.Require(t, info.Mode().Perm() == mode, lesson)
+		}
 	})
 }

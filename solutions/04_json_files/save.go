@@ -11,21 +11,25 @@ import (
 )
 
 // Save writes doc, as its next generation, to the file at path. When it returns nil, Load finds what doc holds, and
-// doc.Generation is that of the file. A nil map of checkouts is saved as an empty one.
+// doc.Generation is that of the file. Save changes nothing else that the caller can see, neither in doc nor in its map of
+// checkouts; only a nil map may become an empty one.
 //
 // Save replaces only what it knows:
 //
 //   - If the file does not have doc's generation, another program has saved since doc was loaded, or has put a copy back: the error
 //     matches ErrChanged. So it does if doc was loaded and the file is gone.
 //   - If Load refuses the file for another reason, Save returns that error: nothing is written over bytes that were not understood.
-//   - If there is no file and doc is new (generation 0), Save creates it, with permissions 0644 less the umask. A file that appears
-//     in the meantime is not overwritten: ErrChanged. Save does not create directories.
+//   - If there is no file and doc is new (generation 0), Save creates it, with permissions 0644 less the umask. If the name is taken
+//     by then, by a file that has just appeared or by a symbolic link that leads nowhere, nothing is created or overwritten, there or
+//     where the link leads: ErrChanged. Save does not create directories.
 //   - A document that Validate refuses as the next generation, or that cannot be encoded, is not saved.
 //
-// After each of these errors the file and doc are what they were.
+// After each of these errors the file and doc are what they were. A file that is replaced keeps its permissions.
 //
-// If the kernel refuses a write, Save returns the error and doc is what it was. A refused first save leaves no file. A refused save
-// over a document leaves the old one if no byte was written; a write that stops in the middle may leave a file that Load refuses.
+// If the kernel refuses a write, or anything else up to Close, Save returns an error that wraps the kernel's, and doc is what it
+// was. A refused first save leaves no file. A refused save over a document leaves the old one if no byte was written; a write that
+// stops in the middle may leave a file that Load refuses, but does not remove it. After a failure nothing stays open, locked or in
+// the way of the next Save.
 //
 // Save does not keep two programs apart: between its Load and its write another program may save. Nor is the change atomic: it
 // rewrites the file in place, so that a reader at the same time, or a process crash, may find the file half written. It does not

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 	t.Run("three in a row", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json")
-		damaged := []string{taken[:100], "", "{}}"}
+		damaged := []string{taken[:100], "", `{"version":1,"generation":1,"checkouts":{},"queue":["bob"]}`}
 		kept := make(map[string]string)
 		for _, content := range damaged {
 			write(t, path, content)
@@ -84,19 +85,94 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 		lab.RequireNoError(t, err, lesson)
 	})
 
-	t.Run("named without a directory", func(t *testing.T) {
+	t.Run("though a thousand names are taken", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", "{")
+		for number := range 1001 {
+			write(t, fmt.Sprintf("%s.damaged-%d", path, number), "")
+		}
+		lesson := onlyEvidence
+		lesson.Says = "SetAside gave up although a name was free"
+		lesson.Did = "locks.json.damaged-0 to locks.json.damaged-1000 existed when a damaged file was set aside"
+		_, err := settingAside(t, path)
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireNoFile(t, path, lesson)
+	})
+
+	t.Run("though the path is a symbolic link", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows lets only some users create symbolic links")
+		}
+		target, path := lab.WriteFile(t, "shared.json", "{"), lab.Path(t, "locks.json")
+		must(t, os.Symlink(target, path))
+		aside, err := settingAside(t, path)
+		lesson := onlyEvidence
+		lesson.Says = "SetAside did not give the link at the path a new name"
+		lesson.Did = "locks.json was a symbolic link to a damaged file"
+		lesson.Means = "the path is not free: the next Save finds a link that leads nowhere, and the workshop stays closed"
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireNoFile(t, path, lesson)
+		lesson.Expected, lesson.Found = path+".damaged-…", aside
+		lab.Require(t, strings.HasPrefix(aside, path+".damaged-"), lesson)
+		lesson.Expected, lesson.Found = "", ""
+		lab.RequireFile(t, aside, "{", lesson)
+	})
+
+	t.Run("claimed before the rename", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", "{")
 		lesson := onlyEvidence
-		lesson.Says = "SetAside did not set aside a file in the working directory"
-		lesson.Did = `SetAside("locks.json") was called in a process whose working directory has the file`
-		set := inWorker(t, lab.Options{Dir: filepath.Dir(path)}, lesson, "set aside", "locks.json", "-1")
-		lesson.Expected, lesson.Found = success, set.Text
-		lab.Require(t, set.Verdict == success, lesson)
-		lesson.Says = "SetAside moved the file out of its directory"
-		lesson.Expected, lesson.Found = filepath.Base(set.Name), strings.Join(names(t, filepath.Dir(path)), ", ")
-		lab.Require(t, lesson.Expected == lesson.Found, lesson)
+		lesson.Says = "SetAside renamed the file to a name that it had not claimed"
+		lesson.Did = "SetAside was stopped before and after each rename, and the names in the directory were compared"
+		lesson.Expected = "a name that nobody else can take by then: it exists already, and belongs to SetAside"
+		lesson.Means = "another program that takes this name a moment earlier loses its file, since rename replaces"
+		last, before := "", names(t, filepath.Dir(path))
+		look := func(call string) {
+			now := names(t, filepath.Dir(path))
+			for _, name := range now {
+				if last == "renameat" && !slices.Contains(before, name) && lesson.Found == "" {
+					lesson.Found = "the rename made the name " + name + ", which had been free"
+				}
+			}
+			last, before = call, now
+		}
+		var err error
+		stopping(t, func() { _, err = jsonfiles.SetAside(path) }, look, lesson)
+		look("the end")
+		lab.Require(t, lesson.Found == "", lesson)
+		lesson.Says = "SetAside did not set a damaged file aside"
+		lesson.Expected = ""
+		lab.RequireNoError(t, err, lesson)
 	})
+}
+
+func TestARelativePathIsLookedUpAtEachCall(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "locks.json", taken)
+	lesson := lab.Lesson{
+		Did:      "the process had another working directory when it began; it went to that of locks.json and called the functions there",
+		Expected: success,
+		Means:    "the program uses a file that its user did not name, or does not find the one that was named",
+		Read:     fix,
+	}
+	process := lab.Launch(t, lab.Options{Dir: t.TempDir()}, "elsewhere", filepath.Dir(path))
+	var reported []outcome
+	process.Result(&reported, lesson)
+	lab.RequireNoError(t, process.Wait(lesson), lesson)
+	for call, function := range []string{"Load", "Save", "SetAside"} {
+		lesson.Says = function + " did not find a file in the working directory"
+		lesson.Found = reported[call].Text
+		lab.Require(t, reported[call].Verdict == success, lesson)
+	}
+	set := reported[2].Name
+	lesson.Says = "SetAside returned another name than its contract promises"
+	lesson.Expected, lesson.Found = "locks.json.damaged-…", set
+	lab.Require(t, strings.HasPrefix(filepath.Clean(set), "locks.json.damaged-"), lesson)
+	lesson.Says = "SetAside moved the file out of its directory"
+	all := names(t, filepath.Dir(path))
+	lesson.Expected, lesson.Found = filepath.Base(set)+" among the names", strings.Join(all, ", ")
+	lab.Require(t, slices.Contains(all, filepath.Base(set)), lesson)
 }
 
 func TestSetAsideKeepsTheFile(t *testing.T) {
@@ -139,6 +215,27 @@ func TestSetAsideKeepsTheFile(t *testing.T) {
 			where = set.Name
 		}
 		requireUntouched(t, where, content, lesson)
+	})
+
+	t.Run("while the workshop goes on", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", taken[:100])
+		lesson := lab.Lesson{
+			Says:  "Save does not begin anew after the damage was set aside",
+			Did:   "a damaged file was set aside; then a new document was saved",
+			Means: "the workshop stays closed although the evidence is safe",
+			Read:  evidence,
+		}
+		aside, err := settingAside(t, path)
+		failed := lesson
+		failed.Says = "SetAside did not set a damaged file aside"
+		lab.RequireNoError(t, err, failed)
+		doc := jsonfiles.New()
+		doc.Checkouts["lid.step"] = alice
+		lab.RequireNoError(t, saving(t, path, doc), lesson)
+		requireSame(t, doc, load(t, path, lesson), lesson)
+		lesson.Says = "Save changed the damaged file that was set aside"
+		lab.RequireFile(t, aside, taken[:100], lesson)
 	})
 }
 
@@ -215,7 +312,7 @@ func TestSetAsideThatFailsChangesNothing(t *testing.T) {
 	}
 
 	for _, c := range []struct{ name, content, verdict, did string }{
-		{"where the document is good", taken, other, "the file held a good document: a person had mended it in the meantime"},
+		{"where the document is good", taken, plain, "the file held a good document: a person had mended it in the meantime"},
 		{"where the document is newer", `{"version":2}`, newer, "the file held a document of version 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -233,25 +330,4 @@ func TestSetAsideThatFailsChangesNothing(t *testing.T) {
 			lab.Require(t, verdictOf(err) == c.verdict, lesson)
 		})
 	}
-}
-
-func TestTheWorkshopGoesOnAfterSetAside(t *testing.T) {
-	t.Parallel()
-	path := lab.WriteFile(t, "locks.json", taken[:100])
-	lesson := lab.Lesson{
-		Says:  "Save does not begin anew after the damage was set aside",
-		Did:   "a damaged file was set aside; then a new document was saved",
-		Means: "the workshop stays closed although the evidence is safe",
-		Read:  evidence,
-	}
-	aside, err := settingAside(t, path)
-	failed := lesson
-	failed.Says = "SetAside did not set a damaged file aside"
-	lab.RequireNoError(t, err, failed)
-	doc := jsonfiles.New()
-	doc.Checkouts["lid.step"] = alice
-	lab.RequireNoError(t, saving(t, path, doc), lesson)
-	requireSame(t, doc, load(t, path, lesson), lesson)
-	lesson.Says = "Save changed the damaged file that was set aside"
-	lab.RequireFile(t, aside, taken[:100], lesson)
 }

@@ -1,0 +1,264 @@
+package jsonfiles_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"example/turnstile/exercises/04_json_files"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
+)
+
+// The kernel's refusals and the other programs' moves that no file in a directory can bring about.
+
+func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		t.Parallel()
+		lesson := lab.Lesson{
+			Says:     "Load judged what it could not read",
+			Did:      "the kernel refused to open the file for reading: " + errno.Error(),
+			Expected: other + ": " + errno.Error(),
+			Means:    "a file that could not be read passes for missing or damaged, and the cause is hidden",
+			Read:     missed,
+		}
+		path := lab.WriteFile(t, "locks.json", taken)
+		const opening = "open for reading"
+		var doc *jsonfiles.Document
+		var err error
+		refusing(t, opening, errno, "Load", func() { doc, err = jsonfiles.Load(path) })
+		lesson.Found = found(doc, err)
+		lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
+
+		for _, generation := range []int64{7, 0} {
+			doc = documentOf(generation, 1)
+			before := snapshot(doc)
+			refusing(t, opening, errno, "Save", func() { err = jsonfiles.Save(path, doc) })
+			lesson.Says, lesson.Expected, lesson.Found = "Save overwrote a document that it could not read", "", ""
+			requireKept(t, path, taken, lesson)
+			lesson.Says = "Save did not pass on that the file cannot be read"
+			lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
+			lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
+			requireDocumentKept(t, before, doc, lesson.Did)
+		}
+
+		write(t, path, "{")
+		refusing(t, opening, errno, "SetAside", func() { _, err = jsonfiles.SetAside(path) })
+		lesson.Says, lesson.Expected, lesson.Found = "SetAside took away what could not be read", "", ""
+		requireUntouched(t, path, "{", lesson)
+		lesson.Says = "SetAside did not report that the file cannot be read"
+		lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
+		lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
+	}, syscall.EACCES, syscall.EMFILE)
+
+	all := []struct {
+		name string
+		when int
+	}{{"the second read fails with EIO", 2}, {"every read fails with EIO", 0}}
+	for _, c := range all[:lab.Rounds(len(all))] {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "locks.json", taken)
+			lesson := lab.Lesson{
+				Says:     "Load judged what it could not read",
+				Did:      "the file held a good document; " + c.name + " (injected by strace)",
+				Expected: other + ": " + syscall.EIO.Error(),
+				Means:    "what was read is a part of the file at best; the rest may be anything, and the cause is hidden",
+				Read:     missed,
+			}
+			rule := lab.Rule{Calls: "read,pread64", Paths: []string{path}, Fail: syscall.EIO, When: c.when}
+			worker := lab.Trace(t, rule, lab.Options{}, "load", path)
+			loaded := reportOf(t, worker.Process, "load", lesson)
+			if len(worker.Injected()) == 0 {
+				return // this Load knows after one read that it has the whole file
+			}
+			lesson.Found = loaded.Text
+			lab.Require(t, loaded.Verdict == other && strings.Contains(loaded.Text, syscall.EIO.Error()), lesson)
+		})
+	}
+}
+
+// stopping runs call and stops it before its system calls, or skips the test where the system cannot do that.
+func stopping(t *testing.T, call func(), at func(name string), lesson lab.Lesson) {
+	t.Helper()
+	err := lab.Watch(call, at)
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("this test cannot stop a thread at its calls: ", err)
+	}
+	lab.RequireNoError(t, err, lesson)
+}
+
+func TestSaveDoesNotReplaceAFileThatAppearsMeanwhile(t *testing.T) {
+	t.Parallel()
+	lesson := lab.Lesson{
+		Says: "Save overwrote a file that another program had just created",
+		Did: "there was no file; a new document was saved, and before one of the system calls of Save another program created " +
+			"the file",
+		Means: "the other program's checkouts are gone, and it was told that they were saved",
+		Read:  known,
+	}
+	for number := 1; ; number++ {
+		path := lab.Path(t, "locks.json")
+		doc := documentOf(0, 1)
+		before := snapshot(doc)
+		stops, planted := 0, false
+		var err error
+		stopping(t, func() { err = jsonfiles.Save(path, doc) }, func(string) {
+			if stops++; stops != number {
+				return
+			}
+			if _, failed := os.Lstat(path); failed != nil {
+				write(t, path, taken)
+				planted = true
+			}
+		}, lesson)
+		if !planted {
+			return // from here on the name is Save's
+		}
+		requireKept(t, path, taken, lesson)
+		silent := lesson
+		silent.Says = "Save did not report that the file had changed"
+		lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, silent)
+		requireDocumentKept(t, before, doc, lesson.Did)
+	}
+}
+
+func TestSaveReportsEveryErrorOfTheCallsThatWrite(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what    string
+		isThere bool
+	}{{"write", true}, {"write", false}, {"truncate", true}, {"close", true}, {"close", false}} {
+		name := c.what
+		if !c.isThere {
+			name += ", the first time"
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				path, doc := lab.Path(t, "locks.json"), documentOf(0, 1)
+				if c.isThere {
+					write(t, path, taken+strings.Repeat("\n", 2000))
+					doc.Generation = 7
+				}
+				requireRefusedWrite(t, path, doc, c.what, errno)
+			}, syscall.EIO, syscall.EDQUOT)
+		})
+	}
+}
+
+// requireRefusedWrite demands that Save passes on what the kernel refuses, leaves path and doc as they were, and succeeds afterwards.
+func requireRefusedWrite(t *testing.T, path string, doc *jsonfiles.Document, what string, errno error) {
+	t.Helper()
+	old, _ := os.ReadFile(path)
+	before := snapshot(doc)
+	lesson := lab.Lesson{
+		Says:     "Save did not report that it saved nothing",
+		Did:      "a document was saved while the kernel refused each " + what + ": " + errno.Error(),
+		Expected: "an error that wraps the kernel's: " + errno.Error(),
+		Means:    "the caller believes that the checkout is on the disk",
+		Read:     refusal,
+	}
+	var err error
+	refusing(t, what, errno, "Save", func() { err = jsonfiles.Save(path, doc) })
+	if err == nil && what == "truncate" { // a Save that has no need to shorten a file
+		requireSame(t, doc, load(t, path, lesson), lesson)
+		return
+	}
+	lesson.Found = found(nil, err)
+	lab.Require(t, errors.Is(err, errno), lesson)
+	if what != "write" {
+		return // the bytes have been written, so what remains is not promised
+	}
+	requireDocumentKept(t, before, doc, lesson.Did)
+	lesson.Expected, lesson.Found = "", ""
+	if old == nil {
+		lesson.Says = "Save left a broken first document behind"
+		lesson.Means = "the caller was told that nothing was saved, and the next program finds damage"
+		lab.RequireNoFile(t, path, lesson)
+	} else {
+		lesson.Says = "Save destroyed the old document before it had a new one"
+		lesson.Means = "the kernel refuses one write, and every checkout of the workshop is gone"
+		requireKept(t, path, string(old), lesson)
+	}
+	lesson.Says = "Save left something behind that stops the next Save"
+	lesson.Did += "; then it was saved without any refusal"
+	lesson.Means = "the disk has room again, and the workshop stays closed"
+	lab.RequireNoError(t, saving(t, path, doc), lesson)
+	requireSame(t, doc, load(t, path, lesson), lesson)
+	lesson.Says, lesson.Means = "Save leaves a new file behind for each attempt", "the directory fills with what nobody removes"
+	lesson.Expected, lesson.Found = "locks.json, and no more than a lock beside it", strings.Join(names(t, filepath.Dir(path)), ", ")
+	lab.Require(t, len(names(t, filepath.Dir(path))) <= 2, lesson)
+}
+
+func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
+	t.Parallel()
+
+	t.Run("to create a name", func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			path := lab.WriteFile(t, "locks.json", "{")
+			kept := path + ".damaged-1"
+			write(t, kept, "yesterday's")
+			lesson := onlyEvidence
+			lesson.Says = "SetAside destroyed a file that was set aside before"
+			lesson.Did = "locks.json.damaged-1 existed; SetAside was called while the kernel refused to create any file: " + errno.Error()
+			var name string
+			var err error
+			refusing(t, "create exclusively", errno, "SetAside", func() { name, err = jsonfiles.SetAside(path) })
+			requireKept(t, kept, "yesterday's", lesson)
+			if err == nil { // a SetAside that creates no file
+				lab.RequireFile(t, name, "{", lesson)
+				return
+			}
+			requireKept(t, path, "{", lesson)
+			requireNoName(t, name, err)
+			lesson.Says = "SetAside did not report why no name can be created"
+			lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
+			lab.Require(t, errors.Is(err, errno), lesson)
+		}, syscall.EMFILE, syscall.ENOSPC)
+	})
+
+	left := onlyEvidence
+	left.Says = "SetAside left something in the directory though it failed"
+	left.Means = "what is left looks like a second damaged document"
+
+	t.Run("to rename", func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			path := lab.WriteFile(t, "locks.json", "{")
+			lesson := left
+			lesson.Did = "the kernel refused to rename: " + errno.Error()
+			var name string
+			var err error
+			refusing(t, "rename", errno, "SetAside", func() { name, err = jsonfiles.SetAside(path) })
+			requireNoName(t, name, err)
+			if err == nil { // a link, or a copy, made without a rename
+				requireUntouched(t, name, "{", lesson)
+				return
+			}
+			requireUntouched(t, path, "{", lesson)
+			lesson.Says = "SetAside did not report why it failed"
+			lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
+			lab.Require(t, errors.Is(err, errno), lesson)
+		}, syscall.EIO, syscall.EPERM)
+	})
+
+	t.Run("to remove the old name", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", "{")
+		lesson := left
+		lesson.Did = "the kernel refused to remove the name locks.json (EIO, injected by strace)"
+		rule := lab.Rule{Calls: trace.Removes, Paths: []string{path}, Fail: syscall.EIO}
+		set := reportOf(t, lab.Trace(t, rule, lab.Options{}, "set aside", path, "-1").Process, "set aside", lesson)
+		where := path
+		if set.Verdict == success { // it was renamed
+			where = set.Name
+		}
+		requireUntouched(t, where, "{", lesson)
+	})
+}
