@@ -36,14 +36,18 @@ func TestNothingAndHalf(t *testing.T) {
 	})
 
 	// json.Unmarshal: "If the JSON-encoded data contain a syntax error, Unmarshal returns a SyntaxError."
-	t.Run("Unmarshal reports the same for nothing and for half a document", func(t *testing.T) {
+	t.Run("Unmarshal has one text for nothing and for half a document", func(t *testing.T) {
 		t.Parallel()
 		var doc document
 		nothing := json.Unmarshal(nil, &doc)
 		half := json.Unmarshal([]byte(ofAlice[:40]), &doc)
 		require.EqualError(t, half, nothing.Error())
-		_, isSyntax := errors.AsType[*json.SyntaxError](half)
+		first, isSyntax := errors.AsType[*json.SyntaxError](nothing)
 		require.True(t, isSyntax)
+		second, isSyntax := errors.AsType[*json.SyntaxError](half)
+		require.True(t, isSyntax)
+		require.EqualValues(t, 0, first.Offset)
+		require.EqualValues(t, 40, second.Offset)
 	})
 
 	// json.Decoder.Decode reads the next value of a stream; at its end, io.EOF.
@@ -201,7 +205,7 @@ func (r *ownReader) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*plain)(r))
 }
 
-// countLids accepts one whole object with a version and a number of lids, and no other field.
+// countLids refuses a file that is not one whole value, and a field that it does not know. What is missing it takes for zero.
 func countLids(data []byte) (int, error) {
 	var header struct{ Version int }
 	if err := json.Unmarshal(data, &header); err != nil {
@@ -231,8 +235,20 @@ func TestBothDecoders(t *testing.T) {
 		}
 	})
 
-	t.Run("a struct with one field takes it from a document of any layout", func(t *testing.T) {
+	t.Run("countLids takes null and what is missing for zero", func(t *testing.T) {
 		t.Parallel()
+		for _, text := range []string{`null`, `{}`, `{"version":1}`} {
+			lids, err := countLids([]byte(text))
+			require.NoError(t, err, text)
+			require.Zero(t, lids, text)
+		}
+	})
+
+	t.Run("a struct with one field takes it from an object, whatever else is in it", func(t *testing.T) {
+		t.Parallel()
+		for _, text := range []string{`[3]`, `{"version":"3"}`} {
+			require.Error(t, json.Unmarshal([]byte(text), &struct{ Version int }{}), "a version can only be found where it was promised to be")
+		}
 		header := unmarshal[struct{ Version int }](t, `{"checkouts":[["bracket.step","alice"]],"queue":["bob"],"queue":["carol"],"version":3}`)
 		require.Equal(t, 3, header.Version)
 	})
