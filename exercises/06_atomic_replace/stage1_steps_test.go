@@ -137,6 +137,7 @@ func TestDiscardLeavesTheFileAsItWas(t *testing.T) {
 			requireAlone(t, path, lesson)
 		})
 	}
+	t.Run("and reports a temporary file that stays", func(t *testing.T) { t.Parallel(); discardReportsWhatStays(t) })
 }
 
 func TestNothingHappensAfterCommitOrDiscard(t *testing.T) {

@@ -410,8 +410,8 @@ func requireTrue(t *testing.T, path string, err, errno error, calls []string, ma
 	lab.Require(t, asked, lesson)
 }
 
-func TestDiscardReportsWhatItCannotRemove(t *testing.T) {
-	t.Parallel()
+func discardReportsWhatStays(t *testing.T) {
+	t.Helper()
 	path := place(t, []byte(before))
 	lesson := lab.Lesson{
 		Says: "Discard hides that the temporary file stays", Did: "Create, Write, Discard; the kernel refuses to remove a file: EACCES", Read: refusal,
