@@ -42,6 +42,7 @@ var refusals = map[string][]refusal{
 	"remove":   {{number: unix.SYS_UNLINKAT}},
 	"stat":     {{number: unix.SYS_STATX}, {number: sysFstatat}},
 	"list":     {{number: unix.SYS_GETDENTS64}},
+	"flock":    {{number: unix.SYS_FLOCK, argument: 1, bits: unix.LOCK_SH | unix.LOCK_EX}}, // and not LOCK_UN
 }
 
 // refuse makes the kernel refuse the calls of this thread with errno, for good (seccomp(2)).
