@@ -1,0 +1,311 @@
+//go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
+
+package flock_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"example/turnstile/internal/lab"
+)
+
+// A pair is two calls for one file, by two owners.
+type pair struct {
+	first, second string
+	together      bool // both may have their lock
+}
+
+var pairs = []pair{
+	{"Lock", "TryLock", false},
+	{"Lock", "TryRLock", false},
+	{"RLock", "TryLock", false},
+	{"RLock", "TryRLock", true},
+	{"TryLock", "TryLock", false},
+	{"TryLock", "TryRLock", false},
+	{"TryRLock", "TryLock", false},
+	{"TryRLock", "TryRLock", true},
+}
+
+func TestLockKeepsOthersOut(t *testing.T) {
+	t.Parallel()
+	t.Run("in another process", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		tryPairs(t, start(t, path), start(t, path), "", "in another process")
+	})
+	t.Run("in the same process", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, lab.Path(t, "stock.json.lock"))
+		tryPairs(t, p, p, "", "in the same process")
+	})
+	t.Run("a program that calls flock(2) itself", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "stock.json.lock", "")
+		p := start(t, path)
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		requireTool(t, err)
+		defer file.Close()
+		l := lab.Lesson{
+			Says: "Lock does not keep out a program that calls flock(2)", Read: modes, Expected: "EWOULDBLOCK",
+			Did:   "Lock; then another program called flock(2) with LOCK_SH|LOCK_NB for the same file",
+			Means: "the lock is of another kind: programs in other languages, and the flock command, go in",
+		}
+		p.get("Lock it")
+		lab.RequireErrorIs(t, unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK, l)
+		p.get("Unlock it")
+		requireTool(t, unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB))
+		l.Did = "another program called flock(2) with LOCK_EX; then TryRLock"
+		p.refused("TryRLock it", says(l, "TryRLock does not see the lock of a program that calls flock(2)"))
+	})
+	t.Run("under another name of the file", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "stock.json.lock", "")
+		link := filepath.Join(filepath.Dir(path), "link")
+		requireTool(t, os.Symlink("stock.json.lock", link))
+		p := start(t, path)
+		tryPairs(t, p, p, "at "+link+" ", "through a symbolic link")
+	})
+}
+
+func tryPairs(t *testing.T, a, b program, prefix, where string) {
+	t.Helper()
+	for _, c := range pairs {
+		l := lab.Lesson{Did: c.first + "; then " + c.second + " " + where, Read: modes}
+		a.get(c.first + " first")
+		err := b.do(prefix+c.second+" second", l)
+		if c.together {
+			l.Says, l.Means = c.first+" kept a second shared lock out", "readers wait for one another, although none of them changes anything"
+			lab.RequireNoError(t, err, l)
+			b.succeed("Unlock second", l)
+		} else {
+			l.Says, l.Means = c.first+" did not keep "+c.second+" out", "two owners are inside at once, and one of them writes: an update is lost"
+			requireLocked(t, err, l)
+		}
+		a.succeed("Unlock first", says(l, "Unlock failed"))
+	}
+}
+
+func TestLockWaits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ first, second, third string }{
+		{"Lock", "Lock", "TryRLock"},
+		{"Lock", "RLock", "TryLock"},
+		{"RLock", "Lock", "TryRLock"},
+	} {
+		t.Run(c.second+" for "+c.first, func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "stock.json.lock")
+			a, b := start(t, path), start(t, path)
+			l := lab.Lesson{
+				Says: c.second + " does not wait in the kernel", Did: "a process had a lock from " + c.first + "; another one called " + c.second,
+				Means: "it goes in beside the owner, gives up, or asks again and again and comes too late", Read: modes,
+			}
+			a.get(c.first + " first")
+			b.Send(c.second + " second")
+			b.WaitBlocked(l)
+			l.Did += "; then the first called Unlock"
+			a.succeed("Unlock first", says(l, "Unlock failed"))
+			l.Says, l.Means = c.second+" did not get the lock after it had waited for it", "the program gives up although the lock is free"
+			lab.RequireNoError(t, b.end(l).Returned.Err, l)
+			l.Did += "; then the first called " + c.third
+			l.Says, l.Means = c.second+" returned no error, and has no lock", "it goes in, and so does the next one"
+			a.refused(c.third+" third", l)
+		})
+	}
+	t.Run("two goroutines of one process", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		p := start(t, path)
+		l := lab.Lesson{
+			Says: "Lock does not wait for another goroutine", Did: "a goroutine had a lock from Lock; two others of the same process called Lock",
+			Means: "both are inside at once: to the kernel they are one owner", Read: whoOwns,
+		}
+		p.get("Lock first")
+		p.tell("go Lock second", l)
+		p.tell("go Lock third", l)
+		lab.RequireWaiters(t, path, 2, l, p.Process)
+		p.tell("Unlock first", l)
+		l.Did += "; then the first called Unlock"
+		lab.RequireWaiters(t, path, 1, l, p.Process)
+	})
+}
+
+func TestLockLastsUntilUnlock(t *testing.T) {
+	t.Parallel()
+	lost := lab.Lesson{Means: "another program goes in, and neither is told", Read: collected}
+	t.Run("while garbage is collected", func(t *testing.T) {
+		t.Parallel()
+		for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock"} {
+			path := lab.Path(t, "stock.json.lock")
+			a, b := start(t, path), start(t, path)
+			l := says(lost, "%s returned a lock that the garbage collector ends", call)
+			l.Did = call + "; the program kept the Held, and collected garbage; then another process called TryLock"
+			a.get(call + " it")
+			a.succeed("collect", l)
+			b.refused("TryLock second", l)
+			a.succeed("Unlock it", says(l, "Unlock failed after garbage had been collected"))
+		}
+	})
+	t.Run("while the program opens and closes the file", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		l := says(lost, "Lock lost its lock when the program closed another handle of the file")
+		l.Did, l.Read = "Lock; then the program read the same file; then another process called TryLock", whoOwns
+		a.get("Lock it")
+		requireTool(t, a.do("open-and-close", l))
+		b.refused("TryLock second", l)
+	})
+	t.Run("while other owners come and go", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		l := says(lost, "RLock lost its lock when another owner gave his back")
+		l.Did, l.Read = "RLock twice in one program; a TryLock there failed; Unlock of the second; then another process called TryLock", whoOwns
+		a.get("RLock it")
+		a.get("RLock other")
+		a.refused("TryLock third", says(l, "RLock did not keep TryLock out"))
+		a.succeed("Unlock other", l)
+		b.refused("TryLock second", l)
+		l.Says = "TryLock took another owner's lock away when it failed"
+		l.Did = "Lock; TryLock and TryRLock in the same program failed; then another process called TryRLock"
+		a.succeed("Unlock it", l)
+		a.get("Lock it")
+		a.refused("TryLock third", l)
+		a.refused("TryRLock third", l)
+		b.refused("TryRLock second", l)
+	})
+}
+
+func TestLockEndsWithItsProcess(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, order, did string }{
+		{"that is killed", "", "a process had a lock from Lock, and was killed"},
+		{"even if a child of it lives", "child", "a process had a lock from Lock, started a program that runs on, and was killed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "stock.json.lock")
+			a, b := start(t, path), start(t, path)
+			l := lab.Lesson{
+				Says: "Lock kept the others out after its process had ended", Did: c.did + "; then another one called TryLock",
+				Means: "the lock belongs to a program that does not know of it: all others wait until that one ends", Read: children,
+			}
+			a.get("Lock it")
+			if c.order != "" {
+				child := a.ask(c.order, l)
+				requireTool(t, child.Returned.Err)
+				t.Cleanup(func() {
+					if p, err := os.FindProcess(child.N); err == nil {
+						_ = p.Kill()
+					}
+				})
+			}
+			a.Kill()
+			b.succeed("TryLock second", l)
+		})
+	}
+}
+
+func TestUnlock(t *testing.T) {
+	t.Parallel()
+	kept := lab.Lesson{Means: "everyone who needs the lock waits for an owner that is no longer inside", Read: givingBack}
+	t.Run("closes the file", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		b.get("RLock other")
+		before := a.handles()
+		l := lab.Lesson{Says: "Unlock left the file open", Did: "RLock, Unlock, TryRLock and Unlock, 20 times", Means: "the program runs out of handles", Read: givingBack}
+		for range 20 {
+			a.get("RLock it")
+			a.succeed("Unlock it", l)
+			a.get("TryRLock it")
+			a.succeed("Unlock it", l)
+		}
+		lab.RequireEqual(t, before, a.handles(), l)
+		l.Says, l.Did = "TryLock left the file open when it failed", "another process had a lock; TryLock, 20 times"
+		for range 20 {
+			a.refused("TryLock it", l)
+		}
+		lab.RequireEqual(t, before, a.handles(), l)
+	})
+	t.Run("while a child has a duplicate of the descriptor", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		l := says(kept, "Unlock left the lock to a duplicate of its descriptor")
+		l.Did = "Lock; the descriptor was duplicated, as for a child between fork and exec; Unlock; then another process called TryLock"
+		a.get("Lock it")
+		requireTool(t, a.do("duplicate", l))
+		a.succeed("Unlock it", l)
+		b.succeed("TryLock second", l)
+	})
+	t.Run("a second time", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Unlock did not report that there was nothing to unlock", Did: "Lock, Unlock and Unlock again",
+			Means: "a mistake of the program goes unnoticed until it hits another owner", Read: givingBack,
+		}
+		a.get("Lock it")
+		a.succeed("Unlock it", l)
+		requireClosed(t, a.do("Unlock it", l), l)
+		l.Says, l.Means = "Unlock took away a lock that it had not given", "two owners are inside at once"
+		l.Did = "Lock and Unlock; Lock again in the same program; then a second Unlock of the first; then another process called TryLock"
+		a.get("Lock next")
+		requireClosed(t, a.do("Unlock it", l), l)
+		b.refused("TryLock second", l)
+		a.succeed("Unlock next", l)
+		b.succeed("TryLock second", says(l, "Unlock gave nothing back"))
+	})
+}
+
+func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("a file that does not exist", func(t *testing.T) {
+		t.Parallel()
+		for _, umask := range []string{"0000", "0022"} {
+			path := lab.Path(t, "stock.json.lock")
+			p := launch(t, lab.Options{Umask: umask}, path)
+			p.get("Lock it")
+			p.get("Unlock it")
+			l := lab.Lesson{Says: "Unlock removed the file", Did: "Lock of a file that did not exist, and Unlock; the umask was " + umask, Read: fix}
+			l.Means = "others wait on a file without a name, while the next one creates another and locks that (lesson 07)"
+			info, err := os.Stat(path)
+			lab.RequireNoError(t, err, l)
+			l.Says, l.Means = "Lock created the file with another mode than 0600", "any user who may open the file can keep the others out"
+			lab.RequireEqual(t, "-rw-------", info.Mode().String(), l)
+		}
+	})
+	t.Run("a file that exists", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "notes.txt", "do not touch\n")
+		requireTool(t, os.Chmod(path, 0o640))
+		before, err := os.Stat(path)
+		requireTool(t, err)
+		a, b := start(t, path), start(t, path)
+		for _, call := range []string{"Lock", "RLock"} {
+			a.get(call + " it")
+			b.do("TryLock other", lab.Lesson{}) //nolint:errcheck // that it is refused is another test's
+			a.get("Unlock it")
+		}
+		a.get("RLock it")
+		a.get("Upgrade it")
+		a.get("Unlock it")
+		l := lab.Lesson{
+			Says: "Lock changed the file", Did: "Lock, RLock, Upgrade and Unlock of a file with a text in it, and a TryLock that failed",
+			Means: "what others have written there is gone: the owner's name, or a document", Read: fix,
+		}
+		lab.RequireFile(t, path, "do not touch\n", l)
+		after, err := os.Stat(path)
+		requireTool(t, err)
+		lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l)
+		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
+		lab.Require(t, os.SameFile(before, after), says(l, "Lock replaced the file"))
+	})
+}

@@ -1,0 +1,121 @@
+//go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
+
+package flock_test
+
+import (
+	"testing"
+
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "it writes while readers read, or a writer after it reads what is half written", Read: conversion}
+	t.Run("excludes all others", func(t *testing.T) {
+		t.Parallel()
+		for _, call := range []string{"Upgrade", "TryUpgrade"} {
+			path := lab.Path(t, "stock.json.lock")
+			a, b := start(t, path), start(t, path)
+			l := says(l, "%s did not make the lock exclusive", call)
+			l.Did = "RLock; no other owner had a lock; " + call + "; then another process called TryRLock"
+			a.get("RLock it")
+			a.succeed(call+" it", l)
+			b.refused("TryRLock second", l)
+			a.succeed("Unlock it", l)
+			b.succeed("TryLock second", says(l, "Unlock did not give back a lock from %s", call))
+		}
+	})
+	t.Run("waits for the other readers", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		l := says(l, "Upgrade does not wait in the kernel for another reader")
+		l.Did = "two processes had a shared lock from RLock; one called Upgrade"
+		a.get("RLock it")
+		b.get("RLock other")
+		a.Send("Upgrade it")
+		a.WaitBlocked(l)
+		b.succeed("Unlock other", l)
+		l.Says = "Upgrade did not get the lock after the other reader's Unlock"
+		lab.RequireNoError(t, a.end(l).Returned.Err, l)
+		b.refused("TryRLock other", says(l, "Upgrade returned no error, and has no exclusive lock"))
+	})
+	t.Run("of two readers, one after the other", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		l := says(l, "Upgrade of two readers did not let in one after the other")
+		l.Did = "two processes had a shared lock from RLock; both called Upgrade; the first that had it called Unlock"
+		l.Means = "two owners are inside at once, or both wait for ever"
+		a.get("RLock it")
+		b.get("RLock it")
+		a.begin("Upgrade it")
+		if b.begin("Upgrade it") == process.Blocked { // which of the two is first is the kernel's choice
+			a, b = b, a
+		}
+		lab.RequireNoError(t, b.end(l).Returned.Err, l)
+		lab.Require(t, a.Settle() != process.AtStep, l)
+		b.succeed("Unlock it", l)
+		lab.RequireNoError(t, a.end(l).Returned.Err, l)
+		b.refused("TryRLock it", l)
+	})
+	t.Run("of an exclusive lock", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		a.get("Lock it")
+		for _, call := range []string{"Upgrade", "TryUpgrade"} {
+			l := says(l, "%s of an exclusive lock did not leave it as it was", call)
+			l.Did = "Lock; " + call + "; then another process called TryRLock"
+			a.succeed(call+" it", l)
+			b.refused("TryRLock second", l)
+		}
+		b.Send("Lock second")
+		b.WaitBlocked(says(l, "Lock does not wait in the kernel"))
+		for _, call := range []string{"Upgrade", "TryUpgrade"} {
+			l := says(l, "%s of an exclusive lock gave it to another process that waited for it", call)
+			l.Did, l.Means = "Lock; another process waited in Lock; "+call, "what was read under the exclusive lock is out of date"
+			if a.begin(call+" it") == process.Blocked {
+				lab.Fail(t, l)
+			}
+			lab.RequireNoError(t, a.end(l).Returned.Err, l)
+			lab.Require(t, b.Settle() != process.AtStep, l)
+		}
+	})
+	t.Run("after Unlock", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		l := says(l, "Upgrade changed a lock that it does not own")
+		l.Did = "RLock and Unlock; RLock again in the same program; Upgrade of the first; then another process called TryRLock"
+		a.get("RLock it")
+		a.get("Unlock it")
+		a.get("RLock next")
+		requireClosed(t, a.do("Upgrade it", l), l)
+		b.succeed("TryRLock second", l)
+	})
+}
+
+func TestTryUpgradeThatFailsHoldsNothing(t *testing.T) {
+	t.Parallel()
+	path := lab.Path(t, "stock.json.lock")
+	a, b, c := start(t, path), start(t, path), start(t, path)
+	l := lab.Lesson{
+		Says: "TryUpgrade got an exclusive lock beside a reader",
+		Did:  "two processes had a shared lock from RLock; one called TryUpgrade", Read: conversion,
+		Means: "the kernel has taken the shared lock away, and the program goes on reading as if it still had it",
+	}
+	before := a.handles()
+	a.get("RLock it")
+	b.get("RLock other")
+	a.refused("TryUpgrade it", l)
+	lab.RequireEqual(t, before, a.handles(), says(l, "TryUpgrade left the file open when it failed"))
+	for _, call := range []string{"Unlock", "TryUpgrade", "Upgrade"} {
+		requireClosed(t, a.do(call+" it", l), says(l, "TryUpgrade failed, and %s behaves as if there still were a lock", call))
+	}
+	l.Did += "; the other called Unlock; then a third called TryLock"
+	l.Means = "a lock that the program does not know of keeps all others out"
+	b.succeed("Unlock other", l)
+	c.succeed("TryLock third", says(l, "TryUpgrade failed and kept a lock"))
+}

@@ -1,0 +1,305 @@
+//go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
+
+package flock_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	flock "example/turnstile/exercises/08_flock"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func TestMain(m *testing.M) { lab.Main(m, workers, flock.ErrLocked, errTest, errNothing) }
+
+// workers of files with build tags are added in their init.
+var workers = lab.Workers{"owner": owner, "take": take, "view": view, "crowd": crowd}
+
+// Where the messages send the reader.
+const (
+	why        = `lessons/08_flock, "Why it happens"`
+	fix        = `lessons/08_flock, "The fix"`
+	whoOwns    = `lessons/08_flock, "Who owns a lock"`
+	collected  = `lessons/08_flock, "The file that nothing refers to"`
+	children   = `lessons/08_flock, "Children"`
+	givingBack = `lessons/08_flock, "Giving it back"`
+	conversion = `lessons/08_flock, "Changing the mode"`
+	refusals   = `lessons/08_flock, "When the kernel refuses"`
+	modes      = `lessons/08_flock, "Shared, exclusive, and asking once"`
+)
+
+var (
+	errTest    = errors.New("the test's own error")
+	errNothing = errors.New("neither a lock nor an error was returned")
+)
+
+// A desk is a program at work with locks on one file. The locks have names.
+type desk struct {
+	path string
+	held map[string]*flock.Held
+}
+
+// A reply is what a call returned, and a number for orders that count.
+type reply struct {
+	Returned lab.Returned
+	N        int
+}
+
+// owner is a program that obeys one order after another and lives on in between: PATH. It collects no garbage by itself, so that a handle
+// that is left open stays open.
+func owner(w *lab.Worker) error {
+	debug.SetGCPercent(-1)
+	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
+		_ = errors.Join(r.Close(), w.Close())
+	}
+	d := &desk{w.Arg(0), map[string]*flock.Held{}}
+	w.Reached("done")
+	for {
+		var order string
+		if err := w.Receive(&order); err != nil {
+			return err
+		}
+		if err := w.Result(d.do(strings.Fields(order))); err != nil {
+			return err
+		}
+		w.Reached("done")
+	}
+}
+
+// do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path, "go CALL NAME" for a call in a goroutine that
+// keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses, "collect", "handles", "duplicate",
+// "open-and-close" and "child".
+func (d *desk) do(order []string) (r reply) {
+	switch order[0] {
+	case "at":
+		r.Returned.Err = d.call(order[1], order[2], order[3])
+	case "go":
+		alone := &desk{d.path, map[string]*flock.Held{}}
+		go func() {
+			if err := alone.call(d.path, order[1], order[2]); err == nil {
+				select {} // it keeps the lock
+			}
+		}()
+	case "refused":
+		return d.refused(order[1], order[2:])
+	case "collect":
+		collect()
+	case "handles":
+		r.N, r.Returned.Err = lab.OpenHandles()
+	case "duplicate":
+		r.N, r.Returned.Err = duplicate(d.path)
+	case "open-and-close":
+		r.Returned.Err = openAndClose(d.path)
+	case "child":
+		child := exec.Command("sleep", "600")
+		if r.Returned.Err = child.Start(); r.Returned.Err == nil {
+			r.N = child.Process.Pid
+		}
+	default:
+		r.Returned.Err = d.call(d.path, order[0], order[1])
+	}
+	return r
+}
+
+// call calls the function or the method, and keeps the lock that it returns under the name.
+func (d *desk) call(path, call, name string) error {
+	functions := map[string]func(path string) (*flock.Held, error){
+		"Lock": flock.Lock, "RLock": flock.RLock, "TryLock": flock.TryLock, "TryRLock": flock.TryRLock,
+	}
+	if function, ok := functions[call]; ok {
+		held, err := function(path)
+		if err == nil && held == nil {
+			err = errNothing
+		}
+		if err == nil {
+			d.held[name] = held
+		}
+		return err
+	}
+	held := d.held[name]
+	return map[string]func() error{"Upgrade": held.Upgrade, "TryUpgrade": held.TryUpgrade, "Unlock": held.Unlock}[call]()
+}
+
+// collect collects garbage until the os.Files among it have been closed: those that are found in one round are closed before one that
+// becomes garbage in the next.
+func collect() {
+	for range 3 {
+		closed := make(chan struct{})
+		runtime.SetFinalizer(&struct{ text string }{"garbage"}, func(any) { close(closed) })
+		for open := true; open; {
+			runtime.GC()
+			select {
+			case <-closed:
+				open = false
+			default:
+				runtime.Gosched()
+			}
+		}
+	}
+}
+
+// duplicate makes a duplicate of each descriptor that is open on the file, as a child has for a moment when the program starts one.
+func duplicate(path string) (count int, err error) {
+	var file unix.Stat_t
+	if err := unix.Stat(path, &file); err != nil {
+		return 0, err
+	}
+	var found []int
+	for descriptor := range 256 {
+		var open unix.Stat_t
+		if unix.Fstat(descriptor, &open) == nil && open.Dev == file.Dev && open.Ino == file.Ino {
+			found = append(found, descriptor)
+		}
+	}
+	for _, descriptor := range found {
+		if _, err := unix.FcntlInt(uintptr(descriptor), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			return 0, err
+		}
+	}
+	return len(found), nil
+}
+
+// openAndClose does what a library does that looks at the file.
+func openAndClose(path string) error {
+	if _, err := os.ReadFile(path); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// A program runs owner in a process of its own.
+type program struct {
+	*lab.Process
+	t *testing.T
+}
+
+func start(t *testing.T, path string) program { t.Helper(); return launch(t, lab.Options{}, path) }
+
+func launch(t *testing.T, o lab.Options, path string) program {
+	t.Helper()
+	p := program{lab.Launch(t, o, "owner", path), t}
+	p.Reached("done")
+	p.Continue()
+	return p
+}
+
+// begin gives the order and returns when the program can do no more by itself.
+func (p program) begin(order string) process.State {
+	p.t.Helper()
+	p.Send(order)
+	return p.Settle()
+}
+
+// end waits until the order is obeyed.
+func (p program) end(l lab.Lesson) (r reply) {
+	p.t.Helper()
+	p.Reached("done", l)
+	p.Result(&r, l)
+	p.Continue()
+	return r
+}
+
+// do is for an order that need not wait, because no other owner stands in its way, or because it may not wait.
+func (p program) do(order string, l lab.Lesson) error {
+	p.t.Helper()
+	return p.ask(order, l).Returned.Err
+}
+
+func (p program) ask(order string, l lab.Lesson) reply {
+	p.t.Helper()
+	if p.begin(order) == process.Blocked {
+		lab.Fail(p.t, lab.Lesson{
+			Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
+			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
+			Means: "either a Try waits, or an earlier lock was not given back: everyone who needs it waits for ever", Read: modes,
+		})
+	}
+	return p.end(l)
+}
+
+// tell is do while goroutines of the program wait for a lock.
+func (p program) tell(order string, l lab.Lesson) {
+	p.t.Helper()
+	p.Send(order)
+	lab.RequireNoError(p.t, p.end(l).Returned.Err, l)
+}
+
+// succeed is do for an order that must succeed.
+func (p program) succeed(order string, l lab.Lesson) {
+	p.t.Helper()
+	lab.RequireNoError(p.t, p.do(order, l), l)
+}
+
+// get takes a lock that is free. It is for the beginning of a story.
+func (p program) get(order string) {
+	p.t.Helper()
+	call := callOf(order)
+	p.succeed(order, lab.Lesson{
+		Says: call + " did not get a lock that was free", Did: call + "; no other owner had a lock that stands in its way",
+		Means: "the program cannot work at all", Read: fix,
+	})
+}
+
+// refused demands that the order, a Try, finds another owner.
+func (p program) refused(order string, l lab.Lesson) {
+	p.t.Helper()
+	requireLocked(p.t, p.do(order, l), l)
+}
+
+func requireLocked(t *testing.T, err error, l lab.Lesson) {
+	t.Helper()
+	l.Expected = "an error that matches ErrLocked"
+	lab.RequireErrorIs(t, err, flock.ErrLocked, l)
+}
+
+func requireClosed(t *testing.T, err error, l lab.Lesson) {
+	t.Helper()
+	l.Expected = "an error that matches fs.ErrClosed"
+	lab.RequireErrorIs(t, err, fs.ErrClosed, l)
+}
+
+// handles counts the program's open handles.
+func (p program) handles() int {
+	p.t.Helper()
+	r := p.ask("handles", lab.Lesson{Says: "The test could not count handles"})
+	requireTool(p.t, r.Returned.Err)
+	return r.N
+}
+
+// callOf returns the function or the method of an order.
+func callOf(order string) string {
+	for _, word := range strings.Fields(order) {
+		switch word {
+		case "Lock", "RLock", "TryLock", "TryRLock", "Upgrade", "TryUpgrade", "Unlock":
+			return word
+		}
+	}
+	return order
+}
+
+func says(l lab.Lesson, format string, args ...any) lab.Lesson {
+	l.Says = fmt.Sprintf(format, args...)
+	return l
+}
+
+// requireTool is for what the test itself needs.
+func requireTool(t *testing.T, err error) {
+	t.Helper()
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
+	})
+}

@@ -1,0 +1,175 @@
+package flock_test
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	flock "example/turnstile/exercises/08_flock"
+	"example/turnstile/exercises/08_flock/bins"
+	"example/turnstile/internal/lab"
+)
+
+func init() {
+	workers["interrupted"] = interrupted
+	workers["update"] = update
+}
+
+// interrupted calls CALL for PATH, with what must come before it, and sends whether it has a lock then. It does so in one thread, because
+// strace counts a thread's calls.
+func interrupted(w *lab.Worker) error {
+	runtime.LockOSThread()
+	d := &desk{path: w.Arg(0), held: map[string]*flock.Held{}}
+	if strings.Contains(w.Arg(1), "Upgrade") {
+		if err := d.call(d.path, "RLock", "it"); err != nil {
+			return err
+		}
+	}
+	if err := d.call(d.path, w.Arg(1), "it"); err != nil {
+		return err
+	}
+	w.Reached("holding")
+	return nil
+}
+
+func TestASignalDoesNotEndTheWait(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "Upgrade", "TryUpgrade"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "stock.json.lock")
+			rule := lab.Rule{Calls: "flock", Fail: syscall.EINTR, When: 1}
+			if strings.Contains(call, "Upgrade") {
+				rule.When = 2
+			}
+			l := lab.Lesson{
+				Says: call + " reported a signal as a failure", Read: refusals,
+				Did:   call + "; no other owner had a lock; a signal interrupted flock(2) once (EINTR, injected by strace)",
+				Means: "a program that resizes its window, or whose child ends, fails now and then, and no one can repeat it",
+			}
+			p := lab.Trace(t, rule, lab.Options{}, "interrupted", path, call)
+			p.Reached("holding", l)
+			second := "TryLock"
+			if call == "Lock" || call == "Upgrade" {
+				second = "TryRLock"
+			}
+			start(t, path).refused(second+" it", says(l, "%s went on without a lock after a signal", call))
+			p.Continue()
+			lab.RequireNoError(t, p.Wait(l), l)
+		})
+	}
+}
+
+func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		l := lab.Lesson{
+			Says: "Unlock did not report that the kernel could not close the file", Did: "Lock; Unlock; each close failed with " + errno.Error(),
+			Means: "what the kernel could not do is never known", Read: refusals,
+		}
+		held, err := flock.Lock(lab.Path(t, "stock.json.lock"))
+		lab.RequireNoError(t, err, l)
+		requireRefuse(t, lab.Refuse("close", errno, func() { err = held.Unlock() }))
+		lab.RequireErrorIs(t, err, errno, l)
+		requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
+	}, syscall.EIO, syscall.ENOSPC)
+}
+
+func requireRefuse(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	requireTool(t, err)
+}
+
+// update takes a bracket from the stock at PATH, in one thread.
+func update(w *lab.Worker) error {
+	runtime.LockOSThread()
+	return flock.Update(w.Arg(0), takeOne)
+}
+
+func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
+	t.Parallel()
+	const content = `{"bracket":1}`
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		for call, do := range calls {
+			path := stockFile(t, content)
+			l := lab.Lesson{
+				Says: call + " went on although the kernel had refused the lock", Did: call + "; flock(2) failed with " + errno.Error(), Read: refusals,
+				Means: "it reads and writes beside every other program, without a lock",
+			}
+			ran := false
+			var err error
+			var failed error
+			lab.Finishes(t, func() {
+				failed = lab.Refuse("flock", errno, func() { err = do(path, func() { ran = true }) })
+			}, says(l, "%s does not return when the kernel refuses the lock", call))
+			requireRefuse(t, failed)
+			lab.RequireErrorIs(t, err, errno, l)
+			lab.Require(t, !ran, l)
+			lab.RequireFile(t, path, content, l)
+		}
+	}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
+	t.Run("at the second of its locks", func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			path := stockFile(t, content)
+			l := lab.Lesson{
+				Says: "Update went on although the kernel had refused the lock", Read: refusals,
+				Did:   "Update; the second call of flock(2) failed with " + errno.Error() + " (injected by strace)",
+				Means: "it writes without an exclusive lock, beside every other program",
+			}
+			p := lab.Trace(t, lab.Rule{Calls: "flock", Fail: errno, When: 2}, lab.Options{}, "update", path)
+			err := p.Wait(l)
+			hit := p.Injected()
+			if len(hit) == 0 {
+				return // there is no second lock
+			}
+			lab.RequireError(t, err, l)
+			if !strings.Contains(hit[0].Args, "LOCK_UN") {
+				lab.RequireFile(t, path, content, l)
+			}
+		}, syscall.ENOLCK, syscall.EIO)
+	})
+}
+
+// calls run View and Update, with a function that is called inside.
+var calls = map[string]func(path string, inside func()) error{
+	"View": func(path string, inside func()) error {
+		return flock.View(path, func(bins.Stock) error { inside(); return nil })
+	},
+	"Update": func(path string, inside func()) error {
+		return flock.Update(path, func(stock bins.Stock) (bool, error) { inside(); return takeOne(stock) })
+	},
+}
+
+func TestUpdateAndViewReportEveryError(t *testing.T) {
+	t.Parallel()
+	for call, do := range calls {
+		for _, what := range []string{"write", "truncate", "close"} {
+			if call == "View" && what != "close" {
+				continue // it writes nothing
+			}
+			t.Run(call+"/"+what, func(t *testing.T) {
+				t.Parallel()
+				lab.EachErrno(t, func(t *testing.T, errno error) {
+					path := stockFile(t, `{"bracket":1,"hinge":4}`)
+					l := lab.Lesson{
+						Says: call + " did not report what the kernel had refused", Did: call + "; each " + what + " of a file failed with " + errno.Error(),
+						Means: "the program hands out a part that is still in the file, or goes on with a lock that was not given back", Read: refusals,
+					}
+					var err, failed error
+					lab.Finishes(t, func() { failed = lab.Refuse(what, errno, func() { err = do(path, func() {}) }) }, l)
+					requireRefuse(t, failed)
+					lab.RequireErrorIs(t, err, errno, l)
+					if what != "close" { // then the file that holds the lock stays open
+						start(t, path+".lock").succeed("TryLock it", says(l, "%s kept its lock when it failed", call))
+					}
+				}, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT)
+			})
+		}
+	}
+}

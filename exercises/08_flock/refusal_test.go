@@ -1,0 +1,114 @@
+//go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
+
+package flock_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	flock "example/turnstile/exercises/08_flock"
+	"example/turnstile/internal/lab"
+)
+
+// refused calls with words = CALL NAME while the kernel refuses every lock with the error number.
+func (d *desk) refused(errno string, words []string) (r reply) {
+	number := map[string]syscall.Errno{
+		"ENOLCK": syscall.ENOLCK, "ENOSYS": syscall.ENOSYS, "EOPNOTSUPP": syscall.EOPNOTSUPP, "EIO": syscall.EIO, "EACCES": syscall.EACCES,
+	}[errno]
+	if err := lab.Refuse("flock", number, func() { r = d.do(words) }); err != nil {
+		r.Returned.Err, r.N = err, cannotRefuse
+	}
+	return r
+}
+
+const cannotRefuse = -1
+
+// A reason is what the kernel gives for a refused lock, and what an error must match besides.
+type reason struct {
+	name  string
+	errno error
+	also  error
+}
+
+var reasons = []reason{
+	{"ENOLCK", syscall.ENOLCK, syscall.ENOLCK},
+	{"ENOSYS", syscall.ENOSYS, errors.ErrUnsupported},
+	{"EOPNOTSUPP", syscall.EOPNOTSUPP, errors.ErrUnsupported},
+	{"EIO", syscall.EIO, syscall.EIO},
+	{"EACCES", syscall.EACCES, fs.ErrPermission},
+}
+
+func TestARefusedLockIsNotALockedFile(t *testing.T) {
+	t.Parallel()
+	p := start(t, lab.Path(t, "stock.json.lock"))
+	for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "Upgrade", "TryUpgrade"} {
+		for _, reason := range reasons {
+			l := lab.Lesson{
+				Says: call + " returned no error although the kernel had refused the lock", Read: refusals,
+				Did:   call + "; no other owner had a lock; flock(2) failed with " + reason.name,
+				Means: "the program goes on without a lock, beside every other one that does the same",
+			}
+			upgrades := call == "Upgrade" || call == "TryUpgrade"
+			before := p.handles()
+			if upgrades {
+				p.get("RLock it")
+			}
+			r := p.ask("refused "+reason.name+" "+call+" it", l)
+			if r.N == cannotRefuse {
+				t.Skip(r.Returned.Err)
+			}
+			err := r.Returned.Err
+			lab.RequireError(t, err, l)
+			l.Means = "the program waits for another owner, who does not exist, and never says what is wrong"
+			l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
+			lab.Require(t, !errors.Is(err, flock.ErrLocked), says(l, "%s reported another owner, and there is none", call))
+			l.Expected, l.Found = "", ""
+			for _, target := range []error{reason.errno, reason.also} {
+				lab.RequireErrorIs(t, err, target, says(l, "%s did not report why it failed", call))
+			}
+			if upgrades {
+				requireClosed(t, p.do("Unlock it", l), says(l, "%s failed, and Unlock behaves as if there still were a lock", call))
+			}
+			lab.RequireEqual(t, before, p.handles(), says(l, "%s left the file open when it failed", call))
+			p.succeed("TryLock it", says(l, "%s failed and kept a lock", call))
+			p.succeed("Unlock it", l)
+		}
+	}
+}
+
+func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	dir := lab.SharedDir(t)
+	requireTool(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
+	requireTool(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
+	requireTool(t, os.Chmod(filepath.Join(dir, "private"), 0))
+	requireTool(t, os.Symlink("loop", filepath.Join(dir, "loop")))
+	for _, c := range []struct {
+		name, did string
+		reason    error
+	}{
+		{"missing/stock.json.lock", "a path whose directory does not exist", fs.ErrNotExist},
+		{"directory", "a path at which a directory is", syscall.EISDIR},
+		{"private", "a file that this user may not open", fs.ErrPermission},
+		{"loop", "a symbolic link to itself", syscall.ELOOP},
+	} {
+		p := launch(t, lab.Options{Unprivileged: true}, filepath.Join(dir, filepath.FromSlash(c.name)))
+		for _, call := range []string{"Lock", "TryRLock"} {
+			l := lab.Lesson{
+				Says: call + " did not report why it could not open the file", Did: call + " of " + c.did,
+				Means: "the program goes on without a lock, or waits for an owner who does not exist", Read: refusals,
+			}
+			err := p.do(call+" it", l)
+			lab.RequireErrorIs(t, err, c.reason, l)
+			lab.Require(t, !errors.Is(err, flock.ErrLocked), l)
+		}
+	}
+	lab.RequireNoFile(t, filepath.Join(dir, "missing"), lab.Lesson{
+		Says: "Lock made a directory", Did: "Lock of a path whose directory does not exist",
+		Means: "a mistyped path becomes a lock of its own, which keeps nobody out", Read: refusals,
+	})
+}

@@ -1,0 +1,56 @@
+package flock
+
+import (
+	"errors"
+
+	"example/turnstile/exercises/08_flock/bins"
+)
+
+// View calls use with the stock that the file at path holds. Any number of Views may be at work at the same time; while use runs, no
+// Update writes. Once use has returned or panicked, or if the stock cannot be read, the lock is given back.
+//
+// View and Update lock the file PATH.lock beside the document with this package, and never remove it. If the lock is refused, they return
+// the error and touch nothing: they never go on without it. Every error of use, of the lock and of package bins is returned.
+//
+// use must not call Update for the same path, which would wait for this View.
+func View(path string, use func(stock bins.Stock) error) (err error) {
+	held, err := RLock(path + ".lock")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Unlock()) }()
+	stock, err := bins.Read(path)
+	if err != nil {
+		return err
+	}
+	return use(stock)
+}
+
+// Update calls change with the stock that the file at path holds, and writes what change made of it, if change returned true and no error.
+//
+// What is written was made of what the file held until then: no other Update of this file, in this process or another one, has written in
+// between, and no View is at work. Update may call change more than once, each time with what the file holds by then; the last
+// call counts. If change returns false, an error, or panics, the file keeps its bytes, and the panic goes on to the caller.
+//
+// Update waits for others as long as it takes. change must not call Update or View for the same path, which could wait for itself. For the
+// lock see View.
+func Update(path string, change func(stock bins.Stock) (write bool, err error)) (err error) {
+	held, err := RLock(path + ".lock") // shared: most changes find that nothing is left to take, and write nothing
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Unlock()) }()
+	stock, err := bins.Read(path)
+	if err != nil {
+		return err
+	}
+	write, err := change(stock)
+	if err != nil || !write {
+		return err
+	}
+	// TODO: what may the file hold once this lock is exclusive?
+	if err := held.Upgrade(); err != nil {
+		return err
+	}
+	return bins.Write(path, stock)
+}

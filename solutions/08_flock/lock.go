@@ -1,0 +1,115 @@
+// Package flock locks files in the kernel, shared or exclusive, and keeps the workshop's stock of parts under such locks.
+package flock
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// ErrLocked is matched by the error of a TryLock, TryRLock or TryUpgrade that found another owner.
+var ErrLocked = errors.New("another owner has a lock on the file")
+
+// A Held is a lock on a file, shared or exclusive, from the call that returned it until its Unlock.
+//
+// It is a lock of flock(2), and this Held is its owner. Every other Held for the same file is another owner, in this process or another one,
+// by whatever name it was opened, and so is every other program that locks the file with flock(2). Any number of owners may have a
+// shared lock at the same time; one that has an exclusive lock is the only one. Nothing else is excluded: the lock is advisory.
+//
+// The lock lasts until Unlock as long as the program keeps the Held, whatever else the program opens, locks, closes or collects as garbage
+// meanwhile, the same file included. It ends when the process ends, in whatever way, even if a program that it has started runs on.
+//
+// The methods of a Held are for one goroutine at a time.
+type Held struct {
+	file *os.File
+	mode mode
+}
+
+type mode string
+
+const (
+	shared    mode = "shared"
+	exclusive mode = "exclusive"
+	unlocked  mode = "unlocked"
+)
+
+// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It waits in the kernel, as long as it takes;
+// a signal does not end the wait.
+//
+// A file that does not exist is created, with mode 0600; its directory is not. Otherwise Lock, like the functions and methods below, changes
+// nothing in the file and in its directory, now or later. The user must be allowed to read and to write the file.
+//
+// If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. It matches errors.ErrUnsupported
+// where the system, or the file system, has no flock(2). After an error nothing is locked, and no handle is left open.
+func Lock(path string) (*Held, error) { return acquire(path, exclusive, true) }
+
+// RLock waits until no other owner has an exclusive lock on the file at path, and returns a shared one. Otherwise it is Lock.
+func RLock(path string) (*Held, error) { return acquire(path, shared, true) }
+
+// TryLock is Lock, except that it does not wait: if another owner has a lock on the file, the error matches ErrLocked.
+func TryLock(path string) (*Held, error) { return acquire(path, exclusive, false) }
+
+// TryRLock is RLock, except that it does not wait: if another owner has an exclusive lock on the file, the error matches ErrLocked.
+func TryRLock(path string) (*Held, error) { return acquire(path, shared, false) }
+
+// Upgrade makes a shared lock exclusive. It waits, as Lock does, until no other owner has a lock on the file.
+//
+// It is not one step: the shared lock is given up first, and another owner may have had an exclusive lock before this one gets it. What was
+// read under the shared lock may be out of date when Upgrade returns.
+//
+// If Upgrade fails, this Held has no lock any more, not even the shared one, on any system: it is as after Unlock. Errors are those of
+// Lock, and fs.ErrClosed after Unlock. An exclusive lock stays what it is.
+func (h *Held) Upgrade() error { return h.upgrade(true) }
+
+// TryUpgrade is Upgrade, except that it does not wait: if another owner has a lock on the file, the error matches ErrLocked, and this Held
+// has no lock any more.
+func (h *Held) TryUpgrade() error { return h.upgrade(false) }
+
+// Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even while this
+// program is starting another one, which shares all open files for a moment.
+//
+// A second Unlock changes nothing, whoever has the lock by then, and its error matches fs.ErrClosed. Any other error wraps the system's
+// reason; the file is closed all the same.
+func (h *Held) Unlock() error {
+	if h.mode == unlocked {
+		return fmt.Errorf("unlock %s: %w; it has no lock any more", h.file.Name(), fs.ErrClosed)
+	}
+	h.mode = unlocked
+	// Closing alone would leave the lock to a duplicate of the descriptor: a child has one between fork and exec.
+	err := errors.Join(flock(int(h.file.Fd()), unlocked, true), h.file.Close())
+	if err != nil {
+		return fmt.Errorf("unlock %s: %w; the file is closed", h.file.Name(), err)
+	}
+	return nil
+}
+
+// acquire opens the file, which makes an open file description of its own, and so a new owner, and locks it.
+func acquire(path string, m mode, wait bool) (*Held, error) {
+	if !supported {
+		return nil, fmt.Errorf("lock %s: %w; this system has no flock(2)", path, errors.ErrUnsupported)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w; its directory must exist, and this user must be allowed to read and to write the file", err)
+	}
+	if err := flock(int(file.Fd()), m, wait); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, errors.Join(err, file.Close()))
+	}
+	return &Held{file: file, mode: m}, nil
+}
+
+func (h *Held) upgrade(wait bool) error {
+	switch h.mode {
+	case unlocked:
+		return fmt.Errorf("upgrade the lock on %s: %w; it has no lock any more", h.file.Name(), fs.ErrClosed)
+	case exclusive:
+		return nil
+	}
+	if err := flock(int(h.file.Fd()), exclusive, wait); err != nil {
+		// Linux has given the shared lock up by now, and other systems may have kept it. Nothing is held afterwards on either.
+		return errors.Join(fmt.Errorf("upgrade the lock on %s, which is given up: %w", h.file.Name(), err), h.Unlock())
+	}
+	h.mode = exclusive
+	return nil
+}
