@@ -109,6 +109,6 @@ func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
 	}
 	lab.RequireNoFile(t, filepath.Join(dir, "missing"), lab.Lesson{
 		Says: "Lock made a directory", Did: "Lock of a path whose directory does not exist",
-		Means: "a mistyped path becomes a lock of its own, which keeps nobody out", Read: refusals,
+		Means: "a mistyped path becomes a lock of its own, which keeps no one out", Read: refusals,
 	})
 }
