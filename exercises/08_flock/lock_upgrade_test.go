@@ -71,17 +71,6 @@ func TestUpgrade(t *testing.T) {
 			a.succeed(call+" it", l)
 			b.refused("TryRLock second", l)
 		}
-		b.Send("Lock second")
-		b.WaitBlocked(says(l, "Lock does not wait in the kernel"))
-		for _, call := range []string{"Upgrade", "TryUpgrade"} {
-			l := says(l, "%s of an exclusive lock gave it to another process that waited for it", call)
-			l.Did, l.Means = "Lock; another process waited in Lock; "+call, "what was read under the exclusive lock is out of date"
-			if a.begin(call+" it") == process.Blocked {
-				lab.Fail(t, l)
-			}
-			lab.RequireNoError(t, a.end(l).Returned.Err, l)
-			lab.Require(t, b.Settle() != process.AtStep, l)
-		}
 	})
 	t.Run("after Unlock", func(t *testing.T) {
 		t.Parallel()

@@ -10,6 +10,7 @@ import (
 	flock "example/turnstile/exercises/08_flock"
 	"example/turnstile/exercises/08_flock/bins"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
 func init() {
@@ -60,6 +61,25 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 			lab.RequireNoError(t, p.Wait(l), l)
 		})
 	}
+}
+
+// Each call of flock(2) returns late: if one gives the lock up, the next in line has it before the program can ask for it again.
+func TestUpgradeOfAnExclusiveLockLetsNoOtherIn(t *testing.T) {
+	t.Parallel()
+	path := lab.Path(t, "stock.json.lock")
+	wrap, _ := lab.Strace(t, "-e", "inject=flock:delay_exit=300000")
+	a, b := launch(t, lab.Options{Wrap: wrap}, path), start(t, path)
+	l := lab.Lesson{
+		Says: "Upgrade of an exclusive lock gave it to another process that waited for it", Read: conversion,
+		Did:   "Lock; another process waited in Lock; Upgrade (each flock(2) of the first process returned 0.3 s late)",
+		Means: "what was read under the exclusive lock is out of date",
+	}
+	a.tell("Lock it", says(l, "Lock did not get a lock that was free"))
+	b.Send("Lock second")
+	b.WaitBlocked(says(l, "Lock does not wait in the kernel"))
+	a.begin("Upgrade it")
+	lab.Require(t, b.Settle() != process.AtStep, l)
+	lab.RequireNoError(t, a.end(l).Returned.Err, l)
 }
 
 func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
