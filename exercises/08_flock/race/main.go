@@ -98,7 +98,7 @@ func play(ctx context.Context, r *race.Report, path string) (o result, err error
 	if err := alice.Reached(ctx, "deciding"); errors.Is(err, errors.ErrUnsupported) {
 		return o, fmt.Errorf("%w: it has no flock(2) (%w)", race.ErrSystem, err)
 	} else if err != nil {
-		return o, fmt.Errorf("Alice's Update calls change: %w", err)
+		return o, fmt.Errorf("see the stock in Alice's Update: %w", err)
 	}
 	bob, err := r.Start(ctx, process.Options{}, "take", path)
 	if err != nil {
