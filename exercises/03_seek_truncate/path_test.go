@@ -9,19 +9,20 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-const bobsLine = "bob took hinge.step"
+// sameLength is as long as firstLine: these tests ask nothing about the end of a document.
+const sameLength = "carol gave bracket.step."
 
-// bothFunctions are the two that take a path, each with what it makes of a file that holds firstLine when it is given bobsLine.
+// bothFunctions are the two that take a path, each with what it makes of a file that holds firstLine when it is given sameLength.
 var bothFunctions = []struct{ name, want string }{
-	{"Rewrite", bobsLine},
-	{"AppendLine", firstLine + bobsLine + "\n"},
+	{"Rewrite", sameLength},
+	{"AppendLine", firstLine + sameLength + "\n"},
 }
 
 func call(function, path string) error {
 	if function == "Rewrite" {
-		return seektruncate.Rewrite(path, []byte(bobsLine))
+		return seektruncate.Rewrite(path, []byte(sameLength))
 	}
-	return seektruncate.AppendLine(path, bobsLine)
+	return seektruncate.AppendLine(path, sameLength)
 }
 
 // elsewhere makes a call on a relative path after the program has changed its working directory.
