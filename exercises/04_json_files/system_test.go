@@ -34,16 +34,19 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 		lesson.Found = found(doc, err)
 		lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
 
-		for _, generation := range []int64{7, 0} {
+		for _, generation := range []int64{0, 6} {
 			doc = documentOf(generation, 1)
 			before := snapshot(doc)
 			refusing(t, opening, errno, "Save", func() { err = jsonfiles.Save(path, doc) })
 			lesson.Says, lesson.Expected, lesson.Found = "Save overwrote a document that it could not read", "", ""
 			requireKept(t, path, taken, lesson)
+			requireDocumentKept(t, before, doc, lesson.Did)
+			if verdictOf(err) == changed {
+				continue // this Save opens the file for reading and writing at once, which was not refused, and knows its generation
+			}
 			lesson.Says = "Save did not pass on that the file cannot be read"
 			lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
 			lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
-			requireDocumentKept(t, before, doc, lesson.Did)
 		}
 
 		write(t, path, "{")
