@@ -170,6 +170,13 @@ func testAsShipped(t *testing.T, e *curriculum.Exercise) {
 			"`go run ./internal/cmd/patch save %02d wrong/00_as_shipped exercises/%s` takes it over:\n%s",
 			e.ID, e.Number, e.Number, e.ID, answer.Diff("exercises", "shipped", got, want))
 	}
+	entries, err := os.ReadDir(e.Folder())
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if name := entry.Name(); !entry.IsDir() && name != "hints.md" && filepath.Ext(name) != ".go" {
+			t.Errorf("exercises/%s/%s is no part of an exercise: remove it; an answer that was tried may have left it there", e.ID, name)
+		}
+	}
 }
 
 // testDemo demands that the race demo shows the race on the code as shipped (exit status 1), and none on the reference.
