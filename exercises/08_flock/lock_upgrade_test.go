@@ -3,6 +3,7 @@
 package flock_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"example/turnstile/internal/lab"
@@ -71,6 +72,18 @@ func TestUpgrade(t *testing.T) {
 			a.succeed(call+" it", l)
 			b.refused("TryRLock second", l)
 		}
+	})
+	t.Run("after the program has changed its directory", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := launch(t, lab.Options{Dir: filepath.Dir(path)}, "stock.json.lock"), start(t, path)
+		l := says(l, "Upgrade locked another file than RLock")
+		l.Did = "RLock of a relative path; the program changed its directory; Upgrade; then another process called TryRLock"
+		l.Means, l.Read = "the program is sure that it is alone, with a lock on a file that no other program asks for", whoOwns
+		a.get("RLock it")
+		requireTool(t, a.do("leave", l))
+		a.succeed("Upgrade it", l)
+		b.refused("TryRLock second", l)
 	})
 	t.Run("after Unlock", func(t *testing.T) {
 		t.Parallel()

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { lab.Main(m, workers, flock.ErrLocked, errTest, errNothing) }
 
 // workers of files with build tags are added in their init.
-var workers = lab.Workers{"owner": owner, "take": take, "view": view, "crowd": crowd}
+var workers = lab.Workers{"owner": owner, "take": take, "view": view, "crowd": crowd, "nested": nested}
 
 // Where the messages send the reader.
 const (
@@ -78,7 +78,7 @@ func owner(w *lab.Worker) error {
 
 // do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path, "go CALL NAME" for a call in a goroutine that
 // keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses, "collect", "handles", "duplicate",
-// "open-and-close" and "child".
+// "open-and-close", "leave" (its directory) and "child".
 func (d *desk) do(order []string) (r reply) {
 	switch order[0] {
 	case "at":
@@ -100,6 +100,8 @@ func (d *desk) do(order []string) (r reply) {
 		r.N, r.Returned.Err = duplicate(d.path)
 	case "open-and-close":
 		r.Returned.Err = openAndClose(d.path)
+	case "leave":
+		r.Returned.Err = os.Chdir(os.TempDir())
 	case "child":
 		child := exec.Command("sleep", "600")
 		if r.Returned.Err = child.Start(); r.Returned.Err == nil {

@@ -92,6 +92,47 @@ func TestUpdate(t *testing.T) {
 	}
 	t.Run("lets a panic of change through", panicInside)
 	t.Run("of a file that does not exist", missingStock)
+	t.Run("inside an Update of another file", anotherFile)
+}
+
+func anotherFile(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path, other := stockFile(t, `{"bracket":1}`), stockFile(t, `{"bracket":1}`)
+	l := lab.Lesson{
+		Says: "Update waits for an Update of another file", Did: "inside Update of one file, change called View and Update of another one",
+		Means: "a lock for all files of the process: change waits for the Update that called it, for ever", Read: whoOwns,
+	}
+	p := lab.Start(t, "nested", path, other)
+	lab.RequireNoError(t, p.Wait(l), l)
+	for _, path := range []string{path, other} {
+		lab.RequireFile(t, path, `{"bracket":0}`, says(l, "Update inside an Update of another file did not write"))
+	}
+}
+
+// nested takes a bracket from OTHER inside an Update of PATH.
+func nested(w *lab.Worker) error {
+	return flock.Update(w.Arg(0), func(stock bins.Stock) (bool, error) {
+		look := flock.View(w.Arg(1), func(bins.Stock) error { return nil })
+		if err := errors.Join(look, flock.Update(w.Arg(1), takeOne)); err != nil {
+			return false, err
+		}
+		return takeOne(stock)
+	})
+}
+
+func TestViewReturnsEveryError(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]error{`{"bracket":1}`: errTest, `{"bracket":1`: errAny, ``: errAny} {
+		ran := false
+		err := flock.View(stockFile(t, content), func(bins.Stock) error { ran = true; return errTest })
+		l := lab.Lesson{
+			Says: "View did not return the error that it should", Did: "the file held " + lab.Show([]byte(content)) + "; View; use returned an error",
+			Means: "the caller works with a stock that does not exist", Read: fix,
+		}
+		requireOutcome(t, err, want, l)
+		lab.Require(t, ran == (want == errTest), says(l, "View called use with a damaged stock, or not at all")) //nolint:errorlint // the test's own
+	}
 }
 
 var errAny = errors.New("any error")
@@ -209,18 +250,34 @@ func TestViewAndUpdateUseTheLockFile(t *testing.T) {
 			p := lab.Launch(t, lab.Options{Dir: filepath.Dir(path)}, c.worker, "stock.json")
 			if c.waits {
 				p.WaitBlocked(l)
+				requireTool(t, os.WriteFile(path, []byte(`{"bracket":7}`), 0o600))
 				other.get("Unlock it")
 			} else {
 				l.Says, l.Means = call+" waits for a shared lock", "readers wait for one another, although none of them changes anything"
 			}
 			p.Reached("inside", l)
 			p.Continue()
+			if c.worker == "view" && c.waits {
+				var seen int
+				p.Result(&seen, l)
+				lab.RequireEqual(t, 7, seen, readBefore(l, call))
+			}
 			lab.RequireNoError(t, p.Wait(l), says(l, "%s failed", call))
+			if c.worker == "take" {
+				lab.RequireFile(t, path, `{"bracket":6}`, readBefore(l, call))
+			}
 			info, err := os.Stat(path + ".lock")
 			lab.RequireNoError(t, err, says(l, "%s removed the lock file", call))
 			lab.RequireEqual(t, int64(0), info.Size(), says(l, "%s wrote into the lock file", call))
 		})
 	}
+}
+
+func readBefore(l lab.Lesson, call string) lab.Lesson {
+	l.Says, l.Read = call+" read the stock before it had the lock", why
+	l.Did += "; the other wrote 7 brackets, and called Unlock"
+	l.Means = "it works with a stock that is out of date, although it has waited for its turn"
+	return l
 }
 
 func TestViewsShareAndKeepUpdateOut(t *testing.T) {
