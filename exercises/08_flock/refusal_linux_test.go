@@ -41,16 +41,17 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
 			path := lab.Path(t, "stock.json.lock")
-			rule := lab.Rule{Calls: "flock", Fail: syscall.EINTR, When: 1}
+			when := "1..3"
 			if strings.Contains(call, "Upgrade") {
-				rule.When = 2
+				when = "2..4"
 			}
+			wrap, _ := lab.Strace(t, "-e", "inject=flock:error=EINTR:when="+when)
 			l := lab.Lesson{
 				Says: call + " reported a signal as a failure", Read: refusals,
-				Did:   call + "; no other owner had a lock; a signal interrupted flock(2) once (EINTR, injected by strace)",
+				Did:   call + "; no other owner had a lock; signals interrupted flock(2) three times (EINTR, injected by strace)",
 				Means: "a program that resizes its window, or whose child ends, fails now and then, and no one can repeat it",
 			}
-			p := lab.Trace(t, rule, lab.Options{}, "interrupted", path, call)
+			p := lab.Launch(t, lab.Options{Wrap: wrap}, "interrupted", path, call)
 			p.Reached("holding", l)
 			second := "TryLock"
 			if call == "Lock" || call == "Upgrade" {

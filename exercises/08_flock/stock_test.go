@@ -125,13 +125,16 @@ func TestViewReturnsEveryError(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]error{`{"bracket":1}`: errTest, `{"bracket":1`: errAny, ``: errAny} {
 		ran := false
-		err := flock.View(stockFile(t, content), func(bins.Stock) error { ran = true; return errTest })
+		path := stockFile(t, content)
+		err := flock.View(path, func(bins.Stock) error { ran = true; return errTest })
 		l := lab.Lesson{
 			Says: "View did not return the error that it should", Did: "the file held " + lab.Show([]byte(content)) + "; View; use returned an error",
 			Means: "the caller works with a stock that does not exist", Read: fix,
 		}
 		requireOutcome(t, err, want, l)
 		lab.Require(t, ran == (want == errTest), says(l, "View called use with a damaged stock, or not at all")) //nolint:errorlint // the test's own
+		other := start(t, path+".lock")
+		other.succeed("TryLock it", says(l, "View kept its lock when it failed"))
 	}
 }
 
