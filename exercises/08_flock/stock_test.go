@@ -132,7 +132,7 @@ func TestViewReturnsEveryError(t *testing.T) {
 			Means: "the caller works with a stock that does not exist", Read: fix,
 		}
 		requireOutcome(t, err, want, l)
-		lab.Require(t, ran == (want == errTest), says(l, "View called use with a damaged stock, or not at all")) //nolint:errorlint // the test's own
+		lab.Require(t, ran == (want == errTest), says(l, "View called use with a damaged stock, or did not call it")) //nolint:errorlint // the test's own
 		other := start(t, path+".lock")
 		other.succeed("TryLock it", says(l, "View kept its lock when it failed"))
 	}
