@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -81,6 +82,21 @@ func TestWatch(t *testing.T) {
 
 	err = lab.Watch(func() { panic("the learner's mistake") }, func(string) {})
 	require.ErrorContains(t, err, "the learner's mistake")
+}
+
+// A call that Go's runtime makes outside of what it knows as a system call would hold up the garbage collector for ever.
+func TestWatchLeavesTheWorldToTheCollector(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	var made error
+	err := lab.Watch(func() {
+		descriptor, err := syscall.Open(path, syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
+		made = errors.Join(err, os.NewFile(uintptr(descriptor), path).Close())
+	}, func(string) { runtime.GC() })
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	require.NoError(t, errors.Join(err, made))
 }
 
 func TestRefuseOne(t *testing.T) {
