@@ -25,8 +25,8 @@ var (
 // Options change how Acquire works. The zero value is good.
 type Options struct {
 	// Alive judges the owner of a lock that Acquire has found: may it still be at work? Acquire takes a lock away only if Alive returns
-	// false. Each Acquire asks anew, once for an owner. Alive may take its time: Acquire holds nothing meanwhile. Nil means the function
-	// Alive of this package.
+	// false. Each call of Acquire asks about each owner it finds exactly once; it remembers no earlier answer. Alive may take its time:
+	// Acquire holds nothing meanwhile. Nil means the function Alive of this package.
 	Alive func(owner Owner) bool
 }
 
@@ -46,17 +46,21 @@ func (l *Lock) Owner() Owner { return l.owner }
 // process holds already is taken, too.
 //
 // The lock is advisory: it excludes other calls of Acquire with this path, and nothing else. It survives the death of its owner until
-// an Acquire finds it and Alive returns false. A relative path is resolved when Acquire is called. Symbolic links in the directory of
-// path are followed; a link at path itself is not a lock. The directory must exist. While a lock is taken, broken or released, names
-// that begin with path and a dot may exist beside it. An Acquire that fails leaves nothing behind, and taking and releasing a lock leaves
-// no more the hundredth time than the first, on the disk or open; an Acquire that is killed may leave one such name, which is in no
-// other's way. What is created has the permissions of any new file or directory, 0666 and 0777 less the umask: whom the umask lets may
-// read the owner and break the lock. Network file systems are not supported.
+// an Acquire finds it and Alive returns false; a lock that a living process has forgotten stays taken.
 //
-// The error matches ErrLocked if the owner may be alive, and then nothing was changed, or if another Acquire or Release was faster. It
-// matches ErrUnknown if something else exists at path, which is not touched: a file, a link, a damaged lock, even if it was put there
-// while Acquire was at work. (On Windows a file may be replaced that appears in the last moment.) Any other error matches neither: the
-// system refused, and the error wraps its reason.
+// A relative path is resolved when Acquire is called, and every path is cleaned, both as filepath.Abs does it: link/../x is x, wherever
+// the link leads. Symbolic links in the directory of the cleaned path are followed; a link at path itself is not a lock. The directory
+// must exist. While a lock is taken, broken or released, names that begin with path and a dot may exist beside it; files of others that
+// have such names are not touched. An Acquire that fails leaves nothing behind, and taking and releasing a lock leaves no more the
+// hundredth time than the first, on the disk or open; an Acquire that is killed may leave one such name, which is in no other's way.
+// What is created has the permissions of any new file or directory, 0666 and 0777 less the umask: whom the umask lets may read the owner
+// and break the lock. Network file systems are not supported.
+//
+// The error matches ErrLocked if the owner may be alive; then nothing was changed. It also matches ErrLocked if another Acquire or
+// Release was faster. It matches ErrUnknown if something else exists at path, which is not touched: a file, a link, a damaged lock, even
+// if it was put there while Acquire was at work. (An empty directory may count as a free lock. On Windows a file may be replaced that
+// appears in the last moment.) Any other error matches neither: the system refused, or does not tell which process this is, and the
+// error wraps its reason.
 func Acquire(path string, o Options) (*Lock, error) {
 	alive := o.Alive
 	if alive == nil {
@@ -83,17 +87,18 @@ func Acquire(path string, o Options) (*Lock, error) {
 // Release gives the lock back.
 //
 // If it was no longer this owner's, nothing is touched and the error matches ErrLost: another process has judged this one dead, or
-// Release was called before, or the lock, or a directory of its path, was removed, moved or replaced from outside. What this process
-// has done since then was done without the lock. A file that a person has put into the lock stays, and is no loss. Any other error wraps
-// the system's reason and means that the lock was not given back: others still find this owner.
+// Release was called before, or the lock, or a directory of its path, was removed, moved or replaced from outside, and nothing has its
+// name. What this process has done since then was done without the lock. A file that a person has put into the lock stays, and is no
+// loss. Any other error wraps the system's reason and means that the lock was not given back, or that the system does not tell, as where
+// a directory of the path is a loop of links by now: others may still find this owner. Release may be called again.
 func (l *Lock) Release() error {
 	// TODO: whose lock has this name? And what does it name if the program has changed its directory since Acquire?
 	err := names.Remove(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("release %s: %w to another process; check what was written under it", l.path, ErrLost)
+		return fmt.Errorf("release %s: %w: it is no longer this owner's; check what was written under it", l.path, ErrLost)
 	}
 	if err != nil {
-		return fmt.Errorf("release %s: %w; it stays taken until this process ends", l.path, err)
+		return fmt.Errorf("release %s: %w; it stays taken until a later Release succeeds or another process breaks it", l.path, err)
 	}
 	return nil
 }

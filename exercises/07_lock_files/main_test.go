@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 // workers of files with build tags are added in their init.
 var workers = lab.Workers{
 	"hold": hold, "break": breakLock, "try": try, "judge": judge, "crowd": crowd,
-	"count handles": countHandles, "change directory": changeDirectory, "release when read-only": releaseWhenReadOnly,
+	"count handles": countHandles, "change directory": changeDirectory, "release when closed": releaseWhenClosed,
 }
 
 const (

@@ -98,7 +98,7 @@ func requireFew(t *testing.T, stops int) {
 	t.Helper()
 	l := lab.Lesson{
 		Says: "Acquire makes more calls than this test can try", Did: "Acquire was stopped after each of its calls about files and locks",
-		Means: "what happens between the later ones is not known", Read: theFix,
+		Means: "what happens between the later ones is not known; if it tries again in a loop: Acquire never waits", Read: theFix,
 	}
 	l.Expected, l.Found = fmt.Sprintf("%d calls at most", moments), fmt.Sprintf("%d calls", stops)
 	lab.Require(t, stops <= moments, l)

@@ -55,6 +55,13 @@ func TestAcquireReportsAnOwnerThatItCannotWrite(t *testing.T) {
 		other := lab.Trace(t, lab.Rule{Calls: "close", Fail: syscall.EIO}, lab.Options{}, "try", path)
 		requireNothingHalfMade(t, other.Process, path, syscall.EIO, l)
 	})
+	t.Run("an owner without a host", func(t *testing.T) {
+		t.Parallel()
+		l := lab.Lesson{Did: "the kernel refused to tell which boot this is (EIO); Acquire was called", Means: means, Read: refusals}
+		path := newPath(t)
+		rule := lab.Rule{Calls: "openat", Paths: []string{"/proc/sys/kernel/random/boot_id"}, Fail: syscall.EIO}
+		requireNothingHalfMade(t, lab.Trace(t, rule, lab.Options{}, "try", path).Process, path, syscall.EIO, l)
+	})
 }
 
 // A lock comes into place in one step, and there is no second way if the kernel refuses that step.

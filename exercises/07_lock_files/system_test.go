@@ -127,9 +127,9 @@ func requireRefused(t *testing.T, err, reason error, l lab.Lesson) {
 		"the reader of the message does not know what to repair"))
 }
 
-// releaseWhenReadOnly acquires PATH, makes every directory below its own read-only, and calls Release; then it makes them writable and
-// calls Release again. It stands at "refused" in between.
-func releaseWhenReadOnly(w *lab.Worker) error {
+// releaseWhenClosed acquires PATH, changes the permissions of its own directory to MODE, with WHOLE those of each directory below it too,
+// and calls Release; then it makes them writable and calls Release again. It stands at "refused" after each Release.
+func releaseWhenClosed(w *lab.Worker) error {
 	dir := filepath.Dir(w.Arg(0))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -141,8 +141,12 @@ func releaseWhenReadOnly(w *lab.Worker) error {
 	if lock == nil {
 		return errNothing
 	}
-	for _, mode := range []fs.FileMode{0o555, 0o755} {
-		if err := changeModes(dir, mode); err != nil {
+	closed, err := strconv.ParseUint(w.Arg(1), 8, 32)
+	if err != nil {
+		return err
+	}
+	for _, mode := range []fs.FileMode{fs.FileMode(closed), 0o755} {
+		if err := changeModes(dir, mode, w.Arg(2) == "whole"); err != nil {
 			return err
 		}
 		if err := w.Result(lab.Returned{Err: lock.Release()}); err != nil {
@@ -153,7 +157,10 @@ func releaseWhenReadOnly(w *lab.Worker) error {
 	return nil
 }
 
-func changeModes(dir string, mode fs.FileMode) error {
+func changeModes(dir string, mode fs.FileMode, whole bool) error {
+	if !whole {
+		return os.Chmod(dir, mode)
+	}
 	return filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
 			return err
@@ -165,37 +172,37 @@ func changeModes(dir string, mode fs.FileMode) error {
 func TestReleaseReportsWhatTheSystemRefuses(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no permission bits for directories, and links there take a privilege")
+		t.Skip("Windows has no permission bits for directories")
 	}
 	const stuck = "the program believes that it has given the lock back, and every other one finds it taken"
-	t.Run("a directory that is read-only", func(t *testing.T) {
-		t.Parallel()
-		path := filepath.Join(lab.SharedDir(t), "shop", "locks.json.lock")
-		l := lab.Lesson{Did: "a process had the lock; the directory was made read-only; the process called Release", Means: stuck, Read: refusals}
-		owner := lab.Launch(t, lab.Options{Unprivileged: true, Umask: "0022"}, "release when read-only", path)
-		var released lab.Returned
-		owner.Result(&released, l)
-		requireNotReleased(t, released.Err, fs.ErrPermission, l)
-		requireLocked(t, path, says(l, "Release took a lock away although it reported a failure"))
-		owner.Reached("refused")
-		owner.Continue()
-		l.Did += "; then the directory was made writable, and the process called Release again"
-		owner.Result(&released, l)
-		lab.RequireNoError(t, released.Err, says(l, "Release failed although nothing stands in its way any more"))
-	})
-	t.Run("a directory that cannot be reached", func(t *testing.T) {
-		t.Parallel()
-		dir := filepath.Join(t.TempDir(), "shop")
-		requireTool(t, os.Mkdir(dir, 0o700))
-		l := lab.Lesson{
-			Did:   "a process had the lock; its directory was moved, and a link to itself took its place; the process called Release",
-			Means: stuck, Read: refusals,
-		}
-		lock := requireAcquired(t, filepath.Join(dir, "locks.json.lock"), lockfiles.Options{}, freeLock)
-		requireTool(t, os.Rename(dir, dir+".old"))
-		requireTool(t, os.Symlink("shop", dir))
-		requireNotReleased(t, release(t, lock, l), syscall.ELOOP, l)
-	})
+	for _, c := range []struct{ name, did, mode, whole string }{
+		{"a directory that is read-only", "the directory, with what is in it, was made read-only", "0555", "whole"},
+		{"a directory that is read-only around the lock", "only the directory around the lock was made read-only", "0555", ""},
+		{"a directory that cannot be reached", "the directory was closed to every ordinary user", "0000", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(lab.SharedDir(t), "shop", "locks.json.lock")
+			l := lab.Lesson{Did: "a process had the lock; " + c.did + "; the process called Release", Means: stuck, Read: refusals}
+			owner := lab.Launch(t, lab.Options{Unprivileged: true, Umask: "0022"}, "release when closed", path, c.mode, c.whole)
+			var released lab.Returned
+			owner.Result(&released, l)
+			if c.whole == "" && c.mode == "0555" && released.Err == nil {
+				owner.Reached("refused")
+				return // a lock that is a directory of its own can be given back here
+			}
+			requireNotReleased(t, released.Err, fs.ErrPermission, l)
+			if c.mode != "0000" { // where this process cannot reach it either
+				requireLocked(t, path, means(l, "Release took a lock away although it reported a failure",
+					"the program warns of a lock that stays taken, and another owner may have it by now"))
+			}
+			owner.Reached("refused")
+			owner.Continue()
+			l.Did += "; then the directory was opened again, and the process called Release again"
+			owner.Result(&released, l)
+			lab.RequireNoError(t, released.Err, says(l, "Release failed although nothing stands in its way any more"))
+		})
+	}
 }
 
 func requireNotReleased(t *testing.T, err, reason error, l lab.Lesson) {

@@ -45,6 +45,24 @@ func TestAcquireLeavesWhatItDoesNotKnow(t *testing.T) {
 		}
 		requireUntouched(t, path, "a symbolic link to an empty directory")
 	})
+	t.Run("what others have put beside a lock", func(t *testing.T) {
+		t.Parallel()
+		path, _ := stale(t)
+		requireTool(t, os.WriteFile(path+".bak", []byte("mine"), 0o600))
+		requireTool(t, os.Mkdir(path+".old", 0o700))
+		requireTool(t, os.WriteFile(filepath.Join(path+".old", "notes.txt"), []byte("mine"), 0o600))
+		lab.Age(t, filepath.Dir(path), 400*24*time.Hour)
+		l := lab.Lesson{
+			Did: "beside the lock of a dead process were a person's file locks.json.lock.bak and directory locks.json.lock.old, 400 days old; " +
+				"the lock was broken, and released",
+			Means: "a file that a person needs is gone", Read: notYours,
+		}
+		lock := requireAcquired(t, path, allDead, says(l, "Acquire did not break a lock that Alive judged dead"))
+		lab.RequireNoError(t, release(t, lock, l), says(l, "Release failed although the lock was held"))
+		for _, name := range []string{path + ".bak", filepath.Join(path+".old", "notes.txt")} {
+			lab.RequireFile(t, name, "mine", says(l, "Acquire or Release removed a file beside the lock that is not its own"))
+		}
+	})
 	damages := []struct{ name, content string }{
 		{"nothing", ""},
 		{"half an object", `{"host":{"name":"bench"},"pid":4711`},
