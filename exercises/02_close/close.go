@@ -1,4 +1,5 @@
-// Package close opens files for the length of one function call and reports every error on the way.
+// Package close opens files for the length of one function call and reports every error on the way. Its functions may be called
+// concurrently; they hold no lock, so what concurrent calls for one file leave in it is not promised.
 package close
 
 import (
@@ -6,8 +7,8 @@ import (
 	"os"
 )
 
-// With opens the file at path as os.OpenFile does, whatever kind of file it is, calls use with it once, and closes it once before it
-// is left.
+// With opens the file at path as os.OpenFile does, whatever kind of file it is, calls use with it once, and closes the file
+// exactly once, before With itself is left. With never removes the file.
 //
 // It closes the file on every exit path: when use returns, with or without an error, when use panics, and when use ends its
 // goroutine (runtime.Goexit, which t.FailNow calls). A panic goes on with the same value. After os.Exit, log.Fatal or a kill
@@ -18,8 +19,8 @@ import (
 // With returns, whatever they are and whatever the file was opened for. With never retries a Close. After a panic the error of
 // Close is lost.
 //
-// The file belongs to With. If use closes it, With returns an error that matches fs.ErrClosed and closes nothing else. The
-// file must not be used after With has returned.
+// The file belongs to With. If use closes it, With returns an error that matches fs.ErrClosed and closes nothing else;
+// otherwise With adds no such error. The file must not be used after With has returned.
 //
 // A nil error means that the kernel has accepted every byte, not that the bytes would survive a power cut: call f.Sync inside
 // use for that.

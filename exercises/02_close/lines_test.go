@@ -39,6 +39,12 @@ func TestWriteLinesWritesEveryLine(t *testing.T) {
 		Means: "parts that came back yesterday are still on today's list",
 		Read:  sectionTurn,
 	})
+	asLong := []string{"bracket.step carol"}
+	requireWrittenOver(yesterday, asLong, "WriteLines wrote one line that is as long as yesterday's report", lab.Lesson{
+		Says:  "WriteLines left old lines in the file",
+		Means: "a report that happens to have the length of the old one is not written",
+		Read:  sectionTurn,
+	})
 	requireWrittenOver(yesterday, nil, "WriteLines wrote no lines over yesterday's report", lab.Lesson{
 		Says:  "WriteLines did not make an empty report of no lines",
 		Means: "on a day without checkouts the report is not empty",
@@ -49,8 +55,9 @@ func TestWriteLinesWritesEveryLine(t *testing.T) {
 		Means: "the report is not what the caller wrote",
 		Read:  sectionTurn,
 	}
-	requireWrittenOver(yesterday, []string{"", "100% brass %d", "", " two blanks  ", "tab\t", "\r", "two\nlines\n", "", ""},
-		"WriteLines wrote blank lines, a line with a percent sign, and lines that end in white space or a newline", asTheyAre)
+	requireWrittenOver(yesterday, []string{"", "100% brass %d", "", " two blanks  ", "tab\t", "\r", "\xff", "two\nlines\n", "", ""},
+		"WriteLines wrote blank lines, lines with a percent sign or what is not UTF-8, and lines that end in white space or a newline",
+		asTheyAre)
 	requireWrittenOver(yesterday, []string{"first", strings.Repeat("a", 200_000), "last"},
 		"WriteLines wrote a line of 200,000 bytes between two short ones", asTheyAre)
 	asTheyAre.Says = "WriteLines returned nil and left the last lines out of the file"
@@ -66,6 +73,17 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 	for _, name := range neighbours {
 		write(t, filepath.Join(dir, name), "of another program")
 	}
+	requireOthersAsTheyWere := func() {
+		t.Helper()
+		for _, name := range neighbours {
+			lab.RequireFile(t, filepath.Join(dir, name), "of another program", lab.Lesson{
+				Says:  "WriteLines wrote over a file of another program",
+				Did:   name + " belonged to another program; WriteLines wrote report.txt",
+				Means: "another program loses its file because the name looked free",
+				Read:  sectionTurn,
+			})
+		}
+	}
 	lesson := lab.Lesson{
 		Says:  "WriteLines did not create the missing report",
 		Did:   "there was no report.txt; WriteLines wrote one line",
@@ -80,14 +98,7 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 	lesson.Means = "the lines stay in the program's memory and are gone when it ends; no call reports it"
 	lesson.Read = sectionBuffer
 	lab.RequireFile(t, path, "gear.step bob\n", lesson)
-	for _, name := range neighbours {
-		lab.RequireFile(t, filepath.Join(dir, name), "of another program", lab.Lesson{
-			Says:  "WriteLines wrote over a file of another program",
-			Did:   name + " belonged to another program; WriteLines made report.txt",
-			Means: "another program loses its file because the name looked free",
-			Read:  sectionTurn,
-		})
-	}
+	requireOthersAsTheyWere()
 	lesson.Read = sectionTurn
 	f, err := os.OpenFile(sibling, os.O_CREATE|os.O_WRONLY, 0o666)
 	requireMachine(t, errors.Join(err, f.Close()))
@@ -100,6 +111,7 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 	lesson.Says, lesson.Did = "WriteLines changed the mode of an existing report", "report.txt was private (0600); WriteLines wrote it again"
 	writeLines(t, path, lines, lesson)
 	lab.RequireEqual(t, private, mode(t, path), lesson)
+	requireOthersAsTheyWere()
 	requireClosed(t, path, lab.Lesson{
 		Says:  "WriteLines left the report open",
 		Did:   "WriteLines had returned; then the test asked the kernel which files are open",
@@ -107,16 +119,17 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 		Read:  sectionWhy,
 	})
 
-	missing := filepath.Join(dir, "missing", "report.txt")
-	_, want := os.Create(missing)
-	result := leave(t, "WriteLines", func() error { return close.WriteLines(missing, lines) })
-	requireReturned(t, "WriteLines", result)
-	lab.RequireErrorIs(t, result.err, errors.Unwrap(want), lab.Lesson{
-		Says:  "WriteLines did not report a missing directory",
-		Did:   "WriteLines was told to write missing/report.txt in a directory that did not exist",
-		Means: "a mistyped path goes unnoticed",
-		Read:  sectionTurn,
-	})
+	for name, missing := range map[string]string{"a missing directory": filepath.Join(dir, "missing", "report.txt"), "an empty path": ""} {
+		_, want := os.Create(missing)
+		result := leave(t, "WriteLines", func() error { return close.WriteLines(missing, lines) })
+		requireReturned(t, "WriteLines", result)
+		lab.RequireErrorIs(t, result.err, errors.Unwrap(want), lab.Lesson{
+			Says:  "WriteLines did not report " + name,
+			Did:   "WriteLines was called with " + name + ", which os.Create refuses",
+			Means: "a mistyped path goes unnoticed",
+			Read:  sectionTurn,
+		})
+	}
 	names, err := filepath.Glob(filepath.Join(dir, "*"))
 	requireMachine(t, err)
 	lab.RequireEqual(t, "report.txt, "+strings.Join(neighbours, ", "), strings.Join(baseNames(names), ", "), lab.Lesson{
@@ -235,6 +248,7 @@ func TestCountLinesEndsAtTheFirstFailure(t *testing.T) {
 		{"a directory, which can be opened and not read", dir},
 		{"a file in a missing directory", filepath.Join(dir, "missing", "gear.txt")},
 		{"a path that leads through a file", filepath.Join(good, "gear.txt")},
+		{"an empty path", ""},
 		{"a name with a NUL byte", filepath.Join(dir, "a\x00b")},
 	} {
 		t.Run(test.name, func(t *testing.T) {

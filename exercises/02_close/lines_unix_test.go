@@ -47,6 +47,10 @@ func TestWriteLinesReportsARefusedWrite(t *testing.T) {
 			lesson.Says = "WriteLines lost the cause of its error"
 			lesson.Means = "the caller cannot tell a full disk from a limit or a broken disk"
 			lab.Require(t, seen.Cause, lesson)
+			lesson.Says = "WriteLines left another file behind after a refused write"
+			lesson.Expected, lesson.Found = "report.txt alone", strings.Join(seen.Names, ", ")
+			lesson.Means = "each refused report leaves one more file on a disk that is full"
+			lab.Require(t, lesson.Found == "report.txt", lesson)
 		})
 	}
 }
@@ -54,6 +58,7 @@ func TestWriteLinesReportsARefusedWrite(t *testing.T) {
 type refused struct {
 	Err   string
 	Cause bool
+	Names []string // in the report's directory
 }
 
 func found(err string) string {
@@ -68,7 +73,8 @@ func writeLinesUnderALimit(w *lab.Worker) error {
 		return err
 	}
 	err := close.WriteLines(w.Arg(0), slices.Repeat([]string{strings.Repeat("a", 19)}, w.Int(1)))
-	return w.Result(refused{text(err), errors.Is(err, syscall.EFBIG)})
+	names, globErr := filepath.Glob(filepath.Join(filepath.Dir(w.Arg(0)), "*"))
+	return errors.Join(globErr, w.Result(refused{text(err), errors.Is(err, syscall.EFBIG), baseNames(names)}))
 }
 
 func TestCountLinesNeedsFewHandles(t *testing.T) {
@@ -103,6 +109,7 @@ type fewHandles struct {
 // The kernel makes this file while it is read, and says before that it has no bytes. So it is with a pipe, or a log that grows.
 func TestCountLinesReadsToTheEnd(t *testing.T) {
 	t.Parallel()
+	requireAPipeCounted(t)
 	const path = "/proc/version"
 	content, err := os.ReadFile(path)
 	if err != nil || !strings.HasSuffix(string(content), "\n") {
@@ -117,6 +124,29 @@ func TestCountLinesReadsToTheEnd(t *testing.T) {
 	}
 	lab.RequireNoError(t, err, lesson)
 	lab.RequireEqual(t, strings.Count(string(content), "\n"), total, lesson)
+}
+
+// requireAPipeCounted writes more into a named pipe than a usual buffer, or the pipe itself, holds.
+func requireAPipeCounted(t *testing.T) {
+	t.Helper()
+	const lines = 20_000
+	pipe := lab.Path(t, "returned")
+	requireMachine(t, unix.Mkfifo(pipe, 0o600))
+	go func() {
+		if w, err := os.OpenFile(pipe, os.O_WRONLY, 0); err == nil { // waits for CountLines to open the pipe
+			w.WriteString(strings.Repeat("gear.step\n", lines)) // fails if CountLines stops reading, which its sum then shows
+			w.Close()
+		}
+	}()
+	total, err := countLines(t, pipe)
+	lesson := lab.Lesson{
+		Says:  "CountLines did not read the file to its end",
+		Did:   fmt.Sprintf("CountLines was given a named pipe, into which the test wrote %d lines", lines),
+		Means: "the sum depends on how much arrives at once, and no caller knows",
+		Read:  sectionTurn,
+	}
+	lab.RequireNoError(t, err, lesson)
+	lab.RequireEqual(t, lines, total, lesson)
 }
 
 // Files that other code has leaked fill the table. A collection would close them and hide the leak until the next time.
@@ -170,30 +200,32 @@ func countLinesWithFewHandles(w *lab.Worker) error {
 	return w.Result(fewHandles{total, text(err)})
 }
 
-// A named pipe is opened, written and closed like any file. What only a file on a disk can do, such as fsync(2), it refuses.
-func TestWithOpensANamedPipe(t *testing.T) {
+// A pipe or a device is opened, written and closed like any file. What only a file on a disk can do, such as fsync(2), it refuses.
+func TestWithOpensAPipeAndADevice(t *testing.T) {
 	t.Parallel()
-	path := lab.Path(t, "answers")
-	requireMachine(t, unix.Mkfifo(path, 0o600))
-	result := leave(t, "With", func() error {
-		return close.With(path, os.O_RDWR, 0, func(f *os.File) error { _, err := f.WriteString("free\n"); return err })
-	})
-	requireReturned(t, "With", result)
-	lab.RequireNoError(t, result.err, lab.Lesson{
-		Says:  "With returned an error for a named pipe",
-		Did:   "With opened a named pipe, as os.OpenFile can; use wrote a line and returned nil",
-		Means: "an answer that has arrived is reported as failed: With did something that its caller had not asked for",
-		Read:  sectionTurn,
-	})
+	pipe := lab.Path(t, "answers")
+	requireMachine(t, unix.Mkfifo(pipe, 0o600))
+	for _, test := range []struct{ name, path string }{{"a named pipe", pipe}, {"the null device", os.DevNull}} {
+		result := leave(t, "With", func() error {
+			return close.With(test.path, os.O_RDWR, 0, func(f *os.File) error { _, err := f.WriteString("free\n"); return err })
+		})
+		requireReturned(t, "With", result)
+		lab.RequireNoError(t, result.err, lab.Lesson{
+			Says:  "With returned an error for " + test.name,
+			Did:   "With opened " + test.name + ", as os.OpenFile can; use wrote a line and returned nil",
+			Means: "an answer that has arrived is reported as failed: With did something that its caller had not asked for",
+			Read:  sectionTurn,
+		})
+	}
 }
 
 // A child that inherits the handle keeps the file open after With has closed it, and in lesson 08 its lock.
-func TestWithKeepsTheFileFromChildren(t *testing.T) {
+func TestWithKeepsTheFlagsOfTheFile(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "locks.json", "{}")
-	inherited := false
+	inherited, synchronous := false, false
 	result := leave(t, "With", func() error {
-		return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
+		return close.With(path, os.O_RDWR|os.O_SYNC, 0, func(f *os.File) error {
 			raw, err := f.SyscallConn()
 			if err != nil {
 				return err
@@ -201,6 +233,8 @@ func TestWithKeepsTheFileFromChildren(t *testing.T) {
 			return raw.Control(func(fd uintptr) {
 				flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
 				inherited = err == nil && flags&unix.FD_CLOEXEC == 0
+				flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0)
+				synchronous = err != nil || flags&os.O_SYNC != 0
 			})
 		})
 	})
@@ -213,6 +247,14 @@ func TestWithKeepsTheFileFromChildren(t *testing.T) {
 		Found:    "a child would inherit the open file",
 		Means:    "With closes the file, and it stays open in every program that was started meanwhile",
 		Read:     sectionChildren,
+	})
+	lab.Require(t, synchronous, lab.Lesson{
+		Says:     "With dropped a flag of its caller",
+		Did:      "With was called with O_RDWR|O_SYNC; inside use, the test asked the kernel for the flags of the open file (F_GETFL)",
+		Expected: "O_SYNC, as os.OpenFile sets it",
+		Found:    "the file was opened without O_SYNC",
+		Means:    "the caller believes that every write is on the disk when it returns",
+		Read:     sectionTurn,
 	})
 }
 
@@ -231,12 +273,13 @@ func TestTheModeIsLeftToTheUmask(t *testing.T) {
 			}{
 				{"with.txt", "With", "With was asked for mode 0666", 0o666},
 				{"private.txt", "With", "With was asked for mode 0640", 0o640},
+				{"closed.txt", "With", "With was asked for mode 0", 0},
 				{"report.txt", "WriteLines", "WriteLines made a new report", 0o666},
 			} {
 				mode := want.mode &^ os.FileMode(umask)
 				lab.RequireEqual(t, mode, seen[want.file], lab.Lesson{
 					Says:  want.function + " gave the new file another mode",
-					Did:   fmt.Sprintf("in a process with umask %03o, %s", umask, want.asked),
+					Did:   fmt.Sprintf("in a process with umask %03o, after an open that had failed, %s", umask, want.asked),
 					Means: "people of the workshop cannot read the file, or people outside can",
 					Read:  sectionTurn,
 				})
@@ -249,13 +292,15 @@ func makeFilesUnderAUmask(w *lab.Worker) error {
 	unix.Umask(w.Int(1))
 	path := func(name string) string { return filepath.Join(w.Arg(0), name) }
 	fine := func(*os.File) error { return nil }
+	_ = close.With(path("missing/with.txt"), os.O_WRONLY|os.O_CREATE, 0o666, fine) // its error is another test's question
 	err := errors.Join(
 		close.With(path("with.txt"), os.O_WRONLY|os.O_CREATE, 0o666, fine),
 		close.With(path("private.txt"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640, fine),
+		close.With(path("closed.txt"), os.O_WRONLY|os.O_CREATE, 0, fine),
 		close.WriteLines(path("report.txt"), nil),
 	)
 	modes := make(map[string]os.FileMode)
-	for _, name := range []string{"with.txt", "private.txt", "report.txt"} {
+	for _, name := range []string{"with.txt", "private.txt", "closed.txt", "report.txt"} {
 		if info, err := os.Stat(path(name)); err == nil {
 			modes[name] = info.Mode()
 		}
