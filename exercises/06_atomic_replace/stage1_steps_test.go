@@ -138,17 +138,36 @@ func TestDiscardLeavesTheFileAsItWas(t *testing.T) {
 		})
 	}
 	t.Run("and reports a temporary file that stays", func(t *testing.T) { t.Parallel(); discardReportsWhatStays(t) })
+	t.Run("and reports none that is gone already", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows removes no file that a program has open")
+		}
+		path := place(t, []byte(before))
+		lesson := lab.Lesson{
+			Says: "Discard fails because the temporary file is gone already", Read: stream,
+			Did:   "Create, Write; a Sweep in another program removed the temporary file; Discard",
+			Means: "a deferred Discard reports trouble where there is none",
+		}
+		pending := create(t, path, lesson)
+		requireWritten(t, pending, []byte(after), lesson)
+		for _, name := range others(t, path) {
+			must(t, os.RemoveAll(filepath.Join(filepath.Dir(path), name)))
+		}
+		lab.RequireNoError(t, pending.Discard(), lesson)
+	})
 }
 
 func TestNothingHappensAfterCommitOrDiscard(t *testing.T) {
 	t.Parallel()
 	for _, end := range []struct {
 		name  string
-		by    func(*atomicreplace.Pending) error
+		by    func(*testing.T, *atomicreplace.Pending, lab.Lesson)
 		holds string
 	}{
-		{"Commit", (*atomicreplace.Pending).Commit, after},
-		{"Discard", (*atomicreplace.Pending).Discard, before},
+		{"Commit", func(t *testing.T, p *atomicreplace.Pending, l lab.Lesson) { lab.RequireNoError(t, p.Commit(), l) }, after},
+		{"Discard", func(t *testing.T, p *atomicreplace.Pending, l lab.Lesson) { lab.RequireNoError(t, p.Discard(), l) }, before},
+		{"a Commit that failed", commitRefused, before},
 	} {
 		t.Run("after "+end.name, func(t *testing.T) {
 			t.Parallel()
@@ -159,7 +178,7 @@ func TestNothingHappensAfterCommitOrDiscard(t *testing.T) {
 			}
 			pending := create(t, path, lesson)
 			requireWritten(t, pending, []byte(after), lesson)
-			lab.RequireNoError(t, end.by(pending), lesson)
+			end.by(t, pending, lesson)
 
 			lesson.Did += "; then Write once more"
 			_, err := pending.Write([]byte("late"))
@@ -168,31 +187,49 @@ func TestNothingHappensAfterCommitOrDiscard(t *testing.T) {
 			requireContent(t, path, []byte(end.holds), lesson)
 			lab.RequireErrorIs(t, err, fs.ErrClosed, lesson)
 
-			lesson.Did = "Create, Write, " + end.name + ", Discard"
+			lesson.Did = "Create, Write, " + end.name + ", and Commit once more"
+			lesson.Says, lesson.Means = "Commit goes on after "+end.name, "the caller mistakes this call for one that has saved something, or tried to"
+			lab.RequireErrorIs(t, pending.Commit(), fs.ErrClosed, lesson)
+			requireContent(t, path, []byte(end.holds), lesson)
+
+			lesson.Did += "; then Discard"
 			lesson.Says = "Discard is not harmless after " + end.name
 			lesson.Means = "with a deferred Discard, which is there for the ways out before Commit, a save that worked is reported as failed, or undone"
 			lab.RequireNoError(t, pending.Discard(), lesson)
-			requireContent(t, path, []byte(end.holds), lesson)
-
-			lesson.Did = "Create, Write, " + end.name + ", and Commit once more"
-			lesson.Says, lesson.Means = "Commit returns nil after "+end.name, "the caller believes that this call has saved something"
-			lab.RequireErrorIs(t, pending.Commit(), fs.ErrClosed, lesson)
 			requireContent(t, path, []byte(end.holds), lesson)
 			requireAlone(t, path, lab.Lesson{Says: end.name + " left a file behind", Did: lesson.Did, Read: stream})
 		})
 	}
 }
 
+// commitRefused ends the pending file with a Commit that must fail: the kernel refuses what is written.
+func commitRefused(t *testing.T, pending *atomicreplace.Pending, lesson lab.Lesson) {
+	t.Helper()
+	var err error
+	failed := lab.Refuse("write", syscall.ENOSPC, func() {
+		_, _ = pending.Write([]byte("more"))
+		err = pending.Commit()
+	})
+	if failed != nil {
+		t.Skip("this test cannot make the kernel refuse calls: ", failed)
+	}
+	lesson.Says = "Commit returns nil for a content that the kernel has refused"
+	lab.RequireError(t, err, lesson)
+}
+
 func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
 	t.Parallel()
 	const means = "two writers share one temporary file: one fills, renames or removes what the other is still writing"
 
-	t.Run("in one process", func(t *testing.T) {
-		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", before)
+	inOneProcess := func(t *testing.T, old []byte) {
+		t.Helper()
+		path := place(t, old)
 		lesson := lab.Lesson{
 			Says: "Create gives two writers one temporary file", Means: means, Read: ownName,
 			Did: "two Creates on one path; both wrote in turn; the first was committed, then the second",
+		}
+		if old == nil {
+			lesson.Did += " (there was no file before)"
 		}
 		alice, bob := create(t, path, lesson), create(t, path, lesson)
 		requireWritten(t, alice, []byte(`{"bracket.step":"al`), lesson)
@@ -203,10 +240,15 @@ func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
 		requireWritten(t, bob, []byte(`b"}`), lesson)
 		lab.RequireNoError(t, alice.Discard(), lesson)
 		lab.RequireFile(t, path, `{"bracket.step":"alice"}`, lesson)
-		lab.RequireNoError(t, bob.Commit(), lesson)
+		last := lesson
+		last.Says = "Commit fails because another writer was faster"
+		last.Means = "the change that the user made is not saved: the last one is to win"
+		lab.RequireNoError(t, bob.Commit(), last)
 		lab.RequireFile(t, path, `{"hinge.step":"bob","bolt.step":"bob"}`, lesson)
 		requireAlone(t, path, lab.Lesson{Says: "Commit left a file behind", Did: lesson.Did, Read: ownName})
-	})
+	}
+	t.Run("in one process", func(t *testing.T) { t.Parallel(); inOneProcess(t, []byte(before)) })
+	t.Run("in one process, where there is no file yet", func(t *testing.T) { t.Parallel(); inOneProcess(t, nil) })
 
 	t.Run("in two processes, and a third has been killed", func(t *testing.T) {
 		t.Parallel()
@@ -478,6 +520,11 @@ var handleCases = []struct {
 	call                   func(path, dir string)
 }{
 	{"Create, Write and Commit that work", "Commit", "", saveOnce},
+	{"saves in a new directory each", "Commit", "", func(path, dir string) {
+		if fresh, err := os.MkdirTemp(dir, ""); err == nil {
+			saveOnce(filepath.Join(fresh, "locks.json"), "")
+		}
+	}},
 	{"a temporary file that cannot be created", "Create", "create exclusively", saveOnce},
 	{"a mode that cannot be set", "Create", "chmod", saveOnce},
 	{"an fsync that fails", "Commit", "sync", saveOnce},

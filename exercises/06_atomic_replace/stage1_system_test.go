@@ -115,6 +115,20 @@ func requireAsked(t *testing.T, seen []lab.Call, file, did string) {
 		Found:    names(seen, file, temp),
 		Means:    "Commit returned nil, and after a power cut the old list of checkouts is back", Read: powerCut,
 	})
+	shared := last(seen, func(c lab.Call) bool {
+		inPlace := c.Name == "openat" && len(c.Paths) > 0 && filepath.Dir(c.Paths[0]) == filepath.Dir(file)
+		return inPlace && strings.Contains(c.Args, "O_CREAT") && !strings.Contains(c.Args, "O_EXCL")
+	})
+	lesson := lab.Lesson{
+		Says:     "Create opens a file that may be another program's",
+		Did:      did,
+		Expected: "the temporary file created exclusively: O_EXCL, or O_TMPFILE",
+		Means:    "whatever has that name already, such as a link that another user planted, is opened and emptied", Read: ownName,
+	}
+	if shared >= 0 {
+		lesson.Found = seen[shared].String()
+	}
+	lab.Require(t, shared < 0, lesson)
 	removed := last(seen[renamed:], func(c lab.Call) bool {
 		return strings.HasPrefix(c.Name, "unlink") && len(c.Paths) > 0 && c.Paths[0] == temp
 	})
@@ -264,11 +278,14 @@ var (
 	requireNoSecretShown = func(*testing.T, string, string) {}
 )
 
+// fsyncErrnos are what an fsync fails with. Some mean that this file system cannot do it, and none of them means that the disk has it.
+var fsyncErrnos = []error{syscall.EIO, syscall.EINVAL, syscall.ENOTSUP, syscall.ENOSYS, syscall.EROFS, syscall.ENOTTY}
+
 // A refused is a set of calls that the kernel refuses, and with what.
 type refused struct {
 	calls, what string // see lab.Refuse
 	function    string
-	errnos      []error // the usual one and one that the code cannot expect
+	errnos      []error // the usual ones and one that the code cannot expect
 }
 
 func TestEachRefusalOfTheKernelIsReported(t *testing.T) {
@@ -277,9 +294,9 @@ func TestEachRefusalOfTheKernelIsReported(t *testing.T) {
 		{"create exclusively", "the temporary file cannot be created", "Create", []error{syscall.EACCES, syscall.ENOSPC}},
 		{"open for reading", "the directory cannot be opened", "Create", []error{syscall.EMFILE, syscall.EACCES}},
 		{"write", "a write is refused", "Commit", []error{syscall.ENOSPC, syscall.EIO}},
-		{"sync", "an fsync fails", "Commit", []error{syscall.EIO, syscall.EINVAL}},
+		{"sync", "an fsync fails", "Commit", fsyncErrnos},
 		{"close", "a close fails", "Commit", []error{syscall.EIO, syscall.EDQUOT}},
-		{"rename", "the rename fails", "Commit", []error{syscall.EXDEV, syscall.EIO}},
+		{"rename", "the rename fails", "Commit", []error{syscall.EXDEV, syscall.EBUSY, syscall.EIO}},
 	} {
 		t.Run(r.what, func(t *testing.T) {
 			for _, c := range []change{longer, first} { // with an old file, and without
@@ -298,8 +315,13 @@ func requireRefusalReported(t *testing.T, r refused, path string, c change) {
 			Read: refusal,
 		}
 		oldBytes := witness(t, path, c.old)
-		var err error
-		if failed := lab.Refuse(r.calls, errno, func() { err = atomicreplace.WriteFile(path, c.new, 0o644) }); failed != nil {
+		var err, failed error
+		endless := lesson
+		endless.Says, endless.Means = r.function+" tries again for ever", "the program hangs, and its user does not learn why"
+		lab.Finishes(t, func() {
+			failed = lab.Refuse(r.calls, errno, func() { err = atomicreplace.WriteFile(path, c.new, 0o644) })
+		}, endless)
+		if failed != nil {
 			t.Skip("this test cannot make the kernel refuse calls: ", failed)
 		}
 		inAnotherWay := err == nil && (r.calls == "create exclusively" || r.calls == "open for reading") // it may have found one
@@ -357,53 +379,63 @@ func requireCause(t *testing.T, function string, err, errno error, lesson lab.Le
 	lab.RequireErrorIs(t, err, errno, lesson)
 }
 
-// TestWhicheverCallIsRefusedTheErrorIsTrue lets each call of a save fail once. Whether it must be reported is the code's affair, with one
-// exception: a nil means that the disk has the name. But what the error says of the file must be so.
+// TestWhicheverCallIsRefusedTheErrorIsTrue lets each call of a save fail once. Whether it must be reported is the code's affair, with two
+// exceptions: an fsync before the rename must, and a nil means that the disk has the name. But what the error says of the file must be so.
 func TestWhicheverCallIsRefusedTheErrorIsTrue(t *testing.T) {
 	t.Parallel()
 	path := place(t, nil)
-	for _, errno := range []error{syscall.EIO, syscall.EACCES} {
+	all := changes()
+	large := all[len(all)-1] // for code that asks the disk in between
+	for i, errno := range append([]error{syscall.EACCES}, fsyncErrnos...) {
+		c := longer
+		if i == 0 {
+			c = large
+		}
 		for made := 0; ; made++ {
-			must(t, os.WriteFile(path, []byte(before), 0o600))
+			must(t, os.WriteFile(path, c.old, 0o600))
 			var err error
-			calls, failed := lab.RefuseOne(made, errno, func() { err = atomicreplace.WriteFile(path, []byte(after), 0o644) })
+			calls, failed := lab.RefuseOne(made, errno, func() { err = atomicreplace.WriteFile(path, c.new, 0o644) })
 			if failed != nil {
 				t.Skip("this test cannot make the kernel refuse one call: ", failed)
 			}
 			if made >= len(calls) {
 				break
 			}
-			requireTrue(t, path, err, errno, calls, made)
+			requireTrue(t, path, c, err, errno, calls, made)
 		}
 	}
 }
 
 // requireTrue judges what WriteFile returned although one of its calls was refused: the one after made others.
-func requireTrue(t *testing.T, path string, err, errno error, calls []string, made int) {
+func requireTrue(t *testing.T, path string, c change, err, errno error, calls []string, made int) {
 	t.Helper()
 	isRename := func(call string) bool { return strings.HasPrefix(call, "rename") }
+	isSync := func(call string) bool { return strings.HasSuffix(call, "sync") || call == "syncfs" }
 	lesson := lab.Lesson{
-		Did:  fmt.Sprintf("WriteFile; %s, its call number %d without the writes, is refused: %s", calls[made], made+1, trace.ErrnoName(errno)),
+		Did:  fmt.Sprintf("WriteFile of "+c.name+"; %s, its call number %d without the writes, is refused: %s", calls[made], made+1, trace.ErrnoName(errno)),
 		Says: "WriteFile (Create, Commit) returns an error and the new content is in place", Read: refusal,
 		Means: "the caller takes the old content for what the file holds: only ErrNotDurable says that readers see the new one",
 	}
 	if slices.ContainsFunc(calls[:made], isRename) {
 		lesson.Says = "Commit returns an error that is not ErrNotDurable after the rename"
 	}
-	expected := before
+	expected := c.old
 	if err == nil || errors.Is(err, atomicreplace.ErrNotDurable) {
-		expected = after
+		expected = c.new
 		lesson.Says, lesson.Means = "Commit returns "+orNil(err)+", and the file does not hold the new content", "the caller believes that readers see it"
 	}
-	lab.RequireFile(t, path, expected, lesson)
+	lab.RequireFile(t, path, string(expected), lesson)
 	requireCause(t, "WriteFile (Create, Commit)", err, errno, lesson)
 	if err != nil {
 		return
 	}
 	asked := false // since the last rename
 	for i, call := range calls {
-		asked = !isRename(call) && (asked || i != made && (strings.HasSuffix(call, "sync") || call == "syncfs"))
+		asked = !isRename(call) && (asked || i != made && isSync(call))
 	}
+	lesson.Says, lesson.Expected, lesson.Found = "Write or Commit mistakes a refused fsync for a success", "an error", "nil"
+	lesson.Means = "a power cut leaves the new name and not the bytes, and no error reported it"
+	lab.Require(t, !isSync(calls[made]) || slices.ContainsFunc(calls[:made], isRename), lesson)
 	lesson.Says, lesson.Expected = "Commit does without the disk where the kernel refuses a call", "an error, or an fsync of the directory after the rename"
 	lesson.Found = "nil, after " + strings.Join(calls, ", ")
 	lesson.Means = "a power cut may bring the old list of checkouts back, and no error reported it"
