@@ -188,7 +188,8 @@ func TestNothingHappensAfterCommitOrDiscard(t *testing.T) {
 			lab.RequireErrorIs(t, err, fs.ErrClosed, lesson)
 
 			lesson.Did = "Create, Write, " + end.name + ", and Commit once more"
-			lesson.Says, lesson.Means = "Commit goes on after "+end.name, "the caller mistakes this call for one that has saved something, or tried to"
+			lesson.Says = "Commit goes on after " + end.name
+			lesson.Means = "the caller mistakes this call for one that has saved something, or tried to"
 			lab.RequireErrorIs(t, pending.Commit(), fs.ErrClosed, lesson)
 			requireContent(t, path, []byte(end.holds), lesson)
 

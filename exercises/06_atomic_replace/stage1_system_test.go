@@ -115,20 +115,7 @@ func requireAsked(t *testing.T, seen []lab.Call, file, did string) {
 		Found:    names(seen, file, temp),
 		Means:    "Commit returned nil, and after a power cut the old list of checkouts is back", Read: powerCut,
 	})
-	shared := last(seen, func(c lab.Call) bool {
-		inPlace := c.Name == "openat" && len(c.Paths) > 0 && filepath.Dir(c.Paths[0]) == filepath.Dir(file)
-		return inPlace && strings.Contains(c.Args, "O_CREAT") && !strings.Contains(c.Args, "O_EXCL")
-	})
-	lesson := lab.Lesson{
-		Says:     "Create opens a file that may be another program's",
-		Did:      did,
-		Expected: "the temporary file created exclusively: O_EXCL, or O_TMPFILE",
-		Means:    "whatever has that name already, such as a link that another user planted, is opened and emptied", Read: ownName,
-	}
-	if shared >= 0 {
-		lesson.Found = seen[shared].String()
-	}
-	lab.Require(t, shared < 0, lesson)
+	requireExclusive(t, seen, file, did)
 	removed := last(seen[renamed:], func(c lab.Call) bool {
 		return strings.HasPrefix(c.Name, "unlink") && len(c.Paths) > 0 && c.Paths[0] == temp
 	})
@@ -139,6 +126,24 @@ func requireAsked(t *testing.T, seen []lab.Call, file, did string) {
 		Found:    names(seen, file, temp),
 		Means:    "the name is free by then: what the remove finds is another writer's file, whose save then fails", Read: refusal,
 	})
+}
+
+// requireExclusive demands that no file in file's directory is created without O_EXCL.
+func requireExclusive(t *testing.T, seen []lab.Call, file, did string) {
+	t.Helper()
+	shared := last(seen, func(c lab.Call) bool {
+		inPlace := c.Name == "openat" && len(c.Paths) > 0 && filepath.Dir(c.Paths[0]) == filepath.Dir(file)
+		return inPlace && strings.Contains(c.Args, "O_CREAT") && !strings.Contains(c.Args, "O_EXCL")
+	})
+	if shared >= 0 {
+		lab.Fail(t, lab.Lesson{
+			Says:     "Create opens a file that may be another program's",
+			Did:      did,
+			Expected: "the temporary file created exclusively: O_EXCL, or O_TMPFILE",
+			Found:    seen[shared].String(),
+			Means:    "whatever has that name already, such as a link that another user planted, is opened and emptied", Read: ownName,
+		})
+	}
 }
 
 // synced returns the index of the last call that brought path to the disk, or -1.
@@ -316,11 +321,10 @@ func requireRefusalReported(t *testing.T, r refused, path string, c change) {
 		}
 		oldBytes := witness(t, path, c.old)
 		var err, failed error
-		endless := lesson
-		endless.Says, endless.Means = r.function+" tries again for ever", "the program hangs, and its user does not learn why"
+		lesson.Says = r.function + " does not return"
 		lab.Finishes(t, func() {
 			failed = lab.Refuse(r.calls, errno, func() { err = atomicreplace.WriteFile(path, c.new, 0o644) })
-		}, endless)
+		}, lesson)
 		if failed != nil {
 			t.Skip("this test cannot make the kernel refuse calls: ", failed)
 		}

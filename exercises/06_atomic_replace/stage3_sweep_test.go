@@ -86,7 +86,7 @@ func TestSweepRemovesWhatAProcessCrashLeft(t *testing.T) {
 	must(t, os.Mkdir(dir, 0o700))
 	path := filepath.Join(dir, "locks.json")
 	leftovers := crashed(t, 2*time.Hour, dir, 2)
-	did := `two processes were killed after Create, one before its first Write; two hours later, Sweep with an age of one hour, in "orders [2026]"`
+	did := `two process crashes after Create, one before the first Write; two hours later, Sweep with an age of one hour, in "orders [2026]"`
 	removed := sweep(t, path, did)
 	lesson := lab.Lesson{
 		Says:  "Sweep does not remove what a process crash left",
@@ -302,7 +302,7 @@ func TestSweepReportsWhatItCannotRemove(t *testing.T) {
 			}
 		} else {
 			lesson.Says = "Sweep fails because a temporary file vanished"
-			lesson.Did = "leftovers, two hours old, whose writer was alive and renamed them after Sweep had listed the directory (the kernel reports ENOENT)"
+			lesson.Did = "leftovers, two hours old, whose writer was alive and renamed them after Sweep had read the directory (which gives ENOENT)"
 			lesson.Means = "on a busy machine Sweep fails now and then, and other leftovers stay"
 			lab.RequireNoError(t, err, lesson)
 		}
