@@ -136,7 +136,7 @@ func TestUpdateWaitsForAnotherProcess(t *testing.T) {
 	first := stand(t, path, "99", lesson)
 	dir := t.TempDir()
 	second := launch(t, lab.Options{Dir: dir, Env: homesIn(dir)}, path)
-	lesson = cause(t, lesson, second.begin("update 1"), dir, path)
+	lesson = cause(t, lesson, second.Begin("update 1"), dir, path)
 	first.Continue()
 	lab.RequireNoError(t, first.Wait(lesson), lesson)
 	got := second.end(gaveUp(lesson))

@@ -201,7 +201,7 @@ func launch(t *testing.T, o lab.Options, path string) program {
 // do is for an order that need not wait, because no other process is inside.
 func (p program) do(order string, lesson lab.Lesson) reply {
 	p.t.Helper()
-	if p.begin(order) == process.Blocked {
+	if p.Begin(order) == process.Blocked {
 		call := callOf(order)
 		lab.Fail(p.t, lab.Lesson{
 			Says: call + " waits for a lock although no other program is inside", Did: lesson.Did,
@@ -211,13 +211,6 @@ func (p program) do(order string, lesson lab.Lesson) reply {
 		})
 	}
 	return p.end(lesson)
-}
-
-// begin gives the order and returns when the program can do no more by itself.
-func (p program) begin(order string) process.State {
-	p.t.Helper()
-	p.Send(order)
-	return p.Settle()
 }
 
 // end waits until the order is obeyed.

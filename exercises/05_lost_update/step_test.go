@@ -48,7 +48,7 @@ func (p pair) between(number int, first, second string, before func(), lesson la
 		if stops++; stops == number {
 			met = true
 			before()
-			p.two.begin(second)
+			p.two.Begin(second)
 		}
 	})
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -185,7 +185,7 @@ func TestUpdateWithoutAPlaceForALockFile(t *testing.T) {
 	}
 	o.Dir = dir
 	second := launch(t, o, path)
-	second.begin("update 1")
+	second.Begin("update 1")
 	first.Reached("inside", lesson)
 	first.Continue()
 	lab.RequireNoError(t, first.Wait(lesson), lesson)

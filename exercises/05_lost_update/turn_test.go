@@ -174,7 +174,7 @@ func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 			lesson.Did = "one process was inside Update of counter.json; a second one called Update(+1) of " + name
 			first := stand(t, path, "0", lesson)
 			second := start(t, other)
-			lab.Require(t, second.begin("update 1") != process.Blocked, lesson)
+			lab.Require(t, second.Begin("update 1") != process.Blocked, lesson)
 			lab.RequireNoError(t, second.end(lesson).Returned.Err, lesson)
 			requireCounter(t, other, 8, lesson)
 			first.Continue()
@@ -225,7 +225,7 @@ func TestUpdateLetsInOneWaiterAfterTheOther(t *testing.T) {
 	lab.RequireNoError(t, first.Wait(lesson), lesson)
 	second.Reached("inside", lesson)
 	third := start(t, path)
-	third.begin("update 1")
+	third.Begin("update 1")
 	second.Continue()
 	lab.RequireNoError(t, second.Wait(lesson), lesson)
 	lab.RequireNoError(t, third.end(lesson).Returned.Err, lesson)
@@ -244,14 +244,14 @@ func TestUpdateKeepsItsLockHoweverLongItTakes(t *testing.T) {
 	}
 	first := stand(t, path, "99", lesson)
 	second := start(t, path)
-	second.begin("update 1")
+	second.Begin("update 1")
 	for range lab.Rounds(60) {
 		lab.Age(t, filepath.Dir(path), 48*time.Hour)
 		readAll(filepath.Dir(path))
 		time.Sleep(100 * time.Millisecond) // decides nothing for an Update that waits: it gives one that does not the time to act
 	}
 	third := start(t, path)
-	third.begin("update 1")
+	third.Begin("update 1")
 	first.Continue()
 	lab.RequireNoError(t, first.Wait(lesson), lesson)
 	lab.RequireNoError(t, second.end(gaveUp(lesson)).Returned.Err, gaveUp(lesson))

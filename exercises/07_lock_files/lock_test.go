@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +61,7 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		requireAcquired(t, path, lockfiles.Options{}, freeLock)
 		held(t, path, lockfiles.Options{}, l)
 		l.Did = "a goroutine took the lock and forgot it; the garbage collector ran; another goroutine of the same process called Acquire"
-		collectGarbage()
+		lab.CollectGarbage()
 		requireLocked(t, path, says(l, "Acquire did not refuse a lock that is held"))
 	})
 	t.Run("under a path with a link and two dots", func(t *testing.T) {
@@ -93,16 +92,6 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		lab.RequireEqual(t, 1, asked, means(l, "Acquire did not call Alive once for the owner of a lock",
 			"Alive may ask a person or another machine, and is asked the same question again"))
 	})
-}
-
-// collectGarbage returns when the finalizers of all that was garbage before have run.
-func collectGarbage() {
-	for range 3 {
-		ran := make(chan struct{})
-		runtime.SetFinalizer(new([64]byte), func(*[64]byte) { close(ran) })
-		runtime.GC()
-		<-ran
-	}
 }
 
 // lastTouched shows the modes and times of a lock and of all that is in it.

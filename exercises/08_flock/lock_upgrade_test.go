@@ -51,8 +51,8 @@ func TestUpgrade(t *testing.T) {
 		l.Means = "two owners are inside at once, or both wait for ever"
 		a.get("RLock it")
 		b.get("RLock it")
-		a.begin("Upgrade it")
-		if b.begin("Upgrade it") == process.Blocked { // which of the two is first is the kernel's choice
+		a.Begin("Upgrade it")
+		if b.Begin("Upgrade it") == process.Blocked { // which of the two is first is the kernel's choice
 			a, b = b, a
 		}
 		lab.RequireNoError(t, b.end(l).Returned.Err, l)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -93,7 +92,7 @@ func (d *desk) do(order []string) (r reply) {
 	case "refused":
 		return d.refused(order[1], order[2:])
 	case "collect":
-		collect()
+		lab.CollectGarbage()
 	case "handles":
 		r.N, r.Returned.Err = lab.OpenHandles()
 	case "duplicate":
@@ -130,24 +129,6 @@ func (d *desk) call(path, call, name string) error {
 	}
 	held := d.held[name]
 	return map[string]func() error{"Upgrade": held.Upgrade, "TryUpgrade": held.TryUpgrade, "Unlock": held.Unlock}[call]()
-}
-
-// collect collects garbage until the os.Files among it have been closed: those that are found in one round are closed before one that
-// becomes garbage in the next.
-func collect() {
-	for range 3 {
-		closed := make(chan struct{})
-		runtime.SetFinalizer(&struct{ text string }{"garbage"}, func(any) { close(closed) })
-		for open := true; open; {
-			runtime.GC()
-			select {
-			case <-closed:
-				open = false
-			default:
-				runtime.Gosched()
-			}
-		}
-	}
 }
 
 // duplicate makes a duplicate of each descriptor that is open on the file, as a child has for a moment when the program starts one.
@@ -199,13 +180,6 @@ func launch(t *testing.T, o lab.Options, path string) program {
 	return p
 }
 
-// begin gives the order and returns when the program can do no more by itself.
-func (p program) begin(order string) process.State {
-	p.t.Helper()
-	p.Send(order)
-	return p.Settle()
-}
-
 // end waits until the order is obeyed.
 func (p program) end(l lab.Lesson) (r reply) {
 	p.t.Helper()
@@ -223,7 +197,7 @@ func (p program) do(order string, l lab.Lesson) error {
 
 func (p program) ask(order string, l lab.Lesson) reply {
 	p.t.Helper()
-	if p.begin(order) == process.Blocked {
+	if p.Begin(order) == process.Blocked {
 		lab.Fail(p.t, lab.Lesson{
 			Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
 			Expected: "it returns", Found: "the kernel says that it waits for a file lock",

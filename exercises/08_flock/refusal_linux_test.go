@@ -78,7 +78,7 @@ func TestUpgradeOfAnExclusiveLockLetsNoOtherIn(t *testing.T) {
 	a.tell("Lock it", says(l, "Lock did not get a lock that was free"))
 	b.Send("Lock second")
 	b.WaitBlocked(says(l, "Lock does not wait in the kernel"))
-	a.begin("Upgrade it")
+	a.Begin("Upgrade it")
 	lab.Require(t, b.Settle() != process.AtStep, l)
 	lab.RequireNoError(t, a.end(l).Returned.Err, l)
 }

@@ -42,7 +42,7 @@ func take(w *lab.Worker) error {
 		if !asked {
 			asked = true
 			w.Reached("inside")
-			collect()
+			lab.CollectGarbage()
 		}
 		got, err = takeOne(stock)
 		return got, err

@@ -70,11 +70,11 @@ func (d *driver) testWrong(t *testing.T, patch answer.Patch, code answer.Answer,
 // give the expected verdict. A wrong answer never runs with the race detector, which must not be the only judge.
 func (d *driver) wrong(ctx context.Context, t *testing.T, patch answer.Patch, code answer.Answer) (*gotest.Result, error) {
 	effort, only, onlyAlone := fullButHasty, exactly(patch.CaughtBy), ""
-	if *count > 1 {
-		onlyAlone = only
-	}
-	if *strict {
-		effort, only = full, onlyAlone
+	switch {
+	case *count > 1:
+		effort, onlyAlone = full, only
+	case *strict:
+		effort, only = full, ""
 	}
 	result, ran, err := d.bundle.run(ctx, patch.Name, effort, only, *count)
 	if err != nil || (ran && (judgeWrong(d.e.ID, patch, result) == "" || *count > 1)) {

@@ -36,8 +36,7 @@ var (
 
 // Judge holds the lesson whose solution directory is the current one to docs/contributing.md: its files are complete, its tests
 // accept every right answer and refuse every wrong one with the promised message, and its race demo distinguishes the code as
-// shipped from the reference. It is the whole of a TestAnswers, which must not run in parallel with other tests: its
-// own subtests do.
+// shipped from the reference. It is the whole of a TestAnswers, which must not run in parallel with other tests: its own subtests do.
 func Judge(t *testing.T) {
 	if *goos != runtime.GOOS && *start == "" {
 		t.Fatalf("-goos=%s needs -exec=PROGRAM, which starts programs of that system here", *goos)

@@ -49,11 +49,11 @@ type BinaryRun struct {
 	Program  string // the test binary
 	Reader   string // Test2JSON's path
 
-	Run, Skip string        // patterns of tests to run, and of those to leave out (go test -run, -skip); "" for all, for none
-	Count     int           // runs of each test; 0 is 1
-	Timeout   time.Duration // for the program; 0 is 3 minutes
-	Temp      string        // a directory for temp files, which the caller removes
-	Env       []string      // added to the environment, "KEY=value"
+	Run     string        // pattern of tests to run (go test -run); "" for all
+	Count   int           // runs of each test; 0 is 1
+	Timeout time.Duration // for the program; 0 is 3 minutes
+	Temp    string        // a directory for temp files, which the caller removes
+	Env     []string      // added to the environment, "KEY=value"
 }
 
 // Do runs the tests and returns what they say, as Tests.Do does.
@@ -72,9 +72,6 @@ func (b BinaryRun) Do(ctx context.Context) (*Result, error) {
 	}
 	if b.Run != "" {
 		arguments = append(arguments, "-test.run="+b.Run)
-	}
-	if b.Skip != "" {
-		arguments = append(arguments, "-test.skip="+b.Skip)
 	}
 	exercises := []*curriculum.Exercise{b.Exercise}
 	events := newEventReader(exercises, &workspace{})

@@ -59,10 +59,10 @@ func refuse(what string, errno error) error {
 	return err
 }
 
-// sparedDescriptors returns the descriptors that are not written to by the code under test, but can be in its thread. Go's runtime
-// writes to an eventfd when a timer is set, and ends the process, without a word, if such a write fails; it exists once a pipe has been
-// opened (runtime/netpoll_epoll.go). Package testing notes each file that is opened, for go's test cache: if it fails to write that down,
-// the whole test fails.
+// sparedDescriptors returns the descriptors to which others than the code under test write in its thread. Go's runtime writes to an
+// eventfd when a timer is set, and ends the process, without a word, if such a write fails; the eventfd exists once a pipe has been opened
+// (runtime/netpoll_epoll.go). Package testing notes each file that is opened, for go's test cache, and fails the whole test if it cannot
+// write its notes down.
 func sparedDescriptors() ([]uint32, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -132,8 +132,8 @@ func filter(calls []refusal, spared []uint32, result uint32, flags uintptr) (des
 	return int(fd), nil
 }
 
-// watchedCalls are calls that Go's runtime never makes by itself: it could not stop the world while the thread stands still in one. It does
-// make fcntl, for os.NewFile.
+// watchedCalls are calls that Go's runtime never makes by itself: it could not stop the world while the thread stands still in one. fcntl is
+// not among them: the runtime makes it for os.NewFile.
 var watchedCalls = map[uint32]string{
 	unix.SYS_OPENAT: "openat", unix.SYS_CLOSE: "close", unix.SYS_FSTAT: "fstat", sysFstatat: "newfstatat",
 	unix.SYS_PWRITE64: "pwrite64", unix.SYS_FTRUNCATE: "ftruncate", unix.SYS_TRUNCATE: "truncate",

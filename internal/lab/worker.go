@@ -144,6 +144,13 @@ func (p *Process) Settle() process.State {
 	return state
 }
 
+// Begin sends the worker a value and waits until it can do no more by itself: Send and Settle.
+func (p *Process) Begin(v any) process.State {
+	p.t.Helper()
+	p.Send(v)
+	return p.Settle()
+}
+
 // Kill ends the worker as a crash would, and returns when it is gone.
 func (p *Process) Kill() { p.inner.Kill() }
 

@@ -69,7 +69,7 @@ func obey(words []string, path string, files map[string]*os.File, numbers map[st
 		numbers[file] = int(files[file].Fd())
 		delete(files, file)
 	case "collect":
-		collect()
+		lab.CollectGarbage()
 	case "child":
 		child := exec.Command("sleep", "60") // longer than the test needs
 		if file != "" {
@@ -94,23 +94,6 @@ func name(err error) string {
 		return "EWOULDBLOCK"
 	default:
 		return err.Error()
-	}
-}
-
-// collect returns when the os.Files that were garbage are closed.
-func collect() {
-	for range 3 {
-		closed := make(chan struct{})
-		runtime.SetFinalizer(&struct{ text string }{"garbage"}, func(any) { close(closed) })
-		for open := true; open; {
-			runtime.GC()
-			select {
-			case <-closed:
-				open = false
-			default:
-				runtime.Gosched()
-			}
-		}
 	}
 }
 
