@@ -49,7 +49,7 @@ type Lesson = verdict.Failure
 // makes errors.Is(p.Wait(), lockfiles.ErrLocked) hold in the test if it held in the worker.
 //
 // The working directory of the tests is a temporary one, so that code which makes a file in the wrong place leaves none among the
-// learner's. PackageDir is where they began. Under Wine they stay there.
+// learner's. PackageDir is where they began.
 func Main(m *testing.M, workers Workers, sentinels ...error) {
 	process.Dispatch(workers, sentinels...)
 	leave, err := enterTemporaryDirectory()
@@ -70,9 +70,6 @@ func PackageDir() string { return packageDir }
 func enterTemporaryDirectory() (leave func(), err error) {
 	if packageDir, err = os.Getwd(); err != nil {
 		return nil, err
-	}
-	if Wine() { // its TMP may lack a drive, and then means something else in another directory
-		return func() {}, nil
 	}
 	dir, err := os.MkdirTemp("", "turnstile-work-")
 	if err != nil {

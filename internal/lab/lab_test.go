@@ -474,9 +474,6 @@ func TestSettleIsTheProcessState(t *testing.T) {
 
 func TestAFileInTheWrongPlaceIsNotAmongTheLearners(t *testing.T) {
 	t.Parallel()
-	if lab.Wine() {
-		t.Skip("under Wine tests stay in the directory of their package")
-	}
 	const name = "locks.json.lock"
 	require.NoError(t, os.WriteFile(name, nil, 0o600))
 	require.NoFileExists(t, filepath.Join(lab.PackageDir(), name))

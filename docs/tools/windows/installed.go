@@ -189,7 +189,8 @@ func writeScript(path string, command ...string) error {
 		command[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
 	// Debian's Wine 10 aborts with "free(): invalid pointer" when TMPDIR is set and there is no /run/user/ID.
-	text := "#!/bin/sh\nunset TMPDIR\nexec " + strings.Join(command, " ") + ` "$@"` + "\n"
+	// t.TempDir takes GOTMPDIR as it is, and a path of this system means something else on each of Wine's drives.
+	text := "#!/bin/sh\nunset TMPDIR GOTMPDIR\nexec " + strings.Join(command, " ") + ` "$@"` + "\n"
 	return os.WriteFile(path, []byte(text), 0o755)
 }
 
