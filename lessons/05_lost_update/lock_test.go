@@ -67,6 +67,16 @@ func TestTwoProcesses(t *testing.T) {
 		}
 	})
 
+	t.Run("a lock file in os.TempDir is another file under another TMPDIR", func(t *testing.T) {
+		t.Parallel()
+		for range 2 {
+			dir := t.TempDir()
+			o := lab.Options{Env: []string{"TMPDIR=" + dir, "TMP=" + dir, "TEMP=" + dir}}
+			worker := lab.Launch(t, o, "hold in TempDir", "counter.json.lock")
+			worker.Reached("inside")
+		}
+	})
+
 	// E. G. Coffman et al., "System Deadlocks" (1971): mutual exclusion, hold and wait, no preemption, circular wait.
 	t.Run("two processes that lock two files in opposite order wait for each other for ever", func(t *testing.T) {
 		t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/gofrs/flock"
@@ -24,6 +25,7 @@ var workers = lab.Workers{
 	"hold a mutex":        holdMutex,
 	"try a mutex":         tryMutex,
 	"hold":                hold,
+	"hold in TempDir":     holdInTempDir,
 	"hold, then replace":  holdThenReplace,
 	"lock twice":          lockTwice,
 	"lock two":            lockTwo,
@@ -74,8 +76,13 @@ func tryLock(t *testing.T, path string) bool {
 }
 
 // hold locks the file PATH, stands at "inside", and lets it go.
-func hold(w *lab.Worker) error {
-	guard := flock.New(w.Arg(0))
+func hold(w *lab.Worker) error { return holdFile(w, w.Arg(0)) }
+
+// holdInTempDir is hold for a lock file called NAME in the directory for temporary files.
+func holdInTempDir(w *lab.Worker) error { return holdFile(w, filepath.Join(os.TempDir(), w.Arg(0))) }
+
+func holdFile(w *lab.Worker, path string) error {
+	guard := flock.New(path)
 	if err := guard.Lock(); err != nil {
 		return err
 	}

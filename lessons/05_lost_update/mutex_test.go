@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -137,22 +138,34 @@ func TestMutex(t *testing.T) {
 		first.Continue()
 		require.NoError(t, first.Wait())
 	})
-	// The Go Programming Language Specification, "Defer statements"; "Handling panics".
-	t.Run("after a panic a mutex without defer stays locked, and one with defer is free", func(t *testing.T) {
-		t.Parallel()
-		var without, with sync.Mutex
-		func() {
-			defer func() { _ = recover() }()
-			without.Lock()
-			panic("between Lock and Unlock")
-		}()
-		func() {
-			defer func() { _ = recover() }()
-			with.Lock()
-			defer with.Unlock()
-			panic("between Lock and Unlock")
-		}()
-		require.False(t, without.TryLock())
-		require.True(t, with.TryLock())
-	})
+
+	// The Go Programming Language Specification, "Defer statements"; "Handling panics". runtime, Goexit; testing, T.FailNow.
+	for _, c := range []struct {
+		name  string
+		leave func()
+	}{
+		{"after a panic a mutex without defer stays locked, and one with defer is free", func() { panic("between Lock and Unlock") }},
+		{"after runtime.Goexit a mutex without defer stays locked, and one with defer is free", runtime.Goexit},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var without, with sync.Mutex
+			var ended sync.WaitGroup
+			ended.Go(func() {
+				defer func() { _ = recover() }()
+				without.Lock()
+				c.leave()
+				without.Unlock()
+			})
+			ended.Go(func() {
+				defer func() { _ = recover() }()
+				with.Lock()
+				defer with.Unlock()
+				c.leave()
+			})
+			ended.Wait()
+			require.False(t, without.TryLock())
+			require.True(t, with.TryLock())
+		})
+	}
 }

@@ -164,6 +164,22 @@ func TestListInMemory(t *testing.T) {
 		require.NoError(t, bob.Wait())
 		lab.RequireFile(t, path, "{\"hinge.step\":\"bob\"}\n", lab.Lesson{Says: "the list"})
 	})
+	t.Run("in the middle of a rewrite a good list looks damaged", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", `{"lid.step":"bob"}`)
+		readList := func() error {
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			return json.Unmarshal(content, &map[string]string{})
+		}
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer func() { _ = file.Close() }()
+		require.NoError(t, file.Truncate(0)) // the first step of rewrite
+		require.Error(t, readList())
+		require.NoError(t, rewrite(file, map[string]string{"lid.step": "eve"}))
+		require.NoError(t, readList())
+	})
 	t.Run("a program that looks at the list it read at its start gives one part to two", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", `{}`)
