@@ -11,3 +11,7 @@ package busy
 // Windows reports "access denied" for an open file as it does for a file that this process may not touch at all, so Rename waits in
 // vain for the second.
 func Rename(from, to string) error { return rename(from, to) }
+
+// Refused reports whether err is what Windows returns while a program has the file open, or is renaming over it. Other systems refuse
+// nothing for that, and there it reports false.
+func Refused(err error) bool { return refused(err) }

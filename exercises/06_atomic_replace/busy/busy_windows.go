@@ -21,7 +21,7 @@ func rename(from, to string) error {
 	changed, last := began, look(to)
 	for pause := time.Millisecond; ; pause = min(2*pause, mostPause) {
 		err := os.Rename(from, to)
-		if err == nil || !errors.Is(err, windows.ERROR_SHARING_VIOLATION) && !errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+		if err == nil || !refused(err) {
 			return err
 		}
 		if now := look(to); !same(last, now) {
@@ -32,6 +32,10 @@ func rename(from, to string) error {
 		}
 		time.Sleep(pause/2 + rand.N(pause)) // there is nothing to wait on: Windows does not report that a handle was closed
 	}
+}
+
+func refused(err error) bool {
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
 }
 
 // look returns what is at path, and nil where that cannot be told.

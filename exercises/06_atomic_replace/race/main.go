@@ -4,10 +4,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example/turnstile/exercises/06_atomic_replace"
+	"example/turnstile/exercises/06_atomic_replace/busy"
 	"example/turnstile/internal/lab/process"
 	"example/turnstile/internal/lab/race"
 )
@@ -63,7 +64,14 @@ func write(w *process.Worker) error {
 // A tally counts what a reader found.
 type tally struct {
 	Whole, Empty, Torn, Missing int
+	Busy                        int    // refused by Windows while the file was being replaced, which does no harm to the data
 	First                       string // what the first torn one ended in
+}
+
+func (t *tally) add(other tally) {
+	t.Whole, t.Empty, t.Torn, t.Missing = t.Whole+other.Whole, t.Empty+other.Empty, t.Torn+other.Torn, t.Missing+other.Missing
+	t.Busy += other.Busy
+	t.First = cmp.Or(t.First, other.First)
 }
 
 // read reads PATH until the file DONE exists.
@@ -85,9 +93,10 @@ func read(w *process.Worker) error {
 func (t *tally) look(path string, documents [][]byte) {
 	content, err := os.ReadFile(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case busy.Refused(err):
+		t.Busy++
+	case err != nil: // for a reader the file is gone, too, if it may not open it
 		t.Missing++
-	case err != nil: // Windows refuses a reader for a moment, which does no harm to the data
 	case bytes.Equal(content, documents[0]), bytes.Equal(content, documents[1]):
 		t.Whole++
 	case len(content) == 0:
@@ -126,10 +135,10 @@ func run(ctx context.Context, r *race.Report) error {
 
 	read := tally{}
 	for _, t := range seen {
-		read.Empty, read.Torn, read.Missing = read.Empty+t.Empty, read.Torn+t.Torn, read.Missing+t.Missing
-		if read.First == "" {
-			read.First = t.First
-		}
+		read.add(t)
+	}
+	if refused := read.Busy + left.Busy + through.Busy; refused > 0 {
+		r.Facts("looks that Windows refused because the file was being replaced", refused)
 	}
 	if first := read.First; first != "" {
 		r.Story("what the first torn one looked like", first)
@@ -171,10 +180,7 @@ func watch(ctx context.Context, r *race.Report) ([]tally, error) {
 		}
 		damaged := 0
 		for i, t := range found {
-			sum[i].Whole, sum[i].Empty, sum[i].Torn, sum[i].Missing = sum[i].Whole+t.Whole, sum[i].Empty+t.Empty, sum[i].Torn+t.Torn, sum[i].Missing+t.Missing
-			if sum[i].First == "" {
-				sum[i].First = t.First
-			}
+			sum[i].add(t)
 			damaged += t.damaged()
 		}
 		if damaged > 0 || round == 0 && quiet(sum) {

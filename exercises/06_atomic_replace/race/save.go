@@ -12,6 +12,7 @@ import (
 
 	"example/turnstile/exercises/04_json_files"
 	"example/turnstile/exercises/06_atomic_replace"
+	"example/turnstile/exercises/06_atomic_replace/busy"
 	"example/turnstile/internal/lab/process"
 	"example/turnstile/internal/lab/race"
 )
@@ -73,8 +74,8 @@ func save(w *process.Worker) error {
 	return os.WriteFile(w.Arg(2), nil, 0o600)
 }
 
-// loads counts what Load returned.
-type loads struct{ Saved, Refused, Invented int }
+// loads counts what Load returned. Busy are those that Windows refused while the file was being replaced.
+type loads struct{ Saved, Refused, Invented, Busy int }
 
 // load calls lesson 04's Load on PATH until the file DONE exists.
 func load(w *process.Worker) error {
@@ -83,7 +84,8 @@ func load(w *process.Worker) error {
 		began := time.Now()
 		doc, err := jsonfiles.Load(w.Arg(0))
 		switch {
-		case errors.Is(err, fs.ErrPermission): // Windows refuses a reader for a moment, which does no harm to the data
+		case busy.Refused(err):
+			l.Busy++
 		case err != nil || doc == nil:
 			l.Refused++
 		case doc.Generation >= 1 && doc.Generation <= saves && len(doc.Checkouts) == checkouts(doc.Generation):
