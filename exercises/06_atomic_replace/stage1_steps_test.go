@@ -264,12 +264,18 @@ func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
 		killed.Kill()
 		lab.RequireFile(t, path, before, lesson)
 		writer := lab.Start(t, "write")
+		for _, name := range others(t, path) { // a name made of the dead process's number: the kernel may give that number to the writer
+			taken := strings.ReplaceAll(name, fmt.Sprint(killed.PID()), fmt.Sprint(writer.PID()))
+			if taken != name {
+				must(t, os.WriteFile(filepath.Join(filepath.Dir(path), taken), []byte(after[:10]), 0o600))
+			}
+		}
 		writer.Send(save{path, before + "\n"})
 		var o lab.Returned
 		writer.Result(&o, lesson)
 		says := lesson
-		says.Says = "After a process crash, Create fails in every program"
-		says.Means = "what the dead process left stands in the way of every later save, until a person removes it"
+		says.Says = "After a process crash, Create fails in another program"
+		says.Means = "what the dead process left stands in the way of later saves, until a person removes it"
 		lab.RequireNoError(t, o.Err, says)
 		lab.RequireFile(t, path, before+"\n", lesson)
 		second.Continue()
@@ -340,7 +346,7 @@ func TestReadersOfAnOldOrNewFile(t *testing.T) {
 		lab.RequireNoError(t, err, lesson)
 		lesson.Says = "Create, Write and Commit let a reader find what was never saved"
 		lesson.Expected, lesson.Found = "one of the two documents, whole, at every read", found
-		lesson.Means, lesson.Read = "the reader fails, or takes half a list for the whole: a part that Alice has checked out looks free", why
+		lesson.Means, lesson.Read = "the reader fails, or mistakes half a list for the whole: a part that Alice has checked out looks free", why
 		lab.Require(t, found == "", lesson)
 	})
 

@@ -364,7 +364,7 @@ func judgeRefusal(t *testing.T, path string, c change, function string, err erro
 		lab.Require(t, readErr == nil && bytes.Equal(content, c.new), lesson)
 	case err != nil:
 		lesson.Says, lesson.Expected = function+" fails and has changed the file", "the old content, or an error that matches ErrNotDurable"
-		lesson.Means = "a caller that gets this error mismistakes the old content for what the file holds"
+		lesson.Means = "a caller that gets this error mistakes the old content for what the file holds"
 		lab.Require(t, (readErr != nil) == (c.old == nil) && bytes.Equal(content, c.old), lesson)
 	default:
 		lesson.Says, lesson.Expected = function+" mistakes a refusal for a success", "an error"
@@ -418,7 +418,7 @@ func requireTrue(t *testing.T, path string, c change, err, errno error, calls []
 	lesson := lab.Lesson{
 		Did:  fmt.Sprintf("WriteFile of "+c.name+"; %s, its call number %d without the writes, is refused: %s", calls[made], made+1, trace.ErrnoName(errno)),
 		Says: "WriteFile (Create, Commit) returns an error and the new content is in place", Read: refusal,
-		Means: "the caller takes the old content for what the file holds: only ErrNotDurable says that readers see the new one",
+		Means: "the caller mistakes the old content for what the file holds: only ErrNotDurable says that readers see the new one",
 	}
 	if slices.ContainsFunc(calls[:made], isRename) {
 		lesson.Says = "Commit returns an error that is not ErrNotDurable after the rename"

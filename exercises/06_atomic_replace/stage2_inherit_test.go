@@ -104,7 +104,7 @@ func TestALinkStaysAndItsFileIsReplaced(t *testing.T) {
 		path := lab.Path(t, "locks.json")
 		must(t, os.Symlink("locks.json", path))
 		lesson := lab.Lesson{
-			Says: "Create takes links in a circle for a file", Did: "locks.json is a symbolic link to itself; WriteFile on it", Read: carryOver,
+			Says: "Create mistakes links in a circle for a file", Did: "locks.json is a symbolic link to itself; WriteFile on it", Read: carryOver,
 			Means: "one wrong link, and the program hangs, or the link is gone",
 		}
 		var err error
