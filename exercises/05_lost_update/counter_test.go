@@ -209,6 +209,7 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 				t.Skip("an int has 32 bits here")
 			}
 			path := lab.WriteFile(t, "counter.json", c.content)
+			requireUntouched := neighbours(t, path)
 			lesson := lab.Lesson{
 				Says:  "Update did not replace the counter",
 				Did:   fmt.Sprintf("the file held %s; one Update(%+d), with no other caller", lab.Show([]byte(c.content)), c.add),
@@ -219,6 +220,7 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 			requireCounter(t, path, c.want, lesson)
 			lab.RequireEqual(t, c.want, got.Counter, lesson)
 			requireOneChange(t, got, lesson)
+			requireUntouched("Update", lesson)
 		})
 	}
 

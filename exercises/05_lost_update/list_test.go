@@ -21,6 +21,7 @@ func listFile(t *testing.T, content string) (path string) {
 func TestTakeAndReturn(t *testing.T) {
 	t.Parallel()
 	path := listFile(t, `{"bracket.step":"alice"}`)
+	requireUntouched := neighbours(t, path)
 	p := start(t, path)
 	var did, want, got []string
 	lesson := lab.Lesson{
@@ -47,6 +48,7 @@ func TestTakeAndReturn(t *testing.T) {
 		lab.RequireEqual(t, strings.Join(want, "; "), strings.Join(got, "; "), lesson)
 	}
 	requireList(t, path, map[string]string{}, lesson)
+	requireUntouched("Take or Return", lesson)
 }
 
 // A turn is a call of a program and what it returns.

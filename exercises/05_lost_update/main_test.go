@@ -241,6 +241,24 @@ func counterFile(t *testing.T, counter int) (path string) {
 	return lab.WriteFile(t, "counter.json", fmt.Sprintf(`{"counter":%d}`, counter))
 }
 
+// neighbours writes files of other programs beside the file at path, and returns the demand that they are as they were.
+func neighbours(t *testing.T, path string) (requireUntouched func(call string, lesson lab.Lesson)) {
+	t.Helper()
+	names := []string{path + ".bak", path + ".tmp", path + "~"}
+	for _, name := range names {
+		write(t, name, "precious")
+	}
+	return func(call string, lesson lab.Lesson) {
+		t.Helper()
+		lesson.Says = call + " touched another program's file"
+		lesson.Means = "what another program, or a person, has put aside under that name is gone"
+		lesson.Read = yourTurn
+		for _, name := range names {
+			lab.RequireFile(t, name, "precious", lesson)
+		}
+	}
+}
+
 // requireCounter demands that the file at path holds the counter and nothing else, laid out in any way.
 func requireCounter(t *testing.T, path string, want int, lesson lab.Lesson) {
 	t.Helper()
