@@ -138,9 +138,9 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 	lost := lab.Lesson{Means: "another program goes in, and neither is told", Read: collected}
 	t.Run("while garbage is collected", func(t *testing.T) {
 		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
 		for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock"} {
-			path := lab.Path(t, "stock.json.lock")
-			a, b := start(t, path), start(t, path)
 			l := says(lost, "%s returned a lock that the garbage collector ends", call)
 			l.Did = call + "; the program kept the Held, and collected garbage; then another process called TryLock"
 			a.get(call + " it")
@@ -163,7 +163,7 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		l := says(lost, "RLock lost its lock when another owner gave his back")
+		l := says(lost, "RLock lost its lock when another owner gave its own back")
 		l.Did, l.Read = "RLock twice in one program; a TryLock there failed; Unlock of the second; then another process called TryLock", whoOwns
 		a.get("RLock it")
 		a.get("RLock other")

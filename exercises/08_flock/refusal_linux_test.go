@@ -106,10 +106,12 @@ func requireRefuse(t *testing.T, err error) {
 	requireTool(t, err)
 }
 
-// update takes a bracket from the stock at PATH, in one thread.
+// update takes a bracket from the stock at PATH, in one thread, and sends whether the lock file is open then.
 func update(w *lab.Worker) error {
 	runtime.LockOSThread()
-	return flock.Update(w.Arg(0), takeOne)
+	err := flock.Update(w.Arg(0), takeOne)
+	open, _ := lab.IsOpen(w.Arg(0) + ".lock") // a file that does not exist is not open
+	return errors.Join(err, w.Result(open))
 }
 
 func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
@@ -144,6 +146,8 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 				Means: "it writes without an exclusive lock, beside every other program",
 			}
 			p := lab.Trace(t, lab.Rule{Calls: "flock", Fail: errno, When: 2}, lab.Options{}, "update", path)
+			var open bool
+			p.Result(&open, l)
 			err := p.Wait(l)
 			hit := p.Injected()
 			if len(hit) == 0 {
@@ -153,6 +157,8 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 			if !strings.Contains(hit[0].Args, "LOCK_UN") {
 				lab.RequireFile(t, path, content, l)
 			}
+			l.Means = "the handle that stays open may keep the lock, and all others wait"
+			lab.Require(t, !open, says(l, "Unlock left the file open when it failed"))
 		}, syscall.ENOLCK, syscall.EIO)
 	})
 }

@@ -45,6 +45,7 @@ var reasons = []reason{
 func TestARefusedLockIsNotALockedFile(t *testing.T) {
 	t.Parallel()
 	p := start(t, lab.Path(t, "stock.json.lock"))
+	before := p.handles()
 	for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "Upgrade", "TryUpgrade"} {
 		for _, reason := range reasons {
 			l := lab.Lesson{
@@ -53,7 +54,6 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 				Means: "the program goes on without a lock, beside every other one that does the same",
 			}
 			upgrades := call == "Upgrade" || call == "TryUpgrade"
-			before := p.handles()
 			if upgrades {
 				p.get("RLock it")
 			}
