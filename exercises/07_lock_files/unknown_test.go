@@ -63,18 +63,20 @@ func TestAcquireLeavesWhatItDoesNotKnow(t *testing.T) {
 			lab.RequireFile(t, name, "mine", says(l, "Acquire or Release removed a file beside the lock that is not its own"))
 		}
 	})
-	damages := []struct{ name, content string }{
+	type damage struct{ name, content string }
+	damages := []damage{
 		{"nothing", ""},
 		{"half an object", `{"host":{"name":"bench"},"pid":4711`},
 		{"an object without an owner", "{}"},
 		{"null", "null"},
 		{"a mebibyte", strings.Repeat("x", 1<<20)},
 	}
-	var paths []string
+	paths := []string{newPath(t)}
 	for range damages {
 		paths = append(paths, newPath(t))
 	}
 	gone := abandon(t, paths...)
+	damages = append(damages, damage{"the owner of another lock", contentOf(t, paths[0])})
 	for i, c := range damages {
 		t.Run("a lock whose files hold "+c.name, func(t *testing.T) {
 			t.Parallel()
@@ -100,6 +102,20 @@ func requireUntouched(t *testing.T, path, what string) {
 	requireIs(t, err, lockfiles.ErrUnknown, says(l, "Acquire did not report that it does not know what is at the path"))
 	l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
 	lab.Require(t, !errors.Is(err, lockfiles.ErrLocked), says(l, "Acquire reported an owner where it knows of none"))
+}
+
+// contentOf returns what a file of the lock holds, or nothing if it has none.
+func contentOf(t *testing.T, path string) (content string) {
+	t.Helper()
+	requireTool(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			var text []byte
+			text, err = os.ReadFile(name)
+			content = string(text)
+		}
+		return err
+	}))
+	return content
 }
 
 // requireDamageSeen puts content into every file of a lock whose owner is dead. An answer whose files' contents mean nothing may
