@@ -96,7 +96,7 @@ func hasExample(directory string) (bool, error) {
 	return false, nil
 }
 
-// declared returns the functions of the answer; a method under its own name and under Type.Name.
+// declared returns the functions and types of the answer; a method under its own name and under Type.Name.
 func declared(a answer.Answer) map[string]bool {
 	names := make(map[string]bool)
 	for _, name := range a.Names() {
@@ -105,6 +105,11 @@ func declared(a answer.Answer) map[string]bool {
 			continue // the driver reports an answer that does not compile
 		}
 		for _, declaration := range file.Decls {
+			if types, ok := declaration.(*ast.GenDecl); ok && types.Tok == token.TYPE {
+				for _, spec := range types.Specs {
+					names[identName(spec.(*ast.TypeSpec).Name)] = true //nolint:forcetypeassert // token.TYPE says so
+				}
+			}
 			function, ok := declaration.(*ast.FuncDecl)
 			if !ok {
 				continue
@@ -136,8 +141,8 @@ func hintSections(p *Page, id string, shipped answer.Answer) []Problem {
 	}
 	for _, section := range sections {
 		if !functions[section.Heading] {
-			report(section.Line, fmt.Sprintf("%q is not a function of the exercise", section.Heading),
-				"name a function of the answer files, as shipped")
+			report(section.Line, fmt.Sprintf("%q is not a function or a type of the exercise", section.Heading),
+				"name what the answer files declare, as shipped")
 		}
 		items := hintItems(section)
 		if len(items) != hintsPerFunction || len(section.nodes) != 1 {
