@@ -21,7 +21,8 @@ var ErrLocked = errors.New("another owner has a lock on the file")
 //
 // The methods of a Held are for one goroutine at a time.
 type Held struct {
-	path       string
+	path string
+	// TODO: after acquire, the program knows the file by this number alone. What becomes of an os.File that nothing refers to?
 	descriptor int
 }
 
@@ -87,9 +88,9 @@ func acquire(path string, m mode, wait bool) (*Held, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w; its directory must exist, and this user must be allowed to read and to write the file", err)
 	}
-	// TODO: from here on the program knows the file by its number alone. What becomes of an os.File that nothing refers to?
 	descriptor := int(file.Fd())
 	if err := flock(descriptor, m, wait); err != nil {
+		// TODO: and the file?
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return &Held{path: path, descriptor: descriptor}, nil

@@ -141,7 +141,7 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
 		for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock"} {
-			l := says(lost, "%s returned a lock that the garbage collector ends", call)
+			l := says(lost, "The Held from %s lost its lock to the garbage collector", call)
 			l.Did = call + "; the program kept the Held, and collected garbage; then another process called TryLock"
 			a.get(call + " it")
 			a.succeed("collect", l)
