@@ -210,7 +210,7 @@ func TestWithReturnsTheErrorOfUse(t *testing.T) {
 			lab.RequireErrorIs(t, result.err, want, lesson)
 			_, err := os.Stat(path)
 			lesson.Says = "With removed the file after an error of use"
-			lesson.Means = "what use had written is gone, and nobody had asked for that"
+			lesson.Means = "what use had written is gone, and its caller had not asked for that"
 			lab.RequireNoError(t, err, lesson)
 		})
 	}
@@ -273,6 +273,29 @@ func TestWithReturnsTheErrorOfOpen(t *testing.T) {
 				return close.With(test.path, test.flag, 0o666, func(*os.File) error { called = true; return nil })
 			})
 			requireOpenError(t, test.name, called, want, result)
+		})
+	}
+	for _, errno := range []error{syscall.ENFILE, syscall.ETXTBSY, syscall.EAGAIN} {
+		t.Run("a file that the kernel refuses once, "+errno.Error(), func(t *testing.T) {
+			called := false
+			var names []string
+			var refused error
+			result := leave(t, "With", func() (err error) {
+				names, refused = lab.RefuseOne(0, errno, func() {
+					err = close.With(taken, os.O_RDWR, 0, func(*os.File) error { called = true; return nil })
+				})
+				return err
+			})
+			if errors.Is(refused, errors.ErrUnsupported) {
+				t.Skip(refused)
+			}
+			requireReturned(t, "With", result)
+			requireMachine(t, refused)
+			if len(names) == 0 || names[0] != "openat" {
+				t.Skip("the call that was refused is not the open")
+			}
+			what := fmt.Sprintf("a file for which the kernel had once %q", errno)
+			requireOpenError(t, what, called, &fs.PathError{Op: "open", Path: taken, Err: errno}, result)
 		})
 	}
 }
