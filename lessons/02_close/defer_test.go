@@ -41,6 +41,31 @@ func TestDefer(t *testing.T) {
 		require.Equal(t, []string{"open bracket", "open gear", "after the loop", "close gear", "close bracket"}, log)
 	})
 
+	t.Run("return, break, continue and a panic skip a call at the end of the loop's body", func(t *testing.T) {
+		t.Parallel()
+		for _, leave := range []string{"return", "break", "continue", "panic", "nothing"} {
+			closed := false
+			func() {
+				defer func() { _ = recover() }()
+				for range 1 {
+					switch leave {
+					case "return":
+						return
+					case "continue":
+						continue
+					case "panic":
+						panic("no such part")
+					}
+					if leave == "break" {
+						break
+					}
+					closed = true
+				}
+			}()
+			require.Equal(t, leave == "nothing", closed, leave)
+		}
+	})
+
 	t.Run("the last deferred call runs first", func(t *testing.T) {
 		t.Parallel()
 		var log []string
