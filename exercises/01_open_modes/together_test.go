@@ -14,6 +14,7 @@ import (
 
 	openmodes "example/turnstile/exercises/01_open_modes"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 	"example/turnstile/internal/lab/trace"
 )
 
@@ -93,13 +94,14 @@ func meet(
 		path := filepath.Join(dir, fmt.Sprint(moment))
 		prepare(path)
 		lesson := lab.Lesson{Did: did}
-		hers, his, acted := lab.Returned{}, lab.Returned{}, false
+		hers, his, acted, free := lab.Returned{}, lab.Returned{}, false, false
 		text, err := json.Marshal(order{fn.name, path, "alice\n"})
 		requireTool(t, err)
 		alice.Call(string(text), &hers, func(stop lab.Stop) {
 			if stop.Number == moment && !stop.Waits {
-				bob.Send(path)
-				bob.Settle()
+				state := bob.Begin(path)
+				_, err := os.Lstat(path)
+				free = state == process.AtStep && errors.Is(err, fs.ErrNotExist) // he has returned, and she has not created the file
 				acted = true
 				lesson.Did = fmt.Sprintf("%s; Bob's process came right after Alice's system call %s", did, stop.Call.Name)
 			}
@@ -110,6 +112,10 @@ func meet(
 		bob.Reached("done", says(lesson, fn.name+" does not return beside another process"))
 		bob.Result(&his)
 		bob.Continue()
+		taken := lesson
+		taken.Expected, taken.Found = "no error that matches fs.ErrExist: no file had the name", fmt.Sprint(his.Err)
+		lab.Require(t, !free || !errors.Is(his.Err, fs.ErrExist), means(taken, fn.name+" reported a free name as taken",
+			"if the other process is killed at that moment, the ticket has no owner, and no process gets it"))
 		judge(path, hers.Err, his.Err, lesson)
 	}
 }
@@ -127,16 +133,7 @@ func TestCreateNewGivesEachTicketToOne(t *testing.T) {
 		meet(t, newTicket, "claim when told", func(string) {}, did, func(path string, alice, bob error, met lab.Lesson) {
 			lesson := lesson
 			lesson.Did = met.Did
-			for _, err := range []error{alice, bob} {
-				if err != nil {
-					lab.RequireErrorIs(t, err, fs.ErrExist, says(lesson, "CreateNew failed beside another process"))
-				}
-			}
-			lesson.Found = "both returned no error"
-			lab.Require(t, alice != nil || bob != nil, says(lesson, "CreateNew gave one ticket to two owners"))
-			lesson.Found = "both returned an error that matches fs.ErrExist"
-			lab.Require(t, alice == nil || bob == nil, means(lesson, "CreateNew gave a free ticket to no process",
-				"no one works on the part, and each process takes the other one for the owner"))
+			requireOneOwner(t, "process", alice, bob, lesson)
 			name := "bob\n"
 			if alice == nil {
 				name = "alice\n"
@@ -161,15 +158,7 @@ func TestCreateNewGivesEachTicketToOne(t *testing.T) {
 				}
 				both.Wait()
 			}, says(lesson, "CreateNew did not return beside another goroutine"))
-			for _, err := range errs {
-				if err != nil {
-					lab.RequireErrorIs(t, err, fs.ErrExist, says(lesson, "CreateNew failed beside another goroutine"))
-				}
-			}
-			lesson.Found = "both returned no error"
-			lab.Require(t, errs[0] != nil || errs[1] != nil, says(lesson, "CreateNew gave one ticket to two owners"))
-			lesson.Found = "both returned an error that matches fs.ErrExist"
-			lab.Require(t, errs[0] == nil || errs[1] == nil, says(lesson, "CreateNew gave a free ticket to no one"))
+			requireOneOwner(t, "goroutine", errs[0], errs[1], lesson)
 		}
 	})
 	t.Run("in a crowd", func(t *testing.T) {
@@ -192,6 +181,21 @@ func TestCreateNewGivesEachTicketToOne(t *testing.T) {
 			lab.Require(t, len(of) > 0, says(lesson, "CreateNew gave a free ticket to no process"))
 		}
 	})
+}
+
+// requireOneOwner demands that of two callers of CreateNew, each a goroutine or a process, one got the ticket.
+func requireOneOwner(t *testing.T, caller string, one, other error, lesson lab.Lesson) {
+	t.Helper()
+	for _, err := range []error{one, other} {
+		if err != nil {
+			lab.RequireErrorIs(t, err, fs.ErrExist, says(lesson, "CreateNew failed beside another "+caller))
+		}
+	}
+	lesson.Found = "both returned no error"
+	lab.Require(t, one != nil || other != nil, says(lesson, "CreateNew gave one ticket to two owners"))
+	lesson.Found = "both returned an error that matches fs.ErrExist"
+	lab.Require(t, one == nil || other == nil, means(lesson, "CreateNew gave a free ticket to no "+caller,
+		"no one works on the part, and each "+caller+" mistakes the other one for the owner"))
 }
 
 func TestOpenForAppendLosesNoLineOfAnotherProcess(t *testing.T) {
