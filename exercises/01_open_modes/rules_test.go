@@ -90,6 +90,40 @@ func TestWhatTheKernelRefusesIsReported(t *testing.T) {
 			})
 		}
 	}
+	for _, fn := range functions {
+		if fn.creates {
+			t.Run(fn.name+", a directory that appears too late", func(t *testing.T) { requireNoRetry(t, fn) })
+		}
+	}
+}
+
+// requireNoRetry makes the missing directory before the function opens for the third time: two are enough to look and to create.
+func requireNoRetry(t *testing.T, fn function) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "missing")
+	opens := 0
+	watched := function{name: fn.name, open: func(path string) (f *os.File, err error) {
+		if err := lab.Watch(func() { f, err = fn.open(path) }, func(call string) {
+			if call == "openat" {
+				opens++
+			}
+			if opens == 3 {
+				_ = os.Mkdir(dir, 0o700) // it may exist by now: the next call, or an answer that is wrong, has made it
+			}
+		}); err != nil {
+			return nil, err
+		}
+		return f, err
+	}}
+	lesson := lab.Lesson{
+		Did:  fn.name + " was called with a path in a missing directory; before its third attempt another program made the directory",
+		Read: errorsOfOpen,
+	}
+	err := watched.refused(t, filepath.Join(dir, "bracket"), lesson)
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	requireReported(t, fn, err, fs.ErrNotExist, "bracket", lesson)
 }
 
 // requireReported demands that err is the kernel's refusal and names the file.
@@ -587,14 +621,13 @@ func TestNoneOfThemIsALock(t *testing.T) {
 		closeFile(t, first, f)
 	}
 	for _, fn := range functions {
-		path, dir := lab.WriteFile(t, "locks.json", checkouts), t.TempDir()
-		other := filepath.Join(dir, "other")
+		path, other := lab.WriteFile(t, "locks.json", checkouts), lab.Path(t, "other")
 		if fn.name != newTicket.name {
 			requireTool(t, os.WriteFile(other, nil, 0o600))
 		}
 		lesson := lab.Lesson{
 			Did:   "OpenForReplace called allowed; allowed called " + fn.name + " for another file",
-			Means: "while one caller asks a person or waits for a lock, no other one gets on, or the process hangs for ever",
+			Means: "while one caller asks a person or waits for a lock, every other caller waits too, or the process hangs for ever",
 			Read:  whenBytesGo,
 		}
 		replace := function{name: "OpenForReplace", open: func(path string) (*os.File, error) {
