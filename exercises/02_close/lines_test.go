@@ -258,18 +258,22 @@ func withExpected(l lab.Lesson, expected, found string) lab.Lesson {
 // The refused file stands between two good ones. The worker's process is its own, so that a leaked handle stays visible.
 func TestCountLinesEndsAtTheFirstFailure(t *testing.T) {
 	t.Parallel()
-	good, dir := lab.WriteFile(t, "gear.txt", "1\n2\n"), t.TempDir()
 	for _, test := range []struct{ name, path string }{
-		{"a missing file", filepath.Join(dir, "missing.txt")},
-		{"a directory, which can be opened and not read", dir},
-		{"a file in a missing directory", filepath.Join(dir, "missing", "gear.txt")},
-		{"a path that leads through a file", filepath.Join(good, "gear.txt")},
+		{"a missing file", "missing.txt"},
+		{"a directory, which can be opened and not read", "."},
+		{"a file in a missing directory", "missing/gear.txt"},
+		{"a path that leads through a file", "gear.txt/gear.txt"},
 		{"an empty path", ""},
-		{"a name with a NUL byte", filepath.Join(dir, "a\x00b")},
+		{"a name with a NUL byte", "a\x00b"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			worker := lab.Start(t, "count lines and stop", good, test.path)
+			good := lab.WriteFile(t, "gear.txt", "1\n2\n") // of its own: on Windows the test of what is open refuses others the file
+			path := test.path
+			if path != "" {
+				path = filepath.Join(filepath.Dir(good), path)
+			}
+			worker := lab.Start(t, "count lines and stop", good, path)
 			var seen stopped
 			lesson := lab.Lesson{
 				Says:  "CountLines passed over a file that it could not read",
