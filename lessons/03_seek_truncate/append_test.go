@@ -199,38 +199,21 @@ type written struct {
 	Error string
 }
 
-// appendWithinLimit makes one write in a process that may write no file beyond a length.
-func appendWithinLimit(w *lab.Worker) error {
-	if err := lab.LimitFileSize(int64(w.Int(2))); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(w.Arg(0), appendOnly, 0o600)
-	if err != nil {
-		return err
-	}
-	n, err := file.WriteString(w.Arg(1))
-	result := written{N: n}
-	if err != nil {
-		result.Error = err.(*os.PathError).Err.Error() //nolint:errorlint,forcetypeassert // what os.File.Write documents
-	}
-	return errors.Join(w.Result(result), file.Close())
-}
-
-// writeWithinLimit writes at the beginning, with one call of Write or WriteAt, in a process that may write no file beyond a length.
+// writeWithinLimit makes one write, an append or a WriteAt at the beginning, in a process that may write no file beyond a length.
 func writeWithinLimit(w *lab.Worker) error {
 	if err := lab.LimitFileSize(int64(w.Int(2))); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(w.Arg(0), os.O_WRONLY, 0)
+	flag, write := appendOnly, (*os.File).Write
+	if w.Arg(3) == "WriteAt" {
+		flag, write = os.O_WRONLY, func(file *os.File, b []byte) (int, error) { return file.WriteAt(b, 0) }
+	}
+	file, err := os.OpenFile(w.Arg(0), flag, 0o600)
 	if err != nil {
 		return err
 	}
 	var result written
-	if w.Arg(3) == "WriteAt" {
-		result.N, err = file.WriteAt([]byte(w.Arg(1)), 0)
-	} else {
-		result.N, err = file.WriteString(w.Arg(1))
-	}
+	result.N, err = write(file, []byte(w.Arg(1)))
 	if err != nil {
 		result.Error = err.(*os.PathError).Err.Error() //nolint:errorlint,forcetypeassert // what os.File.Write documents
 	}

@@ -19,7 +19,7 @@ func TestARefusedWrite(t *testing.T) {
 		t.Parallel()
 		const old, line = firstLine, "bob took hinge.step\n"
 		path := lab.WriteFile(t, "checkouts.log", old)
-		bob := lab.Start(t, "append within a limit", path, line, fmt.Sprint(len(old)+7))
+		bob := lab.Start(t, "write within a limit", path, line, fmt.Sprint(len(old)+7), "Write")
 		var call written
 		bob.Result(&call)
 		require.NoError(t, bob.Wait())

@@ -33,7 +33,6 @@ func TestMain(m *testing.M) {
 		"open, then append":              openThenAppend,
 		"append in two writes":           appendInTwoWrites,
 		"append many lines":              appendManyLines,
-		"append within a limit":          appendWithinLimit,
 		"write within a limit":           writeWithinLimit,
 		"append a length within a limit": appendLengthWithinLimit,
 		"append and cut back":            appendAndCutBack,

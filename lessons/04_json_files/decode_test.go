@@ -205,7 +205,7 @@ func (r *ownReader) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*plain)(r))
 }
 
-// countLids refuses a file that is not one whole value, and a field that it does not know. What is missing it takes for zero.
+// countLids refuses a file that is not one whole value, and a field that it does not know. It treats a missing field as zero.
 func countLids(data []byte) (int, error) {
 	var header struct{ Version int }
 	if err := json.Unmarshal(data, &header); err != nil {
@@ -235,7 +235,7 @@ func TestBothDecoders(t *testing.T) {
 		}
 	})
 
-	t.Run("countLids takes null and what is missing for zero", func(t *testing.T) {
+	t.Run("countLids treats null and a missing field as zero", func(t *testing.T) {
 		t.Parallel()
 		for _, text := range []string{`null`, `{}`, `{"version":1}`} {
 			lids, err := countLids([]byte(text))

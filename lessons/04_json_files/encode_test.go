@@ -47,6 +47,16 @@ func TestWhatJSONCannotHold(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, `{"kilograms":1.5}`, read(t, path))
 	})
+
+	// The Go specification, "Representation of values": "A map or channel value is a reference to the implementation-specific data
+	// structure".
+	t.Run("a copy of a document shares its map", func(t *testing.T) {
+		t.Parallel()
+		original := document{Checkouts: map[string]checkout{}}
+		next := original
+		next.Checkouts["lid.step"] = checkout{}
+		require.Len(t, original.Checkouts, 1)
+	})
 }
 
 func TestWhatJSONChanges(t *testing.T) {
