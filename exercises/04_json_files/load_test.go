@@ -43,6 +43,21 @@ func TestLoadTellsMissingEmptyAndDamagedApart(t *testing.T) {
 		})
 	}
 
+	t.Run("bytes in a file whose length is reported as 0", func(t *testing.T) {
+		t.Parallel()
+		const path = "/proc/version"
+		if info, err := os.Stat(path); err != nil || info.Size() > 0 {
+			t.Skip("this system has no ", path, " for which Stat reports 0 bytes")
+		}
+		lesson := lesson
+		lesson.Says = "Load trusted the length that Stat reports"
+		lesson.Did = "Load was called on /proc/version, which holds a line of text, and for which Stat reports 0 bytes"
+		lesson.Means = "Load calls a file empty that it has not read, and SetAside may take it away"
+		doc, err := loading(t, path)
+		lesson.Expected, lesson.Found = corrupt, found(doc, err)
+		lab.Require(t, verdictOf(err) == corrupt, lesson)
+	})
+
 	t.Run("no file", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json")
@@ -223,7 +238,7 @@ func TestLoadAcceptsEveryGoodDocument(t *testing.T) {
 		{"with escaped letters", `{"version":1,"generation":3,"checkouts":{"br\u0061cket.step":` +
 			`{"person":"\u0061lice","since":"2026-03-02T09:00:00Z"}}}`, 3, one},
 		{"with 5,000 checkouts", `{"version":1,"generation":7,"checkouts":{` + strings.Join(entries, ",") + `}}`, 7, many.Checkouts},
-		{"with 2 MiB of white space", free[:1] + strings.Repeat(" ", 2<<20) + free[1:], 3, none},
+		{"with mebibytes of white space", free[:1] + strings.Repeat(" ", lab.Rounds(17)<<20) + free[1:], 3, none},
 		{"with a generation that no float64 holds", `{"version":1,"generation":9007199254740993,"checkouts":{}}`, 9007199254740993, none},
 	} {
 		t.Run(c.name, func(t *testing.T) {
