@@ -81,7 +81,7 @@ type outcome struct {
 
 // watching runs call and returns how many handles it left open.
 func watching(call func()) int {
-	debug.SetGCPercent(-1) // the collector would close what nobody holds any more
+	debug.SetGCPercent(-1) // the collector would close a file that is no longer in use
 	runtime.LockOSThread() // strace counts a thread's calls
 	if first, err := os.Open(os.DevNull); err == nil {
 		_ = first.Close() // with the first file, Go's runtime opens handles of its own
@@ -394,6 +394,15 @@ func requireUntouched(t *testing.T, path, content string, lesson lab.Lesson) {
 	requireKept(t, path, content, lesson)
 	lesson.Expected, lesson.Found = filepath.Base(path), strings.Join(names(t, filepath.Dir(path)), ", ")
 	lab.Require(t, lesson.Found == lesson.Expected, lesson)
+}
+
+// requireNoFilesLeft demands that Save has left no more than a lock beside the file.
+func requireNoFilesLeft(t *testing.T, path string, lesson lab.Lesson) {
+	t.Helper()
+	all := names(t, filepath.Dir(path))
+	lesson.Means = "the directory fills with files that no program removes"
+	lesson.Expected, lesson.Found = "locks.json, and no more than a lock beside it", strings.Join(all, ", ")
+	lab.Require(t, len(all) <= 2, lesson)
 }
 
 // requireSame demands that two documents have the same content.

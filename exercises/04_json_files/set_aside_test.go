@@ -125,7 +125,7 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 		lesson := onlyEvidence
 		lesson.Says = "SetAside renamed the file to a name that it had not claimed"
 		lesson.Did = "SetAside was stopped before and after each rename, and the names in the directory were compared"
-		lesson.Expected = "a name that nobody else can take by then: it exists already, and belongs to SetAside"
+		lesson.Expected = "a name that no other program can take by then: it exists already, and belongs to SetAside"
 		lesson.Means = "another program that takes this name a moment earlier loses its file, since rename replaces"
 		last, before := "", names(t, filepath.Dir(path))
 		look := func(call string) {
