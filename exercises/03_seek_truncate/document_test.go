@@ -90,12 +90,7 @@ func TestRewriteKeepsTheFile(t *testing.T) {
 	t.Run("behind a symbolic link", func(t *testing.T) {
 		t.Parallel()
 		path, link := lab.WriteFile(t, "locks.json", alice), lab.Path(t, "link.json")
-		if err := os.Symlink(path, link); err != nil {
-			t.Skipf("no symbolic links here: %v", err)
-		}
-		if _, err := os.Stat(link); err != nil {
-			t.Skipf("a symbolic link leads nowhere here (Wine's does): %v", err)
-		}
+		symlink(t, path, link)
 		lesson := replaced
 		lesson.Did = "Rewrite was called with the path of a symbolic link to locks.json"
 		lab.RequireNoError(t, seektruncate.Rewrite(link, []byte(carol)), lesson)

@@ -153,6 +153,17 @@ func open(t *testing.T, path string) *os.File {
 	return file
 }
 
+// symlink makes a symbolic link to an existing file, or skips the test where that cannot be done.
+func symlink(t *testing.T, file, link string) {
+	t.Helper()
+	if err := os.Symlink(file, link); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	if _, err := os.Stat(link); err != nil {
+		t.Skipf("a symbolic link leads nowhere here (Wine's does): %v", err)
+	}
+}
+
 // prepared ends a test that could not prepare its own files.
 func prepared(t *testing.T, err error) {
 	t.Helper()
