@@ -219,7 +219,10 @@ func TestUnlock(t *testing.T) {
 		a, b := start(t, path), start(t, path)
 		b.get("RLock other")
 		before := a.handles()
-		l := lab.Lesson{Says: "Unlock left the file open", Did: "RLock, Unlock, TryRLock and Unlock, 20 times", Means: "the program runs out of handles", Read: givingBack}
+		l := lab.Lesson{
+			Says: "Unlock left the file open", Did: "RLock, Unlock, TryRLock and Unlock, 20 times",
+			Means: "the program runs out of handles", Read: givingBack,
+		}
 		for range 20 {
 			a.get("RLock it")
 			a.succeed("Unlock it", l)

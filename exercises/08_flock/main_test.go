@@ -75,8 +75,8 @@ func owner(w *lab.Worker) error {
 	}
 }
 
-// do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path, "go CALL NAME" for a call in a goroutine that
-// keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses, "collect", "handles", "duplicate",
+// do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path,
+// "go CALL NAME" for a call in a goroutine that keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses, "collect", "handles", "duplicate",
 // "open-and-close", "leave" (its directory) and "child".
 func (d *desk) do(order []string) (r reply) {
 	switch order[0] {

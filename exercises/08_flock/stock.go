@@ -9,9 +9,9 @@ import (
 // View calls use with the stock that the file at path holds. Any number of Views may be at work at the same time; while use runs, no
 // Update writes. Once use has returned or panicked, or if the stock cannot be read, the lock is given back.
 //
-// View and Update lock the file PATH.lock beside the document with this package, wait as RLock and Lock do, and never remove it. If the lock
-// is refused, they return the error and touch nothing: they never go on without it. Every error of use, of the lock and of package bins
-// is returned. Different paths never wait for each other.
+// View and Update lock the file PATH.lock beside the document with this package, wait as RLock and Lock do, and never remove it. If the
+// lock is refused, they return the error and touch nothing: they never go on without it. Every error of use, of the lock and of package
+// bins is returned. Different paths never wait for each other.
 //
 // use must not call Update for the same path, which would wait for this View.
 func View(path string, use func(stock bins.Stock) error) (err error) {

@@ -72,7 +72,10 @@ func TestUpdate(t *testing.T) {
 		{"adds and removes parts", `{"bracket":0}`, `{"hinge":4}`, change(func(s bins.Stock) { delete(s, "bracket"); s["hinge"] = 4 }), nil},
 		{"of an empty stock", `{}`, `{"hinge":4}`, change(func(s bins.Stock) { s["hinge"] = 4 }), nil},
 		{"writes nothing if change returns false", ` { "bracket": 0 } `, ` { "bracket": 0 } `, takeOne, nil},
-		{"writes nothing if change fails", `{"bracket":1}`, `{"bracket":1}`, func(s bins.Stock) (bool, error) { s["bracket"] = 0; return true, errTest }, errTest},
+		{
+			"writes nothing if change fails", `{"bracket":1}`, `{"bracket":1}`,
+			func(s bins.Stock) (bool, error) { s["bracket"] = 0; return true, errTest }, errTest,
+		},
 		{"leaves a damaged file as it is", `{"bracket":1`, `{"bracket":1`, takeOne, errAny},
 		{"leaves an empty file as it is", ``, ``, takeOne, errAny},
 	} {
@@ -128,11 +131,13 @@ func TestViewReturnsEveryError(t *testing.T) {
 		path := stockFile(t, content)
 		err := flock.View(path, func(bins.Stock) error { ran = true; return errTest })
 		l := lab.Lesson{
-			Says: "View did not return the error that it should", Did: "the file held " + lab.Show([]byte(content)) + "; View; use returned an error",
+			Says:  "View did not return the error that it should",
+			Did:   "the file held " + lab.Show([]byte(content)) + "; View; use returned an error",
 			Means: "the caller works with a stock that does not exist", Read: fix,
 		}
 		requireOutcome(t, err, want, l)
-		lab.Require(t, ran == (want == errTest), says(l, "View called use with a damaged stock, or did not call it")) //nolint:errorlint // the test's own
+		whole := want == errTest //nolint:errorlint // the test's own
+		lab.Require(t, ran == whole, says(l, "View called use with a damaged stock, or did not call it"))
 		other := start(t, path+".lock")
 		other.succeed("TryLock it", says(l, "View kept its lock when it failed"))
 	}
@@ -244,7 +249,8 @@ func TestViewAndUpdateUseTheLockFile(t *testing.T) {
 			t.Parallel()
 			path := stockFile(t, `{"bracket":1}`)
 			l := lab.Lesson{
-				Says: call + " does not wait for the lock stock.json.lock", Did: "a program had a lock on stock.json.lock from " + c.held + "; another called " + call,
+				Says:  call + " does not wait for the lock stock.json.lock",
+				Did:   "a program had a lock on stock.json.lock from " + c.held + "; another called " + call,
 				Means: "programs that lock the same stock do not see each other", Read: fix,
 			}
 			other := start(t, path+".lock")
@@ -365,12 +371,13 @@ func TestThreeProcessesTakeEachBracketOnce(t *testing.T) {
 	path := stockFile(t, fmt.Sprintf(`{"bracket":%d,"taken":0}`, brackets))
 	l := lab.Lesson{
 		Says:  "Update lost a bracket, or gave one out twice, in a crowd",
-		Did:   fmt.Sprintf("%d processes with %d goroutines each took %d brackets and looked at the stock after each", processes, goroutines, each),
+		Did:   fmt.Sprintf("%d processes with %d goroutines took %d brackets each and looked at the stock after each", processes, goroutines, each),
 		Means: "what the callers were told is not what the file says", Read: why,
 	}
 	var all []*lab.Process
 	for range processes {
-		all = append(all, lab.Launch(t, lab.Options{Hold: true, Dir: filepath.Dir(path)}, "crowd", "stock.json", fmt.Sprint(goroutines), fmt.Sprint(each), fmt.Sprint(brackets)))
+		all = append(all, lab.Launch(t, lab.Options{Hold: true, Dir: filepath.Dir(path)},
+			"crowd", "stock.json", fmt.Sprint(goroutines), fmt.Sprint(each), fmt.Sprint(brackets)))
 	}
 	for _, p := range all {
 		p.Continue()

@@ -13,8 +13,8 @@ var ErrLocked = errors.New("another owner has a lock on the file")
 
 // A Held is a lock on a file, shared or exclusive, from the call that returned it until its Unlock.
 //
-// It is a lock of flock(2), and this Held is its owner. Every other Held for the same file is another owner, in this process or another one,
-// by whatever name it was opened, and so is every other program that locks the file with flock(2). Any number of owners may have a
+// It is a lock of flock(2), and this Held is its owner. Every other Held for the same file is another owner, in this process or another
+// one, by whatever name it was opened, and so is every other program that locks the file with flock(2). Any number of owners may have a
 // shared lock at the same time; one that has an exclusive lock is the only one. Nothing else is excluded: the lock is advisory.
 //
 // The lock lasts until Unlock as long as the program keeps the Held, whatever else the program opens, locks, closes or collects as garbage
@@ -34,11 +34,11 @@ const (
 	unlocked  mode = "unlocked"
 )
 
-// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It waits in the kernel, as long as it takes;
-// a signal does not end the wait.
+// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It waits in the kernel, as long as it
+// takes; a signal does not end the wait.
 //
-// A file that does not exist is created, with mode 0600; its directory is not. Otherwise Lock, like the functions and methods below, changes
-// nothing in the file and in its directory, now or later. The user must be allowed to read and to write the file.
+// A file that does not exist is created, with mode 0600; its directory is not. Otherwise Lock, like the functions and methods below,
+// changes nothing in the file and in its directory, now or later. The user must be allowed to read and to write the file.
 //
 // If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. It matches errors.ErrUnsupported
 // where the system, or the file system, has no flock(2). After an error nothing is locked, and no handle is left open.
