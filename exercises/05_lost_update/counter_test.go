@@ -84,7 +84,13 @@ func TestUpdateLetsOneGoroutineInAtATime(t *testing.T) {
 			entered := lesson
 			entered.Expected, entered.Found = "the second waits until the first has written", "the second read the counter in the meantime"
 			lab.Require(t, !both, entered)
-			lab.RequireNoError(t, worker.Wait(lesson), gaveUp(lesson))
+			err := worker.Wait(lesson)
+			failed := gaveUp(lesson)
+			if errors.Is(err, fs.ErrNotExist) {
+				failed.Says, failed.Read = "Update failed for this spelling of the path", lives
+				failed.Means = "Update looks for the file, or for its lock file, somewhere else than the path says"
+			}
+			lab.RequireNoError(t, err, failed)
 			requireCounter(t, path, 100, lesson)
 		})
 	}
@@ -258,7 +264,9 @@ func TestNothingIsMadeUpWhereThereIsNoFile(t *testing.T) {
 				Read:  damage,
 			}
 			got := start(t, path).do("update 1", lesson)
-			lab.RequireErrorIs(t, got.Returned.Err, fs.ErrNotExist, lesson)
+			missing := lesson
+			missing.Expected = "an error in which errors.Is finds fs.ErrNotExist (wrap the error with %w)"
+			lab.RequireErrorIs(t, got.Returned.Err, fs.ErrNotExist, missing)
 			lesson.Says = "Update began a new counter where there was none"
 			lab.RequireNoFile(t, path, lesson)
 			if dir := filepath.Dir(path); c.name == "missing directory" {

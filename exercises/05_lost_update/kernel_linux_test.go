@@ -76,17 +76,52 @@ func TestEveryErrorOfTheWriteIsReported(t *testing.T) {
 				t.Parallel()
 				lab.EachErrno(t, func(t *testing.T, errno error) {
 					lesson := lab.Lesson{
-						Says:  call + " did not report that the kernel had refused the write",
+						Says:  reporter(call, what) + " did not report that the kernel had refused the write",
 						Did:   fmt.Sprintf("%s; each %s of a file failed with %s", c.order, what, trace.ErrnoName(errno)),
 						Means: "the caller goes on with a number, or a part, that the file does not show",
 						Read:  refusal,
 					}
-					lab.RequireError(t, refused(t, what, errno, lab.WriteFile(t, c.name, c.content), c.order, lesson), lesson)
+					err := refused(t, what, errno, lab.WriteFile(t, c.name, c.content), c.order, lesson)
+					lab.RequireError(t, err, lesson)
+					lesson.Says = reporter(call, what) + " reported the kernel's error in such a way that errors.Is does not find it"
+					lesson.Means = "the caller cannot tell a full disk, which a person can clear, from a broken one"
+					lesson.Expected = "an error in which errors.Is finds " + trace.ErrnoName(errno) + " (wrap the error with %w)"
+					lab.RequireErrorIs(t, err, errno, lesson)
 				}, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT)
 			})
 		}
+		t.Run(call+"/unlock", func(t *testing.T) {
+			t.Parallel()
+			unlockRefused(t, lab.WriteFile(t, c.name, c.content), c.order)
+		})
 	}
 	t.Run("Take/the list cannot grow", listCannotGrow)
+}
+
+// reporter names the calls of which one must report a refusal.
+func reporter(call, what string) string {
+	if what == "close" && call != "Update" {
+		return call + ", or the list's Close,"
+	}
+	return call
+}
+
+// unlockRefused demands an error if the kernel refuses LOCK_UN. A caller that gives its lock back by other means is not asked.
+func unlockRefused(t *testing.T, path, order string) {
+	t.Helper()
+	lesson := lab.Lesson{
+		Says:  callOf(order) + " did not report that the kernel had refused to give the lock back",
+		Did:   order + "; the second flock, which unlocks, failed with EIO (injected by strace)",
+		Means: "the lock may be held as long as the program runs: the others wait, and nothing tells why",
+		Read:  refusal,
+	}
+	p := lab.Trace(t, lab.Rule{Calls: "flock", Fail: syscall.EIO, When: 2}, lab.Options{Dir: t.TempDir()}, "once", path, order)
+	err := p.Wait(lesson)
+	for _, call := range p.Injected() {
+		if strings.Contains(call.Args, "LOCK_UN") {
+			lab.RequireError(t, err, lesson)
+		}
+	}
 }
 
 // refused obeys one order while the kernel refuses some calls, and closes the list.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,14 +36,23 @@ func TestTakeAndReturn(t *testing.T) {
 		{"take bracket.step bob", "ErrTaken"},
 		{"return hinge.step alice", "ErrNotHolder"},
 		{"return lid.step bob", "ErrNotHolder"},
+		{"return lid.step ", "ErrNotHolder"},
 		{"return bracket.step alice", "no error"},
 		{"return bracket.step alice", "ErrNotHolder"},
 		{"take bracket.step bob", "no error"},
 		{"return hinge.step bob", "no error"},
 		{"return bracket.step bob", "no error"},
+		{"take lid.step\t Bob", "no error"},
+		{"take lid.step bob", "no error"},
+		{"take Lid.step bob\t", "no error"},
+		{"return lid.step\t bob", "ErrNotHolder"},
+		{"return Lid.step bob", "ErrNotHolder"},
+		{"return lid.step\t Bob", "no error"},
+		{"return lid.step bob", "no error"},
+		{"return Lid.step bob\t", "no error"},
 		{"close", "no error"},
 	} {
-		did, want = append(did, c.order), append(want, c.want)
+		did, want = append(did, strconv.Quote(c.order)), append(want, c.want)
 		lesson.Did = "the calls were " + strings.Join(did[max(0, len(did)-4):], ", ")
 		got = append(got, p.do(c.order, lesson).String())
 		lab.RequireEqual(t, strings.Join(want, "; "), strings.Join(got, "; "), lesson)
@@ -121,9 +131,16 @@ func TestTakeAndReturnGoByWhatTheFileHolds(t *testing.T) {
 			"Take and Return did not notice that another program had changed the list",
 			"who has a part is decided by what the file held before",
 		},
+		{
+			`{"bracket.step":"alice"}` + strings.Repeat(" ", 2<<20),
+			[]turn{{"bob", "take bracket.step bob", "ErrTaken"}, {"alice", "return bracket.step alice", "no error"}},
+			map[string]string{},
+			"Return did not read the whole of a long list",
+			"a list that has grown is a list like any other",
+		},
 	} {
 		write(t, path, c.content)
-		lesson := lab.Lesson{Says: c.says, Did: "two programs had the list open, which held " + c.content, Means: c.means, Read: copied}
+		lesson := lab.Lesson{Says: c.says, Did: "two programs had the list open, which held " + lab.Show([]byte(c.content)), Means: c.means, Read: copied}
 		for i, turn := range c.turns {
 			lesson.Did += "; " + turn.order
 			early := lesson

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		"once":            once,
 		"stand inside":    standInside,
 		"two goroutines":  twoGoroutines,
-		"another file":    anotherFile,
+		"other files":     otherFiles,
 		"with a child":    withChild,
 		"count":           count,
 		"take together":   takeTogether,
@@ -45,6 +45,7 @@ const (
 	waiting   = `lessons/05_lost_update, "Wait, ask, share"`
 	tooLong   = `lessons/05_lost_update, "What keeps a lock too long"`
 	refusal   = `lessons/05_lost_update, "When the kernel refuses"`
+	runOut    = `lessons/02_close, "When the handles run out"`
 	damage    = `lessons/04_json_files, "Missing, empty, damaged"`
 	longWrite = `lessons/03_seek_truncate, "Why it happens"`
 )
@@ -70,8 +71,9 @@ func (r reply) String() string {
 
 // A desk is a program at work with one file: with the counter, or, if the file's name begins with "locks", with a list that it has open.
 type desk struct {
-	path string
-	list *lostupdate.Checkouts
+	path  string
+	list  *lostupdate.Checkouts
+	fresh int
 }
 
 // sitDown opens the list by a relative path and then changes the working directory, as Open allows.
@@ -91,10 +93,11 @@ func sitDown(path string) (*desk, error) {
 	return d, errors.Join(err, os.Chdir(elsewhere))
 }
 
-// do obeys "update N" (add N), "panic" and "goexit" (in Update), "take PART PERSON", "return PART PERSON", "close",
-// "handles" (how many are open), and "limit N": from then on no file may grow beyond N bytes.
+// do obeys "update N" (add N), "fresh update" (of a file of its own each time), "cramped update" (when the process may open no file, or
+// one), "panic" and "goexit" (in Update), "take PART PERSON", "return PART PERSON", "close", "handles" (how many are open), and
+// "limit N": from then on no file may grow beyond N bytes. One space separates the words; a name may be empty or hold tabs.
 func (d *desk) do(order string) (r reply) {
-	words := strings.Fields(order)
+	words := strings.Split(order, " ")
 	switch words[0] {
 	case "update":
 		add, err := strconv.Atoi(words[1])
@@ -105,6 +108,14 @@ func (d *desk) do(order string) (r reply) {
 			r.Changes++
 			return counter + add
 		})
+	case "fresh":
+		d.fresh++
+		other := desk{path: fmt.Sprintf("%s.%d.json", d.path, d.fresh)}
+		if r.Returned.Err = os.WriteFile(other.path, []byte(`{"counter":41}`), 0o600); r.Returned.Err == nil {
+			r = other.do("update 1")
+		}
+	case "cramped":
+		r.Returned.Err = d.cramped()
 	case "panic":
 		defer func() { r.Changes, r.Returned.Err = 1, fmt.Errorf("recovered: %v", recover()) }()
 		_, _ = lostupdate.Update(d.path, func(int) int { panic("no more job cards") })
@@ -135,6 +146,29 @@ func (d *desk) do(order string) (r reply) {
 		r.Returned.Err = d.list.Close()
 	}
 	return r
+}
+
+// cramped calls Update when the process may open no more files, and again when it may open one more. Both times Update returns.
+func (d *desk) cramped() error {
+	if err := lab.LimitHandles(64); err != nil {
+		return err
+	}
+	var all []*os.File
+	for {
+		file, err := os.Open(d.path)
+		if err != nil {
+			break
+		}
+		all = append(all, file)
+	}
+	var errs []error
+	for _, file := range all {
+		if len(errs) < 2 {
+			errs = append(errs, d.do("update 1").Returned.Err)
+		}
+		_ = file.Close() // nothing was written
+	}
+	return errors.Join(errs...)
 }
 
 // orders is a program that obeys one order after another and lives on in between: PATH.
@@ -202,12 +236,14 @@ func launch(t *testing.T, o lab.Options, path string) program {
 func (p program) do(order string, lesson lab.Lesson) reply {
 	p.t.Helper()
 	if p.Begin(order) == process.Blocked {
-		call := callOf(order)
+		means := "a lock inside a lock, or one that an earlier call has kept: everyone who needs it waits for ever"
+		if lesson.Read == tooLong { // a lesson about locks that are kept, which knows how this one was
+			means = lesson.Means
+		}
 		lab.Fail(p.t, lab.Lesson{
-			Says: call + " waits for a lock although no other program is inside", Did: lesson.Did,
+			Says: callOf(order) + " waits for a lock although no other program is inside", Did: lesson.Did,
 			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
-			Means: "a lock inside a lock, or one that an earlier call has kept: everyone who needs it waits for ever",
-			Read:  tooLong,
+			Means: means, Read: tooLong,
 		})
 	}
 	return p.end(lesson)
@@ -224,7 +260,8 @@ func (p program) end(lesson lab.Lesson) (r reply) {
 
 func callOf(order string) string {
 	return map[string]string{
-		"update": "Update", "panic": "Update", "goexit": "Update", "take": "Take", "return": "Return", "close": "Close",
+		"update": "Update", "fresh": "Update", "cramped": "Update", "panic": "Update", "goexit": "Update",
+		"take": "Take", "return": "Return", "close": "Close",
 	}[strings.Fields(order)[0]]
 }
 

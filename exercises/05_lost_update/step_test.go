@@ -38,13 +38,17 @@ func startPair(t *testing.T, path string) pair {
 // mostStops is how many stops of a call are tried. No call has so many.
 var mostStops = lab.Rounds(40)
 
-// between gives the first order to one program, stops it before its call of that number and gives the second order to the other program.
-// It returns what both returned, and false if the first order makes fewer calls. before acts at the stop, ahead of the second order.
-func (p pair) between(number int, first, second string, before func(), lesson lab.Lesson) (a, b reply, met bool) {
+// between gives the first order to one program, stops it before its call of that number, of those whose name contains kind, and gives the
+// second order to the other program. It returns what both returned, and false if the first order makes fewer such calls. before acts at
+// the stop, ahead of the second order.
+func (p pair) between(number int, kind, first, second string, before func(), lesson lab.Lesson) (a, b reply, met bool) {
 	t := p.two.t
 	t.Helper()
 	stops := 0
-	err := lab.Watch(func() { a = p.one.do(first) }, func(string) {
+	err := lab.Watch(func() { a = p.one.do(first) }, func(name string) {
+		if !strings.Contains(name, kind) {
+			return
+		}
 		if stops++; stops == number {
 			met = true
 			before()
@@ -73,7 +77,7 @@ func TestUpdateIsOneStepForOtherPrograms(t *testing.T) {
 	programs := startPair(t, path)
 	for number := 1; number <= mostStops; number++ {
 		write(t, path, `{"counter":40}`)
-		a, b, met := programs.between(number, "update 1", "update 1", func() {}, lesson)
+		a, b, met := programs.between(number, "", "update 1", "update 1", func() {}, lesson)
 		if !met {
 			break
 		}
@@ -92,29 +96,36 @@ func TestTakeAndReturnAreOneStepForOtherPrograms(t *testing.T) {
 	programs := startPair(t, path)
 	for _, c := range []struct {
 		content, first, second string
+		kind                   string // stops the first before these calls only
 		want                   string // what the two get, in the order of the alphabet
 		left                   []string
 		says, means            string
 	}{
 		{
-			`{}`, "take lid.step alice", "take lid.step bob", "ErrTaken and no error",
+			`{}`, "take lid.step alice", "take lid.step bob", "", "ErrTaken and no error",
 			[]string{`{"lid.step":"alice"}`, `{"lid.step":"bob"}`},
 			"Take gave one part to two programs", "two people work on one part, each sure of having it",
 		},
 		{
-			`{"lid.step":"eve"}`, "return lid.step eve", "return lid.step eve", "ErrNotHolder and no error",
+			`{"lid.step":"eve"}`, "return lid.step eve", "return lid.step eve", "", "ErrNotHolder and no error",
 			[]string{`{}`},
 			"Return took one part back twice", "if a person had taken it in between, the second Return would have taken it away again",
 		},
 		{
-			`{"hinge.step":"eve"}`, "take lid.step alice", "return hinge.step eve", "no error and no error",
+			`{"hinge.step":"eve"}`, "take lid.step alice", "return hinge.step eve", "", "no error and no error",
 			[]string{`{"lid.step":"alice"}`},
 			"Take threw away what a Return wrote in the meantime", "the list says that Eve has a part that she has returned",
 		},
 		{
-			`{"hinge.step":"eve"}`, "return hinge.step eve", "take lid.step alice", "no error and no error",
+			`{"hinge.step":"eve"}`, "return hinge.step eve", "take lid.step alice", "", "no error and no error",
 			[]string{`{"lid.step":"alice"}`},
 			"Return threw away what a Take wrote in the meantime", "the list does not say that Alice has a part: the next person gets it too",
+		},
+		{ // whoever writes the list has had the lock since before it read it
+			`{"lid.step":"eve"}`, "return lid.step eve", "take lid.step bob", "write", "no error and no error",
+			[]string{`{"lid.step":"bob"}`},
+			"Take refused a part that another program was giving back, instead of waiting for its turn",
+			"Take decided by what the list held before its turn: Bob does not get a part that is free",
 		},
 	} {
 		lesson := lab.Lesson{
@@ -123,7 +134,7 @@ func TestTakeAndReturnAreOneStepForOtherPrograms(t *testing.T) {
 		}
 		for number := 1; number <= mostStops; number++ {
 			write(t, path, c.content)
-			a, b, met := programs.between(number, c.first, c.second, func() { openAndClose(t, path, lesson) }, lesson)
+			a, b, met := programs.between(number, c.kind, c.first, c.second, func() { openAndClose(t, path, lesson) }, lesson)
 			if !met {
 				break
 			}
@@ -176,14 +187,14 @@ func TestUpdateWithoutAPlaceForALockFile(t *testing.T) {
 		Means: "a change is gone, and no call returned an error",
 		Read:  refusal,
 	}
-	o := lab.Options{Unprivileged: true}
+	o := lab.Options{Unprivileged: true, Env: homesIn(lab.SharedDir(t))}
 	first := lab.Launch(t, o, "stand inside", path, "99")
 	if first.Settle() != process.AtStep {
 		lab.RequireError(t, first.Wait(lesson), lesson)
 		requireCounter(t, path, 41, lesson)
 		return
 	}
-	o.Dir = dir
+	o.Dir, o.Env = dir, homesIn(lab.SharedDir(t))
 	second := launch(t, o, path)
 	second.Begin("update 1")
 	first.Reached("inside", lesson)

@@ -118,12 +118,14 @@ func TestOpenFilesDoNotAddUp(t *testing.T) {
 		{"locks.json", `{"lid.step":"eve"}`, "take lid.step bob"},
 		{"locks.json", `{"lid.step":"eve"}`, "return lid.step bob"},
 		{"locks.json", "", "take lid.step bob"},
+		{"counter.json", `{"counter":41}`, "fresh update of another file each time"},
+		{"counter.json", `{"counter":41}`, "cramped update when it could open no file, or only one"},
 	} {
 		lesson := lab.Lesson{
 			Says:  callOf(c.order) + " left files open",
 			Did:   fmt.Sprintf("the file held %s; a program did %q %d times more", lab.Show([]byte(c.content)), c.order, calls),
 			Means: "a program that runs for a week may open no more files one day, and every file it opens then is refused",
-			Read:  tooLong,
+			Read:  runOut,
 		}
 		path := lab.WriteFile(t, c.name, "{}")
 		p := start(t, path) // which opens a list
@@ -162,7 +164,7 @@ func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 		Means: "programs that have nothing to do with each other wait for each other",
 		Read:  lives,
 	}
-	others := []string{"drawings.json", "counter.bak", "elsewhere/counter.json"}
+	others := []string{"drawings.json", "counter.bak", "elsewhere/counter.json", "copy/counter.json"}
 	for _, name := range others[:lab.Rounds(len(others))] {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,6 +175,11 @@ func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 			lesson := lesson
 			lesson.Did = "one process was inside Update of counter.json; a second one called Update(+1) of " + name
 			first := stand(t, path, "0", lesson)
+			if name == "copy/counter.json" {
+				lesson.Did += ", in a copy of the whole directory that was made meanwhile"
+				copyFiles(filepath.Dir(path), filepath.Dir(other))
+				write(t, other, `{"counter":7}`)
+			}
 			second := start(t, other)
 			lab.Require(t, second.Begin("update 1") != process.Blocked, lesson)
 			lab.RequireNoError(t, second.end(lesson).Returned.Err, lesson)
@@ -186,24 +193,43 @@ func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 	t.Run("in one process", func(t *testing.T) {
 		t.Parallel()
 		path := counterFile(t, 41)
-		other := filepath.Join(filepath.Dir(path), "drawings.json")
-		write(t, other, `{"counter":7}`)
+		others := lab.Rounds(400) // so many that two of them share a lock if there is a fixed number of locks
+		other := func(n int) string { return fmt.Sprintf("%s.%d.json", path, n) }
+		for n := range others {
+			write(t, other(n), `{"counter":7}`)
+		}
 		lesson := lesson
-		lesson.Did = "inside Update of counter.json, change called Update(+1) of drawings.json"
-		lesson.Means = "a lock for all files of the process: change waits for the Update that called it, for ever"
-		worker := lab.Start(t, "another file", path, other)
+		lesson.Did = fmt.Sprintf("inside Update of counter.json, change called Update(+1) of %d other files, one after the other", others)
+		lesson.Means = "a lock that several files of the process share: change waits for the Update that called it, for ever"
+		worker := lab.Start(t, "other files", path, fmt.Sprint(others))
 		lab.RequireNoError(t, worker.Wait(lesson), lesson)
 		requireCounter(t, path, 42, lesson)
-		requireCounter(t, other, 8, lesson)
+		for n := range others {
+			requireCounter(t, other(n), 8, lesson)
+		}
 	})
 }
 
-// anotherFile updates the file OTHER inside an Update of PATH: PATH OTHER.
-func anotherFile(w *lab.Worker) error {
+// copyFiles copies the files of a directory, a lock file among them if there is one. Windows refuses to read that, and then it is missing.
+func copyFiles(from, to string) {
+	entries, _ := os.ReadDir(from)
+	for _, entry := range entries {
+		if content, err := os.ReadFile(filepath.Join(from, entry.Name())); err == nil {
+			_ = os.WriteFile(filepath.Join(to, entry.Name()), content, 0o600)
+		}
+	}
+}
+
+// otherFiles updates the files PATH.0.json, PATH.1.json and so on, of which there are N, inside an Update of PATH: PATH N.
+func otherFiles(w *lab.Worker) error {
 	var inner error
 	next := func(counter int) int { return counter + 1 }
 	_, err := lostupdate.Update(w.Arg(0), func(counter int) int {
-		_, inner = lostupdate.Update(w.Arg(1), next)
+		for n := range w.Int(1) {
+			_, err := lostupdate.Update(fmt.Sprintf("%s.%d.json", w.Arg(0), n), next)
+			inner = errors.Join(inner, err)
+			w.Progress()
+		}
 		return counter + 1
 	})
 	return errors.Join(err, inner)
@@ -211,25 +237,74 @@ func anotherFile(w *lab.Worker) error {
 
 func TestUpdateLetsInOneWaiterAfterTheOther(t *testing.T) {
 	t.Parallel()
-	path := counterFile(t, 41)
 	lesson := lab.Lesson{
 		Says:  "Update let a third process in beside the second",
 		Did:   "three processes called Update(+1): the second waited for the first, and the third came when the second was inside",
 		Means: "they did not wait for the same lock: one update is lost, and two job cards have the same number",
 		Read:  lives,
 	}
-	first := stand(t, path, "0", lesson)
+	t.Run("after one that succeeds", func(t *testing.T) {
+		t.Parallel()
+		path := counterFile(t, 41)
+		first := stand(t, path, "0", lesson)
+		secondAndThird(t, path, start(t, path), first.Continue, lesson)
+		lab.RequireNoError(t, first.Wait(lesson), lesson)
+		requireCounter(t, path, 44, lesson)
+	})
+
+	t.Run("after one that finds no file", func(t *testing.T) {
+		t.Parallel()
+		lesson := lesson
+		lesson.Did += "; the first found no file, which another program wrote while the first was at work"
+		path := counterFile(t, 41)
+		third := start(t, path)
+		for number := 1; number <= mostStops; number++ {
+			must(t, os.Remove(path))
+			stop, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			var first, err error
+			go func() {
+				defer close(ended)
+				stops := 0
+				err = lab.Watch(func() { _, first = lostupdate.Update(path, func(counter int) int { return counter + 1 }) }, func(string) {
+					if stops++; stops == number {
+						close(stop)
+						<-goOn
+					}
+				})
+			}()
+			select {
+			case <-ended: // it makes fewer calls
+				if errors.Is(err, errors.ErrUnsupported) {
+					t.Skip(err)
+				}
+				lab.RequireNoError(t, err, lesson)
+				return
+			case <-stop:
+			}
+			write(t, path, `{"counter":41}`)
+			secondAndThird(t, path, third, func() { close(goOn) }, lesson)
+			<-ended
+			lab.RequireNoError(t, err, lesson)
+			want := 44
+			if first != nil {
+				want = 43
+			}
+			requireCounter(t, path, want, lesson)
+		}
+	})
+}
+
+// secondAndThird lets a second process come while the first is at work, and a third one when the second is inside.
+func secondAndThird(t *testing.T, path string, third program, letFirstGoOn func(), lesson lab.Lesson) {
+	t.Helper()
 	second := lab.Launch(t, lab.Options{Dir: t.TempDir()}, "stand inside", path, "0")
 	second.Settle()
-	first.Continue()
-	lab.RequireNoError(t, first.Wait(lesson), lesson)
+	letFirstGoOn()
 	second.Reached("inside", lesson)
-	third := start(t, path)
 	third.Begin("update 1")
 	second.Continue()
 	lab.RequireNoError(t, second.Wait(lesson), lesson)
 	lab.RequireNoError(t, third.end(lesson).Returned.Err, lesson)
-	requireCounter(t, path, 44, lesson)
 }
 
 // A lock does not end because its holder takes long, because its file is old, or because other programs open and close files there.

@@ -21,7 +21,11 @@ var (
 // Take and Return go by what the file holds when their turn comes, whichever program wrote it. From before they read it until they have
 // written it, they exclude every other Take and Return on the same list, in this process and in others, under the same conditions
 // as Update: they wait as long as it takes, they never go on without the lock, the files they have opened do not add up, and other
-// programs are not kept out. A list that is damaged is an error and stays as it is. Every error of the kernel is returned.
+// programs are not kept out. A list that is damaged is an error and stays as it is. Every error of the kernel is returned, that of the
+// unlock included, and errors.Is finds it.
+//
+// A list may be of any length. Any text in UTF-8 is a name, except that no person's name is empty, and two names are the same only if
+// they are equal byte for byte.
 //
 // A Checkouts is for one goroutine at a time. It may stay with the file that it has opened: if a program replaces that by another file
 // of the same name, as many editors do, open the list again.
@@ -31,9 +35,8 @@ type Checkouts struct {
 }
 
 // Open opens the list at path, a JSON object such as {"bracket.step":"alice"}. If there is no file, the error matches fs.ErrNotExist and
-// no list is made up. Other programs may have the list open, or be in the middle of a Take or Return: Open neither waits for them nor
-// fails because the file is half written, so it need not notice damage. The program may change its working directory afterwards. The
-// caller must Close the list.
+// no list is made up. Other programs may have the list open, or be in the middle of a Take or Return: Open does not wait for them.
+// Open does not judge the content. The program may change its working directory afterwards. The caller must Close the list.
 func Open(path string) (*Checkouts, error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
