@@ -121,7 +121,7 @@ func TestTakeAndReturnAreOneStepForOtherPrograms(t *testing.T) {
 			[]string{`{"lid.step":"alice"}`},
 			"Return threw away what a Take wrote in the meantime", "the list does not say that Alice has a part: the next person gets it too",
 		},
-		{ // whoever writes the list has had the lock since before it read it
+		{ // the program that writes the list has had the lock since before it read it
 			`{"lid.step":"eve"}`, "return lid.step eve", "take lid.step bob", "write", "no error and no error",
 			[]string{`{"lid.step":"bob"}`},
 			"Take refused a part that another program was giving back, instead of waiting for its turn",
