@@ -3,12 +3,17 @@
 package flock_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	flock "example/turnstile/exercises/08_flock"
 	"example/turnstile/internal/lab"
 )
 
@@ -67,6 +72,18 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		requireTool(t, os.Symlink("stock.json.lock", link))
 		p := start(t, path)
 		tryPairs(t, p, p, "at "+link+" ", "through a symbolic link")
+	})
+	t.Run("but not out of another file of the same name", func(t *testing.T) {
+		t.Parallel()
+		p := launch(t, lab.Options{Dir: t.TempDir()}, "stock.json.lock")
+		l := lab.Lesson{
+			Says: "TryLock mistook another file for one that the program has locked", Read: whoOwns,
+			Did:   "Lock of a relative path; the program changed its directory; TryLock of the same relative path, which means another file now",
+			Means: "a table of paths, not the kernel, decides who gets the lock: a file that is free counts as locked",
+		}
+		p.get("Lock it")
+		requireTool(t, p.do("leave "+t.TempDir(), l))
+		p.succeed("TryLock other", l)
 	})
 }
 
@@ -246,6 +263,17 @@ func TestUnlock(t *testing.T) {
 		requireTool(t, a.do("duplicate", l))
 		a.succeed("Unlock it", l)
 		b.succeed("TryLock second", l)
+		b.get("Unlock second")
+		l = says(l, "Upgrade left the lock to a duplicate of its descriptor when it failed")
+		l.Did = "RLock; the descriptor was duplicated; Upgrade, which the kernel refused; then another process called TryLock"
+		a.get("RLock it")
+		requireTool(t, a.do("duplicate", l))
+		if r := a.ask("refused ENOLCK Upgrade it", l); r.N == cannotRefuse {
+			return
+		} else if r.Returned.Err == nil { // no error, and Unlock must give the lock back: that no lock is reported is another test's
+			a.succeed("Unlock it", l)
+		}
+		b.succeed("TryLock second", l)
 	})
 	t.Run("a second time", func(t *testing.T) {
 		t.Parallel()
@@ -272,13 +300,25 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	t.Run("a file that does not exist", func(t *testing.T) {
 		t.Parallel()
-		for _, umask := range []string{"0000", "0022"} {
+		for umask, where := range map[string]string{"0000": "", "0022": ", through a symbolic link to it"} {
 			path := lab.Path(t, "stock.json.lock")
-			p := launch(t, lab.Options{Umask: umask}, path)
+			name := path
+			if where != "" {
+				name = filepath.Join(t.TempDir(), "link")
+				requireTool(t, os.Symlink(path, name))
+			}
+			p := launch(t, lab.Options{Umask: umask}, name)
 			p.get("Lock it")
 			p.get("Unlock it")
-			l := lab.Lesson{Says: "Unlock removed the file", Did: "Lock of a file that did not exist, and Unlock; the umask was " + umask, Read: fix}
+			l := lab.Lesson{
+				Says: "Unlock removed the file", Read: fix,
+				Did: "Lock of a file that did not exist" + where + ", and Unlock; the umask was " + umask,
+			}
 			l.Means = "others wait on a file without a name, while the next one creates another and locks that (lesson 07)"
+			if where != "" {
+				l.Says = "Lock did not create the file to which the link leads"
+				l.Means = "a program that uses the name of the file itself locks another one"
+			}
 			info, err := os.Stat(path)
 			lab.RequireNoError(t, err, l)
 			l.Says, l.Means = "Lock created the file with another mode than 0600", "any user who may open the file can keep the others out"
@@ -289,21 +329,37 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "notes.txt", "do not touch\n")
 		requireTool(t, os.Chmod(path, 0o640))
+		requireTool(t, os.Chtimes(path, time.Unix(0, 0), time.Unix(0, 0)))
 		before, err := os.Stat(path)
 		requireTool(t, err)
 		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Lock changed the file", Did: "Lock, RLock, Upgrade and Unlock of a file of 1970 with a text in it, and a TryLock that failed",
+			Means: "what others have written there is gone: the owner's name, or a document", Read: fix,
+		}
+		alone := func(l lab.Lesson) {
+			entries, err := os.ReadDir(filepath.Dir(path))
+			requireTool(t, err)
+			var names []string
+			for _, entry := range entries {
+				names = append(names, entry.Name())
+			}
+			lab.RequireEqual(t, filepath.Base(path), strings.Join(names, " "), l)
+		}
 		for _, call := range []string{"Lock", "RLock"} {
 			a.get(call + " it")
 			b.do("TryLock other", lab.Lesson{}) //nolint:errcheck // that it is refused is another test's
+			alone(lab.Lesson{
+				Says: call + " left another file in the directory", Read: fix,
+				Did:   call + " of a file that was alone in its directory; then the directory was listed",
+				Means: "the next program that lists the directory, or copies it, finds a file that it does not know",
+			})
 			a.get("Unlock it")
 		}
 		a.get("RLock it")
 		a.get("Upgrade it")
 		a.get("Unlock it")
-		l := lab.Lesson{
-			Says: "Lock changed the file", Did: "Lock, RLock, Upgrade and Unlock of a file with a text in it, and a TryLock that failed",
-			Means: "what others have written there is gone: the owner's name, or a document", Read: fix,
-		}
+		alone(says(l, "Upgrade left another file in the directory"))
 		lab.RequireFile(t, path, "do not touch\n", l)
 		after, err := os.Stat(path)
 		requireTool(t, err)
@@ -311,4 +367,45 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
 		lab.Require(t, os.SameFile(before, after), says(l, "Lock replaced the file"))
 	})
+	t.Run("a file that another program creates meanwhile", createdMeanwhile)
+}
+
+// createdMeanwhile stops TryLock before each of its system calls in turn, and lets another program take the lock there.
+func createdMeanwhile(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	other := start(t, lab.Path(t, "unused"))
+	l := lab.Lesson{
+		Says: "TryLock and a TryLock of another program, of a file that did not exist, did not leave one owner", Read: whoOwns,
+		Means:    "one has replaced the file that the other one has locked: two owners, each alone with a file of its own",
+		Expected: "one of the two has the lock",
+	}
+	for number, more := 1, true; more; number++ {
+		path := lab.Path(t, "stock.json.lock")
+		var held *flock.Held
+		var mine, others error
+		stops := 0
+		failed := lab.Watch(func() { held, mine = flock.TryLock(path) }, func(name string) {
+			if stops++; stops == number {
+				l.Did = fmt.Sprintf("TryLock; before its system call %d, %s, another program called TryLock for the same path", number, name)
+				others = other.do(fmt.Sprintf("at %s TryLock %d", path, number), l)
+			}
+		})
+		if errors.Is(failed, errors.ErrUnsupported) {
+			t.Skip(failed)
+		}
+		requireTool(t, failed)
+		if stops == 0 {
+			t.Skip("TryLock works in another thread than its caller's, where it cannot be stopped")
+		}
+		if more = stops >= number; more {
+			l.Found = fmt.Sprintf("TryLock returned %v; that of the other program returned %v", mine, others)
+			lab.Require(t, (mine == nil) != (others == nil), l)
+			requireLocked(t, errors.Join(mine, others), l)
+		}
+		if mine == nil {
+			lab.RequireNotNil(t, held, "TryLock", l)
+			lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+		}
+	}
 }

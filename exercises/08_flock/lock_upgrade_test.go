@@ -81,7 +81,7 @@ func TestUpgrade(t *testing.T) {
 		l.Did = "RLock of a relative path; the program changed its directory; Upgrade; then another process called TryRLock"
 		l.Means, l.Read = "the program is sure that it is alone, with a lock on a file that no other program asks for", whoOwns
 		a.get("RLock it")
-		requireTool(t, a.do("leave", l))
+		requireTool(t, a.do("leave "+t.TempDir(), l))
 		a.succeed("Upgrade it", l)
 		b.refused("TryRLock second", l)
 	})
@@ -90,12 +90,18 @@ func TestUpgrade(t *testing.T) {
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
 		l := says(l, "Upgrade changed a lock that it does not own")
-		l.Did = "RLock and Unlock; RLock again in the same program; Upgrade of the first; then another process called TryRLock"
-		a.get("RLock it")
-		a.get("Unlock it")
-		a.get("RLock next")
-		requireClosed(t, a.do("Upgrade it", l), l)
-		b.succeed("TryRLock second", l)
+		for _, first := range []string{"RLock", "Lock"} {
+			l.Did = first + " and Unlock; RLock in the same program; Upgrade and TryUpgrade of the first; then another process called TryRLock"
+			a.get(first + " it")
+			a.get("Unlock it")
+			a.get("RLock next")
+			for _, call := range []string{"Upgrade", "TryUpgrade"} {
+				requireClosed(t, a.do(call+" it", l), says(l, "%s after Unlock did not report that there is no lock", call))
+			}
+			b.succeed("TryRLock second", l)
+			b.get("Unlock second")
+			a.get("Unlock next")
+		}
 	})
 }
 

@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) { lab.Main(m, workers, flock.ErrLocked, errTest, errNothing) }
 
 // workers of files with build tags are added in their init.
-var workers = lab.Workers{"owner": owner, "take": take, "view": view, "crowd": crowd, "nested": nested}
+var workers = lab.Workers{"owner": owner, "take": take, "view": view, "crowd": crowd, "nested": nested, "beside": beside}
 
 // Where the messages send the reader.
 const (
@@ -76,8 +76,8 @@ func owner(w *lab.Worker) error {
 }
 
 // do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path,
-// "go CALL NAME" for a call in a goroutine that keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses, "collect", "handles", "duplicate",
-// "open-and-close", "leave" (its directory) and "child".
+// "go CALL NAME" for a call in a goroutine that keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses, "collect",
+// "handles", "duplicate", "open-and-close", "leave DIRECTORY" (for that one) and "child".
 func (d *desk) do(order []string) (r reply) {
 	switch order[0] {
 	case "at":
@@ -100,7 +100,7 @@ func (d *desk) do(order []string) (r reply) {
 	case "open-and-close":
 		r.Returned.Err = openAndClose(d.path)
 	case "leave":
-		r.Returned.Err = os.Chdir(os.TempDir())
+		r.Returned.Err = os.Chdir(order[1])
 	case "child":
 		child := exec.Command("sleep", "600")
 		if r.Returned.Err = child.Start(); r.Returned.Err == nil {

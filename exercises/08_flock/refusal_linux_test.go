@@ -2,10 +2,15 @@ package flock_test
 
 import (
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	flock "example/turnstile/exercises/08_flock"
 	"example/turnstile/exercises/08_flock/bins"
@@ -41,14 +46,14 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
 			path := lab.Path(t, "stock.json.lock")
-			when := "1..3"
+			when := "1..200"
 			if strings.Contains(call, "Upgrade") {
-				when = "2..4"
+				when = "2..201"
 			}
 			wrap, _ := lab.Strace(t, "-e", "inject=flock:error=EINTR:when="+when)
 			l := lab.Lesson{
 				Says: call + " reported a signal as a failure", Read: refusals,
-				Did:   call + "; no other owner had a lock; signals interrupted flock(2) three times (EINTR, injected by strace)",
+				Did:   call + "; no other owner had a lock; signals interrupted flock(2) 200 times (EINTR, injected by strace)",
 				Means: "a program that resizes its window, or whose child ends, fails now and then, and no one can repeat it",
 			}
 			p := lab.Launch(t, lab.Options{Wrap: wrap}, "interrupted", path, call)
@@ -118,24 +123,38 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 	t.Parallel()
 	const content = `{"bracket":1}`
 	lab.EachErrno(t, func(t *testing.T, errno error) {
+		missed := false
 		for call, do := range calls {
 			path := stockFile(t, content)
 			l := lab.Lesson{
 				Says: call + " went on although the kernel had refused the lock", Did: call + "; flock(2) failed with " + errno.Error(), Read: refusals,
 				Means: "it reads and writes beside every other program, without a lock",
 			}
-			ran := false
-			var err error
-			var failed error
+			without, with := false, false
+			var err, failed error
 			lab.Finishes(t, func() {
-				failed = lab.Refuse("flock", errno, func() { err = do(path, func() { ran = true }) })
+				failed = lab.Refuse("flock", errno, func() {
+					err = do(path, func() error {
+						held := isLocked(path + ".lock")
+						without, with = without || !held, with || held
+						return nil
+					})
+				})
 			}, says(l, "%s does not return when the kernel refuses the lock", call))
 			requireRefuse(t, failed)
+			lab.Require(t, !without, l)
+			if err == nil && with {
+				missed = true
+				continue
+			}
 			lab.RequireErrorIs(t, err, errno, l)
-			lab.Require(t, !ran, l)
 			lab.RequireFile(t, path, content, l)
 		}
+		if missed {
+			t.Skip(notRefused)
+		}
 	}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
+	t.Run("whose file cannot be opened", lockFileOfAnother)
 	t.Run("at the second of its locks", func(t *testing.T) {
 		t.Parallel()
 		lab.EachErrno(t, func(t *testing.T, errno error) {
@@ -163,35 +182,90 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 	})
 }
 
-// calls run View and Update, with a function that is called inside.
-var calls = map[string]func(path string, inside func()) error{
-	"View": func(path string, inside func()) error {
-		return flock.View(path, func(bins.Stock) error { inside(); return nil })
+// lockFileOfAnother has the lock files of a user who lets no one else open them.
+func lockFileOfAnother(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	for worker, call := range map[string]string{"view": "View", "take": "Update"} {
+		path := filepath.Join(lab.SharedDir(t), "stock.json")
+		for file, mode := range map[string]fs.FileMode{path: 0o666, path + ".lock": 0} {
+			requireTool(t, os.WriteFile(file, []byte(`{"bracket":1}`), 0o600))
+			requireTool(t, os.Chmod(file, mode))
+		}
+		l := lab.Lesson{
+			Says: call + " went on although its lock file could not be opened", Read: refusals,
+			Did:   call + " of a stock that this user may read and write, with a lock file that the user may not open",
+			Means: "it reads and writes beside every other program, without a lock",
+		}
+		p := lab.Launch(t, lab.Options{Unprivileged: true}, worker, path)
+		lab.Require(t, p.Settle() != process.AtStep, l)
+		lab.RequireErrorIs(t, p.Wait(l), fs.ErrPermission, l)
+		lab.RequireFile(t, path, `{"bracket":1}`, l)
+	}
+}
+
+// isLocked reports whether an owner has a lock on the file. It asks in a thread of its own, to which nothing is refused.
+func isLocked(path string) bool {
+	locked := make(chan bool)
+	go func() {
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			locked <- false
+			return
+		}
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		locked <- errors.Is(errors.Join(err, file.Close()), unix.EWOULDBLOCK)
+	}()
+	return <-locked
+}
+
+// calls run View and Update, with a function that is called inside, and whose error use and change return.
+var calls = map[string]func(path string, inside func() error) error{
+	"View": func(path string, inside func() error) error {
+		return flock.View(path, func(bins.Stock) error { return inside() })
 	},
-	"Update": func(path string, inside func()) error {
-		return flock.Update(path, func(stock bins.Stock) (bool, error) { inside(); return takeOne(stock) })
+	"Update": func(path string, inside func() error) error {
+		return flock.Update(path, func(stock bins.Stock) (bool, error) {
+			if err := inside(); err != nil {
+				return false, err
+			}
+			return takeOne(stock)
+		})
 	},
 }
 
 func TestUpdateAndViewReportEveryError(t *testing.T) {
 	t.Parallel()
 	for call, do := range calls {
-		for _, what := range []string{"write", "truncate", "close"} {
+		for _, c := range []struct {
+			what, when, did string
+			inside          error
+		}{
+			{"write", "", "", nil},
+			{"truncate", "", "", nil},
+			{"close", "", "", nil},
+			{"close", " after an error", "; the function that it called returned an error as well", errTest},
+		} {
+			what := c.what
 			if call == "View" && what != "close" {
 				continue // it writes nothing
 			}
-			t.Run(call+"/"+what, func(t *testing.T) {
+			t.Run(call+"/"+what+c.when, func(t *testing.T) {
 				t.Parallel()
 				lab.EachErrno(t, func(t *testing.T, errno error) {
 					path := stockFile(t, `{"bracket":1,"hinge":4}`)
 					l := lab.Lesson{
-						Says: call + " did not report what the kernel had refused", Did: call + "; each " + what + " of a file failed with " + errno.Error(),
-						Means: "the program hands out a part that is still in the file, or goes on with a lock that was not given back", Read: refusals,
+						Says: call + " did not report what the kernel had refused", Read: refusals,
+						Did:   call + "; each " + what + " of a file failed with " + errno.Error() + c.did,
+						Means: "the program hands out a part that is still in the file, or goes on with a lock that was not given back",
 					}
 					var err, failed error
-					lab.Finishes(t, func() { failed = lab.Refuse(what, errno, func() { err = do(path, func() {}) }) }, l)
+					lab.Finishes(t, func() { failed = lab.Refuse(what, errno, func() { err = do(path, func() error { return c.inside }) }) }, l)
 					requireRefuse(t, failed)
 					lab.RequireErrorIs(t, err, errno, l)
+					if c.inside != nil {
+						lab.RequireErrorIs(t, err, c.inside, says(l, "%s did not report the error of the function that it called", call))
+					}
 					if what != "close" { // then the file that holds the lock stays open
 						start(t, path+".lock").succeed("TryLock it", says(l, "%s kept its lock when it failed", call))
 					}

@@ -8,10 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	flock "example/turnstile/exercises/08_flock"
 	"example/turnstile/exercises/08_flock/bins"
@@ -33,13 +36,13 @@ func takeOne(stock bins.Stock) (bool, error) {
 	return true, nil
 }
 
-// take takes a bracket from the stock at PATH. When change is first called, it stands at "inside", and then collects garbage. It sends
-// whether it has the bracket.
+// take takes a bracket from the stock at PATH. When change is first called (whenever it is called, if there is another argument), it
+// stands at "inside", and then collects garbage. It sends whether it has the bracket.
 func take(w *lab.Worker) error {
 	debug.SetGCPercent(-1)
 	asked, got := false, false
 	err := flock.Update(w.Arg(0), func(stock bins.Stock) (write bool, err error) {
-		if !asked {
+		if !asked || w.Arg(1) != "" {
 			asked = true
 			w.Reached("inside")
 			lab.CollectGarbage()
@@ -70,6 +73,11 @@ func TestUpdate(t *testing.T) {
 	}{
 		{"writes what change made of the stock", `{"bracket":10,"hinge":4}`, `{"bracket":9,"hinge":4}`, takeOne, nil},
 		{"adds and removes parts", `{"bracket":0}`, `{"hinge":4}`, change(func(s bins.Stock) { delete(s, "bracket"); s["hinge"] = 4 }), nil},
+		{"removes a part", `{"bracket":1,"hinge":4}`, `{"hinge":4}`, change(func(s bins.Stock) { delete(s, "bracket") }), nil},
+		{
+			"gives each call of change what the file holds, and nothing else", `{"bracket":1}`, `{"bracket":1,"calls":1}`,
+			change(func(s bins.Stock) { s["calls"]++ }), nil,
+		},
 		{"of an empty stock", `{}`, `{"hinge":4}`, change(func(s bins.Stock) { s["hinge"] = 4 }), nil},
 		{"writes nothing if change returns false", ` { "bracket": 0 } `, ` { "bracket": 0 } `, takeOne, nil},
 		{
@@ -96,6 +104,10 @@ func TestUpdate(t *testing.T) {
 	t.Run("lets a panic of change through", panicInside)
 	t.Run("of a file that does not exist", missingStock)
 	t.Run("inside an Update of another file", anotherFile)
+	t.Run("while a View of another file waits", besideAView)
+	t.Run("through a symbolic link", throughALink)
+	t.Run("of a file that looks unchanged", looksUnchanged)
+	t.Run("never gives up", neverGivesUp)
 }
 
 func anotherFile(t *testing.T) {
@@ -122,6 +134,133 @@ func nested(w *lab.Worker) error {
 		}
 		return takeOne(stock)
 	})
+}
+
+func besideAView(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path, other := stockFile(t, `{"bracket":1}`), stockFile(t, `{"bracket":1}`)
+	l := lab.Lesson{
+		Says: "View waits for a View of another file", Read: whoOwns, Means: "a lock inside the process is held while View waits in the kernel",
+		Did: "View of one file waited in a goroutine for its lock; the same process called View and Update of another file",
+	}
+	owner := start(t, path+".lock")
+	owner.get("Lock it")
+	p := lab.Start(t, "beside", path, other)
+	p.Reached("waiting", l)
+	lab.RequireWaiters(t, path+".lock", 1, l, p)
+	p.Continue()
+	lab.RequireNoError(t, p.Wait(l), l)
+	lab.RequireFile(t, other, `{"bracket":0}`, says(l, "Update beside a View of another file did not write"))
+}
+
+// beside takes a bracket from OTHER while a View of PATH waits.
+func beside(w *lab.Worker) error {
+	look := func(bins.Stock) error { return nil }
+	go func() { _ = flock.View(w.Arg(0), look) }()
+	w.Reached("waiting")
+	return errors.Join(flock.View(w.Arg(1), look), flock.Update(w.Arg(1), takeOne))
+}
+
+func throughALink(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := stockFile(t, `{"bracket":1}`)
+	link := filepath.Join(t.TempDir(), "link.json")
+	requireTool(t, os.Symlink(path, link))
+	before, err := os.Stat(path)
+	requireTool(t, err)
+	l := lab.Lesson{
+		Says: "Update did not write into the file to which the path leads", Did: "Update of a symbolic link to stock.json", Read: fix,
+		Means: "a program that knows the file by another name does not see the change",
+	}
+	lab.RequireNoError(t, flock.Update(link, takeOne), l)
+	lab.RequireFile(t, path, `{"bracket":0}`, l)
+	after, err := os.Stat(link)
+	requireTool(t, err)
+	lab.Require(t, os.SameFile(before, after), says(l, "Update replaced the file"))
+	l.Means = "a program that locks PATH.lock by the path that both were given is not kept out"
+	_, err = os.Stat(link + ".lock")
+	lab.RequireNoError(t, err, says(l, "Update did not lock the file beside the path that it was given"))
+	lab.RequireNoFile(t, path+".lock", says(l, "Update locked a file beside another path than it was given"))
+}
+
+// rewrite writes what is as long, and gives the file the time that it had.
+func rewrite(t *testing.T, path, content string) {
+	t.Helper()
+	before, err := os.Stat(path)
+	requireTool(t, err)
+	requireTool(t, os.WriteFile(path, []byte(content), 0o600))
+	requireTool(t, os.Chtimes(path, before.ModTime(), before.ModTime()))
+}
+
+func looksUnchanged(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := stockFile(t, `{"bracket":1}`)
+	l := lab.Lesson{
+		Did:   "View and Update; another program wrote a stock of the same length, and the file's time is as before; View and Update again",
+		Means: "it used the stock of an earlier call: that a file has the same length and time does not prove that it has the same content",
+		Read:  why,
+	}
+	for _, brackets := range []int{1, 2} {
+		rewrite(t, path, fmt.Sprintf(`{"bracket":%d}`, brackets))
+		for call, do := range map[string]func(*int) error{
+			"View": func(seen *int) error {
+				return flock.View(path, func(s bins.Stock) error { *seen = s["bracket"]; return nil })
+			},
+			"Update": func(seen *int) error {
+				return flock.Update(path, func(s bins.Stock) (bool, error) { *seen = s["bracket"]; return false, nil })
+			},
+		} {
+			seen := 0
+			lab.RequireNoError(t, do(&seen), says(l, "%s failed", call))
+			lab.RequireEqual(t, brackets, seen, says(l, "%s did not read the file", call))
+		}
+	}
+}
+
+// neverGivesUp has another owner come first whenever Update gives its shared lock up to write. An Update that has an exclusive lock by the
+// time it calls change cannot be overtaken.
+func neverGivesUp(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells when a process waits for a lock")
+	}
+	path := stockFile(t, `{"bracket":50}`)
+	l := lab.Lesson{
+		Says: "Update gave up", Means: "the caller gets an error, or a decision by an old stock, only because others are busy", Read: why,
+		Did: "whenever Update had called change under a shared lock, another program wrote the stock before Update could, 15 times at most",
+	}
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	requireTool(t, err)
+	defer lock.Close()
+	ask := func(how int) (ok bool) { return unix.Flock(int(lock.Fd()), how|unix.LOCK_NB) == nil }
+	p := lab.Start(t, "take", path, "each time")
+	settle := func() (state process.State) { // Waiting only means that the machine is slow, until patience ends
+		for end := time.Now().Add(process.Patience()); time.Now().Before(end); {
+			if state = p.Settle(); state != process.Waiting {
+				break
+			}
+		}
+		return state
+	}
+	brackets, overtaken := 50, 0
+	for settle() == process.AtStep {
+		p.Reached("inside", l)
+		shares := overtaken < 15 && ask(unix.LOCK_SH)
+		p.Continue()
+		if shares && settle() == process.Blocked && ask(unix.LOCK_EX) {
+			overtaken++
+			brackets++
+			rewrite(t, path, fmt.Sprintf(`{"bracket":%d}`, brackets))
+		}
+		requireTool(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
+	}
+	lab.RequireNoError(t, p.Wait(l), l)
+	l.Did += fmt.Sprintf("; it came first %d times", overtaken)
+	lab.RequireFile(t, path, fmt.Sprintf(`{"bracket":%d}`, brackets-1), says(l, "Update wrote what it had decided by an old stock"))
 }
 
 func TestViewReturnsEveryError(t *testing.T) {

@@ -15,7 +15,8 @@ var ErrLocked = errors.New("another owner has a lock on the file")
 //
 // It is a lock of flock(2), and this Held is its owner. Every other Held for the same file is another owner, in this process or another
 // one, by whatever name it was opened, and so is every other program that locks the file with flock(2). Any number of owners may have a
-// shared lock at the same time; one that has an exclusive lock is the only one. Nothing else is excluded: the lock is advisory.
+// shared lock at the same time; one that has an exclusive lock is the only one. Nothing else is excluded: not a lock on another file, even
+// one that has the same relative path in another directory, and, because the lock is advisory, no program that does not ask for it.
 //
 // The lock lasts until Unlock as long as the program keeps the Held, whatever else the program opens, locks, closes or collects as garbage
 // meanwhile, the same file included. It ends when the process ends, in whatever way, even if a program that it has started runs on.
@@ -37,11 +38,13 @@ const (
 // Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It waits in the kernel, as long as it
 // takes; a signal does not end the wait.
 //
-// A file that does not exist is created, with mode 0600; its directory is not. Otherwise Lock, like the functions and methods below,
-// changes nothing in the file and in its directory, now or later. The user must be allowed to read and to write the file.
+// A file that does not exist is created, with mode 0600, where a symbolic link leads to it as well; its directory is not. Otherwise Lock,
+// like every function that returns a Held and every method of a Held, changes nothing in the file and in its directory, now or later,
+// however old the file is. If the user may not both read and write the file, Lock fails, and so does RLock.
 //
-// If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. It matches errors.ErrUnsupported
-// where the system, or the file system, has no flock(2). After an error nothing is locked, and no handle is left open.
+// If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. For a call that waits EWOULDBLOCK
+// is such a reason too. The error matches errors.ErrUnsupported where the system, or the file system, has no flock(2). After an error
+// nothing is locked, and no handle is left open.
 func Lock(path string) (*Held, error) { return acquire(path, exclusive, true) }
 
 // RLock waits until no other owner has an exclusive lock on the file at path, and returns a shared one. Otherwise it is Lock.
@@ -59,7 +62,7 @@ func TryRLock(path string) (*Held, error) { return acquire(path, shared, false) 
 // read under the shared lock may be out of date when Upgrade returns.
 //
 // If Upgrade fails, this Held has no lock any more, not even the shared one, on any system: it is as after Unlock. Errors are those of
-// Lock, and fs.ErrClosed after Unlock. An exclusive lock stays what it is.
+// Lock, and fs.ErrClosed after Unlock, whichever lock it was. An exclusive lock stays what it is.
 func (h *Held) Upgrade() error { return h.upgrade(true) }
 
 // TryUpgrade is Upgrade, except that it does not wait: if another owner has a lock on the file, the error matches ErrLocked, and this Held

@@ -6,12 +6,14 @@ import (
 	"example/turnstile/exercises/08_flock/bins"
 )
 
-// View calls use with the stock that the file at path holds. Any number of Views may be at work at the same time; while use runs, no
-// Update writes. Once use has returned or panicked, or if the stock cannot be read, the lock is given back.
+// View calls use with the stock that the file at path holds now that View has its lock. Any number of Views may be at work at the same
+// time; while use runs, no Update writes. Once use has returned or panicked, or if the stock cannot be read, the lock is given back. A
+// panic goes on to the caller.
 //
-// View and Update lock the file PATH.lock beside the document with this package, wait as RLock and Lock do, and never remove it. If the
-// lock is refused, they return the error and touch nothing: they never go on without it. Every error of use, of the lock and of package
-// bins is returned. Different paths never wait for each other.
+// View and Update lock the file PATH.lock beside the document with this package, wait as RLock and Lock do, and never remove it. PATH is
+// the path as the caller wrote it: a document with two names has two locks. If the lock is refused, or its file cannot be opened, they
+// return the error and touch nothing: they never go on without it. Every error of use, of the lock and of package bins is returned; if two
+// things fail, the error matches both. Different paths never wait for each other.
 //
 // use must not call Update for the same path, which would wait for this View.
 func View(path string, use func(stock bins.Stock) error) (err error) {
@@ -29,12 +31,13 @@ func View(path string, use func(stock bins.Stock) error) (err error) {
 
 // Update calls change with the stock that the file at path holds, and writes what change made of it, if change returned true and no error.
 //
-// What is written was made of what the file held until then: no other Update of this file, in this process or another one, has written in
-// between, and no View is at work. Update may call change more than once, each time with what the file holds by then; the last
-// call counts. If change returns false, an error, or panics, the file keeps its bytes, and the panic goes on to the caller.
+// What is written was made of what the file held until then: no other Update of this path, in this process or another one, has written in
+// between, and no View is at work. It goes into the file that is there, which keeps its mode and its other names. Update may call change
+// more than once, each time with what the file holds by then and nothing else; the last call counts. If change returns false, an error, or
+// panics, the file keeps its bytes, and the panic goes on to the caller.
 //
-// Update waits for others as long as it takes. change must not call Update or View for the same path, which could wait for itself. For the
-// lock see View.
+// Update waits for others as long as it takes, and does not give up however often they come first. change must not call Update or View for
+// the same path, which could wait for itself. For the lock see View.
 func Update(path string, change func(stock bins.Stock) (write bool, err error)) (err error) {
 	// The read is part of the critical section, and the write needs the exclusive lock: so the exclusive lock comes first.
 	held, err := Lock(path + ".lock")
