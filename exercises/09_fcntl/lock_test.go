@@ -1,0 +1,532 @@
+//go:build linux
+
+package fcntl_test
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	fcntl "example/turnstile/exercises/09_fcntl"
+	"example/turnstile/exercises/09_fcntl/rows"
+	"example/turnstile/internal/lab"
+)
+
+func TestLockLastsUntilUnlock(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, did, section string
+		orders             []string
+	}{
+		{"while the program reads the table", "the program read another row with rows.Read, which opens and closes the file", why, []string{"read"}},
+		{"while it asks who has a row", "the program called Locked for another row", asking, []string{"Locked 2 1"}},
+		{"while it locks and unlocks another row", "the program called Lock and Unlock for another row", ends, []string{"Lock other 2 1", "Unlock other"}},
+		{"while it changes another row", "the program called Update for another row", ends, []string{"update 2"}},
+		{"while it writes the table", "the program wrote another row with rows.Write", why, []string{"write"}},
+		{"while it opens the file by another name", "the program read the file by a hard link", ends, []string{"link"}},
+		{"while it collects garbage", "the program kept the Held, and collected garbage", ends, []string{"collect"}},
+		{"while it asks again for the same row", "the program called TryLock and TryRLock for the same row, and was refused", ends, []string{"TryLock it 0 1", "TryRLock it 0 1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			a, b := start(t, path), start(t, path)
+			for _, call := range []string{"Lock", "RLock"} {
+				if call == "RLock" && strings.Contains(c.name, "same row") {
+					continue // which share
+				}
+				l := lab.Lesson{
+					Says: call + " lost its lock before Unlock", Did: call + " of row 0; then " + c.did + "; then another process called TryLock for row 0",
+					Means: "another program goes in, and neither is told", Read: c.section,
+				}
+				a.get(call + " it 0 1")
+				for _, order := range c.orders {
+					if err := a.do(order, l); order != "TryLock it 0 1" && order != "TryRLock it 0 1" { // whether these are refused is another test's
+						lab.RequireNoError(t, err, says(l, "%s failed beside a lock on another row", callOf(order)))
+					}
+				}
+				b.refused("TryLock second 0 1", l)
+				a.do("Unlock it", l) //nolint:errcheck // of a Try that was not refused
+			}
+		})
+	}
+	t.Run("while other owners come and go", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "RLock lost its lock when another owner gave its own back", Read: ends, Means: "another program goes in, and neither is told",
+			Did: "RLock of row 0 twice in one program; a TryLock there failed; Unlock of the second; then another process called TryLock",
+		}
+		a.get("RLock it 0 1")
+		a.get("RLock other 0 1")
+		a.refused("TryLock third 0 1", says(l, "RLock did not keep TryLock out"))
+		a.succeed("Unlock other", l)
+		b.refused("TryLock second 0 1", l)
+	})
+}
+
+func TestLockKeepsOthersOut(t *testing.T) {
+	t.Parallel()
+	t.Run("in another process", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		tryPairs(t, start(t, path), start(t, path), "", "in another process")
+	})
+	t.Run("in the same process", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, tableFile(t))
+		tryPairs(t, p, p, "", "in the same process")
+	})
+	t.Run("under another name of the file", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		link := filepath.Join(filepath.Dir(path), "link")
+		requireTool(t, os.Symlink("parts.table", link))
+		p := start(t, path)
+		tryPairs(t, p, p, "at "+link+" ", "through a symbolic link")
+	})
+	for kind, command := range map[string]int{"an open file description lock": unix.F_OFD_SETLK, "a POSIX lock": unix.F_SETLK} {
+		t.Run("a program that asks for "+kind, func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			p := start(t, path)
+			file, err := os.OpenFile(path, os.O_RDWR, 0)
+			requireTool(t, err)
+			defer file.Close()
+			set := func(kind int16) error {
+				return unix.FcntlFlock(file.Fd(), command, &unix.Flock_t{Type: kind, Start: rows.Size, Len: rows.Size})
+			}
+			l := lab.Lesson{
+				Says: "Lock does not keep out a program that calls fcntl(2)", Read: seesWhom, Expected: "EAGAIN",
+				Did:   "Lock of row 1; then another program asked for " + kind + " of its bytes",
+				Means: "the lock is of another kind, or of other bytes: programs in other languages go in",
+			}
+			p.get("Lock it 1 1")
+			lab.RequireErrorIs(t, set(unix.F_RDLCK), unix.EAGAIN, l)
+			p.get("Unlock it")
+			requireTool(t, set(unix.F_WRLCK))
+			l.Did = "another program had " + kind + " of the bytes of row 1; then TryRLock"
+			p.refused("TryRLock it 1 1", says(l, "TryRLock does not see the lock of a program that calls fcntl(2)"))
+			l.Did = "another program had " + kind + " of the bytes of row 1; then Locked"
+			requireAnswer(t, p, 1, "Locked 1 1", says(l, "Locked does not see the lock of a program that calls fcntl(2)"))
+		})
+	}
+}
+
+func tryPairs(t *testing.T, a, b program, prefix, where string) {
+	t.Helper()
+	for _, first := range calls {
+		for _, second := range []string{"TryLock", "TryRLock"} {
+			l := lab.Lesson{Did: first + " of row 1; then " + second + " of row 1 " + where, Read: why}
+			a.get(first + " first 1 1")
+			err := b.do(prefix+second+" second 1 1", l)
+			if strings.HasSuffix(first, "RLock") && second == "TryRLock" {
+				l.Says, l.Means = first+" kept a second shared lock out", "readers wait for one another, although none of them changes anything"
+				lab.RequireNoError(t, err, l)
+				b.succeed("Unlock second", l)
+			} else {
+				l.Says, l.Means = first+" did not keep "+second+" out", "two owners are inside at once, and one of them writes: an update is lost"
+				requireLocked(t, err, l)
+			}
+			a.succeed("Unlock first", says(l, "Unlock failed"))
+		}
+	}
+}
+
+func TestLockCoversItsRowsAndNoOthers(t *testing.T) {
+	t.Parallel()
+	const end = math.MaxInt64 // of any file
+	const last = math.MaxInt64/rows.Size - 1
+	for _, c := range []struct {
+		rows        fcntl.Rows
+		first, upto int64 // the bytes
+	}{
+		{fcntl.Rows{First: 0, Count: 1}, 0, 32},
+		{fcntl.Rows{First: 1, Count: 1}, 32, 64},
+		{fcntl.Rows{First: 0, Count: 3}, 0, 96},
+		{fcntl.Rows{First: 2, Count: 5}, 64, 224}, // of a table of three
+		{fcntl.Rows{First: 1, Count: all}, 32, end},
+		{fcntl.Rows{First: 0, Count: all}, 0, end},
+		{fcntl.Rows{First: 7, Count: all}, 224, end},
+		{fcntl.Rows{First: 1 << 30, Count: 1 << 30}, 1 << 35, 1 << 36}, // too large for 32 bits
+		{fcntl.Rows{First: last, Count: 1}, last * 32, last*32 + 32},
+	} {
+		t.Run(fmt.Sprintf("%d from %d on", c.rows.Count, c.rows.First), func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			p := start(t, path)
+			file, err := os.OpenFile(path, os.O_RDWR, 0)
+			requireTool(t, err)
+			defer file.Close()
+			for _, call := range calls {
+				l := lab.Lesson{
+					Did: fmt.Sprintf("%s of Rows{First: %d, Count: %d}; then another program asked for a lock of single bytes", call, c.rows.First, c.rows.Count), Read: whichBytes,
+				}
+				p.get(fmt.Sprintf("%s it %d %d", call, c.rows.First, c.rows.Count))
+				for _, b := range []struct {
+					at   int64
+					free bool
+				}{{c.first - 1, true}, {c.first, false}, {(c.first + c.upto) / 2, false}, {c.upto - 1, false}, {c.upto, true}} {
+					if b.at < 0 || c.upto == end && b.at >= end-1 {
+						continue
+					}
+					lock := unix.Flock_t{Type: unix.F_WRLCK, Start: b.at, Len: 1}
+					requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+					free := lock.Type == unix.F_UNLCK
+					l.Expected, l.Found = fmt.Sprintf("byte %d is %s", b.at, free1(b.free)), "it is "+free1(free)
+					l.Says, l.Means = call+" left a byte of its rows without a lock", "another program changes a row that this one has locked"
+					if b.free {
+						l.Says, l.Means = call+" locked bytes of a row that it was not asked for", "programs wait for one another that work on different rows"
+					}
+					lab.Require(t, free == b.free, l)
+				}
+				p.get("Unlock it")
+				lock := unix.Flock_t{Type: unix.F_WRLCK}
+				requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+				l.Expected, l.Found = "", ""
+				l.Says, l.Means, l.Did = "Unlock left bytes locked", "the others wait for an owner that is no longer inside", l.Did+", after Unlock"
+				lab.Require(t, lock.Type == unix.F_UNLCK, l)
+			}
+		})
+	}
+}
+
+func free1(free bool) string {
+	if free {
+		return "free"
+	}
+	return "locked"
+}
+
+func TestLockRefusesWhatIsNoRange(t *testing.T) {
+	t.Parallel()
+	p := start(t, tableFile(t))
+	before := p.handles()
+	for _, r := range []fcntl.Rows{
+		{First: 0, Count: 0},
+		{First: 2, Count: 0},
+		{First: -1, Count: 1},
+		{First: -1, Count: all},
+		{First: 2, Count: -2},
+		{First: 0, Count: math.MinInt64},
+		{First: math.MinInt64, Count: 1},
+		{First: 1 << 59, Count: 1},   // × 32 is 0 in an int64
+		{First: 1 << 59, Count: all}, // the same
+		{First: 0, Count: 1 << 59},
+		{First: 0, Count: 1<<59 + 1},
+		{First: math.MaxInt64/rows.Size - 1, Count: 2},
+		{First: 1 << 58, Count: 1 << 58},
+		{First: 1, Count: math.MaxInt64},
+		{First: math.MaxInt64, Count: 1},
+		{First: math.MaxInt64, Count: math.MaxInt64},
+	} {
+		for _, call := range append(calls, "Locked") {
+			l := lab.Lesson{
+				Says: call + " did not refuse a range that no table has", Did: fmt.Sprintf("%s of Rows{First: %d, Count: %d}", call, r.First, r.Count),
+				Means: "the kernel reads the numbers otherwise: a length of 0 is the whole rest of the file, and a product that is too large is another row",
+				Read:  whichBytes, Expected: "an error that matches ErrRange",
+			}
+			name := " it"
+			if call == "Locked" {
+				name = ""
+			}
+			lab.RequireErrorIs(t, p.do(fmt.Sprintf("%s%s %d %d", call, name, r.First, r.Count), l), fcntl.ErrRange, l)
+		}
+	}
+	lab.RequireEqual(t, before, p.handles(), lab.Lesson{
+		Says: "Lock left the file open when it failed", Did: "Lock of ranges that no table has", Means: "the program runs out of handles", Read: refusals,
+	})
+}
+
+func TestLockWaits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ first, second, third string }{
+		{"Lock", "Lock", "TryRLock"},
+		{"Lock", "RLock", "TryLock"},
+		{"RLock", "Lock", "TryRLock"},
+	} {
+		t.Run(c.second+" for "+c.first, func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			a, b := start(t, path), start(t, path)
+			l := lab.Lesson{
+				Says: c.second + " does not wait in the kernel", Did: "a process had a lock on row 1 from " + c.first + "; another one called " + c.second + " for rows 0 to 2",
+				Means: "it goes in beside the owner, gives up, or asks again and again and comes too late", Read: fix,
+			}
+			a.get(c.first + " first 1 1")
+			b.Send(c.second + " second 0 3")
+			b.WaitBlocked(l)
+			l.Did += "; then the first called Unlock"
+			a.succeed("Unlock first", says(l, "Unlock failed"))
+			l.Says, l.Means = c.second+" did not get the lock after it had waited for it", "the program gives up although the lock is free"
+			lab.RequireNoError(t, b.end(l).Returned.Err, l)
+			l.Did += "; then the first called " + c.third
+			l.Says, l.Means = c.second+" returned no error, and has no lock", "it goes in, and so does the next one"
+			a.refused(c.third+" third 1 1", l)
+		})
+	}
+	t.Run("two goroutines of one process", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		p := start(t, path)
+		l := lab.Lesson{
+			Says: "Lock does not wait for another goroutine", Did: "a goroutine had a lock on row 1 from Lock; two others of the same process called Lock",
+			Means: "both are inside at once: to the kernel they are one owner", Read: why,
+		}
+		p.get("Lock first 1 1")
+		p.tell("go Lock second 1 1", l)
+		p.tell("go Lock third 1 1", l)
+		lab.RequireWaiters(t, path, 2, l, p.Process)
+		p.tell("Unlock first", l)
+		l.Did += "; then the first called Unlock"
+		lab.RequireWaiters(t, path, 1, l, p.Process)
+	})
+	// Each waits for a row of the other, but no goroutine stands still for ever: fcntl(2), BUGS.
+	t.Run("where a process would seem to wait for itself", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Lock failed, or did not wait, where there was no deadlock", Read: deadlock, Means: "the kernel takes two goroutines for one, and a program fails now and then",
+			Did: "process A had row 0, and B row 1; B called Lock for row 0; a second goroutine of A called Lock for row 1",
+		}
+		a.get("Lock first 0 1")
+		b.get("Lock first 1 1")
+		b.tell("go Lock second 0 1", l)
+		lab.RequireWaiters(t, path, 1, l, b.Process)
+		a.tell("go Lock second 1 1", l)
+		lab.RequireWaiters(t, path, 1, l, a.Process)
+	})
+}
+
+func TestLocked(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, call, asks string
+		want             int
+	}{
+		{"an exclusive lock", "Lock it 1 1", "Locked 1 1", 1},
+		{"a shared lock", "RLock it 1 1", "Locked 1 1", 1},
+		{"a row of many", "TryLock it 0 3", "Locked 2 1", 1},
+		{"many rows, and a lock on the last", "TryRLock it 2 1", "Locked 0 3", 1},
+		{"all rows, and a lock on one that the table does not have yet", "Lock it 70 1", "Locked 0 -1", 1},
+		{"the row before", "Lock it 1 1", "Locked 0 1", 0},
+		{"the row after", "Lock it 1 1", "Locked 2 1", 0},
+		{"the rows from a later one on", "RLock it 0 2", "Locked 2 -1", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			a, b := start(t, path), start(t, path)
+			l := lab.Lesson{
+				Says: "Locked did not report what a TryLock would find", Did: "a process called " + c.call + "; another one called " + c.asks,
+				Means: "people are told that a row is free, or taken, and it is not so", Read: asking,
+			}
+			a.get(c.call)
+			requireAnswer(t, b, c.want, c.asks, l)
+			l.Did = "a program called " + c.call + ", and then " + c.asks
+			requireAnswer(t, a, c.want, c.asks, says(l, "Locked did not report what a TryLock of the same program would find"))
+			b.refused("TryLock second "+strings.Join(strings.Fields(c.call)[2:], " "), says(l, "Locked ended a lock"))
+			a.get("Unlock it")
+			l.Did += "; then Unlock, and Locked again"
+			requireAnswer(t, b, 0, c.asks, says(l, "Locked reported a lock that was given back"))
+		})
+	}
+	t.Run("keeps no one out, and no handle open", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Locked left a lock behind", Did: "Locked of all rows, 20 times; then another process called TryLock",
+			Means: "a program that only asks keeps the others out", Read: asking,
+		}
+		before := a.handles()
+		for range 20 {
+			requireAnswer(t, a, 0, "Locked 0 -1", l)
+		}
+		b.succeed("TryLock it 0 1", l)
+		for range 20 {
+			requireAnswer(t, a, 1, "Locked 0 -1", says(l, "Locked did not report a lock"))
+		}
+		lab.RequireEqual(t, before, a.handles(), says(l, "Locked left the file open"))
+	})
+}
+
+func requireAnswer(t *testing.T, p program, want int, order string, l lab.Lesson) {
+	t.Helper()
+	r := p.ask(order, l)
+	lab.RequireNoError(t, r.Returned.Err, says(l, "Locked failed"))
+	l.Expected, l.Found = fmt.Sprint(want == 1), fmt.Sprint(r.N == 1)
+	lab.Require(t, r.N == want, l)
+}
+
+func TestUnlock(t *testing.T) {
+	t.Parallel()
+	t.Run("closes the file", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		a, b := start(t, path), start(t, path)
+		b.get("RLock other 0 1")
+		before := a.handles()
+		l := lab.Lesson{Says: "Unlock left the file open", Did: "Lock, RLock, TryLock or TryRLock, and Unlock, 20 times", Means: "the program runs out of handles", Read: ends}
+		for range 20 {
+			for _, call := range calls {
+				a.get(call + " it 1 2")
+				a.succeed("Unlock it", l)
+			}
+		}
+		lab.RequireEqual(t, before, a.handles(), l)
+		l.Says, l.Did = "TryLock left the file open when it failed", "another process had a lock; TryLock, 20 times"
+		for range 20 {
+			a.refused("TryLock it 0 1", l)
+		}
+		lab.RequireEqual(t, before, a.handles(), l)
+	})
+	t.Run("while a child has a duplicate of the descriptor", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Unlock left the lock to a duplicate of its descriptor", Read: ends, Means: "everyone who needs the rows waits for an owner that is no longer inside",
+			Did: "Lock; the descriptor was duplicated, as for a child between fork and exec; Unlock; then another process called TryLock",
+		}
+		for _, r := range []string{" 1 1", " 0 -1"} {
+			a.get("Lock it" + r)
+			requireTool(t, a.do("duplicate", l))
+			a.succeed("Unlock it", l)
+			b.succeed("TryLock second 0 -1", l)
+			b.succeed("Unlock second", l)
+		}
+	})
+	t.Run("gives back its own rows alone", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Unlock took away a lock that it had not given", Read: ends, Means: "two owners are inside at once",
+			Did: "Lock of row 0 and of row 1 in one program; Unlock of row 0; then another process called TryLock for both",
+		}
+		a.get("Lock it 0 1")
+		a.get("Lock other 1 1")
+		a.succeed("Unlock it", l)
+		b.refused("TryLock second 1 1", l)
+		b.succeed("TryLock second 0 1", says(l, "Unlock gave nothing back"))
+	})
+	t.Run("a second time", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Unlock did not report that there was nothing to unlock", Did: "Lock, Unlock and Unlock again",
+			Means: "a mistake of the program goes unnoticed until it hits another owner", Read: ends,
+		}
+		a.get("Lock it 0 1")
+		a.succeed("Unlock it", l)
+		requireClosed(t, a.do("Unlock it", l), l)
+		l.Says, l.Means = "Unlock took away a lock that it had not given", "two owners are inside at once"
+		l.Did = "Lock and Unlock; Lock again in the same program; then a second Unlock of the first; then another process called TryLock"
+		a.get("Lock next 0 1")
+		requireClosed(t, a.do("Unlock it", l), l)
+		b.refused("TryLock second 0 1", l)
+	})
+}
+
+func TestLockEndsWithItsProcess(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, order, did string }{
+		{"that is killed", "", "a process had a lock from Lock, and was killed"},
+		{"even if a child of it lives", "child", "a process had a lock from Lock, started a program that runs on, and was killed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			a, b := start(t, path), start(t, path)
+			l := lab.Lesson{
+				Says: "Lock kept the others out after its process had ended", Did: c.did + "; then another one called TryLock",
+				Means: "the lock belongs to a program that does not know of it: all others wait until that one ends", Read: ends,
+			}
+			a.get("Lock it 0 1")
+			if c.order != "" {
+				child := a.ask(c.order, l)
+				requireTool(t, child.Returned.Err)
+				t.Cleanup(func() {
+					if p, err := os.FindProcess(child.N); err == nil {
+						_ = p.Kill()
+					}
+				})
+			}
+			a.Kill()
+			b.succeed("TryLock second 0 1", l)
+		})
+	}
+}
+
+func TestLockOpensTheFileForWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	dir := lab.SharedDir(t)
+	path := filepath.Join(dir, "parts.table")
+	requireTool(t, os.WriteFile(path, []byte(three), 0o600))
+	requireTool(t, os.Chmod(path, 0o444))
+	p := launch(t, lab.Options{Unprivileged: true}, path)
+	l := lab.Lesson{Means: "people who may only look at the table cannot even do that", Read: openModes}
+	for _, call := range []string{"RLock it 0 1", "TryRLock it 1 -1"} {
+		l.Did = call + " of a table that this user may read and not write"
+		p.succeed(call, says(l, "%s failed although the user may read the table", callOf(call)))
+	}
+	l.Did = "Locked of a table that this user may read and not write"
+	requireAnswer(t, p, 1, "Locked 0 1", l)
+	for _, call := range []string{"Lock", "TryLock"} {
+		l.Did, l.Means = call+" of a table that this user may read and not write", "it believes in a lock that it does not have"
+		lab.RequireErrorIs(t, p.do(call+" other 7 1", l), fs.ErrPermission, says(l, "%s did not report that the user may not write the table", call))
+	}
+}
+
+func TestLockChangesNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("a file that does not exist", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "parts.table")
+		p := start(t, path)
+		for _, order := range []string{"Lock it 0 1", "RLock it 0 1", "TryLock it 0 1", "TryRLock it 0 -1", "Locked 0 1"} {
+			l := lab.Lesson{
+				Says: callOf(order) + " did not report that there is no table", Did: callOf(order) + " of a file that does not exist",
+				Means: "a mistyped path becomes a table of its own, which no other program locks", Read: openModes,
+			}
+			lab.RequireErrorIs(t, p.do(order, l), fs.ErrNotExist, l)
+			lab.RequireNoFile(t, path, says(l, "%s created the file", callOf(order)))
+		}
+	})
+	t.Run("a file that exists", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		before, err := os.Stat(path)
+		requireTool(t, err)
+		a, b := start(t, path), start(t, path)
+		for _, r := range []string{" 0 1", " 2 7", " 0 -1"} {
+			a.get("Lock it" + r)
+			b.do("TryLock other"+r, lab.Lesson{}) //nolint:errcheck // that it is refused is another test's
+			a.get("Unlock it")
+			a.get("RLock it" + r)
+			a.get("Unlock it")
+		}
+		l := lab.Lesson{
+			Says: "Lock changed the file", Did: "Lock, RLock and Unlock of rows that the table has, and of others; and a TryLock that failed",
+			Means: "the table has other rows now, or another length", Read: fix,
+		}
+		lab.RequireFile(t, path, three, l)
+		after, err := os.Stat(path)
+		requireTool(t, err)
+		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
+		lab.Require(t, os.SameFile(before, after), says(l, "Lock replaced the file"))
+		entries, err := os.ReadDir(filepath.Dir(path))
+		requireTool(t, err)
+		lab.RequireEqual(t, 1, len(entries), says(l, "Lock left a file beside the table"))
+	})
+}

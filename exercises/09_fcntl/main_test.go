@@ -1,0 +1,314 @@
+//go:build linux
+
+package fcntl_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	fcntl "example/turnstile/exercises/09_fcntl"
+	"example/turnstile/exercises/09_fcntl/rows"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func TestMain(m *testing.M) {
+	lab.Main(m, workers, fcntl.ErrLocked, fcntl.ErrRange, fcntl.ErrTooFew, rows.ErrNoRow, errTest, errNothing)
+}
+
+// workers of other files are added in their init.
+var workers = lab.Workers{"owner": owner}
+
+// Where the messages send the reader.
+const (
+	why       = `lessons/09_fcntl, "Why it happens"`
+	fix       = `lessons/09_fcntl, "The fix"`
+	ends      = `lessons/09_fcntl, "What ends a lock"`
+	whichBytes = `lessons/09_fcntl, "Which bytes"`
+	asking    = `lessons/09_fcntl, "Asking who has it"`
+	openModes = `lessons/09_fcntl, "Open modes"`
+	deadlock  = `lessons/09_fcntl, "Deadlock"`
+	seesWhom  = `lessons/09_fcntl, "Who sees whom"`
+	refusals  = `lessons/09_fcntl, "When the kernel refuses"`
+)
+
+var (
+	errTest    = errors.New("the test's own error")
+	errNothing = errors.New("neither a lock nor an error was returned")
+)
+
+const (
+	all   = fcntl.All
+	three = "bracket                       1\nhinge                         4\nbolt                        100\n" // three rows
+)
+
+func tableFile(t *testing.T) (path string) {
+	t.Helper()
+	return lab.WriteFile(t, "parts.table", three)
+}
+
+// A desk is a program at work with locks on one table. The locks have names.
+type desk struct {
+	path string
+	held map[string]*fcntl.Held
+}
+
+// A reply is what a call returned, and a number for orders that count.
+type reply struct {
+	Returned lab.Returned
+	N        int
+}
+
+// owner is a program that obeys one order after another and lives on in between: PATH. It collects no garbage by itself, so that a handle
+// that is left open stays open.
+func owner(w *lab.Worker) error {
+	debug.SetGCPercent(-1)
+	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
+		_ = errors.Join(r.Close(), w.Close())
+	}
+	d := &desk{w.Arg(0), map[string]*fcntl.Held{}}
+	w.Reached("done")
+	for {
+		var order string
+		if err := w.Receive(&order); err != nil {
+			return err
+		}
+		if err := w.Result(d.do(strings.Fields(order))); err != nil {
+			return err
+		}
+		w.Reached("done")
+	}
+}
+
+// do obeys "CALL NAME FIRST COUNT", where CALL is a function of the package that returns a lock, "Unlock NAME", and "Locked FIRST COUNT";
+// "at PATH …" for another path, "go …" for a call in a goroutine that keeps the lock, "refused ERRNO …" for one whose lock the kernel refuses; "collect",
+// "handles", "duplicate", "leave" (its directory) and "child"; and what other code of the program does with the table: "read", "write", "link",
+// "update ROW", "view".
+func (d *desk) do(order []string) (r reply) {
+	switch order[0] {
+	case "at":
+		elsewhere := &desk{order[1], d.held}
+		return elsewhere.do(order[2:])
+	case "go":
+		alone := &desk{d.path, map[string]*fcntl.Held{}}
+		go func() {
+			if alone.do(order[1:]).Returned.Err == nil {
+				select {} // it keeps the lock
+			}
+		}()
+	case "refused":
+		return d.refused(order[1], order[2:])
+	case "collect":
+		lab.CollectGarbage()
+	case "handles":
+		r.N, r.Returned.Err = lab.OpenHandles()
+	case "duplicate":
+		r.N, r.Returned.Err = duplicate(d.path)
+	case "read":
+		_, r.Returned.Err = rows.Read(d.path, 2)
+	case "write":
+		r.Returned.Err = rows.Write(d.path, 2, rows.Row{Part: "bolt", Number: 100})
+	case "link":
+		r.Returned.Err = readLink(d.path)
+	case "update":
+		r.Returned.Err = fcntl.Update(d.path, number(order[1]), func(row rows.Row) (rows.Row, error) { return row, nil })
+	case "leave":
+		r.Returned.Err = os.Chdir(os.TempDir())
+	case "child":
+		child := exec.Command("sleep", "600")
+		if r.Returned.Err = child.Start(); r.Returned.Err == nil {
+			r.N = child.Process.Pid
+		}
+	case "Locked":
+		var locked bool
+		locked, r.Returned.Err = fcntl.Locked(d.path, fcntl.Rows{First: number(order[1]), Count: number(order[2])})
+		if locked {
+			r.N = 1
+		}
+	case "Unlock":
+		r.Returned.Err = d.held[order[1]].Unlock()
+	default:
+		r.Returned.Err = d.lock(order[0], order[1], fcntl.Rows{First: number(order[2]), Count: number(order[3])})
+	}
+	return r
+}
+
+// lock calls the function, and keeps the lock that it returns under the name.
+func (d *desk) lock(call, name string, r fcntl.Rows) error {
+	held, err := map[string]func(string, fcntl.Rows) (*fcntl.Held, error){
+		"Lock": fcntl.Lock, "RLock": fcntl.RLock, "TryLock": fcntl.TryLock, "TryRLock": fcntl.TryRLock,
+	}[call](d.path, r)
+	if err == nil && held == nil {
+		err = errNothing
+	}
+	if err == nil {
+		d.held[name] = held
+	}
+	return err
+}
+
+func number(word string) int64 {
+	n, err := strconv.ParseInt(word, 10, 64)
+	if err != nil {
+		panic(err) // the test is wrong
+	}
+	return n
+}
+
+// duplicate makes a duplicate of each descriptor that is open on the file, as a child has for a moment when the program starts one.
+func duplicate(path string) (count int, err error) {
+	var file unix.Stat_t
+	if err := unix.Stat(path, &file); err != nil {
+		return 0, err
+	}
+	var found []int
+	for descriptor := range 256 {
+		var open unix.Stat_t
+		if unix.Fstat(descriptor, &open) == nil && open.Dev == file.Dev && open.Ino == file.Ino {
+			found = append(found, descriptor)
+		}
+	}
+	for _, descriptor := range found {
+		if _, err := unix.FcntlInt(uintptr(descriptor), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			return 0, err
+		}
+	}
+	return len(found), nil
+}
+
+// readLink reads the file by another name of it.
+func readLink(path string) error {
+	link := path + ".link"
+	if err := os.Link(path, link); err != nil {
+		return err
+	}
+	_, err := os.ReadFile(link)
+	return errors.Join(err, os.Remove(link))
+}
+
+// A program runs owner in a process of its own.
+type program struct {
+	*lab.Process
+	t *testing.T
+}
+
+func start(t *testing.T, path string) program { t.Helper(); return launch(t, lab.Options{}, path) }
+
+func launch(t *testing.T, o lab.Options, path string) program {
+	t.Helper()
+	p := program{lab.Launch(t, o, "owner", path), t}
+	p.Reached("done")
+	p.Continue()
+	return p
+}
+
+// end waits until the order is obeyed.
+func (p program) end(l lab.Lesson) (r reply) {
+	p.t.Helper()
+	p.Reached("done", l)
+	p.Result(&r, l)
+	p.Continue()
+	return r
+}
+
+// do is for an order that need not wait, because no other owner stands in its way, or because it may not wait.
+func (p program) do(order string, l lab.Lesson) error {
+	p.t.Helper()
+	return p.ask(order, l).Returned.Err
+}
+
+func (p program) ask(order string, l lab.Lesson) reply {
+	p.t.Helper()
+	if p.Begin(order) == process.Blocked {
+		lab.Fail(p.t, lab.Lesson{
+			Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
+			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
+			Means: "a Try waits, more rows are locked than were asked for, or an earlier lock was not given back: the others wait for ever", Read: whichBytes,
+		})
+	}
+	return p.end(l)
+}
+
+// tell is do while goroutines of the program wait for a lock.
+func (p program) tell(order string, l lab.Lesson) {
+	p.t.Helper()
+	p.Send(order)
+	lab.RequireNoError(p.t, p.end(l).Returned.Err, l)
+}
+
+// succeed is do for an order that must succeed.
+func (p program) succeed(order string, l lab.Lesson) {
+	p.t.Helper()
+	lab.RequireNoError(p.t, p.do(order, l), l)
+}
+
+// get takes a lock that is free. It is for the beginning of a story.
+func (p program) get(order string) {
+	p.t.Helper()
+	call := callOf(order)
+	p.succeed(order, lab.Lesson{
+		Says: call + " failed although no other owner was in the way", Did: call + "; no other owner had a lock on these rows",
+		Means: "the program cannot work at all", Read: fix,
+	})
+}
+
+// refused demands that the order, a Try, finds another owner.
+func (p program) refused(order string, l lab.Lesson) {
+	p.t.Helper()
+	requireLocked(p.t, p.do(order, l), l)
+}
+
+func requireLocked(t *testing.T, err error, l lab.Lesson) {
+	t.Helper()
+	l.Expected = "an error that matches ErrLocked"
+	lab.RequireErrorIs(t, err, fcntl.ErrLocked, l)
+}
+
+func requireClosed(t *testing.T, err error, l lab.Lesson) {
+	t.Helper()
+	l.Expected = "an error that matches fs.ErrClosed"
+	lab.RequireErrorIs(t, err, fs.ErrClosed, l)
+}
+
+// handles counts the program's open handles.
+func (p program) handles() int {
+	p.t.Helper()
+	r := p.ask("handles", lab.Lesson{Says: "The test could not count handles"})
+	requireTool(p.t, r.Returned.Err)
+	return r.N
+}
+
+var calls = []string{"Lock", "RLock", "TryLock", "TryRLock"}
+
+// callOf returns the function or the method of an order.
+func callOf(order string) string {
+	for _, word := range strings.Fields(order) {
+		if slices.Contains(calls, word) || word == "Unlock" || word == "Locked" {
+			return word
+		}
+	}
+	return order
+}
+
+func says(l lab.Lesson, format string, args ...any) lab.Lesson {
+	l.Says = fmt.Sprintf(format, args...)
+	return l
+}
+
+// requireTool is for what the test itself needs.
+func requireTool(t *testing.T, err error) {
+	t.Helper()
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
+	})
+}

@@ -1,0 +1,289 @@
+//go:build linux
+
+package fcntl_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	fcntl "example/turnstile/exercises/09_fcntl"
+	"example/turnstile/exercises/09_fcntl/rows"
+	"example/turnstile/internal/lab"
+)
+
+func init() { workers["interrupted"], workers["steps"] = interrupted, steps }
+
+// refused obeys the order in words while the kernel refuses every open file description lock with the error number.
+func (d *desk) refused(errno string, words []string) (r reply) {
+	number := map[string]syscall.Errno{
+		"ENOLCK": syscall.ENOLCK, "ENOSYS": syscall.ENOSYS, "EOPNOTSUPP": syscall.EOPNOTSUPP, "EIO": syscall.EIO, "EINVAL": syscall.EINVAL,
+		"EAGAIN": syscall.EAGAIN, "EACCES": syscall.EACCES,
+	}[errno]
+	if err := lab.Refuse(ofd, number, func() { r = d.do(words) }); err != nil {
+		r.Returned.Err, r.N = err, cannotRefuse
+	}
+	return r
+}
+
+const (
+	ofd          = "open file description lock"
+	cannotRefuse = -1
+)
+
+// A reason is what the kernel gives for a refused lock, and what an error must match besides.
+type reason struct {
+	name  string
+	errno error
+	also  error
+}
+
+var reasons = []reason{
+	{"ENOLCK", syscall.ENOLCK, syscall.ENOLCK},
+	{"ENOSYS", syscall.ENOSYS, errors.ErrUnsupported},
+	{"EOPNOTSUPP", syscall.EOPNOTSUPP, errors.ErrUnsupported},
+	{"EIO", syscall.EIO, syscall.EIO},
+	{"EINVAL", syscall.EINVAL, syscall.EINVAL}, // Linux before 3.15, which has no such locks
+}
+
+func TestARefusedLockIsNotALock(t *testing.T) {
+	t.Parallel()
+	p := start(t, tableFile(t))
+	before := p.handles()
+	for _, call := range append(calls, "Locked") {
+		order := call + " it 0 1"
+		if call == "Locked" {
+			order = "Locked 0 1"
+		}
+		for _, reason := range reasons {
+			l := lab.Lesson{
+				Says: call + " returned no error although the kernel had refused the lock", Read: refusals,
+				Did:   call + "; no other owner had a lock; fcntl(2) failed with " + reason.name,
+				Means: "the program goes on without a lock, or with one of another kind, which ends when any handle of the file is closed",
+			}
+			r := p.ask("refused "+reason.name+" "+order, l)
+			if r.N == cannotRefuse {
+				t.Skip(r.Returned.Err)
+			}
+			err := r.Returned.Err
+			lab.RequireError(t, err, l)
+			l.Means = "the program waits for another owner, who does not exist, and never says what is wrong"
+			l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
+			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), says(l, "%s reported another owner, and there is none", call))
+			l.Expected, l.Found = "", ""
+			for _, target := range []error{reason.errno, reason.also} {
+				lab.RequireErrorIs(t, err, target, says(l, "%s did not report why it failed", call))
+			}
+			lab.RequireEqual(t, before, p.handles(), says(l, "%s left the file open when it failed", call))
+			p.succeed("TryLock it 0 -1", says(l, "%s failed and kept a lock", call))
+			p.succeed("Unlock it", l)
+		}
+	}
+	for _, call := range []string{"TryLock", "TryRLock"} {
+		for _, errno := range []string{"EAGAIN", "EACCES"} {
+			l := lab.Lesson{
+				Says: call + " did not recognize another owner", Did: call + "; fcntl(2) failed with " + errno + ", which POSIX allows where another owner is in the way",
+				Means: "a row that is in use for a moment is reported as a failure", Read: refusals,
+			}
+			p.refused("refused "+errno+" "+call+" it 0 1", l)
+		}
+	}
+}
+
+// interrupted calls CALL for row 0 of PATH, and stands at "holding" if it has the lock.
+func interrupted(w *lab.Worker) error {
+	runtime.LockOSThread() // strace counts a thread's calls
+	d := &desk{path: w.Arg(0), held: map[string]*fcntl.Held{}}
+	if err := d.lock(w.Arg(1), "it", fcntl.Rows{First: 0, Count: 1}); err != nil {
+		return err
+	}
+	w.Reached("holding")
+	return nil
+}
+
+func TestASignalDoesNotEndTheWait(t *testing.T) {
+	t.Parallel()
+	for _, call := range calls {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			wrap, _ := lab.Strace(t, "-P", path, "-e", "inject=fcntl:error=EINTR:when=1..3") // calls that have to do with the table
+			l := lab.Lesson{
+				Says: call + " reported a signal as a failure", Read: refusals,
+				Did:   call + "; no other owner had a lock; signals interrupted fcntl(2) three times (EINTR, injected by strace)",
+				Means: "a program that resizes its window, or whose child ends, fails now and then, and no one can repeat it",
+			}
+			p := lab.Launch(t, lab.Options{Wrap: wrap}, "interrupted", path, call)
+			p.Reached("holding", l)
+			second := "TryLock"
+			if !strings.HasSuffix(call, "RLock") {
+				second = "TryRLock"
+			}
+			start(t, path).refused(second+" it 0 1", says(l, "%s went on without a lock after a signal", call))
+			p.Continue()
+			lab.RequireNoError(t, p.Wait(l), l)
+		})
+	}
+}
+
+// The process stands still after each fcntl(2) on the table: if Locked takes a lock to find out, another owner meets it there.
+func TestLockedTakesNoLock(t *testing.T) {
+	t.Parallel()
+	path := tableFile(t)
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	requireTool(t, err)
+	defer file.Close()
+	l := lab.Lesson{
+		Says: "Locked kept another program out while it asked", Read: asking,
+		Did:   "Locked of row 0, which was free; after each fcntl(2) of it another program asked whether it could lock the row",
+		Means: "a program that only asks makes the others believe that a row is taken",
+	}
+	s := lab.Step(t, "fcntl", filepath.Dir(path), "steps", path)
+	var answer lab.Returned
+	s.Call("Locked 0 1", &answer, func(stop lab.Stop) {
+		lock := unix.Flock_t{Type: unix.F_WRLCK, Len: rows.Size}
+		requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+		l.Expected, l.Found = "no lock", "a lock, after "+stop.Call.Short(filepath.Dir(path))
+		lab.Require(t, lock.Type == unix.F_UNLCK, l)
+	}, l)
+	lab.RequireNoError(t, answer.Err, says(l, "Locked failed"))
+}
+
+// steps obeys orders about the table at PATH, and is stopped at its calls.
+func steps(w *lab.Worker) error {
+	d := &desk{w.Arg(0), map[string]*fcntl.Held{}}
+	return lab.Steps(w, func(order string) any { return d.do(strings.Fields(order)).Returned })
+}
+
+func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"close", ofd} {
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			path := tableFile(t)
+			l := lab.Lesson{
+				Says: "Unlock did not report what the kernel had refused", Did: "Lock; Unlock; each " + what + " failed with " + errno.Error(),
+				Means: "what the kernel could not do is never known", Read: refusals,
+			}
+			held, err := fcntl.Lock(path, fcntl.Rows{First: 0, Count: 1})
+			lab.RequireNoError(t, err, l)
+			requireRefuse(t, lab.Refuse(what, errno, func() { err = held.Unlock() }))
+			lab.RequireErrorIs(t, err, errno, l)
+			requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
+			if what == ofd {
+				start(t, path).succeed("TryLock it 0 1", says(l, "Unlock left the file open, and its lock, when it failed"))
+			}
+		}, syscall.EIO, syscall.ENOLCK)
+	}
+}
+
+func requireRefuse(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	requireTool(t, err)
+}
+
+func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	dir := lab.SharedDir(t)
+	requireTool(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
+	requireTool(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
+	requireTool(t, os.Chmod(filepath.Join(dir, "private"), 0))
+	requireTool(t, os.Symlink("loop", filepath.Join(dir, "loop")))
+	for _, c := range []struct {
+		name, did string
+		reason    error
+	}{
+		{"directory", "a path at which a directory is", syscall.EISDIR},
+		{"private", "a file that this user may not open", fs.ErrPermission},
+		{"loop", "a symbolic link to itself", syscall.ELOOP},
+	} {
+		p := launch(t, lab.Options{Unprivileged: true}, filepath.Join(dir, c.name))
+		for _, call := range []string{"Lock it", "TryLock it", "TryRLock it", "Locked"} {
+			if c.name == "directory" && !strings.HasPrefix(call, "Lock it") {
+				continue // a directory can be opened for reading
+			}
+			l := lab.Lesson{
+				Says: callOf(call) + " did not report why it could not open the file", Did: callOf(call) + " of " + c.did,
+				Means: "the program goes on without a lock, or waits for an owner who does not exist", Read: refusals,
+			}
+			err := p.do(call+" 0 1", l)
+			lab.RequireErrorIs(t, err, c.reason, l)
+			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), l)
+		}
+	}
+}
+
+// changes run View, Update, Append and Move of three, with what is called inside.
+var changes = map[string]func(path string, inside func()) error{
+	"View": func(path string, inside func()) error {
+		return fcntl.View(path, func([]rows.Row) error { inside(); return nil })
+	},
+	"Update": func(path string, inside func()) error {
+		return fcntl.Update(path, 0, func(row rows.Row) (rows.Row, error) { inside(); row.Number--; return row, nil })
+	},
+	"Append": func(path string, _ func()) error {
+		_, err := fcntl.Append(path, rows.Row{Part: "nut", Number: 1})
+		return err
+	},
+	"Move": func(path string, _ func()) error { return fcntl.Move(path, 1, 0, 2) },
+}
+
+func TestTheTableIsNotTouchedWithoutTheLock(t *testing.T) {
+	t.Parallel()
+	for call, do := range changes {
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			path := tableFile(t)
+			l := lab.Lesson{
+				Says: call + " went on although the kernel had refused the lock", Did: call + "; fcntl(2) failed with " + errno.Error(), Read: refusals,
+				Means: "it reads and writes beside every other program, without a lock",
+			}
+			ran := false
+			var err, failed error
+			lab.Finishes(t, func() {
+				failed = lab.Refuse(ofd, errno, func() { err = do(path, func() { ran = true }) })
+			}, says(l, "%s does not return when the kernel refuses the lock", call))
+			requireRefuse(t, failed)
+			lab.RequireErrorIs(t, err, errno, l)
+			lab.Require(t, !ran, l)
+			lab.RequireFile(t, path, three, l)
+		}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
+	}
+}
+
+func TestTheTableReportsEveryError(t *testing.T) {
+	t.Parallel()
+	for call, do := range changes {
+		for _, what := range []string{"write", "close"} {
+			if call == "View" && what == "write" {
+				continue
+			}
+			t.Run(call+"/"+what, func(t *testing.T) {
+				t.Parallel()
+				lab.EachErrno(t, func(t *testing.T, errno error) {
+					path := tableFile(t)
+					l := lab.Lesson{
+						Says: call + " did not report what the kernel had refused", Did: call + "; each " + what + " of a file failed with " + errno.Error(),
+						Means: "the program hands out a part that is still in the table, or goes on with a lock that was not given back", Read: refusals,
+					}
+					var err, failed error
+					lab.Finishes(t, func() { failed = lab.Refuse(what, errno, func() { err = do(path, func() {}) }) }, l)
+					requireRefuse(t, failed)
+					lab.RequireErrorIs(t, err, errno, l)
+					if what == "write" { // otherwise the file that holds the lock stays open
+						lab.RequireFile(t, path, three, says(l, "%s changed the table although it failed", call))
+						start(t, path).succeed("TryLock it 0 -1", says(l, "%s kept its lock when it failed", call))
+					}
+				}, syscall.EIO, syscall.ENOSPC)
+			})
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package fcntl
+
+import (
+	"errors"
+	"fmt"
+
+	"example/turnstile/exercises/09_fcntl/rows"
+)
+
+// ErrTooFew is matched by the error of a Move of more parts than a row has.
+var ErrTooFew = errors.New("there are not that many")
+
+// View calls use with all rows of the table at path. While use runs, no Update, Move or Append of any program writes, and any number of Views
+// may be at work. The user need only be allowed to read the table. use must not call the functions below for the same table.
+//
+// View and the functions below lock the rows of the table file itself, with this package, and wait as Lock and RLock do. If the lock is
+// refused, they return the error and touch nothing: they never go on without it. Every error of the caller's function, of the lock and of
+// package rows is returned. The locks are given back on every way out, a panic included, which goes on to the caller.
+func View(path string, use func(all []rows.Row) error) (err error) {
+	count, err := rows.Len(path)
+	if err != nil {
+		return err
+	}
+	// TODO: which rows may the table have while use runs?
+	held, err := RLock(path, Rows{First: 0, Count: count})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Unlock()) }()
+	all, err := rows.ReadAll(path)
+	if err != nil {
+		return err
+	}
+	return use(all)
+}
+
+// Update calls change with row n of the table at path, and writes the row that change returns. What is written was made of what the row
+// held until then: no other Update or Move of this row, in this process or another one, has written in between. If change returns an
+// error or panics, the row keeps its bytes.
+//
+// Update waits for no other row. change may call Update for another row, but none of these functions for this one: it would wait for itself.
+func Update(path string, n int64, change func(row rows.Row) (rows.Row, error)) (err error) {
+	held, err := Lock(path, Rows{First: n, Count: 1})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Unlock()) }()
+	row, err := rows.Read(path, n)
+	if err != nil {
+		return err
+	}
+	row, err = change(row)
+	if err != nil {
+		return err
+	}
+	return rows.Write(path, n, row)
+}
+
+// Append adds a row after the last one of the table at path, and returns its number. Appends at the same time, in this process or another
+// one, add a row each and lose none. Append does not wait for an Update or a Move of a row that the table has when it is called.
+func Append(path string, row rows.Row) (n int64, err error) {
+	n, err = rows.Len(path)
+	if err != nil {
+		return 0, err
+	}
+	// TODO: is n still the number of the new row when the lock is there?
+	held, err := Lock(path, Rows{First: n, Count: 1})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, held.Unlock()) }()
+	return n, rows.Write(path, n, row)
+}
+
+// Move takes count parts off row from and adds them to row to. No View, Update or Move sees the one without the other. If there are
+// fewer, or count is below 0, the error matches ErrTooFew and nothing is changed. A Move from a row to itself changes nothing.
+//
+// Move waits for no row but these two. Any number of Moves, in whatever directions, come to their end.
+//
+// If the table cannot be written, the error says so; then look at both rows, because one may have been written.
+func Move(path string, from, to int64, count int) (err error) {
+	// TODO: what becomes of two Moves in opposite directions? And of one from a row to itself?
+	for _, n := range []int64{from, to} {
+		held, err := Lock(path, Rows{First: n, Count: 1})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, held.Unlock()) }()
+	}
+	source, err := rows.Read(path, from)
+	if err != nil {
+		return err
+	}
+	target, err := rows.Read(path, to)
+	if err != nil {
+		return err
+	}
+	if count < 0 || source.Number < count {
+		return fmt.Errorf("move %d from row %d of %s, which has %d: %w; ask for fewer", count, from, path, source.Number, ErrTooFew)
+	}
+	source.Number, target.Number = source.Number-count, target.Number+count
+	if err := rows.Write(path, to, target); err != nil {
+		return err
+	}
+	return rows.Write(path, from, source)
+}

@@ -1,0 +1,532 @@
+//go:build linux
+
+package fcntl_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	fcntl "example/turnstile/exercises/09_fcntl"
+	"example/turnstile/exercises/09_fcntl/rows"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func init() {
+	workers["take"], workers["view"], workers["append"], workers["move"] = take, view, appendOne, move
+	workers["nested"], workers["crowd"] = nested, crowd
+}
+
+// take takes a part off row N of the table at PATH. Inside change it stands at "inside". It sends whether it has the part.
+func take(w *lab.Worker) error {
+	got := false
+	err := fcntl.Update(w.Arg(0), int64(w.Int(1)), func(row rows.Row) (rows.Row, error) {
+		w.Reached("inside")
+		if got = row.Number > 0; got {
+			row.Number--
+		}
+		return row, nil
+	})
+	return errors.Join(err, w.Result(got && err == nil))
+}
+
+// view stands at "inside" while it views PATH, and sends the sum of what it saw.
+func view(w *lab.Worker) error {
+	return fcntl.View(w.Arg(0), func(all []rows.Row) error {
+		w.Reached("inside")
+		sum := 0
+		for _, row := range all {
+			sum += row.Number
+		}
+		return w.Result(sum)
+	})
+}
+
+// appendOne adds PART to the table at PATH, and sends the number of its row.
+func appendOne(w *lab.Worker) error {
+	n, err := fcntl.Append(w.Arg(0), rows.Row{Part: w.Arg(1), Number: 1})
+	return errors.Join(err, w.Result(n))
+}
+
+// move moves COUNT parts from row FROM to row TO of the table at PATH.
+func move(w *lab.Worker) error {
+	return fcntl.Move(w.Arg(0), int64(w.Int(1)), int64(w.Int(2)), w.Int(3))
+}
+
+// nested updates row 1 of PATH inside an Update of row 0, and row 0 of OTHER inside that.
+func nested(w *lab.Worker) error {
+	take := func(path string, n int64, then func() error) error {
+		return fcntl.Update(path, n, func(row rows.Row) (rows.Row, error) {
+			row.Number--
+			return row, then()
+		})
+	}
+	return take(w.Arg(0), 0, func() error {
+		return take(w.Arg(0), 1, func() error { return take(w.Arg(1), 0, func() error { return nil }) })
+	})
+}
+
+func row(part string, number int) string { return fmt.Sprintf("%-19s %11d\n", part, number) }
+
+func TestUpdateKeepsItsLock(t *testing.T) {
+	t.Parallel()
+	path := tableFile(t)
+	l := lab.Lesson{
+		Says: "Update gave one bracket to two callers", Read: why,
+		Did:   "row 0 said that there is one bracket; a process stood inside Update of the row; another one called Update of it",
+		Means: "the second one decided by what it had read before the first one wrote: two people go for one bracket",
+	}
+	alice, bob := lab.Start(t, "take", path, "0"), lab.Start(t, "take", path, "0")
+	alice.Reached("inside", says(l, "Update does not call change"))
+	if bob.Settle() == process.AtStep {
+		bob.Reached("inside", l)
+		bob.Continue()
+		bob.Settle()
+		alice.Continue()
+	} else {
+		bob.WaitBlocked(says(l, "Update does not wait for another Update of the same row"))
+		alice.Continue()
+		bob.Reached("inside", says(l, "Update does not call change"))
+		bob.Continue()
+	}
+	var one, other bool
+	alice.Result(&one, l)
+	bob.Result(&other, l)
+	lab.RequireNoError(t, alice.Wait(l), says(l, "Update failed"))
+	lab.RequireNoError(t, bob.Wait(l), says(l, "Update failed"))
+	l.Expected, l.Found = "one of the two has it", fmt.Sprintf("the first has it: %t; the second has it: %t", one, other)
+	lab.Require(t, one != other, l)
+	l.Expected, l.Found = "", ""
+	lab.RequireFile(t, path, strings.Replace(three, " 1\n", " 0\n", 1), l)
+}
+
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	number := func(n int, err error) func(rows.Row) (rows.Row, error) {
+		return func(row rows.Row) (rows.Row, error) { row.Number = n; return row, err }
+	}
+	second := strings.Replace(three, row("hinge", 4), row("hinge", 7), 1)
+	for _, c := range []struct {
+		name   string
+		n      int64
+		change func(rows.Row) (rows.Row, error)
+		after  string
+		err    error
+	}{
+		{"writes the row that change returned", 1, number(7, nil), second, nil},
+		{"leaves the row as it is if change fails", 1, number(7, errTest), three, errTest},
+		{"of a row that the table does not have", 3, number(7, nil), three, rows.ErrNoRow},
+		{"of a row below 0", -1, number(7, nil), three, fcntl.ErrRange},
+		{"of a row that no table has", 1 << 59, number(7, nil), three, fcntl.ErrRange},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			l := lab.Lesson{
+				Says: "Update did not leave in the table what it should", Did: fmt.Sprintf("Update of row %d of a table of three rows", c.n), Read: fix,
+				Means: "the table is not what the callers were told",
+			}
+			var err error
+			lab.Finishes(t, func() { err = fcntl.Update(path, c.n, c.change) }, l)
+			lab.RequireFile(t, path, c.after, l)
+			if c.err == nil {
+				lab.RequireNoError(t, err, says(l, "Update failed"))
+			} else {
+				lab.RequireErrorIs(t, err, c.err, says(l, "Update did not return the error that it should"))
+			}
+			start(t, path).succeed("TryLock it 0 -1", says(l, "Update kept its lock"))
+		})
+	}
+	t.Run("waits for no other row", otherRows)
+	t.Run("lets a panic of change through", panicInside)
+}
+
+func otherRows(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path, other := tableFile(t), tableFile(t)
+	l := lab.Lesson{
+		Says: "Update waits for an Update of another row", Did: "inside Update of row 0, change called Update of row 1, and that one Update of another table",
+		Means: "whoever works on one row keeps all others out, or waits for itself for ever", Read: whichBytes,
+	}
+	lab.RequireNoError(t, lab.Start(t, "nested", path, other).Wait(l), l)
+	lab.RequireFile(t, path, row("bracket", 0)+row("hinge", 3)+row("bolt", 100), l)
+	lab.RequireFile(t, other, row("bracket", 0)+row("hinge", 4)+row("bolt", 100), l)
+}
+
+func panicInside(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := tableFile(t)
+	for call, do := range map[string]func() error{
+		"Update": func() error {
+			return fcntl.Update(path, 0, func(rows.Row) (rows.Row, error) { panic("no more brackets") })
+		},
+		"View": func() error { return fcntl.View(path, func([]rows.Row) error { panic("no more brackets") }) },
+	} {
+		l := lab.Lesson{
+			Says: call + " swallowed a panic", Did: "the function that " + call + " called panicked", Read: refusals,
+			Means: "the caller goes on as if nothing had happened",
+		}
+		var value any
+		lab.Finishes(t, func() {
+			defer func() { value = recover() }()
+			_ = do() // it panics
+		}, says(l, "%s does not return after a panic", call))
+		lab.RequireEqual(t, "no more brackets", fmt.Sprint(value), l)
+		lab.RequireFile(t, path, three, says(l, "Update wrote although change had panicked"))
+		l.Means = "every other program waits for one that is no longer inside"
+		other := start(t, path)
+		other.succeed("TryLock it 0 -1", says(l, "%s kept its lock after a panic", call))
+		other.Kill()
+	}
+}
+
+func TestView(t *testing.T) {
+	t.Parallel()
+	t.Run("shares with other Views, and keeps all changes out", viewAndChanges)
+	t.Run("waits for a change that is at work", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		l := lab.Lesson{
+			Says: "View read the table before it had the lock", Did: "a program had a lock on row 2; another called View; the first wrote 7 bolts, and called Unlock",
+			Means: "it works with rows that are out of date, or half written, although it has waited for its turn", Read: fix,
+		}
+		other := start(t, path)
+		other.get("Lock it 2 1")
+		viewer := lab.Start(t, "view", path)
+		viewer.WaitBlocked(says(l, "View does not wait for a lock on a row"))
+		requireTool(t, rows.Write(path, 2, rows.Row{Part: "bolt", Number: 7}))
+		requireTool(t, rows.Write(path, 3, rows.Row{Part: "nut", Number: 1000}))
+		other.get("Unlock it")
+		viewer.Reached("inside", l)
+		viewer.Continue()
+		requireSum(t, viewer, 1+4+7+1000, l)
+	})
+	t.Run("returns every error", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		l := lab.Lesson{Says: "View did not return the error of use", Did: "View; use returned an error", Means: "the caller goes on as if all were well", Read: fix}
+		lab.RequireErrorIs(t, fcntl.View(path, func([]rows.Row) error { return errTest }), errTest, l)
+		requireTool(t, os.WriteFile(path, []byte(three[:70]), 0o600))
+		l.Says, l.Did, l.Means = "View did not report that the table is damaged", "View of a table that ends within a row", "rows are gone, and no one knows"
+		lab.RequireError(t, fcntl.View(path, func([]rows.Row) error { return nil }), l)
+		start(t, path).succeed("TryLock it 0 -1", says(l, "View kept its lock when it failed"))
+	})
+	t.Run("of a table that this user may only read", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(lab.SharedDir(t), "parts.table")
+		requireTool(t, os.WriteFile(path, []byte(three), 0o600))
+		requireTool(t, os.Chmod(path, 0o444))
+		l := lab.Lesson{
+			Says: "View failed although the user may read the table", Did: "View of a table that this user may read and not write",
+			Means: "people who may only look at the table cannot even do that", Read: openModes,
+		}
+		viewer := lab.Launch(t, lab.Options{Unprivileged: true}, "view", path)
+		viewer.Reached("inside", l)
+		viewer.Continue()
+		requireSum(t, viewer, 105, l)
+	})
+}
+
+func requireSum(t *testing.T, viewer *lab.Process, want int, l lab.Lesson) {
+	t.Helper()
+	var sum int
+	viewer.Result(&sum, l)
+	lab.RequireNoError(t, viewer.Wait(l), says(l, "View failed"))
+	lab.RequireEqual(t, want, sum, l)
+}
+
+func viewAndChanges(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	for _, before := range []string{"", three} {
+		path := lab.WriteFile(t, "parts.table", before)
+		l := lab.Lesson{
+			Says: "View kept another View out", Did: fmt.Sprintf("two processes called View of a table of %d rows", len(before)/rows.Size), Read: fix,
+			Means: "readers wait for one another, although none of them changes anything",
+		}
+		one, other := lab.Start(t, "view", path), lab.Start(t, "view", path)
+		one.Reached("inside", says(l, "View does not call use"))
+		other.Reached("inside", l)
+		other.Continue()
+		lab.RequireNoError(t, other.Wait(l), says(l, "View failed"))
+		l = lab.Lesson{Read: fix, Means: "the reader works with rows that are out of date, or half written"}
+		changes := map[string]*lab.Process{"Append": lab.Start(t, "append", path, "nut")}
+		if before != "" {
+			changes["Move"] = lab.Start(t, "move", path, "2", "1", "10")
+		}
+		for call, p := range changes {
+			l.Did = "a process was inside View; another one called " + call
+			if call == "Append" {
+				l.Read = whichBytes
+			}
+			p.Settle()
+			lab.RequireFile(t, path, before, says(l, "%s wrote while a View was at work", call))
+			p.WaitBlocked(says(l, "%s does not wait for a View", call))
+		}
+		one.Continue()
+		lab.RequireNoError(t, one.Wait(l), says(l, "View failed"))
+		for call, p := range changes {
+			lab.RequireNoError(t, p.Wait(l), says(l, "%s failed after it had waited for a View", call))
+		}
+		after := row("nut", 1)
+		if before != "" {
+			after = row("bracket", 1) + row("hinge", 14) + row("bolt", 90) + after
+		}
+		lab.RequireFile(t, path, after, says(l, "Append or Move did not write after the View"))
+	}
+}
+
+func TestAppend(t *testing.T) {
+	t.Parallel()
+	t.Run("adds a row at the end", func(t *testing.T) {
+		t.Parallel()
+		for _, before := range []string{"", three} {
+			path := lab.WriteFile(t, "parts.table", before)
+			l := lab.Lesson{
+				Says: "Append did not add a row at the end", Did: fmt.Sprintf("Append to a table of %d rows", len(before)/rows.Size),
+				Means: "a part is not in the table, or is somewhere else", Read: fix,
+			}
+			var n int64
+			var err error
+			lab.Finishes(t, func() { n, err = fcntl.Append(path, rows.Row{Part: "nut", Number: 5}) }, l)
+			lab.RequireNoError(t, err, says(l, "Append failed"))
+			lab.RequireEqual(t, int64(len(before)/rows.Size), n, says(l, "Append returned the wrong number"))
+			lab.RequireFile(t, path, before+row("nut", 5), l)
+			start(t, path).succeed("TryLock it 0 -1", says(l, "Append kept its lock"))
+		}
+	})
+	t.Run("after the rows that others have added meanwhile", appendBesideAppend)
+	t.Run("beside locks on the rows that exist", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		l := lab.Lesson{
+			Says: "Append waits for a lock on a row that exists", Did: "a program had a lock on rows 0 to 2 of three; another called Append",
+			Means: "whoever works on one row keeps all others from adding one", Read: whichBytes,
+		}
+		start(t, path).get("Lock it 0 3")
+		other := lab.Start(t, "append", path, "nut")
+		lab.Require(t, other.Settle() != process.Blocked, l)
+		lab.RequireNoError(t, other.Wait(l), says(l, "Append failed"))
+		lab.RequireFile(t, path, three+row("nut", 1), l)
+	})
+	t.Run("a row that does not fit", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		l := lab.Lesson{
+			Says: "Append did not report a row that does not fit", Did: "Append of a row whose name is too long", Read: refusals,
+			Means: "a part is not in the table, and its owner believes it is",
+		}
+		_, err := fcntl.Append(path, rows.Row{Part: strings.Repeat("x", 30), Number: 5})
+		lab.RequireError(t, err, l)
+		lab.RequireFile(t, path, three, l)
+		start(t, path).succeed("TryLock it 0 -1", says(l, "Append kept its lock when it failed"))
+	})
+}
+
+func appendBesideAppend(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := tableFile(t)
+	l := lab.Lesson{
+		Says: "Append wrote over a row that another Append had added", Read: fix,
+		Did:   "a program had a lock on all rows; two others called Append, and waited; the first added a row itself, and called Unlock",
+		Means: "a part is gone from the table, although its Append returned no error",
+	}
+	first := start(t, path)
+	first.get("Lock it 0 -1")
+	one, other := lab.Start(t, "append", path, "nut"), lab.Start(t, "append", path, "washer")
+	one.WaitBlocked(says(l, "Append does not wait for a lock on all rows"))
+	other.WaitBlocked(says(l, "Append does not wait for a lock on all rows"))
+	requireTool(t, rows.Write(path, 3, rows.Row{Part: "pin", Number: 9}))
+	first.get("Unlock it")
+	var a, b int64
+	one.Result(&a, l)
+	other.Result(&b, l)
+	lab.RequireNoError(t, one.Wait(l), says(l, "Append failed"))
+	lab.RequireNoError(t, other.Wait(l), says(l, "Append failed"))
+	after := three + row("pin", 9) + row("nut", 1) + row("washer", 1)
+	if a > b {
+		after = three + row("pin", 9) + row("washer", 1) + row("nut", 1)
+	}
+	lab.RequireFile(t, path, after, l)
+	lab.RequireEqual(t, 4+5, a+b, says(l, "Append returned the wrong number"))
+}
+
+func TestMove(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		from, to int64
+		count    int
+		after    string
+		err      error
+	}{
+		{"takes from one row and adds to the other", 2, 0, 30, row("bracket", 31) + row("hinge", 4) + row("bolt", 70), nil},
+		{"in the other direction", 0, 2, 1, row("bracket", 0) + row("hinge", 4) + row("bolt", 101), nil},
+		{"none", 1, 2, 0, three, nil},
+		{"from a row to itself", 1, 1, 3, three, nil},
+		{"more than there are", 1, 0, 5, three, fcntl.ErrTooFew},
+		{"more than there are, from a row to itself", 1, 1, 5, three, fcntl.ErrTooFew},
+		{"fewer than none", 1, 0, -1, three, fcntl.ErrTooFew},
+		{"from a row that the table does not have", 3, 0, 1, three, rows.ErrNoRow},
+		{"to a row that the table does not have", 0, 3, 1, three, rows.ErrNoRow},
+		{"to a row below 0", 0, -1, 1, three, fcntl.ErrRange},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			l := lab.Lesson{
+				Says: "Move did not leave in the table what it should", Did: fmt.Sprintf("Move of %d parts from row %d to row %d of a table of three", c.count, c.from, c.to),
+				Means: "parts are gone, or exist twice", Read: fix,
+			}
+			hangs := says(l, "Move does not return")
+			hangs.Read = deadlock
+			p := lab.Start(t, "move", path, fmt.Sprint(c.from), fmt.Sprint(c.to), fmt.Sprint(c.count))
+			if p.Settle() == process.Blocked {
+				hangs.Says, hangs.Means = "Move waits for itself", "it asks for a lock that it has, through another handle: it waits for ever"
+				lab.Fail(t, hangs)
+			}
+			err := p.Wait(hangs)
+			lab.RequireFile(t, path, c.after, l)
+			if c.err == nil {
+				lab.RequireNoError(t, err, says(l, "Move failed"))
+			} else {
+				lab.RequireErrorIs(t, err, c.err, says(l, "Move did not return the error that it should"))
+			}
+			start(t, path).succeed("TryLock it 0 -1", says(l, "Move kept a lock"))
+		})
+	}
+}
+
+// Whichever row a Move locks first: while it waits for the other, one in the opposite direction begins.
+func TestMovesInOppositeDirectionsComeToTheirEnd(t *testing.T) {
+	t.Parallel()
+	for _, held := range []string{"0", "2"} {
+		t.Run("row "+held+" is held", func(t *testing.T) {
+			t.Parallel()
+			path := tableFile(t)
+			l := lab.Lesson{
+				Says: "Move waits for a Move in the other direction, which waits for it", Read: deadlock,
+				Did:   "a program had a lock on row " + held + "; one process called Move from row 0 to row 2, another one from 2 to 0; then the lock was given back",
+				Means: "both stand still for ever, and so does everyone who needs one of the rows",
+			}
+			first := start(t, path)
+			first.get("Lock it " + held + " 1")
+			one, other := lab.Start(t, "move", path, "0", "2", "1"), lab.Start(t, "move", path, "2", "0", "10")
+			one.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
+			other.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
+			start(t, path).succeed("TryLock it 1 1", says(l, "Move locked a row that it does not need"))
+			first.get("Unlock it")
+			for _, p := range []*lab.Process{one, other} {
+				if p.Settle() == process.Blocked { // it may wait for the other one, which is at work
+					if one.Settle() == process.Blocked && other.Settle() == process.Blocked {
+						lab.Fail(t, l)
+					}
+				}
+			}
+			lab.RequireNoError(t, one.Wait(l), says(l, "Move failed beside a Move in the other direction"))
+			lab.RequireNoError(t, other.Wait(l), says(l, "Move failed beside a Move in the other direction"))
+			lab.RequireFile(t, path, row("bracket", 10)+row("hinge", 4)+row("bolt", 91), says(l, "Move lost parts beside a Move in the other direction"))
+		})
+	}
+}
+
+// Move has both rows when it reads, and until it has written.
+func TestMoveReadsUnderItsLocks(t *testing.T) {
+	t.Parallel()
+	for _, held := range []int64{0, 2} {
+		path := tableFile(t)
+		l := lab.Lesson{
+			Says: "Move read a row before it had the lock", Read: why,
+			Did:   fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0; the first wrote 50 into the row, and called Unlock", held),
+			Means: "what the other has written is lost",
+		}
+		first := start(t, path)
+		first.get(fmt.Sprintf("Lock it %d 1", held))
+		p := lab.Start(t, "move", path, "2", "0", "10")
+		p.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
+		part, after := "bracket", row("bracket", 60)+row("hinge", 4)+row("bolt", 90)
+		if held == 2 {
+			part, after = "bolt", row("bracket", 11)+row("hinge", 4)+row("bolt", 40)
+		}
+		requireTool(t, rows.Write(path, held, rows.Row{Part: part, Number: 50}))
+		first.get("Unlock it")
+		lab.RequireNoError(t, p.Wait(l), says(l, "Move failed"))
+		lab.RequireFile(t, path, after, l)
+	}
+}
+
+// crowd does N rounds in each of GOROUTINES goroutines: it moves parts, takes one, appends a row, and views the table at PATH.
+func crowd(w *lab.Worker) error {
+	var mutex sync.Mutex
+	var failures error
+	var every sync.WaitGroup
+	for g := range w.Int(1) {
+		every.Go(func() {
+			for i := range w.Int(2) {
+				from, to := int64(0), int64(2)
+				if (g+i)%2 == 0 {
+					from, to = to, from
+				}
+				err := fcntl.Move(w.Arg(0), from, to, 1)
+				w.Progress()
+				err = errors.Join(err, fcntl.Update(w.Arg(0), 1, func(row rows.Row) (rows.Row, error) {
+					row.Number--
+					time.Sleep(20 * time.Microsecond) // a person decides
+					return row, nil
+				}))
+				w.Progress()
+				_, failed := fcntl.Append(w.Arg(0), rows.Row{Part: "nut", Number: 0})
+				w.Progress()
+				err = errors.Join(err, failed, fcntl.View(w.Arg(0), func(all []rows.Row) error {
+					if sum := all[0].Number + all[2].Number; sum != 2000 {
+						return fmt.Errorf("View saw %d parts", sum)
+					}
+					return nil
+				}))
+				w.Progress()
+				mutex.Lock()
+				failures = errors.Join(failures, err)
+				mutex.Unlock()
+			}
+		})
+	}
+	every.Wait()
+	return failures
+}
+
+func TestThreeProcessesWorkOnOneTable(t *testing.T) {
+	t.Parallel()
+	const processes, goroutines = 3, 2
+	each := lab.Rounds(15)
+	rounds := processes * goroutines * each
+	path := lab.WriteFile(t, "parts.table", row("bracket", 1000)+row("hinge", rounds+5)+row("bolt", 1000))
+	l := lab.Lesson{
+		Says:  "Update lost a part, or Append a row, in a crowd",
+		Did:   fmt.Sprintf("%d processes with %d goroutines each did %d rounds of Move, Update, Append and View", processes, goroutines, each),
+		Means: "what the callers were told is not what the table says", Read: why,
+	}
+	var crew []*lab.Process
+	for range processes {
+		crew = append(crew, lab.Launch(t, lab.Options{Hold: true, Dir: filepath.Dir(path)}, "crowd", "parts.table", fmt.Sprint(goroutines), fmt.Sprint(each)))
+	}
+	for _, p := range crew {
+		p.Continue()
+	}
+	for _, p := range crew {
+		lab.RequireNoError(t, p.Wait(l), says(l, "Move, Update, Append or View failed in a crowd"))
+	}
+	all, err := rows.ReadAll(path)
+	requireTool(t, err)
+	l.Expected = fmt.Sprintf("2000 brackets and bolts, 5 hinges, %d more rows", rounds)
+	l.Found = fmt.Sprintf("%d brackets and bolts, %d hinges, %d more rows", all[0].Number+all[2].Number, all[1].Number, len(all)-3)
+	lab.Require(t, l.Expected == l.Found, l)
+}
