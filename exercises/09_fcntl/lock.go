@@ -47,7 +47,7 @@ func (r Rows) span() (start, length int64, err error) {
 //
 // The methods of a Held are for one goroutine at a time.
 type Held struct {
-	file *os.File
+	file *os.File // TODO: whose is a lock on it, and what ends it? See the commands in lock_fcntl.go.
 	rows Rows
 	over bool
 }

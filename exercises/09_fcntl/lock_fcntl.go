@@ -15,7 +15,7 @@ const supported = true
 
 // The commands of fcntl(2).
 //
-// TODO: who owns a lock that these commands set, and what ends it?
+// TODO: read in fcntl(2) who owns a lock that these commands set, what ends it, and which other commands there are.
 const (
 	setNow  = unix.F_SETLK
 	setWait = unix.F_SETLKW

@@ -3,12 +3,14 @@
 package fcntl_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -42,7 +44,7 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 					continue // which share
 				}
 				l := lab.Lesson{
-					Says: call + " lost its lock before Unlock", Did: call + " of row 0; then " + c.did + "; then another process called TryLock for row 0",
+					Says: "The Held from " + call + " lost its lock before Unlock", Did: call + " of row 0; then " + c.did + "; then another process called TryLock for row 0",
 					Means: "another program goes in, and neither is told", Read: c.section,
 				}
 				a.get(call + " it 0 1")
@@ -283,10 +285,10 @@ func TestLockWaits(t *testing.T) {
 		p.get("Lock first 1 1")
 		p.tell("go Lock second 1 1", l)
 		p.tell("go Lock third 1 1", l)
-		lab.RequireWaiters(t, path, 2, l, p.Process)
+		p.waits(path, 2, 0, l)
 		p.tell("Unlock first", l)
 		l.Did += "; then the first called Unlock"
-		lab.RequireWaiters(t, path, 1, l, p.Process)
+		p.waits(path, 1, 1, l)
 	})
 	// Each waits for a row of the other, but no goroutine stands still for ever: fcntl(2), BUGS.
 	t.Run("where a process would seem to wait for itself", func(t *testing.T) {
@@ -300,9 +302,9 @@ func TestLockWaits(t *testing.T) {
 		a.get("Lock first 0 1")
 		b.get("Lock first 1 1")
 		b.tell("go Lock second 0 1", l)
-		lab.RequireWaiters(t, path, 1, l, b.Process)
+		b.waits(path, 1, 0, l)
 		a.tell("go Lock second 1 1", l)
-		lab.RequireWaiters(t, path, 1, l, a.Process)
+		a.waits(path, 1, 0, l)
 	})
 }
 
@@ -470,6 +472,13 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 
 func TestLockOpensTheFileForWhatItNeeds(t *testing.T) {
 	t.Parallel()
+	t.Run("a table that this user may only read", readOnly)
+	t.Run("a file that cannot be opened", unopenable)
+}
+
+func readOnly(t *testing.T) {
+	t.Helper()
+	t.Parallel()
 	dir := lab.SharedDir(t)
 	path := filepath.Join(dir, "parts.table")
 	requireTool(t, os.WriteFile(path, []byte(three), 0o600))
@@ -485,6 +494,38 @@ func TestLockOpensTheFileForWhatItNeeds(t *testing.T) {
 	for _, call := range []string{"Lock", "TryLock"} {
 		l.Did, l.Means = call+" of a table that this user may read and not write", "it believes in a lock that it does not have"
 		lab.RequireErrorIs(t, p.do(call+" other 7 1", l), fs.ErrPermission, says(l, "%s did not report that the user may not write the table", call))
+	}
+}
+
+func unopenable(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	dir := lab.SharedDir(t)
+	requireTool(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
+	requireTool(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
+	requireTool(t, os.Chmod(filepath.Join(dir, "private"), 0))
+	requireTool(t, os.Symlink("loop", filepath.Join(dir, "loop")))
+	for _, c := range []struct {
+		name, did string
+		reason    error
+	}{
+		{"directory", "a path at which a directory is", syscall.EISDIR},
+		{"private", "a file that this user may not open", fs.ErrPermission},
+		{"loop", "a symbolic link to itself", syscall.ELOOP},
+	} {
+		p := launch(t, lab.Options{Unprivileged: true}, filepath.Join(dir, c.name))
+		for _, call := range []string{"Lock it", "TryLock it", "TryRLock it", "Locked"} {
+			if c.name == "directory" && !strings.HasPrefix(call, "Lock it") {
+				continue // a directory can be opened for reading
+			}
+			l := lab.Lesson{
+				Says: callOf(call) + " did not report why it could not open the file", Did: callOf(call) + " of " + c.did,
+				Means: "the program goes on without a lock, or waits for an owner who does not exist", Read: refusals,
+			}
+			err := p.do(call+" 0 1", l)
+			lab.RequireErrorIs(t, err, c.reason, l)
+			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), l)
+		}
 	}
 }
 

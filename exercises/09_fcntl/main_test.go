@@ -8,11 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -61,6 +64,7 @@ func tableFile(t *testing.T) (path string) {
 type desk struct {
 	path string
 	held map[string]*fcntl.Held
+	over *atomic.Int64 // calls in a goroutine that have returned
 }
 
 // A reply is what a call returned, and a number for orders that count.
@@ -76,7 +80,7 @@ func owner(w *lab.Worker) error {
 	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
 		_ = errors.Join(r.Close(), w.Close())
 	}
-	d := &desk{w.Arg(0), map[string]*fcntl.Held{}}
+	d := newDesk(w.Arg(0))
 	w.Reached("done")
 	for {
 		var order string
@@ -91,21 +95,24 @@ func owner(w *lab.Worker) error {
 }
 
 // do obeys "CALL NAME FIRST COUNT", where CALL is a function of the package that returns a lock, "Unlock NAME", and "Locked FIRST COUNT";
-// "at PATH …" for another path, "go …" for a call in a goroutine that keeps the lock, "refused ERRNO …" for one whose lock the kernel refuses; "collect",
+// "at PATH …" for another path, "go …" for a call in a goroutine that keeps the lock, "over" for how many of these have returned, "refused ERRNO …" for one whose lock the kernel refuses; "collect",
 // "handles", "duplicate", "leave" (its directory) and "child"; and what other code of the program does with the table: "read", "write", "link",
 // "update ROW", "view".
 func (d *desk) do(order []string) (r reply) {
 	switch order[0] {
 	case "at":
-		elsewhere := &desk{order[1], d.held}
+		elsewhere := &desk{order[1], d.held, d.over}
 		return elsewhere.do(order[2:])
 	case "go":
-		alone := &desk{d.path, map[string]*fcntl.Held{}}
+		alone := newDesk(d.path)
 		go func() {
-			if alone.do(order[1:]).Returned.Err == nil {
-				select {} // it keeps the lock
-			}
+			alone.do(order[1:])
+			d.over.Add(1)
+			<-make(chan bool) // it keeps the lock
+			runtime.KeepAlive(alone)
 		}()
+	case "over":
+		r.N = int(d.over.Load())
 	case "refused":
 		return d.refused(order[1], order[2:])
 	case "collect":
@@ -142,6 +149,8 @@ func (d *desk) do(order []string) (r reply) {
 	}
 	return r
 }
+
+func newDesk(path string) *desk { return &desk{path, map[string]*fcntl.Held{}, new(atomic.Int64)} }
 
 // lock calls the function, and keeps the lock that it returns under the name.
 func (d *desk) lock(call, name string, r fcntl.Rows) error {
@@ -244,6 +253,22 @@ func (p program) tell(order string, l lab.Lesson) {
 	p.t.Helper()
 	p.Send(order)
 	lab.RequireNoError(p.t, p.end(l).Returned.Err, l)
+}
+
+// waits demands that so many of the program's goroutines wait for a lock on the file at path, and that so many calls of "go" have returned.
+func (p program) waits(path string, want, over int, l lab.Lesson) {
+	p.t.Helper()
+	for end := time.Now().Add(process.Patience()); ; {
+		p.Send("over")
+		returned, waiting := p.end(l).N, p.BlockedOn(path)
+		if returned == over && waiting == want {
+			return
+		}
+		l.Expected = fmt.Sprintf("%d calls wait in the kernel, and %d have returned", want, over)
+		l.Found = fmt.Sprintf("%d wait, and %d have returned", waiting, returned)
+		lab.Require(p.t, returned <= over && time.Now().Before(end), l)
+		runtime.Gosched()
+	}
 }
 
 // succeed is do for an order that must succeed.

@@ -4,7 +4,6 @@ package fcntl_test
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -100,7 +99,7 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 // interrupted calls CALL for row 0 of PATH, and stands at "holding" if it has the lock.
 func interrupted(w *lab.Worker) error {
 	runtime.LockOSThread() // strace counts a thread's calls
-	d := &desk{path: w.Arg(0), held: map[string]*fcntl.Held{}}
+	d := newDesk(w.Arg(0))
 	if err := d.lock(w.Arg(1), "it", fcntl.Rows{First: 0, Count: 1}); err != nil {
 		return err
 	}
@@ -158,7 +157,7 @@ func TestLockedTakesNoLock(t *testing.T) {
 
 // steps obeys orders about the table at PATH, and is stopped at its calls.
 func steps(w *lab.Worker) error {
-	d := &desk{w.Arg(0), map[string]*fcntl.Held{}}
+	d := newDesk(w.Arg(0))
 	return lab.Steps(w, func(order string) any { return d.do(strings.Fields(order)).Returned })
 }
 
@@ -189,37 +188,6 @@ func requireRefuse(t *testing.T, err error) {
 		t.Skip(err)
 	}
 	requireTool(t, err)
-}
-
-func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
-	t.Parallel()
-	dir := lab.SharedDir(t)
-	requireTool(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
-	requireTool(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
-	requireTool(t, os.Chmod(filepath.Join(dir, "private"), 0))
-	requireTool(t, os.Symlink("loop", filepath.Join(dir, "loop")))
-	for _, c := range []struct {
-		name, did string
-		reason    error
-	}{
-		{"directory", "a path at which a directory is", syscall.EISDIR},
-		{"private", "a file that this user may not open", fs.ErrPermission},
-		{"loop", "a symbolic link to itself", syscall.ELOOP},
-	} {
-		p := launch(t, lab.Options{Unprivileged: true}, filepath.Join(dir, c.name))
-		for _, call := range []string{"Lock it", "TryLock it", "TryRLock it", "Locked"} {
-			if c.name == "directory" && !strings.HasPrefix(call, "Lock it") {
-				continue // a directory can be opened for reading
-			}
-			l := lab.Lesson{
-				Says: callOf(call) + " did not report why it could not open the file", Did: callOf(call) + " of " + c.did,
-				Means: "the program goes on without a lock, or waits for an owner who does not exist", Read: refusals,
-			}
-			err := p.do(call+" 0 1", l)
-			lab.RequireErrorIs(t, err, c.reason, l)
-			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), l)
-		}
-	}
 }
 
 // changes run View, Update, Append and Move of three, with what is called inside.

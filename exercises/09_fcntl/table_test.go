@@ -404,6 +404,33 @@ func TestMove(t *testing.T) {
 			start(t, path).succeed("TryLock it 0 -1", says(l, "Move kept a lock"))
 		})
 	}
+	t.Run("reads both rows under its locks", moveReads)
+}
+
+// Move has both rows when it reads, and until it has written.
+func moveReads(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	for _, held := range []int64{0, 2} {
+		path := tableFile(t)
+		l := lab.Lesson{
+			Says: "Move read a row before it had the lock", Read: why,
+			Did:   fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0; the first wrote 50 into the row, and called Unlock", held),
+			Means: "what the other has written is lost",
+		}
+		first := start(t, path)
+		first.get(fmt.Sprintf("Lock it %d 1", held))
+		p := lab.Start(t, "move", path, "2", "0", "10")
+		p.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
+		part, after := "bracket", row("bracket", 60)+row("hinge", 4)+row("bolt", 90)
+		if held == 2 {
+			part, after = "bolt", row("bracket", 11)+row("hinge", 4)+row("bolt", 40)
+		}
+		requireTool(t, rows.Write(path, held, rows.Row{Part: part, Number: 50}))
+		first.get("Unlock it")
+		lab.RequireNoError(t, p.Wait(l), says(l, "Move failed"))
+		lab.RequireFile(t, path, after, l)
+	}
 }
 
 // Whichever row a Move locks first: while it waits for the other, one in the opposite direction begins.
@@ -436,31 +463,6 @@ func TestMovesInOppositeDirectionsComeToTheirEnd(t *testing.T) {
 			lab.RequireNoError(t, other.Wait(l), says(l, "Move failed beside a Move in the other direction"))
 			lab.RequireFile(t, path, row("bracket", 10)+row("hinge", 4)+row("bolt", 91), says(l, "Move lost parts beside a Move in the other direction"))
 		})
-	}
-}
-
-// Move has both rows when it reads, and until it has written.
-func TestMoveReadsUnderItsLocks(t *testing.T) {
-	t.Parallel()
-	for _, held := range []int64{0, 2} {
-		path := tableFile(t)
-		l := lab.Lesson{
-			Says: "Move read a row before it had the lock", Read: why,
-			Did:   fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0; the first wrote 50 into the row, and called Unlock", held),
-			Means: "what the other has written is lost",
-		}
-		first := start(t, path)
-		first.get(fmt.Sprintf("Lock it %d 1", held))
-		p := lab.Start(t, "move", path, "2", "0", "10")
-		p.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
-		part, after := "bracket", row("bracket", 60)+row("hinge", 4)+row("bolt", 90)
-		if held == 2 {
-			part, after = "bolt", row("bracket", 11)+row("hinge", 4)+row("bolt", 40)
-		}
-		requireTool(t, rows.Write(path, held, rows.Row{Part: part, Number: 50}))
-		first.get("Unlock it")
-		lab.RequireNoError(t, p.Wait(l), says(l, "Move failed"))
-		lab.RequireFile(t, path, after, l)
 	}
 }
 

@@ -55,7 +55,7 @@ func (r Rows) span() (start, length int64, err error) {
 //
 // The methods of a Held are for one goroutine at a time.
 type Held struct {
-	file *os.File // an open file description of its own: the owner
+	file *os.File // an open file description of its own, which is the owner
 	rows Rows
 	over bool
 }
