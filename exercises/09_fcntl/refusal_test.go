@@ -158,7 +158,12 @@ func TestLockedTakesNoLock(t *testing.T) {
 // steps obeys orders about the table at PATH, and is stopped at its calls.
 func steps(w *lab.Worker) error {
 	d := newDesk(w.Arg(0))
-	return lab.Steps(w, func(order string) any { return d.do(strings.Fields(order)).Returned })
+	return lab.Steps(w, func(order string) any {
+		if change, ok := changes[order]; ok {
+			return lab.Returned{Err: change(d.path, func() {})}
+		}
+		return d.do(strings.Fields(order)).Returned
+	})
 }
 
 func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
@@ -224,6 +229,34 @@ func TestTheTableIsNotTouchedWithoutTheLock(t *testing.T) {
 			lab.Require(t, !ran, l)
 			lab.RequireFile(t, path, three, l)
 		}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
+	}
+}
+
+// The process stands still after each of its writes.
+func TestTheTableIsWrittenUnderTheLock(t *testing.T) {
+	t.Parallel()
+	path := tableFile(t)
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	requireTool(t, err)
+	defer file.Close()
+	s := lab.Step(t, "pwrite64,write", filepath.Dir(path), "steps", path)
+	for call, written := range map[string][]int64{"Update": {0}, "Move": {0, 1}, "Append": {3, 4}} {
+		l := lab.Lesson{
+			Says: call + " gave its lock back before it had written", Did: call + "; after each write another program asked whether it could lock the rows", Read: why,
+			Means: "another program reads, between this one's read and its write, what is about to be replaced",
+		}
+		writes := 0
+		var answer lab.Returned
+		s.Call(call, &answer, func(lab.Stop) {
+			for _, n := range written {
+				lock := unix.Flock_t{Type: unix.F_RDLCK, Start: n * rows.Size, Len: rows.Size}
+				requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+				lab.Require(t, lock.Type == unix.F_WRLCK, l)
+			}
+			writes++
+		}, l)
+		lab.RequireNoError(t, answer.Err, says(l, "%s failed", call))
+		lab.Require(t, writes > 0, says(l, "%s wrote nothing", call))
 	}
 }
 

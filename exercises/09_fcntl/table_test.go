@@ -422,6 +422,9 @@ func moveReads(t *testing.T) {
 		first.get(fmt.Sprintf("Lock it %d 1", held))
 		p := lab.Start(t, "move", path, "2", "0", "10")
 		p.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
+		half := says(l, "Move changed one row before it had the lock on the other")
+		half.Did, half.Means = fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0, and waits", held), "a View sees parts in neither row, or in both"
+		lab.RequireFile(t, path, three, half)
 		part, after := "bracket", row("bracket", 60)+row("hinge", 4)+row("bolt", 90)
 		if held == 2 {
 			part, after = "bolt", row("bracket", 11)+row("hinge", 4)+row("bolt", 40)
