@@ -37,9 +37,9 @@ func (r Rows) span() (start, length int64, err error) {
 // A Held is a lock on rows of a table, shared or exclusive, from the call that returned it until its Unlock.
 //
 // It is a record lock of fcntl(2) on the bytes of these rows, and on no others. This Held is its owner. Every other Held for the same
-// file is another owner, in this process or another one, by whatever name it was opened, and so is every other program that asks for a record
-// lock of these bytes, of either kind. Owners whose rows do not overlap never see each other. Any number of owners may have a shared lock
-// on a row at the same time; one that has an exclusive lock is the only one. Nothing else is excluded: the lock is advisory.
+// file is another owner, in this process or another one, by whatever name it was opened, and so is every other program that asks for a
+// record lock of these bytes, of either kind. Owners whose rows do not overlap never see each other. Any number of owners may have a shared
+// lock on a row at the same time; one that has an exclusive lock is the only one. Nothing else is excluded: the lock is advisory.
 //
 // The lock lasts until Unlock as long as the program keeps the Held, whatever else the program opens, reads, asks, locks, unlocks,
 // closes or collects as garbage meanwhile, the same file and the same rows included. It ends when the process ends, in whatever
@@ -61,7 +61,8 @@ const (
 )
 
 // Lock waits until no other owner has a lock on any of the rows of the table at path, and returns an exclusive one. It waits in the
-// kernel, as long as it takes; a signal does not end the wait. No deadlock is detected: two programs that wait for each other wait for ever.
+// kernel, as long as it takes; a signal does not end the wait. No deadlock is detected: two programs that wait for each other wait for
+// ever.
 //
 // The file must exist, and the user must be allowed to read and to write it. Lock, like the functions below and Unlock, changes nothing
 // in the file, creates none, and removes none.
@@ -71,8 +72,8 @@ const (
 // no handle is left open.
 func Lock(path string, r Rows) (*Held, error) { return acquire(path, r, exclusive, true) }
 
-// RLock waits until no other owner has an exclusive lock on any of the rows, and returns a shared one. The user need only be allowed to read
-// the file. Otherwise it is Lock.
+// RLock waits until no other owner has an exclusive lock on any of the rows, and returns a shared one. The user need only be allowed to
+// read the file. Otherwise it is Lock.
 func RLock(path string, r Rows) (*Held, error) { return acquire(path, r, shared, true) }
 
 // TryLock is Lock, except that it does not wait: if another owner has a lock on any of the rows, the error matches ErrLocked.
@@ -103,8 +104,8 @@ func Locked(path string, r Rows) (locked bool, err error) {
 // Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even while this
 // program is starting another one, which shares all open files for a moment.
 //
-// A second Unlock changes nothing, whoever has the lock by then, and its error matches fs.ErrClosed. Any other error wraps the system's
-// reason; the file is closed all the same.
+// A second Unlock changes nothing, not even if another owner has the lock by then, and its error matches fs.ErrClosed. Any other error
+// wraps the system's reason; the file is closed all the same.
 func (h *Held) Unlock() error {
 	if h.over {
 		return fmt.Errorf("unlock %s: %w; it has no lock any more", h.file.Name(), fs.ErrClosed)

@@ -13,7 +13,8 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// takeBench marks bench n as taken, until the file that it returns is closed. The file at path is empty and stays so: byte n stands for bench n.
+// takeBench marks bench n as taken, until the file that it returns is closed. The file at path is empty and stays so: byte n stands for
+// bench n.
 func takeBench(path string, n int64) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0) // a new open file description: a new owner
 	if err != nil {

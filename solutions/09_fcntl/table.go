@@ -58,7 +58,7 @@ func Append(path string, row rows.Row) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	held, err := Lock(path, Rows{First: end, Count: All}) // whoever appends, wherever the end is by then, needs a row of this range
+	held, err := Lock(path, Rows{First: end, Count: All}) // any two Appends have rows in common, whatever ends they have seen
 	if err != nil {
 		return 0, err
 	}
