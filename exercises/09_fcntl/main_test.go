@@ -34,15 +34,15 @@ var workers = lab.Workers{"owner": owner}
 
 // Where the messages send the reader.
 const (
-	why       = `lessons/09_fcntl, "Why it happens"`
-	fix       = `lessons/09_fcntl, "The fix"`
-	ends      = `lessons/09_fcntl, "What ends a lock"`
+	why        = `lessons/09_fcntl, "Why it happens"`
+	fix        = `lessons/09_fcntl, "The fix"`
+	ends       = `lessons/09_fcntl, "What ends a lock"`
 	whichBytes = `lessons/09_fcntl, "Which bytes"`
-	asking    = `lessons/09_fcntl, "Asking who has it"`
-	openModes = `lessons/09_fcntl, "Open modes"`
-	deadlock  = `lessons/09_fcntl, "Deadlock"`
-	seesWhom  = `lessons/09_fcntl, "Who sees whom"`
-	refusals  = `lessons/09_fcntl, "When the kernel refuses"`
+	asking     = `lessons/09_fcntl, "Asking who has it"`
+	openModes  = `lessons/09_fcntl, "Open modes"`
+	deadlock   = `lessons/09_fcntl, "Deadlock"`
+	seesWhom   = `lessons/09_fcntl, "Who sees whom"`
+	refusals   = `lessons/09_fcntl, "When the kernel refuses"`
 )
 
 var (
@@ -328,6 +328,24 @@ func callOf(order string) string {
 func says(l lab.Lesson, format string, args ...any) lab.Lesson {
 	l.Says = fmt.Sprintf(format, args...)
 	return l
+}
+
+// lockedRow reports whether another owner would be refused an exclusive lock on so many rows from n on; 0 is all. The test asks the kernel.
+func lockedRow(t *testing.T, path string, n, count int64) bool {
+	t.Helper()
+	file, err := os.Open(path)
+	requireTool(t, err)
+	defer file.Close()
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: n * rows.Size, Len: count * rows.Size}
+	requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+	return lock.Type != unix.F_UNLCK
+}
+
+// requireFree demands that no program has a lock on the table.
+func requireFree(t *testing.T, path string, l lab.Lesson) {
+	t.Helper()
+	l.Expected, l.Found = "no lock", "a lock"
+	lab.Require(t, !lockedRow(t, path, 0, 0), l)
 }
 
 // requireTool is for what the test itself needs.
