@@ -18,7 +18,7 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-func init() { workers["interrupted"], workers["steps"] = interrupted, steps }
+func init() { workers["interrupted"], workers["steps"], workers["lose"] = interrupted, steps, lose }
 
 // refused obeys the order in words while the kernel refuses every open file description lock with the error number.
 func (d *desk) refused(errno string, words []string) (r reply) {
@@ -113,10 +113,10 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
 			path := tableFile(t)
-			wrap, _ := lab.Strace(t, "-P", path, "-e", "inject=fcntl:error=EINTR:when=1..3") // calls that have to do with the table
+			wrap, _ := lab.Strace(t, "-P", path, "-e", "inject=fcntl:error=EINTR:when=1..6") // calls that have to do with the table
 			l := lab.Lesson{
 				Says: call + " reported a signal as a failure", Read: refusals,
-				Did:   call + "; no other owner had a lock; signals interrupted fcntl(2) three times (EINTR, injected by strace)",
+				Did:   call + "; no other owner had a lock; signals interrupted fcntl(2) several times (EINTR, injected by strace)",
 				Means: "a program that resizes its window, or whose child ends, fails now and then, and no one can repeat it",
 			}
 			p := lab.Launch(t, lab.Options{Wrap: wrap}, "interrupted", path, call)
@@ -240,7 +240,7 @@ func TestTheTableIsWrittenUnderTheLock(t *testing.T) {
 	requireTool(t, err)
 	defer file.Close()
 	s := lab.Step(t, "pwrite64,write", filepath.Dir(path), "steps", path)
-	for call, written := range map[string][]int64{"Update": {0}, "Move": {0, 1}, "Append": {3, 4}} {
+	for call, written := range map[string][]int64{"Update": {0}, "Move": {0, 1}, "Append": {3}} {
 		l := lab.Lesson{
 			Says: call + " gave its lock back before it had written", Did: call + "; after each write another program asked whether it could lock the rows", Read: why,
 			Means: "another program reads, between this one's read and its write, what is about to be replaced",
@@ -260,8 +260,37 @@ func TestTheTableIsWrittenUnderTheLock(t *testing.T) {
 	}
 }
 
+// lose makes the change CALL to the table at PATH, and closes its lock's descriptor meanwhile, so that the kernel cannot give the lock back.
+func lose(w *lab.Worker) error {
+	var failed error
+	err := changes[w.Arg(1)](w.Arg(0), func() {
+		var found []int
+		if found, failed = descriptorsOf(w.Arg(0)); failed == nil {
+			for _, descriptor := range found {
+				failed = errors.Join(failed, unix.Close(descriptor))
+			}
+		}
+	})
+	if failed != nil {
+		return failed
+	}
+	return w.Result(lab.Returned{Err: err})
+}
+
 func TestTheTableReportsEveryError(t *testing.T) {
 	t.Parallel()
+	for _, call := range []string{"View", "Update"} {
+		t.Run(call+"/unlock", func(t *testing.T) {
+			t.Parallel()
+			l := lab.Lesson{
+				Says: call + " did not report that its lock could not be given back", Read: refusals,
+				Did: call + "; meanwhile the lock's descriptor was closed (EBADF)", Means: "what the kernel could not do is never known",
+			}
+			var r lab.Returned
+			lab.Start(t, "lose", tableFile(t), call).Result(&r, l)
+			lab.RequireErrorIs(t, r.Err, syscall.EBADF, l)
+		})
+	}
 	for call, do := range changes {
 		for _, what := range []string{"write", "close"} {
 			if call == "View" && what == "write" {

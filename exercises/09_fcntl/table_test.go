@@ -449,6 +449,19 @@ func moveReads(t *testing.T) {
 		lab.RequireNoError(t, p.Wait(l), says(l, "Move failed"))
 		lab.RequireFile(t, path, after, l)
 	}
+	path := tableFile(t)
+	l := lab.Lesson{
+		Says: "Move decided before it had the lock that there are enough", Read: why, Means: "parts are handed out that do not exist",
+		Did: "a program had a lock on row 2, of 100 bolts; another called Move of 10 of them; the first wrote 9 into the row, and called Unlock",
+	}
+	first := start(t, path)
+	first.get("Lock it 2 1")
+	p := lab.Start(t, "move", path, "2", "0", "10")
+	p.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
+	requireTool(t, rows.Write(path, 2, rows.Row{Part: "bolt", Number: 9}))
+	first.get("Unlock it")
+	lab.RequireErrorIs(t, p.Wait(l), fcntl.ErrTooFew, l)
+	lab.RequireFile(t, path, row("bracket", 1)+row("hinge", 4)+row("bolt", 9), l)
 }
 
 // Whichever row a Move locks first: while it waits for the other, one in the opposite direction begins.
