@@ -45,7 +45,8 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 					continue // which share
 				}
 				l := lab.Lesson{
-					Says: "The Held from " + call + " lost its lock before Unlock", Did: call + " of row 0; then " + c.did + "; then another process asked for row 0",
+					Says:  "The Held from " + call + " lost its lock before Unlock",
+					Did:   call + " of row 0; then " + c.did + "; then another process asked for row 0",
 					Means: "another program goes in, and neither is told", Read: c.section,
 				}
 				a.get(call + " it 0 1")
@@ -65,8 +66,10 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		path := tableFile(t)
 		a, b := start(t, path), start(t, path)
 		l := lab.Lesson{
-			Says: "RLock lost its lock when another owner gave its own back", Read: ends, Means: "another program goes in, and neither is told",
-			Did: "RLock of row 0 twice in one program; a TryLock there failed; Unlock of the second; then another process called TryLock",
+			Says:  "RLock lost its lock when another owner gave its own back",
+			Read:  ends,
+			Means: "another program goes in, and neither is told",
+			Did:   "RLock of row 0 twice in one program; a TryLock there failed; Unlock of the second; then another process called TryLock",
 		}
 		a.get("RLock it 0 1")
 		a.get("RLock other 0 1")
@@ -171,7 +174,8 @@ func TestLockCoversItsRowsAndNoOthers(t *testing.T) {
 			defer file.Close()
 			for _, call := range calls {
 				l := lab.Lesson{
-					Did: fmt.Sprintf("%s of Rows{First: %d, Count: %d}; then another program asked for a lock of single bytes", call, c.rows.First, c.rows.Count), Read: whichBytes,
+					Did:  fmt.Sprintf("%s of Rows{First: %d, Count: %d}; then another program asked for a lock of single bytes", call, c.rows.First, c.rows.Count),
+					Read: whichBytes,
 				}
 				p.get(fmt.Sprintf("%s it %d %d", call, c.rows.First, c.rows.Count))
 				for _, b := range []struct {
@@ -233,9 +237,11 @@ func TestLockRefusesWhatIsNoRange(t *testing.T) {
 	} {
 		for _, call := range append(calls, "Locked") {
 			l := lab.Lesson{
-				Says: call + " did not refuse a range that no table has", Did: fmt.Sprintf("%s of Rows{First: %d, Count: %d}", call, r.First, r.Count),
-				Means: "the kernel reads the numbers otherwise: a length of 0 is the whole rest of the file, and a product that is too large is another row",
-				Read:  whichBytes, Expected: "an error that matches ErrRange",
+				Says: call + " did not refuse a range that no table has",
+				Did:  fmt.Sprintf("%s of Rows{First: %d, Count: %d}", call, r.First, r.Count),
+				Means: "the kernel reads the numbers otherwise: a length of 0 is the whole rest of the file, and a " +
+					"product that is too large is another row",
+				Read: whichBytes, Expected: "an error that matches ErrRange",
 			}
 			name := " it"
 			if call == "Locked" {
@@ -245,7 +251,10 @@ func TestLockRefusesWhatIsNoRange(t *testing.T) {
 		}
 	}
 	lab.RequireEqual(t, before, p.handles(), lab.Lesson{
-		Says: "Lock left the file open when it failed", Did: "Lock of ranges that no table has", Means: "the program runs out of handles", Read: refusals,
+		Says:  "Lock left the file open when it failed",
+		Did:   "Lock of ranges that no table has",
+		Means: "the program runs out of handles",
+		Read:  refusals,
 	})
 }
 
@@ -261,7 +270,8 @@ func TestLockWaits(t *testing.T) {
 			path := tableFile(t)
 			a, b := start(t, path), start(t, path)
 			l := lab.Lesson{
-				Says: c.second + " does not wait in the kernel", Did: "a process had a lock on row 1 from " + c.first + "; another one called " + c.second + " for rows 0 to 2",
+				Says:  c.second + " does not wait in the kernel",
+				Did:   "a process had a lock on row 1 from " + c.first + "; another one called " + c.second + " for rows 0 to 2",
 				Means: "it goes in beside the owner, gives up, or asks again and again and comes too late", Read: fix,
 			}
 			a.get(c.first + " first 1 1")
@@ -285,7 +295,8 @@ func TestLockWaits(t *testing.T) {
 		path := tableFile(t)
 		p := start(t, path)
 		l := lab.Lesson{
-			Says: "Lock does not wait for another goroutine", Did: "a goroutine had a lock on row 1 from Lock; two others of the same process called Lock",
+			Says:  "Lock does not wait for another goroutine",
+			Did:   "a goroutine had a lock on row 1 from Lock; two others of the same process called Lock",
 			Means: "both are inside at once: to the kernel they are one owner", Read: why,
 		}
 		p.get("Lock first 1 1")
@@ -302,8 +313,10 @@ func TestLockWaits(t *testing.T) {
 		path := tableFile(t)
 		a, b := start(t, path), start(t, path)
 		l := lab.Lesson{
-			Says: "Lock failed, or did not wait, where there was no deadlock", Read: deadlock, Means: "the kernel takes two goroutines for one, and a program fails now and then",
-			Did: "process A had row 0, and B row 1; B called Lock for row 0; a second goroutine of A called Lock for row 1",
+			Says:  "Lock failed, or did not wait, where there was no deadlock",
+			Read:  deadlock,
+			Means: "the kernel takes two goroutines for one, and a program fails now and then",
+			Did:   "process A had row 0, and B row 1; B called Lock for row 0; a second goroutine of A called Lock for row 1",
 		}
 		a.get("Lock first 0 1")
 		b.get("Lock first 1 1")
@@ -394,8 +407,10 @@ func TestUnlock(t *testing.T) {
 		path := tableFile(t)
 		a, b := start(t, path), start(t, path)
 		l := lab.Lesson{
-			Says: "Unlock left the lock to a duplicate of its descriptor", Read: ends, Means: "everyone who needs the rows waits for an owner that is no longer inside",
-			Did: "Lock; the descriptor was duplicated, as for a child between fork and exec; Unlock; then another process called TryLock",
+			Says:  "Unlock left the lock to a duplicate of its descriptor",
+			Read:  ends,
+			Means: "everyone who needs the rows waits for an owner that is no longer inside",
+			Did:   "Lock; the descriptor was duplicated, as for a child between fork and exec; Unlock; then another process called TryLock",
 		}
 		for _, r := range []string{" 1 1", " 0 -1"} {
 			a.get("Lock it" + r)
@@ -556,7 +571,8 @@ func TestLockChangesNothing(t *testing.T) {
 			a.get("Unlock it")
 		}
 		l := lab.Lesson{
-			Says: "Lock changed the file", Did: "Lock, RLock and Unlock of rows that the table has, and of others; and a TryLock that failed",
+			Says:  "Lock changed the file",
+			Did:   "Lock, RLock and Unlock of rows that the table has, and of others; and a TryLock that failed",
 			Means: "the table has other rows now, or another length", Read: fix,
 		}
 		lab.RequireFile(t, path, three, l)

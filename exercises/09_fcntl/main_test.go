@@ -247,7 +247,8 @@ func (p program) ask(order string, l lab.Lesson) reply {
 		lab.Fail(p.t, lab.Lesson{
 			Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
 			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
-			Means: "a Try waits, more rows are locked than were asked for, or an earlier lock was not given back: the others wait for ever", Read: whichBytes,
+			Means: "a Try waits, more rows are locked than were asked for, or an earlier lock was not given back: the others wait for ever",
+			Read:  whichBytes,
 		})
 	}
 	return p.end(l)

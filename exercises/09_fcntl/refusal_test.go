@@ -88,7 +88,8 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 	for _, call := range []string{"TryLock", "TryRLock"} {
 		for _, errno := range []string{"EAGAIN", "EACCES"} {
 			l := lab.Lesson{
-				Says: call + " did not recognize another owner", Did: call + "; fcntl(2) failed with " + errno + ", which POSIX allows where another owner is in the way",
+				Says:  call + " did not recognize another owner",
+				Did:   call + "; fcntl(2) failed with " + errno + ", which POSIX allows where another owner is in the way",
 				Means: "a row that is in use for a moment is reported as a failure", Read: refusals,
 			}
 			p.refused("refused "+errno+" "+call+" it 0 1", l)
@@ -172,7 +173,8 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 		lab.EachErrno(t, func(t *testing.T, errno error) {
 			path := tableFile(t)
 			l := lab.Lesson{
-				Says: "Unlock did not report what the kernel had refused", Did: "Lock; Unlock; each " + what + " failed with " + errno.Error(),
+				Says:  "Unlock did not report what the kernel had refused",
+				Did:   "Lock; Unlock; each " + what + " failed with " + errno.Error(),
 				Means: "what the kernel could not do is never known", Read: refusals,
 			}
 			held, err := fcntl.Lock(path, fcntl.Rows{First: 0, Count: 1})
@@ -216,7 +218,9 @@ func TestTheTableIsNotTouchedWithoutTheLock(t *testing.T) {
 		lab.EachErrno(t, func(t *testing.T, errno error) {
 			path := tableFile(t)
 			l := lab.Lesson{
-				Says: call + " went on although the kernel had refused the lock", Did: call + "; fcntl(2) failed with " + errno.Error(), Read: refusals,
+				Says:  call + " went on although the kernel had refused the lock",
+				Did:   call + "; fcntl(2) failed with " + errno.Error(),
+				Read:  refusals,
 				Means: "it reads and writes beside every other program, without a lock",
 			}
 			ran := false
@@ -242,7 +246,9 @@ func TestTheTableIsWrittenUnderTheLock(t *testing.T) {
 	s := lab.Step(t, "pwrite64,write", filepath.Dir(path), "steps", path)
 	for call, written := range map[string][]int64{"Update": {0}, "Move": {0, 1}, "Append": {3}} {
 		l := lab.Lesson{
-			Says: call + " gave its lock back before it had written", Did: call + "; after each write another program asked whether it could lock the rows", Read: why,
+			Says:  call + " gave its lock back before it had written",
+			Did:   call + "; after each write another program asked whether it could lock the rows",
+			Read:  why,
 			Means: "another program reads, between this one's read and its write, what is about to be replaced",
 		}
 		writes := 0
@@ -301,8 +307,10 @@ func TestTheTableReportsEveryError(t *testing.T) {
 				lab.EachErrno(t, func(t *testing.T, errno error) {
 					path := tableFile(t)
 					l := lab.Lesson{
-						Says: call + " did not report what the kernel had refused", Did: call + "; each " + what + " of a file failed with " + errno.Error(),
-						Means: "the program hands out a part that is still in the table, or goes on with a lock that was not given back", Read: refusals,
+						Says:  call + " did not report what the kernel had refused",
+						Did:   call + "; each " + what + " of a file failed with " + errno.Error(),
+						Means: "the program hands out a part that is still in the table, or goes on with a lock that was not given back",
+						Read:  refusals,
 					}
 					var err, failed error
 					lab.Finishes(t, func() { failed = lab.Refuse(what, errno, func() { err = do(path, func() {}) }) }, l)

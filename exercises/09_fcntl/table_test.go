@@ -130,7 +130,9 @@ func TestUpdate(t *testing.T) {
 			t.Parallel()
 			path := tableFile(t)
 			l := lab.Lesson{
-				Says: "Update did not leave in the table what it should", Did: fmt.Sprintf("Update of row %d of a table of three rows", c.n), Read: fix,
+				Says:  "Update did not leave in the table what it should",
+				Did:   fmt.Sprintf("Update of row %d of a table of three rows", c.n),
+				Read:  fix,
 				Means: "the table is not what the callers were told",
 			}
 			var err error
@@ -153,7 +155,8 @@ func otherRows(t *testing.T) {
 	t.Parallel()
 	path, other := tableFile(t), tableFile(t)
 	l := lab.Lesson{
-		Says: "Update waits for an Update of another row", Did: "inside Update of row 0, change called Update of row 1, and that one Update of another table",
+		Says:  "Update waits for an Update of another row",
+		Did:   "inside Update of row 0, change called Update of row 1, and that one Update of another table",
 		Means: "a program that works on one row keeps all others out, or waits for itself for ever", Read: whichBytes,
 	}
 	lab.RequireNoError(t, lab.Start(t, "nested", path, other).Wait(l), l)
@@ -194,7 +197,8 @@ func TestView(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
 		l := lab.Lesson{
-			Says: "View read the table before it had the lock", Did: "a program had a lock on row 2; another called View; the first wrote 7 bolts, and called Unlock",
+			Says:  "View read the table before it had the lock",
+			Did:   "a program had a lock on row 2; another called View; the first wrote 7 bolts, and called Unlock",
 			Means: "it works with rows that are out of date, or half written, although it has waited for its turn", Read: fix,
 		}
 		other := start(t, path)
@@ -248,7 +252,9 @@ func viewAndChanges(t *testing.T) {
 	for _, before := range []string{"", three} {
 		path := lab.WriteFile(t, "parts.table", before)
 		l := lab.Lesson{
-			Says: "View kept another View out", Did: fmt.Sprintf("two processes called View of a table of %d rows", len(before)/rows.Size), Read: fix,
+			Says:  "View kept another View out",
+			Did:   fmt.Sprintf("two processes called View of a table of %d rows", len(before)/rows.Size),
+			Read:  fix,
 			Means: "readers wait for one another, although none of them changes anything",
 		}
 		one, other := lab.Start(t, "view", path), lab.Start(t, "view", path)
@@ -307,7 +313,8 @@ func TestAppend(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
 		l := lab.Lesson{
-			Says: "Append waits for a lock on a row that exists", Did: "a program had a lock on rows 0 to 2 of three; another called Append",
+			Says:  "Append waits for a lock on a row that exists",
+			Did:   "a program had a lock on rows 0 to 2 of three; another called Append",
 			Means: "a program that works on one row keeps all others from adding one", Read: whichBytes,
 		}
 		start(t, path).get("Lock it 0 3")
@@ -383,7 +390,8 @@ func TestMove(t *testing.T) {
 			t.Parallel()
 			path := tableFile(t)
 			l := lab.Lesson{
-				Says: "Move did not leave in the table what it should", Did: fmt.Sprintf("Move of %d parts from row %d to row %d of a table of three", c.count, c.from, c.to),
+				Says:  "Move did not leave in the table what it should",
+				Did:   fmt.Sprintf("Move of %d parts from row %d to row %d of a table of three", c.count, c.from, c.to),
 				Means: "parts are gone, or exist twice", Read: fix,
 			}
 			hangs := says(l, "Move does not return")
@@ -413,7 +421,9 @@ func TestMove(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
 		l := lab.Lesson{
-			Says: "Move waits for a lock on a row that it does not need", Did: "a program had a lock on row 1; another called Move from row 0 to row 2", Read: whichBytes,
+			Says:  "Move waits for a lock on a row that it does not need",
+			Did:   "a program had a lock on row 1; another called Move from row 0 to row 2",
+			Read:  whichBytes,
 			Means: "programs wait for one another that work on different rows",
 		}
 		start(t, path).get("Lock it 1 1")
@@ -453,7 +463,8 @@ func moveReads(t *testing.T) {
 	path := tableFile(t)
 	l := lab.Lesson{
 		Says: "Move decided before it had the lock that there are enough", Read: why, Means: "parts are handed out that do not exist",
-		Did: "a program had a lock on row 2, of 100 bolts; another called Move of 10 of them; the first wrote 9 into the row, and called Unlock",
+		Did: "a program had a lock on row 2, of 100 bolts; another called Move of 10 of them; the first wrote 9 " +
+			"into the row, and called Unlock",
 	}
 	first := start(t, path)
 	first.get("Lock it 2 1")
@@ -474,7 +485,8 @@ func TestMovesInOppositeDirectionsComeToTheirEnd(t *testing.T) {
 			path := tableFile(t)
 			l := lab.Lesson{
 				Says: "Move waits for a Move in the other direction, which waits for it", Read: deadlock,
-				Did:   "a program had a lock on row " + held + "; one process called Move from row 0 to row 2, another one from 2 to 0; then the lock was given back",
+				Did: "a program had a lock on row " + held + "; one process called Move from row 0 to row 2, another " +
+					"one from 2 to 0; then the lock was given back",
 				Means: "both stand still for ever, and so does everyone who needs one of the rows",
 			}
 			first := start(t, path)
