@@ -1,0 +1,42 @@
+package lockfileex_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/exercises/10_lockfileex/winfile"
+)
+
+// beyond is the high half of an offset: no file has four billion times four gigabytes, or half of it.
+const beyond = 1 << 30
+
+// atShelf runs work while no other handle works at the shelf. Each shelf has a byte of its own, beyond the end of the list of all shelves.
+func atShelf(list *winfile.File, shelf uint32, work func() error) (err error) {
+	err = winfile.LockFileEx(list.Handle(), winfile.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &winfile.Overlapped{Offset: shelf, OffsetHigh: beyond})
+	if err != nil {
+		return fmt.Errorf("lock shelf %d: %w", shelf, err)
+	}
+	defer func() {
+		unlocked := winfile.UnlockFileEx(list.Handle(), 0, 1, 0, &winfile.Overlapped{Offset: shelf, OffsetHigh: beyond})
+		err = errors.Join(err, unlocked)
+	}()
+	return work()
+}
+
+func TestShelves(t *testing.T) {
+	t.Parallel()
+	t.Run("each shelf has its own lock, and everyone reads the list", func(t *testing.T) {
+		t.Parallel()
+		path := list(t, "bolts\nhinges\n")
+		a, b := opened(t, path), opened(t, path)
+		require.NoError(t, atShelf(a, 1, func() error {
+			refused(t, winfile.LockFileEx(b.Handle(), exclusive|now, 0, 1, 0, &winfile.Overlapped{Offset: 1, OffsetHigh: beyond}))
+			_, err := winfile.ReadFile(path)
+			return errors.Join(err, atShelf(b, 2, func() error { return nil }))
+		}))
+		require.NoError(t, atShelf(b, 1, func() error { return nil }))
+	})
+}

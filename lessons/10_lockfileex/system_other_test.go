@@ -1,0 +1,5 @@
+//go:build !windows
+
+package lockfileex_test
+
+const onWindows = false

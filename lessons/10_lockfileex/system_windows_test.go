@@ -1,0 +1,3 @@
+package lockfileex_test
+
+const onWindows = true

@@ -1,0 +1,82 @@
+package lockfileex
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"example/turnstile/exercises/10_lockfileex/winfile"
+)
+
+// Add adds a job to the list in the file at path, as a line of its number and its text, and returns the number. Numbers begin at 1; the next
+// job has the next number, and no two have the same. Add calls describe for the text while it has an exclusive lock on the file.
+//
+// If there is no file, Add creates it, with mode 0600. If describe returns an error, or panics, nothing is added, and the panic goes on to the
+// caller. On every way out, the lock is given back before Add returns: the next one need not wait for the system to tidy up. Every
+// error of the lock, of the file and of describe is returned. After a failed write half a line may be at the end of the list.
+//
+// A program that does not lock, such as the board on the wall, can read the list at any time.
+func Add(path string, describe func(number int) (text string, err error)) (number int, err error) {
+	f, err := winfile.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return 0, fmt.Errorf("add a job: %w; its directory must exist, and this user must be allowed to write the list", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := Lock(f); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, Unlock(f)) }() // before the Close above, which takes its time
+	lines, err := read(f)
+	if err != nil {
+		return 0, err
+	}
+	number = len(lines) + 1
+	text, err := describe(number)
+	if err != nil {
+		return 0, err
+	}
+	if strings.Contains(text, "\n") {
+		return 0, fmt.Errorf("add job %d to %s: %q is more than one line", number, path, text)
+	}
+	size, err := f.Size()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := f.WriteAt(fmt.Appendf(nil, "%d %s\n", number, text), size); err != nil {
+		return 0, fmt.Errorf("add job %d: %w; make room, and look at the end of %s", number, err, path)
+	}
+	return number, nil
+}
+
+// Jobs calls use with the lines of the list in the file at path, while it has a shared lock on the file: no Add writes meanwhile, and any
+// number of Jobs may be at work. For the lock, the errors and panics see Add. It creates nothing: without a file, the error matches
+// fs.ErrNotExist.
+func Jobs(path string, use func(lines []string) error) (err error) {
+	f, err := winfile.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return fmt.Errorf("read the jobs: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := RLock(f); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, Unlock(f)) }()
+	lines, err := read(f)
+	if err != nil {
+		return err
+	}
+	return use(lines)
+}
+
+func read(f *winfile.File) ([]string, error) {
+	content, err := f.ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("read the jobs: %w", err)
+	}
+	if len(content) > 0 && !bytes.HasSuffix(content, []byte("\n")) {
+		return nil, fmt.Errorf("read the jobs: %s ends in half a line; finish it, or cut it off", f.Name())
+	}
+	return strings.Split(string(content), "\n")[:bytes.Count(content, []byte("\n"))], nil
+}

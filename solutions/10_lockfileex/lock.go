@@ -1,0 +1,112 @@
+// Package lockfileex locks open files with LockFileEx, shared or exclusive, and keeps the workshop's list of jobs under such locks.
+package lockfileex
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"example/turnstile/exercises/10_lockfileex/winfile"
+)
+
+// ErrLocked is matched by the error of a TryLock or TryRLock that found a lock in its way.
+var ErrLocked = errors.New("another handle has a lock on the file")
+
+// Lock waits until no handle has a lock on the file, this one included, and takes an exclusive lock for the handle f. It waits as long as it
+// takes, in the system, and does not ask again and again.
+//
+// The lock belongs to the handle. Every other handle is another owner, in this process or another one. It lasts until Unlock or, if the
+// program forgets that, until some time after f is closed or the process ends.
+//
+// It is a lock on no byte that a file has: it keeps out those who ask for it with this package, on an empty file, a growing one and a large one
+// alike. Everyone who does not ask reads and writes the file as if there were no lock.
+//
+// f must be open for reading or writing, and an append-only file is neither. It may be overlapped: Lock waits all the same. If the system
+// refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. After an error nothing is locked that was not
+// locked before, and no request is pending.
+//
+// Calls with the same f are for one goroutine at a time. All errors match errors.ErrUnsupported on a system that package winfile does not know.
+func Lock(f *winfile.File) error {
+	return acquire(f, winfile.LOCKFILE_EXCLUSIVE_LOCK)
+}
+
+// RLock waits until no other handle has an exclusive lock on the file, and takes a shared one. Otherwise it is Lock. A handle may have
+// several shared locks, and a shared lock besides its exclusive one.
+func RLock(f *winfile.File) error {
+	return acquire(f, 0)
+}
+
+// TryLock is Lock, except that it does not wait: if a lock is in the way, the error matches ErrLocked.
+func TryLock(f *winfile.File) error {
+	return acquire(f, winfile.LOCKFILE_EXCLUSIVE_LOCK|winfile.LOCKFILE_FAIL_IMMEDIATELY)
+}
+
+// TryRLock is RLock, except that it does not wait: if a lock is in the way, the error matches ErrLocked.
+func TryRLock(f *winfile.File) error {
+	return acquire(f, winfile.LOCKFILE_FAIL_IMMEDIATELY)
+}
+
+// Downgrade makes the handle's exclusive lock a shared one, in one step: no other handle has an exclusive lock in between, not even one that
+// waits for it. If Downgrade fails, the handle still has its exclusive lock.
+func Downgrade(f *winfile.File) error {
+	// A shared lock may lie over an exclusive one of the same handle, and an unlock takes the exclusive one away first.
+	if err := TryRLock(f); err != nil {
+		return err
+	}
+	return unlockOne(f)
+}
+
+// Unlock gives back every lock of this package that the handle has, however many those are. When it has returned, the next one can have the
+// lock at once. If the handle has none, Unlock changes nothing, and the error matches winfile.ERROR_NOT_LOCKED.
+func Unlock(f *winfile.File) error {
+	if err := unlockOne(f); err != nil {
+		return err
+	}
+	for {
+		err := unlockOne(f)
+		if errors.Is(err, winfile.ERROR_NOT_LOCKED) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func unlockOne(f *winfile.File) error {
+	if err := winfile.UnlockFileEx(f.Handle(), 0, length, 0, position()); err != nil {
+		return fmt.Errorf("unlock %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+func acquire(f *winfile.File, flags uint32) error {
+	request := position()
+	err := winfile.LockFileEx(f.Handle(), flags, 0, length, 0, request)
+	if errors.Is(err, winfile.ERROR_IO_PENDING) { // an overlapped handle: the request stands, and the lock is not there yet
+		var bytes uint32
+		err = winfile.GetOverlappedResult(f.Handle(), request, &bytes, true)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, winfile.ERROR_LOCK_VIOLATION) && flags&winfile.LOCKFILE_FAIL_IMMEDIATELY != 0:
+		return fmt.Errorf("lock %s: %w (%w); try again later, or wait with Lock or RLock", f.Name(), ErrLocked, err)
+	case errors.Is(err, winfile.ERROR_ACCESS_DENIED):
+		return fmt.Errorf("lock %s: %w; open it for reading and writing, and not for appending alone", f.Name(), err)
+	default:
+		return fmt.Errorf("lock %s: %w; choose a file on a local disk, if this one has no locks", f.Name(), err)
+	}
+}
+
+// The lock is on one byte, at an offset that no byte of a file has: lengths are int64, so the last byte of the largest file is just before it.
+// A lock on bytes of the file would keep everyone from reading them.
+const (
+	offset uint64 = math.MaxInt64
+	length uint32 = 1
+)
+
+// position returns where the lock is, as the calls want it: in two halves, and anew for each request.
+func position() *winfile.Overlapped {
+	return &winfile.Overlapped{Offset: uint32(offset & math.MaxUint32), OffsetHigh: uint32(offset >> 32)}
+}
