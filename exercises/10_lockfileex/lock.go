@@ -45,8 +45,8 @@ func TryRLock(f *winfile.File) error {
 	return acquire(f, winfile.LOCKFILE_FAIL_IMMEDIATELY)
 }
 
-// Downgrade makes the handle's exclusive lock a shared one, in one step: no other handle has an exclusive lock in between, not even one that
-// waits for it. If Downgrade fails, the handle still has its exclusive lock.
+// Downgrade makes the handle's exclusive lock, which it must have, a shared one, in one step: no other handle has an exclusive lock in between,
+// not even one that waits for it. If Downgrade fails, the handle still has its exclusive lock.
 func Downgrade(f *winfile.File) error {
 	// TODO: who waits for this moment?
 	if err := Unlock(f); err != nil {
@@ -56,7 +56,8 @@ func Downgrade(f *winfile.File) error {
 }
 
 // Unlock gives back every lock of this package that the handle has, however many those are. When it has returned, the next one can have the
-// lock at once. If the handle has none, Unlock changes nothing, and the error matches winfile.ERROR_NOT_LOCKED.
+// lock at once. If the handle has none, Unlock changes nothing, and the error matches winfile.ERROR_NOT_LOCKED. If the system refuses, the error
+// wraps the reason.
 func Unlock(f *winfile.File) error {
 	length, err := span(f)
 	if err != nil {

@@ -3,7 +3,6 @@ package lockfileex_test
 import (
 	"errors"
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -88,9 +87,9 @@ func requireKnown(t *testing.T) {
 }
 
 // notWine skips what Wine does otherwise than Windows (docs/wine.md).
-func notWine(t *testing.T, does ...string) {
+func notWine(t *testing.T, does string) {
 	t.Helper()
 	if lab.Wine() {
-		t.Skip("Wine " + strings.Join(does, " ") + ", and Windows does not, by its documents")
+		t.Skip("Wine " + does + "; Windows, by its documents, does not")
 	}
 }

@@ -91,7 +91,7 @@ func (f *File) Size() (int64, error) {
 // ReadAt reads as io.ReaderAt says. If another handle has an exclusive lock on one of the bytes, nothing is read, and the error matches
 // ERROR_LOCK_VIOLATION.
 func (f *File) ReadAt(p []byte, offset int64) (int, error) {
-	if err := refused(f.name, "ReadAt"); err != nil {
+	if err := intercept(f.name, "ReadAt"); err != nil {
 		return 0, f.fails("ReadAt", err)
 	}
 	n, err := f.readAt(p, offset)
@@ -104,7 +104,7 @@ func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 // WriteAt writes as io.WriterAt says. If another handle has a lock on one of the bytes, or this handle a shared one, nothing is written, and
 // the error matches ERROR_LOCK_VIOLATION.
 func (f *File) WriteAt(p []byte, offset int64) (int, error) {
-	if err := refused(f.name, "WriteAt"); err != nil {
+	if err := intercept(f.name, "WriteAt"); err != nil {
 		return 0, f.fails("WriteAt", err)
 	}
 	n, err := f.writeAt(p, offset)
@@ -130,7 +130,8 @@ func (f *File) ReadAll() ([]byte, error) {
 
 // Close closes the handle. Locks that it still has are released some time later.
 func (f *File) Close() error {
-	return f.fails("Close", errors.Join(f.close(), refused(f.name, "Close")))
+	err := intercept(f.name, "Close")
+	return f.fails("Close", errors.Join(err, f.close()))
 }
 
 func (f *File) fails(op string, err error) error {
@@ -176,7 +177,7 @@ func Rename(from, to string) error { return rename(from, to) }
 //
 // A handle that was opened neither for reading nor for writing, such as Go's for O_APPEND and O_WRONLY, fails with ERROR_ACCESS_DENIED.
 func LockFileEx(file Handle, flags, reserved, bytesLow, bytesHigh uint32, overlapped *Overlapped) error {
-	if err := refused(nameOf(file), "LockFileEx"); err != nil {
+	if err := intercept(nameOf(file), "LockFileEx"); err != nil {
 		return err
 	}
 	return lockFileEx(file, flags, reserved, bytesLow, bytesHigh, overlapped)
@@ -185,7 +186,7 @@ func LockFileEx(file Handle, flags, reserved, bytesLow, bytesHigh uint32, overla
 // UnlockFileEx takes one lock of the handle away, whose range must be exactly that of the call. Of several on the same range, an exclusive
 // one goes first. If there is none, it fails with ERROR_NOT_LOCKED.
 func UnlockFileEx(file Handle, reserved, bytesLow, bytesHigh uint32, overlapped *Overlapped) error {
-	if err := refused(nameOf(file), "UnlockFileEx"); err != nil {
+	if err := intercept(nameOf(file), "UnlockFileEx"); err != nil {
 		return err
 	}
 	return unlockFileEx(file, reserved, bytesLow, bytesHigh, overlapped)
@@ -194,23 +195,25 @@ func UnlockFileEx(file Handle, reserved, bytesLow, bytesHigh uint32, overlapped 
 // GetOverlappedResult returns what became of a request that returned ERROR_IO_PENDING: nil if the lock is there. If it is not known yet, it
 // waits, or fails with ERROR_IO_INCOMPLETE if wait is false. done receives a number of bytes, which for a lock means nothing.
 func GetOverlappedResult(file Handle, overlapped *Overlapped, done *uint32, wait bool) error {
+	if err := intercept(nameOf(file), "GetOverlappedResult"); err != nil {
+		return err
+	}
 	return getOverlappedResult(file, overlapped, done, wait)
 }
 
-var refusals sync.Map // what Refuse has arranged: of type refusal, to an error
+var interceptors sync.Map // the functions that Intercept was given, by path
 
-type refusal struct{ path, call string }
-
-// Refuse is for tests: until the function that it returns is called, each call of that name ("LockFileEx", "UnlockFileEx", "ReadAt",
-// "WriteAt" or "Close") on a file that this process has opened by that path fails with the error. Close closes the file all the same.
-func Refuse(path, call string, err error) (undo func()) {
-	refusals.Store(refusal{path, call}, err)
-	return func() { refusals.Delete(refusal{path, call}) }
+// Intercept is for tests: until the function that it returns is called, before runs ahead of each call on a file that this process has opened
+// by that path, with the name of the call: "LockFileEx", "UnlockFileEx", "GetOverlappedResult", "ReadAt", "WriteAt" or "Close". If before
+// returns an error, the call fails with it and does nothing, except that Close closes the file all the same.
+func Intercept(path string, before func(call string) error) (undo func()) {
+	interceptors.Store(path, before)
+	return func() { interceptors.Delete(path) }
 }
 
-func refused(path, call string) error {
-	if err, ok := refusals.Load(refusal{path, call}); ok {
-		return err.(error)
+func intercept(path, call string) error {
+	if before, ok := interceptors.Load(path); ok {
+		return before.(func(string) error)(call)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ const (
 	ERROR_NOT_SUPPORTED      = windows.ERROR_NOT_SUPPORTED
 )
 
-// names has the paths of the open handles, which Refuse needs.
+// names has the paths of the open handles, which Intercept needs.
 var names sync.Map
 
 func nameOf(h Handle) string {

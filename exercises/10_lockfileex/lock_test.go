@@ -1,0 +1,295 @@
+package lockfileex_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"testing"
+
+	lockfileex "example/turnstile/exercises/10_lockfileex"
+	"example/turnstile/exercises/10_lockfileex/winfile"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func TestALockKeepsOtherHandlesOut(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, content, called string }{
+		{"of an empty file", "", "an empty file"},
+		{"of a file with a job in it", "1 bracket\n", "a file of 10 bytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := file(t, c.content)
+			a, b := openHandle(t, path), openHandle(t, path)
+			l := lab.Lesson{Means: "two programs are inside at once, and one of them overwrites what the other wrote", Read: why}
+			for _, verb := range []string{"Lock", "TryLock"} {
+				l := says(l, "%s let a second handle in", verb)
+				l.Did = verb + " of " + c.called + "; then TryLock and TryRLock with another handle"
+				a.get(verb)
+				b.refused("TryLock", l)
+				b.refused("TryRLock", l)
+				a.succeed("Unlock", says(l, "Unlock failed"))
+				b.takes("TryLock", says(l, "Unlock did not give the lock back"))
+			}
+			for _, verb := range []string{"RLock", "TryRLock"} {
+				l := says(l, "%s let a writer in", verb)
+				l.Did = verb + " of " + c.called + "; then TryLock with another handle"
+				a.get(verb)
+				b.refused("TryLock", l)
+				b.takes("TryRLock", says(l, "%s kept a reader out", verb))
+				b.refused("TryLock", l)
+				a.succeed("Unlock", says(l, "Unlock failed"))
+				b.takes("TryLock", says(l, "Unlock did not give the lock back"))
+			}
+		})
+	}
+	t.Run("before and after it has grown", func(t *testing.T) {
+		t.Parallel()
+		path := file(t, "")
+		a, b := openHandle(t, path), openHandle(t, path)
+		l := lab.Lesson{
+			Says: "TryLock got in beside an older lock, after the file had grown", Read: sameRange,
+			Did:   "Lock of an empty file, which then grew to 10 bytes; TryLock with another handle",
+			Means: "the range that is locked depends on when it was asked for",
+		}
+		a.get("Lock")
+		_, err := a.WriteAt([]byte("1 bracket\n"), 0)
+		requireTool(t, err)
+		b.refused("TryLock", l)
+	})
+}
+
+func TestUnlockGivesEveryLockBack(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		locks []string
+		grow  bool
+		did   string
+		read  string
+	}{
+		{"after the file has grown", []string{"Lock"}, true, "Lock of an empty file, which then grew; Unlock", sameRange},
+		{"after RLock on an exclusive lock", []string{"Lock", "RLock"}, false, "Lock, RLock and Unlock with one handle", unlocks},
+		{"after RLock twice", []string{"RLock", "RLock"}, false, "RLock twice and Unlock with one handle", unlocks},
+		{"after many", []string{"Lock", "RLock", "TryRLock", "RLock"}, false, "Lock and three shared locks, and Unlock with one handle", unlocks},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := file(t, "")
+			a, b := openHandle(t, path), openHandle(t, path)
+			l := lab.Lesson{Did: c.did, Means: "everyone else waits for a lock that the program believes it has given back", Read: c.read}
+			for _, verb := range c.locks {
+				a.succeed(verb, says(l, "%s failed on a handle that has a lock already", verb))
+			}
+			if c.grow {
+				_, err := a.WriteAt([]byte("1 bracket\n"), 0)
+				lab.RequireNoError(t, err, says(l, "Lock keeps its own handle from writing"))
+			}
+			a.succeed("Unlock", says(l, "Unlock failed"))
+			l.Did += "; then TryLock with another handle"
+			b.takes("TryLock", says(l, "Unlock left a lock behind"))
+		})
+	}
+	t.Run("and says so when there is none", func(t *testing.T) {
+		t.Parallel()
+		path := file(t, "1 bracket\n")
+		a, b, c := openHandle(t, path), openHandle(t, path), openHandle(t, path)
+		l := lab.Lesson{
+			Says: "Unlock did not report that the handle has no lock", Did: "Unlock with a handle that has no lock; another handle has one",
+			Means: "a mistake of the program goes unnoticed", Read: unlocks,
+		}
+		a.get("Lock")
+		lab.RequireErrorIs(t, b.do("Unlock", l), winfile.ERROR_NOT_LOCKED, l)
+		c.refused("TryRLock", says(l, "Unlock took another handle's lock away"))
+		a.succeed("Unlock", says(l, "Unlock failed"))
+		l.Did = "Lock, Unlock, and Unlock again"
+		lab.RequireErrorIs(t, a.do("Unlock", l), winfile.ERROR_NOT_LOCKED, l)
+	})
+}
+
+func TestALockKeepsNoOneFromReadingAndWriting(t *testing.T) {
+	t.Parallel()
+	mandatory(t)
+	for _, verb := range []string{"Lock", "RLock"} {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			path := file(t, "1 bracket\n")
+			a, b := openHandle(t, path), openHandle(t, path)
+			a.get(verb)
+			l := lab.Lesson{
+				Says: verb + " keeps others from reading the file", Did: verb + "; then a program that asks for no lock read the file",
+				Means: "the board on the wall, a backup and an editor fail whenever a program has the lock", Read: why,
+			}
+			_, err := winfile.ReadFile(path)
+			lab.RequireNoError(t, err, l)
+			l = says(l, "%s keeps others from writing the file", verb)
+			l.Did = verb + "; then another handle wrote to the file, first over it and then at its end"
+			_, err = b.WriteAt([]byte("1"), 0)
+			lab.RequireNoError(t, err, l)
+			_, err = b.WriteAt([]byte("2 hinge\n"), 10)
+			lab.RequireNoError(t, err, l)
+			l = says(l, "%s keeps its own handle from writing", verb)
+			_, err = a.WriteAt([]byte("1"), 0)
+			lab.RequireNoError(t, err, l)
+		})
+	}
+	t.Run("of a large file", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("a file of four terabytes takes them here, even if nothing is written to it")
+		}
+		path := file(t, "")
+		if err := os.Truncate(path, 1<<42+1); err != nil {
+			t.Skip("this file system has no large files: ", err)
+		}
+		a, b := openHandle(t, path), openHandle(t, path)
+		a.get("Lock")
+		l := lab.Lesson{
+			Says: "Lock keeps others from reading a large file", Did: "Lock of a file of 4 TiB; another handle read a byte here and there", Read: numbers,
+			Means: "half of the offset went another way than the call wants it, or the file has grown as far as the lock",
+		}
+		one := make([]byte, 1)
+		for k := range 43 {
+			for _, offset := range []int64{1<<k - 1, 1 << k} {
+				_, err := b.ReadAt(one, offset)
+				if errors.Is(err, io.EOF) {
+					err = nil
+				}
+				lab.RequireNoError(t, err, l)
+			}
+		}
+	})
+}
+
+func TestLockWaits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, how, holds, verb string }{
+		{"Lock", "plain", "Lock", "Lock"},
+		{"Lock for a reader", "plain", "RLock", "Lock"},
+		{"RLock", "plain", "Lock", "RLock"},
+		{"Lock of an overlapped handle", "overlapped", "Lock", "Lock"},
+		{"RLock of an overlapped handle", "overlapped", "Lock", "RLock"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if c.how == "overlapped" && lab.Wine() {
+				t.Skip("Wine reports a pending lock of an overlapped handle as granted")
+			}
+			path := file(t, "1 bracket\n")
+			a, b := openHandle(t, path), openHandle(t, path)
+			l := lab.Lesson{
+				Says: c.verb + " does not wait in the system", Did: c.holds + "; another process called " + c.verb + ", with a handle of its own",
+				Means: "it goes on without the lock, fails although it should wait, or costs processor time all along", Read: modesOf(c.how),
+			}
+			a.get(c.holds)
+			p := lab.Start(t, "owner", path, c.how, c.verb)
+			p.WaitBlocked(l)
+			a.succeed("Unlock", says(l, "Unlock failed"))
+			l.Did += "; then the lock was given back"
+			p.Reached("holding", says(l, "%s did not get the lock after the Unlock", c.verb))
+			b.refused("TryLock", says(l, "%s returned no error, and has no lock", c.verb))
+			p.Continue()
+			lab.RequireNoError(t, p.Wait(), l)
+			b.takes("TryLock", says(l, "Unlock left a lock behind"))
+		})
+	}
+	t.Run("and a Try of an overlapped handle does not", func(t *testing.T) {
+		t.Parallel()
+		path := file(t, "1 bracket\n")
+		f, err := openOverlapped(path)
+		a, b := openHandle(t, path), keep(t, f, err)
+		l := lab.Lesson{
+			Says: "TryLock of an overlapped handle got in beside another lock", Did: "Lock; then TryLock and TryRLock with an overlapped handle",
+			Means: "two programs are inside at once", Read: handles,
+		}
+		a.get("Lock")
+		b.refused("TryLock", l)
+		b.refused("TryRLock", l)
+		a.succeed("Unlock", says(l, "Unlock failed"))
+		b.succeed("TryLock", says(l, "TryLock of an overlapped handle failed, and no lock was in its way"))
+		a.refused("TryRLock", l)
+		b.succeed("Unlock", says(l, "Unlock failed"))
+	})
+}
+
+func modesOf(how string) string {
+	if how == "overlapped" {
+		return handles
+	}
+	return fix
+}
+
+func TestDowngrade(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "what was read under the exclusive lock may be out of date, and the caller does not know", Read: unlocks}
+	t.Run("leaves a shared lock", func(t *testing.T) {
+		t.Parallel()
+		path := file(t, "1 bracket\n")
+		a, b := openHandle(t, path), openHandle(t, path)
+		l := says(l, "Downgrade failed")
+		l.Did = "Lock and Downgrade; then TryRLock and TryLock with another handle"
+		a.get("Lock")
+		a.succeed("Downgrade", l)
+		b.takes("TryRLock", says(l, "Downgrade left the exclusive lock in place"))
+		b.refused("TryLock", says(l, "Downgrade left no lock"))
+		a.succeed("Unlock", says(l, "Unlock failed after Downgrade"))
+		b.takes("TryLock", says(l, "Unlock after Downgrade left a lock behind"))
+	})
+	t.Run("lets no other in at any moment", func(t *testing.T) {
+		t.Parallel()
+		path := file(t, "1 bracket\n")
+		requireTool(t, os.Link(path, path+".probe")) // the same file by a name that is not intercepted
+		a, b := openHandle(t, path), openHandle(t, path+".probe")
+		l := says(l, "Downgrade lets another handle have an exclusive lock in between")
+		l.Did = "Lock and Downgrade; before each call that Downgrade made, another handle called TryLock"
+		a.get("Lock")
+		got := false
+		t.Cleanup(winfile.Intercept(path, func(string) error {
+			if lockfileex.TryLock(b.File) == nil {
+				got = true
+				return lockfileex.Unlock(b.File)
+			}
+			return nil
+		}))
+		a.succeed("Downgrade", l)
+		lab.Require(t, !got, l)
+	})
+	t.Run("lets a waiting process wait on", func(t *testing.T) {
+		t.Parallel()
+		path := file(t, "1 bracket\n")
+		a, b := openHandle(t, path), openHandle(t, path)
+		l := says(l, "Downgrade lets a waiting process have its exclusive lock")
+		l.Did = "Lock; another process called Lock, and waits; Downgrade"
+		a.get("Lock")
+		p := lab.Start(t, "owner", path, "plain", "Lock")
+		p.WaitBlocked(says(l, "Lock does not wait in the system"))
+		a.succeed("Downgrade", l)
+		lab.Require(t, p.Settle() != process.AtStep, l)
+		b.takes("TryRLock", says(l, "Downgrade left the exclusive lock in place"))
+		a.succeed("Unlock", says(l, "Unlock failed after Downgrade"))
+		p.Reached("holding", says(l, "Unlock after Downgrade left a lock behind"))
+		p.Continue()
+		lab.RequireNoError(t, p.Wait(), l)
+	})
+	t.Run("that fails leaves the exclusive lock", func(t *testing.T) {
+		t.Parallel()
+		for _, call := range []string{"LockFileEx", "UnlockFileEx"} {
+			for _, reason := range reasons {
+				path := file(t, "1 bracket\n")
+				a, b := openHandle(t, path), openHandle(t, path)
+				l := says(l, "Downgrade did not report what the system had refused")
+				l.Did, l.Read = "Lock; each "+call+" failed with "+reason.Error()+"; Downgrade", refusals
+				a.get("Lock")
+				undo := refuse(t, path, call, reason)
+				lab.RequireErrorIs(t, a.do("Downgrade", l), reason, l)
+				undo()
+				l.Did += "; then TryRLock with another handle"
+				b.refused("TryRLock", says(l, "Downgrade failed, and gave the exclusive lock up"))
+				a.succeed("Unlock", says(l, "Unlock failed after a Downgrade that had failed"))
+				b.takes("TryLock", says(l, "Unlock left a lock behind after a Downgrade that had failed"))
+			}
+		}
+	})
+}

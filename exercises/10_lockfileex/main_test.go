@@ -1,0 +1,167 @@
+package lockfileex_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+
+	lockfileex "example/turnstile/exercises/10_lockfileex"
+	"example/turnstile/exercises/10_lockfileex/winfile"
+	"example/turnstile/internal/lab"
+)
+
+func TestMain(m *testing.M) {
+	lab.Main(m, lab.Workers{"owner": owner, "add": add, "jobs": jobs, "crowd": crowd},
+		lockfileex.ErrLocked, winfile.ERROR_LOCK_VIOLATION, winfile.ERROR_NOT_LOCKED, errTest)
+}
+
+// Where the messages send the reader.
+const (
+	why       = `lessons/10_lockfileex, "Why it happens"`
+	fix       = `lessons/10_lockfileex, "The fix"`
+	numbers   = `lessons/10_lockfileex, "Five numbers"`
+	unlocks   = `lessons/10_lockfileex, "Two locks, two unlocks"`
+	handles   = `lessons/10_lockfileex, "Handles that cannot be locked, or do not wait"`
+	closing   = `lessons/10_lockfileex, "Closing is not unlocking"`
+	refusals  = `lessons/10_lockfileex, "When the system refuses"`
+	sameRange = `lessons/10_lockfileex, "A range of no one's bytes"`
+)
+
+var errTest = errors.New("the test's own error")
+
+var verbs = map[string]func(*winfile.File) error{
+	"Lock": lockfileex.Lock, "RLock": lockfileex.RLock, "TryLock": lockfileex.TryLock, "TryRLock": lockfileex.TryRLock,
+	"Downgrade": lockfileex.Downgrade, "Unlock": lockfileex.Unlock,
+}
+
+// owner opens the file at PATH in the way of HOW, calls VERB, and stands at "holding" when it has the lock. Then it unlocks.
+func owner(w *lab.Worker) (err error) {
+	open := openPlain
+	if w.Arg(1) == "overlapped" {
+		open = openOverlapped
+	}
+	f, err := open(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := verbs[w.Arg(2)](f); err != nil {
+		return err
+	}
+	w.Reached("holding")
+	return lockfileex.Unlock(f)
+}
+
+func openPlain(path string) (*winfile.File, error) { return winfile.OpenFile(path, os.O_RDWR, 0) }
+
+func openOverlapped(path string) (*winfile.File, error) {
+	return winfile.OpenWith(path, os.O_RDWR, 0, winfile.FILE_SHARE_READ|winfile.FILE_SHARE_WRITE, winfile.FILE_FLAG_OVERLAPPED)
+}
+
+// A handle is one of the test's own process, and so an owner.
+type handle struct {
+	*winfile.File
+	t *testing.T
+}
+
+func openHandle(t *testing.T, path string) handle {
+	t.Helper()
+	f, err := openPlain(path)
+	return keep(t, f, err)
+}
+
+func keep(t *testing.T, f *winfile.File, err error) handle {
+	t.Helper()
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skipf("%s has neither LockFileEx nor flock(2), which the model of it needs", runtime.GOOS)
+	}
+	requireTool(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	return handle{f, t}
+}
+
+// do calls a function of the package that must return.
+func (h handle) do(verb string, l lab.Lesson) (err error) {
+	h.t.Helper()
+	hangs := l
+	hangs.Says = verb + " does not return, and no other handle has a lock that it must wait for"
+	if verb == "TryLock" || verb == "TryRLock" {
+		hangs.Says = verb + " waits"
+	}
+	lab.Finishes(h.t, func() { err = verbs[verb](h.File) }, hangs)
+	return err
+}
+
+func (h handle) succeed(verb string, l lab.Lesson) {
+	h.t.Helper()
+	lab.RequireNoError(h.t, h.do(verb, l), l)
+}
+
+// get takes a lock that is free. It is for the beginning of a story.
+func (h handle) get(verb string) {
+	h.t.Helper()
+	h.succeed(verb, lab.Lesson{
+		Says: verb + " did not get a lock that was free", Did: verb + "; no other handle had a lock", Read: fix,
+		Means: "the program cannot work at all",
+	})
+}
+
+// refused demands that a Try finds a lock in its way.
+func (h handle) refused(verb string, l lab.Lesson) {
+	h.t.Helper()
+	l.Expected = verb + " returns an error that matches ErrLocked"
+	lab.RequireErrorIs(h.t, h.do(verb, l), lockfileex.ErrLocked, l)
+}
+
+// takes demands that a Try succeeds, and unlocks.
+func (h handle) takes(verb string, l lab.Lesson) {
+	h.t.Helper()
+	h.succeed(verb, l)
+	h.succeed("Unlock", lab.Lesson{
+		Says: "Unlock failed", Did: verb + ", which succeeded, and Unlock", Means: "the next one waits for a lock that no one uses", Read: sameRange,
+	})
+}
+
+func says(l lab.Lesson, format string, args ...any) lab.Lesson {
+	l.Says = fmt.Sprintf(format, args...)
+	return l
+}
+
+// requireTool is for what the test itself needs.
+func requireTool(t *testing.T, err error) {
+	t.Helper()
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
+	})
+}
+
+func file(t *testing.T, content string) (path string) {
+	t.Helper()
+	return lab.WriteFile(t, "jobs.txt", content)
+}
+
+// mandatory skips the test where locks keep no one from reading and writing.
+func mandatory(t *testing.T) {
+	t.Helper()
+	if lab.Wine() {
+		t.Skip("Wine reads and writes locked ranges, so that nothing goes wrong here that goes wrong on Windows")
+	}
+}
+
+// refuse makes each call of that name on the file fail.
+func refuse(t *testing.T, path, call string, err error) (undo func()) {
+	t.Helper()
+	undo = winfile.Intercept(path, func(name string) error {
+		if name == call {
+			return err
+		}
+		return nil
+	})
+	t.Cleanup(undo)
+	return undo
+}
+
+// reasons are what the system may give for a refusal.
+var reasons = []error{winfile.ERROR_NOT_ENOUGH_MEMORY, winfile.ERROR_ACCESS_DENIED, winfile.ERROR_NOT_SUPPORTED, winfile.ERROR_INVALID_PARAMETER}

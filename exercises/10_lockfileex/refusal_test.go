@@ -1,0 +1,104 @@
+package lockfileex_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+
+	lockfileex "example/turnstile/exercises/10_lockfileex"
+	"example/turnstile/exercises/10_lockfileex/winfile"
+	"example/turnstile/internal/lab"
+)
+
+// requireReason demands an error that is no other handle's lock, and that keeps its reason.
+func requireReason(t *testing.T, verb string, err, reason error, l lab.Lesson) {
+	t.Helper()
+	lab.RequireError(t, err, l)
+	l.Means = "the program waits for another owner, who does not exist, and never says what is wrong"
+	l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
+	lab.Require(t, !errors.Is(err, lockfileex.ErrLocked), says(l, "%s reported another handle's lock, and there is none", verb))
+	l.Expected, l.Found = "", ""
+	lab.RequireErrorIs(t, err, reason, says(l, "%s did not report why it failed", verb))
+}
+
+func TestARefusedLockIsNotALockedFile(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"Lock", "RLock", "TryLock", "TryRLock"} {
+		for _, reason := range reasons {
+			path := file(t, "1 bracket\n")
+			a, b := openHandle(t, path), openHandle(t, path)
+			l := lab.Lesson{
+				Says: verb + " returned no error although the system had refused the lock", Read: refusals,
+				Did:   verb + "; no other handle had a lock; LockFileEx failed with " + reason.Error(),
+				Means: "the program goes on without a lock, beside every other one that does the same",
+			}
+			undo := refuse(t, path, "LockFileEx", reason)
+			requireReason(t, verb, a.do(verb, l), reason, l)
+			undo()
+			b.takes("TryLock", says(l, "%s failed and kept a lock", verb))
+		}
+	}
+}
+
+func TestALockOnAHandleThatCannotBeLocked(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"Lock", "RLock", "TryLock", "TryRLock"} {
+		path := file(t, "1 bracket\n")
+		l := lab.Lesson{
+			Says: verb + " returned no error for a handle that cannot be locked", Means: "the program goes on without a lock", Read: handles,
+			Did: verb + " of a closed file",
+		}
+		f := openHandle(t, path)
+		requireTool(t, f.Close())
+		err := f.do(verb, l)
+		requireReason(t, verb, err, err, l)
+		if lab.Wine() {
+			continue // it locks an append-only handle
+		}
+		l.Did = verb + " of a file that was opened with O_WRONLY and O_APPEND"
+		appending, err := winfile.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		requireReason(t, verb, keep(t, appending, err).do(verb, l), fs.ErrPermission, l)
+	}
+}
+
+func TestUnlockReportsWhatTheSystemRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		locks []string
+		after int // calls of UnlockFileEx that succeed
+		did   string
+	}{
+		{"at the first call", []string{"Lock"}, 0, "Lock and Unlock, with UnlockFileEx refused"},
+		{"at the second call", []string{"Lock", "RLock"}, 1, "Lock, RLock and Unlock, with the second UnlockFileEx refused"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for _, reason := range append(reasons, winfile.ERROR_INVALID_HANDLE) {
+				path := file(t, "1 bracket\n")
+				a := openHandle(t, path)
+				l := lab.Lesson{
+					Says: "Unlock did not report what the system had refused", Did: c.did + ": " + reason.Error(), Read: refusals,
+					Means: "everyone else waits, and the program believes that it has given the lock back",
+				}
+				for _, verb := range c.locks {
+					a.get(verb)
+				}
+				calls := 0
+				undo := winfile.Intercept(path, func(call string) error {
+					if call != "UnlockFileEx" {
+						return nil
+					}
+					calls++
+					if calls > c.after {
+						return reason
+					}
+					return nil
+				})
+				lab.RequireErrorIs(t, a.do("Unlock", l), reason, l)
+				undo()
+			}
+		})
+	}
+}

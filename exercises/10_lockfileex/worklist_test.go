@@ -1,0 +1,324 @@
+package lockfileex_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	lockfileex "example/turnstile/exercises/10_lockfileex"
+	"example/turnstile/exercises/10_lockfileex/winfile"
+	"example/turnstile/internal/lab"
+)
+
+// add adds a job with TEXT to the list at PATH, stands at "inside" meanwhile, and sends the number.
+func add(w *lab.Worker) error {
+	number, err := lockfileex.Add(w.Arg(0), func(int) (string, error) {
+		w.Reached("inside")
+		return w.Arg(1), nil
+	})
+	return errors.Join(err, w.Result(number))
+}
+
+// jobs stands at "inside" while it has the jobs at PATH, and sends how many there are.
+func jobs(w *lab.Worker) error {
+	return lockfileex.Jobs(w.Arg(0), func(lines []string) error {
+		w.Reached("inside")
+		return w.Result(len(lines))
+	})
+}
+
+// crowd adds COUNT jobs to the list at PATH, and reads it after each.
+func crowd(w *lab.Worker) error {
+	for range w.Int(1) {
+		number, err := lockfileex.Add(w.Arg(0), func(number int) (string, error) { return fmt.Sprintf("part %d", number), nil })
+		if err != nil {
+			return err
+		}
+		err = lockfileex.Jobs(w.Arg(0), func(lines []string) error {
+			if len(lines) < number {
+				return fmt.Errorf("%w: %d jobs after job %d was added", errTest, len(lines), number)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		w.Progress()
+	}
+	return nil
+}
+
+func TestAddIsAloneInside(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, before string
+		missing      bool
+	}{
+		{"with an empty list", "", false},
+		{"with no list yet", "", true},
+		{"with jobs in the list", "1 hinge\n2 hinge\n", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := file(t, c.before)
+			openHandle(t, path).Close() //nolint:errcheck // it only skips
+			if c.missing {
+				requireTool(t, os.Remove(path))
+			}
+			l := lab.Lesson{
+				Says: "Add let a second Add in", Did: "a process was inside its Add, " + c.name + "; another process called Add", Read: why,
+				Means: "both find the same number of jobs, and the second line overwrites the first",
+			}
+			first := lab.Start(t, "add", path, "bracket")
+			first.Reached("inside", l)
+			second := lab.Start(t, "add", path, "plate")
+			second.WaitBlocked(l)
+			first.Continue()
+			l.Did += "; then the first returned"
+			second.Reached("inside", says(l, "Add did not get the lock after the other one"))
+			second.Continue()
+			var one, two int
+			first.Result(&one, l)
+			second.Result(&two, l)
+			lab.RequireNoError(t, first.Wait(), says(l, "Add failed"))
+			lab.RequireNoError(t, second.Wait(), says(l, "Add failed"))
+			n := strings.Count(c.before, "\n")
+			lab.RequireEqual(t, fmt.Sprintln(n+1, n+2), fmt.Sprintln(one, two), says(l, "Add returned another number than the next one"))
+			lab.RequireFile(t, path, fmt.Sprintf("%s%d bracket\n%d plate\n", c.before, n+1, n+2), says(l, "Add lost a job"))
+		})
+	}
+}
+
+func TestTheBoardReadsWhileAddIsInside(t *testing.T) {
+	t.Parallel()
+	mandatory(t)
+	path := file(t, "1 hinge\n")
+	l := lab.Lesson{
+		Says: "Add keeps the board from reading the list", Did: "while Add was inside, a program that asks for no lock read the list", Read: why,
+		Means: "the board is empty whenever a program adds a job",
+	}
+	var text []byte
+	var read error
+	_, err := lockfileex.Add(path, func(int) (string, error) {
+		text, read = winfile.ReadFile(path)
+		return "bracket", nil
+	})
+	skipUnsupported(t, err)
+	lab.RequireNoError(t, read, l)
+	lab.RequireEqual(t, "1 hinge\n", string(text), l)
+	lab.RequireNoError(t, err, says(l, "Add failed"))
+}
+
+func skipUnsupported(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+}
+
+func TestJobsShareTheListAndKeepAddOut(t *testing.T) {
+	t.Parallel()
+	path := file(t, "1 hinge\n")
+	openHandle(t, path).Close() //nolint:errcheck // it only skips
+	l := lab.Lesson{
+		Says: "Jobs kept another Jobs out", Did: "a process was inside its Jobs; another called Jobs, and a third Add", Read: fix,
+		Means: "readers wait for readers, or read while a line is being written",
+	}
+	first, second := lab.Start(t, "jobs", path), lab.Start(t, "jobs", path)
+	first.Reached("inside", l)
+	second.Reached("inside", l)
+	writer := lab.Start(t, "add", path, "bracket")
+	writer.WaitBlocked(says(l, "Jobs did not keep Add out"))
+	first.Continue()
+	writer.WaitBlocked(says(l, "Jobs kept Add out only until another Jobs had returned"))
+	second.Continue()
+	writer.Reached("inside", says(l, "Jobs did not give its lock back"))
+	reader := lab.Start(t, "jobs", path)
+	reader.WaitBlocked(says(l, "Add did not keep Jobs out"))
+	writer.Continue()
+	reader.Reached("inside", says(l, "Add did not give its lock back"))
+	reader.Continue()
+	for _, p := range []*lab.Process{first, second, writer, reader} {
+		var n int
+		p.Result(&n, l)
+		lab.RequireNoError(t, p.Wait(), says(l, "Jobs or Add failed"))
+	}
+}
+
+// exits are the ways out of Add and Jobs.
+var exits = []struct {
+	name, content string
+	refuse        string // the call that the system refuses
+	run           func(path string) error
+	fails         bool
+}{
+	{"Add returns", "1 hinge\n", "", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, false},
+	{"Add is given an error", "1 hinge\n", "", func(path string) error { _, err := lockfileex.Add(path, text("", errTest)); return err }, true},
+	{"Add is given two lines", "1 hinge\n", "", func(path string) error { _, err := lockfileex.Add(path, text("a\nb", nil)); return err }, true},
+	{"Add finds half a line", "1 hin", "", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, true},
+	{"Add panics", "1 hinge\n", "", func(path string) error {
+		return panics(func() { _, _ = lockfileex.Add(path, func(int) (string, error) { panic(errTest) }) })
+	}, false},
+	{"Add cannot read", "1 hinge\n", "ReadAt", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, true},
+	{"Add cannot write", "1 hinge\n", "WriteAt", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, true},
+	{"Jobs returns", "1 hinge\n", "", func(path string) error { return lockfileex.Jobs(path, use(nil)) }, false},
+	{"Jobs is given an error", "1 hinge\n", "", func(path string) error { return lockfileex.Jobs(path, use(errTest)) }, true},
+	{"Jobs finds half a line", "1 hin", "", func(path string) error { return lockfileex.Jobs(path, use(nil)) }, true},
+	{"Jobs panics", "1 hinge\n", "", func(path string) error {
+		return panics(func() { _ = lockfileex.Jobs(path, func([]string) error { panic(errTest) }) })
+	}, false},
+	{"Jobs cannot read", "1 hinge\n", "ReadAt", func(path string) error { return lockfileex.Jobs(path, use(nil)) }, true},
+}
+
+func text(text string, err error) func(int) (string, error) {
+	return func(int) (string, error) { return text, err }
+}
+
+func use(err error) func([]string) error { return func([]string) error { return err } }
+
+// panics returns nil if call panics with errTest.
+func panics(call func()) (err error) {
+	defer func() {
+		if value := recover(); value != errTest { //nolint:errorlint // the very value
+			err = fmt.Errorf("the panic became %v", value)
+		}
+	}()
+	call()
+	return nil
+}
+
+func TestTheLockIsGivenBackAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, exit := range exits {
+		t.Run(exit.name, func(t *testing.T) {
+			t.Parallel()
+			path := file(t, exit.content)
+			b := openHandle(t, path)
+			verb, _, _ := strings.Cut(exit.name, " ")
+			l := lab.Lesson{
+				Says: verb + " did not give its lock back before it returned", Did: exit.name + "; then TryLock with another handle, at once", Read: closing,
+				Means: "everyone else waits until the system has tidied up, and no document says how long that takes",
+			}
+			undo := refuse(t, path, exit.refuse, winfile.ERROR_DISK_FULL)
+			var err error
+			lab.Finishes(t, func() { err = exit.run(path) }, says(l, "%s does not return", verb))
+			undo()
+			b.takes("TryLock", l)
+			if exit.fails {
+				lab.RequireError(t, err, says(l, "%s returned no error", verb))
+			} else {
+				lab.RequireNoError(t, err, says(l, "%s failed, or changed the panic", verb))
+			}
+			if exit.name != "Add returns" {
+				lab.RequireFile(t, path, exit.content, says(l, "%s changed the list", verb))
+			}
+			requireTool(t, b.Close())
+			l.Did, l.Means = exit.name+"; then the file was removed", "on Windows no one can remove or replace the list as long as the program runs"
+			lab.RequireNoError(t, winfile.Remove(path), says(l, "%s left its file open", verb))
+		})
+	}
+}
+
+func TestAddAndJobsReportEveryError(t *testing.T) {
+	t.Parallel()
+	calls := map[string]func(path string, inside func()) error{
+		"Add": func(path string, inside func()) error {
+			_, err := lockfileex.Add(path, func(int) (string, error) { inside(); return "bracket", nil })
+			return err
+		},
+		"Jobs": func(path string, inside func()) error {
+			return lockfileex.Jobs(path, func([]string) error { inside(); return nil })
+		},
+	}
+	for name, call := range calls {
+		for _, what := range []string{"LockFileEx", "ReadAt", "WriteAt", "UnlockFileEx", "Close"} {
+			if name == "Jobs" && what == "WriteAt" {
+				continue // it writes nothing
+			}
+			t.Run(name+"/"+what, func(t *testing.T) {
+				t.Parallel()
+				for _, reason := range append(reasons, winfile.ERROR_DISK_FULL) {
+					path := file(t, "1 hinge\n")
+					openHandle(t, path).Close() //nolint:errcheck // it only skips
+					l := lab.Lesson{
+						Says: name + " did not report what the system had refused", Did: name + "; each " + what + " failed with " + reason.Error(),
+						Means: "the program believes in a line that is not in the list, or in a lock that it does not have", Read: refusals,
+					}
+					undo := refuse(t, path, what, reason)
+					inside := false
+					var err error
+					lab.Finishes(t, func() { err = call(path, func() { inside = true }) }, says(l, "%s does not return", name))
+					undo()
+					lab.RequireErrorIs(t, err, reason, l)
+					if what == "LockFileEx" {
+						lab.Require(t, !inside, says(l, "%s went on without the lock", name))
+						lab.RequireFile(t, path, "1 hinge\n", says(l, "%s went on without the lock", name))
+					}
+					lab.RequireNoError(t, winfile.Remove(path), says(l, "%s left its file open when it failed", name))
+				}
+			})
+		}
+	}
+}
+
+func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "missing")
+	path := filepath.Join(missing, "jobs.txt")
+	l := lab.Lesson{
+		Says: "Add did not report that the directory is missing", Did: "Add to a list whose directory does not exist",
+		Means: "a mistyped path becomes a list of its own", Read: refusals,
+	}
+	_, err := lockfileex.Add(path, text("bracket", nil))
+	skipUnsupported(t, err)
+	lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
+	lab.RequireNoFile(t, missing, says(l, "Add made a directory"))
+	path = lab.Path(t, "jobs.txt")
+	l.Did = "Jobs of a list that does not exist"
+	lab.RequireErrorIs(t, lockfileex.Jobs(path, use(nil)), fs.ErrNotExist, says(l, "Jobs did not report that there is no list"))
+	lab.RequireNoFile(t, path, says(l, "Jobs created a list"))
+
+	l.Did = "Add to a list that does not exist"
+	number, err := lockfileex.Add(path, text("bracket", nil))
+	lab.RequireNoError(t, err, says(l, "Add did not create the list"))
+	lab.RequireEqual(t, 1, number, says(l, "Add returned another number than the next one"))
+	lab.RequireFile(t, path, "1 bracket\n", says(l, "Add lost a job"))
+	if runtime.GOOS != "windows" {
+		info, err := os.Stat(path)
+		requireTool(t, err)
+		lab.RequireEqual(t, "-rw-------", info.Mode().String(), says(l, "Add created the list with another mode than 0600"))
+	}
+}
+
+func TestThreeProcessesAddJobs(t *testing.T) {
+	t.Parallel()
+	path := file(t, "")
+	openHandle(t, path).Close() //nolint:errcheck // it only skips
+	each := lab.Rounds(15)
+	l := lab.Lesson{
+		Says: "Add or Jobs failed in a crowd", Did: fmt.Sprintf("three processes called Add %d times each, and Jobs after each", each),
+		Means: "jobs are lost, or two have the same number", Read: why,
+	}
+	var crew []*lab.Process
+	for range 3 {
+		crew = append(crew, lab.Start(t, "crowd", path, fmt.Sprint(each)))
+	}
+	for _, p := range crew {
+		lab.RequireNoError(t, p.Wait(l), l)
+	}
+	var want []string
+	for n := range 3 * each {
+		want = append(want, fmt.Sprintf("%d part %d", n+1, n+1))
+	}
+	content, err := os.ReadFile(path)
+	requireTool(t, err)
+	got := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
+	l.Expected, l.Found = fmt.Sprintf("%d jobs, each with its number", len(want)), fmt.Sprintf("%d jobs", len(got))
+	lab.Require(t, slices.Equal(want, got), says(l, "Add lost jobs in a crowd"))
+}
