@@ -73,7 +73,7 @@ func TestAddIsAloneInside(t *testing.T) {
 			}
 			l := lab.Lesson{
 				Says: "Add let a second Add in", Did: "a process was inside its Add, " + c.name + "; another process called Add", Read: why,
-				Means: "both find the same number of jobs, and the second line overwrites the first",
+				Means: "both find the same number of jobs, and two jobs have one number",
 			}
 			first := lab.Start(t, "add", path, "bracket")
 			first.Reached("inside", l)
