@@ -85,12 +85,7 @@ func keep(t *testing.T, f *winfile.File, err error) handle {
 // do calls a function of the package that must return.
 func (h handle) do(verb string, l lab.Lesson) (err error) {
 	h.t.Helper()
-	hangs := l
-	hangs.Says = verb + " does not return, and no other handle has a lock that it must wait for"
-	if verb == "TryLock" || verb == "TryRLock" {
-		hangs.Says = verb + " waits"
-	}
-	lab.Finishes(h.t, func() { err = verbs[verb](h.File) }, hangs)
+	lab.Finishes(h.t, func() { err = verbs[verb](h.File) }, says(l, "%s does not return, and need not wait for another handle", verb))
 	return err
 }
 

@@ -1,0 +1,73 @@
+//go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
+
+package lockfileex_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example/turnstile/exercises/10_lockfileex/winfile"
+)
+
+// The model of LockFileEx keeps what its comments promise. Its locks are the subject of the lesson's fact tests; this is the rest.
+
+func TestTheModelLeavesNothingBehind(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	path := filepath.Join(t.TempDir(), "jobs.txt")
+	for range 3 {
+		f, err := winfile.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		require.NoError(t, err)
+		at := &winfile.Overlapped{}
+		require.NoError(t, winfile.LockFileEx(f.Handle(), winfile.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, at))
+		require.NoError(t, winfile.UnlockFileEx(f.Handle(), 0, 1, 0, at))
+		require.NoError(t, f.Close())
+	}
+	roots, err := filepath.Glob(filepath.Join(os.TempDir(), "turnstile-winfile-*"))
+	require.NoError(t, err)
+	require.Len(t, roots, 1)
+	tables, err := os.ReadDir(roots[0])
+	require.NoError(t, err)
+	require.Empty(t, tables)
+}
+
+func TestFilesOfTheModel(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jobs.txt")
+	_, err := winfile.OpenFile(path, os.O_RDWR, 0)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	f, err := winfile.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	require.NoError(t, err)
+	n, err := f.WriteAt([]byte("1 hinge\n"), 0)
+	require.NoError(t, err)
+	require.Equal(t, 8, n)
+	require.NoError(t, f.Truncate(7))
+	content, err := f.ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, "1 hinge", string(content))
+
+	request := &winfile.Overlapped{}
+	require.ErrorIs(t, winfile.LockFileEx(f.Handle(), 0, 1, 1, 0, request), winfile.ERROR_INVALID_PARAMETER, "reserved")
+	require.ErrorIs(t, winfile.LockFileEx(f.Handle(), 0, 0, 1, 0, nil), winfile.ERROR_INVALID_PARAMETER)
+	require.ErrorIs(t, winfile.GetOverlappedResult(f.Handle(), request, nil, true), winfile.ERROR_INVALID_PARAMETER)
+	require.ErrorIs(t, winfile.Rename(path, path+".old"), winfile.ERROR_SHARING_VIOLATION)
+
+	other, err := winfile.OpenFile(path, os.O_RDWR|os.O_TRUNC, 0)
+	require.NoError(t, err)
+	size, err := other.Size()
+	require.NoError(t, err)
+	require.Zero(t, size)
+	require.NoError(t, other.Close())
+	require.ErrorIs(t, other.Close(), fs.ErrClosed)
+	require.ErrorIs(t, winfile.LockFileEx(other.Handle(), 0, 0, 1, 0, request), winfile.ERROR_INVALID_HANDLE)
+	_, err = other.ReadAt(make([]byte, 1), 0)
+	require.ErrorIs(t, err, fs.ErrClosed)
+
+	require.NoError(t, f.Close())
+	require.NoError(t, winfile.Rename(path, path+".old"))
+	require.ErrorIs(t, winfile.Remove(path), fs.ErrNotExist)
+	require.NoError(t, winfile.Remove(path+".old"))
+}
