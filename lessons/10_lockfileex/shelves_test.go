@@ -15,14 +15,11 @@ const beyond = 1 << 30
 
 // atShelf runs work while no other handle works at the shelf. Each shelf has a byte of its own, beyond the end of the list of all shelves.
 func atShelf(list *winfile.File, shelf uint32, work func() error) (err error) {
-	err = winfile.LockFileEx(list.Handle(), winfile.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &winfile.Overlapped{Offset: shelf, OffsetHigh: beyond})
-	if err != nil {
+	at := &winfile.Overlapped{Offset: shelf, OffsetHigh: beyond}
+	if err := winfile.LockFileEx(list.Handle(), winfile.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, at); err != nil {
 		return fmt.Errorf("lock shelf %d: %w", shelf, err)
 	}
-	defer func() {
-		unlocked := winfile.UnlockFileEx(list.Handle(), 0, 1, 0, &winfile.Overlapped{Offset: shelf, OffsetHigh: beyond})
-		err = errors.Join(err, unlocked)
-	}()
+	defer func() { err = errors.Join(err, winfile.UnlockFileEx(list.Handle(), 0, 1, 0, at)) }()
 	return work()
 }
 
