@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,8 +39,8 @@ type modelFile struct {
 }
 
 var (
-	lastNumber atomic.Uintptr
-	files      sync.Map // the open handles: a Handle to a weak.Pointer, so that a File that nothing refers to is closed
+	lastOwner atomic.Uint64
+	files     sync.Map // the open handles: a Handle to a weak.Pointer, so that a File that nothing refers to is closed
 )
 
 func open(path string, flag int, perm fs.FileMode, share, flags uint32) (file, error) {
@@ -86,8 +87,7 @@ func (f *modelFile) register(share uint32) (err error) {
 		return err
 	}
 	f.table = tableOf(info)
-	n := lastNumber.Add(4)
-	f.number, f.owner = Handle(0x100+n), fmt.Sprintf("%d-%d", os.Getpid(), n)
+	f.owner = fmt.Sprintf("%d-%d", os.Getpid(), lastOwner.Add(1))
 	err = f.table.use(func() error {
 		others, _, err := f.table.read()
 		if err != nil {
@@ -102,9 +102,20 @@ func (f *modelFile) register(share uint32) (err error) {
 		return err
 	})
 	if err == nil {
-		files.Store(f.number, weak.Make(f))
+		f.number = number(f)
 	}
 	return err
+}
+
+// number gives the handle the lowest number that is free. As on Windows, it is given away again after a close.
+func number(f *modelFile) Handle {
+	pointer := weak.Make(f)
+	for n := Handle(0x100); ; n += 4 {
+		if _, taken := files.LoadOrStore(n, pointer); !taken {
+			runtime.AddCleanup(f, func(n Handle) { files.CompareAndDelete(n, pointer) }, n)
+			return n
+		}
+	}
 }
 
 func (f *modelFile) handle() Handle {
@@ -186,7 +197,6 @@ func find(h Handle) (*modelFile, error) {
 		if f := pointer.(weak.Pointer[modelFile]).Value(); f != nil {
 			return f, nil
 		}
-		files.Delete(h)
 	}
 	return nil, ERROR_INVALID_HANDLE
 }
