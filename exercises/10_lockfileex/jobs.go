@@ -17,7 +17,7 @@ import (
 // caller. On every way out, the lock is given back before Add returns: the next one need not wait for the system to tidy up. Every
 // error of the lock, of the file and of describe is returned. After a failed write half a line may be at the end of the list.
 //
-// A program that does not lock, such as the board on the wall, can read the list at any time.
+// A program that does not lock, such as the board on the wall, can read the list at any time. Different lists never wait for each other.
 func Add(path string, describe func(number int) (text string, err error)) (number int, err error) {
 	f, err := winfile.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

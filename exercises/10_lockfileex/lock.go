@@ -18,7 +18,8 @@ var ErrLocked = errors.New("another handle has a lock on the file")
 // program forgets that, until some time after f is closed or the process ends.
 //
 // It is a lock on no byte that a file has: it keeps out those who ask for it with this package, on an empty file, a growing one and a large one
-// alike. Everyone who does not ask reads and writes the file as if there were no lock.
+// alike. Everyone who does not ask reads and writes the file as if there were no lock. Lock, like the functions below, changes nothing in
+// the file and in its directory.
 //
 // f must be open for reading or writing, and an append-only file is neither. It may be overlapped: Lock waits all the same. If the system
 // refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. After an error nothing is locked that was not

@@ -2,10 +2,13 @@ package lockfileex_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	lockfileex "example/turnstile/exercises/10_lockfileex"
 	"example/turnstile/exercises/10_lockfileex/winfile"
@@ -59,6 +62,51 @@ func TestALockKeepsOtherHandlesOut(t *testing.T) {
 		requireTool(t, err)
 		b.refused("TryLock", l)
 	})
+}
+
+func TestTryLockIsRefusedToTheHandleThatHasALock(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"Lock", "RLock"} {
+		path := file(t, "1 bracket\n")
+		a, b := openHandle(t, path), openHandle(t, path)
+		l := lab.Lesson{
+			Says: "TryLock got a lock for a handle that has one already", Did: verb + " and TryLock with one handle",
+			Means: "two goroutines that share a handle are both inside, and the first Unlock lets everyone else in", Read: unlocks,
+		}
+		a.get(verb)
+		a.refused("TryLock", l)
+		b.refused("TryLock", says(l, "TryLock took the handle's older lock away when it failed"))
+		a.succeed("Unlock", says(l, "Unlock failed"))
+		b.takes("TryLock", says(l, "Unlock left a lock behind after a TryLock that had failed"))
+	}
+}
+
+func TestALockChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{"", "1 bracket\n"} {
+		path := file(t, content)
+		a, b := openHandle(t, path), openHandle(t, path)
+		lab.Age(t, path, time.Hour)
+		before, err := os.Stat(path)
+		requireTool(t, err)
+		l := lab.Lesson{
+			Says: "Lock changed the file", Did: fmt.Sprintf("Lock, RLock, Downgrade, a TryLock that failed, and Unlock of a file of %d bytes", len(content)),
+			Means: "a lock needs no byte in the file; what is written there becomes part of the list", Read: sameRange,
+		}
+		a.get("Lock")
+		b.refused("TryLock", l)
+		a.succeed("Downgrade", says(l, "Downgrade failed"))
+		a.succeed("RLock", says(l, "RLock failed on a handle that has a lock already"))
+		lab.RequireFile(t, path, content, l)
+		a.succeed("Unlock", says(l, "Unlock failed"))
+		lab.RequireFile(t, path, content, says(l, "Unlock changed the file"))
+		after, err := os.Stat(path)
+		requireTool(t, err)
+		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
+		names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+		requireTool(t, err)
+		lab.RequireEqual(t, 1, len(names), says(l, "Lock created another file"))
+	}
 }
 
 func TestUnlockGivesEveryLockBack(t *testing.T) {
@@ -195,6 +243,36 @@ func TestLockWaits(t *testing.T) {
 			b.takes("TryLock", says(l, "Unlock left a lock behind"))
 		})
 	}
+	t.Run("as long as it takes", func(t *testing.T) {
+		t.Parallel()
+		type waiter struct {
+			verb   string
+			holder handle
+			*lab.Process
+		}
+		var waiters []waiter
+		for _, verb := range []string{"Lock", "RLock"} {
+			path := file(t, "1 bracket\n")
+			a := openHandle(t, path)
+			a.get("Lock")
+			waiters = append(waiters, waiter{verb, a, lab.Start(t, "owner", path, "plain", verb)})
+		}
+		for begun := time.Now(); time.Since(begun) < 3*time.Second; {
+			for _, w := range waiters {
+				w.StillWaiting(lab.Lesson{
+					Says: w.verb + " does not wait as long as it takes", Did: "Lock, held for three seconds; another process called " + w.verb + " meanwhile",
+					Means: "whoever holds the lock a little longer than usual is not alone any more", Read: fix,
+				})
+			}
+		}
+		for _, w := range waiters {
+			l := lab.Lesson{Says: w.verb + " did not get the lock after the Unlock", Did: "Lock, held for three seconds, and Unlock", Read: fix}
+			w.holder.succeed("Unlock", l)
+			w.Reached("holding", l)
+			w.Continue()
+			lab.RequireNoError(t, w.Wait(), l)
+		}
+	})
 	t.Run("and a Try of an overlapped handle does not", func(t *testing.T) {
 		t.Parallel()
 		path := file(t, "1 bracket\n")

@@ -75,7 +75,7 @@ func TestUnlockReportsWhatTheSystemRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for _, reason := range append(reasons, winfile.ERROR_INVALID_HANDLE) {
+			for _, reason := range append(reasons, winfile.ERROR_INVALID_HANDLE, winfile.ERROR_LOCK_VIOLATION) {
 				path := file(t, "1 bracket\n")
 				a := openHandle(t, path)
 				l := lab.Lesson{

@@ -95,6 +95,51 @@ func TestAddIsAloneInside(t *testing.T) {
 	}
 }
 
+func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(path string) error{
+		"Add":  func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err },
+		"Jobs": func(path string) error { return lockfileex.Jobs(path, use(nil)) },
+	} {
+		path := file(t, "1 hinge\n")
+		requireTool(t, os.Link(path, path+".probe")) // the same file by a name that is not intercepted
+		b := openHandle(t, path+".probe")
+		l := lab.Lesson{
+			Did: name + "; before each of its reads and writes, another handle called TryLock", Read: why,
+			Means: "what it has read is out of date when it writes, or it reads what is half written",
+		}
+		var free []string
+		t.Cleanup(winfile.Intercept(path, func(call string) error {
+			if (call == "ReadAt" || call == "WriteAt") && lockfileex.TryLock(b.File) == nil {
+				free = append(free, call)
+				return lockfileex.Unlock(b.File)
+			}
+			return nil
+		}))
+		lab.RequireNoError(t, call(path), says(l, "%s failed", name))
+		l.Expected, l.Found = "the lock is taken", "it was free before "+strings.Join(free, " and ")
+		lab.Require(t, len(free) == 0, says(l, "%s reads or writes without its lock", name))
+	}
+}
+
+func TestListsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	one, other := file(t, ""), file(t, "")
+	l := lab.Lesson{
+		Says: "Add waits for another list", Did: "Add to one list; inside it, Add to another list and Jobs of it",
+		Means: "a program that copies a job from one list to another waits for itself", Read: fix,
+	}
+	var err error
+	lab.Finishes(t, func() {
+		_, err = lockfileex.Add(one, func(int) (string, error) {
+			_, err := lockfileex.Add(other, text("bracket", nil))
+			return "bracket", errors.Join(err, lockfileex.Jobs(other, use(nil)))
+		})
+	}, l)
+	skipUnsupported(t, err)
+	lab.RequireNoError(t, err, says(l, "Add to a list inside an Add to another one failed"))
+}
+
 func TestTheBoardReadsWhileAddIsInside(t *testing.T) {
 	t.Parallel()
 	mandatory(t)
