@@ -64,6 +64,26 @@ func TestALockKeepsOtherHandlesOut(t *testing.T) {
 	})
 }
 
+func TestATryAsksOnce(t *testing.T) {
+	t.Parallel()
+	path := file(t, "1 bracket\n")
+	requireTool(t, os.Link(path, path+".try")) // the same file by a name of which the calls are counted
+	a, b := openHandle(t, path), openHandle(t, path+".try")
+	a.get("Lock")
+	for _, verb := range []string{"TryLock", "TryRLock"} {
+		l := lab.Lesson{
+			Says: verb + " asks again and again", Did: "Lock; then " + verb + " with another handle", Read: fix,
+			Means: "a program that has something else to do meanwhile waits all the same",
+		}
+		calls := 0
+		undo := winfile.Intercept(path+".try", func(string) error { calls++; return nil })
+		b.refused(verb, l)
+		undo()
+		l.Expected, l.Found = "one call of LockFileEx", fmt.Sprintf("%d calls", calls)
+		lab.Require(t, calls == 1, l)
+	}
+}
+
 func TestTryLockIsRefusedToTheHandleThatHasALock(t *testing.T) {
 	t.Parallel()
 	for _, verb := range []string{"Lock", "RLock"} {
@@ -234,12 +254,17 @@ func TestLockWaits(t *testing.T) {
 			a.get(c.holds)
 			p := lab.Start(t, "owner", path, c.how, c.verb)
 			p.WaitBlocked(l)
+			p.StillWaiting(l)
 			a.succeed("Unlock", says(l, "Unlock failed"))
 			l.Did += "; then the lock was given back"
 			p.Reached("holding", says(l, "%s did not get the lock after the Unlock", c.verb))
 			b.refused("TryLock", says(l, "%s returned no error, and has no lock", c.verb))
 			p.Continue()
+			var calls int
+			p.Result(&calls, l)
 			lab.RequireNoError(t, p.Wait(), l)
+			l.Expected, l.Found = "one call or two", fmt.Sprintf("%d calls", calls)
+			lab.Require(t, calls <= 4, says(l, "%s asks again and again while it waits", c.verb))
 			b.takes("TryLock", says(l, "Unlock left a lock behind"))
 		})
 	}

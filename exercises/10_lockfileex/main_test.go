@@ -36,7 +36,8 @@ var verbs = map[string]func(*winfile.File) error{
 	"Downgrade": lockfileex.Downgrade, "Unlock": lockfileex.Unlock,
 }
 
-// owner opens the file at PATH in the way of HOW, calls VERB, and stands at "holding" when it has the lock. Then it unlocks.
+// owner opens the file at PATH in the way of HOW, calls VERB, and stands at "holding" when it has the lock. Then it sends how
+// many calls of the system that took, and unlocks.
 func owner(w *lab.Worker) (err error) {
 	open := openPlain
 	if w.Arg(1) == "overlapped" {
@@ -47,11 +48,14 @@ func owner(w *lab.Worker) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	calls := 0
+	undo := winfile.Intercept(w.Arg(0), func(string) error { calls++; return nil })
 	if err := verbs[w.Arg(2)](f); err != nil {
 		return err
 	}
+	undo()
 	w.Reached("holding")
-	return lockfileex.Unlock(f)
+	return errors.Join(w.Result(calls), lockfileex.Unlock(f))
 }
 
 func openPlain(path string) (*winfile.File, error) { return winfile.OpenFile(path, os.O_RDWR, 0) }

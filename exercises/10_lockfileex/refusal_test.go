@@ -62,6 +62,29 @@ func TestALockOnAHandleThatCannotBeLocked(t *testing.T) {
 	}
 }
 
+func TestARequestThatFailsIsNotALock(t *testing.T) {
+	t.Parallel()
+	if lab.Wine() {
+		t.Skip("Wine reports a pending lock of an overlapped handle as granted")
+	}
+	for _, verb := range []string{"Lock", "RLock"} {
+		for _, reason := range reasons {
+			path := file(t, "1 bracket\n")
+			requireTool(t, os.Link(path, path+".overlapped")) // the same file by a name of which the calls are intercepted
+			f, err := openOverlapped(path + ".overlapped")
+			a, b := openHandle(t, path), keep(t, f, err)
+			l := lab.Lesson{
+				Says: verb + " of an overlapped handle returned no error although its request had failed", Read: handles,
+				Did:   "Lock; then " + verb + " with an overlapped handle, whose request ended with " + reason.Error(),
+				Means: "the program goes on without a lock",
+			}
+			a.get("Lock")
+			refuse(t, path+".overlapped", "GetOverlappedResult", reason)
+			requireReason(t, verb, b.do(verb, l), reason, l)
+		}
+	}
+}
+
 func TestUnlockReportsWhatTheSystemRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -95,6 +95,22 @@ func TestAddIsAloneInside(t *testing.T) {
 	}
 }
 
+func TestAddCountsWhatTheListHolds(t *testing.T) {
+	t.Parallel()
+	path := file(t, "1 hinge\n2 hinge\n")
+	openHandle(t, path).Close() //nolint:errcheck // it only skips
+	l := lab.Lesson{
+		Says: "Add returned another number than the next one", Did: "Add to a list of two jobs; a new list of none took its place; Add again",
+		Means: "the program believes what it remembers, and not what the list holds", Read: fix,
+	}
+	for _, want := range []int{3, 1} {
+		number, err := lockfileex.Add(path, text("bracket", nil))
+		lab.RequireNoError(t, err, says(l, "Add failed"))
+		lab.RequireEqual(t, want, number, l)
+		requireTool(t, os.WriteFile(path, nil, 0o600))
+	}
+}
+
 func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(path string) error{

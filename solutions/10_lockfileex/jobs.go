@@ -10,8 +10,8 @@ import (
 	"example/turnstile/exercises/10_lockfileex/winfile"
 )
 
-// Add adds a job to the list in the file at path, as a line of its number and its text, and returns the number. Numbers begin at 1; the next
-// job has the next number, and no two have the same. Add calls describe for the text while it has an exclusive lock on the file.
+// Add adds a job to the list in the file at path, as a line of its number and its text, and returns the number. It is one more
+// than the number of jobs that the list holds when Add has the lock, so no two have the same. Add calls describe for the text while it has an exclusive lock on the file.
 //
 // If there is no file, Add creates it, with mode 0600. If describe returns an error, or panics, nothing is added, and the panic goes on to the
 // caller. On every way out, the lock is given back before Add returns: the next one need not wait for the system to tidy up. Every

@@ -37,12 +37,12 @@ func RLock(f *winfile.File) error {
 	return acquire(f, 0)
 }
 
-// TryLock is Lock, except that it does not wait: if a lock is in the way, the error matches ErrLocked.
+// TryLock is Lock, except that it does not wait: it asks once, and if a lock is in the way, the error matches ErrLocked.
 func TryLock(f *winfile.File) error {
 	return acquire(f, winfile.LOCKFILE_EXCLUSIVE_LOCK|winfile.LOCKFILE_FAIL_IMMEDIATELY)
 }
 
-// TryRLock is RLock, except that it does not wait: if a lock is in the way, the error matches ErrLocked.
+// TryRLock is RLock, except that it does not wait: it asks once, and if a lock is in the way, the error matches ErrLocked.
 func TryRLock(f *winfile.File) error {
 	return acquire(f, winfile.LOCKFILE_FAIL_IMMEDIATELY)
 }
