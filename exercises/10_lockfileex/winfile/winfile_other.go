@@ -27,5 +27,7 @@ func rename(string, string) error { return errors.ErrUnsupported }
 func lockFileEx(Handle, uint32, uint32, uint32, uint32, *Overlapped) error {
 	return errors.ErrUnsupported
 }
+
 func unlockFileEx(Handle, uint32, uint32, uint32, *Overlapped) error { return errors.ErrUnsupported }
-func getOverlappedResult(Handle, *Overlapped, *uint32, bool) error   { return errors.ErrUnsupported }
+
+func getOverlappedResult(Handle, *Overlapped, *uint32, bool) error { return errors.ErrUnsupported }
