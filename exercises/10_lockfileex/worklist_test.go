@@ -54,6 +54,22 @@ func crowd(w *lab.Worker) error {
 	return nil
 }
 
+// nested adds a job to one list inside an Add to another one. It is a process of its own, because it may hang.
+func nested(w *lab.Worker) error {
+	_, err := lockfileex.Add(w.Arg(0), func(int) (string, error) {
+		_, err := lockfileex.Add(w.Arg(1), text("bracket", nil))
+		return "bracket", errors.Join(err, lockfileex.Jobs(w.Arg(1), use(nil)))
+	})
+	return err
+}
+
+// addOne is Add of a bracket, which must return.
+func addOne(t *testing.T, path string, l lab.Lesson) (number int, err error) {
+	t.Helper()
+	lab.Finishes(t, func() { number, err = lockfileex.Add(path, text("bracket", nil)) }, says(l, "Add does not return"))
+	return number, err
+}
+
 func TestAddIsAloneInside(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -104,7 +120,7 @@ func TestAddCountsWhatTheListHolds(t *testing.T) {
 		Means: "the program believes what it remembers, and not what the list holds", Read: fix,
 	}
 	for _, want := range []int{3, 1} {
-		number, err := lockfileex.Add(path, text("bracket", nil))
+		number, err := addOne(t, path, l)
 		lab.RequireNoError(t, err, says(l, "Add failed"))
 		lab.RequireEqual(t, want, number, l)
 		requireTool(t, os.WriteFile(path, nil, 0o600))
@@ -132,7 +148,9 @@ func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
 			}
 			return nil
 		}))
-		lab.RequireNoError(t, call(path), says(l, "%s failed", name))
+		var err error
+		lab.Finishes(t, func() { err = call(path) }, says(l, "%s does not return", name))
+		lab.RequireNoError(t, err, says(l, "%s failed", name))
 		l.Expected, l.Found = "the lock is taken", "it was free before "+strings.Join(free, " and ")
 		lab.Require(t, len(free) == 0, says(l, "%s reads or writes without its lock", name))
 	}
@@ -145,15 +163,9 @@ func TestListsDoNotWaitForEachOther(t *testing.T) {
 		Says: "Add waits for another list", Did: "Add to one list; inside it, Add to another list and Jobs of it",
 		Means: "a program that copies a job from one list to another waits for itself", Read: fix,
 	}
-	var err error
-	lab.Finishes(t, func() {
-		_, err = lockfileex.Add(one, func(int) (string, error) {
-			_, err := lockfileex.Add(other, text("bracket", nil))
-			return "bracket", errors.Join(err, lockfileex.Jobs(other, use(nil)))
-		})
-	}, l)
-	skipUnsupported(t, err)
-	lab.RequireNoError(t, err, says(l, "Add to a list inside an Add to another one failed"))
+	openHandle(t, one).Close() //nolint:errcheck // it only skips
+	p := lab.Start(t, "nested", one, other)
+	lab.RequireNoError(t, p.Wait(l), says(l, "Add to a list inside an Add to another one failed"))
 }
 
 func TestTheBoardReadsWhileAddIsInside(t *testing.T) {
@@ -166,10 +178,13 @@ func TestTheBoardReadsWhileAddIsInside(t *testing.T) {
 	}
 	var text []byte
 	var read error
-	_, err := lockfileex.Add(path, func(int) (string, error) {
-		text, read = winfile.ReadFile(path)
-		return "bracket", nil
-	})
+	var err error
+	lab.Finishes(t, func() {
+		_, err = lockfileex.Add(path, func(int) (string, error) {
+			text, read = winfile.ReadFile(path)
+			return "bracket", nil
+		})
+	}, says(l, "Add does not return"))
 	skipUnsupported(t, err)
 	lab.RequireNoError(t, read, l)
 	lab.RequireEqual(t, "1 hinge\n", string(text), l)
@@ -336,7 +351,7 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 		Says: "Add did not report that the directory is missing", Did: "Add to a list whose directory does not exist",
 		Means: "a mistyped path becomes a list of its own", Read: refusals,
 	}
-	_, err := lockfileex.Add(path, text("bracket", nil))
+	_, err := addOne(t, path, l)
 	skipUnsupported(t, err)
 	lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
 	lab.RequireNoFile(t, missing, says(l, "Add made a directory"))
@@ -346,7 +361,7 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 	lab.RequireNoFile(t, path, says(l, "Jobs created a list"))
 
 	l.Did = "Add to a list that does not exist"
-	number, err := lockfileex.Add(path, text("bracket", nil))
+	number, err := addOne(t, path, l)
 	lab.RequireNoError(t, err, says(l, "Add did not create the list"))
 	lab.RequireEqual(t, 1, number, says(l, "Add returned another number than the next one"))
 	lab.RequireFile(t, path, "1 bracket\n", says(l, "Add lost a job"))
