@@ -1,0 +1,164 @@
+package lockedfile_test
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"example/turnstile/internal/lab"
+)
+
+func TestCloseGivesTheLockBack(t *testing.T) {
+	t.Parallel()
+	for _, flags := range []string{"r", "r+", "w", "a"} {
+		path := lab.WriteFile(t, "checkouts.json", document)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Close kept the lock", Did: "OpenFile (" + flags + ") and Close; then another process called TryOpenFile",
+			Means: "everyone waits for an owner that is no longer inside", Read: closing,
+		}
+		before := a.handles()
+		for _, call := range []string{"OpenFile", "TryOpenFile"} {
+			a.get(call + " it " + flags)
+			a.succeed("Close it", says(l, "Close failed"))
+			b.succeed("TryOpenFile second r+", l)
+			b.succeed("Close second", says(l, "Close failed"))
+		}
+		lab.RequireEqual(t, before, a.handles(), says(l, "Close left the file open"))
+		info, err := os.Stat(path)
+		lab.RequireNoError(t, err, says(l, "Close removed the file"))
+		lab.Require(t, info.Mode().IsRegular(), l)
+	}
+	t.Run("although a child has the file", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("a child of a Windows program has no handle that it was not given")
+		}
+		path := lab.WriteFile(t, "checkouts.json", document)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Close left the lock to a duplicate of its descriptor", Read: children,
+			Did:   "OpenFile; the descriptor was duplicated, as for a child between fork and exec; Close; then another process called TryOpenFile",
+			Means: "now and then the next owner is refused, although the file is closed",
+		}
+		for _, flags := range []string{"r+", "r"} {
+			a.get("OpenFile it " + flags)
+			requireTool(t, a.do("duplicate", l))
+			a.succeed("Close it", l)
+			b.succeed("TryOpenFile second r+", l)
+			b.succeed("Close second", l)
+		}
+	})
+	t.Run("once", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Close did not report that the file was closed before", Did: "OpenFile, Close and Close again",
+			Means: "a mistake of the program goes unnoticed until it hits another owner", Read: closing,
+		}
+		a.get("OpenFile it r+")
+		a.succeed("Close it", l)
+		requireClosed(t, a.do("Close it", l), l)
+		l.Says, l.Means = "Close took away a lock that it had not given", "two owners are inside at once"
+		l.Did = "OpenFile and Close; OpenFile again in the same program; then a second Close of the first; then another process called TryOpenFile"
+		for _, flags := range []string{"r+", "r"} {
+			a.get("OpenFile next " + flags)
+			requireClosed(t, a.do("Close it", l), l)
+			b.refused("TryOpenFile second r+", l)
+			a.succeed("Close next", says(l, "Close failed"))
+			b.succeed("TryOpenFile second r+", says(l, "Close gave nothing back"))
+			b.get("Close second")
+		}
+	})
+}
+
+func TestTryOpenFileLeavesNothingOpenWhenItFails(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "checkouts.json", document)
+	a, b := start(t, path), start(t, path)
+	n := lab.Rounds(250)
+	l := lab.Lesson{Did: "a process had the file open; another one called TryOpenFile " + strconv.Itoa(4*n) + " times", Read: closing}
+	a.get("OpenFile first r+")
+	b.refused("TryOpenFile second r+", says(l, "TryOpenFile did not find the other owner"))
+	before := b.handles()
+	for _, flags := range []string{"r", "r+", "w", "a"} {
+		l.Says, l.Means = "TryOpenFile did not find the other owner", "it goes in beside the owner"
+		r := b.ask("tries "+flags+" "+strconv.Itoa(n), l)
+		lab.RequireNoError(t, r.Returned.Err, l)
+		l.Says, l.Means = "TryOpenFile left the file open when it failed", "a program that tries now and then runs out of handles"
+		lab.RequireEqual(t, before, b.handles(), l)
+	}
+}
+
+func TestTheLockLastsUntilClose(t *testing.T) {
+	t.Parallel()
+	lost := lab.Lesson{Means: "another program goes in, and neither is told", Read: closing}
+	t.Run("while garbage is collected", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		a, b := start(t, path), start(t, path)
+		for _, call := range []string{"OpenFile it r+", "OpenFile it r", "TryOpenFile it r+"} {
+			l := says(lost, "%s lost its lock to the garbage collector", callOf(call))
+			l.Did = call + "; the program kept the File, and collected garbage; then another process called TryOpenFile"
+			a.get(call)
+			a.succeed("collect", l)
+			b.refused("TryOpenFile second r+", l)
+			a.succeed("Close it", says(l, "Close failed after garbage had been collected"))
+		}
+	})
+	// A record lock of fcntl would be gone by then (eclipse-iceoryx/iceoryx2#1718, haskell/unix#44).
+	t.Run("while the program asks whether it is locked", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		a, b := start(t, path), start(t, path)
+		l := says(lost, "OpenFile lost its lock when its program tried to open the file once more")
+		l.Did = "OpenFile (r+); TryOpenFile in the same program failed; then another process called TryOpenFile"
+		a.get("OpenFile it r+")
+		a.refused("TryOpenFile other r+", says(l, "TryOpenFile did not find another owner in its own process"))
+		a.refused("TryOpenFile other r", l)
+		b.refused("TryOpenFile second r+", l)
+		a.get("Close it")
+		l.Did = "OpenFile (r) twice in one program; Close of the second; then another process called TryOpenFile"
+		a.get("OpenFile it r")
+		a.get("OpenFile other r")
+		a.get("Close other")
+		b.refused("TryOpenFile second r+", l)
+	})
+}
+
+func TestTheLockEndsWithItsProcess(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, order, did string }{
+		{"that is killed", "", "a process had the file open, and was killed"},
+		{"even if a child of it lives", "child", "a process had the file open, started a program that runs on, and was killed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if c.order == "child" && runtime.GOOS == "windows" {
+				t.Skip("the program that runs on is sleep(1)")
+			}
+			path := lab.WriteFile(t, "checkouts.json", document)
+			a, b := start(t, path), start(t, path)
+			l := lab.Lesson{
+				Says: "OpenFile kept the others out after its process had ended", Did: c.did + "; another one waited in OpenFile",
+				Means: "the lock belongs to a program that does not know of it: all others wait until that one ends", Read: children,
+			}
+			a.get("OpenFile it r+")
+			if c.order != "" {
+				child := a.ask(c.order, l)
+				requireTool(t, child.Returned.Err)
+				t.Cleanup(func() {
+					if p, err := os.FindProcess(child.N); err == nil {
+						_ = p.Kill()
+					}
+				})
+			}
+			b.Send("OpenFile second r+")
+			b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
+			a.Kill()
+			lab.RequireNoError(t, b.end(l).Returned.Err, l)
+		})
+	}
+}

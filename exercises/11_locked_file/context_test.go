@@ -1,0 +1,129 @@
+package lockedfile_test
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	lockedfile "example/turnstile/exercises/11_locked_file"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
+	t.Parallel()
+	t.Run("while it waits", func(t *testing.T) {
+		t.Parallel()
+		for _, flags := range []string{"r+", "r", "w"} {
+			path := lab.WriteFile(t, "checkouts.json", document)
+			a, b := start(t, path), start(t, path)
+			before := b.handles()
+			l := lab.Lesson{
+				Says: "OpenFile does not stop waiting when its context ends", Did: "a process had the file open; another one called OpenFile (" + flags + "); its context was cancelled",
+				Means: "a request that its client has given up waits on, and so does the shutdown of the server", Read: waiting,
+			}
+			a.get("OpenFile first r+")
+			b.tell("go waiter "+flags+" 3", l)
+			requireBlocked(b, path, l)
+			b.tell("cancel waiter", l)
+			b.Send("ended waiter")
+			lab.RequireErrorIs(t, b.end(l).Returned.Err, context.Canceled, l)
+			a.requireContent("first", document, says(l, "OpenFile emptied the file although its context had ended"))
+			l.Did += "; then the first called Close, and opened the file again"
+			l.Says, l.Means = "OpenFile kept a lock although its context had ended", "everyone waits for an owner that does not exist"
+			a.get("Close first")
+			for _, program := range []program{a, b} {
+				requireReturns(program, "OpenFile again r+", l)
+				program.get("Close again")
+			}
+			a.succeed("OpenFile again r", l)
+			a.requireContent("again", document, says(l, "OpenFile emptied the file after its context had ended"))
+			requireHandles(t, b, before, says(l, "OpenFile left the file open when its context ended"))
+		}
+	})
+	t.Run("a thousand times", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		a, b := start(t, path), start(t, path)
+		before := b.handles()
+		n := lab.Rounds(300)
+		l := lab.Lesson{
+			Says: "OpenFile does not report that its time was over", Did: "a process had the file open; another one called OpenFile many times, for a millisecond each",
+			Means: "it goes in beside the owner, or waits on", Read: waiting,
+		}
+		a.get("OpenFile first r+")
+		b.tell("timeouts r+ "+strconv.Itoa(n), l)
+		l.Says, l.Means = "OpenFile leaves a handle open each time its time is over", "the program runs out of handles or threads while the file is busy"
+		if open := b.handles(); open > before+2 {
+			l.Expected, l.Found = "two handles more at most, for the kernel's own wait", strconv.Itoa(open-before)+" more"
+			lab.Fail(t, l)
+		}
+		a.get("Close first")
+		requireReturns(b, "OpenFile again r+", says(l, "OpenFile kept a lock although its time was over"))
+		b.get("Close again")
+		requireHandles(t, b, before, l)
+	})
+	t.Run("before it begins", func(t *testing.T) {
+		t.Parallel()
+		requireLocks(t)
+		path := lab.WriteFile(t, "checkouts.json", document)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := lockedfile.OpenFile(ctx, path, os.O_RDWR|os.O_TRUNC, 0)
+		l := lab.Lesson{
+			Says: "OpenFile went on although its context had ended before", Did: "OpenFile with a context that had ended, of a file that was free",
+			Means: "a request that its client has given up is carried out all the same", Read: waiting,
+		}
+		lab.RequireErrorIs(t, err, context.Canceled, l)
+		lab.RequireFile(t, path, document, l)
+	})
+	t.Run("and not after it has the file", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		p := start(t, path)
+		requireLocks(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		file, err := lockedfile.OpenFile(ctx, path, os.O_RDWR, 0)
+		l := lab.Lesson{
+			Says: "OpenFile gave the lock back when its context ended, after it had returned", Did: "OpenFile; then its context was cancelled; then another process called TryOpenFile",
+			Means: "the owner writes on, and another owner is inside", Read: waiting,
+		}
+		lab.RequireNoError(t, err, says(l, "OpenFile failed although nothing stood in its way"))
+		lab.RequireNotNil(t, file, "OpenFile", l)
+		cancel()
+		p.refused("TryOpenFile second r", l)
+		time.Sleep(time.Millisecond) // gives what a cancel has started a chance to do harm; decides nothing
+		p.refused("TryOpenFile second r", l)
+		_, err = file.WriteAt([]byte("x"), 0)
+		lab.RequireNoError(t, err, says(l, "OpenFile closed the file when its context ended, after it had returned"))
+		lab.RequireNoError(t, file.Close(), l)
+	})
+}
+
+// requireBlocked demands that a goroutine of the program waits, while the program itself obeys orders.
+func requireBlocked(p program, path string, l lab.Lesson) {
+	p.t.Helper()
+	if runtime.GOOS == "linux" { // elsewhere no system tells
+		lab.RequireWaiters(p.t, path, 1, says(l, "OpenFile does not wait in the kernel"), p.Process)
+	}
+}
+
+// requireReturns is for an order that may wait until a wait of the same process that was given up has ended.
+func requireReturns(p program, order string, l lab.Lesson) {
+	p.t.Helper()
+	p.Send(order)
+	lab.RequireNoError(p.t, p.end(l).Returned.Err, l)
+}
+
+// requireHandles demands that the program has as many open handles as before, as soon as what it has let go of is closed.
+func requireHandles(t *testing.T, p program, want int, l lab.Lesson) {
+	t.Helper()
+	got := p.handles()
+	for deadline := time.Now().Add(process.Patience()); got != want && time.Now().Before(deadline); got = p.handles() {
+		time.Sleep(time.Millisecond) // decides only how soon it is seen
+	}
+	lab.RequireEqual(t, want, got, l)
+}

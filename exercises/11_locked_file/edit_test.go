@@ -1,0 +1,241 @@
+package lockedfile_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	lockedfile "example/turnstile/exercises/11_locked_file"
+	"example/turnstile/internal/lab"
+)
+
+// edit calls Edit for the counter in PATH: "set N" or "add N", and stands at "inside" when change is called; "create PERM" is OpenFile with
+// O_CREATE.
+func edit(w *lab.Worker) error {
+	if w.Arg(1) == "create" {
+		file, err := lockedfile.OpenFile(context.Background(), w.Arg(0), os.O_RDWR|os.O_CREATE, fs.FileMode(number("0o"+w.Arg(2))))
+		if err != nil {
+			return err
+		}
+		return file.Close()
+	}
+	return lockedfile.Edit(context.Background(), w.Arg(0), func(old []byte) ([]byte, error) {
+		w.Reached("inside")
+		if w.Arg(1) == "set" {
+			return counter(w.Int(2)), nil
+		}
+		n, err := read(old)
+		return counter(n + w.Int(2)), err
+	})
+}
+
+func counter(n int) []byte { return fmt.Appendf(nil, `{"counter":%d}`, n) }
+
+func read(text []byte) (n int, err error) {
+	var document struct{ Counter *int }
+	if err := json.Unmarshal(text, &document); err != nil {
+		return 0, fmt.Errorf("%q is damaged: %w", text, err)
+	}
+	if document.Counter == nil {
+		return 0, fmt.Errorf("%q has no counter", text)
+	}
+	return *document.Counter, nil
+}
+
+func TestEditReadsInsideTheLock(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
+	l := lab.Lesson{
+		Says: "Edit lost another process's change", Read: editing,
+		Did:   "one process was inside Edit, about to set 99; a second process called Edit(+1)",
+		Means: "the second process had read the file before it had the lock, so it overwrote the first one's change",
+	}
+	first := lab.Start(t, "edit", path, "set", "99")
+	first.Reached("inside", says(l, "Edit did not call change"))
+	second := lab.Start(t, "edit", path, "add", "1")
+	if second.Settle() == "at a step" {
+		second.Reached("inside", l)
+		second.Continue()
+		second.Settle()
+		first.Continue()
+	} else {
+		first.Continue()
+		second.Reached("inside", l)
+		second.Continue()
+	}
+	lab.RequireNoError(t, first.Wait(l), says(l, "Edit failed although nothing stood in its way"))
+	lab.RequireNoError(t, second.Wait(l), says(l, "Edit failed although it had only to wait"))
+	lab.RequireFile(t, path, `{"counter":100}`, l)
+}
+
+func TestEditKeepsReadersOutUntilItHasWritten(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
+	other := start(t, path)
+	l := lab.Lesson{
+		Says: "Edit let a reader in before it had written", Did: "one process was inside Edit; another one called TryOpenFile to read",
+		Means: "the reader sees a document that is half written, or that is out of date", Read: editing,
+	}
+	first := lab.Start(t, "edit", path, "set", "99")
+	first.Reached("inside", says(l, "Edit did not call change"))
+	other.refused("TryOpenFile it r", l)
+	first.Continue()
+	lab.RequireNoError(t, first.Wait(l), says(l, "Edit failed although nothing stood in its way"))
+	other.succeed("TryOpenFile it r+", says(l, "Edit kept the lock"))
+	other.requireContent("it", `{"counter":99}`, says(l, "Edit did not write what change returned"))
+}
+
+func TestEditWritesWhatChangeReturns(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	long := strings.Repeat(document, 10_000) // 240 KB
+	for _, c := range []struct{ name, old, content string }{
+		{"longer", document, document + document},
+		{"shorter", document, "{}"},
+		{"of the same length", document, strings.ToUpper(document)},
+		{"nothing", document, ""},
+		{"the first bytes of an empty file", "", document},
+		{"much longer", "{}", long},
+		{"much shorter", long, "{}"},
+		{"the same", document, document},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "checkouts.json", c.old)
+			requireTool(t, os.Chmod(path, 0o640))
+			before, err := os.Stat(path)
+			requireTool(t, err)
+			l := lab.Lesson{
+				Says: "Edit did not give change what the file held", Did: "Edit; change returned what is " + c.name,
+				Means: "change decides by something else", Read: editing,
+			}
+			var got string
+			err = lockedfile.Edit(t.Context(), path, func(old []byte) ([]byte, error) {
+				got = string(old)
+				for i := range old {
+					old[i] = 'x' // the slice is change's own
+				}
+				return []byte(c.content), nil
+			})
+			lab.RequireNoError(t, err, says(l, "Edit failed although nothing stood in its way"))
+			lab.RequireEqual(t, c.old, got, l)
+			l.Says, l.Means = "Edit did not write what change returned", "the document is damaged: it has a tail of the old one, or a hole, or is cut off"
+			lab.RequireFile(t, path, c.content, l)
+			after, err := os.Stat(path)
+			requireTool(t, err)
+			l.Says, l.Means = "Edit replaced the file, or changed its mode", "other names of the file, and programs that wait for its lock, stay with the old one"
+			lab.Require(t, os.SameFile(before, after), l)
+			lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l)
+			entries, err := os.ReadDir(filepath.Dir(path))
+			requireTool(t, err)
+			lab.RequireEqual(t, 1, len(entries), says(l, "Edit left another file beside the document"))
+		})
+	}
+}
+
+func TestEditLeavesTheFileAloneIfChangeDoesNotReturnContent(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"an error", "a panic"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "checkouts.json", document)
+			other := start(t, path)
+			l := lab.Lesson{
+				Says: "Edit changed the file although change ended with " + way, Did: "Edit; change ended with " + way,
+				Means: "the document is lost, because of a request that was refused", Read: editing,
+			}
+			var err error
+			var panicked any
+			func() {
+				defer func() { panicked = recover() }()
+				err = lockedfile.Edit(t.Context(), path, func(old []byte) ([]byte, error) {
+					clear(old)
+					if way == "a panic" {
+						panic("the test's own panic")
+					}
+					return []byte("{}"), errTest
+				})
+			}()
+			if way == "an error" {
+				lab.RequireErrorIs(t, err, errTest, says(l, "Edit did not return the error of change"))
+			} else {
+				lab.RequireEqual(t, "the test's own panic", fmt.Sprint(panicked), says(l, "Edit did not pass the panic on"))
+			}
+			other.succeed("TryOpenFile it r+", says(l, "Edit kept the lock when change ended with %s", way))
+			other.requireContent("it", document, l)
+		})
+	}
+}
+
+func TestEditNeedsAFile(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	path := lab.Path(t, "checkouts.json")
+	l := lab.Lesson{
+		Says: "Edit did not report that there was no file", Did: "Edit of a path where no file was",
+		Means: "a mistyped path is taken for a new document", Read: editing,
+	}
+	err := lockedfile.Edit(t.Context(), path, func([]byte) ([]byte, error) { return []byte("{}"), nil })
+	lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
+	lab.RequireNoFile(t, path, says(l, "Edit created a file"))
+}
+
+func TestEditObeysItsContext(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	path := lab.WriteFile(t, "checkouts.json", document)
+	l := lab.Lesson{
+		Says: "Edit went on although its context had ended before it had the lock", Did: "Edit, of a file that another owner had locked; its context was cancelled",
+		Means: "a request that its client has given up waits on, and is carried out at last", Read: waiting,
+	}
+	held, err := lockedfile.OpenFile(t.Context(), path, os.O_RDWR, 0)
+	lab.RequireNoError(t, err, says(l, "OpenFile failed although nothing stood in its way"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ran := false
+	lab.Finishes(t, func() {
+		err = lockedfile.Edit(ctx, path, func([]byte) ([]byte, error) { ran = true; return []byte("{}"), nil })
+	}, l)
+	lab.RequireErrorIs(t, err, context.Canceled, l)
+	lab.Require(t, !ran, l)
+	lab.RequireNoError(t, held.Close(), l)
+	l.Says, l.Did = "Edit did not write although it had the lock", "Edit; its context was cancelled while change ran"
+	l.Means = "half of the work is done: change has run, and its result is lost"
+	ctx, cancel = context.WithCancel(t.Context())
+	err = lockedfile.Edit(ctx, path, func([]byte) ([]byte, error) { cancel(); return []byte("{}"), nil })
+	lab.RequireNoError(t, err, l)
+	lab.RequireFile(t, path, "{}", l)
+}
+
+func TestEditReportsWhatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	for _, c := range []struct{ what, content string }{
+		{"write", document + document}, {"write", "{}"}, {"truncate", "{}"},
+	} {
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			path := lab.WriteFile(t, "checkouts.json", document)
+			l := lab.Lesson{
+				Says: "Edit did not report what the kernel had refused", Did: fmt.Sprintf("Edit, with %d bytes; each %s of a file failed with %v", len(c.content), c.what, errno),
+				Means: "the program tells the user that all is saved", Read: refusals,
+			}
+			var err error
+			requireRefuse(t, lab.Refuse(c.what, errno, func() {
+				err = lockedfile.Edit(context.Background(), path, func([]byte) ([]byte, error) { return []byte(c.content), nil })
+			}))
+			lab.RequireErrorIs(t, err, errno, l)
+			if c.what == "write" {
+				lab.RequireFile(t, path, document, says(l, "Edit lost the old content when the kernel refused to write the new one"))
+			}
+			again, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0)
+			lab.RequireNoError(t, err, says(l, "Edit kept its lock when it failed"))
+			lab.RequireNoError(t, again.Close(), l)
+		}, refusedWith...)
+	}
+}

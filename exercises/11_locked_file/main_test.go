@@ -1,0 +1,393 @@
+package lockedfile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+
+	lockedfile "example/turnstile/exercises/11_locked_file"
+	"example/turnstile/exercises/11_locked_file/filelock"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func TestMain(m *testing.M) { lab.Main(m, workers, lockedfile.ErrLocked, errTest, errNothing) }
+
+// workers of files with build tags are added in their init.
+var workers = lab.Workers{"program": obey, "edit": edit, "count": count}
+
+// Where the messages send the reader.
+const (
+	why      = `lessons/11_locked_file, "Why it happens"`
+	fix      = `lessons/11_locked_file, "The fix"`
+	order    = `lessons/11_locked_file, "Open, lock, truncate"`
+	readers  = `lessons/11_locked_file, "Shared for reading"`
+	waiting  = `lessons/11_locked_file, "A wait that can be given up"`
+	closing  = `lessons/11_locked_file, "Every way out"`
+	children = `lessons/11_locked_file, "Children and duplicates"`
+	refusals = `lessons/11_locked_file, "When the kernel refuses"`
+	editing  = `lessons/11_locked_file, "Edit"`
+	others   = `lessons/11_locked_file, "Programs in other languages"`
+)
+
+var (
+	errTest    = errors.New("the test's own error")
+	errNothing = errors.New("neither a file nor an error was returned")
+)
+
+// A reply is what a call returned, and a number or a text for orders that ask for one.
+type reply struct {
+	Returned lab.Returned
+	N        int
+	Text     string
+}
+
+// A desk is a program at work with locked files. The files have names.
+type desk struct {
+	path    string
+	mutex   sync.Mutex // guards files, which goroutines of the program add to
+	files   map[string]*lockedfile.File
+	cancels map[string]context.CancelFunc
+	ended   map[string]chan error
+}
+
+func newDesk(path string) *desk {
+	return &desk{
+		path: path, files: map[string]*lockedfile.File{},
+		cancels: map[string]context.CancelFunc{}, ended: map[string]chan error{},
+	}
+}
+
+// obey is a program that obeys one order after another and lives on in between: PATH. It collects no garbage by itself, so that a handle
+// that is left open stays open.
+func obey(w *lab.Worker) error {
+	debug.SetGCPercent(-1)
+	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
+		_ = errors.Join(r.Close(), w.Close())
+	}
+	d := newDesk(w.Arg(0))
+	w.Reached("done")
+	for {
+		var order string
+		if err := w.Receive(&order); err != nil {
+			return err
+		}
+		if err := w.Result(d.do(strings.Fields(order))); err != nil {
+			return err
+		}
+		w.Reached("done")
+	}
+}
+
+// do obeys "OpenFile NAME FLAGS" and "TryOpenFile NAME FLAGS", which keep the file under the name; "Close NAME"; "at PATH …" for another path;
+// "go NAME FLAGS N", OpenFile in N goroutines, with a context that "cancel NAME" ends; "ended NAME", which waits for them; "content NAME",
+// what the file holds, read through its handle; "write NAME TEXT", "collect", "handles", "threads", "child", "remove" and "duplicate".
+func (d *desk) do(order []string) (r reply) {
+	switch order[0] {
+	case "OpenFile", "TryOpenFile":
+		r.Returned.Err = d.open(context.Background(), d.path, order)
+	case "at":
+		r.Returned.Err = d.open(context.Background(), order[1], order[2:])
+	case "Close":
+		r.Returned.Err = d.files[order[1]].Close()
+	case "go":
+		d.begin(order[1], order[2], number(order[3]))
+	case "cancel":
+		d.cancels[order[1]]()
+	case "ended":
+		r.Returned.Err = d.end(order[1])
+	case "content":
+		text, err := io.ReadAll(io.NewSectionReader(d.files[order[1]], 0, 1<<20))
+		r.Text, r.Returned.Err = string(text), err
+	case "write":
+		_, r.Returned.Err = d.files[order[1]].WriteAt([]byte(order[2]), 0)
+	case "collect":
+		lab.CollectGarbage()
+	case "handles":
+		r.N, r.Returned.Err = lab.OpenHandles()
+	case "tries":
+		r.N, r.Returned.Err = d.tries(order[1], number(order[2]))
+	case "timeouts":
+		r.Returned.Err = d.timeouts(order[1], number(order[2]))
+	case "child":
+		r.N, r.Returned.Err = child()
+	case "duplicate":
+		r.N, r.Returned.Err = duplicate(d.path)
+	default:
+		panic("no such order: " + strings.Join(order, " "))
+	}
+	return r
+}
+
+// open obeys CALL NAME FLAGS.
+func (d *desk) open(ctx context.Context, path string, order []string) error {
+	open := func(flag int) (*lockedfile.File, error) { return lockedfile.OpenFile(ctx, path, flag, 0o600) }
+	if order[0] == "TryOpenFile" {
+		open = func(flag int) (*lockedfile.File, error) { return lockedfile.TryOpenFile(path, flag, 0o600) }
+	}
+	file, err := open(flagsOf(order[2]))
+	if err != nil {
+		return err
+	}
+	if file == nil {
+		return errNothing
+	}
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.files[order[1]] = file
+	return nil
+}
+
+// begin calls OpenFile in n goroutines, which close the file again at once.
+func (d *desk) begin(name, flags string, n int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, n)
+	d.cancels[name], d.ended[name] = cancel, ended
+	for range n {
+		go func() {
+			file, err := lockedfile.OpenFile(ctx, d.path, flagsOf(flags), 0o600)
+			if err == nil {
+				err = file.Close()
+			}
+			ended <- err
+		}()
+	}
+}
+
+// end waits for those goroutines, and returns the error of one that differs from the last one's.
+func (d *desk) end(name string) error {
+	err := <-d.ended[name]
+	for range cap(d.ended[name]) - 1 {
+		if next := <-d.ended[name]; err == nil || next == nil {
+			err = errors.Join(err, next)
+		}
+	}
+	return err
+}
+
+// tries counts the calls of TryOpenFile that found another owner, and returns any other error.
+func (d *desk) tries(flags string, n int) (locked int, err error) {
+	for range n {
+		file, err := lockedfile.TryOpenFile(d.path, flagsOf(flags), 0o600)
+		switch {
+		case errors.Is(err, lockedfile.ErrLocked):
+			locked++
+		case err != nil:
+			return locked, err
+		default:
+			return locked, errors.Join(errNothing, file.Close())
+		}
+	}
+	return locked, nil
+}
+
+// timeouts calls OpenFile with contexts that end while it waits.
+func (d *desk) timeouts(flags string, n int) error {
+	for range n {
+		ctx, cancel := context.WithTimeout(context.Background(), 1e6)
+		file, err := lockedfile.OpenFile(ctx, d.path, flagsOf(flags), 0o600)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			if err == nil {
+				err = errors.Join(errNothing, file.Close())
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// child starts a program that runs on.
+func child() (pid int, err error) {
+	command := exec.Command("sleep", "600")
+	if err := command.Start(); err != nil {
+		return 0, err
+	}
+	return command.Process.Pid, nil
+}
+
+// flagsOf returns the flags that Python calls r, r+ and w, and more.
+func flagsOf(name string) int {
+	flags := map[string]int{
+		"r": os.O_RDONLY, "r+": os.O_RDWR, "w": os.O_WRONLY | os.O_CREATE | os.O_TRUNC, "w+": os.O_RDWR | os.O_CREATE | os.O_TRUNC,
+		"wronly": os.O_WRONLY, "a": os.O_WRONLY | os.O_CREATE | os.O_APPEND, "x": os.O_RDWR | os.O_CREATE | os.O_EXCL,
+	}
+	flag, ok := flags[name]
+	if !ok {
+		panic("no such flags: " + name)
+	}
+	return flag
+}
+
+func number(text string) (n int) {
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// A program runs obey in a process of its own.
+type program struct {
+	*lab.Process
+	t *testing.T
+}
+
+func start(t *testing.T, path string) program { t.Helper(); return launch(t, lab.Options{}, path) }
+
+func launch(t *testing.T, o lab.Options, path string) program {
+	t.Helper()
+	requireLocks(t)
+	p := program{lab.Launch(t, o, "program", path), t}
+	p.Reached("done")
+	p.Continue()
+	return p
+}
+
+// end waits until the order is obeyed.
+func (p program) end(l lab.Lesson) (r reply) {
+	p.t.Helper()
+	p.Reached("done", l)
+	p.Result(&r, l)
+	p.Continue()
+	return r
+}
+
+// do is for an order that need not wait, because no other owner stands in its way, or because it may not wait.
+func (p program) do(order string, l lab.Lesson) error {
+	p.t.Helper()
+	return p.ask(order, l).Returned.Err
+}
+
+func (p program) ask(order string, l lab.Lesson) reply {
+	p.t.Helper()
+	if p.Begin(order) == process.Blocked {
+		lab.Fail(p.t, lab.Lesson{
+			Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
+			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
+			Means: "either a Try waits, or an earlier lock was not given back: everyone who needs it waits for ever", Read: closing,
+		})
+	}
+	return p.end(l)
+}
+
+// tell is do while goroutines of the program wait for a lock.
+func (p program) tell(order string, l lab.Lesson) reply {
+	p.t.Helper()
+	p.Send(order)
+	r := p.end(l)
+	lab.RequireNoError(p.t, r.Returned.Err, l)
+	return r
+}
+
+// succeed is do for an order that must succeed.
+func (p program) succeed(order string, l lab.Lesson) {
+	p.t.Helper()
+	lab.RequireNoError(p.t, p.do(order, l), l)
+}
+
+// get opens a file that no other owner has locked, or closes one. It is for the beginning of a story.
+func (p program) get(order string) {
+	p.t.Helper()
+	call := callOf(order)
+	p.succeed(order, lab.Lesson{
+		Says: call + " failed although nothing stood in its way", Did: order + "; no other owner had a lock that stands in its way",
+		Means: "the program cannot work at all", Read: fix,
+	})
+}
+
+// refused demands that the order, a TryOpenFile, finds another owner.
+func (p program) refused(order string, l lab.Lesson) {
+	p.t.Helper()
+	requireLocked(p.t, p.do(order, l), l)
+}
+
+// requireContent demands what the file holds, as its owner reads it: on Windows no other can.
+func (p program) requireContent(name, want string, l lab.Lesson) {
+	p.t.Helper()
+	r := p.ask("content "+name, l)
+	requireTool(p.t, r.Returned.Err)
+	lab.RequireEqual(p.t, want, r.Text, l)
+}
+
+// handles counts the program's open handles.
+func (p program) handles() int {
+	p.t.Helper()
+	return p.tell("handles", lab.Lesson{Says: "The test could not count handles"}).N
+}
+
+func requireLocked(t *testing.T, err error, l lab.Lesson) {
+	t.Helper()
+	l.Expected = "an error that matches ErrLocked"
+	lab.RequireErrorIs(t, err, lockedfile.ErrLocked, l)
+}
+
+func requireClosed(t *testing.T, err error, l lab.Lesson) {
+	t.Helper()
+	l.Expected = "an error that matches fs.ErrClosed"
+	lab.RequireErrorIs(t, err, fs.ErrClosed, l)
+}
+
+// callOf returns the function or the method of an order.
+func callOf(order string) string {
+	for _, word := range strings.Fields(order) {
+		switch word {
+		case "OpenFile", "TryOpenFile", "Close":
+			return word
+		case "go":
+			return "OpenFile"
+		}
+	}
+	return order
+}
+
+func says(l lab.Lesson, format string, args ...any) lab.Lesson {
+	l.Says = fmt.Sprintf(format, args...)
+	return l
+}
+
+// requireTool is for what the test itself needs.
+func requireTool(t *testing.T, err error) {
+	t.Helper()
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
+	})
+}
+
+// requireRefuse is for what lab.Refuse returns.
+func requireRefuse(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	requireTool(t, err)
+}
+
+// hasLocks asks the package that is given, and not the code under test.
+var hasLocks = sync.OnceValue(func() error {
+	file, err := os.CreateTemp("", "locks-")
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = errors.Join(file.Close(), os.Remove(file.Name())) }()
+	handle, err := filelock.New(file)
+	if err != nil {
+		return err
+	}
+	return handle.TryLock(filelock.Exclusive)
+})
+
+func requireLocks(t *testing.T) {
+	t.Helper()
+	if err := hasLocks(); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(runtime.GOOS, " has no file locks that this lesson knows: ", err)
+	}
+}

@@ -1,0 +1,156 @@
+package lockedfile_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+
+	lockedfile "example/turnstile/exercises/11_locked_file"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func init() { workers["call"] = call }
+
+// call calls CALL for PATH, and stands at "holding" while it has the file. It sends whether its function was called or it had a file, and
+// whether the file was open afterwards.
+func call(w *lab.Worker) (err error) {
+	runtime.LockOSThread()
+	path, had := w.Arg(1), false
+	use := func(*lockedfile.File) error { had = true; w.Reached("holding"); return nil }
+	switch w.Arg(0) {
+	case "OpenFile r":
+		err = hold(lockedfile.OpenFile(context.Background(), path, os.O_RDONLY, 0))(use)
+	case "OpenFile r+":
+		err = hold(lockedfile.OpenFile(context.Background(), path, os.O_RDWR, 0))(use)
+	case "OpenFile w":
+		err = hold(lockedfile.OpenFile(context.Background(), path, os.O_WRONLY|os.O_TRUNC, 0))(use)
+	case "TryOpenFile w":
+		err = hold(lockedfile.TryOpenFile(path, os.O_WRONLY|os.O_TRUNC, 0))(use)
+	case "TryOpenFile r":
+		err = hold(lockedfile.TryOpenFile(path, os.O_RDONLY, 0))(use)
+	case "With":
+		err = lockedfile.With(context.Background(), path, os.O_RDWR, 0, use)
+	case "Edit":
+		err = lockedfile.Edit(context.Background(), path, func([]byte) ([]byte, error) { return []byte("{}"), use(nil) })
+	}
+	open, _ := lab.IsOpen(path)
+	return errors.Join(err, w.Result([]bool{had, open}))
+}
+
+func hold(file *lockedfile.File, err error) func(use func(*lockedfile.File) error) error {
+	return func(use func(*lockedfile.File) error) error {
+		if err != nil {
+			return err
+		}
+		if file == nil {
+			return errNothing
+		}
+		return errors.Join(use(file), file.Close())
+	}
+}
+
+func TestASignalDoesNotEndTheWait(t *testing.T) {
+	t.Parallel()
+	for _, c := range []string{"OpenFile r+", "OpenFile r", "TryOpenFile w", "Edit"} {
+		t.Run(c, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "checkouts.json", document)
+			wrap, _ := lab.Strace(t, "-e", "inject=flock:error=EINTR:when=1..3")
+			l := lab.Lesson{
+				Says: c + " reported a signal as a failure", Read: refusals,
+				Did:   c + "; no other owner had a lock; signals interrupted flock(2) three times (EINTR, injected by strace)",
+				Means: "a program that resizes its window, or whose child ends, fails now and then, and no one can repeat it",
+			}
+			p := lab.Launch(t, lab.Options{Wrap: wrap}, "call", c, path)
+			p.Reached("holding", l)
+			start(t, path).refused("TryOpenFile it r+", says(l, "%s went on without a lock after a signal", c))
+			p.Continue()
+			var state []bool
+			p.Result(&state, l)
+			lab.RequireNoError(t, p.Wait(l), l)
+		})
+	}
+}
+
+func TestNoneGoesOnWithoutTheLock(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		call  string
+		errno syscall.Errno
+		also  error
+	}{
+		{"OpenFile r+", syscall.ENOLCK, syscall.ENOLCK}, {"OpenFile r", syscall.ENOSYS, errors.ErrUnsupported},
+		{"OpenFile r", syscall.EIO, syscall.EIO}, {"OpenFile w", syscall.ENOSYS, errors.ErrUnsupported},
+		{"TryOpenFile w", syscall.EIO, syscall.EIO}, {"TryOpenFile r", syscall.ENOLCK, syscall.ENOLCK},
+		{"With", syscall.ENOSYS, errors.ErrUnsupported}, {"Edit", syscall.EIO, syscall.EIO},
+		{"OpenFile w", syscall.EACCES, fs.ErrPermission},
+	} {
+		t.Run(c.call+" "+c.errno.Error(), func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "checkouts.json", document)
+			l := lab.Lesson{
+				Says: c.call + " went on although the kernel had refused the lock", Did: c.call + "; flock(2) failed with " + c.errno.Error() + " (injected by strace)",
+				Means: "it reads and writes beside every other program, without a lock", Read: refusals,
+			}
+			p := lab.Trace(t, lab.Rule{Calls: "flock", Fail: c.errno}, lab.Options{}, "call", c.call, path)
+			if p.Settle() == process.AtStep {
+				lab.Fail(t, l)
+			}
+			var state []bool
+			p.Result(&state, l)
+			err := p.Wait(l)
+			lab.RequireErrorIs(t, err, c.errno, l)
+			lab.RequireErrorIs(t, err, c.also, says(l, "%s did not report why it failed", c.call))
+			lab.RequireFile(t, path, document, says(l, "%s emptied the file although it had no lock", c.call))
+			l.Found = err.Error()
+			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), says(l, "%s reported another owner, and there is none", c.call))
+			lab.Require(t, !state[1], says(l, "%s left the file open when it failed", c.call))
+		})
+	}
+}
+
+// A file on a server may be busy with another error number than one on a disk.
+func TestTryOpenFileKnowsEveryErrorForBusy(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		path := lab.WriteFile(t, "checkouts.json", document)
+		l := lab.Lesson{
+			Says: "TryOpenFile did not report another owner", Did: "TryOpenFile; flock(2) with LOCK_NB failed with " + errno.Error(),
+			Means: "the program reports a broken disk where it has only to wait", Read: refusals,
+		}
+		var err error
+		requireRefuse(t, lab.Refuse("flock", errno, func() { _, err = lockedfile.TryOpenFile(path, os.O_RDWR|os.O_TRUNC, 0) }))
+		requireLocked(t, err, l)
+		lab.RequireErrorIs(t, err, errno, l)
+		lab.RequireFile(t, path, document, says(l, "TryOpenFile emptied the file although another owner had it"))
+	}, syscall.EAGAIN, syscall.EACCES)
+}
+
+func TestOpenFileReportsATruncateThatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		path := lab.WriteFile(t, "checkouts.json", document)
+		l := lab.Lesson{
+			Says: "OpenFile returned a file that is not empty, and no error", Did: "OpenFile with O_TRUNC; the truncate failed with " + errno.Error(),
+			Means: "the new document is written over the old one, and a tail of that is left", Read: refusals,
+		}
+		for name, open := range map[string]func() (*lockedfile.File, error){
+			"OpenFile": func() (*lockedfile.File, error) {
+				return lockedfile.OpenFile(context.Background(), path, os.O_RDWR|os.O_TRUNC, 0)
+			},
+			"TryOpenFile": func() (*lockedfile.File, error) { return lockedfile.TryOpenFile(path, os.O_RDWR|os.O_TRUNC, 0) },
+		} {
+			var err error
+			requireRefuse(t, lab.Refuse("truncate", errno, func() { _, err = open() }))
+			lab.RequireErrorIs(t, err, errno, says(l, "%s returned a file that is not empty, and no error", name))
+			again, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0)
+			lab.RequireNoError(t, err, says(l, "%s kept its lock when it failed", name))
+			lab.RequireNoError(t, again.Close(), l)
+		}
+	}, syscall.EIO, syscall.EPERM)
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package lockedfile_test
+
+import "errors"
+
+var refusedWith = []error{errors.ErrUnsupported}

@@ -1,0 +1,49 @@
+package lockedfile
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// With opens the file as OpenFile does, calls use, and closes the file when use has returned or panicked, or has ended its goroutine. A
+// panic goes on to the caller. Every error is returned: of the opening, of use, of the closing. If the file cannot be opened and
+// locked, use is not called.
+//
+// use may close the file; that is no error then. It must not open the same file again, which would wait for itself.
+func With(ctx context.Context, path string, flag int, perm fs.FileMode, use func(file *File) error) (err error) {
+	file, err := OpenFile(ctx, path, flag, perm)
+	if err != nil {
+		return err
+	}
+	// TODO: on which ways out of this function is the file still locked?
+	if err := use(file); err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// Edit calls change with what the file at path holds, and makes the file hold what change returns. The file is locked exclusively from
+// before it is read until after it is written: no Edit is lost. Any number of processes and goroutines may call it.
+//
+// The file must exist: if it does not, the error matches fs.ErrNotExist. It is written in place, so its mode, its owner and its names
+// stay, and if the kernel refuses a write, the old content is put back if possible (package inplace). If change returns an error or
+// panics, the file keeps its bytes. Every error is returned, as With does.
+//
+// change must not open the same file, which would wait for itself. ctx ends the wait for the lock, and nothing later.
+func Edit(ctx context.Context, path string, change func(old []byte) (content []byte, err error)) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	content, err := change(old)
+	if err != nil {
+		return fmt.Errorf("edit %s: %w", path, err)
+	}
+	// TODO: what may the file hold by now? And what is left of it if the kernel refuses the write?
+	return With(ctx, path, os.O_RDWR|os.O_TRUNC, 0, func(file *File) error {
+		_, err := file.Write(content)
+		return err
+	})
+}
