@@ -189,7 +189,16 @@ func (p program) StillWaitingFor(t *testing.T, path string, l lab.Lesson) {
 	lab.RequireWaiters(t, path, 1, l, p.Process)
 }
 
-func TestOpenFileCreatesWithTheMode(t *testing.T) {
+func TestOpenFileOpensAsItsFlagsSay(t *testing.T) {
+	t.Parallel()
+	t.Run("creates with the mode", createsWithTheMode)
+	t.Run("refuses flags that cannot work", refusesFlagsThatCannotWork)
+	t.Run("reports a file that cannot be opened", reportsAFileThatCannotBeOpened)
+	t.Run("reads what is read-only", readsWhatIsReadOnly)
+	t.Run("names the path in its errors", namesThePath)
+}
+
+func createsWithTheMode(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	if runtime.GOOS == "windows" {
@@ -213,7 +222,7 @@ func TestOpenFileCreatesWithTheMode(t *testing.T) {
 	}
 }
 
-func TestOpenFileRefusesFlagsThatCannotWork(t *testing.T) {
+func refusesFlagsThatCannotWork(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	for _, flag := range []int{os.O_RDONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND | os.O_TRUNC, os.O_RDWR | os.O_APPEND | os.O_TRUNC} {
@@ -230,7 +239,7 @@ func TestOpenFileRefusesFlagsThatCannotWork(t *testing.T) {
 	}
 }
 
-func TestOpenFileReportsAFileThatCannotBeOpened(t *testing.T) {
+func reportsAFileThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	dir := lab.SharedDir(t)
 	requireTool(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
@@ -273,7 +282,7 @@ func TestOpenFileReportsAFileThatCannotBeOpened(t *testing.T) {
 }
 
 // A program that only reads must not need a right to write: not to the file, not to its directory (kubernetes/kubernetes#67676).
-func TestOpenFileReadsWhatIsReadOnly(t *testing.T) {
+func readsWhatIsReadOnly(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no read-only directories")
@@ -294,7 +303,7 @@ func TestOpenFileReadsWhatIsReadOnly(t *testing.T) {
 	p.succeed("Close it", l)
 }
 
-func TestErrorsNameThePath(t *testing.T) {
+func namesThePath(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	path := lab.WriteFile(t, "checkouts.json", document)
