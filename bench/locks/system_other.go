@@ -1,0 +1,13 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package main
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+func bare(*os.File) error { return errors.ErrUnsupported }
+
+func processorTime() time.Duration { return 0 }
