@@ -54,15 +54,16 @@ type reply struct {
 // A desk is a program at work with locked files. The files have names.
 type desk struct {
 	path    string
+	alive   func()     // tells the test that a call of many has returned
 	mutex   sync.Mutex // guards files, which goroutines of the program add to
 	files   map[string]*lockedfile.File
 	cancels map[string]context.CancelFunc
 	ended   map[string]chan error
 }
 
-func newDesk(path string) *desk {
+func newDesk(w *lab.Worker) *desk {
 	return &desk{
-		path: path, files: map[string]*lockedfile.File{},
+		path: w.Arg(0), alive: w.Progress, files: map[string]*lockedfile.File{},
 		cancels: map[string]context.CancelFunc{}, ended: map[string]chan error{},
 	}
 }
@@ -74,7 +75,7 @@ func obey(w *lab.Worker) error {
 	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
 		_ = errors.Join(r.Close(), w.Close())
 	}
-	d := newDesk(w.Arg(0))
+	d := newDesk(w)
 	w.Reached("done")
 	for {
 		var order string
@@ -179,6 +180,7 @@ func (d *desk) end(name string) error {
 func (d *desk) tries(flags string, n int) (locked int, err error) {
 	for range n {
 		file, err := lockedfile.TryOpenFile(d.path, flagsOf(flags), 0o600)
+		d.alive()
 		switch {
 		case errors.Is(err, lockedfile.ErrLocked):
 			locked++
@@ -197,6 +199,7 @@ func (d *desk) timeouts(flags string, n int) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 1e6)
 		file, err := lockedfile.OpenFile(ctx, d.path, flagsOf(flags), 0o600)
 		cancel()
+		d.alive()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			if err == nil {
 				err = errors.Join(errNothing, file.Close())
