@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 )
@@ -26,74 +25,51 @@ const (
 
 // A Handle takes and gives back locks on one open file.
 //
-// Each open file is one owner, to the kernel: whoever opens the file again is another owner, in this process too, by whatever name of
-// the file. The lock lasts until Unlock, until the file is closed, or until the process ends.
+// Each open file is one owner, to the kernel: whoever opens the file again is another owner, in this process too, by whatever name of the
+// file. The lock lasts until Unlock, until the file is closed, or until the process ends.
 //
-// A Handle is not re-entrant: while it has a lock, another Lock of the same Handle waits, and TryLock finds the file locked. Any number
-// of goroutines may call its methods.
+// A Handle is not re-entrant: while it has a lock, another Lock of the same Handle waits, and TryLock finds the file locked. Any number of
+// goroutines may call its methods.
 //
-// The lock is that of the system: flock(2), or LockFileEx for all bytes of the file. flock is advisory; LockFileEx also keeps others
-// from reading (beside an exclusive lock) and from writing, through any handle but this one. On NFS flock needs a file that is open for
-// writing for an exclusive lock, and for reading for a shared one, so open with os.O_RDWR what you open for writing.
+// The lock is that of the system: flock(2), or LockFileEx for all bytes of the file. flock is advisory; LockFileEx also keeps others from
+// reading (beside an exclusive lock) and from writing, through any handle but this one. On NFS flock needs a file that is open for writing for an exclusive lock, and for
+// reading for a shared one, so open with os.O_RDWR what you open for writing.
 type Handle struct {
 	raw    syscall.RawConn
+	owner  chan struct{} // full while this open file has a lock, or has a call in the kernel that may yet get one
 	locked atomic.Bool
-
-	mutex sync.Mutex
-	taken bool          // this open file has a lock, or has a call in the kernel that may yet get one
-	freed chan struct{} // made by a goroutine that waits until it is free; closed then
-
-	// What ask asks the kernel for, and the answer: they belong to the goroutine that has taken the Handle. A function for each call would
-	// be garbage each time.
-	ask    func(descriptor uintptr)
-	mode   Mode
-	unlock bool
-	err    error
 }
 
-// New returns a Handle for the file, which has no lock yet. The file remains the caller's, who keeps it open while the Handle is in
-// use, and
+// New returns a Handle for the file, which has no lock yet. The file remains the caller's, who keeps it open while the Handle is in use, and
 // closes it. A file has one Handle at most.
 func New(file *os.File) (*Handle, error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	h := &Handle{raw: raw}
-	h.ask = func(descriptor uintptr) {
-		if h.unlock {
-			h.err = unlock(descriptor)
-		} else {
-			h.err = lock(descriptor, h.mode, false)
-		}
-	}
-	return h, nil
+	return &Handle{raw: raw, owner: make(chan struct{}, 1)}, nil
 }
 
 // Lock waits until no other owner has a lock on the file that stands in the way, or until ctx ends, and takes a lock of that mode.
 //
-// It waits in the kernel and does not poll. However many goroutines of the process wait for a file, one thread at most waits in the
-// kernel for those that still want the lock; the others wait in this process, first come, first served. No order is promised among
-// processes.
+// It waits in the kernel and does not poll. However many goroutines of the process wait for a file, one thread at most waits in the kernel
+// for those that still want the lock; the others wait in this process, first come, first served. No order is promised among processes.
 //
-// If ctx ends first, or has ended before, Lock returns an error that wraps ctx.Err() at once, and nothing is locked, now or later. The
-// kernel's wait cannot be ended: one thread and one duplicate of the file's descriptor remain until its turn comes, for each mode at
-// most, and then give the lock back at once. Until then the next waiter of the process waits for them, and this Handle's TryLock fails
-// with ErrLocked.
+// If ctx ends first, or has ended before, Lock returns an error that wraps ctx.Err() at once, and nothing is locked, now or later. The kernel's
+// wait cannot be ended: one thread and one duplicate of the file's descriptor remain until its turn comes, for each mode at most, and then give the lock
+// back at once. Until then the next waiter of the process waits for them, and this Handle's TryLock fails with ErrLocked.
 //
-// Every other error wraps the system's reason, and matches errors.ErrUnsupported if the system or the file system has no locks. It
-// never matches ErrLocked. After an error nothing is locked.
+// Every other error wraps the system's reason, and matches errors.ErrUnsupported if the system or the file system has no locks. It never
+// matches ErrLocked. After an error nothing is locked.
 func (h *Handle) Lock(ctx context.Context, m Mode) error {
 	if err := ctx.Err(); err != nil {
 		return stopped(err)
 	}
-	for {
-		freed := h.take()
-		if freed == nil {
-			break
-		}
+	select {
+	case h.owner <- struct{}{}:
+	default:
 		select {
-		case <-freed:
+		case h.owner <- struct{}{}:
 		case <-ctx.Done():
 			return stopped(ctx.Err())
 		}
@@ -111,72 +87,51 @@ func (h *Handle) Lock(ctx context.Context, m Mode) error {
 // TryLock is Lock, except that it does not wait: if another owner has a lock that stands in the way, the error matches ErrLocked. It is
 // also the error while this Handle has a lock.
 func (h *Handle) TryLock(m Mode) error {
-	if h.take() != nil {
+	select {
+	case h.owner <- struct{}{}:
+		return h.settle(h.call(m, false))
+	default:
 		return fmt.Errorf("%w, through this same handle; try again later", ErrLocked)
 	}
-	return h.settle(h.call(m, false))
 }
 
-// take takes the Handle for this goroutine, if it is free, and returns nil. Otherwise it returns what will be closed when that may be so.
-func (h *Handle) take() (freed <-chan struct{}) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	if !h.taken {
-		h.taken = true
-		return nil
-	}
-	if h.freed == nil {
-		h.freed = make(chan struct{})
-	}
-	return h.freed
-}
-
-func (h *Handle) free() {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.taken = false
-	if h.freed != nil {
-		close(h.freed)
-		h.freed = nil
-	}
-}
-
-// settle notes what a call of the kernel has brought. The caller has taken the Handle.
+// settle notes what a call of the kernel has brought. The caller has put its mark into h.owner.
 func (h *Handle) settle(err error) error {
 	if err != nil {
-		h.free()
+		<-h.owner
 		return err
 	}
 	h.locked.Store(true)
 	return nil
 }
 
-// Unlock gives the lock back. The next owner can have it as soon as Unlock has returned, even if a duplicate of the descriptor exists,
-// as in a child that the program is about to start.
+// Unlock gives the lock back. The next owner can have it as soon as Unlock has returned, even if a duplicate of the descriptor exists, as in a
+// child that the program is about to start.
 //
-// If there is no lock, the error matches fs.ErrInvalid, and nothing changes. Any other error is the system's; the lock ends when the
-// file is closed.
+// If there is no lock, the error matches fs.ErrInvalid, and nothing changes. Any other error is the system's; the lock ends when the file is
+// closed.
 func (h *Handle) Unlock() error {
 	if !h.locked.CompareAndSwap(true, false) {
 		return fmt.Errorf("unlock: %w: the file is not locked", fs.ErrInvalid)
 	}
-	err := h.call(Shared, true)
-	h.free()
+	defer func() { <-h.owner }()
+	var err error
+	if closed := h.raw.Control(func(descriptor uintptr) { err = unlock(descriptor) }); closed != nil {
+		err = closed
+	}
 	if err != nil {
 		return fmt.Errorf("unlock: %w; close the file", err)
 	}
 	return nil
 }
 
-// call asks the kernel for a lock of the mode, without waiting, or to give the lock back. While it does, the descriptor stays open,
-// even if the
-// program closes the file.
-func (h *Handle) call(m Mode, unlock bool) error {
-	h.mode, h.unlock = m, unlock
-	if err := h.raw.Control(h.ask); err != nil {
-		return fmt.Errorf("lock: %w (%w); keep the file open while it is locked", fs.ErrClosed, err)
+// call asks the kernel for the lock. While it does, the descriptor stays open, even if the program closes the file.
+func (h *Handle) call(m Mode, wait bool) error {
+	var err error
+	if closed := h.raw.Control(func(descriptor uintptr) { err = lock(descriptor, m, wait) }); closed != nil {
+		return fmt.Errorf("lock: %w; keep the file open while it is locked", closed)
 	}
-	return h.err
+	return err
 }
 
 func stopped(err error) error {
