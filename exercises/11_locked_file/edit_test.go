@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -15,11 +14,15 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// edit calls Edit for the counter in PATH: "set N" or "add N", and stands at "inside" when change is called; "create by CALL PERM" is
-// OpenFile or With with O_CREATE.
+// edit calls Edit for the counter in PATH: "set N" or "add N", and stands at "inside" when change is called; "create PERM" is OpenFile with
+// O_CREATE.
 func edit(w *lab.Worker) error {
-	if strings.HasPrefix(w.Arg(1), "create by ") {
-		return create(w.Arg(0), w.Arg(1), fs.FileMode(number("0o"+w.Arg(2))))
+	if w.Arg(1) == "create" {
+		file, err := lockedfile.OpenFile(context.Background(), w.Arg(0), os.O_RDWR|os.O_CREATE, fs.FileMode(number("0o"+w.Arg(2))))
+		if err != nil {
+			return err
+		}
+		return file.Close()
 	}
 	return lockedfile.Edit(context.Background(), w.Arg(0), func(old []byte) ([]byte, error) {
 		w.Reached("inside")
@@ -29,49 +32,6 @@ func edit(w *lab.Worker) error {
 		n, err := read(old)
 		return counter(n + w.Int(2)), err
 	})
-}
-
-func create(path, how string, perm fs.FileMode) error {
-	if how == "create by With" {
-		return lockedfile.With(context.Background(), path, os.O_RDWR|os.O_CREATE, perm, func(*lockedfile.File) error { return nil })
-	}
-	file, err := lockedfile.OpenFile(context.Background(), path, os.O_RDWR|os.O_CREATE, perm)
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}
-
-// limited calls Edit for PATH with a document that is longer than the system lets this process write, after it has changed the old one
-// in memory.
-func limited(w *lab.Worker) error {
-	if err := lab.LimitFileSize(int64(len(document))); err != nil {
-		return err
-	}
-	return lockedfile.Edit(context.Background(), w.Arg(0), func(old []byte) ([]byte, error) {
-		for i := range old {
-			old[i] = 'x' // the slice is change's own
-		}
-		return []byte(strings.Repeat("y", 3*len(document))), nil
-	})
-}
-
-func bringsTheOldContentBack(t *testing.T) {
-	t.Parallel()
-	requireLocks(t)
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no limit for the size of files")
-	}
-	path := lab.WriteFile(t, "checkouts.json", document)
-	l := lab.Lesson{
-		Says:  "Edit did not report that there was no room",
-		Did:   "Edit; change returned a document that is longer than the kernel lets the process write",
-		Means: "the program tells the user that all is saved", Read: editing,
-	}
-	lab.RequireErrorIs(t, lab.Run(t, "limited", path), tooBig, l)
-	l.Says = "Edit did not bring the old content back when there was no room for the new one"
-	l.Means = "the old document is damaged, and the new one is nowhere"
-	lab.RequireFile(t, path, document, l)
 }
 
 func counter(n int) []byte { return fmt.Appendf(nil, `{"counter":%d}`, n) }
@@ -87,19 +47,7 @@ func read(text []byte) (n int, err error) {
 	return *document.Counter, nil
 }
 
-func TestEdit(t *testing.T) {
-	t.Parallel()
-	t.Run("reads inside the lock", readsInsideTheLock)
-	t.Run("keeps readers out until it has written", keepsReadersOutUntilItHasWritten)
-	t.Run("writes what change returns", writesWhatChangeReturns)
-	t.Run("leaves the file alone if change returns no content", leavesTheFileAlone)
-	t.Run("needs a file", needsAFile)
-	t.Run("obeys its context", obeysItsContext)
-	t.Run("reports what the kernel refuses", reportsWhatTheKernelRefuses)
-	t.Run("brings the old content back if there is no room", bringsTheOldContentBack)
-}
-
-func readsInsideTheLock(t *testing.T) {
+func TestEditReadsInsideTheLock(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
@@ -126,7 +74,7 @@ func readsInsideTheLock(t *testing.T) {
 	lab.RequireFile(t, path, `{"counter":100}`, l)
 }
 
-func keepsReadersOutUntilItHasWritten(t *testing.T) {
+func TestEditKeepsReadersOutUntilItHasWritten(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
 	other := start(t, path)
@@ -143,7 +91,7 @@ func keepsReadersOutUntilItHasWritten(t *testing.T) {
 	other.requireContent("it", `{"counter":99}`, says(l, "Edit did not write what change returned"))
 }
 
-func writesWhatChangeReturns(t *testing.T) {
+func TestEditWritesWhatChangeReturns(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	long := strings.Repeat(document, 10_000) // 240 KB
@@ -177,13 +125,11 @@ func writesWhatChangeReturns(t *testing.T) {
 			})
 			lab.RequireNoError(t, err, says(l, "Edit failed although nothing stood in its way"))
 			lab.RequireEqual(t, c.old, got, l)
-			l.Says = "Edit did not write what change returned"
-			l.Means = "the document is damaged: it has a tail of the old one, or a hole, or is cut off"
+			l.Says, l.Means = "Edit did not write what change returned", "the document is damaged: it has a tail of the old one, or a hole, or is cut off"
 			lab.RequireFile(t, path, c.content, l)
 			after, err := os.Stat(path)
 			requireTool(t, err)
-			l.Says = "Edit replaced the file, or changed its mode"
-			l.Means = "other names of the file, and programs that wait for its lock, stay with the old one"
+			l.Says, l.Means = "Edit replaced the file, or changed its mode", "other names of the file, and programs that wait for its lock, stay with the old one"
 			lab.Require(t, os.SameFile(before, after), l)
 			lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l)
 			entries, err := os.ReadDir(filepath.Dir(path))
@@ -193,7 +139,7 @@ func writesWhatChangeReturns(t *testing.T) {
 	}
 }
 
-func leavesTheFileAlone(t *testing.T) {
+func TestEditLeavesTheFileAloneIfChangeDoesNotReturnContent(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"an error", "a panic"} {
 		t.Run(way, func(t *testing.T) {
@@ -227,7 +173,7 @@ func leavesTheFileAlone(t *testing.T) {
 	}
 }
 
-func needsAFile(t *testing.T) {
+func TestEditNeedsAFile(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	path := lab.Path(t, "checkouts.json")
@@ -240,13 +186,12 @@ func needsAFile(t *testing.T) {
 	lab.RequireNoFile(t, path, says(l, "Edit created a file"))
 }
 
-func obeysItsContext(t *testing.T) {
+func TestEditObeysItsContext(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	path := lab.WriteFile(t, "checkouts.json", document)
 	l := lab.Lesson{
-		Says:  "Edit went on although its context had ended before it had the lock",
-		Did:   "Edit, of a file that another owner had locked; its context was cancelled",
+		Says: "Edit went on although its context had ended before it had the lock", Did: "Edit, of a file that another owner had locked; its context was cancelled",
 		Means: "a request that its client has given up waits on, and is carried out at last", Read: waiting,
 	}
 	held, err := lockedfile.OpenFile(t.Context(), path, os.O_RDWR, 0)
@@ -268,7 +213,7 @@ func obeysItsContext(t *testing.T) {
 	lab.RequireFile(t, path, "{}", l)
 }
 
-func reportsWhatTheKernelRefuses(t *testing.T) {
+func TestEditReportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	for _, c := range []struct{ what, content string }{
@@ -277,8 +222,7 @@ func reportsWhatTheKernelRefuses(t *testing.T) {
 		lab.EachErrno(t, func(t *testing.T, errno error) {
 			path := lab.WriteFile(t, "checkouts.json", document)
 			l := lab.Lesson{
-				Says:  "Edit did not report what the kernel had refused",
-				Did:   fmt.Sprintf("Edit, with %d bytes; each %s of a file failed with %v", len(c.content), c.what, errno),
+				Says: "Edit did not report what the kernel had refused", Did: fmt.Sprintf("Edit, with %d bytes; each %s of a file failed with %v", len(c.content), c.what, errno),
 				Means: "the program tells the user that all is saved", Read: refusals,
 			}
 			var err error

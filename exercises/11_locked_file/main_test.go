@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { lab.Main(m, workers, lockedfile.ErrLocked, errTest, errNothing) }
 
 // workers of files with build tags are added in their init.
-var workers = lab.Workers{"program": obey, "edit": edit, "limited": limited, "count": count}
+var workers = lab.Workers{"program": obey, "edit": edit, "count": count}
 
 // Where the messages send the reader.
 const (
@@ -54,16 +54,15 @@ type reply struct {
 // A desk is a program at work with locked files. The files have names.
 type desk struct {
 	path    string
-	alive   func()     // tells the test that a call of many has returned
 	mutex   sync.Mutex // guards files, which goroutines of the program add to
 	files   map[string]*lockedfile.File
 	cancels map[string]context.CancelFunc
 	ended   map[string]chan error
 }
 
-func newDesk(w *lab.Worker) *desk {
+func newDesk(path string) *desk {
 	return &desk{
-		path: w.Arg(0), alive: w.Progress, files: map[string]*lockedfile.File{},
+		path: path, files: map[string]*lockedfile.File{},
 		cancels: map[string]context.CancelFunc{}, ended: map[string]chan error{},
 	}
 }
@@ -75,7 +74,7 @@ func obey(w *lab.Worker) error {
 	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
 		_ = errors.Join(r.Close(), w.Close())
 	}
-	d := newDesk(w)
+	d := newDesk(w.Arg(0))
 	w.Reached("done")
 	for {
 		var order string
@@ -89,8 +88,7 @@ func obey(w *lab.Worker) error {
 	}
 }
 
-// do obeys "OpenFile NAME FLAGS" and "TryOpenFile NAME FLAGS", which keep the file under the name; "Close NAME"; "at PATH …" for
-// another path;
+// do obeys "OpenFile NAME FLAGS" and "TryOpenFile NAME FLAGS", which keep the file under the name; "Close NAME"; "at PATH …" for another path;
 // "go NAME FLAGS N", OpenFile in N goroutines, with a context that "cancel NAME" ends; "ended NAME", which waits for them; "content NAME",
 // what the file holds, read through its handle; "write NAME TEXT", "collect", "handles", "threads", "child", "remove" and "duplicate".
 func (d *desk) do(order []string) (r reply) {
@@ -180,7 +178,6 @@ func (d *desk) end(name string) error {
 func (d *desk) tries(flags string, n int) (locked int, err error) {
 	for range n {
 		file, err := lockedfile.TryOpenFile(d.path, flagsOf(flags), 0o600)
-		d.alive()
 		switch {
 		case errors.Is(err, lockedfile.ErrLocked):
 			locked++
@@ -199,7 +196,6 @@ func (d *desk) timeouts(flags string, n int) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 1e6)
 		file, err := lockedfile.OpenFile(ctx, d.path, flagsOf(flags), 0o600)
 		cancel()
-		d.alive()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			if err == nil {
 				err = errors.Join(errNothing, file.Close())

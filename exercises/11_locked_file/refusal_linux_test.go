@@ -84,22 +84,17 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 		errno syscall.Errno
 		also  error
 	}{
-		{"OpenFile r+", syscall.ENOLCK, syscall.ENOLCK},
-		{"OpenFile r", syscall.ENOSYS, errors.ErrUnsupported},
-		{"OpenFile r", syscall.EIO, syscall.EIO},
-		{"OpenFile w", syscall.ENOSYS, errors.ErrUnsupported},
-		{"TryOpenFile w", syscall.EIO, syscall.EIO},
-		{"TryOpenFile r", syscall.ENOLCK, syscall.ENOLCK},
-		{"With", syscall.ENOSYS, errors.ErrUnsupported},
-		{"Edit", syscall.EIO, syscall.EIO},
+		{"OpenFile r+", syscall.ENOLCK, syscall.ENOLCK}, {"OpenFile r", syscall.ENOSYS, errors.ErrUnsupported},
+		{"OpenFile r", syscall.EIO, syscall.EIO}, {"OpenFile w", syscall.ENOSYS, errors.ErrUnsupported},
+		{"TryOpenFile w", syscall.EIO, syscall.EIO}, {"TryOpenFile r", syscall.ENOLCK, syscall.ENOLCK},
+		{"With", syscall.ENOSYS, errors.ErrUnsupported}, {"Edit", syscall.EIO, syscall.EIO},
 		{"OpenFile w", syscall.EACCES, fs.ErrPermission},
 	} {
 		t.Run(c.call+" "+c.errno.Error(), func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "checkouts.json", document)
 			l := lab.Lesson{
-				Says:  c.call + " went on although the kernel had refused the lock",
-				Did:   c.call + "; flock(2) failed with " + c.errno.Error() + " (injected by strace)",
+				Says: c.call + " went on although the kernel had refused the lock", Did: c.call + "; flock(2) failed with " + c.errno.Error() + " (injected by strace)",
 				Means: "it reads and writes beside every other program, without a lock", Read: refusals,
 			}
 			p := lab.Trace(t, lab.Rule{Calls: "flock", Fail: c.errno}, lab.Options{}, "call", c.call, path)
@@ -117,12 +112,10 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 			lab.Require(t, !state[1], says(l, "%s left the file open when it failed", c.call))
 		})
 	}
-	t.Run("every error for busy", everyErrorForBusy)
-	t.Run("a truncate that the kernel refuses", aRefusedTruncate)
 }
 
 // A file on a server may be busy with another error number than one on a disk.
-func everyErrorForBusy(t *testing.T) {
+func TestTryOpenFileKnowsEveryErrorForBusy(t *testing.T) {
 	t.Parallel()
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		path := lab.WriteFile(t, "checkouts.json", document)
@@ -138,13 +131,12 @@ func everyErrorForBusy(t *testing.T) {
 	}, syscall.EAGAIN, syscall.EACCES)
 }
 
-func aRefusedTruncate(t *testing.T) {
+func TestOpenFileReportsATruncateThatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		path := lab.WriteFile(t, "checkouts.json", document)
 		l := lab.Lesson{
-			Says:  "OpenFile returned a file that is not empty, and no error",
-			Did:   "OpenFile with O_TRUNC; the truncate failed with " + errno.Error(),
+			Says: "OpenFile returned a file that is not empty, and no error", Did: "OpenFile with O_TRUNC; the truncate failed with " + errno.Error(),
 			Means: "the new document is written over the old one, and a tail of that is left", Read: refusals,
 		}
 		for name, open := range map[string]func() (*lockedfile.File, error){

@@ -5,5 +5,3 @@ package lockedfile_test
 import "errors"
 
 var refusedWith = []error{errors.ErrUnsupported}
-
-var tooBig = errors.ErrUnsupported

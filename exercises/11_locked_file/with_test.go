@@ -39,34 +39,22 @@ func leave(path, way string) (err error, panicked any) { //nolint:staticcheck //
 	return err, panicked
 }
 
-func TestWith(t *testing.T) {
-	t.Parallel()
-	t.Run("closes the file on every way out", closesOnEveryWayOut)
-	t.Run("keeps the lock while use runs", keepsTheLockWhileUseRuns)
-	t.Run("does not call use without the lock", doesNotCallUseWithoutTheLock)
-	t.Run("returns the error of use and of Close", returnsTheErrorOfUseAndOfClose)
-}
-
-func closesOnEveryWayOut(t *testing.T) {
+func TestWithClosesTheFileOnEveryWayOut(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		way   string
 		want  error
 		panic any
 	}{
-		{"nil", nil, nil},
-		{"an error", errTest, nil},
-		{"a panic", errNothing, "the test's own panic"},
-		{"runtime.Goexit", errNothing, nil},
-		{"a Close of its own", nil, nil},
+		{"nil", nil, nil}, {"an error", errTest, nil}, {"a panic", errNothing, "the test's own panic"},
+		{"runtime.Goexit", errNothing, nil}, {"a Close of its own", nil, nil},
 	} {
 		t.Run(c.way, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "checkouts.json", document)
 			other := start(t, path)
 			l := lab.Lesson{
-				Says:  "With kept the file locked when use ended with " + c.way,
-				Did:   "With; use ended with " + c.way + "; then another process called TryOpenFile",
+				Says: "With kept the file locked when use ended with " + c.way, Did: "With; use ended with " + c.way + "; then another process called TryOpenFile",
 				Means: "everyone waits for an owner that is no longer inside", Read: closing,
 			}
 			err, panicked := leave(path, c.way)
@@ -87,7 +75,7 @@ func closesOnEveryWayOut(t *testing.T) {
 	}
 }
 
-func keepsTheLockWhileUseRuns(t *testing.T) {
+func TestWithKeepsTheLockWhileUseRuns(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "checkouts.json", document)
 	other := start(t, path)
@@ -114,7 +102,7 @@ func keepsTheLockWhileUseRuns(t *testing.T) {
 	}
 }
 
-func doesNotCallUseWithoutTheLock(t *testing.T) {
+func TestWithDoesNotCallUseWithoutTheLock(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	path := lab.WriteFile(t, "checkouts.json", document)
@@ -139,7 +127,7 @@ func doesNotCallUseWithoutTheLock(t *testing.T) {
 	}
 }
 
-func returnsTheErrorOfUseAndOfClose(t *testing.T) {
+func TestWithReturnsTheErrorOfUseAndOfClose(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	lab.EachErrno(t, func(t *testing.T, errno error) {

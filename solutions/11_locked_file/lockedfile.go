@@ -16,16 +16,17 @@ var ErrLocked = filelock.ErrLocked
 
 // A File is an open file with a lock, from the call that returned it until its Close. It has the methods of os.File.
 //
-// It has a shared lock if it is open for reading alone: any number of Files may have one. Otherwise its lock is exclusive, and no other File for
-// the same file is open, in this process or in another one, by whatever name of the file. So a File is not re-entrant: who has one, and opens the
-// same file again, waits for itself.
+// It has a shared lock if it is open for reading alone: any number of Files may have one. Otherwise its lock is exclusive, and no other
+// File for the same file is open, in this process or in another one, by whatever name of the file. So a File is not re-entrant: who has
+// one, and opens the same file again, waits for itself.
 //
 // The lock is the system's own: flock(2) on Unix, so programs in other languages and the flock command take part in it; on Windows
-// LockFileEx, on all bytes. It lasts as long as the program keeps the File, and ends when the process ends, in whatever way, even if a program
-// that it has started runs on. On Unix it is advisory: a program that does not ask for a lock is not kept out.
+// LockFileEx, on all bytes. It lasts as long as the program keeps the File, and ends when the process ends, in whatever way, even if a
+// program that it has started runs on. On Unix it is advisory: a program that does not ask for a lock is not kept out.
 //
-// The lock is on the file, not on its name. Do not replace or remove the file at path while programs use this package for it: those that
-// have it open, and those that open it later, would have two locks. To lock a document that is replaced, lock a file beside it that stays.
+// The lock is on the file, not on its name. Do not replace or remove the file at path while programs use this package for it: those
+// that have it open, and those that open it later, would have two locks. To lock a document that is replaced, lock a file beside it
+// that stays.
 type File struct {
 	*osFile
 	lock *filelock.Handle
@@ -33,28 +34,32 @@ type File struct {
 
 type osFile = os.File
 
-// OpenFile opens the file at path as os.OpenFile does, waits until no other owner has a lock on it that stands in the way, or until ctx ends, and
-// returns it locked: for reading, with flag os.O_RDONLY, shared, otherwise exclusive. It waits in the kernel; a signal does not end the wait.
+// OpenFile opens the file at path as os.OpenFile does, waits until no other owner has a lock on it that stands in the way, or until ctx
+// ends, and returns it locked: for reading, with flag os.O_RDONLY, shared, otherwise exclusive. It waits in the kernel, where all
+// goroutines of the process that wait for one file cost one thread; a signal does not end the wait. What happens to ctx later makes no
+// difference.
 //
-// Nothing in the file changes before it is locked. With os.O_TRUNC it is empty when OpenFile returns. With os.O_CREATE a file that
-// does not exist is created, with the mode perm (before umask); its directory is not. What is opened for writing is opened for reading
-// too, and the user must be allowed to do both; what is opened for reading alone need not be writable, nor its directory.
+// Nothing in the file changes before it is locked. With os.O_TRUNC it is empty when OpenFile returns. With os.O_CREATE a file that does
+// not exist is created, with the mode perm (before umask); its directory is not. What is opened for writing is opened for reading too,
+// and the user must be allowed to do both; what is opened for reading alone need not be writable, nor its directory.
 //
-// OpenFile refuses O_TRUNC without O_WRONLY or O_RDWR, and O_TRUNC with O_APPEND: the error matches fs.ErrInvalid. If ctx ends, the error
-// wraps ctx.Err(), and nothing stays locked or open. It matches errors.ErrUnsupported where the system, or the file system, has no locks.
-// Every other error wraps the system's reason, and none matches ErrLocked. All are *fs.PathErrors with the path. After an error the
-// file is not open, and its content is what it was. OpenFile never goes on without the lock.
+// OpenFile refuses O_TRUNC without O_WRONLY or O_RDWR, and O_TRUNC with O_APPEND: the error matches fs.ErrInvalid. If ctx ends, or has
+// ended before, the error wraps ctx.Err(), and the caller gets no lock, now or later. Every other error wraps the system's reason, and
+// matches errors.ErrUnsupported where the system, or the file system, has no locks; none matches ErrLocked. errors.As finds a
+// *fs.PathError with the path in each. After an error the file is not open (but for a wait that the kernel has not ended yet) and its
+// content is what it was. OpenFile never goes on without the lock.
 func OpenFile(ctx context.Context, path string, flag int, perm fs.FileMode) (*File, error) {
 	return open(path, flag, perm, func(h *filelock.Handle, m filelock.Mode) error { return h.Lock(ctx, m) })
 }
 
-// TryOpenFile is OpenFile, except that it does not wait: if another owner has a lock that stands in the way, the error matches ErrLocked.
+// TryOpenFile is OpenFile, except that it does not wait: if another owner has a lock that stands in the way, the error matches
+// ErrLocked.
 func TryOpenFile(path string, flag int, perm fs.FileMode) (*File, error) {
 	return open(path, flag, perm, (*filelock.Handle).TryLock)
 }
 
-// Close gives the lock back and closes the file. The next owner can have the lock as soon as Close has returned, even while this program is
-// starting another one, which shares all open files for a moment.
+// Close gives the lock back and closes the file. The next owner can have the lock as soon as Close has returned, even while this
+// program is starting another one, which shares all open files for a moment.
 //
 // A second Close changes nothing, whoever has the lock by then, and its error matches fs.ErrClosed. Any other error wraps the system's
 // reason; the lock is given back all the same.

@@ -12,8 +12,9 @@ import (
 	"example/turnstile/exercises/11_locked_file/inplace"
 )
 
-// With opens the file as OpenFile does, calls use, and closes the file when use has returned or panicked, or has ended its goroutine. A panic
-// goes on to the caller. Every error is returned: of the opening, of use, of the closing. If the file cannot be opened and locked, use is not called.
+// With opens the file as OpenFile does, calls use, and closes the file when use has returned or panicked, or has ended its goroutine. A
+// panic goes on to the caller. Every error is returned: of the opening, of use, of the closing. If the file cannot be opened and
+// locked, use is not called.
 //
 // use may close the file; that is no error then. It must not open the same file again, which would wait for itself.
 func With(ctx context.Context, path string, flag int, perm fs.FileMode, use func(file *File) error) (err error) {
@@ -29,12 +30,12 @@ func With(ctx context.Context, path string, flag int, perm fs.FileMode, use func
 	return use(file)
 }
 
-// Edit calls change with what the file at path holds, and makes the file hold what change returns. The file is locked exclusively from before it is
-// read until after it is written: no Edit is lost. Any number of processes and goroutines may call it.
+// Edit calls change with what the file at path holds, and makes the file hold what change returns. The file is locked exclusively from
+// before it is read until after it is written: no Edit is lost. Any number of processes and goroutines may call it.
 //
-// The file must exist: if it does not, the error matches fs.ErrNotExist. It is written in place, so its mode, its owner and its names stay, and if the
-// kernel refuses a write, the old content is put back if possible (package inplace). If change returns an error or panics, the file keeps its bytes.
-// Every error is returned, as With does.
+// The file must exist: if it does not, the error matches fs.ErrNotExist. It is written in place, so its mode, its owner and its names
+// stay, and if the kernel refuses a write, the old content is put back if possible (package inplace). If change returns an error or
+// panics, the file keeps its bytes. Every error is returned, as With does.
 //
 // change must not open the same file, which would wait for itself. ctx ends the wait for the lock, and nothing later.
 func Edit(ctx context.Context, path string, change func(old []byte) (content []byte, err error)) error {

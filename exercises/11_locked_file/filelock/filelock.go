@@ -25,23 +25,23 @@ const (
 
 // A Handle takes and gives back locks on one open file.
 //
-// Each open file is one owner, to the kernel: whoever opens the file again is another owner, in this process too, by whatever name of the
-// file. The lock lasts until Unlock, until the file is closed, or until the process ends.
+// Each open file is one owner, to the kernel: whoever opens the file again is another owner, in this process too, by whatever name of
+// the file. The lock lasts until Unlock, until the file is closed, or until the process ends.
 //
-// A Handle is not re-entrant: while it has a lock, another Lock of the same Handle waits, and TryLock finds the file locked. Any number of
-// goroutines may call its methods.
+// A Handle is not re-entrant: while it has a lock, another Lock of the same Handle waits, and TryLock finds the file locked. Any number
+// of goroutines may call its methods.
 //
-// The lock is that of the system: flock(2), or LockFileEx for all bytes of the file. flock is advisory; LockFileEx also keeps others from
-// reading (beside an exclusive lock) and from writing, through any handle but this one. On NFS flock needs a file that is open for writing for an exclusive lock, and for
-// reading for a shared one, so open with os.O_RDWR what you open for writing.
+// The lock is that of the system: flock(2), or LockFileEx for all bytes of the file. flock is advisory; LockFileEx also keeps others
+// from reading (beside an exclusive lock) and from writing, through any handle but this one. On NFS flock needs a file that is open for
+// writing for an exclusive lock, and for reading for a shared one, so open with os.O_RDWR what you open for writing.
 type Handle struct {
 	raw    syscall.RawConn
 	owner  chan struct{} // full while this open file has a lock, or has a call in the kernel that may yet get one
 	locked atomic.Bool
 }
 
-// New returns a Handle for the file, which has no lock yet. The file remains the caller's, who keeps it open while the Handle is in use, and
-// closes it. A file has one Handle at most.
+// New returns a Handle for the file, which has no lock yet. The file remains the caller's, who keeps it open while the Handle is in
+// use, and closes it. A file has one Handle at most.
 func New(file *os.File) (*Handle, error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -52,15 +52,17 @@ func New(file *os.File) (*Handle, error) {
 
 // Lock waits until no other owner has a lock on the file that stands in the way, or until ctx ends, and takes a lock of that mode.
 //
-// It waits in the kernel and does not poll. However many goroutines of the process wait for a file, one thread at most waits in the kernel
-// for those that still want the lock; the others wait in this process, first come, first served. No order is promised among processes.
+// It waits in the kernel and does not poll. However many goroutines of the process wait for a file, one thread at most waits in the
+// kernel for those that still want the lock; the others wait in this process, first come, first served. No order is promised among
+// processes.
 //
-// If ctx ends first, or has ended before, Lock returns an error that wraps ctx.Err() at once, and nothing is locked, now or later. The kernel's
-// wait cannot be ended: one thread and one duplicate of the file's descriptor remain until its turn comes, for each mode at most, and then give the lock
-// back at once. Until then the next waiter of the process waits for them, and this Handle's TryLock fails with ErrLocked.
+// If ctx ends first, or has ended before, Lock returns an error that wraps ctx.Err() at once, and nothing is locked, now or later. The
+// kernel's wait cannot be ended: one thread and one duplicate of the file's descriptor remain until its turn comes, for each mode at
+// most, and then give the lock back at once. Until then the next waiter of the process waits for them, and this Handle's TryLock fails
+// with ErrLocked.
 //
-// Every other error wraps the system's reason, and matches errors.ErrUnsupported if the system or the file system has no locks. It never
-// matches ErrLocked. After an error nothing is locked.
+// Every other error wraps the system's reason, and matches errors.ErrUnsupported if the system or the file system has no locks. It
+// never matches ErrLocked. After an error nothing is locked.
 func (h *Handle) Lock(ctx context.Context, m Mode) error {
 	if err := ctx.Err(); err != nil {
 		return stopped(err)
@@ -105,11 +107,11 @@ func (h *Handle) settle(err error) error {
 	return nil
 }
 
-// Unlock gives the lock back. The next owner can have it as soon as Unlock has returned, even if a duplicate of the descriptor exists, as in a
-// child that the program is about to start.
+// Unlock gives the lock back. The next owner can have it as soon as Unlock has returned, even if a duplicate of the descriptor exists,
+// as in a child that the program is about to start.
 //
-// If there is no lock, the error matches fs.ErrInvalid, and nothing changes. Any other error is the system's; the lock ends when the file is
-// closed.
+// If there is no lock, the error matches fs.ErrInvalid, and nothing changes. Any other error is the system's; the lock ends when the
+// file is closed.
 func (h *Handle) Unlock() error {
 	if !h.locked.CompareAndSwap(true, false) {
 		return fmt.Errorf("unlock: %w: the file is not locked", fs.ErrInvalid)

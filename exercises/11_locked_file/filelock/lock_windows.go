@@ -58,7 +58,9 @@ func (h *Handle) duplicate() (descriptor uintptr, err error) {
 	return uintptr(duplicate), nil
 }
 
-func closeDescriptor(descriptor uintptr) error { return windows.CloseHandle(windows.Handle(descriptor)) }
+func closeDescriptor(descriptor uintptr) error {
+	return windows.CloseHandle(windows.Handle(descriptor))
+}
 
 // An identity is the same for all names and all handles of one file.
 type identity struct {

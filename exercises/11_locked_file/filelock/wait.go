@@ -17,8 +17,8 @@ type queue struct {
 	users  int // waiting goroutines and waits that were left; guarded by queues
 }
 
-// queues has a queue for each file that is waited for in this process. While there is one, a descriptor of the file is open, so its identity cannot
-// pass to another file.
+// queues has a queue for each file that is waited for in this process. While there is one, a descriptor of the file is open, so its
+// identity cannot pass to another file.
 var queues = struct {
 	sync.Mutex
 	of map[identity]*queue

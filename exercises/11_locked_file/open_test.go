@@ -1,0 +1,321 @@
+package lockedfile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+
+	lockedfile "example/turnstile/exercises/11_locked_file"
+	"example/turnstile/internal/lab"
+)
+
+const document = `{"bracket.step":"alice"}`
+
+func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
+	t.Parallel()
+	for _, flags := range []string{"w", "w+"} {
+		for _, owner := range []string{"r+", "r"} {
+			t.Run(flags+" beside "+owner, func(t *testing.T) {
+				t.Parallel()
+				path := lab.WriteFile(t, "checkouts.json", document)
+				a, b := start(t, path), start(t, path)
+				l := lab.Lesson{
+					Says: "TryOpenFile emptied a file that another owner had locked", Read: order,
+					Did:   "a process had the file open (" + owner + "); another one called TryOpenFile with O_TRUNC, which failed",
+					Means: "the owner's document is gone, and the call that destroyed it reports only that it came too late",
+				}
+				a.get("OpenFile first " + owner)
+				b.refused("TryOpenFile second "+flags, says(l, "TryOpenFile did not find the other owner"))
+				a.requireContent("first", document, l)
+				l.Says = "OpenFile emptied a file that another owner had locked"
+				l.Did = "a process had the file open (" + owner + "); another one called OpenFile with O_TRUNC, and waits"
+				l.Means = "whoever has the lock finds its document gone under its hands"
+				b.Send("OpenFile second " + flags)
+				b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
+				a.requireContent("first", document, l)
+				a.succeed("Close first", says(l, "Close failed"))
+				l.Says, l.Means = "OpenFile did not empty the file", "what is written is shorter than what was there, and a tail of the old document is left"
+				l.Did += "; then the first called Close"
+				lab.RequireNoError(t, b.end(l).Returned.Err, l)
+				b.requireContent("second", "", l)
+			})
+		}
+	}
+	t.Run("with no other owner", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, lab.Path(t, "checkouts.json"))
+		for _, c := range []struct{ call, flags, want string }{
+			{"OpenFile", "w", ""}, {"OpenFile", "w+", ""}, {"OpenFile", "r+", document}, {"OpenFile", "r", document}, {"OpenFile", "a", document},
+			{"TryOpenFile", "w", ""}, {"TryOpenFile", "wronly", document}, {"TryOpenFile", "r", document},
+		} {
+			path := lab.WriteFile(t, "checkouts.json", document)
+			l := lab.Lesson{
+				Says: c.call + " did not do with the file's content what the flags say", Did: c.call + " with the flags of " + c.flags + ", and Close",
+				Means: "a document is lost, or the tail of an old one is left", Read: order,
+			}
+			p.succeed("at "+path+" "+c.call+" it "+c.flags, says(l, "%s failed although nothing stood in its way", c.call))
+			p.get("Close it")
+			lab.RequireFile(t, path, c.want, l)
+		}
+	})
+}
+
+// A pair is two opens of one file.
+type pair struct {
+	first, second string
+	together      bool // both may have it
+}
+
+var pairs = []pair{
+	{"r+", "r+", false}, {"r+", "r", false}, {"r", "r+", false}, {"r", "r", true},
+	{"wronly", "r", false}, {"r", "wronly", false}, {"a", "a", false}, {"w", "w", false},
+}
+
+func TestOpenFileKeepsOthersOut(t *testing.T) {
+	t.Parallel()
+	t.Run("of another process", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		tryPairs(t, start(t, path), start(t, path), path, "in another process")
+	})
+	t.Run("of the same process", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		p := start(t, path)
+		tryPairs(t, p, p, path, "in the same process")
+	})
+	t.Run("under another name of the file", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		name := filepath.Join(filepath.Dir(path), "other.json")
+		requireTool(t, os.Link(path, name))
+		a, b := start(t, path), start(t, path)
+		tryPairs(t, a, b, name, "by another name of the file")
+		tryPairs(t, a, a, name, "by another name of the file, in the same process")
+	})
+}
+
+func tryPairs(t *testing.T, a, b program, path, where string) {
+	t.Helper()
+	for _, first := range []string{"OpenFile", "TryOpenFile"} {
+		for _, c := range pairs {
+			l := lab.Lesson{Did: first + " (" + c.first + "); then TryOpenFile (" + c.second + ") " + where, Read: readers}
+			a.get(first + " first " + c.first)
+			err := b.do("at "+path+" TryOpenFile second "+c.second, l)
+			if c.together {
+				l.Says, l.Means = first+" kept a second reader out", "readers wait for one another, although none of them changes anything"
+				lab.RequireNoError(t, err, l)
+				b.succeed("Close second", says(l, "Close failed"))
+			} else {
+				l.Says, l.Means = first+" did not keep another owner out", "two owners are inside at once, and one of them writes"
+				requireLocked(t, err, l)
+			}
+			a.succeed("Close first", says(l, "Close failed"))
+		}
+	}
+}
+
+func TestOpenFileWaits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ first, second, third string }{{"r+", "r+", "r"}, {"r+", "r", "r+"}, {"r", "r+", "r"}} {
+		t.Run(c.second+" for "+c.first, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "checkouts.json", document)
+			a, b := start(t, path), start(t, path)
+			l := lab.Lesson{
+				Says: "OpenFile does not wait in the kernel", Did: "a process had the file open (" + c.first + "); another one called OpenFile (" + c.second + ")",
+				Means: "it goes in beside the owner, gives up, or asks again and again and comes too late", Read: waiting,
+			}
+			a.get("OpenFile first " + c.first)
+			b.Send("OpenFile second " + c.second)
+			b.WaitBlocked(l)
+			l.Did += "; then the first called Close"
+			a.succeed("Close first", says(l, "Close failed"))
+			l.Says, l.Means = "OpenFile did not return the file after it had waited for it", "the program gives up although the file is free"
+			lab.RequireNoError(t, b.end(l).Returned.Err, l)
+			l.Did += "; then the first called TryOpenFile (" + c.third + ")"
+			l.Says, l.Means = "OpenFile returned no error, and has no lock", "it goes in, and so does the next one"
+			a.refused("TryOpenFile third "+c.third, l)
+		})
+	}
+	t.Run("as long as it takes", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "OpenFile stopped waiting although its context had not ended", Did: "a process kept the file open for a while; another one called OpenFile",
+			Means: "it goes in beside the owner, or fails although it was to wait", Read: waiting,
+		}
+		a.get("OpenFile first r+")
+		b.Send("OpenFile second r+")
+		b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
+		lab.Age(t, path, 48*60*60*1e9)
+		for range lab.Rounds(12) {
+			b.StillWaiting(l)
+		}
+		a.get("Close first")
+		lab.RequireNoError(t, b.end(l).Returned.Err, l)
+	})
+	t.Run("a hundred goroutines with one thread", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "OpenFile costs a thread for each goroutine that waits", Did: "a process had the file open; 100 goroutines of another one called OpenFile",
+			Means: "a server in which 10,000 requests wait for one file reaches Go's limit of threads, and dies", Read: waiting,
+		}
+		a.get("OpenFile first r+")
+		b.tell("go crowd r+ 100", l)
+		lab.RequireWaiters(t, path, 1, l, b.Process)
+		for range 3 {
+			b.StillWaitingFor(t, path, l)
+		}
+		a.get("Close first")
+		l.Says, l.Means = "OpenFile failed in some of 100 goroutines", "a request fails for no reason"
+		b.tell("ended crowd", l)
+	})
+}
+
+// StillWaitingFor demands one waiting thread, again, a moment later.
+func (p program) StillWaitingFor(t *testing.T, path string, l lab.Lesson) {
+	t.Helper()
+	p.handles() // the time of an order
+	lab.RequireWaiters(t, path, 1, l, p.Process)
+}
+
+func TestOpenFileCreatesWithTheMode(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	for _, c := range []struct {
+		umask      string
+		perm, want fs.FileMode
+	}{{"0000", 0o666, 0o666}, {"0000", 0o600, 0o600}, {"0027", 0o666, 0o640}} {
+		path := lab.Path(t, "checkouts.json")
+		p := lab.Launch(t, lab.Options{Umask: c.umask}, "edit", path, "create", fmt.Sprintf("%o", c.perm))
+		l := lab.Lesson{
+			Says: "OpenFile created the file with another mode than perm, less the umask",
+			Did:  fmt.Sprintf("OpenFile with O_CREATE and perm %v; the umask was %s", c.perm, c.umask), Read: order,
+			Means: "others can read what is private, or cannot read what is theirs too",
+		}
+		lab.RequireNoError(t, p.Wait(l), says(l, "OpenFile did not create the file"))
+		info, err := os.Stat(path)
+		lab.RequireNoError(t, err, says(l, "OpenFile created no file, or Close removed it"))
+		lab.RequireEqual(t, c.want.String(), info.Mode().String(), l)
+	}
+}
+
+func TestOpenFileRefusesFlagsThatCannotWork(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	for _, flag := range []int{os.O_RDONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND | os.O_TRUNC, os.O_RDWR | os.O_APPEND | os.O_TRUNC} {
+		path := lab.WriteFile(t, "checkouts.json", document)
+		l := lab.Lesson{
+			Says: "OpenFile accepted flags with which it cannot keep its promise", Did: fmt.Sprintf("OpenFile with the flags %#x, O_TRUNC among them", flag),
+			Means: "a document is emptied by a reader, or is not emptied at all, depending on the system", Read: order,
+		}
+		_, err := lockedfile.OpenFile(t.Context(), path, flag, 0o600)
+		lab.RequireErrorIs(t, err, fs.ErrInvalid, l)
+		_, err = lockedfile.TryOpenFile(path, flag, 0o600)
+		lab.RequireErrorIs(t, err, fs.ErrInvalid, says(l, "TryOpenFile accepted flags with which it cannot keep its promise"))
+		lab.RequireFile(t, path, document, l)
+	}
+}
+
+func TestOpenFileReportsAFileThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	dir := lab.SharedDir(t)
+	requireTool(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
+	requireTool(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
+	requireTool(t, os.Chmod(filepath.Join(dir, "private"), 0))
+	cases := []struct {
+		name, did string
+		reason    error
+	}{
+		{"missing/checkouts.json", "a path whose directory does not exist", fs.ErrNotExist},
+		{"missing.json", "a file that does not exist, without O_CREATE", fs.ErrNotExist},
+	}
+	if runtime.GOOS != "windows" {
+		cases = append(cases, []struct {
+			name, did string
+			reason    error
+		}{
+			{"directory", "a path at which a directory is", syscall.EISDIR},
+			{"private", "a file that this user may not open", fs.ErrPermission},
+		}...)
+	}
+	for _, c := range cases {
+		p := launch(t, lab.Options{Unprivileged: true}, filepath.Join(dir, filepath.FromSlash(c.name)))
+		for _, call := range []string{"OpenFile", "TryOpenFile"} {
+			l := lab.Lesson{
+				Says: call + " did not report why it could not open the file", Did: call + " of " + c.did,
+				Means: "the program goes on without a file, or waits for an owner who does not exist", Read: refusals,
+			}
+			err := p.do(call+" it r+", l)
+			lab.RequireErrorIs(t, err, c.reason, l)
+			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), l)
+		}
+	}
+	l := lab.Lesson{
+		Says: "OpenFile created a file without O_CREATE", Did: "OpenFile of a path that does not exist, without O_CREATE",
+		Means: "a mistyped path becomes an empty document", Read: order,
+	}
+	lab.RequireNoFile(t, filepath.Join(dir, "missing"), l)
+	lab.RequireNoFile(t, filepath.Join(dir, "missing.json"), l)
+}
+
+// A program that only reads must not need a right to write: not to the file, not to its directory (kubernetes/kubernetes#67676).
+func TestOpenFileReadsWhatIsReadOnly(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no read-only directories")
+	}
+	dir := lab.SharedDir(t)
+	path := filepath.Join(dir, "checkouts.json")
+	requireTool(t, os.WriteFile(path, []byte(document), 0o444))
+	requireTool(t, os.Chmod(dir, 0o555))
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
+	p := launch(t, lab.Options{Unprivileged: true}, path)
+	l := lab.Lesson{
+		Says: "OpenFile needs a right to write where it only reads", Did: "OpenFile with O_RDONLY of a file with mode 0444 in a directory with mode 0555",
+		Means: "a report, or a backup, fails with permission denied", Read: readers,
+	}
+	p.succeed("OpenFile it r", l)
+	p.requireContent("it", document, l)
+	start(t, path).refused("TryOpenFile second r+", says(l, "OpenFile does not lock a file that it may only read"))
+	p.succeed("Close it", l)
+}
+
+func TestErrorsNameThePath(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	path := lab.WriteFile(t, "checkouts.json", document)
+	held, err := lockedfile.OpenFile(t.Context(), path, os.O_RDWR, 0)
+	l := lab.Lesson{Says: "OpenFile failed although nothing stood in its way", Did: "OpenFile (r+)", Means: "the program cannot work at all", Read: fix}
+	lab.RequireNoError(t, err, l)
+	lab.RequireNotNil(t, held, "OpenFile", l)
+	defer held.Close() //nolint:errcheck // the test is over by then
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for call, open := range map[string]func() error{
+		"TryOpenFile": func() error { _, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0); return err },
+		"OpenFile":    func() error { _, err := lockedfile.OpenFile(ended, path, os.O_RDWR, 0); return err },
+	} {
+		l := lab.Lesson{
+			Says: call + " returned an error that does not tell the path", Did: call + " of a file that another owner had locked",
+			Expected: "an error in which errors.As finds a *fs.PathError with the path", Means: "of a hundred files, no one knows which is locked", Read: refusals,
+		}
+		lab.Finishes(t, func() { err = open() }, l)
+		l.Found = fmt.Sprint(err)
+		pathError, ok := errors.AsType[*fs.PathError](err)
+		lab.Require(t, ok && pathError.Path == path, l)
+	}
+}
