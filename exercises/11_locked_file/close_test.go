@@ -92,7 +92,7 @@ func TestTryOpenFileLeavesNothingOpenWhenItFails(t *testing.T) {
 	}
 }
 
-func TestTheLockLastsUntilClose(t *testing.T) {
+func TestTheLockLastsAsLongAsItsOwner(t *testing.T) {
 	t.Parallel()
 	lost := lab.Lesson{Means: "another program goes in, and neither is told", Read: closing}
 	t.Run("while garbage is collected", func(t *testing.T) {
@@ -126,13 +126,9 @@ func TestTheLockLastsUntilClose(t *testing.T) {
 		a.get("Close other")
 		b.refused("TryOpenFile second r+", l)
 	})
-}
-
-func TestTheLockEndsWithItsProcess(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct{ name, order, did string }{
-		{"that is killed", "", "a process had the file open, and was killed"},
-		{"even if a child of it lives", "child", "a process had the file open, started a program that runs on, and was killed"},
+		{"until its process is killed", "", "a process had the file open, and was killed"},
+		{"until its process is killed, even if a child of it lives", "child", "a process had the file open, started a program that runs on, and was killed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -47,7 +47,18 @@ func read(text []byte) (n int, err error) {
 	return *document.Counter, nil
 }
 
-func TestEditReadsInsideTheLock(t *testing.T) {
+func TestEdit(t *testing.T) {
+	t.Parallel()
+	t.Run("reads inside the lock", readsInsideTheLock)
+	t.Run("keeps readers out until it has written", keepsReadersOutUntilItHasWritten)
+	t.Run("writes what change returns", writesWhatChangeReturns)
+	t.Run("leaves the file alone if change returns no content", leavesTheFileAlone)
+	t.Run("needs a file", needsAFile)
+	t.Run("obeys its context", obeysItsContext)
+	t.Run("reports what the kernel refuses", reportsWhatTheKernelRefuses)
+}
+
+func readsInsideTheLock(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
@@ -74,7 +85,7 @@ func TestEditReadsInsideTheLock(t *testing.T) {
 	lab.RequireFile(t, path, `{"counter":100}`, l)
 }
 
-func TestEditKeepsReadersOutUntilItHasWritten(t *testing.T) {
+func keepsReadersOutUntilItHasWritten(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
 	other := start(t, path)
@@ -91,7 +102,7 @@ func TestEditKeepsReadersOutUntilItHasWritten(t *testing.T) {
 	other.requireContent("it", `{"counter":99}`, says(l, "Edit did not write what change returned"))
 }
 
-func TestEditWritesWhatChangeReturns(t *testing.T) {
+func writesWhatChangeReturns(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	long := strings.Repeat(document, 10_000) // 240 KB
@@ -139,7 +150,7 @@ func TestEditWritesWhatChangeReturns(t *testing.T) {
 	}
 }
 
-func TestEditLeavesTheFileAloneIfChangeDoesNotReturnContent(t *testing.T) {
+func leavesTheFileAlone(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"an error", "a panic"} {
 		t.Run(way, func(t *testing.T) {
@@ -173,7 +184,7 @@ func TestEditLeavesTheFileAloneIfChangeDoesNotReturnContent(t *testing.T) {
 	}
 }
 
-func TestEditNeedsAFile(t *testing.T) {
+func needsAFile(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	path := lab.Path(t, "checkouts.json")
@@ -186,7 +197,7 @@ func TestEditNeedsAFile(t *testing.T) {
 	lab.RequireNoFile(t, path, says(l, "Edit created a file"))
 }
 
-func TestEditObeysItsContext(t *testing.T) {
+func obeysItsContext(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	path := lab.WriteFile(t, "checkouts.json", document)
@@ -213,7 +224,7 @@ func TestEditObeysItsContext(t *testing.T) {
 	lab.RequireFile(t, path, "{}", l)
 }
 
-func TestEditReportsWhatTheKernelRefuses(t *testing.T) {
+func reportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	for _, c := range []struct{ what, content string }{

@@ -112,10 +112,12 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 			lab.Require(t, !state[1], says(l, "%s left the file open when it failed", c.call))
 		})
 	}
+	t.Run("every error for busy", everyErrorForBusy)
+	t.Run("a truncate that the kernel refuses", aRefusedTruncate)
 }
 
 // A file on a server may be busy with another error number than one on a disk.
-func TestTryOpenFileKnowsEveryErrorForBusy(t *testing.T) {
+func everyErrorForBusy(t *testing.T) {
 	t.Parallel()
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		path := lab.WriteFile(t, "checkouts.json", document)
@@ -131,7 +133,7 @@ func TestTryOpenFileKnowsEveryErrorForBusy(t *testing.T) {
 	}, syscall.EAGAIN, syscall.EACCES)
 }
 
-func TestOpenFileReportsATruncateThatTheKernelRefuses(t *testing.T) {
+func aRefusedTruncate(t *testing.T) {
 	t.Parallel()
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		path := lab.WriteFile(t, "checkouts.json", document)

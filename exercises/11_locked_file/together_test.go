@@ -2,6 +2,7 @@ package lockedfile_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -94,15 +95,36 @@ while [ $i -lt "$2" ]; do
 done
 `
 
+// pythonHolds has the lock until its input ends; pythonTries reports whether it is refused one.
+const pythonHolds = `
+import fcntl, sys
+with open(sys.argv[1], "r+") as f:
+    fcntl.flock(f, fcntl.LOCK_EX)
+    print("holding", flush=True)
+    sys.stdin.read()
+`
+
+const pythonTries = `
+import fcntl, sys
+with open(sys.argv[1], "r+") as f:
+    try:
+        fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(75)
+`
+
+const exitRefused = 75
+
 func TestOtherProgramsTakeTurns(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	t.Run("Python with fcntl.flock", func(t *testing.T) {
 		t.Parallel()
 		python := lab.Python(t)
-		if err := exec.Command(python, "-c", "import fcntl").Run(); err != nil {
+		if err := exec.Command(python, "-I", "-c", "import fcntl").Run(); err != nil {
 			t.Skip("this Python has no fcntl: ", err)
 		}
+		waitForEachOther(t, "Python", []string{python, "-I", "-c", pythonHolds}, []string{python, "-I", "-c", pythonTries})
 		takeTurns(t, lab.Rounds(50), python, "-I", "-c", pythonCounts)
 	})
 	t.Run("the flock command of util-linux", func(t *testing.T) {
@@ -112,8 +134,44 @@ func TestOtherProgramsTakeTurns(t *testing.T) {
 				t.Skip("this machine has no such command: ", err)
 			}
 		}
+		waitForEachOther(t, "the flock command", []string{"sh", "-c", `flock "$1" sh -c "echo holding; cat"`, "sh"},
+			[]string{"sh", "-c", `flock -s -n -E 75 "$1" true`, "sh"})
 		takeTurns(t, lab.Rounds(20), "sh", "-c", shellCounts, "sh")
 	})
+}
+
+// waitForEachOther runs two commands with a path: one that keeps the lock until its input ends, and one that only tries to get it.
+func waitForEachOther(t *testing.T, name string, holds, tries []string) {
+	t.Helper()
+	path := lab.WriteFile(t, "counter.json", `{"counter":0}`)
+	p := start(t, path)
+	l := lab.Lesson{
+		Says: "OpenFile did not keep " + name + " out", Did: "OpenFile (r+); then " + name + " tried to lock the file",
+		Means: "the lock is of another kind: programs in other languages go in", Read: others,
+	}
+	p.get("OpenFile it r+")
+	err := exec.CommandContext(t.Context(), tries[0], append(tries[1:], path)...).Run()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	l.Expected, l.Found = "the other program is refused", fmt.Sprint("its end: ", err)
+	lab.Require(t, ok && exit.ExitCode() == exitRefused, l)
+	p.get("Close it")
+	l.Expected, l.Found = "", ""
+
+	holder := exec.CommandContext(t.Context(), holds[0], append(holds[1:], path)...)
+	input, err := holder.StdinPipe()
+	requireTool(t, err)
+	output, err := holder.StdoutPipe()
+	requireTool(t, err)
+	requireTool(t, holder.Start())
+	_, err = output.Read(make([]byte, len("holding")))
+	requireTool(t, err)
+	l.Says, l.Did = "OpenFile did not wait for "+name, name+" had locked the file; then TryOpenFile, and OpenFile"
+	p.refused("TryOpenFile it r", says(l, "TryOpenFile does not see the lock of %s", name))
+	p.Send("OpenFile it r+")
+	p.WaitBlocked(l)
+	requireTool(t, input.Close())
+	lab.RequireNoError(t, p.end(l).Returned.Err, l)
+	requireTool(t, holder.Wait())
 }
 
 // takeTurns counts in two programs at once: command with PATH and N, and count.

@@ -39,7 +39,15 @@ func leave(path, way string) (err error, panicked any) { //nolint:staticcheck //
 	return err, panicked
 }
 
-func TestWithClosesTheFileOnEveryWayOut(t *testing.T) {
+func TestWith(t *testing.T) {
+	t.Parallel()
+	t.Run("closes the file on every way out", closesOnEveryWayOut)
+	t.Run("keeps the lock while use runs", keepsTheLockWhileUseRuns)
+	t.Run("does not call use without the lock", doesNotCallUseWithoutTheLock)
+	t.Run("returns the error of use and of Close", returnsTheErrorOfUseAndOfClose)
+}
+
+func closesOnEveryWayOut(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		way   string
@@ -75,7 +83,7 @@ func TestWithClosesTheFileOnEveryWayOut(t *testing.T) {
 	}
 }
 
-func TestWithKeepsTheLockWhileUseRuns(t *testing.T) {
+func keepsTheLockWhileUseRuns(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "checkouts.json", document)
 	other := start(t, path)
@@ -102,7 +110,7 @@ func TestWithKeepsTheLockWhileUseRuns(t *testing.T) {
 	}
 }
 
-func TestWithDoesNotCallUseWithoutTheLock(t *testing.T) {
+func doesNotCallUseWithoutTheLock(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	path := lab.WriteFile(t, "checkouts.json", document)
@@ -127,7 +135,7 @@ func TestWithDoesNotCallUseWithoutTheLock(t *testing.T) {
 	}
 }
 
-func TestWithReturnsTheErrorOfUseAndOfClose(t *testing.T) {
+func returnsTheErrorOfUseAndOfClose(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	lab.EachErrno(t, func(t *testing.T, errno error) {
