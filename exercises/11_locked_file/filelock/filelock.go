@@ -131,7 +131,7 @@ func (h *Handle) Unlock() error {
 func (h *Handle) call(m Mode, wait bool) error {
 	var err error
 	if closed := h.raw.Control(func(descriptor uintptr) { err = lock(descriptor, m, wait) }); closed != nil {
-		return fmt.Errorf("lock: %w; keep the file open while it is locked", closed)
+		return fmt.Errorf("lock: %w (%w); keep the file open while it is locked", fs.ErrClosed, closed)
 	}
 	return err
 }
