@@ -67,6 +67,20 @@ func OpenFile(ctx context.Context, path string, flag int, perm fs.FileMode) (*Fi
 // TryOpenFile is OpenFile, except that it does not wait: if another owner has a lock that stands in the way, the error matches
 // ErrLocked.
 func TryOpenFile(path string, flag int, perm fs.FileMode) (*File, error) {
+	return open(path, flag, perm, (*filelock.Handle).TryLock)
+}
+
+// Close gives the lock back and closes the file. The next owner can have the lock as soon as Close has returned, even while this
+// program is starting another one, which shares all open files for a moment.
+//
+// A second Close changes nothing, whoever has the lock by then, and its error matches fs.ErrClosed. Any other error wraps the system's
+// reason; the lock is given back all the same.
+func (f *File) Close() error {
+	return f.osFile.Close() // TODO: is the lock free now, even if a child has a duplicate of the descriptor?
+}
+
+// open opens the file and has take lock it.
+func open(path string, flag int, perm fs.FileMode, take func(*filelock.Handle, filelock.Mode) error) (_ *File, err error) {
 	if err := check(flag); err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -79,22 +93,13 @@ func TryOpenFile(path string, flag int, perm fs.FileMode) (*File, error) {
 		return &File{file, nil}, nil // TODO: a reader changes nothing. But what does it see?
 	}
 	lock, err := filelock.New(file)
-	if err != nil {
-		return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
+	if err == nil {
+		err = take(lock, filelock.Exclusive)
 	}
-	if err := lock.TryLock(filelock.Exclusive); err != nil {
+	if err != nil {
 		return nil, &fs.PathError{Op: "lock", Path: path, Err: err} // TODO: and the file?
 	}
 	return &File{file, lock}, nil
-}
-
-// Close gives the lock back and closes the file. The next owner can have the lock as soon as Close has returned, even while this
-// program is starting another one, which shares all open files for a moment.
-//
-// A second Close changes nothing, whoever has the lock by then, and its error matches fs.ErrClosed. Any other error wraps the system's
-// reason; the lock is given back all the same.
-func (f *File) Close() error {
-	return f.osFile.Close() // TODO: is the lock free now, even if a child has a duplicate of the descriptor?
 }
 
 // check refuses flags with which a file cannot be truncated once it is locked.
