@@ -196,6 +196,7 @@ func TestOpenFileOpensAsItsFlagsSay(t *testing.T) {
 	t.Run("reports a file that cannot be opened", reportsAFileThatCannotBeOpened)
 	t.Run("reads what is read-only", readsWhatIsReadOnly)
 	t.Run("names the path in its errors", namesThePath)
+	t.Run("appends, and creates exclusively", appendsAndCreatesExclusively)
 }
 
 func createsWithTheMode(t *testing.T) {
@@ -207,15 +208,16 @@ func createsWithTheMode(t *testing.T) {
 	for _, c := range []struct {
 		umask      string
 		perm, want fs.FileMode
-	}{{"0000", 0o666, 0o666}, {"0000", 0o600, 0o600}, {"0027", 0o666, 0o640}} {
+		call       string
+	}{{"0000", 0o666, 0o666, "OpenFile"}, {"0000", 0o600, 0o600, "With"}, {"0027", 0o666, 0o640, "OpenFile"}} {
 		path := lab.Path(t, "checkouts.json")
-		p := lab.Launch(t, lab.Options{Umask: c.umask}, "edit", path, "create", fmt.Sprintf("%o", c.perm))
+		p := lab.Launch(t, lab.Options{Umask: c.umask}, "edit", path, "create by "+c.call, fmt.Sprintf("%o", c.perm))
 		l := lab.Lesson{
-			Says: "OpenFile created the file with another mode than perm, less the umask",
-			Did:  fmt.Sprintf("OpenFile with O_CREATE and perm %v; the umask was %s", c.perm, c.umask), Read: order,
+			Says: c.call + " created the file with another mode than perm, less the umask",
+			Did:  fmt.Sprintf(c.call+" with O_CREATE and perm %v; the umask was %s", c.perm, c.umask), Read: order,
 			Means: "others can read what is private, or cannot read what is theirs too",
 		}
-		lab.RequireNoError(t, p.Wait(l), says(l, "OpenFile did not create the file"))
+		lab.RequireNoError(t, p.Wait(l), says(l, "%s did not create the file", c.call))
 		info, err := os.Stat(path)
 		lab.RequireNoError(t, err, says(l, "OpenFile created no file, or Close removed it"))
 		lab.RequireEqual(t, c.want.String(), info.Mode().String(), l)
@@ -327,4 +329,23 @@ func namesThePath(t *testing.T) {
 		pathError, ok := errors.AsType[*fs.PathError](err)
 		lab.Require(t, ok && pathError.Path == path, l)
 	}
+}
+
+func appendsAndCreatesExclusively(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	path := lab.WriteFile(t, "log.txt", "one\n")
+	l := lab.Lesson{
+		Says: "OpenFile lost O_APPEND", Did: "OpenFile with O_WRONLY|O_APPEND, and Write", Read: order,
+		Means: "an entry overwrites the first ones of the log",
+	}
+	file, err := lockedfile.OpenFile(t.Context(), path, os.O_WRONLY|os.O_APPEND, 0)
+	lab.RequireNoError(t, err, says(l, "OpenFile failed although nothing stood in its way"))
+	lab.RequireNotNil(t, file, "OpenFile", l)
+	_, err = file.WriteString("two\n")
+	lab.RequireNoError(t, errors.Join(err, file.Close()), l)
+	lab.RequireFile(t, path, "one\ntwo\n", l)
+	_, err = lockedfile.TryOpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	l.Says, l.Did, l.Means = "TryOpenFile lost O_EXCL", "TryOpenFile with O_CREATE|O_EXCL of a file that exists", "two programs create one file, and both begin it anew"
+	lab.RequireErrorIs(t, err, fs.ErrExist, l)
 }

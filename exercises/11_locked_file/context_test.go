@@ -2,6 +2,7 @@ package lockedfile_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"runtime"
 	"strconv"
@@ -30,7 +31,9 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			requireBlocked(b, path, l)
 			b.tell("cancel waiter", l)
 			b.Send("ended waiter")
-			lab.RequireErrorIs(t, b.end(l).Returned.Err, context.Canceled, l)
+			err := b.end(l).Returned.Err
+			lab.RequireErrorIs(t, err, context.Canceled, l)
+			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), says(l, "OpenFile returned an error that matches ErrLocked: it was to wait"))
 			a.requireContent("first", document, says(l, "OpenFile emptied the file although its context had ended"))
 			l.Did += "; then the first called Close, and opened the file again"
 			l.Says, l.Means = "OpenFile kept a lock although its context had ended", "everyone waits for an owner that does not exist"

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -14,15 +15,11 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// edit calls Edit for the counter in PATH: "set N" or "add N", and stands at "inside" when change is called; "create PERM" is OpenFile with
-// O_CREATE.
+// edit calls Edit for the counter in PATH: "set N" or "add N", and stands at "inside" when change is called; "create by CALL PERM" is
+// OpenFile or With with O_CREATE.
 func edit(w *lab.Worker) error {
-	if w.Arg(1) == "create" {
-		file, err := lockedfile.OpenFile(context.Background(), w.Arg(0), os.O_RDWR|os.O_CREATE, fs.FileMode(number("0o"+w.Arg(2))))
-		if err != nil {
-			return err
-		}
-		return file.Close()
+	if strings.HasPrefix(w.Arg(1), "create by ") {
+		return create(w.Arg(0), w.Arg(1), fs.FileMode(number("0o"+w.Arg(2))))
 	}
 	return lockedfile.Edit(context.Background(), w.Arg(0), func(old []byte) ([]byte, error) {
 		w.Reached("inside")
@@ -32,6 +29,46 @@ func edit(w *lab.Worker) error {
 		n, err := read(old)
 		return counter(n + w.Int(2)), err
 	})
+}
+
+func create(path, how string, perm fs.FileMode) error {
+	if how == "create by With" {
+		return lockedfile.With(context.Background(), path, os.O_RDWR|os.O_CREATE, perm, func(*lockedfile.File) error { return nil })
+	}
+	file, err := lockedfile.OpenFile(context.Background(), path, os.O_RDWR|os.O_CREATE, perm)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// limited calls Edit for PATH with a document that is longer than the system lets this process write, after it has changed the old one in memory.
+func limited(w *lab.Worker) error {
+	if err := lab.LimitFileSize(int64(len(document))); err != nil {
+		return err
+	}
+	return lockedfile.Edit(context.Background(), w.Arg(0), func(old []byte) ([]byte, error) {
+		for i := range old {
+			old[i] = 'x' // the slice is change's own
+		}
+		return []byte(strings.Repeat("y", 3*len(document))), nil
+	})
+}
+
+func bringsTheOldContentBack(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no limit for the size of files")
+	}
+	path := lab.WriteFile(t, "checkouts.json", document)
+	l := lab.Lesson{
+		Says: "Edit did not report that there was no room", Did: "Edit; change returned a document that is longer than the kernel lets the process write",
+		Means: "the program tells the user that all is saved", Read: editing,
+	}
+	lab.RequireErrorIs(t, lab.Run(t, "limited", path), tooBig, l)
+	l.Says, l.Means = "Edit did not bring the old content back when there was no room for the new one", "the old document is damaged, and the new one is nowhere"
+	lab.RequireFile(t, path, document, l)
 }
 
 func counter(n int) []byte { return fmt.Appendf(nil, `{"counter":%d}`, n) }
@@ -56,6 +93,7 @@ func TestEdit(t *testing.T) {
 	t.Run("needs a file", needsAFile)
 	t.Run("obeys its context", obeysItsContext)
 	t.Run("reports what the kernel refuses", reportsWhatTheKernelRefuses)
+	t.Run("brings the old content back if there is no room", bringsTheOldContentBack)
 }
 
 func readsInsideTheLock(t *testing.T) {

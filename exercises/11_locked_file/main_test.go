@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { lab.Main(m, workers, lockedfile.ErrLocked, errTest, errNothing) }
 
 // workers of files with build tags are added in their init.
-var workers = lab.Workers{"program": obey, "edit": edit, "count": count}
+var workers = lab.Workers{"program": obey, "edit": edit, "limited": limited, "count": count}
 
 // Where the messages send the reader.
 const (

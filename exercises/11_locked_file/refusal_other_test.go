@@ -5,3 +5,5 @@ package lockedfile_test
 import "errors"
 
 var refusedWith = []error{errors.ErrUnsupported}
+
+var tooBig = errors.ErrUnsupported

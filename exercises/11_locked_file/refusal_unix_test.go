@@ -6,3 +6,5 @@ import "syscall"
 
 // refusedWith are a refusal that is usual, and one that the code cannot have expected.
 var refusedWith = []error{syscall.ENOSPC, syscall.EIO}
+
+const tooBig = syscall.EFBIG

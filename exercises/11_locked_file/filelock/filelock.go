@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 )
@@ -36,18 +37,36 @@ const (
 // writing for an exclusive lock, and for reading for a shared one, so open with os.O_RDWR what you open for writing.
 type Handle struct {
 	raw    syscall.RawConn
-	owner  chan struct{} // full while this open file has a lock, or has a call in the kernel that may yet get one
 	locked atomic.Bool
+
+	mutex sync.Mutex
+	taken bool          // this open file has a lock, or has a call in the kernel that may yet get one
+	freed chan struct{} // made by a goroutine that waits until it is free; closed then
+
+	// What ask asks the kernel for, and the answer: they belong to the goroutine that has taken the Handle. A function for each call would
+	// be garbage each time.
+	ask    func(descriptor uintptr)
+	mode   Mode
+	unlock bool
+	err    error
 }
 
-// New returns a Handle for the file, which has no lock yet. The file remains the caller's, who keeps it open while the Handle is in
-// use, and closes it. A file has one Handle at most.
+// New returns a Handle for the file, which has no lock yet. The file remains the caller's, who keeps it open while the Handle is in use, and
+// closes it. A file has one Handle at most.
 func New(file *os.File) (*Handle, error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	return &Handle{raw: raw, owner: make(chan struct{}, 1)}, nil
+	h := &Handle{raw: raw}
+	h.ask = func(descriptor uintptr) {
+		if h.unlock {
+			h.err = unlock(descriptor)
+		} else {
+			h.err = lock(descriptor, h.mode, false)
+		}
+	}
+	return h, nil
 }
 
 // Lock waits until no other owner has a lock on the file that stands in the way, or until ctx ends, and takes a lock of that mode.
@@ -67,11 +86,13 @@ func (h *Handle) Lock(ctx context.Context, m Mode) error {
 	if err := ctx.Err(); err != nil {
 		return stopped(err)
 	}
-	select {
-	case h.owner <- struct{}{}:
-	default:
+	for {
+		freed := h.take()
+		if freed == nil {
+			break
+		}
 		select {
-		case h.owner <- struct{}{}:
+		case <-freed:
 		case <-ctx.Done():
 			return stopped(ctx.Err())
 		}
@@ -89,18 +110,40 @@ func (h *Handle) Lock(ctx context.Context, m Mode) error {
 // TryLock is Lock, except that it does not wait: if another owner has a lock that stands in the way, the error matches ErrLocked. It is
 // also the error while this Handle has a lock.
 func (h *Handle) TryLock(m Mode) error {
-	select {
-	case h.owner <- struct{}{}:
-		return h.settle(h.call(m, false))
-	default:
+	if h.take() != nil {
 		return fmt.Errorf("%w, through this same handle; try again later", ErrLocked)
+	}
+	return h.settle(h.call(m, false))
+}
+
+// take takes the Handle for this goroutine, if it is free, and returns nil. Otherwise it returns what will be closed when that may be so.
+func (h *Handle) take() (freed <-chan struct{}) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if !h.taken {
+		h.taken = true
+		return nil
+	}
+	if h.freed == nil {
+		h.freed = make(chan struct{})
+	}
+	return h.freed
+}
+
+func (h *Handle) free() {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.taken = false
+	if h.freed != nil {
+		close(h.freed)
+		h.freed = nil
 	}
 }
 
-// settle notes what a call of the kernel has brought. The caller has put its mark into h.owner.
+// settle notes what a call of the kernel has brought. The caller has taken the Handle.
 func (h *Handle) settle(err error) error {
 	if err != nil {
-		<-h.owner
+		h.free()
 		return err
 	}
 	h.locked.Store(true)
@@ -116,24 +159,22 @@ func (h *Handle) Unlock() error {
 	if !h.locked.CompareAndSwap(true, false) {
 		return fmt.Errorf("unlock: %w: the file is not locked", fs.ErrInvalid)
 	}
-	defer func() { <-h.owner }()
-	var err error
-	if closed := h.raw.Control(func(descriptor uintptr) { err = unlock(descriptor) }); closed != nil {
-		err = closed
-	}
+	err := h.call(Shared, true)
+	h.free()
 	if err != nil {
 		return fmt.Errorf("unlock: %w; close the file", err)
 	}
 	return nil
 }
 
-// call asks the kernel for the lock. While it does, the descriptor stays open, even if the program closes the file.
-func (h *Handle) call(m Mode, wait bool) error {
-	var err error
-	if closed := h.raw.Control(func(descriptor uintptr) { err = lock(descriptor, m, wait) }); closed != nil {
-		return fmt.Errorf("lock: %w (%w); keep the file open while it is locked", fs.ErrClosed, closed)
+// call asks the kernel for a lock of the mode, without waiting, or to give the lock back. While it does, the descriptor stays open, even if the
+// program closes the file.
+func (h *Handle) call(m Mode, unlock bool) error {
+	h.mode, h.unlock = m, unlock
+	if err := h.raw.Control(h.ask); err != nil {
+		return fmt.Errorf("lock: %w (%w); keep the file open while it is locked", fs.ErrClosed, err)
 	}
-	return err
+	return h.err
 }
 
 func stopped(err error) error {

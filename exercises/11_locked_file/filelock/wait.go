@@ -64,7 +64,7 @@ func overtakes(h *Handle) bool {
 	return q != nil && len(q.turn) > 0
 }
 
-// wait takes the lock when it is this Handle's turn. The caller has put its mark into h.owner, and wait removes it when it fails.
+// wait takes the lock when it is this Handle's turn. The caller has taken the Handle, and wait frees it when it fails.
 func (h *Handle) wait(ctx context.Context, m Mode) error {
 	id, err := h.identity()
 	if err != nil {
@@ -104,13 +104,13 @@ func (h *Handle) wait(ctx context.Context, m Mode) error {
 		}
 		_ = closeDescriptor(own)
 		<-q.kernel[m]
-		<-h.owner
+		h.free()
 		q.leave(id)
 	}()
 	select {
 	case err = <-result:
 	case <-ctx.Done():
-		close(left) // what the kernel may give from now on is given back by the goroutine, which keeps h.owner until then
+		close(left) // what the kernel may give from now on is given back by the goroutine, which keeps the Handle taken until then
 		return stopped(ctx.Err())
 	}
 	_ = closeDescriptor(own) // the file's own descriptor keeps the lock
