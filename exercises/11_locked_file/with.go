@@ -31,7 +31,8 @@ func With(ctx context.Context, path string, flag int, perm fs.FileMode, use func
 // stay, and if the kernel refuses a write, the old content is put back if possible (package inplace). If change returns an error or
 // panics, the file keeps its bytes. Every error is returned, as With does.
 //
-// change must not open the same file, which would wait for itself. ctx ends the wait for the lock, and nothing later.
+// change may alter old, which is its own, and must not open the same file, which would wait for itself. ctx ends the wait for the lock, and
+// nothing later.
 func Edit(ctx context.Context, path string, change func(old []byte) (content []byte, err error)) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
