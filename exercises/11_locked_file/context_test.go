@@ -44,6 +44,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			}
 			a.succeed("OpenFile again r", l)
 			a.requireContent("again", document, says(l, "OpenFile emptied the file after its context had ended"))
+			a.get("Close again") // a wait that was left may not have had its turn yet
 			requireHandles(t, b, before, says(l, "OpenFile left the file open when its context ended"))
 		}
 	})
