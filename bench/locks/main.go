@@ -4,7 +4,8 @@
 //	opening each time OpenFile and Close, against gofrs/flock's New, Lock and Unlock: no slower, which on a busy
 //	                    machine is 1.1 times
 //
-// The five take turns in batches of some milliseconds, so that a machine that is busy for a while slows all. Compared are the medians of the ratios
+// The five take turns in batches of some milliseconds, so that a machine that is busy for a while slows all. Compared are the medians
+// of the ratios
 // of neighbours, and of the processor time as well, which holds on a machine that others use too.
 //
 //	go -C bench run ./locks            300 rounds in the temp directory

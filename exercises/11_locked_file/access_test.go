@@ -40,7 +40,8 @@ func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
 				b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
 				a.requireContent("first", document, l)
 				a.succeed("Close first", says(l, "Close failed"))
-				l.Says, l.Means = "OpenFile did not empty the file", "what is written is shorter than what was there, and a tail of the old document is left"
+				l.Says = "OpenFile did not empty the file"
+				l.Means = "what is written is shorter than what was there, and a tail of the old document is left"
 				l.Did += "; then the first called Close"
 				lab.RequireNoError(t, b.end(l).Returned.Err, l)
 				b.requireContent("second", "", l)
@@ -51,8 +52,14 @@ func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
 		t.Parallel()
 		p := start(t, lab.Path(t, "checkouts.json"))
 		for _, c := range []struct{ call, flags, want string }{
-			{"OpenFile", "w", ""}, {"OpenFile", "w+", ""}, {"OpenFile", "r+", document}, {"OpenFile", "r", document}, {"OpenFile", "a", document},
-			{"TryOpenFile", "w", ""}, {"TryOpenFile", "wronly", document}, {"TryOpenFile", "r", document},
+			{"OpenFile", "w", ""},
+			{"OpenFile", "w+", ""},
+			{"OpenFile", "r+", document},
+			{"OpenFile", "r", document},
+			{"OpenFile", "a", document},
+			{"TryOpenFile", "w", ""},
+			{"TryOpenFile", "wronly", document},
+			{"TryOpenFile", "r", document},
 		} {
 			path := lab.WriteFile(t, "checkouts.json", document)
 			l := lab.Lesson{
@@ -73,8 +80,14 @@ type pair struct {
 }
 
 var pairs = []pair{
-	{"r+", "r+", false}, {"r+", "r", false}, {"r", "r+", false}, {"r", "r", true},
-	{"wronly", "r", false}, {"r", "wronly", false}, {"a", "a", false}, {"w", "w", false},
+	{"r+", "r+", false},
+	{"r+", "r", false},
+	{"r", "r+", false},
+	{"r", "r", true},
+	{"wronly", "r", false},
+	{"r", "wronly", false},
+	{"a", "a", false},
+	{"w", "w", false},
 }
 
 func TestOpenFileKeepsOthersOut(t *testing.T) {
@@ -129,7 +142,8 @@ func TestOpenFileWaits(t *testing.T) {
 			path := lab.WriteFile(t, "checkouts.json", document)
 			a, b := start(t, path), start(t, path)
 			l := lab.Lesson{
-				Says: "OpenFile does not wait in the kernel", Did: "a process had the file open (" + c.first + "); another one called OpenFile (" + c.second + ")",
+				Says:  "OpenFile does not wait in the kernel",
+				Did:   "a process had the file open (" + c.first + "); another one called OpenFile (" + c.second + ")",
 				Means: "it goes in beside the owner, gives up, or asks again and again and comes too late", Read: waiting,
 			}
 			a.get("OpenFile first " + c.first)
@@ -149,7 +163,8 @@ func TestOpenFileWaits(t *testing.T) {
 		path := lab.WriteFile(t, "checkouts.json", document)
 		a, b := start(t, path), start(t, path)
 		l := lab.Lesson{
-			Says: "OpenFile stopped waiting although its context had not ended", Did: "a process kept the file open for a while; another one called OpenFile",
+			Says:  "OpenFile stopped waiting although its context had not ended",
+			Did:   "a process kept the file open for a while; another one called OpenFile",
 			Means: "it goes in beside the owner, or fails although it was to wait", Read: waiting,
 		}
 		a.get("OpenFile first r+")
@@ -167,7 +182,8 @@ func TestOpenFileWaits(t *testing.T) {
 		path := lab.WriteFile(t, "checkouts.json", document)
 		a, b := start(t, path), start(t, path)
 		l := lab.Lesson{
-			Says: "OpenFile costs a thread for each goroutine that waits", Did: "a process had the file open; 100 goroutines of another one called OpenFile",
+			Says:  "OpenFile costs a thread for each goroutine that waits",
+			Did:   "a process had the file open; 100 goroutines of another one called OpenFile",
 			Means: "a server in which 10,000 requests wait for one file reaches Go's limit of threads, and dies", Read: waiting,
 		}
 		a.get("OpenFile first r+")
@@ -230,7 +246,8 @@ func refusesFlagsThatCannotWork(t *testing.T) {
 	for _, flag := range []int{os.O_RDONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND | os.O_TRUNC, os.O_RDWR | os.O_APPEND | os.O_TRUNC} {
 		path := lab.WriteFile(t, "checkouts.json", document)
 		l := lab.Lesson{
-			Says: "OpenFile accepted flags with which it cannot keep its promise", Did: fmt.Sprintf("OpenFile with the flags %#x, O_TRUNC among them", flag),
+			Says:  "OpenFile accepted flags with which it cannot keep its promise",
+			Did:   fmt.Sprintf("OpenFile with the flags %#x, O_TRUNC among them", flag),
 			Means: "a document is emptied by a reader, or is not emptied at all, depending on the system", Read: order,
 		}
 		_, err := lockedfile.OpenFile(t.Context(), path, flag, 0o600)
@@ -296,7 +313,8 @@ func readsWhatIsReadOnly(t *testing.T) {
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
 	p := launch(t, lab.Options{Unprivileged: true}, path)
 	l := lab.Lesson{
-		Says: "OpenFile needs a right to write where it only reads", Did: "OpenFile with O_RDONLY of a file with mode 0444 in a directory with mode 0555",
+		Says:  "OpenFile needs a right to write where it only reads",
+		Did:   "OpenFile with O_RDONLY of a file with mode 0444 in a directory with mode 0555",
 		Means: "a report, or a backup, fails with permission denied", Read: readers,
 	}
 	p.succeed("OpenFile it r", l)
@@ -310,7 +328,10 @@ func namesThePath(t *testing.T) {
 	requireLocks(t)
 	path := lab.WriteFile(t, "checkouts.json", document)
 	held, err := lockedfile.OpenFile(t.Context(), path, os.O_RDWR, 0)
-	l := lab.Lesson{Says: "OpenFile failed although nothing stood in its way", Did: "OpenFile (r+)", Means: "the program cannot work at all", Read: fix}
+	l := lab.Lesson{
+		Says: "OpenFile failed although nothing stood in its way", Did: "OpenFile (r+)", Means: "the program cannot work at all",
+		Read: fix,
+	}
 	lab.RequireNoError(t, err, l)
 	lab.RequireNotNil(t, held, "OpenFile", l)
 	defer held.Close() //nolint:errcheck // the test is over by then
@@ -322,7 +343,8 @@ func namesThePath(t *testing.T) {
 	} {
 		l := lab.Lesson{
 			Says: call + " returned an error that does not tell the path", Did: call + " of a file that another owner had locked",
-			Expected: "an error in which errors.As finds a *fs.PathError with the path", Means: "of a hundred files, no one knows which is locked", Read: refusals,
+			Expected: "an error in which errors.As finds a *fs.PathError with the path", Means: "of a hundred files, no one knows which is locked",
+			Read: refusals,
 		}
 		lab.Finishes(t, func() { err = open() }, l)
 		l.Found = fmt.Sprint(err)
@@ -346,6 +368,8 @@ func appendsAndCreatesExclusively(t *testing.T) {
 	lab.RequireNoError(t, errors.Join(err, file.Close()), l)
 	lab.RequireFile(t, path, "one\ntwo\n", l)
 	_, err = lockedfile.TryOpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	l.Says, l.Did, l.Means = "TryOpenFile lost O_EXCL", "TryOpenFile with O_CREATE|O_EXCL of a file that exists", "two programs create one file, and both begin it anew"
+	l.Says = "TryOpenFile lost O_EXCL"
+	l.Did = "TryOpenFile with O_CREATE|O_EXCL of a file that exists"
+	l.Means = "two programs create one file, and both begin it anew"
 	lab.RequireErrorIs(t, err, fs.ErrExist, l)
 }

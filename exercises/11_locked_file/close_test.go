@@ -61,7 +61,8 @@ func TestCloseGivesTheLockBack(t *testing.T) {
 		a.succeed("Close it", l)
 		requireClosed(t, a.do("Close it", l), l)
 		l.Says, l.Means = "Close took away a lock that it had not given", "two owners are inside at once"
-		l.Did = "OpenFile and Close; OpenFile again in the same program; then a second Close of the first; then another process called TryOpenFile"
+		l.Did = "OpenFile and Close; OpenFile again in the same program; then a second Close of the first; " +
+			"then another process called TryOpenFile"
 		for _, flags := range []string{"r+", "r"} {
 			a.get("OpenFile next " + flags)
 			requireClosed(t, a.do("Close it", l), l)
@@ -127,7 +128,10 @@ func TestTheLockLastsAsLongAsItsOwner(t *testing.T) {
 	})
 	for _, c := range []struct{ name, order, did string }{
 		{"until its process is killed", "", "a process had the file open; another one waited in OpenFile; the first was killed"},
-		{"until its process is killed, even if a child of it lives", "child", "a process had the file open, started a program that runs on, and was killed; another one called TryOpenFile"},
+		{
+			"until its process is killed, even if a child of it lives", "child",
+			"a process had the file open, started a program that runs on, and was killed; another one called TryOpenFile",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

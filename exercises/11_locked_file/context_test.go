@@ -23,7 +23,8 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			a, b := start(t, path), start(t, path)
 			before := b.handles()
 			l := lab.Lesson{
-				Says: "OpenFile does not stop waiting when its context ends", Did: "a process had the file open; another one called OpenFile (" + flags + "); its context was cancelled",
+				Says:  "OpenFile does not stop waiting when its context ends",
+				Did:   "a process had the file open; another one called OpenFile (" + flags + "); its context was cancelled",
 				Means: "a request that its client has given up waits on, and so does the shutdown of the server", Read: waiting,
 			}
 			a.get("OpenFile first r+")
@@ -55,12 +56,14 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		before := b.handles()
 		n := lab.Rounds(300)
 		l := lab.Lesson{
-			Says: "OpenFile does not report that its time was over", Did: "a process had the file open; another one called OpenFile many times, for a millisecond each",
+			Says:  "OpenFile does not report that its time was over",
+			Did:   "a process had the file open; another one called OpenFile many times, for a millisecond each",
 			Means: "it goes in beside the owner, or waits on", Read: waiting,
 		}
 		a.get("OpenFile first r+")
 		b.tell("timeouts r+ "+strconv.Itoa(n), l)
-		l.Says, l.Means = "OpenFile leaves a handle open each time its time is over", "the program runs out of handles or threads while the file is busy"
+		l.Says = "OpenFile leaves a handle open each time its time is over"
+		l.Means = "the program runs out of handles or threads while the file is busy"
 		if open := b.handles(); open > before+2 {
 			l.Expected, l.Found = "two handles more at most, for the kernel's own wait", strconv.Itoa(open-before)+" more"
 			lab.Fail(t, l)
@@ -92,7 +95,8 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		file, err := lockedfile.OpenFile(ctx, path, os.O_RDWR, 0)
 		l := lab.Lesson{
-			Says: "OpenFile gave the lock back when its context ended, after it had returned", Did: "OpenFile; then its context was cancelled; then another process called TryOpenFile",
+			Says:  "OpenFile gave the lock back when its context ended, after it had returned",
+			Did:   "OpenFile; then its context was cancelled; then another process called TryOpenFile",
 			Means: "the owner writes on, and another owner is inside", Read: waiting,
 		}
 		lab.RequireNoError(t, err, says(l, "OpenFile failed although nothing stood in its way"))

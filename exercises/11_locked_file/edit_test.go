@@ -42,7 +42,8 @@ func create(path, how string, perm fs.FileMode) error {
 	return file.Close()
 }
 
-// limited calls Edit for PATH with a document that is longer than the system lets this process write, after it has changed the old one in memory.
+// limited calls Edit for PATH with a document that is longer than the system lets this process write, after it has changed the old one
+// in memory.
 func limited(w *lab.Worker) error {
 	if err := lab.LimitFileSize(int64(len(document))); err != nil {
 		return err
@@ -63,11 +64,13 @@ func bringsTheOldContentBack(t *testing.T) {
 	}
 	path := lab.WriteFile(t, "checkouts.json", document)
 	l := lab.Lesson{
-		Says: "Edit did not report that there was no room", Did: "Edit; change returned a document that is longer than the kernel lets the process write",
+		Says:  "Edit did not report that there was no room",
+		Did:   "Edit; change returned a document that is longer than the kernel lets the process write",
 		Means: "the program tells the user that all is saved", Read: editing,
 	}
 	lab.RequireErrorIs(t, lab.Run(t, "limited", path), tooBig, l)
-	l.Says, l.Means = "Edit did not bring the old content back when there was no room for the new one", "the old document is damaged, and the new one is nowhere"
+	l.Says = "Edit did not bring the old content back when there was no room for the new one"
+	l.Means = "the old document is damaged, and the new one is nowhere"
 	lab.RequireFile(t, path, document, l)
 }
 
@@ -174,11 +177,13 @@ func writesWhatChangeReturns(t *testing.T) {
 			})
 			lab.RequireNoError(t, err, says(l, "Edit failed although nothing stood in its way"))
 			lab.RequireEqual(t, c.old, got, l)
-			l.Says, l.Means = "Edit did not write what change returned", "the document is damaged: it has a tail of the old one, or a hole, or is cut off"
+			l.Says = "Edit did not write what change returned"
+			l.Means = "the document is damaged: it has a tail of the old one, or a hole, or is cut off"
 			lab.RequireFile(t, path, c.content, l)
 			after, err := os.Stat(path)
 			requireTool(t, err)
-			l.Says, l.Means = "Edit replaced the file, or changed its mode", "other names of the file, and programs that wait for its lock, stay with the old one"
+			l.Says = "Edit replaced the file, or changed its mode"
+			l.Means = "other names of the file, and programs that wait for its lock, stay with the old one"
 			lab.Require(t, os.SameFile(before, after), l)
 			lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l)
 			entries, err := os.ReadDir(filepath.Dir(path))
@@ -240,7 +245,8 @@ func obeysItsContext(t *testing.T) {
 	requireLocks(t)
 	path := lab.WriteFile(t, "checkouts.json", document)
 	l := lab.Lesson{
-		Says: "Edit went on although its context had ended before it had the lock", Did: "Edit, of a file that another owner had locked; its context was cancelled",
+		Says:  "Edit went on although its context had ended before it had the lock",
+		Did:   "Edit, of a file that another owner had locked; its context was cancelled",
 		Means: "a request that its client has given up waits on, and is carried out at last", Read: waiting,
 	}
 	held, err := lockedfile.OpenFile(t.Context(), path, os.O_RDWR, 0)
@@ -271,7 +277,8 @@ func reportsWhatTheKernelRefuses(t *testing.T) {
 		lab.EachErrno(t, func(t *testing.T, errno error) {
 			path := lab.WriteFile(t, "checkouts.json", document)
 			l := lab.Lesson{
-				Says: "Edit did not report what the kernel had refused", Did: fmt.Sprintf("Edit, with %d bytes; each %s of a file failed with %v", len(c.content), c.what, errno),
+				Says:  "Edit did not report what the kernel had refused",
+				Did:   fmt.Sprintf("Edit, with %d bytes; each %s of a file failed with %v", len(c.content), c.what, errno),
 				Means: "the program tells the user that all is saved", Read: refusals,
 			}
 			var err error

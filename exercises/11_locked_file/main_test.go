@@ -88,7 +88,8 @@ func obey(w *lab.Worker) error {
 	}
 }
 
-// do obeys "OpenFile NAME FLAGS" and "TryOpenFile NAME FLAGS", which keep the file under the name; "Close NAME"; "at PATH …" for another path;
+// do obeys "OpenFile NAME FLAGS" and "TryOpenFile NAME FLAGS", which keep the file under the name; "Close NAME"; "at PATH …" for
+// another path;
 // "go NAME FLAGS N", OpenFile in N goroutines, with a context that "cancel NAME" ends; "ended NAME", which waits for them; "content NAME",
 // what the file holds, read through its handle; "write NAME TEXT", "collect", "handles", "threads", "child", "remove" and "duplicate".
 func (d *desk) do(order []string) (r reply) {

@@ -84,17 +84,22 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 		errno syscall.Errno
 		also  error
 	}{
-		{"OpenFile r+", syscall.ENOLCK, syscall.ENOLCK}, {"OpenFile r", syscall.ENOSYS, errors.ErrUnsupported},
-		{"OpenFile r", syscall.EIO, syscall.EIO}, {"OpenFile w", syscall.ENOSYS, errors.ErrUnsupported},
-		{"TryOpenFile w", syscall.EIO, syscall.EIO}, {"TryOpenFile r", syscall.ENOLCK, syscall.ENOLCK},
-		{"With", syscall.ENOSYS, errors.ErrUnsupported}, {"Edit", syscall.EIO, syscall.EIO},
+		{"OpenFile r+", syscall.ENOLCK, syscall.ENOLCK},
+		{"OpenFile r", syscall.ENOSYS, errors.ErrUnsupported},
+		{"OpenFile r", syscall.EIO, syscall.EIO},
+		{"OpenFile w", syscall.ENOSYS, errors.ErrUnsupported},
+		{"TryOpenFile w", syscall.EIO, syscall.EIO},
+		{"TryOpenFile r", syscall.ENOLCK, syscall.ENOLCK},
+		{"With", syscall.ENOSYS, errors.ErrUnsupported},
+		{"Edit", syscall.EIO, syscall.EIO},
 		{"OpenFile w", syscall.EACCES, fs.ErrPermission},
 	} {
 		t.Run(c.call+" "+c.errno.Error(), func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "checkouts.json", document)
 			l := lab.Lesson{
-				Says: c.call + " went on although the kernel had refused the lock", Did: c.call + "; flock(2) failed with " + c.errno.Error() + " (injected by strace)",
+				Says:  c.call + " went on although the kernel had refused the lock",
+				Did:   c.call + "; flock(2) failed with " + c.errno.Error() + " (injected by strace)",
 				Means: "it reads and writes beside every other program, without a lock", Read: refusals,
 			}
 			p := lab.Trace(t, lab.Rule{Calls: "flock", Fail: c.errno}, lab.Options{}, "call", c.call, path)
@@ -138,7 +143,8 @@ func aRefusedTruncate(t *testing.T) {
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		path := lab.WriteFile(t, "checkouts.json", document)
 		l := lab.Lesson{
-			Says: "OpenFile returned a file that is not empty, and no error", Did: "OpenFile with O_TRUNC; the truncate failed with " + errno.Error(),
+			Says:  "OpenFile returned a file that is not empty, and no error",
+			Did:   "OpenFile with O_TRUNC; the truncate failed with " + errno.Error(),
 			Means: "the new document is written over the old one, and a tail of that is left", Read: refusals,
 		}
 		for name, open := range map[string]func() (*lockedfile.File, error){

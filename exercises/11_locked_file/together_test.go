@@ -53,7 +53,8 @@ func TestThreeProcessesCountTo300(t *testing.T) {
 	each := lab.Rounds(100)
 	path := lab.WriteFile(t, "counter.json", `{"counter":0}`)
 	l := lab.Lesson{
-		Says: "Edit lost an update in a crowd", Did: fmt.Sprintf("3 processes called Edit(+1) %d times each; holders beside them were killed inside Edit", each),
+		Says:  "Edit lost an update in a crowd",
+		Did:   fmt.Sprintf("3 processes called Edit(+1) %d times each; holders beside them were killed inside Edit", each),
 		Means: "what the callers were told is not what the file says", Read: why,
 	}
 	var crew []*lab.Process
@@ -179,7 +180,8 @@ func takeTurns(t *testing.T, n int, command ...string) {
 	t.Helper()
 	path := lab.WriteFile(t, "counter.json", `{"counter":0}`)
 	l := lab.Lesson{
-		Says: "Edit and a program in another language lost each other's updates", Did: fmt.Sprintf("Edit(+1) and %s (+1), %d times each, at the same time", command[0], n),
+		Says:  "Edit and a program in another language lost each other's updates",
+		Did:   fmt.Sprintf("Edit(+1) and %s (+1), %d times each, at the same time", command[0], n),
 		Means: "the lock is of another kind: programs in other languages, and the flock command, go in", Read: others,
 	}
 	ours := lab.Launch(t, lab.Options{Hold: true}, "count", path, fmt.Sprint(n))

@@ -54,15 +54,19 @@ func closesOnEveryWayOut(t *testing.T) {
 		want  error
 		panic any
 	}{
-		{"nil", nil, nil}, {"an error", errTest, nil}, {"a panic", errNothing, "the test's own panic"},
-		{"runtime.Goexit", errNothing, nil}, {"a Close of its own", nil, nil},
+		{"nil", nil, nil},
+		{"an error", errTest, nil},
+		{"a panic", errNothing, "the test's own panic"},
+		{"runtime.Goexit", errNothing, nil},
+		{"a Close of its own", nil, nil},
 	} {
 		t.Run(c.way, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "checkouts.json", document)
 			other := start(t, path)
 			l := lab.Lesson{
-				Says: "With kept the file locked when use ended with " + c.way, Did: "With; use ended with " + c.way + "; then another process called TryOpenFile",
+				Says:  "With kept the file locked when use ended with " + c.way,
+				Did:   "With; use ended with " + c.way + "; then another process called TryOpenFile",
 				Means: "everyone waits for an owner that is no longer inside", Read: closing,
 			}
 			err, panicked := leave(path, c.way)

@@ -34,7 +34,8 @@ func replace(ctx context.Context, path, text string) (err error) {
 	return err
 }
 
-// lockWithin waits for an exclusive lock on the file, or until ctx ends. When it fails, the file is closed, now or as soon as the kernel has
+// lockWithin waits for an exclusive lock on the file, or until ctx ends. When it fails, the file is closed, now or as soon as the
+// kernel has
 // ended the wait: whatever that brings ends with the file.
 func lockWithin(ctx context.Context, file *os.File) error {
 	result := make(chan error, 1)
@@ -82,7 +83,8 @@ func TestNotice(t *testing.T) {
 	})
 }
 
-// open(2), O_TRUNC: "If the file already exists and is a regular file and the access mode allows writing […] it will be truncated to length 0."
+// open(2), O_TRUNC: "If the file already exists and is a regular file and the access mode allows writing […] it will be truncated to
+// length 0."
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	t.Run("O_TRUNC empties a file that another owner has locked", func(t *testing.T) {

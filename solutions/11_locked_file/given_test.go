@@ -134,7 +134,9 @@ func handle(t *testing.T, path string) *filelock.Handle {
 func TestRewrite(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "document")
-	for _, c := range []struct{ old, content string }{{"", ""}, {"", "new"}, {"old", ""}, {"old", "longer"}, {"longer", "new"}, {"old", "new"}} {
+	for _, c := range []struct{ old, content string }{
+		{"", ""}, {"", "new"}, {"old", ""}, {"old", "longer"}, {"longer", "new"}, {"old", "new"},
+	} {
 		require.NoError(t, os.WriteFile(path, []byte(c.old), 0o600))
 		file, err := os.OpenFile(path, os.O_RDWR, 0)
 		require.NoError(t, err)
