@@ -1,0 +1,344 @@
+package contention_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	contention "example/turnstile/exercises/12_contention"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func TestLockWaitsInTheKernel(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ first, second string }{{"Lock", "Lock"}, {"Lock", "RLock"}, {"RLock", "Lock"}} {
+		t.Run(c.second+" for "+c.first, func(t *testing.T) {
+			t.Parallel()
+			_, p := several(t, 3)
+			l := lab.Lesson{
+				Says: c.second + " does not wait in the kernel", Did: "a process had a lock from " + c.first + "; another one called " + c.second,
+				Means: "it goes in beside the owner, gives up, or asks again and again and comes too late", Read: asking,
+			}
+			p[0].get(c.first + " it")
+			p[1].queue(c.second+" it", l)
+			p[0].free("it")
+			l.Did += "; then the first one called Unlock"
+			p[1].end("it", says(l, "%s did not get the lock after it had waited for it", c.second))
+			l.Means = "two programs are inside at once"
+			p[2].queue("Lock it", says(l, "%s returned no error, and has no lock: a Lock went in", c.second))
+			p[1].free("it")
+			p[2].end("it", l)
+		})
+	}
+	t.Run("two goroutines of one process", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 2)
+		l := lab.Lesson{
+			Says: "Lock did not keep another goroutine out", Did: "a goroutine had a lock from Lock; another one of the same process called Lock",
+			Means: "two goroutines are inside at once", Read: fix,
+		}
+		p[0].get("Lock it")
+		lab.RequireNoError(t, p[0].tell("start Lock other", l), l)
+		p[1].queue("Lock it", l)
+		lab.RequireNoError(t, p[0].tell("cancel other", l), l)
+		lab.RequireErrorIs(t, p[0].tell("end other", l), context.Canceled, l)
+		p[0].free("it")
+		p[1].end("it", l)
+	})
+}
+
+func TestRLocksShare(t *testing.T) {
+	t.Parallel()
+	path, p := several(t, 2)
+	l := lab.Lesson{
+		Says: "RLock kept another RLock out", Did: "a process had a lock from RLock; another one called RLock, and so did the same one",
+		Means: "readers wait for one another, although none of them changes anything", Read: readers,
+	}
+	p[0].get("RLock it")
+	p[1].succeed("RLock it", l)
+	p[0].succeed("RLock other", l)
+	l = says(l, "Unlock of one RLock ended another one")
+	l.Did += "; then the first one called Unlock, and another process Lock"
+	p[0].free("it")
+	p[0].free("other")
+	start(t, path).queue("Lock it", l)
+}
+
+func TestLockIsNotOvertaken(t *testing.T) {
+	t.Parallel()
+	t.Run("by an owner that locks again at once", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 2)
+		l := lab.Lesson{
+			Says: "Lock overtook the one who was next in line",
+			Did:  "a process had the lock; another one waited for it in Lock, and was slow to wake up (it was stopped); the first called Unlock and Lock",
+			Expected: "the second Lock waits until the other one has had its turn", Found: "it returned at once",
+			Means: "a program that locks again at once takes every turn, and all others starve", Read: barging,
+		}
+		p[0].get("Lock it")
+		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[1].Stop()
+		overtook := p[0].Begin("again it") != process.Blocked
+		p[1].Resume()
+		lab.Require(t, !overtook, l)
+		l.Found = ""
+		p[1].end("it", says(l, "Lock did not let the next in line have its turn"))
+		p[1].free("it")
+		lab.RequireNoError(t, p[0].reply(l).Returned.Err, says(l, "Lock did not get the lock after the other one's turn"))
+	})
+	t.Run("by a reader", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 3)
+		l := lab.Lesson{
+			Says: "RLock overtook a Lock that was next in line", Did: "a process had a lock from RLock; a second waited for it in Lock; a third called RLock",
+			Expected: "the third waits until the Lock has had its turn", Means: "as long as one reader comes before the last one goes, no writer ever gets in", Read: readers,
+		}
+		p[0].get("RLock it")
+		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[2].queue("RLock it", l)
+		l.Did += "; the first called Unlock"
+		p[0].free("it")
+		l.Says, l.Expected, l.Means = "Lock did not get the lock after the readers", "", "it waits for readers that wait for it"
+		p[1].end("it", l)
+		p[1].free("it")
+		p[2].end("it", says(l, "RLock did not get the lock after the Lock"))
+	})
+}
+
+// What ends a wait, and where in the line it stood.
+func TestLockEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	for _, where := range []string{"next in line", "behind the next in line"} {
+		for _, c := range []struct {
+			name, order string
+			want        error
+		}{{"cancelled", "start ", context.Canceled}, {"timed out", "start-late ", context.DeadlineExceeded}} {
+			for _, lock := range []string{"Lock", "RLock"} {
+				t.Run(lock+" "+where+", "+c.name, func(t *testing.T) {
+					t.Parallel()
+					_, p := several(t, 4)
+					owner, next, late, after := p[0], p[1], p[2], p[3]
+					l := lab.Lesson{
+						Says: lock + " goes on waiting when its context has ended", Read: giveUp,
+						Did:   "a process had the lock; another one waited in " + lock + ", " + where + "; its context was " + c.name,
+						Means: "the caller, who had no more time, waits for as long as others please",
+					}
+					before := late.handles()
+					owner.get("Lock it")
+					if where != "next in line" {
+						next.queue("Lock it", says(l, "Lock does not wait in the kernel"))
+					}
+					lab.RequireNoError(t, late.tell(c.order+lock+" it", l), l)
+					if c.order == "start " {
+						late.WaitBlocked(says(l, "%s does not wait in the kernel", lock))
+						lab.RequireNoError(t, late.tell("cancel it", l), l)
+					}
+					l.Expected = "an error that matches " + c.want.Error()
+					lab.RequireErrorIs(t, late.tell("end it", l), c.want, says(l, "%s did not report that its context has ended", lock))
+
+					l.Expected, l.Means = "", "a program that has given up keeps all others waiting, and none of them can know whom they wait for"
+					l.Says, l.Did = lock+" left something locked when its context ended", l.Did+"; another Lock waited; the owner called Unlock"
+					after.queue("Lock it", says(l, "Lock does not wait in the kernel"))
+					owner.free("it")
+					if where != "next in line" {
+						next.end("it", l)
+						next.free("it")
+					}
+					after.end("it", l)
+					after.free("it")
+					lab.RequireNoError(t, late.tell("Lock again", l), l)
+					lab.RequireNoError(t, late.tell("Unlock again", l), l)
+					l.Means = "a server that times out now and then runs out of handles"
+					lab.RequireEqual(t, before, late.handles(), says(l, "%s left a file open when its context ended", lock))
+				})
+			}
+		}
+	}
+	t.Run("that has ended before", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 2)
+		for _, lock := range []string{"Lock", "RLock"} {
+			l := lab.Lesson{
+				Says: lock + " did not report that its context had ended", Did: lock + " with a context that has ended already; the lock was free",
+				Expected: "an error that matches " + context.Canceled.Error(), Means: "the caller goes on with work that was called off", Read: giveUp,
+			}
+			before := p[0].handles()
+			lab.RequireNoError(t, p[0].tell("start-ended "+lock+" it", l), l)
+			lab.RequireErrorIs(t, p[0].tell("end it", l), context.Canceled, l)
+			l.Expected = ""
+			p[1].succeed("Lock it", says(l, "%s locked although its context had ended", lock))
+			p[1].free("it")
+			lab.RequireEqual(t, before, p[0].handles(), says(l, "%s left a file open when its context ended", lock))
+		}
+	})
+}
+
+func TestLockEndsWithItsProcess(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "everyone who needs the lock waits for a program that is gone", Read: turnstile}
+	t.Run("an owner is killed", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 2)
+		l := says(l, "Lock waits for an owner that was killed")
+		l.Did = "a process had the lock, started a program that runs on, and was killed; another one waited in Lock"
+		p[0].get("Lock it")
+		if runtime.GOOS != "windows" { // there is no sleep
+			child := p[0].ask("child", l)
+			requireTool(t, child.Returned.Err)
+			t.Cleanup(func() {
+				if p, err := os.FindProcess(child.N); err == nil {
+					_ = p.Kill()
+				}
+			})
+		}
+		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[0].Kill()
+		p[1].end("it", l)
+	})
+	t.Run("the next in line is killed", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 3)
+		l := says(l, "Lock waits for a next in line that was killed")
+		l.Did = "a process had the lock; the next in line waited in Lock, and was killed; another one waited in Lock; the first called Unlock"
+		p[0].get("Lock it")
+		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[2].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[1].Kill()
+		p[0].free("it")
+		p[2].end("it", l)
+	})
+}
+
+func TestUnlock(t *testing.T) {
+	t.Parallel()
+	t.Run("called twice", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 3)
+		l := lab.Lesson{
+			Says: "Unlock of a lock that was given back reported no error", Did: "Lock; Unlock; another process called Lock; Unlock again",
+			Means: "a mistake in the program stays unknown", Read: fix,
+		}
+		p[0].get("Lock it")
+		p[0].free("it")
+		p[1].get("Lock it")
+		requireClosed(t, p[0].do("Unlock it", l), l)
+		l.Says, l.Means = "Unlock gave back a lock of another owner", "two programs are inside at once"
+		p[2].queue("Lock it", l)
+	})
+	t.Run("closes the files", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 1)
+		p[0].get("RLock other")
+		before := p[0].handles()
+		l := lab.Lesson{Says: "Unlock left a file open", Did: "RLock and Unlock, 20 times", Means: "the program runs out of handles", Read: turnstile}
+		for range 20 {
+			p[0].get("RLock it")
+			p[0].free("it")
+		}
+		lab.RequireEqual(t, before, p[0].handles(), l)
+	})
+}
+
+func TestLockChangesNothingElse(t *testing.T) {
+	t.Parallel()
+	t.Run("a file that does not exist", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		l := lab.Lesson{Did: "Lock for a file that does not exist; Unlock", Read: turnstile, Means: "two programs lock two files, and both go in"}
+		held, err := contention.Lock(t.Context(), path)
+		lab.RequireNoError(t, err, says(l, "Lock did not create its file"))
+		lab.RequireNotNil(t, held, "Lock", l)
+		lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+		files, err := os.ReadDir(filepath.Dir(path))
+		requireTool(t, err)
+		found := false
+		for _, file := range files {
+			found = found || file.Name() == "stock.json.lock"
+			l.Expected, l.Found = "files whose names begin with stock.json.lock", file.Name()
+			l.Means = "the user of the directory finds files that no document explains"
+			lab.Require(t, strings.HasPrefix(file.Name(), "stock.json.lock"), says(l, "Lock left a file in the directory"))
+			info, err := file.Info()
+			requireTool(t, err)
+			if runtime.GOOS != "windows" {
+				l.Expected, l.Found = file.Name()+" -rw-------", file.Name()+" "+info.Mode().String()
+				l.Means = "every user who may open the file can keep all others out"
+				lab.Require(t, info.Mode() == 0o600, says(l, "Lock created a file with another mode"))
+			}
+			l.Expected, l.Found = "", ""
+			lab.RequireEqual(t, int64(0), info.Size(), says(l, "Lock wrote into %s", file.Name()))
+		}
+		lab.Require(t, found, says(l, "Unlock removed the file"))
+	})
+	t.Run("a file that exists", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "stock.json", `{"bracket":1}`)
+		l := lab.Lesson{Says: "Lock changed the file", Did: "Lock of a file that holds something; Unlock", Means: "what the file held is gone", Read: turnstile}
+		held, err := contention.Lock(t.Context(), path)
+		lab.RequireNoError(t, err, says(l, "Lock failed"))
+		lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+		lab.RequireFile(t, path, `{"bracket":1}`, l)
+	})
+	t.Run("a directory that does not exist", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(filepath.Dir(lab.Path(t, "x")), "missing", "stock.json.lock")
+		l := lab.Lesson{Says: "Lock did not report that it cannot create its file", Did: "Lock in a directory that does not exist", Means: "a mistyped path becomes a lock that no one else has", Read: turnstile}
+		_, err := contention.Lock(t.Context(), path)
+		lab.RequireErrorIs(t, err, os.ErrNotExist, l)
+		lab.RequireNoFile(t, filepath.Dir(path), says(l, "Lock created the directory"))
+	})
+}
+
+// The line must not be something that a program does without, when it cannot have it.
+func TestLockReportsAFileThatItCannotOpen(t *testing.T) {
+	t.Parallel()
+	path, p := several(t, 2)
+	p[0].get("Lock it")
+	p[0].free("it")
+	files, err := filepath.Glob(path + "*")
+	requireTool(t, err)
+	for _, file := range files {
+		name := filepath.Base(file)
+		l := lab.Lesson{
+			Says: "Lock went on although it could not open " + name, Did: "a directory was in the place of " + name + "; Lock and RLock",
+			Means: "it works without the lock, or out of turn, beside programs that keep to it", Read: turnstile,
+		}
+		requireTool(t, os.Remove(file))
+		requireTool(t, os.Mkdir(file, 0o700))
+		before := p[0].handles()
+		for _, lock := range []string{"Lock", "RLock"} {
+			err := p[0].do(lock+" it", l)
+			lab.RequireError(t, err, l)
+			lab.Require(t, !errors.Is(err, errNothing), says(l, "%s returned neither a lock nor an error", lock))
+		}
+		lab.RequireEqual(t, before, p[0].handles(), says(l, "Lock left a file open when it failed"))
+		requireTool(t, os.Remove(file))
+		l.Did += "; then it was removed, and another process called Lock"
+		p[1].succeed("Lock it", says(l, "Lock left something locked when it failed"))
+		p[1].free("it")
+	}
+}
+
+func TestLockMeansThePathOfTheCall(t *testing.T) {
+	t.Parallel()
+	path, p := several(t, 3)
+	here := launch(t, lab.Options{Dir: filepath.Dir(path)}, "stock.json.lock")
+	l := lab.Lesson{
+		Says: "Lock locked another file than the one that was named",
+		Did:  "a process waited in Lock for a relative path, behind the next in line; meanwhile it changed its directory; then its turn came",
+		Means: "it believes that it has the lock, and another program has it as well", Read: giveUp,
+	}
+	p[0].get("Lock it")
+	p[1].queue("Lock it", l)
+	here.queue("Lock it", says(l, "Lock does not wait in the kernel"))
+	lab.RequireNoError(t, here.tell("leave", l), l)
+	p[0].free("it")
+	p[1].end("it", l)
+	p[1].free("it")
+	here.end("it", l)
+	p[2].queue("Lock it", l)
+}

@@ -1,0 +1,302 @@
+package contention_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"example/turnstile/exercises/08_flock/bins"
+	contention "example/turnstile/exercises/12_contention"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+func TestMain(m *testing.M) {
+	lab.Main(m, workers, contention.ErrSameShelf, errTest, errNothing)
+}
+
+// workers of files with build tags are added in their init.
+var workers = lab.Workers{"desk": desk, "carry": carry, "crowd": crowd}
+
+// Where the messages send the reader.
+const (
+	why       = `lessons/12_contention, "Why it happens"`
+	fix       = `lessons/12_contention, "The fix"`
+	asking    = `lessons/12_contention, "Asking again, or waiting"`
+	barging   = `lessons/12_contention, "Barging"`
+	readers   = `lessons/12_contention, "Readers and writers"`
+	giveUp    = `lessons/12_contention, "Giving up"`
+	circles   = `lessons/12_contention, "Waiting in a circle"`
+	twoNames  = `lessons/12_contention, "The order, and who agrees on it"`
+	itself    = `lessons/12_contention, "Waiting for oneself"`
+	turnstile = `lessons/12_contention, "The files of the line"`
+	bothFiles = `lessons/12_contention, "Two files are not one"`
+)
+
+var (
+	errTest    = errors.New("the test's own error")
+	errNothing = errors.New("neither a lock nor an error was returned")
+)
+
+// A call is a Lock, an RLock or a Transfer that has begun.
+type call struct {
+	stop context.CancelFunc
+	held *contention.Held
+	err  chan error
+}
+
+// A reply is what a call returned, and a number for orders that count.
+type reply struct {
+	Returned lab.Returned
+	N        int
+}
+
+// desk is a program that obeys one order after another and lives on in between: PATH, the file that it locks. It collects no garbage by
+// itself, so that a handle that is left open stays open.
+func desk(w *lab.Worker) error {
+	debug.SetGCPercent(-1)
+	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
+		_ = errors.Join(r.Close(), w.Close())
+	}
+	calls := map[string]*call{}
+	w.Reached("done")
+	for {
+		var order string
+		if err := w.Receive(&order); err != nil {
+			return err
+		}
+		var r reply
+		r.N, r.Returned.Err = obey(strings.Fields(order), w.Arg(0), calls)
+		if err := w.Result(r); err != nil {
+			return err
+		}
+		w.Reached("done")
+	}
+}
+
+// obey obeys
+//
+//	Lock NAME, RLock NAME            and keeps the lock under the name; "Lock NAME PATH" for another path
+//	Transfer NAME FROM TO            of one bracket
+//	start …                          begins one of these, and does not wait for it
+//	start-late …, start-ended …      with a context that ends soon, or has ended already
+//	end NAME                         waits for what has begun
+//	cancel NAME                      ends its context
+//	Unlock NAME
+//	again NAME                       Unlock, and Lock at once
+//	handles, leave (the directory), child
+func obey(words []string, path string, calls map[string]*call) (n int, err error) {
+	name := ""
+	if len(words) > 1 {
+		name = words[1]
+	}
+	switch words[0] {
+	case "start":
+		calls[words[2]] = begin(context.Background(), words[1:], path)
+	case "start-late":
+		ctx, stop := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		context.AfterFunc(ctx, stop)
+		calls[words[2]] = begin(ctx, words[1:], path)
+	case "start-ended":
+		ctx, stop := context.WithCancel(context.Background())
+		stop()
+		calls[words[2]] = begin(ctx, words[1:], path)
+	case "end":
+		return 0, <-calls[name].err
+	case "cancel":
+		calls[name].stop()
+	case "Unlock":
+		return 0, calls[name].held.Unlock()
+	case "again":
+		if err := calls[name].held.Unlock(); err != nil {
+			return 0, err
+		}
+		calls[name] = begin(context.Background(), []string{"Lock", name}, path)
+		return 0, <-calls[name].err
+	case "handles":
+		return lab.OpenHandles()
+	case "leave":
+		return 0, os.Chdir(os.TempDir())
+	case "child":
+		child := exec.Command("sleep", "600")
+		if err := child.Start(); err != nil {
+			return 0, err
+		}
+		return child.Process.Pid, nil
+	default:
+		calls[name] = begin(context.Background(), words, path)
+		return 0, <-calls[name].err
+	}
+	return 0, nil
+}
+
+func begin(ctx context.Context, words []string, path string) *call {
+	ctx, stop := context.WithCancel(ctx)
+	c := &call{stop: stop, err: make(chan error, 1)}
+	go func() {
+		if words[0] == "Transfer" {
+			c.err <- contention.Transfer(ctx, words[2], words[3], takeOne)
+			return
+		}
+		if len(words) > 2 {
+			path = words[2]
+		}
+		lock := map[string]func(context.Context, string) (*contention.Held, error){"Lock": contention.Lock, "RLock": contention.RLock}[words[0]]
+		held, err := lock(ctx, path)
+		if err == nil && held == nil {
+			err = errNothing
+		}
+		c.held = held
+		c.err <- err
+	}()
+	return c
+}
+
+func takeOne(from, to bins.Stock) error {
+	from["bracket"]--
+	to["bracket"]++
+	return nil
+}
+
+// A program runs desk in a process of its own.
+type program struct {
+	*lab.Process
+	t *testing.T
+}
+
+func start(t *testing.T, path string) program { t.Helper(); return launch(t, lab.Options{}, path) }
+
+func launch(t *testing.T, o lab.Options, path string) program {
+	t.Helper()
+	p := program{lab.Launch(t, o, "desk", path), t}
+	p.Reached("done")
+	p.Continue()
+	return p
+}
+
+// several starts programs that work with one file.
+func several(t *testing.T, n int) (path string, all []program) {
+	t.Helper()
+	path = lab.Path(t, "stock.json.lock")
+	for range n {
+		all = append(all, start(t, path))
+	}
+	return path, all
+}
+
+// reply waits until the order that was sent is obeyed.
+func (p program) reply(l lab.Lesson) (r reply) {
+	p.t.Helper()
+	p.Reached("done", l)
+	p.Result(&r, l)
+	p.Continue()
+	return r
+}
+
+// do is for an order that need not wait, because no other owner stands in its way, or because it does not wait.
+func (p program) do(order string, l lab.Lesson) error {
+	p.t.Helper()
+	return p.ask(order, l).Returned.Err
+}
+
+func (p program) ask(order string, l lab.Lesson) reply {
+	p.t.Helper()
+	if p.Begin(order) == process.Blocked {
+		lab.Fail(p.t, lab.Lesson{
+			Says: callOf(order) + " waits for a lock that it could have", Did: l.Did,
+			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
+			Means: "an earlier lock was not given back, or the program waits for itself: everyone who needs the lock waits for ever", Read: l.Read,
+		})
+	}
+	return p.reply(l)
+}
+
+// tell is do while other calls of the program wait for a lock, or have left one in the kernel.
+func (p program) tell(order string, l lab.Lesson) error {
+	p.t.Helper()
+	p.Send(order)
+	return p.reply(l).Returned.Err
+}
+
+// succeed is do for an order that must succeed.
+func (p program) succeed(order string, l lab.Lesson) {
+	p.t.Helper()
+	lab.RequireNoError(p.t, p.do(order, l), l)
+}
+
+// get takes a lock that is free. It is for the beginning of a story.
+func (p program) get(order string) {
+	p.t.Helper()
+	p.succeed(order, lab.Lesson{
+		Says: callOf(order) + " did not get a lock that was free", Did: callOf(order) + "; no other owner had a lock that stands in its way",
+		Means: "the program cannot work at all", Read: fix,
+	})
+}
+
+// free gives a lock back.
+func (p program) free(name string) {
+	p.t.Helper()
+	l := lab.Lesson{Says: "Unlock failed", Did: "Unlock of a lock that was held", Means: "the next in line waits for ever", Read: fix}
+	lab.RequireNoError(p.t, p.tell("Unlock "+name, l), l)
+}
+
+// queue begins a call that must wait, in the kernel.
+func (p program) queue(order string, l lab.Lesson) {
+	p.t.Helper()
+	lab.RequireNoError(p.t, p.tell("start "+order, l), l)
+	p.WaitBlocked(l)
+}
+
+// end waits for a call that has begun, and demands that it succeeds.
+func (p program) end(name string, l lab.Lesson) {
+	p.t.Helper()
+	lab.RequireNoError(p.t, p.tell("end "+name, l), l)
+}
+
+// handles counts the program's open handles.
+func (p program) handles() int {
+	p.t.Helper()
+	p.Send("handles")
+	r := p.reply(lab.Lesson{Says: "The test could not count handles"})
+	requireTool(p.t, r.Returned.Err)
+	return r.N
+}
+
+// callOf returns the function or the method of an order.
+func callOf(order string) string {
+	for _, word := range strings.Fields(order) {
+		switch word {
+		case "Lock", "RLock", "Unlock", "Transfer":
+			return word
+		case "again":
+			return "Lock"
+		}
+	}
+	return order
+}
+
+func says(l lab.Lesson, format string, args ...any) lab.Lesson {
+	l.Says = fmt.Sprintf(format, args...)
+	return l
+}
+
+func requireClosed(t *testing.T, err error, l lab.Lesson) {
+	t.Helper()
+	l.Expected = "an error that matches fs.ErrClosed"
+	lab.RequireErrorIs(t, err, fs.ErrClosed, l)
+}
+
+// requireTool is for what the test itself needs.
+func requireTool(t *testing.T, err error) {
+	t.Helper()
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
+	})
+}

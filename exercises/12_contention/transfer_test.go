@@ -1,0 +1,459 @@
+package contention_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"example/turnstile/exercises/08_flock/bins"
+	"example/turnstile/exercises/11_locked_file/filelock"
+	contention "example/turnstile/exercises/12_contention"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
+)
+
+const stock = `{"bracket":5}`
+
+// shelves returns the stock files of some shelves in one directory: a.json, b.json and so on, each with 5 brackets.
+func shelves(t *testing.T, n int) (paths []string) {
+	t.Helper()
+	directory := filepath.Dir(lab.Path(t, "x"))
+	for i := range n {
+		path := filepath.Join(directory, string(rune('a'+i))+".json")
+		requireTool(t, os.WriteFile(path, []byte(stock), 0o600))
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// carry transfers a bracket FROM one shelf TO another, and stands at "inside" in between.
+func carry(w *lab.Worker) error {
+	return contention.Transfer(context.Background(), w.Arg(0), w.Arg(1), func(from, to bins.Stock) error {
+		w.Reached("inside")
+		return takeOne(from, to)
+	})
+}
+
+func TestTransfer(t *testing.T) {
+	t.Parallel()
+	const did = "Transfer of one bracket; each of the two shelves had five"
+	t.Run("moves", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 2)
+		l := lab.Lesson{Says: "Transfer did not write what move made of the stocks", Did: did, Means: "the files do not hold what the caller was told", Read: bothFiles}
+		for _, c := range [][2]string{{path[0], path[1]}, {path[1], path[0]}, {path[1], path[0]}} {
+			lab.Finishes(t, func() { lab.RequireNoError(t, contention.Transfer(t.Context(), c[0], c[1], takeOne), says(l, "Transfer failed")) }, l)
+		}
+		lab.RequireFile(t, path[0], `{"bracket":6}`, l)
+		lab.RequireFile(t, path[1], `{"bracket":4}`, l)
+	})
+	t.Run("shows the stocks to move", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 2)
+		l := lab.Lesson{Says: "Transfer called move with other stocks than the files hold", Did: did, Means: "parts go the wrong way", Read: bothFiles}
+		requireTool(t, os.WriteFile(path[1], []byte(`{"bracket":7}`), 0o600))
+		for _, c := range [][4]int{{0, 1, 5, 7}, {1, 0, 7, 5}} {
+			var err error
+			var found [2]int
+			lab.Finishes(t, func() {
+				err = contention.Transfer(t.Context(), path[c[0]], path[c[1]], func(from, to bins.Stock) error {
+					found = [2]int{from["bracket"], to["bracket"]}
+					return nil
+				})
+			}, l)
+			lab.RequireNoError(t, err, says(l, "Transfer failed"))
+			lab.RequireEqual(t, [2]int{c[2], c[3]}, found, l)
+		}
+	})
+	for name, move := range map[string]func(from, to bins.Stock) error{
+		"move returns an error": func(from, to bins.Stock) error { _ = takeOne(from, to); return errTest },
+		"move panics":           func(from, to bins.Stock) error { _ = takeOne(from, to); panic(errTest) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := shelves(t, 2)
+			l := lab.Lesson{Says: "Transfer hid from its caller that move had failed", Did: did + "; " + name, Means: "the caller goes on as if the parts had moved", Read: bothFiles}
+			var err error
+			lab.Finishes(t, func() {
+				defer func() {
+					if value := recover(); value != nil {
+						err, _ = value.(error)
+					}
+				}()
+				err = contention.Transfer(t.Context(), path[0], path[1], move)
+			}, l)
+			lab.RequireErrorIs(t, err, errTest, l)
+			requireUntouched(t, path, says(l, "Transfer wrote although move had failed"))
+			requireFree(t, path, says(l, "Transfer left a lock when move had failed"))
+		})
+	}
+	t.Run("a context that ends when move is at work", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 2)
+		ctx, stop := context.WithCancel(t.Context())
+		l := lab.Lesson{Says: "Transfer stopped half way when its context ended", Did: did + "; the context ended while move was at work", Means: "the caller cannot know what the files hold", Read: giveUp}
+		var err error
+		lab.Finishes(t, func() {
+			err = contention.Transfer(ctx, path[0], path[1], func(from, to bins.Stock) error { stop(); return takeOne(from, to) })
+		}, l)
+		lab.RequireNoError(t, err, l)
+		lab.RequireFile(t, path[0], `{"bracket":4}`, l)
+		lab.RequireFile(t, path[1], `{"bracket":6}`, l)
+	})
+}
+
+func requireUntouched(t *testing.T, paths []string, l lab.Lesson) {
+	t.Helper()
+	l.Means = "parts are lost, or there are more than there were"
+	for _, path := range paths {
+		lab.RequireFile(t, path, stock, l)
+	}
+}
+
+// requireFree demands that another process can lock all shelves.
+func requireFree(t *testing.T, paths []string, l lab.Lesson) {
+	t.Helper()
+	l.Means = "everyone who needs the shelf waits for a Transfer that is over"
+	p := start(t, "")
+	for _, path := range paths {
+		p.succeed("Lock "+path+" "+path+".lock", l)
+	}
+}
+
+func TestTransferHoldsBothLocks(t *testing.T) {
+	t.Parallel()
+	for i, which := range []string{"from", "to"} {
+		t.Run("beside a Lock of "+which, func(t *testing.T) {
+			t.Parallel()
+			path := shelves(t, 2)
+			l := lab.Lesson{
+				Says: "Transfer does not wait for the lock of the shelf that it takes parts " + which, Did: "a process had a Lock of that shelf; another one called Transfer",
+				Means: "it works beside the owner, and one of the two updates is lost", Read: bothFiles,
+			}
+			if which == "to" {
+				l.Says = "Transfer does not wait for the lock of the shelf that it carries parts to"
+			}
+			owner := start(t, path[i]+".lock")
+			owner.get("Lock it")
+			p := lab.Start(t, "carry", path[0], path[1])
+			p.WaitBlocked(l)
+			for _, path := range path {
+				requireTool(t, os.WriteFile(path, []byte(`{"bracket":8}`), 0o600))
+			}
+			owner.free("it")
+			p.Reached("inside", says(l, "Transfer did not get the locks after the owner had called Unlock"))
+			l = lab.Lesson{
+				Says: "Transfer called move without the lock of one of its shelves", Did: "a process was inside its Transfer; another one called Lock for the shelf",
+				Means: "two programs work on one stock at once", Read: bothFiles,
+			}
+			owner.queue("Lock it", l)
+			other := start(t, path[1-i]+".lock")
+			other.queue("Lock it", l)
+			p.Continue()
+			lab.RequireNoError(t, p.Wait(l), says(l, "Transfer failed"))
+			l = lab.Lesson{
+				Says: "Transfer read a stock before it had both locks", Did: "while Transfer waited for a lock, both stocks became 8 brackets; then it moved one",
+				Means: "it writes what it made of numbers that are out of date", Read: bothFiles,
+			}
+			lab.RequireFile(t, path[0], `{"bracket":7}`, l)
+			lab.RequireFile(t, path[1], `{"bracket":9}`, l)
+			owner.end("it", says(l, "Transfer left a lock"))
+			other.end("it", says(l, "Transfer left a lock"))
+		})
+	}
+}
+
+// The locks are looked at before each system call of the Transfer that opens or changes a file.
+func TestTransferKeepsItsLocksUntilItHasWritten(t *testing.T) {
+	t.Parallel()
+	path := shelves(t, 2)
+	l := lab.Lesson{
+		Says: "Transfer gave a lock back before it had written", Did: "Transfer of a bracket, stopped before each of its system calls",
+		Means: "another program reads the old stock, and its update is overwritten, or overwrites", Read: bothFiles,
+	}
+	moved, early := false, false
+	var err error
+	watched := lab.Watch(func() {
+		err = contention.Transfer(t.Context(), path[0], path[1], func(from, to bins.Stock) error { moved = true; return takeOne(from, to) })
+	}, func(string) {
+		for i, want := range []string{`{"bracket":4}`, `{"bracket":6}`} {
+			content, err := os.ReadFile(path[i])
+			if moved && err == nil && string(content) != want && isFree(path[i]+".lock") {
+				early = true
+			}
+		}
+	})
+	if errors.Is(watched, errors.ErrUnsupported) {
+		t.Skip(watched)
+	}
+	requireTool(t, watched)
+	lab.RequireNoError(t, err, says(l, "Transfer failed"))
+	lab.Require(t, !early, l)
+}
+
+func isFree(path string) bool {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	handle := filelock.New(file)
+	if handle.TryLock(filelock.Exclusive) != nil {
+		return false
+	}
+	_ = handle.Unlock()
+	return true
+}
+
+func TestTransfersDoNotWaitInACircle(t *testing.T) {
+	t.Parallel()
+	const did = "one process called Transfer from a.json to b.json, another one from b.json to a.json"
+	t.Run("in opposite directions", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 2)
+		opposite(t, path, path[1], path[0], lab.Lesson{Did: did, Read: circles})
+	})
+	t.Run("in the same direction, under other names", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 2)
+		one, two := filepath.Join(filepath.Dir(path[0]), "1.json"), filepath.Join(filepath.Dir(path[0]), "2.json")
+		requireLink(t, os.Symlink("b.json", one))
+		requireLink(t, os.Symlink("a.json", two))
+		opposite(t, path, one, two, lab.Lesson{Did: did + ", which it calls 1.json and 2.json (symbolic links)", Read: twoNames})
+	})
+}
+
+func requireLink(t *testing.T, err error) {
+	t.Helper()
+	if err != nil && runtime.GOOS == "windows" {
+		t.Skip("this user may not create links: " + err.Error())
+	}
+	requireTool(t, err)
+}
+
+// opposite has two processes transfer from a.json to b.json and from one to two, at the same time. Both wait for an owner of both locks,
+// who gives back first one, then the other.
+func opposite(t *testing.T, path []string, one, two string, l lab.Lesson) {
+	t.Helper()
+	l.Says, l.Expected, l.Found = "Transfer waits for another Transfer that waits for it", "one of the two goes in", "neither is inside, and no other program has a lock"
+	l.Means = "each holds what the other needs: both wait for ever, and everyone behind them"
+	owner := start(t, "")
+	for i, path := range path {
+		owner.get(fmt.Sprintf("Lock %d %s.lock", i, path))
+	}
+	p := []*lab.Process{lab.Start(t, "carry", path[0], path[1]), lab.Start(t, "carry", one, two)}
+	for _, p := range p {
+		p.WaitBlocked(lab.Lesson{Says: "Transfer does not wait in the kernel", Did: "another process had both locks", Means: "it goes in beside the owner, or polls", Read: bothFiles})
+	}
+	owner.free("0")
+	for _, p := range p {
+		p.Settle()
+	}
+	owner.free("1")
+	inside := firstInside(p)
+	lab.Require(t, inside >= 0, l)
+	l.Expected, l.Found = "", ""
+	for _, i := range []int{inside, 1 - inside} {
+		p[i].Reached("inside", says(l, "Transfer did not get the locks after the other one was over"))
+		p[i].Continue()
+		lab.RequireNoError(t, p[i].Wait(l), says(l, "Transfer failed"))
+	}
+	l.Says, l.Means = "Transfer lost a part", "the files do not hold what the callers were told"
+	for _, path := range path {
+		lab.RequireFile(t, path, stock, l)
+	}
+}
+
+// firstInside returns the number of the process that stands inside its Transfer, or -1 if there is none although they had patience.
+func firstInside(all []*lab.Process) int {
+	for began := time.Now(); time.Since(began) < process.Patience(); {
+		for i, p := range all {
+			if p.Settle() == process.AtStep {
+				return i
+			}
+		}
+		time.Sleep(time.Millisecond) // Settle returns at once for a process that waits in the kernel
+	}
+	return -1
+}
+
+func TestTransferFromAShelfToItself(t *testing.T) {
+	t.Parallel()
+	for name, link := range map[string]func(old, new string) error{
+		"the same path": nil,
+		"a symbolic link": func(old, new string) error { return os.Symlink(filepath.Base(old), new) },
+		"a hard link": os.Link,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := shelves(t, 1)
+			other := path[0]
+			if link != nil {
+				other = filepath.Join(filepath.Dir(path[0]), "0.json")
+				requireLink(t, link(path[0], other))
+			}
+			l := lab.Lesson{
+				Says: "Transfer did not refuse two names of one shelf", Did: "Transfer from a shelf to the same shelf, under " + name,
+				Expected: "an error that matches ErrSameShelf", Means: "it waits for itself for ever, or writes two stocks into one file", Read: itself,
+			}
+			p := start(t, "")
+			lab.RequireErrorIs(t, p.do("Transfer it "+path[0]+" "+other, l), contention.ErrSameShelf, l)
+			lab.RequireErrorIs(t, p.do("Transfer it "+other+" "+path[0], l), contention.ErrSameShelf, l)
+			l.Expected = ""
+			requireUntouched(t, path, says(l, "Transfer wrote although both shelves are the same"))
+			requireFree(t, path, says(l, "Transfer left a lock when it failed"))
+		})
+	}
+	t.Run("while another process has its lock", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 1)
+		l := lab.Lesson{
+			Says: "Transfer waited before it refused two names of one shelf", Did: "a process had the lock of a shelf; another one called Transfer from that shelf to itself",
+			Means: "the caller waits for an answer that no wait can change", Read: itself,
+		}
+		start(t, path[0]+".lock").get("Lock it")
+		lab.RequireErrorIs(t, start(t, "").do("Transfer it "+path[0]+" "+path[0], l), contention.ErrSameShelf, l)
+	})
+}
+
+func TestTransferEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	for i := range 2 {
+		for from := range 2 {
+			t.Run(fmt.Sprintf("from %s, and %s is locked", []string{"a", "b"}[from], []string{"a", "b"}[i]), func(t *testing.T) {
+				t.Parallel()
+				path := shelves(t, 2)
+				l := lab.Lesson{
+					Says: "Transfer goes on waiting when its context has ended", Read: giveUp, Means: "the caller, who had no more time, waits for as long as others please",
+					Did: "a process had the lock of one shelf; another one waited in Transfer; its context was cancelled",
+				}
+				owner, p := start(t, path[i]+".lock"), start(t, "")
+				owner.get("Lock it")
+				p.queue("Transfer it "+path[from]+" "+path[1-from], says(l, "Transfer does not wait in the kernel"))
+				lab.RequireNoError(t, p.tell("cancel it", l), l)
+				lab.RequireErrorIs(t, p.tell("end it", l), context.Canceled, l)
+				requireUntouched(t, path, says(l, "Transfer wrote although its context had ended"))
+				requireFree(t, path[1-i:2-i], says(l, "Transfer left its other lock when its context ended"))
+				owner.free("it")
+				requireFree(t, path[i:i+1], says(l, "Transfer left a lock when its context ended"))
+			})
+		}
+	}
+}
+
+func TestTransferReportsEveryError(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		content string
+		want    error
+	}{"a stock that is missing": {"", fs.ErrNotExist}, "a stock that is damaged": {`{"bracket":`, nil}} {
+		for i := range 2 {
+			t.Run(fmt.Sprintf("%s/%s", name, []string{"from", "to"}[i]), func(t *testing.T) {
+				t.Parallel()
+				path := shelves(t, 2)
+				l := lab.Lesson{Says: "Transfer did not report " + name, Did: "Transfer; one of the files was " + name, Means: "parts go where nothing counts them", Read: bothFiles}
+				requireTool(t, os.Remove(path[i]))
+				if c.content != "" {
+					requireTool(t, os.WriteFile(path[i], []byte(c.content), 0o600))
+				}
+				var err error
+				called := false
+				lab.Finishes(t, func() {
+					err = contention.Transfer(t.Context(), path[0], path[1], func(_, _ bins.Stock) error { called = true; return nil })
+				}, l)
+				lab.RequireError(t, err, l)
+				if c.want != nil {
+					lab.RequireErrorIs(t, err, c.want, l)
+				}
+				lab.Require(t, !called, says(l, "Transfer called move although a stock could not be read"))
+				lab.RequireFile(t, path[1-i], stock, says(l, "Transfer wrote although a stock could not be read"))
+				requireFree(t, path, says(l, "Transfer left a lock when it failed"))
+			})
+		}
+	}
+	for _, what := range []string{"write", "truncate", "close"} {
+		t.Run("the kernel refuses "+what, func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				path := shelves(t, 2)
+				l := lab.Lesson{
+					Says: "Transfer did not report what the kernel had refused", Did: "Transfer; each " + what + " of a file failed with " + errno.Error(),
+					Means: "the caller goes on as if the parts had moved, or with a lock that was not given back", Read: bothFiles,
+				}
+				var err, refused error
+				lab.Finishes(t, func() {
+					refused = lab.Refuse(what, errno, func() { err = contention.Transfer(t.Context(), path[0], path[1], takeOne) })
+				}, l)
+				if errors.Is(refused, errors.ErrUnsupported) {
+					t.Skip(refused)
+				}
+				requireTool(t, refused)
+				lab.RequireErrorIs(t, err, errno, l)
+				if what != "close" { // then the file that holds the lock stays open
+					requireFree(t, path, says(l, "Transfer left a lock when it failed"))
+				}
+			}, errno1, errno2)
+		})
+	}
+}
+
+// crowd transfers brackets among the shelves of DIR in GOROUTINES goroutines, N each.
+func crowd(w *lab.Worker) error {
+	if err := os.Chdir(w.Arg(0)); err != nil {
+		return err
+	}
+	ways := [][2]string{{"a.json", "b.json"}, {"b.json", "c.json"}, {"c.json", "a.json"}, {"b.json", "a.json"}, {"c.json", "b.json"}, {"a.json", "c.json"}}
+	var mutex sync.Mutex
+	var failures error
+	var all sync.WaitGroup
+	for g := range w.Int(1) {
+		all.Go(func() {
+			for i := range w.Int(2) {
+				way := ways[(i+g*len(ways)/2)%len(ways)]
+				err := contention.Transfer(context.Background(), way[0], way[1], takeOne)
+				w.Progress()
+				mutex.Lock()
+				failures = errors.Join(failures, err)
+				mutex.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return failures
+}
+
+func TestACrowdOfTransfersLosesNothing(t *testing.T) {
+	t.Parallel()
+	const processes, goroutines = 3, 2
+	each := lab.Rounds(18)
+	path := shelves(t, 3)
+	l := lab.Lesson{
+		Says: "Transfer lost a bracket in a crowd, or made one", Read: bothFiles,
+		Did:   fmt.Sprintf("%d processes with %d goroutines each transferred brackets %d times among three shelves with 15 brackets", processes, goroutines, each),
+		Means: "what the callers were told is not what the files say",
+	}
+	var all []*lab.Process
+	for range processes {
+		all = append(all, lab.Launch(t, lab.Options{Hold: true}, "crowd", filepath.Dir(path[0]), fmt.Sprint(goroutines), fmt.Sprint(each)))
+	}
+	for _, p := range all {
+		p.Continue()
+	}
+	for _, p := range all {
+		lab.RequireNoError(t, p.Wait(says(l, "Transfer does not come to its end in a crowd")), says(l, "Transfer failed in a crowd"))
+	}
+	total := 0
+	for _, path := range path {
+		s, err := bins.Read(path)
+		lab.RequireNoError(t, err, says(l, "Transfer damaged a stock in a crowd"))
+		total += s["bracket"]
+	}
+	lab.RequireEqual(t, 15, total, l)
+}
