@@ -63,7 +63,10 @@ func acquire(ctx context.Context, path string, mode filelock.Mode) (*Held, error
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w; its directory must exist, and this user must be allowed to read and to write the file", err)
 	}
-	handle := filelock.New(file)
+	handle, err := filelock.New(file)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, errors.Join(err, file.Close()))
+	}
 	for {
 		// TODO: whose turn is it when the lock is free? The kernel knows who waits, if they wait there. And the first in line needs a place
 		// that an owner who asks again, or a reader, cannot go past.
@@ -72,7 +75,7 @@ func acquire(ctx context.Context, path string, mode filelock.Mode) (*Held, error
 			return &Held{file, handle}, nil
 		}
 		if !errors.Is(err, filelock.ErrLocked) {
-			return nil, fmt.Errorf("%w; choose a file on a local disk, if this file system has no locks", err)
+			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		select {
 		case <-ctx.Done():

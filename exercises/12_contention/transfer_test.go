@@ -204,8 +204,8 @@ func isFree(path string) bool {
 		return false
 	}
 	defer file.Close()
-	handle := filelock.New(file)
-	if handle.TryLock(filelock.Exclusive) != nil {
+	handle, err := filelock.New(file)
+	if err != nil || handle.TryLock(filelock.Exclusive) != nil {
 		return false
 	}
 	_ = handle.Unlock()

@@ -63,7 +63,7 @@ func acquire(ctx context.Context, path string, mode filelock.Mode) (*Held, error
 	}
 	next, err := lockFile(ctx, path+".next", filelock.Exclusive)
 	if err != nil {
-		return nil, fmt.Errorf("queue for the lock %s: %w", path, err)
+		return nil, fmt.Errorf("queue for %s: %w", path, err)
 	}
 	held, err := lockFile(ctx, path, mode)
 	if err := errors.Join(err, next.Unlock()); err != nil {
@@ -81,9 +81,12 @@ func lockFile(ctx context.Context, path string, mode filelock.Mode) (*Held, erro
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w; its directory must exist, and this user must be allowed to read and to write the file", err)
 	}
-	handle := filelock.New(file)
-	if err := handle.Lock(ctx, mode); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w; try again, or give it more time", err), file.Close())
+	handle, err := filelock.New(file)
+	if err == nil {
+		err = handle.Lock(ctx, mode)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
 	}
 	return &Held{file, handle}, nil
 }
