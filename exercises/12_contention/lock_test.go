@@ -8,17 +8,17 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	contention "example/turnstile/exercises/12_contention"
 	"example/turnstile/internal/lab"
 	"example/turnstile/internal/lab/process"
 )
 
+// It is not parallel, so all others know what it has seen; see requireNoPolling.
 func TestLockWaitsInTheKernel(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct{ first, second string }{{"Lock", "Lock"}, {"Lock", "RLock"}, {"RLock", "Lock"}} {
 		t.Run(c.second+" for "+c.first, func(t *testing.T) {
-			t.Parallel()
 			_, p := several(t, 3)
 			l := lab.Lesson{
 				Says: c.second + " does not wait in the kernel", Did: "a process had a lock from " + c.first + "; another one called " + c.second,
@@ -50,6 +50,27 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 		p[0].free("it")
 		p[1].end("it", l)
 	})
+}
+
+// An owner has its lock for longer than a programmer may think that anyone would wait.
+func TestLockWaitsAsLongAsItTakes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ first, second string }{{"Lock", "Lock"}, {"Lock", "RLock"}, {"RLock", "Lock"}} {
+		t.Run(c.second+" for "+c.first, func(t *testing.T) {
+			t.Parallel()
+			_, p := several(t, 2)
+			l := lab.Lesson{
+				Says: c.second + " gave up waiting, or went in without the lock", Did: "a process had a lock from " + c.first + " for three seconds; another one had called " + c.second,
+				Means: "under load, programs fail or work side by side; without load, nothing is to be seen", Read: giveUp,
+			}
+			p[0].get(c.first + " it")
+			p[1].queue(c.second+" it", says(l, "%s does not wait in the kernel", c.second))
+			time.Sleep(3 * time.Second) // it decides nothing: a right answer waits for as long as it takes
+			waitBlocked(p[1].Process, l)
+			p[0].free("it")
+			p[1].end("it", l)
+		})
+	}
 }
 
 func TestRLocksShare(t *testing.T) {
@@ -133,9 +154,10 @@ func TestLockEndsWithItsContext(t *testing.T) {
 					if where != "next in line" {
 						next.queue("Lock it", says(l, "Lock does not wait in the kernel"))
 					}
+					requireNoPolling(t)
 					lab.RequireNoError(t, late.tell(c.order+lock+" it", l), l)
 					if c.order == "start " {
-						late.WaitBlocked(says(l, "%s does not wait in the kernel", lock))
+						waitBlocked(late.Process, says(l, "%s does not wait in the kernel", lock))
 						lab.RequireNoError(t, late.tell("cancel it", l), l)
 					}
 					l.Expected = "an error that matches " + c.want.Error()
@@ -273,6 +295,28 @@ func TestLockChangesNothingElse(t *testing.T) {
 			lab.RequireEqual(t, int64(0), info.Size(), says(l, "Lock wrote into %s", file.Name()))
 		}
 		lab.Require(t, found, says(l, "Unlock removed the file"))
+	})
+	t.Run("removes nothing", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		l := lab.Lesson{
+			Says: "Lock or Unlock removed or renamed a file", Did: "Lock and Unlock, stopped before each system call",
+			Means: "a program that waits for the old file, and one that creates a new one, each believe that they are next", Read: turnstile,
+		}
+		var err error
+		removed := false
+		watched := lab.Watch(func() {
+			held, failed := contention.Lock(context.Background(), path)
+			if err = failed; err == nil {
+				err = held.Unlock()
+			}
+		}, func(name string) { removed = removed || strings.HasPrefix(name, "unlink") || strings.HasPrefix(name, "rename") })
+		if errors.Is(watched, errors.ErrUnsupported) {
+			t.Skip(watched)
+		}
+		requireTool(t, watched)
+		lab.RequireNoError(t, err, says(l, "Lock failed"))
+		lab.Require(t, !removed, l)
 	})
 	t.Run("a file that exists", func(t *testing.T) {
 		t.Parallel()

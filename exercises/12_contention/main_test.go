@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,8 +251,34 @@ func (p program) free(name string) {
 // queue begins a call that must wait, in the kernel.
 func (p program) queue(order string, l lab.Lesson) {
 	p.t.Helper()
+	requireNoPolling(p.t)
 	lab.RequireNoError(p.t, p.tell("start "+order, l), l)
+	waitBlocked(p.Process, l)
+}
+
+// polls is set when a test has had no more patience with a call that does not wait in the kernel. The others then need not have it again.
+var polls atomic.Bool
+
+// waitBlocked is for all calls that must wait in the kernel.
+func waitBlocked(p *lab.Process, l lab.Lesson) {
+	began, blocked := time.Now(), false
+	defer func() {
+		if !blocked && time.Since(began) >= process.Patience() {
+			polls.Store(true)
+		}
+	}()
 	p.WaitBlocked(l)
+	blocked = true
+}
+
+// requireNoPolling fails a test that would have to wait for the end of its patience.
+func requireNoPolling(t *testing.T) {
+	t.Helper()
+	lab.Require(t, !polls.Load(), lab.Lesson{
+		Says: "Lock does not wait in the kernel", Did: "an earlier test had an owner keep a lock while another process called Lock or RLock",
+		Expected: "the kernel says that it waits for a file lock", Found: "it did not in all the time that the test had",
+		Means: "it asks again and again: it comes too late, and this test cannot see whether it waits", Read: asking,
+	})
 }
 
 // end waits for a call that has begun, and demands that it succeeds.

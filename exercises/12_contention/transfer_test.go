@@ -43,6 +43,7 @@ func carry(w *lab.Worker) error {
 
 func TestTransfer(t *testing.T) {
 	t.Parallel()
+	requireNoPolling(t)
 	const did = "Transfer of one bracket; each of the two shelves had five"
 	t.Run("moves", func(t *testing.T) {
 		t.Parallel()
@@ -129,6 +130,7 @@ func requireFree(t *testing.T, paths []string, l lab.Lesson) {
 
 func TestTransferHoldsBothLocks(t *testing.T) {
 	t.Parallel()
+	requireNoPolling(t)
 	for i, which := range []string{"from", "to"} {
 		t.Run("beside a Lock of "+which, func(t *testing.T) {
 			t.Parallel()
@@ -143,7 +145,7 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			owner := start(t, path[i]+".lock")
 			owner.get("Lock it")
 			p := lab.Start(t, "carry", path[0], path[1])
-			p.WaitBlocked(l)
+			waitBlocked(p, l)
 			for _, path := range path {
 				requireTool(t, os.WriteFile(path, []byte(`{"bracket":8}`), 0o600))
 			}
@@ -173,6 +175,7 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 // The locks are looked at before each system call of the Transfer that opens or changes a file.
 func TestTransferKeepsItsLocksUntilItHasWritten(t *testing.T) {
 	t.Parallel()
+	requireNoPolling(t)
 	path := shelves(t, 2)
 	l := lab.Lesson{
 		Says: "Transfer gave a lock back before it had written", Did: "Transfer of a bracket, stopped before each of its system calls",
@@ -214,6 +217,7 @@ func isFree(path string) bool {
 
 func TestTransfersDoNotWaitInACircle(t *testing.T) {
 	t.Parallel()
+	requireNoPolling(t)
 	const did = "one process called Transfer from a.json to b.json, another one from b.json to a.json"
 	t.Run("in opposite directions", func(t *testing.T) {
 		t.Parallel()
@@ -250,7 +254,7 @@ func opposite(t *testing.T, path []string, one, two string, l lab.Lesson) {
 	}
 	p := []*lab.Process{lab.Start(t, "carry", path[0], path[1]), lab.Start(t, "carry", one, two)}
 	for _, p := range p {
-		p.WaitBlocked(lab.Lesson{Says: "Transfer does not wait in the kernel", Did: "another process had both locks", Means: "it goes in beside the owner, or polls", Read: bothFiles})
+		waitBlocked(p, lab.Lesson{Says: "Transfer does not wait in the kernel", Did: "another process had both locks", Means: "it goes in beside the owner, or polls", Read: bothFiles})
 	}
 	owner.free("0")
 	for _, p := range p {
@@ -286,6 +290,7 @@ func firstInside(all []*lab.Process) int {
 
 func TestTransferFromAShelfToItself(t *testing.T) {
 	t.Parallel()
+	requireNoPolling(t)
 	for name, link := range map[string]func(old, new string) error{
 		"the same path": nil,
 		"a symbolic link": func(old, new string) error { return os.Symlink(filepath.Base(old), new) },
@@ -325,6 +330,7 @@ func TestTransferFromAShelfToItself(t *testing.T) {
 
 func TestTransferEndsWithItsContext(t *testing.T) {
 	t.Parallel()
+	requireNoPolling(t)
 	for i := range 2 {
 		for from := range 2 {
 			t.Run(fmt.Sprintf("from %s, and %s is locked", []string{"a", "b"}[from], []string{"a", "b"}[i]), func(t *testing.T) {
@@ -350,6 +356,7 @@ func TestTransferEndsWithItsContext(t *testing.T) {
 
 func TestTransferReportsEveryError(t *testing.T) {
 	t.Parallel()
+	requireNoPolling(t)
 	for name, c := range map[string]struct {
 		content string
 		want    error
@@ -431,6 +438,7 @@ func crowd(w *lab.Worker) error {
 
 func TestACrowdOfTransfersLosesNothing(t *testing.T) {
 	t.Parallel()
+	requireNoPolling(t)
 	const processes, goroutines = 3, 2
 	each := lab.Rounds(18)
 	path := shelves(t, 3)
