@@ -55,22 +55,21 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 // An owner has its lock for longer than a programmer may think that anyone would wait.
 func TestLockWaitsAsLongAsItTakes(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ first, second string }{{"Lock", "Lock"}, {"Lock", "RLock"}, {"RLock", "Lock"}} {
-		t.Run(c.second+" for "+c.first, func(t *testing.T) {
-			t.Parallel()
-			_, p := several(t, 2)
-			l := lab.Lesson{
-				Says: c.second + " gave up waiting, or went in without the lock", Did: "a process had a lock from " + c.first + " for three seconds; another one had called " + c.second,
-				Means: "under load, programs fail or work side by side; without load, nothing is to be seen", Read: giveUp,
-			}
-			p[0].get(c.first + " it")
-			p[1].queue(c.second+" it", says(l, "%s does not wait in the kernel", c.second))
-			time.Sleep(3 * time.Second) // it decides nothing: a right answer waits for as long as it takes
-			waitBlocked(p[1].Process, l)
-			p[0].free("it")
-			p[1].end("it", l)
-		})
+	_, p := several(t, 3)
+	l := lab.Lesson{
+		Says: "Lock gave up waiting, or went in without the lock", Did: "a process had a lock from RLock for two seconds; another one waited in Lock, and a third one in RLock",
+		Means: "under load, programs fail or work side by side; without load, nothing is to be seen", Read: giveUp,
 	}
+	p[0].get("RLock it")
+	p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+	p[2].queue("RLock it", says(l, "RLock overtook a Lock that was next in line"))
+	time.Sleep(2 * time.Second) // it decides nothing: a right answer waits for as long as it takes
+	waitBlocked(p[1].Process, l)
+	waitBlocked(p[2].Process, says(l, "RLock gave up waiting, or went in without the lock"))
+	p[0].free("it")
+	p[1].end("it", l)
+	p[1].free("it")
+	p[2].end("it", says(l, "RLock gave up waiting, or went in without the lock"))
 }
 
 func TestRLocksShare(t *testing.T) {
@@ -96,8 +95,8 @@ func TestLockIsNotOvertaken(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 2)
 		l := lab.Lesson{
-			Says: "Lock overtook the one who was next in line",
-			Did:  "a process had the lock; another one waited for it in Lock, and was slow to wake up (it was stopped); the first called Unlock and Lock",
+			Says:     "Lock overtook the one who was next in line",
+			Did:      "a process had the lock; another one waited for it in Lock, and was slow to wake up (it was stopped); the first called Unlock and Lock",
 			Expected: "the second Lock waits until the other one has had its turn", Found: "it returned at once",
 			Means: "a program that locks again at once takes every turn, and all others starve", Read: barging,
 		}
@@ -134,52 +133,55 @@ func TestLockIsNotOvertaken(t *testing.T) {
 // What ends a wait, and where in the line it stood.
 func TestLockEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	for _, where := range []string{"next in line", "behind the next in line"} {
-		for _, c := range []struct {
-			name, order string
-			want        error
-		}{{"cancelled", "start ", context.Canceled}, {"timed out", "start-late ", context.DeadlineExceeded}} {
-			for _, lock := range []string{"Lock", "RLock"} {
-				t.Run(lock+" "+where+", "+c.name, func(t *testing.T) {
-					t.Parallel()
-					_, p := several(t, 4)
-					owner, next, late, after := p[0], p[1], p[2], p[3]
-					l := lab.Lesson{
-						Says: lock + " goes on waiting when its context has ended", Read: giveUp,
-						Did:   "a process had the lock; another one waited in " + lock + ", " + where + "; its context was " + c.name,
-						Means: "the caller, who had no more time, waits for as long as others please",
-					}
-					before := late.handles()
-					owner.get("Lock it")
-					if where != "next in line" {
-						next.queue("Lock it", says(l, "Lock does not wait in the kernel"))
-					}
-					requireNoPolling(t)
-					lab.RequireNoError(t, late.tell(c.order+lock+" it", l), l)
-					if c.order == "start " {
-						waitBlocked(late.Process, says(l, "%s does not wait in the kernel", lock))
-						lab.RequireNoError(t, late.tell("cancel it", l), l)
-					}
-					l.Expected = "an error that matches " + c.want.Error()
-					lab.RequireErrorIs(t, late.tell("end it", l), c.want, says(l, "%s did not report that its context has ended", lock))
-
-					l.Expected, l.Means = "", "a program that has given up keeps all others waiting, and none of them can know whom they wait for"
-					l.Says, l.Did = lock+" left something locked when its context ended", l.Did+"; another Lock waited; the owner called Unlock"
-					after.queue("Lock it", says(l, "Lock does not wait in the kernel"))
-					owner.free("it")
-					if where != "next in line" {
-						next.end("it", l)
-						next.free("it")
-					}
-					after.end("it", l)
-					after.free("it")
-					lab.RequireNoError(t, late.tell("Lock again", l), l)
-					lab.RequireNoError(t, late.tell("Unlock again", l), l)
-					l.Means = "a server that times out now and then runs out of handles"
-					lab.RequireEqual(t, before, late.handles(), says(l, "%s left a file open when its context ended", lock))
-				})
+	const next, behind = "next in line", "behind the next in line"
+	for _, c := range []struct {
+		lock, where, name, order string
+		want                     error
+	}{
+		{"Lock", next, "cancelled", "start ", context.Canceled},
+		{"RLock", next, "timed out", "start-late ", context.DeadlineExceeded},
+		{"RLock", behind, "cancelled", "start ", context.Canceled},
+		{"Lock", behind, "timed out", "start-late ", context.DeadlineExceeded},
+	} {
+		lock, where := c.lock, c.where
+		t.Run(lock+" "+where+", "+c.name, func(t *testing.T) {
+			t.Parallel()
+			_, p := several(t, 4)
+			owner, first, late, after := p[0], p[1], p[2], p[3]
+			l := lab.Lesson{
+				Says: lock + " goes on waiting when its context has ended", Read: giveUp,
+				Did:   "a process had the lock; another one waited in " + lock + ", " + where + "; its context was " + c.name,
+				Means: "the caller, who had no more time, waits for as long as others please",
 			}
-		}
+			before := late.handles()
+			owner.get("Lock it")
+			if where == behind {
+				first.queue("Lock it", says(l, "Lock does not wait in the kernel"))
+			}
+			requireNoPolling(t)
+			lab.RequireNoError(t, late.tell(c.order+lock+" it", l), l)
+			if c.order == "start " {
+				waitBlocked(late.Process, says(l, "%s does not wait in the kernel", lock))
+				lab.RequireNoError(t, late.tell("cancel it", l), l)
+			}
+			l.Expected = "an error that matches " + c.want.Error()
+			lab.RequireErrorIs(t, late.tell("end it", l), c.want, says(l, "%s did not report that its context has ended", lock))
+
+			l.Expected, l.Means = "", "a program that has given up keeps all others waiting, and none of them can know whom they wait for"
+			l.Says, l.Did = lock+" left something locked when its context ended", l.Did+"; another Lock waited; the owner called Unlock"
+			after.queue("Lock it", says(l, "Lock does not wait in the kernel"))
+			owner.free("it")
+			if where == behind {
+				first.end("it", l)
+				first.free("it")
+			}
+			after.end("it", l)
+			after.free("it")
+			lab.RequireNoError(t, late.tell("Lock again", l), l)
+			lab.RequireNoError(t, late.tell("Unlock again", l), l)
+			l.Means = "a server that times out now and then runs out of handles"
+			lab.RequireEqual(t, before, late.handles(), says(l, "%s left a file open when its context ended", lock))
+		})
 	}
 	t.Run("that has ended before", func(t *testing.T) {
 		t.Parallel()
@@ -310,7 +312,9 @@ func TestLockChangesNothingElse(t *testing.T) {
 			if err = failed; err == nil {
 				err = held.Unlock()
 			}
-		}, func(name string) { removed = removed || strings.HasPrefix(name, "unlink") || strings.HasPrefix(name, "rename") })
+		}, func(name string) {
+			removed = removed || strings.HasPrefix(name, "unlink") || strings.HasPrefix(name, "rename")
+		})
 		if errors.Is(watched, errors.ErrUnsupported) {
 			t.Skip(watched)
 		}
@@ -372,8 +376,8 @@ func TestLockMeansThePathOfTheCall(t *testing.T) {
 	path, p := several(t, 3)
 	here := launch(t, lab.Options{Dir: filepath.Dir(path)}, "stock.json.lock")
 	l := lab.Lesson{
-		Says: "Lock locked another file than the one that was named",
-		Did:  "a process waited in Lock for a relative path, behind the next in line; meanwhile it changed its directory; then its turn came",
+		Says:  "Lock locked another file than the one that was named",
+		Did:   "a process waited in Lock for a relative path, behind the next in line; meanwhile it changed its directory; then its turn came",
 		Means: "it believes that it has the lock, and another program has it as well", Read: giveUp,
 	}
 	p[0].get("Lock it")
