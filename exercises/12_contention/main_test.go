@@ -210,11 +210,8 @@ func (p program) do(order string, l lab.Lesson) error {
 func (p program) ask(order string, l lab.Lesson) reply {
 	p.t.Helper()
 	if p.Begin(order) == process.Blocked {
-		lab.Fail(p.t, lab.Lesson{
-			Says: callOf(order) + " waits for a lock that it could have", Did: l.Did,
-			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
-			Means: "an earlier lock was not given back, or the program waits for itself: everyone who needs the lock waits for ever", Read: l.Read,
-		})
+		l.Expected, l.Found = callOf(order)+" returns", "the kernel says that it waits for a file lock"
+		lab.Fail(p.t, l)
 	}
 	return p.reply(l)
 }

@@ -19,7 +19,7 @@ import (
 
 const (
 	people = 4
-	turns  = 400 // all together
+	turns  = 600 // all together
 	hold   = time.Millisecond
 	// tooLong is how many turns in a row are no accident any more while three others wait.
 	tooLong = 20
