@@ -32,7 +32,7 @@ type Held struct {
 //
 // path means the file that it names when Lock is called, even if the program changes its directory while it waits. The file is created, with
 // mode 0600, if it does not exist; its directory is not. For the line, Lock keeps files beside it whose names begin with that of the file.
-// None of these files is ever written or removed.
+// None of these files is ever written or removed. Locks for different files do not wait for each other.
 //
 // An owner that locks its own file once more waits for itself, until ctx ends.
 func Lock(ctx context.Context, path string) (*Held, error) {
@@ -45,8 +45,8 @@ func RLock(ctx context.Context, path string) (*Held, error) {
 	return acquire(ctx, path, filelock.Shared)
 }
 
-// Unlock gives the lock back and closes the file. A second Unlock changes nothing, whoever has the lock by then, and its error matches
-// fs.ErrClosed. Any other error wraps the system's reason; the file is closed all the same.
+// Unlock gives the lock back and closes the file. A second Unlock changes nothing, even if another owner has the lock by then, and its
+// error matches fs.ErrClosed. Any other error wraps the system's reason; the file is closed all the same.
 func (h *Held) Unlock() error {
 	if err := errors.Join(h.handle.Unlock(), h.file.Close()); err != nil {
 		return fmt.Errorf("unlock %s: %w; the file is closed", h.file.Name(), err)

@@ -35,6 +35,17 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 			p[2].end("it", l)
 		})
 	}
+	t.Run("different files", func(t *testing.T) {
+		t.Parallel()
+		path, p := several(t, 3)
+		l := lab.Lesson{
+			Says: "Lock waits for the lock of another file", Did: "a process had a lock; another one waited for it in Lock; a third called Lock for another file of the directory",
+			Means: "one slow owner stops programs that have nothing to do with it", Read: turnstile,
+		}
+		p[0].get("Lock it")
+		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[2].succeed("Lock it "+filepath.Join(filepath.Dir(path), "other.json.lock"), l)
+	})
 	t.Run("two goroutines of one process", func(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 2)
@@ -268,6 +279,30 @@ func TestUnlock(t *testing.T) {
 	})
 }
 
+func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		l := lab.Lesson{
+			Says: "Unlock did not report that the kernel could not close the file", Did: "Lock; Unlock; each close failed with " + errno.Error(),
+			Means: "what the kernel could not do is never known", Read: turnstile,
+		}
+		held, err := contention.Lock(t.Context(), lab.Path(t, "stock.json.lock"))
+		lab.RequireNoError(t, err, l)
+		lab.RequireNotNil(t, held, "Lock", l)
+		requireRefuse(t, lab.Refuse("close", errno, func() { err = held.Unlock() }))
+		lab.RequireErrorIs(t, err, errno, l)
+		requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
+	}, errno1, errno2)
+}
+
+func requireRefuse(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	requireTool(t, err)
+}
+
 func TestLockChangesNothingElse(t *testing.T) {
 	t.Parallel()
 	t.Run("a file that does not exist", func(t *testing.T) {
@@ -315,10 +350,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 		}, func(name string) {
 			removed = removed || strings.HasPrefix(name, "unlink") || strings.HasPrefix(name, "rename")
 		})
-		if errors.Is(watched, errors.ErrUnsupported) {
-			t.Skip(watched)
-		}
-		requireTool(t, watched)
+		requireRefuse(t, watched)
 		lab.RequireNoError(t, err, says(l, "Lock failed"))
 		lab.Require(t, !removed, l)
 	})

@@ -86,15 +86,18 @@ func TestTransfer(t *testing.T) {
 			path := shelves(t, 2)
 			l := lab.Lesson{Says: "Transfer hid from its caller that move had failed", Did: did + "; " + name, Means: "the caller goes on as if the parts had moved", Read: bothFiles}
 			var err error
+			panicked := false
 			lab.Finishes(t, func() {
 				defer func() {
 					if value := recover(); value != nil {
 						err, _ = value.(error)
+						panicked = true
 					}
 				}()
 				err = contention.Transfer(t.Context(), path[0], path[1], move)
 			}, l)
 			lab.RequireErrorIs(t, err, errTest, l)
+			lab.RequireEqual(t, name == "move panics", panicked, says(l, "Transfer made an error of a panic, or a panic of an error"))
 			requireUntouched(t, path, says(l, "Transfer wrote although move had failed"))
 			requireFree(t, path, says(l, "Transfer left a lock when move had failed"))
 		})
@@ -156,12 +159,12 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			owner.free("it")
 			p.Reached("inside", says(l, "Transfer did not get the locks after the owner had called Unlock"))
 			l = lab.Lesson{
-				Says: "Transfer called move without the lock of one of its shelves", Did: "a process was inside its Transfer; another one called Lock for the shelf",
+				Says: "Transfer called move without the lock of one of its shelves", Did: "a process was inside its Transfer; another one called RLock for the shelf",
 				Means: "two programs work on one stock at once", Read: bothFiles,
 			}
-			owner.queue("Lock it", l)
+			owner.queue("RLock it", l)
 			other := start(t, path[1-i]+".lock")
-			other.queue("Lock it", l)
+			other.queue("RLock it", l)
 			p.Continue()
 			lab.RequireNoError(t, p.Wait(l), says(l, "Transfer failed"))
 			l = lab.Lesson{
@@ -197,10 +200,7 @@ func TestTransferKeepsItsLocksUntilItHasWritten(t *testing.T) {
 			}
 		}
 	})
-	if errors.Is(watched, errors.ErrUnsupported) {
-		t.Skip(watched)
-	}
-	requireTool(t, watched)
+	requireRefuse(t, watched)
 	lab.RequireNoError(t, err, says(l, "Transfer failed"))
 	lab.Require(t, !early, l)
 }
@@ -228,6 +228,11 @@ func TestTransfersDoNotWaitInACircle(t *testing.T) {
 		path := shelves(t, 2)
 		opposite(t, path, path[1], path[0], lab.Lesson{Did: did, Read: circles})
 	})
+	t.Run("in opposite directions, and both files have one name", func(t *testing.T) {
+		t.Parallel()
+		path := []string{shelves(t, 1)[0], shelves(t, 1)[0]}
+		opposite(t, path, path[1], path[0], lab.Lesson{Did: "one process called Transfer from x/a.json to y/a.json, another one from y/a.json to x/a.json", Read: twoNames})
+	})
 	t.Run("in the same direction, under other names", func(t *testing.T) {
 		t.Parallel()
 		path := shelves(t, 2)
@@ -235,6 +240,10 @@ func TestTransfersDoNotWaitInACircle(t *testing.T) {
 		requireLink(t, os.Symlink("b.json", one))
 		requireLink(t, os.Symlink("a.json", two))
 		opposite(t, path, one, two, lab.Lesson{Did: did + ", which it calls 1.json and 2.json (symbolic links)", Read: twoNames})
+	})
+	t.Run("in a crowd", func(t *testing.T) {
+		t.Parallel()
+		crowdOfTransfers(t)
 	})
 }
 
@@ -402,10 +411,7 @@ func TestTransferReportsEveryError(t *testing.T) {
 				lab.Finishes(t, func() {
 					refused = lab.Refuse(what, errno, func() { err = contention.Transfer(t.Context(), path[0], path[1], takeOne) })
 				}, l)
-				if errors.Is(refused, errors.ErrUnsupported) {
-					t.Skip(refused)
-				}
-				requireTool(t, refused)
+				requireRefuse(t, refused)
 				lab.RequireErrorIs(t, err, errno, l)
 				requireFree(t, path, says(l, "Transfer left a lock when it failed"))
 			}, errno1, errno2)
@@ -427,10 +433,7 @@ func TestTransferReportsWhatItCannotClose(t *testing.T) {
 			}
 			var err error
 			names, refused := lab.RefuseOne(made, errno, func() { err = contention.Transfer(t.Context(), path[0], path[1], takeOne) })
-			if errors.Is(refused, errors.ErrUnsupported) {
-				t.Skip(refused)
-			}
-			requireTool(t, refused)
+			requireRefuse(t, refused)
 			if made >= len(names) {
 				return // none was refused
 			}
@@ -466,9 +469,8 @@ func crowd(w *lab.Worker) error {
 	return failures
 }
 
-func TestACrowdOfTransfersLosesNothing(t *testing.T) {
-	t.Parallel()
-	requireNoPolling(t)
+func crowdOfTransfers(t *testing.T) {
+	t.Helper()
 	const processes, goroutines = 3, 2
 	each := lab.Rounds(18)
 	path := shelves(t, 3)
