@@ -3,6 +3,7 @@ package contention_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -294,6 +295,32 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 		lab.RequireErrorIs(t, err, errno, l)
 		requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
 	}, syscall.EIO, syscall.EACCES)
+}
+
+// A close that fails may be that of a file which still has a lock.
+func TestLockReportsWhatItCannotClose(t *testing.T) {
+	t.Parallel()
+	path := lab.Path(t, "stock.json.lock")
+	for made := 0; ; made++ {
+		l := lab.Lesson{
+			Says: "Lock did not report that the kernel could not close a file", Did: fmt.Sprintf("Lock; its system call number %d was close, and failed with EIO", made+1),
+			Means: "the line may stay closed for all others, and the one who could know is not told", Read: turnstile,
+		}
+		var held *contention.Held
+		var err error
+		names, refused := lab.RefuseOne(made, syscall.EIO, func() { held, err = contention.Lock(t.Context(), path) })
+		requireRefuse(t, refused)
+		if made >= len(names) {
+			lab.RequireNoError(t, err, says(l, "Lock failed"))
+			return // none was refused
+		}
+		if names[made] == "close" {
+			lab.RequireErrorIs(t, err, syscall.EIO, l)
+		}
+		if err == nil {
+			_ = held.Unlock()
+		}
+	}
 }
 
 func requireRefuse(t *testing.T, err error) {
