@@ -291,7 +291,11 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 		held, err := contention.Lock(t.Context(), lab.Path(t, "stock.json.lock"))
 		lab.RequireNoError(t, err, l)
 		lab.RequireNotNil(t, held, "Lock", l)
-		requireRefuse(t, lab.Refuse("close", errno, func() { err = held.Unlock() }))
+		refused := lab.Refuse("close", errno, func() { err = held.Unlock() })
+		if errors.Is(refused, errors.ErrUnsupported) {
+			lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+		}
+		requireRefuse(t, refused)
 		lab.RequireErrorIs(t, err, errno, l)
 		requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
 	}, syscall.EIO, syscall.EACCES)
