@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -189,14 +190,15 @@ func TestTransferKeepsItsLocksUntilItHasWritten(t *testing.T) {
 		Says: "Transfer gave a lock back before it had written", Did: "Transfer of a bracket, stopped before each of its system calls",
 		Means: "another program reads the old stock, and its update is overwritten, or overwrites", Read: bothFiles,
 	}
-	moved, early := false, false
+	var moved atomic.Bool
+	early := false
 	var err error
 	watched := lab.Watch(func() {
-		err = contention.Transfer(t.Context(), path[0], path[1], func(from, to bins.Stock) error { moved = true; return takeOne(from, to) })
+		err = contention.Transfer(t.Context(), path[0], path[1], func(from, to bins.Stock) error { moved.Store(true); return takeOne(from, to) })
 	}, func(string) {
 		for i, want := range []string{`{"bracket":4}`, `{"bracket":6}`} {
 			content, err := os.ReadFile(path[i])
-			if moved && err == nil && string(content) != want && isFree(path[i]+".lock") {
+			if moved.Load() && err == nil && string(content) != want && isFree(path[i]+".lock") {
 				early = true
 			}
 		}
