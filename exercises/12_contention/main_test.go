@@ -293,6 +293,18 @@ func (p program) handles() int {
 	return r.N
 }
 
+// handlesBecome counts the program's open handles until there are as many as wanted, or until patience ends: what a wait that was left has open,
+// it closes a moment after it has given its lock back.
+func (p program) handlesBecome(want int) (count int) {
+	p.t.Helper()
+	for began := time.Now(); time.Since(began) < process.Patience(); {
+		if count = p.handles(); count == want {
+			break
+		}
+	}
+	return count
+}
+
 // callOf returns the function or the method of an order.
 func callOf(order string) string {
 	for _, word := range strings.Fields(order) {
