@@ -1,12 +1,10 @@
 // Locks measures what a lock costs that no one else wants: the reference of lesson 11 beside what it is made of, and beside gofrs/flock.
 //
 //	a kept handle     filelock.Handle, Lock and Unlock, against two bare calls of flock(2) on one open file: at most 1.2 times
-//	opening each time OpenFile and Close, against gofrs/flock's New, Lock and Unlock: no slower, which on a busy
-//	                    machine is 1.1 times
+//	opening each time OpenFile and Close, against gofrs/flock's New, Lock and Unlock: no slower, so at most 1.0 times
 //
 // The five take turns in batches of some milliseconds, so that a machine that is busy for a while slows all. Compared are the medians
-// of the ratios
-// of neighbours, and of the processor time as well, which holds on a machine that others use too.
+// of the ratios of neighbours, and of the processor time as well, which holds on a machine that others use too.
 //
 //	go -C bench run ./locks            300 rounds in the temp directory
 //	go -C bench run ./locks -n 50 DIR  50 rounds in DIR
@@ -86,7 +84,7 @@ func measure(parent string, rounds int) (slow bool, err error) {
 		name         string
 		ours, theirs int
 		limit        float64
-	}{{"kept handle / bare flock(2)", 1, 0, 1.2}, {"OpenFile / gofrs", 4, 2, 1.1}, {"OpenFile / gofrs with O_RDWR", 4, 3, 1.1}} {
+	}{{"kept handle / bare flock(2)", 1, 0, 1.2}, {"OpenFile / gofrs", 4, 2, 1}, {"OpenFile / gofrs with O_RDWR", 4, 3, 1}} {
 		times, processor := ratio(clock[p.ours], clock[p.theirs]), ratio(cpu[p.ours], cpu[p.theirs])
 		verdict := ""
 		if min(times, processor) > p.limit {

@@ -353,8 +353,9 @@ func TestUpdateDecidesByWhatItsWriteReplaces(t *testing.T) {
 		Read:  why,
 	}
 	path := stockFile(t, `{"bracket":1}`)
-	alice, bob := lab.Start(t, "take", path), lab.Start(t, "take", path)
+	alice := lab.Start(t, "take", path)
 	alice.Reached("inside", says(l, "Update does not call change"))
+	bob := lab.Start(t, "take", path)       // who comes second: of two that start together, either may be
 	waits := bob.Settle() != process.AtStep // an Update may wait at once, or share the lock until it knows that there is something to write
 	if !waits {
 		bob.Reached("inside", l)
