@@ -22,7 +22,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -82,8 +81,7 @@ func rawFlock(path string) (taker, error) {
 		return nil, err
 	}
 	return func(context.Context) (func() error, error) {
-		release := func() error { return syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }
-		return release, syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
+		return func() error { return unlock(file) }, lock(file)
 	}, nil
 }
 

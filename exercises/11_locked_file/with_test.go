@@ -14,8 +14,8 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// leave calls With and leaves use in the given way. It returns With's error and the value of a panic.
-func leave(path, way string) (err error, panicked any) { //nolint:staticcheck // the panic comes second
+// leave calls With and leaves use in the given way. It returns the value of a panic and With's error.
+func leave(path, way string) (panicked any, err error) {
 	ended := make(chan struct{})
 	err = errNothing
 	go func() {
@@ -36,7 +36,7 @@ func leave(path, way string) (err error, panicked any) { //nolint:staticcheck //
 		})
 	}()
 	<-ended
-	return err, panicked
+	return panicked, err
 }
 
 func TestWith(t *testing.T) {
@@ -69,7 +69,7 @@ func closesOnEveryWayOut(t *testing.T) {
 				Did:   "With; use ended with " + c.way + "; then another process called TryOpenFile",
 				Means: "everyone waits for an owner that is no longer inside", Read: closing,
 			}
-			err, panicked := leave(path, c.way)
+			panicked, err := leave(path, c.way)
 			other.succeed("TryOpenFile it r+", l)
 			other.get("Close it")
 			open, failed := lab.IsOpen(path)
