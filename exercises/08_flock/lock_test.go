@@ -51,7 +51,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		path := lab.WriteFile(t, "stock.json.lock", "")
 		p := start(t, path)
 		file, err := os.OpenFile(path, os.O_RDWR, 0)
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		defer file.Close()
 		l := lab.Lesson{
 			Says: "Lock does not keep out a program that calls flock(2)", Read: modes, Expected: "EWOULDBLOCK",
@@ -61,7 +61,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		p.get("Lock it")
 		lab.RequireErrorIs(t, unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK, l)
 		p.get("Unlock it")
-		requireTool(t, unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB))
+		lab.RequireSetUp(t, unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB))
 		l.Did = "another program called flock(2) with LOCK_EX; then TryRLock"
 		p.refused("TryRLock it", says(l, "TryRLock does not see the lock of a program that calls flock(2)"))
 	})
@@ -69,7 +69,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "stock.json.lock", "")
 		link := filepath.Join(filepath.Dir(path), "link")
-		requireTool(t, os.Symlink("stock.json.lock", link))
+		lab.RequireSetUp(t, os.Symlink("stock.json.lock", link))
 		p := start(t, path)
 		tryPairs(t, p, p, "at "+link+" ", "through a symbolic link")
 	})
@@ -82,8 +82,8 @@ func TestLockKeepsOthersOut(t *testing.T) {
 			Means: "a table of paths, not the kernel, decides who gets the lock: a file that is free counts as locked",
 		}
 		p.get("Lock it")
-		requireTool(t, p.do("leave "+t.TempDir(), l))
-		p.succeed("TryLock other", l)
+		lab.RequireSetUp(t, p.Do("leave "+t.TempDir(), l))
+		p.Succeed("TryLock other", l)
 	})
 }
 
@@ -92,16 +92,16 @@ func tryPairs(t *testing.T, a, b program, prefix, where string) {
 	for _, c := range pairs {
 		l := lab.Lesson{Did: c.first + "; then " + c.second + " " + where, Read: modes}
 		a.get(c.first + " first")
-		err := b.do(prefix+c.second+" second", l)
+		err := b.Do(prefix+c.second+" second", l)
 		if c.together {
 			l.Says, l.Means = c.first+" kept a second shared lock out", "readers wait for one another, although none of them changes anything"
 			lab.RequireNoError(t, err, l)
-			b.succeed("Unlock second", l)
+			b.Succeed("Unlock second", l)
 		} else {
 			l.Says, l.Means = c.first+" did not keep "+c.second+" out", "two owners are inside at once, and one of them writes: an update is lost"
 			requireLocked(t, err, l)
 		}
-		a.succeed("Unlock first", says(l, "Unlock failed"))
+		a.Succeed("Unlock first", says(l, "Unlock failed"))
 	}
 }
 
@@ -124,9 +124,9 @@ func TestLockWaits(t *testing.T) {
 			b.Send(c.second + " second")
 			b.WaitBlocked(l)
 			l.Did += "; then the first called Unlock"
-			a.succeed("Unlock first", says(l, "Unlock failed"))
+			a.Succeed("Unlock first", says(l, "Unlock failed"))
 			l.Says, l.Means = c.second+" did not get the lock after it had waited for it", "the program gives up although the lock is free"
-			lab.RequireNoError(t, b.end(l).Returned.Err, l)
+			lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 			l.Did += "; then the first called " + c.third
 			l.Says, l.Means = c.second+" returned no error, and has no lock", "it goes in, and so does the next one"
 			a.refused(c.third+" third", l)
@@ -161,9 +161,9 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 			l := says(lost, "The Held from %s lost its lock to the garbage collector", call)
 			l.Did = call + "; the program kept the Held, and collected garbage; then another process called TryLock"
 			a.get(call + " it")
-			a.succeed("collect", l)
+			a.Succeed("collect", l)
 			b.refused("TryLock second", l)
-			a.succeed("Unlock it", says(l, "Unlock failed after garbage had been collected"))
+			a.Succeed("Unlock it", says(l, "Unlock failed after garbage had been collected"))
 		}
 	})
 	t.Run("while the program opens and closes the file", func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		l := says(lost, "Lock lost its lock when the program closed another handle of the file")
 		l.Did, l.Read = "Lock; then the program read the same file; then another process called TryLock", whoOwns
 		a.get("Lock it")
-		requireTool(t, a.do("open-and-close", l))
+		lab.RequireSetUp(t, a.Do("open-and-close", l))
 		b.refused("TryLock second", l)
 	})
 	t.Run("while other owners come and go", func(t *testing.T) {
@@ -185,11 +185,11 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		a.get("RLock it")
 		a.get("RLock other")
 		a.refused("TryLock third", says(l, "RLock did not keep TryLock out"))
-		a.succeed("Unlock other", l)
+		a.Succeed("Unlock other", l)
 		b.refused("TryLock second", l)
 		l.Says = "TryLock took another owner's lock away when it failed"
 		l.Did = "Lock; TryLock and TryRLock in the same program failed; then another process called TryRLock"
-		a.succeed("Unlock it", l)
+		a.Succeed("Unlock it", l)
 		a.get("Lock it")
 		a.refused("TryLock third", l)
 		a.refused("TryRLock third", l)
@@ -213,8 +213,8 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 			}
 			a.get("Lock it")
 			if c.order != "" {
-				child := a.ask(c.order, l)
-				requireTool(t, child.Returned.Err)
+				child := a.Ask(c.order, l)
+				lab.RequireSetUp(t, child.Returned.Err)
 				t.Cleanup(func() {
 					if p, err := os.FindProcess(child.N); err == nil {
 						_ = p.Kill()
@@ -222,7 +222,7 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 				})
 			}
 			a.Kill()
-			b.succeed("TryLock second", l)
+			b.Succeed("TryLock second", l)
 		})
 	}
 }
@@ -235,23 +235,23 @@ func TestUnlock(t *testing.T) {
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
 		b.get("RLock other")
-		before := a.handles()
+		before := a.Handles()
 		l := lab.Lesson{
 			Says: "Unlock left the file open", Did: "RLock, Unlock, TryRLock and Unlock, 20 times",
 			Means: "the program runs out of handles", Read: givingBack,
 		}
 		for range 20 {
 			a.get("RLock it")
-			a.succeed("Unlock it", l)
+			a.Succeed("Unlock it", l)
 			a.get("TryRLock it")
-			a.succeed("Unlock it", l)
+			a.Succeed("Unlock it", l)
 		}
-		lab.RequireEqual(t, before, a.handles(), l)
+		lab.RequireEqual(t, before, a.Handles(), l)
 		l.Says, l.Did = "TryLock left the file open when it failed", "another process had a lock; TryLock, 20 times"
 		for range 20 {
 			a.refused("TryLock it", l)
 		}
-		lab.RequireEqual(t, before, a.handles(), l)
+		lab.RequireEqual(t, before, a.Handles(), l)
 	})
 	t.Run("while a child has a duplicate of the descriptor", func(t *testing.T) {
 		t.Parallel()
@@ -260,20 +260,20 @@ func TestUnlock(t *testing.T) {
 		l := says(kept, "Unlock left the lock to a duplicate of its descriptor")
 		l.Did = "Lock; the descriptor was duplicated, as for a child between fork and exec; Unlock; then another process called TryLock"
 		a.get("Lock it")
-		requireTool(t, a.do("duplicate", l))
-		a.succeed("Unlock it", l)
-		b.succeed("TryLock second", l)
+		lab.RequireSetUp(t, a.Do("duplicate", l))
+		a.Succeed("Unlock it", l)
+		b.Succeed("TryLock second", l)
 		b.get("Unlock second")
 		l = says(l, "Upgrade left the lock to a duplicate of its descriptor when it failed")
 		l.Did = "RLock; the descriptor was duplicated; Upgrade, which the kernel refused; then another process called TryLock"
 		a.get("RLock it")
-		requireTool(t, a.do("duplicate", l))
-		if r := a.ask("refused ENOLCK Upgrade it", l); r.N == cannotRefuse {
+		lab.RequireSetUp(t, a.Do("duplicate", l))
+		if r := a.Ask("refused ENOLCK Upgrade it", l); r.N == cannotRefuse {
 			return
 		} else if r.Returned.Err == nil { // no error, and Unlock must give the lock back: that no lock is reported is another test's
-			a.succeed("Unlock it", l)
+			a.Succeed("Unlock it", l)
 		}
-		b.succeed("TryLock second", l)
+		b.Succeed("TryLock second", l)
 	})
 	t.Run("a second time", func(t *testing.T) {
 		t.Parallel()
@@ -284,15 +284,15 @@ func TestUnlock(t *testing.T) {
 			Means: "a mistake of the program goes unnoticed until it hits another owner", Read: givingBack,
 		}
 		a.get("Lock it")
-		a.succeed("Unlock it", l)
-		requireClosed(t, a.do("Unlock it", l), l)
+		a.Succeed("Unlock it", l)
+		requireClosed(t, a.Do("Unlock it", l), l)
 		l.Says, l.Means = "Unlock took away a lock that it had not given", "two owners are inside at once"
 		l.Did = "Lock and Unlock; Lock again in the same program; then a second Unlock of the first; then another process called TryLock"
 		a.get("Lock next")
-		requireClosed(t, a.do("Unlock it", l), l)
+		requireClosed(t, a.Do("Unlock it", l), l)
 		b.refused("TryLock second", l)
-		a.succeed("Unlock next", l)
-		b.succeed("TryLock second", says(l, "Unlock gave nothing back"))
+		a.Succeed("Unlock next", l)
+		b.Succeed("TryLock second", says(l, "Unlock gave nothing back"))
 	})
 }
 
@@ -305,7 +305,7 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 			name := path
 			if where != "" {
 				name = filepath.Join(t.TempDir(), "link")
-				requireTool(t, os.Symlink(path, name))
+				lab.RequireSetUp(t, os.Symlink(path, name))
 			}
 			p := launch(t, lab.Options{Umask: umask}, name)
 			p.get("Lock it")
@@ -328,10 +328,10 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 	t.Run("a file that exists", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "notes.txt", "do not touch\n")
-		requireTool(t, os.Chmod(path, 0o640))
-		requireTool(t, os.Chtimes(path, time.Unix(0, 0), time.Unix(0, 0)))
+		lab.RequireSetUp(t, os.Chmod(path, 0o640))
+		lab.RequireSetUp(t, os.Chtimes(path, time.Unix(0, 0), time.Unix(0, 0)))
 		before, err := os.Stat(path)
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		a, b := start(t, path), start(t, path)
 		l := lab.Lesson{
 			Says: "Lock changed the file", Did: "Lock, RLock, Upgrade and Unlock of a file of 1970 with a text in it, and a TryLock that failed",
@@ -339,7 +339,7 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 		}
 		alone := func(l lab.Lesson) {
 			entries, err := os.ReadDir(filepath.Dir(path))
-			requireTool(t, err)
+			lab.RequireSetUp(t, err)
 			var names []string
 			for _, entry := range entries {
 				names = append(names, entry.Name())
@@ -348,7 +348,7 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 		}
 		for _, call := range []string{"Lock", "RLock"} {
 			a.get(call + " it")
-			b.do("TryLock other", lab.Lesson{}) //nolint:errcheck // that it is refused is another test's
+			b.Do("TryLock other", lab.Lesson{}) //nolint:errcheck // that it is refused is another test's
 			alone(lab.Lesson{
 				Says: call + " left another file in the directory", Read: fix,
 				Did:   call + " of a file that was alone in its directory; then the directory was listed",
@@ -362,7 +362,7 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 		alone(says(l, "Upgrade left another file in the directory"))
 		lab.RequireFile(t, path, "do not touch\n", l)
 		after, err := os.Stat(path)
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l)
 		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
 		lab.Require(t, os.SameFile(before, after), says(l, "Lock replaced the file"))
@@ -388,13 +388,13 @@ func createdMeanwhile(t *testing.T) {
 		failed := lab.Watch(func() { held, mine = flock.TryLock(path) }, func(name string) {
 			if stops++; stops == number {
 				l.Did = fmt.Sprintf("TryLock; before its system call %d, %s, another program called TryLock for the same path", number, name)
-				others = other.do(fmt.Sprintf("at %s TryLock %d", path, number), l)
+				others = other.Do(fmt.Sprintf("at %s TryLock %d", path, number), l)
 			}
 		})
 		if errors.Is(failed, errors.ErrUnsupported) {
 			t.Skip(failed)
 		}
-		requireTool(t, failed)
+		lab.RequireSetUp(t, failed)
 		if stops == 0 {
 			t.Skip("TryLock works in another thread than its caller's, where it cannot be stopped")
 		}

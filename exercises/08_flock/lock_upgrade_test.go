@@ -21,10 +21,10 @@ func TestUpgrade(t *testing.T) {
 			l := says(l, "%s did not make the lock exclusive", call)
 			l.Did = "RLock; no other owner had a lock; " + call + "; then another process called TryRLock"
 			a.get("RLock it")
-			a.succeed(call+" it", l)
+			a.Succeed(call+" it", l)
 			b.refused("TryRLock second", l)
-			a.succeed("Unlock it", l)
-			b.succeed("TryLock second", says(l, "Unlock did not give back a lock from %s", call))
+			a.Succeed("Unlock it", l)
+			b.Succeed("TryLock second", says(l, "Unlock did not give back a lock from %s", call))
 		}
 	})
 	t.Run("waits for the other readers", func(t *testing.T) {
@@ -37,9 +37,9 @@ func TestUpgrade(t *testing.T) {
 		b.get("RLock other")
 		a.Send("Upgrade it")
 		a.WaitBlocked(l)
-		b.succeed("Unlock other", l)
+		b.Succeed("Unlock other", l)
 		l.Says = "Upgrade did not get the lock after the other reader's Unlock"
-		lab.RequireNoError(t, a.end(l).Returned.Err, l)
+		lab.RequireNoError(t, a.Reply(l).Returned.Err, l)
 		b.refused("TryRLock other", says(l, "Upgrade returned no error, and has no exclusive lock"))
 	})
 	t.Run("of two readers, one after the other", func(t *testing.T) {
@@ -55,10 +55,10 @@ func TestUpgrade(t *testing.T) {
 		if b.Begin("Upgrade it") == process.Blocked { // which of the two is first is the kernel's choice
 			a, b = b, a
 		}
-		lab.RequireNoError(t, b.end(l).Returned.Err, l)
+		lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 		lab.Require(t, a.Settle() != process.AtStep, l)
-		b.succeed("Unlock it", l)
-		lab.RequireNoError(t, a.end(l).Returned.Err, l)
+		b.Succeed("Unlock it", l)
+		lab.RequireNoError(t, a.Reply(l).Returned.Err, l)
 		b.refused("TryRLock it", l)
 	})
 	t.Run("of an exclusive lock", func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestUpgrade(t *testing.T) {
 		for _, call := range []string{"Upgrade", "TryUpgrade"} {
 			l := says(l, "%s of an exclusive lock did not leave it as it was", call)
 			l.Did = "Lock; " + call + "; then another process called TryRLock"
-			a.succeed(call+" it", l)
+			a.Succeed(call+" it", l)
 			b.refused("TryRLock second", l)
 		}
 	})
@@ -81,8 +81,8 @@ func TestUpgrade(t *testing.T) {
 		l.Did = "RLock of a relative path; the program changed its directory; Upgrade; then another process called TryRLock"
 		l.Means, l.Read = "the program is sure that it is alone, with a lock on a file that no other program asks for", whoOwns
 		a.get("RLock it")
-		requireTool(t, a.do("leave "+t.TempDir(), l))
-		a.succeed("Upgrade it", l)
+		lab.RequireSetUp(t, a.Do("leave "+t.TempDir(), l))
+		a.Succeed("Upgrade it", l)
 		b.refused("TryRLock second", l)
 	})
 	t.Run("after Unlock", func(t *testing.T) {
@@ -96,9 +96,9 @@ func TestUpgrade(t *testing.T) {
 			a.get("Unlock it")
 			a.get("RLock next")
 			for _, call := range []string{"Upgrade", "TryUpgrade"} {
-				requireClosed(t, a.do(call+" it", l), says(l, "%s after Unlock did not report that there is no lock", call))
+				requireClosed(t, a.Do(call+" it", l), says(l, "%s after Unlock did not report that there is no lock", call))
 			}
-			b.succeed("TryRLock second", l)
+			b.Succeed("TryRLock second", l)
 			b.get("Unlock second")
 			a.get("Unlock next")
 		}
@@ -114,16 +114,16 @@ func TestTryUpgradeThatFailsHoldsNothing(t *testing.T) {
 		Did:  "two processes had a shared lock from RLock; one called TryUpgrade", Read: conversion,
 		Means: "the kernel has taken the shared lock away, and the program goes on reading as if it still had it",
 	}
-	before := a.handles()
+	before := a.Handles()
 	a.get("RLock it")
 	b.get("RLock other")
 	a.refused("TryUpgrade it", l)
-	lab.RequireEqual(t, before, a.handles(), says(l, "TryUpgrade left the file open when it failed"))
+	lab.RequireEqual(t, before, a.Handles(), says(l, "TryUpgrade left the file open when it failed"))
 	for _, call := range []string{"Unlock", "TryUpgrade", "Upgrade"} {
-		requireClosed(t, a.do(call+" it", l), says(l, "TryUpgrade failed, and %s behaves as if there still were a lock", call))
+		requireClosed(t, a.Do(call+" it", l), says(l, "TryUpgrade failed, and %s behaves as if there still were a lock", call))
 	}
 	l.Did += "; the other called Unlock; then a third called TryLock"
 	l.Means = "a lock that the program does not know of keeps all others out"
-	b.succeed("Unlock other", l)
-	c.succeed("TryLock third", says(l, "TryUpgrade failed and kept a lock"))
+	b.Succeed("Unlock other", l)
+	c.Succeed("TryLock third", says(l, "TryUpgrade failed and kept a lock"))
 }

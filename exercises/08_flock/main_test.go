@@ -7,16 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
-	"runtime/debug"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	flock "example/turnstile/exercises/08_flock"
 	"example/turnstile/internal/lab"
-	"example/turnstile/internal/lab/process"
 )
 
 func TestMain(m *testing.M) { lab.Main(m, workers, flock.ErrLocked, errTest, errNothing) }
@@ -48,37 +43,16 @@ type desk struct {
 	held map[string]*flock.Held
 }
 
-// A reply is what a call returned, and a number for orders that count.
-type reply struct {
-	Returned lab.Returned
-	N        int
-}
-
-// owner is a program that obeys one order after another and lives on in between: PATH. It collects no garbage by itself, so that a handle
-// that is left open stays open.
+// owner is a program that locks the file at PATH.
 func owner(w *lab.Worker) error {
-	debug.SetGCPercent(-1)
-	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
-		_ = errors.Join(r.Close(), w.Close())
-	}
 	d := &desk{w.Arg(0), map[string]*flock.Held{}}
-	w.Reached("done")
-	for {
-		var order string
-		if err := w.Receive(&order); err != nil {
-			return err
-		}
-		if err := w.Result(d.do(strings.Fields(order))); err != nil {
-			return err
-		}
-		w.Reached("done")
-	}
+	return lab.Obey(w, d.do)
 }
 
 // do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path,
-// "go CALL NAME" for a call in a goroutine that keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses, "collect",
-// "handles", "duplicate", "open-and-close", "leave DIRECTORY" (for that one) and "child".
-func (d *desk) do(order []string) (r reply) {
+// "go CALL NAME" for a call in a goroutine that keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses,
+// "duplicate", "open-and-close" and "leave DIRECTORY" (for that one).
+func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "at":
 		r.Returned.Err = d.call(order[1], order[2], order[3])
@@ -91,21 +65,12 @@ func (d *desk) do(order []string) (r reply) {
 		}()
 	case "refused":
 		return d.refused(order[1], order[2:])
-	case "collect":
-		lab.CollectGarbage()
-	case "handles":
-		r.N, r.Returned.Err = lab.OpenHandles()
 	case "duplicate":
-		r.N, r.Returned.Err = duplicate(d.path)
+		r.N, r.Returned.Err = lab.DuplicateDescriptors(d.path)
 	case "open-and-close":
 		r.Returned.Err = openAndClose(d.path)
 	case "leave":
 		r.Returned.Err = os.Chdir(order[1])
-	case "child":
-		child := exec.Command("sleep", "600")
-		if r.Returned.Err = child.Start(); r.Returned.Err == nil {
-			r.N = child.Process.Pid
-		}
 	default:
 		r.Returned.Err = d.call(d.path, order[0], order[1])
 	}
@@ -131,27 +96,6 @@ func (d *desk) call(path, call, name string) error {
 	return map[string]func() error{"Upgrade": held.Upgrade, "TryUpgrade": held.TryUpgrade, "Unlock": held.Unlock}[call]()
 }
 
-// duplicate makes a duplicate of each descriptor that is open on the file, as a child has for a moment when the program starts one.
-func duplicate(path string) (count int, err error) {
-	var file unix.Stat_t
-	if err := unix.Stat(path, &file); err != nil {
-		return 0, err
-	}
-	var found []int
-	for descriptor := range 256 {
-		var open unix.Stat_t
-		if unix.Fstat(descriptor, &open) == nil && open.Dev == file.Dev && open.Ino == file.Ino {
-			found = append(found, descriptor)
-		}
-	}
-	for _, descriptor := range found {
-		if _, err := unix.FcntlInt(uintptr(descriptor), unix.F_DUPFD_CLOEXEC, 0); err != nil {
-			return 0, err
-		}
-	}
-	return len(found), nil
-}
-
 // openAndClose does what a library does that looks at the file.
 func openAndClose(path string) error {
 	if _, err := os.ReadFile(path); err != nil {
@@ -166,7 +110,7 @@ func openAndClose(path string) error {
 
 // A program runs owner in a process of its own.
 type program struct {
-	*lab.Process
+	lab.Program
 	t *testing.T
 }
 
@@ -174,57 +118,29 @@ func start(t *testing.T, path string) program { t.Helper(); return launch(t, lab
 
 func launch(t *testing.T, o lab.Options, path string) program {
 	t.Helper()
-	p := program{lab.Launch(t, o, "owner", path), t}
-	p.Reached("done")
-	p.Continue()
-	return p
+	return program{lab.StartProgram(t, o, stuck, "owner", path), t}
 }
 
-// end waits until the order is obeyed.
-func (p program) end(l lab.Lesson) (r reply) {
-	p.t.Helper()
-	p.Reached("done", l)
-	p.Result(&r, l)
-	p.Continue()
-	return r
-}
-
-// do is for an order that need not wait, because no other owner stands in its way, or because it may not wait.
-func (p program) do(order string, l lab.Lesson) error {
-	p.t.Helper()
-	return p.ask(order, l).Returned.Err
-}
-
-func (p program) ask(order string, l lab.Lesson) reply {
-	p.t.Helper()
-	if p.Begin(order) == process.Blocked {
-		lab.Fail(p.t, lab.Lesson{
-			Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
-			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
-			Means: "either a Try waits, or an earlier lock was not given back: everyone who needs it waits for ever", Read: modes,
-		})
+// stuck is what a test says if an order waits that should not.
+func stuck(order string, l lab.Lesson) lab.Lesson {
+	return lab.Lesson{
+		Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
+		Expected: "it returns", Found: "the kernel says that it waits for a file lock",
+		Means: "either a Try waits, or an earlier lock was not given back: everyone who needs it waits for ever", Read: modes,
 	}
-	return p.end(l)
 }
 
-// tell is do while goroutines of the program wait for a lock.
+// tell is for an order that must succeed while goroutines of the program wait for a lock.
 func (p program) tell(order string, l lab.Lesson) {
 	p.t.Helper()
-	p.Send(order)
-	lab.RequireNoError(p.t, p.end(l).Returned.Err, l)
-}
-
-// succeed is do for an order that must succeed.
-func (p program) succeed(order string, l lab.Lesson) {
-	p.t.Helper()
-	lab.RequireNoError(p.t, p.do(order, l), l)
+	lab.RequireNoError(p.t, p.Tell(order, l).Returned.Err, l)
 }
 
 // get takes a lock that is free. It is for the beginning of a story.
 func (p program) get(order string) {
 	p.t.Helper()
 	call := callOf(order)
-	p.succeed(order, lab.Lesson{
+	p.Succeed(order, lab.Lesson{
 		Says: call + " did not get a lock that was free", Did: call + "; no other owner had a lock that stands in its way",
 		Means: "the program cannot work at all", Read: fix,
 	})
@@ -233,7 +149,7 @@ func (p program) get(order string) {
 // refused demands that the order, a Try, finds another owner.
 func (p program) refused(order string, l lab.Lesson) {
 	p.t.Helper()
-	requireLocked(p.t, p.do(order, l), l)
+	requireLocked(p.t, p.Do(order, l), l)
 }
 
 func requireLocked(t *testing.T, err error, l lab.Lesson) {
@@ -246,14 +162,6 @@ func requireClosed(t *testing.T, err error, l lab.Lesson) {
 	t.Helper()
 	l.Expected = "an error that matches fs.ErrClosed"
 	lab.RequireErrorIs(t, err, fs.ErrClosed, l)
-}
-
-// handles counts the program's open handles.
-func (p program) handles() int {
-	p.t.Helper()
-	r := p.ask("handles", lab.Lesson{Says: "The test could not count handles"})
-	requireTool(p.t, r.Returned.Err)
-	return r.N
 }
 
 // callOf returns the function or the method of an order.
@@ -270,12 +178,4 @@ func callOf(order string) string {
 func says(l lab.Lesson, format string, args ...any) lab.Lesson {
 	l.Says = fmt.Sprintf(format, args...)
 	return l
-}
-
-// requireTool is for what the test itself needs.
-func requireTool(t *testing.T, err error) {
-	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{
-		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
-	})
 }

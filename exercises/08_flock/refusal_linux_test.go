@@ -85,7 +85,7 @@ func TestUpgradeOfAnExclusiveLockLetsNoOtherIn(t *testing.T) {
 	b.WaitBlocked(says(l, "Lock does not wait in the kernel"))
 	a.Begin("Upgrade it")
 	lab.Require(t, b.Settle() != process.AtStep, l)
-	lab.RequireNoError(t, a.end(l).Returned.Err, l)
+	lab.RequireNoError(t, a.Reply(l).Returned.Err, l)
 }
 
 func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
@@ -97,18 +97,10 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 		}
 		held, err := flock.Lock(lab.Path(t, "stock.json.lock"))
 		lab.RequireNoError(t, err, l)
-		requireRefuse(t, lab.Refuse("close", errno, func() { err = held.Unlock() }))
+		lab.RequireRefuse(t, lab.Refuse("close", errno, func() { err = held.Unlock() }))
 		lab.RequireErrorIs(t, err, errno, l)
 		requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
 	}, syscall.EIO, syscall.ENOSPC)
-}
-
-func requireRefuse(t *testing.T, err error) {
-	t.Helper()
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
-	}
-	requireTool(t, err)
 }
 
 // update takes a bracket from the stock at PATH, in one thread, and sends whether the lock file is open then.
@@ -141,7 +133,7 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 					})
 				})
 			}, says(l, "%s does not return when the kernel refuses the lock", call))
-			requireRefuse(t, failed)
+			lab.RequireRefuse(t, failed)
 			lab.Require(t, !without, l)
 			if err == nil && with {
 				missed = true
@@ -189,8 +181,8 @@ func lockFileOfAnother(t *testing.T) {
 	for worker, call := range map[string]string{"view": "View", "take": "Update"} {
 		path := filepath.Join(lab.SharedDir(t), "stock.json")
 		for file, mode := range map[string]fs.FileMode{path: 0o666, path + ".lock": 0} {
-			requireTool(t, os.WriteFile(file, []byte(`{"bracket":1}`), 0o600))
-			requireTool(t, os.Chmod(file, mode))
+			lab.RequireSetUp(t, os.WriteFile(file, []byte(`{"bracket":1}`), 0o600))
+			lab.RequireSetUp(t, os.Chmod(file, mode))
 		}
 		l := lab.Lesson{
 			Says: call + " went on although its lock file could not be opened", Read: refusals,
@@ -261,13 +253,13 @@ func TestUpdateAndViewReportEveryError(t *testing.T) {
 					}
 					var err, failed error
 					lab.Finishes(t, func() { failed = lab.Refuse(what, errno, func() { err = do(path, func() error { return c.inside }) }) }, l)
-					requireRefuse(t, failed)
+					lab.RequireRefuse(t, failed)
 					lab.RequireErrorIs(t, err, errno, l)
 					if c.inside != nil {
 						lab.RequireErrorIs(t, err, c.inside, says(l, "%s did not report the error of the function that it called", call))
 					}
 					if what != "close" { // then the file that holds the lock stays open
-						start(t, path+".lock").succeed("TryLock it", says(l, "%s kept its lock when it failed", call))
+						start(t, path+".lock").Succeed("TryLock it", says(l, "%s kept its lock when it failed", call))
 					}
 				}, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT)
 			})

@@ -16,7 +16,7 @@ import (
 )
 
 // refused calls with words = CALL NAME while the kernel refuses every lock with the error number.
-func (d *desk) refused(errno string, words []string) (r reply) {
+func (d *desk) refused(errno string, words []string) (r lab.Reply) {
 	number := map[string]syscall.Errno{
 		"ENOLCK": syscall.ENOLCK, "ENOSYS": syscall.ENOSYS, "EOPNOTSUPP": syscall.EOPNOTSUPP, "EIO": syscall.EIO, "EACCES": syscall.EACCES,
 		"EWOULDBLOCK": syscall.EWOULDBLOCK,
@@ -51,7 +51,7 @@ var reasons = []reason{
 func TestARefusedLockIsNotALockedFile(t *testing.T) {
 	t.Parallel()
 	p := start(t, lab.Path(t, "stock.json.lock"))
-	before := p.handles()
+	before := p.Handles()
 	missed := false
 	for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "Upgrade", "TryUpgrade"} {
 		for _, reason := range reasons {
@@ -67,14 +67,14 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 			if upgrades {
 				p.get("RLock it")
 			}
-			r := p.ask("refused "+reason.name+" "+call+" it", l)
+			r := p.Ask("refused "+reason.name+" "+call+" it", l)
 			if r.N == cannotRefuse {
 				t.Skip(r.Returned.Err)
 			}
 			err := r.Returned.Err
 			if err == nil && p.holds(call, l) {
 				missed = true
-				p.succeed("Unlock it", l)
+				p.Succeed("Unlock it", l)
 				continue
 			}
 			lab.RequireError(t, err, l)
@@ -86,11 +86,11 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 				lab.RequireErrorIs(t, err, target, says(l, "%s did not report why it failed", call))
 			}
 			if upgrades {
-				requireClosed(t, p.do("Unlock it", l), says(l, "%s failed, and Unlock behaves as if there still were a lock", call))
+				requireClosed(t, p.Do("Unlock it", l), says(l, "%s failed, and Unlock behaves as if there still were a lock", call))
 			}
-			lab.RequireEqual(t, before, p.handles(), says(l, "%s left the file open when it failed", call))
-			p.succeed("TryLock it", says(l, "%s failed and kept a lock", call))
-			p.succeed("Unlock it", l)
+			lab.RequireEqual(t, before, p.Handles(), says(l, "%s left the file open when it failed", call))
+			p.Succeed("TryLock it", says(l, "%s failed and kept a lock", call))
+			p.Succeed("Unlock it", l)
 		}
 	}
 	if missed {
@@ -105,22 +105,22 @@ func (p program) holds(call string, l lab.Lesson) bool {
 	if strings.HasSuffix(call, "RLock") {
 		probe = "TryLock"
 	}
-	if err := p.do(probe+" probe", l); err != nil {
+	if err := p.Do(probe+" probe", l); err != nil {
 		return errors.Is(err, flock.ErrLocked)
 	}
-	p.succeed("Unlock probe", l)
+	p.Succeed("Unlock probe", l)
 	return false
 }
 
 func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	dir := lab.SharedDir(t)
-	requireTool(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
-	requireTool(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
-	requireTool(t, os.Chmod(filepath.Join(dir, "private"), 0))
-	requireTool(t, os.WriteFile(filepath.Join(dir, "read-only"), nil, 0o600))
-	requireTool(t, os.Chmod(filepath.Join(dir, "read-only"), 0o444))
-	requireTool(t, os.Symlink("loop", filepath.Join(dir, "loop")))
+	lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
+	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
+	lab.RequireSetUp(t, os.Chmod(filepath.Join(dir, "private"), 0))
+	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "read-only"), nil, 0o600))
+	lab.RequireSetUp(t, os.Chmod(filepath.Join(dir, "read-only"), 0o444))
+	lab.RequireSetUp(t, os.Symlink("loop", filepath.Join(dir, "loop")))
 	for _, c := range []struct {
 		name, did string
 		reason    error
@@ -137,7 +137,7 @@ func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
 				Says: call + " did not report why it could not open the file", Did: call + " of " + c.did,
 				Means: "the program goes on without a lock, or waits for an owner who does not exist", Read: refusals,
 			}
-			err := p.do(call+" it", l)
+			err := p.Do(call+" it", l)
 			lab.RequireErrorIs(t, err, c.reason, l)
 			lab.Require(t, !errors.Is(err, flock.ErrLocked), l)
 		}

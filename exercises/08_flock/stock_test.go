@@ -98,7 +98,7 @@ func TestUpdate(t *testing.T) {
 			lab.Finishes(t, func() { err = flock.Update(path, c.change) }, l)
 			lab.RequireFile(t, path, c.after, l)
 			requireOutcome(t, err, c.err, says(l, "Update did not return the error that it should"))
-			start(t, path+".lock").succeed("TryLock it", says(l, "Update kept its lock"))
+			start(t, path+".lock").Succeed("TryLock it", says(l, "Update kept its lock"))
 		})
 	}
 	t.Run("lets a panic of change through", panicInside)
@@ -167,9 +167,9 @@ func throughALink(t *testing.T) {
 	t.Parallel()
 	path := stockFile(t, `{"bracket":1}`)
 	link := filepath.Join(t.TempDir(), "link.json")
-	requireTool(t, os.Symlink(path, link))
+	lab.RequireSetUp(t, os.Symlink(path, link))
 	before, err := os.Stat(path)
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	l := lab.Lesson{
 		Says: "Update did not write into the file to which the path leads", Did: "Update of a symbolic link to stock.json", Read: fix,
 		Means: "a program that knows the file by another name does not see the change",
@@ -177,7 +177,7 @@ func throughALink(t *testing.T) {
 	lab.RequireNoError(t, flock.Update(link, takeOne), l)
 	lab.RequireFile(t, path, `{"bracket":0}`, l)
 	after, err := os.Stat(link)
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	lab.Require(t, os.SameFile(before, after), says(l, "Update replaced the file"))
 	l.Means = "a program that locks PATH.lock by the path that both were given is not kept out"
 	_, err = os.Stat(link + ".lock")
@@ -189,9 +189,9 @@ func throughALink(t *testing.T) {
 func rewrite(t *testing.T, path, content string) {
 	t.Helper()
 	before, err := os.Stat(path)
-	requireTool(t, err)
-	requireTool(t, os.WriteFile(path, []byte(content), 0o600))
-	requireTool(t, os.Chtimes(path, before.ModTime(), before.ModTime()))
+	lab.RequireSetUp(t, err)
+	lab.RequireSetUp(t, os.WriteFile(path, []byte(content), 0o600))
+	lab.RequireSetUp(t, os.Chtimes(path, before.ModTime(), before.ModTime()))
 }
 
 func looksUnchanged(t *testing.T) {
@@ -234,7 +234,7 @@ func neverGivesUp(t *testing.T) {
 		Did: "whenever Update had called change under a shared lock, another program wrote the stock before Update could, 15 times at most",
 	}
 	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	defer lock.Close()
 	ask := func(how int) (ok bool) { return unix.Flock(int(lock.Fd()), how|unix.LOCK_NB) == nil }
 	p := lab.Start(t, "take", path, "each time")
@@ -256,7 +256,7 @@ func neverGivesUp(t *testing.T) {
 			brackets++
 			rewrite(t, path, fmt.Sprintf(`{"bracket":%d}`, brackets))
 		}
-		requireTool(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
+		lab.RequireSetUp(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
 	}
 	lab.RequireNoError(t, p.Wait(l), l)
 	l.Did += fmt.Sprintf("; it came first %d times", overtaken)
@@ -278,7 +278,7 @@ func TestViewReturnsEveryError(t *testing.T) {
 		whole := want == errTest //nolint:errorlint // the test's own
 		lab.Require(t, ran == whole, says(l, "View called use with a damaged stock, or did not call it"))
 		other := start(t, path+".lock")
-		other.succeed("TryLock it", says(l, "View kept its lock when it failed"))
+		other.Succeed("TryLock it", says(l, "View kept its lock when it failed"))
 	}
 }
 
@@ -315,7 +315,7 @@ func panicInside(t *testing.T) {
 		lab.RequireFile(t, path, `{"bracket":1}`, says(l, "Update wrote although change had panicked"))
 		l.Means = "every other program waits for one that is no longer inside"
 		other := start(t, path+".lock")
-		other.succeed("TryLock it", says(l, "%s kept its lock after a panic", call))
+		other.Succeed("TryLock it", says(l, "%s kept its lock after a panic", call))
 		other.Kill()
 	}
 }
@@ -399,7 +399,7 @@ func TestViewAndUpdateUseTheLockFile(t *testing.T) {
 			p := lab.Launch(t, lab.Options{Dir: filepath.Dir(path)}, c.worker, "stock.json")
 			if c.waits {
 				p.WaitBlocked(l)
-				requireTool(t, os.WriteFile(path, []byte(`{"bracket":7}`), 0o600))
+				lab.RequireSetUp(t, os.WriteFile(path, []byte(`{"bracket":7}`), 0o600))
 				other.get("Unlock it")
 			} else {
 				l.Says, l.Means = call+" waits for a shared lock", "readers wait for one another, although none of them changes anything"

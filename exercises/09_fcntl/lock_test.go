@@ -51,13 +51,13 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 				}
 				a.get(call + " it 0 1")
 				for _, order := range c.orders {
-					if err := a.do(order, l); order != "TryLock it 0 1" && order != "TryRLock it 0 1" { // whether these are refused is another test's
+					if err := a.Do(order, l); order != "TryLock it 0 1" && order != "TryRLock it 0 1" { // whether these are refused is another test's
 						lab.RequireNoError(t, err, says(l, "%s failed beside a lock on another row", callOf(order)))
 					}
 				}
 				l.Expected, l.Found = "the row is locked", "it is free"
 				lab.Require(t, lockedRow(t, path, 0, 1), l)
-				a.do("Unlock it", l) //nolint:errcheck // of a Try that was not refused
+				a.Do("Unlock it", l) //nolint:errcheck // of a Try that was not refused
 			}
 		})
 	}
@@ -74,7 +74,7 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		a.get("RLock it 0 1")
 		a.get("RLock other 0 1")
 		a.refused("TryLock third 0 1", says(l, "RLock did not keep TryLock out"))
-		a.succeed("Unlock other", l)
+		a.Succeed("Unlock other", l)
 		b.refused("TryLock second 0 1", l)
 	})
 }
@@ -95,7 +95,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
 		link := filepath.Join(filepath.Dir(path), "link")
-		requireTool(t, os.Symlink("parts.table", link))
+		lab.RequireSetUp(t, os.Symlink("parts.table", link))
 		p := start(t, path)
 		tryPairs(t, p, p, "at "+link+" ", "through a symbolic link")
 	})
@@ -105,7 +105,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 			path := tableFile(t)
 			p := start(t, path)
 			file, err := os.OpenFile(path, os.O_RDWR, 0)
-			requireTool(t, err)
+			lab.RequireSetUp(t, err)
 			defer file.Close()
 			set := func(kind int16) error {
 				return unix.FcntlFlock(file.Fd(), command, &unix.Flock_t{Type: kind, Start: rows.Size, Len: rows.Size})
@@ -118,7 +118,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 			p.get("Lock it 1 1")
 			lab.RequireErrorIs(t, set(unix.F_RDLCK), unix.EAGAIN, l)
 			p.get("Unlock it")
-			requireTool(t, set(unix.F_WRLCK))
+			lab.RequireSetUp(t, set(unix.F_WRLCK))
 			l.Did = "another program had " + kind + " of the bytes of row 1; then TryRLock"
 			p.refused("TryRLock it 1 1", says(l, "TryRLock does not see the lock of a program that calls fcntl(2)"))
 			l.Did = "another program had " + kind + " of the bytes of row 1; then Locked"
@@ -133,16 +133,16 @@ func tryPairs(t *testing.T, a, b program, prefix, where string) {
 		for _, second := range []string{"TryLock", "TryRLock"} {
 			l := lab.Lesson{Did: first + " of row 1; then " + second + " of row 1 " + where, Read: why}
 			a.get(first + " first 1 1")
-			err := b.do(prefix+second+" second 1 1", l)
+			err := b.Do(prefix+second+" second 1 1", l)
 			if strings.HasSuffix(first, "RLock") && second == "TryRLock" {
 				l.Says, l.Means = first+" kept a second shared lock out", "readers wait for one another, although none of them changes anything"
 				lab.RequireNoError(t, err, l)
-				b.succeed("Unlock second", l)
+				b.Succeed("Unlock second", l)
 			} else {
 				l.Says, l.Means = first+" did not keep "+second+" out", "two owners are inside at once, and one of them writes: an update is lost"
 				requireLocked(t, err, l)
 			}
-			a.succeed("Unlock first", says(l, "Unlock failed"))
+			a.Succeed("Unlock first", says(l, "Unlock failed"))
 		}
 	}
 }
@@ -170,7 +170,7 @@ func TestLockCoversItsRowsAndNoOthers(t *testing.T) {
 			path := tableFile(t)
 			p := start(t, path)
 			file, err := os.OpenFile(path, os.O_RDWR, 0)
-			requireTool(t, err)
+			lab.RequireSetUp(t, err)
 			defer file.Close()
 			for _, call := range calls {
 				l := lab.Lesson{
@@ -186,7 +186,7 @@ func TestLockCoversItsRowsAndNoOthers(t *testing.T) {
 						continue
 					}
 					lock := unix.Flock_t{Type: unix.F_WRLCK, Start: b.at, Len: 1}
-					requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+					lab.RequireSetUp(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
 					free := lock.Type == unix.F_UNLCK
 					l.Expected, l.Found = fmt.Sprintf("byte %d is %s", b.at, free1(b.free)), "it is "+free1(free)
 					l.Says, l.Means = call+" left a byte of its rows without a lock", "another program changes a row that this one has locked"
@@ -197,7 +197,7 @@ func TestLockCoversItsRowsAndNoOthers(t *testing.T) {
 				}
 				p.get("Unlock it")
 				lock := unix.Flock_t{Type: unix.F_WRLCK}
-				requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+				lab.RequireSetUp(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
 				l.Expected, l.Found = "", ""
 				l.Says, l.Means, l.Did = "Unlock left bytes locked", "the others wait for an owner that is no longer inside", l.Did+", after Unlock"
 				lab.Require(t, lock.Type == unix.F_UNLCK, l)
@@ -216,7 +216,7 @@ func free1(free bool) string {
 func TestLockRefusesWhatIsNoRange(t *testing.T) {
 	t.Parallel()
 	p := start(t, tableFile(t))
-	before := p.handles()
+	before := p.Handles()
 	for _, r := range []fcntl.Rows{
 		{First: 0, Count: 0},
 		{First: 2, Count: 0},
@@ -247,10 +247,10 @@ func TestLockRefusesWhatIsNoRange(t *testing.T) {
 			if call == "Locked" {
 				name = ""
 			}
-			lab.RequireErrorIs(t, p.do(fmt.Sprintf("%s%s %d %d", call, name, r.First, r.Count), l), fcntl.ErrRange, l)
+			lab.RequireErrorIs(t, p.Do(fmt.Sprintf("%s%s %d %d", call, name, r.First, r.Count), l), fcntl.ErrRange, l)
 		}
 	}
-	lab.RequireEqual(t, before, p.handles(), lab.Lesson{
+	lab.RequireEqual(t, before, p.Handles(), lab.Lesson{
 		Says:  "Lock left the file open when it failed",
 		Did:   "Lock of ranges that no table has",
 		Means: "the program runs out of handles",
@@ -282,9 +282,9 @@ func TestLockWaits(t *testing.T) {
 				b.WaitBlocked(says(l, "Lock waits for a while, and then goes on"))
 			}
 			l.Did += "; then the first called Unlock"
-			a.succeed("Unlock first", says(l, "Unlock failed"))
+			a.Succeed("Unlock first", says(l, "Unlock failed"))
 			l.Says, l.Means = c.second+" did not get the lock after it had waited for it", "the program gives up although the lock is free"
-			lab.RequireNoError(t, b.end(l).Returned.Err, l)
+			lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 			l.Did += "; then the first called " + c.third
 			l.Says, l.Means = c.second+" returned no error, and has no lock", "it goes in, and so does the next one"
 			a.refused(c.third+" third 1 1", l)
@@ -361,20 +361,20 @@ func TestLocked(t *testing.T) {
 		Says: "Locked left a lock behind", Did: "Locked of all rows, 20 times; then another process called TryLock",
 		Means: "a program that only asks keeps the others out", Read: asking,
 	}
-	before := a.handles()
+	before := a.Handles()
 	for range 20 {
 		requireAnswer(t, a, 0, "Locked 0 -1", l)
 	}
-	b.succeed("TryLock it 0 1", l)
+	b.Succeed("TryLock it 0 1", l)
 	for range 20 {
 		requireAnswer(t, a, 1, "Locked 0 -1", says(l, "Locked did not report a lock"))
 	}
-	lab.RequireEqual(t, before, a.handles(), says(l, "Locked left the file open"))
+	lab.RequireEqual(t, before, a.Handles(), says(l, "Locked left the file open"))
 }
 
 func requireAnswer(t *testing.T, p program, want int, order string, l lab.Lesson) {
 	t.Helper()
-	r := p.ask(order, l)
+	r := p.Ask(order, l)
 	lab.RequireNoError(t, r.Returned.Err, says(l, "Locked failed"))
 	l.Expected, l.Found = fmt.Sprint(want == 1), fmt.Sprint(r.N == 1)
 	lab.Require(t, r.N == want, l)
@@ -387,20 +387,20 @@ func TestUnlock(t *testing.T) {
 		path := tableFile(t)
 		a, b := start(t, path), start(t, path)
 		b.get("RLock other 0 1")
-		before := a.handles()
+		before := a.Handles()
 		l := lab.Lesson{Says: "Unlock left the file open", Did: "Lock, RLock, TryLock or TryRLock, and Unlock, 20 times", Means: "the program runs out of handles", Read: ends}
 		for range 20 {
 			for _, call := range calls {
 				a.get(call + " it 1 2")
-				a.succeed("Unlock it", l)
+				a.Succeed("Unlock it", l)
 			}
 		}
-		lab.RequireEqual(t, before, a.handles(), l)
+		lab.RequireEqual(t, before, a.Handles(), l)
 		l.Says, l.Did = "TryLock left the file open when it failed", "another process had a lock; TryLock, 20 times"
 		for range 20 {
 			a.refused("TryLock it 0 1", l)
 		}
-		lab.RequireEqual(t, before, a.handles(), l)
+		lab.RequireEqual(t, before, a.Handles(), l)
 	})
 	t.Run("while a child has a duplicate of the descriptor", func(t *testing.T) {
 		t.Parallel()
@@ -414,10 +414,10 @@ func TestUnlock(t *testing.T) {
 		}
 		for _, r := range []string{" 1 1", " 0 -1"} {
 			a.get("Lock it" + r)
-			requireTool(t, a.do("duplicate", l))
-			a.succeed("Unlock it", l)
-			b.succeed("TryLock second 0 -1", l)
-			b.succeed("Unlock second", l)
+			lab.RequireSetUp(t, a.Do("duplicate", l))
+			a.Succeed("Unlock it", l)
+			b.Succeed("TryLock second 0 -1", l)
+			b.Succeed("Unlock second", l)
 		}
 	})
 	t.Run("gives back its own rows alone", func(t *testing.T) {
@@ -430,9 +430,9 @@ func TestUnlock(t *testing.T) {
 		}
 		a.get("Lock it 0 1")
 		a.get("Lock other 1 1")
-		a.succeed("Unlock it", l)
+		a.Succeed("Unlock it", l)
 		b.refused("TryLock second 1 1", l)
-		b.succeed("TryLock second 0 1", says(l, "Unlock gave nothing back"))
+		b.Succeed("TryLock second 0 1", says(l, "Unlock gave nothing back"))
 	})
 	t.Run("a second time", func(t *testing.T) {
 		t.Parallel()
@@ -443,12 +443,12 @@ func TestUnlock(t *testing.T) {
 			Means: "a mistake of the program goes unnoticed until it hits another owner", Read: ends,
 		}
 		a.get("Lock it 0 1")
-		a.succeed("Unlock it", l)
-		requireClosed(t, a.do("Unlock it", l), l)
+		a.Succeed("Unlock it", l)
+		requireClosed(t, a.Do("Unlock it", l), l)
 		l.Says, l.Means = "Unlock took away a lock that it had not given", "two owners are inside at once"
 		l.Did = "Lock and Unlock; Lock again in the same program; then a second Unlock of the first; then another process called TryLock"
 		a.get("Lock next 0 1")
-		requireClosed(t, a.do("Unlock it", l), l)
+		requireClosed(t, a.Do("Unlock it", l), l)
 		b.refused("TryLock second 0 1", l)
 	})
 }
@@ -469,8 +469,8 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 			}
 			a.get("Lock it 0 1")
 			if c.order != "" {
-				child := a.ask(c.order, l)
-				requireTool(t, child.Returned.Err)
+				child := a.Ask(c.order, l)
+				lab.RequireSetUp(t, child.Returned.Err)
 				t.Cleanup(func() {
 					if p, err := os.FindProcess(child.N); err == nil {
 						_ = p.Kill()
@@ -478,7 +478,7 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 				})
 			}
 			a.Kill()
-			b.succeed("TryLock second 0 1", l)
+			b.Succeed("TryLock second 0 1", l)
 		})
 	}
 }
@@ -494,19 +494,19 @@ func readOnly(t *testing.T) {
 	t.Parallel()
 	dir := lab.SharedDir(t)
 	path := filepath.Join(dir, "parts.table")
-	requireTool(t, os.WriteFile(path, []byte(three), 0o600))
-	requireTool(t, os.Chmod(path, 0o444))
+	lab.RequireSetUp(t, os.WriteFile(path, []byte(three), 0o600))
+	lab.RequireSetUp(t, os.Chmod(path, 0o444))
 	p := launch(t, lab.Options{Unprivileged: true}, path)
 	l := lab.Lesson{Means: "people who may only look at the table cannot even do that", Read: openModes}
 	for _, call := range []string{"RLock it 0 1", "TryRLock it 1 -1"} {
 		l.Did = call + " of a table that this user may read and not write"
-		p.succeed(call, says(l, "%s failed although the user may read the table", callOf(call)))
+		p.Succeed(call, says(l, "%s failed although the user may read the table", callOf(call)))
 	}
 	l.Did = "Locked of a table that this user may read and not write"
 	requireAnswer(t, p, 1, "Locked 0 1", l)
 	for _, call := range []string{"Lock", "TryLock"} {
 		l.Did, l.Means = call+" of a table that this user may read and not write", "it believes in a lock that it does not have"
-		lab.RequireErrorIs(t, p.do(call+" other 7 1", l), fs.ErrPermission, says(l, "%s did not report that the user may not write the table", call))
+		lab.RequireErrorIs(t, p.Do(call+" other 7 1", l), fs.ErrPermission, says(l, "%s did not report that the user may not write the table", call))
 	}
 }
 
@@ -514,10 +514,10 @@ func unopenable(t *testing.T) {
 	t.Helper()
 	t.Parallel()
 	dir := lab.SharedDir(t)
-	requireTool(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
-	requireTool(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
-	requireTool(t, os.Chmod(filepath.Join(dir, "private"), 0))
-	requireTool(t, os.Symlink("loop", filepath.Join(dir, "loop")))
+	lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
+	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
+	lab.RequireSetUp(t, os.Chmod(filepath.Join(dir, "private"), 0))
+	lab.RequireSetUp(t, os.Symlink("loop", filepath.Join(dir, "loop")))
 	for _, c := range []struct {
 		name, did string
 		reason    error
@@ -535,7 +535,7 @@ func unopenable(t *testing.T) {
 				Says: callOf(call) + " did not report why it could not open the file", Did: callOf(call) + " of " + c.did,
 				Means: "the program goes on without a lock, or waits for an owner who does not exist", Read: refusals,
 			}
-			err := p.do(call+" 0 1", l)
+			err := p.Do(call+" 0 1", l)
 			lab.RequireErrorIs(t, err, c.reason, l)
 			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), l)
 		}
@@ -553,7 +553,7 @@ func TestLockChangesNothing(t *testing.T) {
 				Says: callOf(order) + " did not report that there is no table", Did: callOf(order) + " of a file that does not exist",
 				Means: "a mistyped path becomes a table of its own, which no other program locks", Read: openModes,
 			}
-			lab.RequireErrorIs(t, p.do(order, l), fs.ErrNotExist, l)
+			lab.RequireErrorIs(t, p.Do(order, l), fs.ErrNotExist, l)
 			lab.RequireNoFile(t, path, says(l, "%s created the file", callOf(order)))
 		}
 	})
@@ -561,11 +561,11 @@ func TestLockChangesNothing(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
 		before, err := os.Stat(path)
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		a, b := start(t, path), start(t, path)
 		for _, r := range []string{" 0 1", " 2 7", " 0 -1"} {
 			a.get("Lock it" + r)
-			b.do("TryLock other"+r, lab.Lesson{}) //nolint:errcheck // that it is refused is another test's
+			b.Do("TryLock other"+r, lab.Lesson{}) //nolint:errcheck // that it is refused is another test's
 			a.get("Unlock it")
 			a.get("RLock it" + r)
 			a.get("Unlock it")
@@ -577,11 +577,11 @@ func TestLockChangesNothing(t *testing.T) {
 		}
 		lab.RequireFile(t, path, three, l)
 		after, err := os.Stat(path)
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
 		lab.Require(t, os.SameFile(before, after), says(l, "Lock replaced the file"))
 		entries, err := os.ReadDir(filepath.Dir(path))
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, 1, len(entries), says(l, "Lock left a file beside the table"))
 	})
 }

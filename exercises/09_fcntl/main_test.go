@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,38 +65,14 @@ type desk struct {
 	over *atomic.Int64 // calls in a goroutine that have returned
 }
 
-// A reply is what a call returned, and a number for orders that count.
-type reply struct {
-	Returned lab.Returned
-	N        int
-}
-
-// owner is a program that obeys one order after another and lives on in between: PATH. It collects no garbage by itself, so that a handle
-// that is left open stays open.
-func owner(w *lab.Worker) error {
-	debug.SetGCPercent(-1)
-	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
-		_ = errors.Join(r.Close(), w.Close())
-	}
-	d := newDesk(w.Arg(0))
-	w.Reached("done")
-	for {
-		var order string
-		if err := w.Receive(&order); err != nil {
-			return err
-		}
-		if err := w.Result(d.do(strings.Fields(order))); err != nil {
-			return err
-		}
-		w.Reached("done")
-	}
-}
+// owner is a program that works with the table at PATH.
+func owner(w *lab.Worker) error { return lab.Obey(w, newDesk(w.Arg(0)).do) }
 
 // do obeys "CALL NAME FIRST COUNT", where CALL is a function of the package that returns a lock, "Unlock NAME", and "Locked FIRST COUNT";
-// "at PATH …" for another path, "go …" for a call in a goroutine that keeps the lock, "over" for how many of these have returned, "refused ERRNO …" for one whose lock the kernel refuses; "collect",
-// "handles", "duplicate", "leave" (its directory) and "child"; and what other code of the program does with the table: "read", "write", "link",
-// "update ROW", "view".
-func (d *desk) do(order []string) (r reply) {
+// "at PATH …" for another path, "go …" for a call in a goroutine that keeps the lock, "over" for how many of these have returned,
+// "refused ERRNO …" for one whose lock the kernel refuses; "duplicate" and "leave" (its directory); and what other code of the program does
+// with the table: "read", "write", "link", "update ROW".
+func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "at":
 		elsewhere := &desk{order[1], d.held, d.over}
@@ -115,12 +89,8 @@ func (d *desk) do(order []string) (r reply) {
 		r.N = int(d.over.Load())
 	case "refused":
 		return d.refused(order[1], order[2:])
-	case "collect":
-		lab.CollectGarbage()
-	case "handles":
-		r.N, r.Returned.Err = lab.OpenHandles()
 	case "duplicate":
-		r.N, r.Returned.Err = duplicate(d.path)
+		r.N, r.Returned.Err = lab.DuplicateDescriptors(d.path)
 	case "read":
 		_, r.Returned.Err = rows.Read(d.path, 2)
 	case "write":
@@ -131,11 +101,6 @@ func (d *desk) do(order []string) (r reply) {
 		r.Returned.Err = fcntl.Update(d.path, number(order[1]), func(row rows.Row) (rows.Row, error) { return row, nil })
 	case "leave":
 		r.Returned.Err = os.Chdir(os.TempDir())
-	case "child":
-		child := exec.Command("sleep", "600")
-		if r.Returned.Err = child.Start(); r.Returned.Err == nil {
-			r.N = child.Process.Pid
-		}
 	case "Locked":
 		var locked bool
 		locked, r.Returned.Err = fcntl.Locked(d.path, fcntl.Rows{First: number(order[1]), Count: number(order[2])})
@@ -174,32 +139,6 @@ func number(word string) int64 {
 	return n
 }
 
-// duplicate makes a duplicate of each descriptor that is open on the file, as a child has for a moment when the program starts one.
-func duplicate(path string) (count int, err error) {
-	found, err := descriptorsOf(path)
-	for _, descriptor := range found {
-		if _, err := unix.FcntlInt(uintptr(descriptor), unix.F_DUPFD_CLOEXEC, 0); err != nil {
-			return 0, err
-		}
-	}
-	return len(found), err
-}
-
-// descriptorsOf returns the descriptors of this process that are open on the file.
-func descriptorsOf(path string) (found []int, err error) {
-	var file unix.Stat_t
-	if err := unix.Stat(path, &file); err != nil {
-		return nil, err
-	}
-	for descriptor := range 256 {
-		var open unix.Stat_t
-		if unix.Fstat(descriptor, &open) == nil && open.Dev == file.Dev && open.Ino == file.Ino {
-			found = append(found, descriptor)
-		}
-	}
-	return found, nil
-}
-
 // readLink reads the file by another name of it.
 func readLink(path string) error {
 	link := path + ".link"
@@ -212,7 +151,7 @@ func readLink(path string) error {
 
 // A program runs owner in a process of its own.
 type program struct {
-	*lab.Process
+	lab.Program
 	t *testing.T
 }
 
@@ -220,53 +159,30 @@ func start(t *testing.T, path string) program { t.Helper(); return launch(t, lab
 
 func launch(t *testing.T, o lab.Options, path string) program {
 	t.Helper()
-	p := program{lab.Launch(t, o, "owner", path), t}
-	p.Reached("done")
-	p.Continue()
-	return p
+	return program{lab.StartProgram(t, o, stuck, "owner", path), t}
 }
 
-// end waits until the order is obeyed.
-func (p program) end(l lab.Lesson) (r reply) {
-	p.t.Helper()
-	p.Reached("done", l)
-	p.Result(&r, l)
-	p.Continue()
-	return r
-}
-
-// do is for an order that need not wait, because no other owner stands in its way, or because it may not wait.
-func (p program) do(order string, l lab.Lesson) error {
-	p.t.Helper()
-	return p.ask(order, l).Returned.Err
-}
-
-func (p program) ask(order string, l lab.Lesson) reply {
-	p.t.Helper()
-	if p.Begin(order) == process.Blocked {
-		lab.Fail(p.t, lab.Lesson{
-			Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
-			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
-			Means: "a Try waits, more rows are locked than were asked for, or an earlier lock was not given back: the others wait for ever",
-			Read:  whichBytes,
-		})
+// stuck is what a test says if an order waits that should not.
+func stuck(order string, l lab.Lesson) lab.Lesson {
+	return lab.Lesson{
+		Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
+		Expected: "it returns", Found: "the kernel says that it waits for a file lock",
+		Means: "a Try waits, more rows are locked than were asked for, or an earlier lock was not given back: the others wait for ever",
+		Read:  whichBytes,
 	}
-	return p.end(l)
 }
 
-// tell is do while goroutines of the program wait for a lock.
+// tell is for an order that must succeed while goroutines of the program wait for a lock.
 func (p program) tell(order string, l lab.Lesson) {
 	p.t.Helper()
-	p.Send(order)
-	lab.RequireNoError(p.t, p.end(l).Returned.Err, l)
+	lab.RequireNoError(p.t, p.Tell(order, l).Returned.Err, l)
 }
 
 // waits demands that so many of the program's goroutines wait for a lock on the file at path, and that so many calls of "go" have returned.
 func (p program) waits(path string, want, over int, l lab.Lesson) {
 	p.t.Helper()
 	for end := time.Now().Add(process.Patience()); ; {
-		p.Send("over")
-		returned, waiting := p.end(l).N, p.BlockedOn(path)
+		returned, waiting := p.Tell("over", l).N, p.BlockedOn(path)
 		if returned == over && waiting == want {
 			return
 		}
@@ -277,17 +193,11 @@ func (p program) waits(path string, want, over int, l lab.Lesson) {
 	}
 }
 
-// succeed is do for an order that must succeed.
-func (p program) succeed(order string, l lab.Lesson) {
-	p.t.Helper()
-	lab.RequireNoError(p.t, p.do(order, l), l)
-}
-
 // get takes a lock that is free. It is for the beginning of a story.
 func (p program) get(order string) {
 	p.t.Helper()
 	call := callOf(order)
-	p.succeed(order, lab.Lesson{
+	p.Succeed(order, lab.Lesson{
 		Says: call + " failed although no other owner was in the way", Did: call + "; no other owner had a lock on these rows",
 		Means: "the program cannot work at all", Read: fix,
 	})
@@ -296,7 +206,7 @@ func (p program) get(order string) {
 // refused demands that the order, a Try, finds another owner.
 func (p program) refused(order string, l lab.Lesson) {
 	p.t.Helper()
-	requireLocked(p.t, p.do(order, l), l)
+	requireLocked(p.t, p.Do(order, l), l)
 }
 
 func requireLocked(t *testing.T, err error, l lab.Lesson) {
@@ -309,14 +219,6 @@ func requireClosed(t *testing.T, err error, l lab.Lesson) {
 	t.Helper()
 	l.Expected = "an error that matches fs.ErrClosed"
 	lab.RequireErrorIs(t, err, fs.ErrClosed, l)
-}
-
-// handles counts the program's open handles.
-func (p program) handles() int {
-	p.t.Helper()
-	r := p.ask("handles", lab.Lesson{Says: "The test could not count handles"})
-	requireTool(p.t, r.Returned.Err)
-	return r.N
 }
 
 var calls = []string{"Lock", "RLock", "TryLock", "TryRLock"}
@@ -340,10 +242,10 @@ func says(l lab.Lesson, format string, args ...any) lab.Lesson {
 func lockedRow(t *testing.T, path string, n, count int64) bool {
 	t.Helper()
 	file, err := os.Open(path)
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	defer file.Close()
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: n * rows.Size, Len: count * rows.Size}
-	requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+	lab.RequireSetUp(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
 	return lock.Type != unix.F_UNLCK
 }
 
@@ -352,12 +254,4 @@ func requireFree(t *testing.T, path string, l lab.Lesson) {
 	t.Helper()
 	l.Expected, l.Found = "no lock", "a lock"
 	lab.Require(t, !lockedRow(t, path, 0, 0), l)
-}
-
-// requireTool is for what the test itself needs.
-func requireTool(t *testing.T, err error) {
-	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{
-		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
-	})
 }

@@ -21,7 +21,7 @@ import (
 func init() { workers["interrupted"], workers["steps"], workers["lose"] = interrupted, steps, lose }
 
 // refused obeys the order in words while the kernel refuses every open file description lock with the error number.
-func (d *desk) refused(errno string, words []string) (r reply) {
+func (d *desk) refused(errno string, words []string) (r lab.Reply) {
 	number := map[string]syscall.Errno{
 		"ENOLCK": syscall.ENOLCK, "ENOSYS": syscall.ENOSYS, "EOPNOTSUPP": syscall.EOPNOTSUPP, "EIO": syscall.EIO, "EINVAL": syscall.EINVAL,
 		"EAGAIN": syscall.EAGAIN, "EACCES": syscall.EACCES,
@@ -55,7 +55,7 @@ var reasons = []reason{
 func TestARefusedLockIsNotALock(t *testing.T) {
 	t.Parallel()
 	p := start(t, tableFile(t))
-	before := p.handles()
+	before := p.Handles()
 	for _, call := range append(calls, "Locked") {
 		order := call + " it 0 1"
 		if call == "Locked" {
@@ -67,7 +67,7 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 				Did:   call + "; no other owner had a lock; fcntl(2) failed with " + reason.name,
 				Means: "the program goes on without a lock, or with one of another kind, which ends when any handle of the file is closed",
 			}
-			r := p.ask("refused "+reason.name+" "+order, l)
+			r := p.Ask("refused "+reason.name+" "+order, l)
 			if r.N == cannotRefuse {
 				t.Skip(r.Returned.Err)
 			}
@@ -80,9 +80,9 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 			for _, target := range []error{reason.errno, reason.also} {
 				lab.RequireErrorIs(t, err, target, says(l, "%s did not report why it failed", call))
 			}
-			lab.RequireEqual(t, before, p.handles(), says(l, "%s left the file open when it failed", call))
-			p.succeed("TryLock it 0 -1", says(l, "%s failed and kept a lock", call))
-			p.succeed("Unlock it", l)
+			lab.RequireEqual(t, before, p.Handles(), says(l, "%s left the file open when it failed", call))
+			p.Succeed("TryLock it 0 -1", says(l, "%s failed and kept a lock", call))
+			p.Succeed("Unlock it", l)
 		}
 	}
 	for _, call := range []string{"TryLock", "TryRLock"} {
@@ -138,7 +138,7 @@ func TestLockedTakesNoLock(t *testing.T) {
 	t.Parallel()
 	path := tableFile(t)
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	defer file.Close()
 	l := lab.Lesson{
 		Says: "Locked kept another program out while it asked", Read: asking,
@@ -149,7 +149,7 @@ func TestLockedTakesNoLock(t *testing.T) {
 	var answer lab.Returned
 	s.Call("Locked 0 1", &answer, func(stop lab.Stop) {
 		lock := unix.Flock_t{Type: unix.F_WRLCK, Len: rows.Size}
-		requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+		lab.RequireSetUp(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
 		l.Expected, l.Found = "no lock", "a lock, after "+stop.Call.Short(filepath.Dir(path))
 		lab.Require(t, lock.Type == unix.F_UNLCK, l)
 	}, l)
@@ -179,26 +179,18 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 			}
 			held, err := fcntl.Lock(path, fcntl.Rows{First: 0, Count: 1})
 			lab.RequireNoError(t, err, l)
-			requireRefuse(t, lab.Refuse(what, errno, func() { err = held.Unlock() }))
+			lab.RequireRefuse(t, lab.Refuse(what, errno, func() { err = held.Unlock() }))
 			lab.RequireErrorIs(t, err, errno, l)
 			requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
 			if what == ofd { // a child of another test may have a copy of the descriptor, and the lock, until its exec: so look for the file
 				open, err := lab.IsOpen(path)
-				requireTool(t, err)
+				lab.RequireSetUp(t, err)
 				l := says(l, "Unlock left the file open, and its lock, when it failed")
 				l.Expected, l.Found = "the file is closed", "it is open"
 				lab.Require(t, !open, l)
 			}
 		}, syscall.EIO, syscall.ENOLCK)
 	}
-}
-
-func requireRefuse(t *testing.T, err error) {
-	t.Helper()
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
-	}
-	requireTool(t, err)
 }
 
 // changes run View, Update, Append and Move of three, with what is called inside.
@@ -232,7 +224,7 @@ func TestTheTableIsNotTouchedWithoutTheLock(t *testing.T) {
 			lab.Finishes(t, func() {
 				failed = lab.Refuse(ofd, errno, func() { err = do(path, func() { ran = true }) })
 			}, says(l, "%s does not return when the kernel refuses the lock", call))
-			requireRefuse(t, failed)
+			lab.RequireRefuse(t, failed)
 			lab.RequireErrorIs(t, err, errno, l)
 			lab.Require(t, !ran, l)
 			lab.RequireFile(t, path, three, l)
@@ -245,7 +237,7 @@ func TestTheTableIsWrittenUnderTheLock(t *testing.T) {
 	t.Parallel()
 	path := tableFile(t)
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	defer file.Close()
 	s := lab.Step(t, "pwrite64,write", filepath.Dir(path), "steps", path)
 	for call, written := range map[string][]int64{"Update": {0}, "Move": {0, 1}, "Append": {3}} {
@@ -260,7 +252,7 @@ func TestTheTableIsWrittenUnderTheLock(t *testing.T) {
 		s.Call(call, &answer, func(lab.Stop) {
 			for _, n := range written {
 				lock := unix.Flock_t{Type: unix.F_RDLCK, Start: n * rows.Size, Len: rows.Size}
-				requireTool(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
+				lab.RequireSetUp(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
 				lab.Require(t, lock.Type == unix.F_WRLCK, l)
 			}
 			writes++
@@ -275,7 +267,7 @@ func lose(w *lab.Worker) error {
 	var failed error
 	err := changes[w.Arg(1)](w.Arg(0), func() {
 		var found []int
-		if found, failed = descriptorsOf(w.Arg(0)); failed == nil {
+		if found, failed = lab.OpenDescriptors(w.Arg(0)); failed == nil {
 			for _, descriptor := range found {
 				failed = errors.Join(failed, unix.Close(descriptor))
 			}
@@ -318,7 +310,7 @@ func TestTheTableReportsEveryError(t *testing.T) {
 					}
 					var err, failed error
 					lab.Finishes(t, func() { failed = lab.Refuse(what, errno, func() { err = do(path, func() {}) }) }, l)
-					requireRefuse(t, failed)
+					lab.RequireRefuse(t, failed)
 					lab.RequireErrorIs(t, err, errno, l)
 					if what == "write" { // otherwise the file that holds the lock stays open
 						lab.RequireFile(t, path, three, says(l, "%s changed the table although it failed", call))

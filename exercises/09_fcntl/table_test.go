@@ -205,8 +205,8 @@ func TestView(t *testing.T) {
 		other.get("Lock it 2 1")
 		viewer := lab.Start(t, "view", path)
 		viewer.WaitBlocked(says(l, "View does not wait for a lock on a row"))
-		requireTool(t, rows.Write(path, 2, rows.Row{Part: "bolt", Number: 7}))
-		requireTool(t, rows.Write(path, 3, rows.Row{Part: "nut", Number: 1000}))
+		lab.RequireSetUp(t, rows.Write(path, 2, rows.Row{Part: "bolt", Number: 7}))
+		lab.RequireSetUp(t, rows.Write(path, 3, rows.Row{Part: "nut", Number: 1000}))
 		other.get("Unlock it")
 		viewer.Reached("inside", l)
 		viewer.Continue()
@@ -217,7 +217,7 @@ func TestView(t *testing.T) {
 		path := tableFile(t)
 		l := lab.Lesson{Says: "View did not return the error of use", Did: "View; use returned an error", Means: "the caller goes on as if all were well", Read: fix}
 		lab.RequireErrorIs(t, fcntl.View(path, func([]rows.Row) error { return errTest }), errTest, l)
-		requireTool(t, os.WriteFile(path, []byte(three[:70]), 0o600))
+		lab.RequireSetUp(t, os.WriteFile(path, []byte(three[:70]), 0o600))
 		l.Says, l.Did, l.Means = "View did not report that the table is damaged", "View of a table that ends within a row", "rows are gone, and no one knows"
 		lab.RequireError(t, fcntl.View(path, func([]rows.Row) error { return nil }), l)
 		requireFree(t, path, says(l, "View kept its lock when it failed"))
@@ -225,8 +225,8 @@ func TestView(t *testing.T) {
 	t.Run("of a table that this user may only read", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(lab.SharedDir(t), "parts.table")
-		requireTool(t, os.WriteFile(path, []byte(three), 0o600))
-		requireTool(t, os.Chmod(path, 0o444))
+		lab.RequireSetUp(t, os.WriteFile(path, []byte(three), 0o600))
+		lab.RequireSetUp(t, os.Chmod(path, 0o444))
 		l := lab.Lesson{
 			Says: "View failed although the user may read the table", Did: "View of a table that this user may read and not write",
 			Means: "people who may only look at the table cannot even do that", Read: openModes,
@@ -351,7 +351,7 @@ func appendBesideAppend(t *testing.T) {
 	one, other := lab.Start(t, "append", path, "nut"), lab.Start(t, "append", path, "washer")
 	one.WaitBlocked(says(l, "Append does not wait for a lock on all rows"))
 	other.WaitBlocked(says(l, "Append does not wait for a lock on all rows"))
-	requireTool(t, rows.Write(path, 3, rows.Row{Part: "pin", Number: 9}))
+	lab.RequireSetUp(t, rows.Write(path, 3, rows.Row{Part: "pin", Number: 9}))
 	first.get("Unlock it")
 	var a, b int64
 	one.Result(&a, l)
@@ -455,7 +455,7 @@ func moveReads(t *testing.T) {
 		if held == 2 {
 			part, after = "bolt", row("bracket", 11)+row("hinge", 4)+row("bolt", 40)
 		}
-		requireTool(t, rows.Write(path, held, rows.Row{Part: part, Number: 50}))
+		lab.RequireSetUp(t, rows.Write(path, held, rows.Row{Part: part, Number: 50}))
 		first.get("Unlock it")
 		lab.RequireNoError(t, p.Wait(l), says(l, "Move failed"))
 		lab.RequireFile(t, path, after, l)
@@ -470,7 +470,7 @@ func moveReads(t *testing.T) {
 	first.get("Lock it 2 1")
 	p := lab.Start(t, "move", path, "2", "0", "10")
 	p.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
-	requireTool(t, rows.Write(path, 2, rows.Row{Part: "bolt", Number: 9}))
+	lab.RequireSetUp(t, rows.Write(path, 2, rows.Row{Part: "bolt", Number: 9}))
 	first.get("Unlock it")
 	lab.RequireErrorIs(t, p.Wait(l), fcntl.ErrTooFew, l)
 	lab.RequireFile(t, path, row("bracket", 1)+row("hinge", 4)+row("bolt", 9), l)
@@ -570,7 +570,7 @@ func TestThreeProcessesWorkOnOneTable(t *testing.T) {
 		lab.RequireNoError(t, p.Wait(l), says(l, "Move, Update, Append or View failed in a crowd"))
 	}
 	all, err := rows.ReadAll(path)
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	l.Expected = fmt.Sprintf("2000 brackets and bolts, 5 hinges, %d more rows", rounds)
 	l.Found = fmt.Sprintf("%d brackets and bolts, %d hinges, %d more rows", all[0].Number+all[2].Number, all[1].Number, len(all)-3)
 	lab.Require(t, l.Expected == l.Found, l)

@@ -39,11 +39,11 @@ func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
 				b.Send("OpenFile second " + flags)
 				b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
 				a.requireContent("first", document, l)
-				a.succeed("Close first", says(l, "Close failed"))
+				a.Succeed("Close first", says(l, "Close failed"))
 				l.Says = "OpenFile did not empty the file"
 				l.Means = "what is written is shorter than what was there, and a tail of the old document is left"
 				l.Did += "; then the first called Close"
-				lab.RequireNoError(t, b.end(l).Returned.Err, l)
+				lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 				b.requireContent("second", "", l)
 			})
 		}
@@ -66,7 +66,7 @@ func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
 				Says: c.call + " did not do with the file's content what the flags say", Did: c.call + " with the flags of " + c.flags + ", and Close",
 				Means: "a document is lost, or the tail of an old one is left", Read: order,
 			}
-			p.succeed("at "+path+" "+c.call+" it "+c.flags, says(l, "%s failed although nothing stood in its way", c.call))
+			p.Succeed("at "+path+" "+c.call+" it "+c.flags, says(l, "%s failed although nothing stood in its way", c.call))
 			p.get("Close it")
 			lab.RequireFile(t, path, c.want, l)
 		}
@@ -107,7 +107,7 @@ func TestOpenFileKeepsOthersOut(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "checkouts.json", document)
 		name := filepath.Join(filepath.Dir(path), "other.json")
-		requireTool(t, os.Link(path, name))
+		lab.RequireSetUp(t, os.Link(path, name))
 		a, b := start(t, path), start(t, path)
 		tryPairs(t, a, b, name, "by another name of the file")
 		tryPairs(t, a, a, name, "by another name of the file, in the same process")
@@ -120,16 +120,16 @@ func tryPairs(t *testing.T, a, b program, path, where string) {
 		for _, c := range pairs {
 			l := lab.Lesson{Did: first + " (" + c.first + "); then TryOpenFile (" + c.second + ") " + where, Read: readers}
 			a.get(first + " first " + c.first)
-			err := b.do("at "+path+" TryOpenFile second "+c.second, l)
+			err := b.Do("at "+path+" TryOpenFile second "+c.second, l)
 			if c.together {
 				l.Says, l.Means = first+" kept a second reader out", "readers wait for one another, although none of them changes anything"
 				lab.RequireNoError(t, err, l)
-				b.succeed("Close second", says(l, "Close failed"))
+				b.Succeed("Close second", says(l, "Close failed"))
 			} else {
 				l.Says, l.Means = first+" did not keep another owner out", "two owners are inside at once, and one of them writes"
 				requireLocked(t, err, l)
 			}
-			a.succeed("Close first", says(l, "Close failed"))
+			a.Succeed("Close first", says(l, "Close failed"))
 		}
 	}
 }
@@ -150,9 +150,9 @@ func TestOpenFileWaits(t *testing.T) {
 			b.Send("OpenFile second " + c.second)
 			b.WaitBlocked(l)
 			l.Did += "; then the first called Close"
-			a.succeed("Close first", says(l, "Close failed"))
+			a.Succeed("Close first", says(l, "Close failed"))
 			l.Says, l.Means = "OpenFile did not return the file after it had waited for it", "the program gives up although the file is free"
-			lab.RequireNoError(t, b.end(l).Returned.Err, l)
+			lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 			l.Did += "; then the first called TryOpenFile (" + c.third + ")"
 			l.Says, l.Means = "OpenFile returned no error, and has no lock", "it goes in, and so does the next one"
 			a.refused("TryOpenFile third "+c.third, l)
@@ -175,7 +175,7 @@ func TestOpenFileWaits(t *testing.T) {
 			b.StillWaiting(l)
 		}
 		a.get("Close first")
-		lab.RequireNoError(t, b.end(l).Returned.Err, l)
+		lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 	})
 	t.Run("a hundred goroutines with one thread", func(t *testing.T) {
 		t.Parallel()
@@ -201,7 +201,7 @@ func TestOpenFileWaits(t *testing.T) {
 // StillWaitingFor demands one waiting thread, again, a moment later.
 func (p program) StillWaitingFor(t *testing.T, path string, l lab.Lesson) {
 	t.Helper()
-	p.handles() // the time of an order
+	p.Handles() // the time of an order
 	lab.RequireWaiters(t, path, 1, l, p.Process)
 }
 
@@ -261,9 +261,9 @@ func refusesFlagsThatCannotWork(t *testing.T) {
 func reportsAFileThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	dir := lab.SharedDir(t)
-	requireTool(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
-	requireTool(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
-	requireTool(t, os.Chmod(filepath.Join(dir, "private"), 0))
+	lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
+	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
+	lab.RequireSetUp(t, os.Chmod(filepath.Join(dir, "private"), 0))
 	cases := []struct {
 		name, did string
 		reason    error
@@ -287,7 +287,7 @@ func reportsAFileThatCannotBeOpened(t *testing.T) {
 				Says: call + " did not report why it could not open the file", Did: call + " of " + c.did,
 				Means: "the program goes on without a file, or waits for an owner who does not exist", Read: refusals,
 			}
-			err := p.do(call+" it r+", l)
+			err := p.Do(call+" it r+", l)
 			lab.RequireErrorIs(t, err, c.reason, l)
 			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), l)
 		}
@@ -308,8 +308,8 @@ func readsWhatIsReadOnly(t *testing.T) {
 	}
 	dir := lab.SharedDir(t)
 	path := filepath.Join(dir, "checkouts.json")
-	requireTool(t, os.WriteFile(path, []byte(document), 0o444))
-	requireTool(t, os.Chmod(dir, 0o555))
+	lab.RequireSetUp(t, os.WriteFile(path, []byte(document), 0o444))
+	lab.RequireSetUp(t, os.Chmod(dir, 0o555))
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
 	p := launch(t, lab.Options{Unprivileged: true}, path)
 	l := lab.Lesson{
@@ -317,10 +317,10 @@ func readsWhatIsReadOnly(t *testing.T) {
 		Did:   "OpenFile with O_RDONLY of a file with mode 0444 in a directory with mode 0555",
 		Means: "a report, or a backup, fails with permission denied", Read: readers,
 	}
-	p.succeed("OpenFile it r", l)
+	p.Succeed("OpenFile it r", l)
 	p.requireContent("it", document, l)
 	start(t, path).refused("TryOpenFile second r+", says(l, "OpenFile does not lock a file that it may only read"))
-	p.succeed("Close it", l)
+	p.Succeed("Close it", l)
 }
 
 func namesThePath(t *testing.T) {

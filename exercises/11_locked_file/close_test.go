@@ -18,16 +18,16 @@ func TestCloseGivesTheLockBack(t *testing.T) {
 			Says: "Close kept the lock", Did: "OpenFile (" + flags + ") and Close; then another process called TryOpenFile",
 			Means: "everyone waits for an owner that is no longer inside", Read: closing,
 		}
-		before := a.handles()
+		before := a.Handles()
 		for _, call := range []string{"OpenFile", "TryOpenFile"} {
 			a.get(call + " it " + flags)
-			a.succeed("Close it", says(l, "Close failed"))
+			a.Succeed("Close it", says(l, "Close failed"))
 			_, err := os.Stat(path)
 			lab.RequireNoError(t, err, says(l, "Close removed the file"))
-			b.succeed("TryOpenFile second r+", l)
-			b.succeed("Close second", says(l, "Close failed"))
+			b.Succeed("TryOpenFile second r+", l)
+			b.Succeed("Close second", says(l, "Close failed"))
 		}
-		lab.RequireEqual(t, before, a.handles(), says(l, "Close left the file open"))
+		lab.RequireEqual(t, before, a.Handles(), says(l, "Close left the file open"))
 	}
 	t.Run("although a child has the file", func(t *testing.T) {
 		t.Parallel()
@@ -43,10 +43,10 @@ func TestCloseGivesTheLockBack(t *testing.T) {
 		}
 		for _, flags := range []string{"r+", "r"} {
 			a.get("OpenFile it " + flags)
-			requireTool(t, a.do("duplicate", l))
-			a.succeed("Close it", l)
-			b.succeed("TryOpenFile second r+", l)
-			b.succeed("Close second", l)
+			lab.RequireSetUp(t, a.Do("duplicate", l))
+			a.Succeed("Close it", l)
+			b.Succeed("TryOpenFile second r+", l)
+			b.Succeed("Close second", l)
 		}
 	})
 	t.Run("once", func(t *testing.T) {
@@ -58,17 +58,17 @@ func TestCloseGivesTheLockBack(t *testing.T) {
 			Means: "a mistake of the program goes unnoticed until it hits another owner", Read: closing,
 		}
 		a.get("OpenFile it r+")
-		a.succeed("Close it", l)
-		requireClosed(t, a.do("Close it", l), l)
+		a.Succeed("Close it", l)
+		requireClosed(t, a.Do("Close it", l), l)
 		l.Says, l.Means = "Close took away a lock that it had not given", "two owners are inside at once"
 		l.Did = "OpenFile and Close; OpenFile again in the same program; then a second Close of the first; " +
 			"then another process called TryOpenFile"
 		for _, flags := range []string{"r+", "r"} {
 			a.get("OpenFile next " + flags)
-			requireClosed(t, a.do("Close it", l), l)
+			requireClosed(t, a.Do("Close it", l), l)
 			b.refused("TryOpenFile second r+", l)
-			a.succeed("Close next", says(l, "Close failed"))
-			b.succeed("TryOpenFile second r+", says(l, "Close gave nothing back"))
+			a.Succeed("Close next", says(l, "Close failed"))
+			b.Succeed("TryOpenFile second r+", says(l, "Close gave nothing back"))
 			b.get("Close second")
 		}
 	})
@@ -82,13 +82,13 @@ func TestTryOpenFileLeavesNothingOpenWhenItFails(t *testing.T) {
 	l := lab.Lesson{Did: "a process had the file open; another one called TryOpenFile " + strconv.Itoa(4*n) + " times", Read: closing}
 	a.get("OpenFile first r+")
 	b.refused("TryOpenFile second r+", says(l, "TryOpenFile did not find the other owner"))
-	before := b.handles()
+	before := b.Handles()
 	for _, flags := range []string{"r", "r+", "w", "a"} {
 		l.Says, l.Means = "TryOpenFile did not find the other owner", "it goes in beside the owner"
-		r := b.ask("tries "+flags+" "+strconv.Itoa(n), l)
+		r := b.Ask("tries "+flags+" "+strconv.Itoa(n), l)
 		lab.RequireNoError(t, r.Returned.Err, l)
 		l.Says, l.Means = "TryOpenFile left the file open when it failed", "a program that tries now and then runs out of handles"
-		lab.RequireEqual(t, before, b.handles(), l)
+		lab.RequireEqual(t, before, b.Handles(), l)
 	}
 }
 
@@ -103,9 +103,9 @@ func TestTheLockLastsAsLongAsItsOwner(t *testing.T) {
 			l := says(lost, "%s lost its lock to the garbage collector", callOf(call))
 			l.Did = call + "; the program kept the File, and collected garbage; then another process called TryOpenFile"
 			a.get(call)
-			a.succeed("collect", l)
+			a.Succeed("collect", l)
 			b.refused("TryOpenFile second r+", l)
-			a.succeed("Close it", says(l, "Close failed after garbage had been collected"))
+			a.Succeed("Close it", says(l, "Close failed after garbage had been collected"))
 		}
 	})
 	// A record lock of fcntl would be gone by then (eclipse-iceoryx/iceoryx2#1718, haskell/unix#44).
@@ -146,8 +146,8 @@ func TestTheLockLastsAsLongAsItsOwner(t *testing.T) {
 			}
 			a.get("OpenFile it r+")
 			if c.order != "" {
-				child := a.ask(c.order, l)
-				requireTool(t, child.Returned.Err)
+				child := a.Ask(c.order, l)
+				lab.RequireSetUp(t, child.Returned.Err)
 				t.Cleanup(func() {
 					if p, err := os.FindProcess(child.N); err == nil {
 						_ = p.Kill()
@@ -156,13 +156,13 @@ func TestTheLockLastsAsLongAsItsOwner(t *testing.T) {
 			}
 			if c.order != "" {
 				a.Kill()
-				b.succeed("TryOpenFile second r+", l)
+				b.Succeed("TryOpenFile second r+", l)
 				return
 			}
 			b.Send("OpenFile second r+")
 			b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
 			a.Kill()
-			lab.RequireNoError(t, b.end(l).Returned.Err, l)
+			lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 		})
 	}
 }

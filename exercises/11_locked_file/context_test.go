@@ -21,7 +21,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		for _, flags := range []string{"r+", "r", "w"} {
 			path := lab.WriteFile(t, "checkouts.json", document)
 			a, b := start(t, path), start(t, path)
-			before := b.handles()
+			before := b.Handles()
 			l := lab.Lesson{
 				Says:  "OpenFile does not stop waiting when its context ends",
 				Did:   "a process had the file open; another one called OpenFile (" + flags + "); its context was cancelled",
@@ -32,7 +32,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			requireBlocked(b, path, l)
 			b.tell("cancel waiter", l)
 			b.Send("ended waiter")
-			err := b.end(l).Returned.Err
+			err := b.Reply(l).Returned.Err
 			lab.RequireErrorIs(t, err, context.Canceled, l)
 			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), says(l, "OpenFile returned an error that matches ErrLocked: it was to wait"))
 			a.requireContent("first", document, says(l, "OpenFile emptied the file although its context had ended"))
@@ -43,7 +43,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 				requireReturns(program, "OpenFile again r+", l)
 				program.get("Close again")
 			}
-			a.succeed("OpenFile again r", l)
+			a.Succeed("OpenFile again r", l)
 			a.requireContent("again", document, says(l, "OpenFile emptied the file after its context had ended"))
 			a.get("Close again") // a wait that was left may not have had its turn yet
 			requireHandles(t, b, before, says(l, "OpenFile left the file open when its context ended"))
@@ -53,7 +53,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "checkouts.json", document)
 		a, b := start(t, path), start(t, path)
-		before := b.handles()
+		before := b.Handles()
 		n := lab.Rounds(300)
 		l := lab.Lesson{
 			Says:  "OpenFile does not report that its time was over",
@@ -64,7 +64,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		b.tell("timeouts r+ "+strconv.Itoa(n), l)
 		l.Says = "OpenFile leaves a handle open each time its time is over"
 		l.Means = "the program runs out of handles or threads while the file is busy"
-		if open := b.handles(); open > before+2 {
+		if open := b.Handles(); open > before+2 {
 			l.Expected, l.Found = "two handles more at most, for the kernel's own wait", strconv.Itoa(open-before)+" more"
 			lab.Fail(t, l)
 		}
@@ -123,14 +123,14 @@ func requireBlocked(p program, path string, l lab.Lesson) {
 func requireReturns(p program, order string, l lab.Lesson) {
 	p.t.Helper()
 	p.Send(order)
-	lab.RequireNoError(p.t, p.end(l).Returned.Err, l)
+	lab.RequireNoError(p.t, p.Reply(l).Returned.Err, l)
 }
 
 // requireHandles demands that the program has as many open handles as before, as soon as what it has let go of is closed.
 func requireHandles(t *testing.T, p program, want int, l lab.Lesson) {
 	t.Helper()
-	got := p.handles()
-	for deadline := time.Now().Add(process.Patience()); got != want && time.Now().Before(deadline); got = p.handles() {
+	got := p.Handles()
+	for deadline := time.Now().Add(process.Patience()); got != want && time.Now().Before(deadline); got = p.Handles() {
 		time.Sleep(time.Millisecond) // decides only how soon it is seen
 	}
 	lab.RequireEqual(t, want, got, l)

@@ -139,7 +139,7 @@ func keepsReadersOutUntilItHasWritten(t *testing.T) {
 	other.refused("TryOpenFile it r", l)
 	first.Continue()
 	lab.RequireNoError(t, first.Wait(l), says(l, "Edit failed although nothing stood in its way"))
-	other.succeed("TryOpenFile it r+", says(l, "Edit kept the lock"))
+	other.Succeed("TryOpenFile it r+", says(l, "Edit kept the lock"))
 	other.requireContent("it", `{"counter":99}`, says(l, "Edit did not write what change returned"))
 }
 
@@ -160,9 +160,9 @@ func writesWhatChangeReturns(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "checkouts.json", c.old)
-			requireTool(t, os.Chmod(path, 0o640))
+			lab.RequireSetUp(t, os.Chmod(path, 0o640))
 			before, err := os.Stat(path)
-			requireTool(t, err)
+			lab.RequireSetUp(t, err)
 			l := lab.Lesson{
 				Says: "Edit did not give change what the file held", Did: "Edit; change returned what is " + c.name,
 				Means: "change decides by something else", Read: editing,
@@ -181,13 +181,13 @@ func writesWhatChangeReturns(t *testing.T) {
 			l.Means = "the document is damaged: it has a tail of the old one, or a hole, or is cut off"
 			lab.RequireFile(t, path, c.content, l)
 			after, err := os.Stat(path)
-			requireTool(t, err)
+			lab.RequireSetUp(t, err)
 			l.Says = "Edit replaced the file, or changed its mode"
 			l.Means = "other names of the file, and programs that wait for its lock, stay with the old one"
 			lab.Require(t, os.SameFile(before, after), l)
 			lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l)
 			entries, err := os.ReadDir(filepath.Dir(path))
-			requireTool(t, err)
+			lab.RequireSetUp(t, err)
 			lab.RequireEqual(t, 1, len(entries), says(l, "Edit left another file beside the document"))
 		})
 	}
@@ -221,7 +221,7 @@ func leavesTheFileAlone(t *testing.T) {
 			} else {
 				lab.RequireEqual(t, "the test's own panic", fmt.Sprint(panicked), says(l, "Edit did not pass the panic on"))
 			}
-			other.succeed("TryOpenFile it r+", says(l, "Edit kept the lock when change ended with %s", way))
+			other.Succeed("TryOpenFile it r+", says(l, "Edit kept the lock when change ended with %s", way))
 			other.requireContent("it", document, l)
 		})
 	}
@@ -282,7 +282,7 @@ func reportsWhatTheKernelRefuses(t *testing.T) {
 				Means: "the program tells the user that all is saved", Read: refusals,
 			}
 			var err error
-			requireRefuse(t, lab.Refuse(c.what, errno, func() {
+			lab.RequireRefuse(t, lab.Refuse(c.what, errno, func() {
 				err = lockedfile.Edit(context.Background(), path, func([]byte) ([]byte, error) { return []byte(c.content), nil })
 			}))
 			lab.RequireErrorIs(t, err, errno, l)

@@ -7,9 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +15,6 @@ import (
 	lockedfile "example/turnstile/exercises/11_locked_file"
 	"example/turnstile/exercises/11_locked_file/filelock"
 	"example/turnstile/internal/lab"
-	"example/turnstile/internal/lab/process"
 )
 
 func TestMain(m *testing.M) { lab.Main(m, workers, lockedfile.ErrLocked, errTest, errNothing) }
@@ -44,13 +41,6 @@ var (
 	errNothing = errors.New("neither a file nor an error was returned")
 )
 
-// A reply is what a call returned, and a number or a text for orders that ask for one.
-type reply struct {
-	Returned lab.Returned
-	N        int
-	Text     string
-}
-
 // A desk is a program at work with locked files. The files have names.
 type desk struct {
 	path    string
@@ -67,32 +57,13 @@ func newDesk(path string) *desk {
 	}
 }
 
-// obey is a program that obeys one order after another and lives on in between: PATH. It collects no garbage by itself, so that a handle
-// that is left open stays open.
-func obey(w *lab.Worker) error {
-	debug.SetGCPercent(-1)
-	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
-		_ = errors.Join(r.Close(), w.Close())
-	}
-	d := newDesk(w.Arg(0))
-	w.Reached("done")
-	for {
-		var order string
-		if err := w.Receive(&order); err != nil {
-			return err
-		}
-		if err := w.Result(d.do(strings.Fields(order))); err != nil {
-			return err
-		}
-		w.Reached("done")
-	}
-}
+// obey is a program that works with the file at PATH.
+func obey(w *lab.Worker) error { return lab.Obey(w, newDesk(w.Arg(0)).do) }
 
 // do obeys "OpenFile NAME FLAGS" and "TryOpenFile NAME FLAGS", which keep the file under the name; "Close NAME"; "at PATH …" for
-// another path;
-// "go NAME FLAGS N", OpenFile in N goroutines, with a context that "cancel NAME" ends; "ended NAME", which waits for them; "content NAME",
-// what the file holds, read through its handle; "write NAME TEXT", "collect", "handles", "threads", "child", "remove" and "duplicate".
-func (d *desk) do(order []string) (r reply) {
+// another path; "go NAME FLAGS N", OpenFile in N goroutines, with a context that "cancel NAME" ends; "ended NAME", which waits for them;
+// "content NAME", what the file holds, read through its handle; "write NAME TEXT", "tries FLAGS N", "timeouts FLAGS N" and "duplicate".
+func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "OpenFile", "TryOpenFile":
 		r.Returned.Err = d.open(context.Background(), d.path, order)
@@ -111,18 +82,12 @@ func (d *desk) do(order []string) (r reply) {
 		r.Text, r.Returned.Err = string(text), err
 	case "write":
 		_, r.Returned.Err = d.files[order[1]].WriteAt([]byte(order[2]), 0)
-	case "collect":
-		lab.CollectGarbage()
-	case "handles":
-		r.N, r.Returned.Err = lab.OpenHandles()
 	case "tries":
 		r.N, r.Returned.Err = d.tries(order[1], number(order[2]))
 	case "timeouts":
 		r.Returned.Err = d.timeouts(order[1], number(order[2]))
-	case "child":
-		r.N, r.Returned.Err = child()
 	case "duplicate":
-		r.N, r.Returned.Err = duplicate(d.path)
+		r.N, r.Returned.Err = lab.DuplicateDescriptors(d.path)
 	default:
 		panic("no such order: " + strings.Join(order, " "))
 	}
@@ -207,15 +172,6 @@ func (d *desk) timeouts(flags string, n int) error {
 	return nil
 }
 
-// child starts a program that runs on.
-func child() (pid int, err error) {
-	command := exec.Command("sleep", "600")
-	if err := command.Start(); err != nil {
-		return 0, err
-	}
-	return command.Process.Pid, nil
-}
-
 // flagsOf returns the flags that Python calls r, r+ and w, and more.
 func flagsOf(name string) int {
 	flags := map[string]int{
@@ -238,7 +194,7 @@ func number(text string) (n int) {
 
 // A program runs obey in a process of its own.
 type program struct {
-	*lab.Process
+	lab.Program
 	t *testing.T
 }
 
@@ -247,59 +203,31 @@ func start(t *testing.T, path string) program { t.Helper(); return launch(t, lab
 func launch(t *testing.T, o lab.Options, path string) program {
 	t.Helper()
 	requireLocks(t)
-	p := program{lab.Launch(t, o, "program", path), t}
-	p.Reached("done")
-	p.Continue()
-	return p
+	return program{lab.StartProgram(t, o, stuck, "program", path), t}
 }
 
-// end waits until the order is obeyed.
-func (p program) end(l lab.Lesson) (r reply) {
-	p.t.Helper()
-	p.Reached("done", l)
-	p.Result(&r, l)
-	p.Continue()
-	return r
-}
-
-// do is for an order that need not wait, because no other owner stands in its way, or because it may not wait.
-func (p program) do(order string, l lab.Lesson) error {
-	p.t.Helper()
-	return p.ask(order, l).Returned.Err
-}
-
-func (p program) ask(order string, l lab.Lesson) reply {
-	p.t.Helper()
-	if p.Begin(order) == process.Blocked {
-		lab.Fail(p.t, lab.Lesson{
-			Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
-			Expected: "it returns", Found: "the kernel says that it waits for a file lock",
-			Means: "either a Try waits, or an earlier lock was not given back: everyone who needs it waits for ever", Read: closing,
-		})
+// stuck is what a test says if an order waits that should not.
+func stuck(order string, l lab.Lesson) lab.Lesson {
+	return lab.Lesson{
+		Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
+		Expected: "it returns", Found: "the kernel says that it waits for a file lock",
+		Means: "either a Try waits, or an earlier lock was not given back: everyone who needs it waits for ever", Read: closing,
 	}
-	return p.end(l)
 }
 
-// tell is do while goroutines of the program wait for a lock.
-func (p program) tell(order string, l lab.Lesson) reply {
+// tell is for an order that must succeed while goroutines of the program wait for a lock.
+func (p program) tell(order string, l lab.Lesson) lab.Reply {
 	p.t.Helper()
-	p.Send(order)
-	r := p.end(l)
+	r := p.Tell(order, l)
 	lab.RequireNoError(p.t, r.Returned.Err, l)
 	return r
-}
-
-// succeed is do for an order that must succeed.
-func (p program) succeed(order string, l lab.Lesson) {
-	p.t.Helper()
-	lab.RequireNoError(p.t, p.do(order, l), l)
 }
 
 // get opens a file that no other owner has locked, or closes one. It is for the beginning of a story.
 func (p program) get(order string) {
 	p.t.Helper()
 	call := callOf(order)
-	p.succeed(order, lab.Lesson{
+	p.Succeed(order, lab.Lesson{
 		Says: call + " failed although nothing stood in its way", Did: order + "; no other owner had a lock that stands in its way",
 		Means: "the program cannot work at all", Read: fix,
 	})
@@ -308,21 +236,15 @@ func (p program) get(order string) {
 // refused demands that the order, a TryOpenFile, finds another owner.
 func (p program) refused(order string, l lab.Lesson) {
 	p.t.Helper()
-	requireLocked(p.t, p.do(order, l), l)
+	requireLocked(p.t, p.Do(order, l), l)
 }
 
 // requireContent demands what the file holds, as its owner reads it: on Windows no other can.
 func (p program) requireContent(name, want string, l lab.Lesson) {
 	p.t.Helper()
-	r := p.ask("content "+name, l)
-	requireTool(p.t, r.Returned.Err)
+	r := p.Ask("content "+name, l)
+	lab.RequireSetUp(p.t, r.Returned.Err)
 	lab.RequireEqual(p.t, want, r.Text, l)
-}
-
-// handles counts the program's open handles.
-func (p program) handles() int {
-	p.t.Helper()
-	return p.tell("handles", lab.Lesson{Says: "The test could not count handles"}).N
 }
 
 func requireLocked(t *testing.T, err error, l lab.Lesson) {
@@ -353,23 +275,6 @@ func callOf(order string) string {
 func says(l lab.Lesson, format string, args ...any) lab.Lesson {
 	l.Says = fmt.Sprintf(format, args...)
 	return l
-}
-
-// requireTool is for what the test itself needs.
-func requireTool(t *testing.T, err error) {
-	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{
-		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
-	})
-}
-
-// requireRefuse is for what lab.Refuse returns.
-func requireRefuse(t *testing.T, err error) {
-	t.Helper()
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
-	}
-	requireTool(t, err)
 }
 
 // hasLocks asks the package that is given, and not the code under test.

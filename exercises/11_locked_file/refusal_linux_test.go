@@ -131,7 +131,7 @@ func everyErrorForBusy(t *testing.T) {
 			Means: "the program reports a broken disk where it has only to wait", Read: refusals,
 		}
 		var err error
-		requireRefuse(t, lab.Refuse("flock", errno, func() { _, err = lockedfile.TryOpenFile(path, os.O_RDWR|os.O_TRUNC, 0) }))
+		lab.RequireRefuse(t, lab.Refuse("flock", errno, func() { _, err = lockedfile.TryOpenFile(path, os.O_RDWR|os.O_TRUNC, 0) }))
 		requireLocked(t, err, l)
 		lab.RequireErrorIs(t, err, errno, l)
 		lab.RequireFile(t, path, document, says(l, "TryOpenFile emptied the file although another owner had it"))
@@ -154,7 +154,7 @@ func aRefusedTruncate(t *testing.T) {
 			"TryOpenFile": func() (*lockedfile.File, error) { return lockedfile.TryOpenFile(path, os.O_RDWR|os.O_TRUNC, 0) },
 		} {
 			var err error
-			requireRefuse(t, lab.Refuse("truncate", errno, func() { _, err = open() }))
+			lab.RequireRefuse(t, lab.Refuse("truncate", errno, func() { _, err = open() }))
 			lab.RequireErrorIs(t, err, errno, says(l, "%s returned a file that is not empty, and no error", name))
 			again, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0)
 			lab.RequireNoError(t, err, says(l, "%s kept its lock when it failed", name))

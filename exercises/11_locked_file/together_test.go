@@ -160,19 +160,19 @@ func waitForEachOther(t *testing.T, name string, holds, tries []string) {
 
 	holder := exec.CommandContext(t.Context(), holds[0], append(holds[1:], path)...)
 	input, err := holder.StdinPipe()
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	output, err := holder.StdoutPipe()
-	requireTool(t, err)
-	requireTool(t, holder.Start())
+	lab.RequireSetUp(t, err)
+	lab.RequireSetUp(t, holder.Start())
 	_, err = output.Read(make([]byte, len("holding")))
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	l.Says, l.Did = "OpenFile did not wait for "+name, name+" had locked the file; then TryOpenFile, and OpenFile"
 	p.refused("TryOpenFile it r", says(l, "TryOpenFile does not see the lock of %s", name))
 	p.Send("OpenFile it r+")
 	p.WaitBlocked(l)
-	requireTool(t, input.Close())
-	lab.RequireNoError(t, p.end(l).Returned.Err, l)
-	requireTool(t, holder.Wait())
+	lab.RequireSetUp(t, input.Close())
+	lab.RequireNoError(t, p.Reply(l).Returned.Err, l)
+	lab.RequireSetUp(t, holder.Wait())
 }
 
 // takeTurns counts in two programs at once: command with PATH and N, and count.
@@ -188,7 +188,7 @@ func takeTurns(t *testing.T, n int, command ...string) {
 	theirs := exec.CommandContext(t.Context(), command[0], append(command[1:], path, fmt.Sprint(n))...)
 	output := &lastBytes{}
 	theirs.Stdout, theirs.Stderr = output, output
-	requireTool(t, theirs.Start())
+	lab.RequireSetUp(t, theirs.Start())
 	ours.Continue()
 	err := ours.Wait(l)
 	if failed := theirs.Wait(); failed != nil {

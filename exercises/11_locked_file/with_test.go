@@ -70,10 +70,10 @@ func closesOnEveryWayOut(t *testing.T) {
 				Means: "everyone waits for an owner that is no longer inside", Read: closing,
 			}
 			panicked, err := leave(path, c.way)
-			other.succeed("TryOpenFile it r+", l)
+			other.Succeed("TryOpenFile it r+", l)
 			other.get("Close it")
 			open, failed := lab.IsOpen(path)
-			requireTool(t, failed)
+			lab.RequireSetUp(t, failed)
 			lab.Require(t, !open, says(l, "With left the file open when use ended with %s", c.way))
 			l.Says, l.Means = "With did not pass on how use ended", "the caller goes on as if all had been done"
 			if c.want == nil {
@@ -101,7 +101,7 @@ func keepsTheLockWhileUseRuns(t *testing.T) {
 			ran = true
 			other.refused("TryOpenFile it "+c.try, says(l, "With did not keep another owner out"))
 			if c.again != "" {
-				other.succeed("TryOpenFile it "+c.again, says(l, "With kept a reader out, and only reads"))
+				other.Succeed("TryOpenFile it "+c.again, says(l, "With kept a reader out, and only reads"))
 				other.get("Close it")
 				text, err := io.ReadAll(file)
 				lab.RequireEqual(t, document, string(text), says(l, "With gave use a file that does not hold what it held"))
@@ -150,12 +150,12 @@ func returnsTheErrorOfUseAndOfClose(t *testing.T) {
 			Means: "what the kernel could not do is never known, or why use failed",
 		}
 		var err error
-		requireRefuse(t, lab.Refuse("close", errno, func() {
+		lab.RequireRefuse(t, lab.Refuse("close", errno, func() {
 			err = lockedfile.With(context.Background(), path, os.O_RDWR, 0, func(*lockedfile.File) error { return errTest })
 		}))
 		lab.RequireErrorIs(t, err, errTest, l)
 		lab.RequireErrorIs(t, err, errno, l)
-		requireRefuse(t, lab.Refuse("close", errno, func() {
+		lab.RequireRefuse(t, lab.Refuse("close", errno, func() {
 			err = errNothing
 			if file, openErr := lockedfile.TryOpenFile(other, os.O_RDWR, 0); openErr == nil {
 				err = file.Close()

@@ -46,7 +46,7 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 		}
 		p[0].get("Lock it")
 		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
-		p[2].succeed("Lock it "+filepath.Join(filepath.Dir(path), "other.json.lock"), l)
+		p[2].Succeed("Lock it "+filepath.Join(filepath.Dir(path), "other.json.lock"), l)
 	})
 	t.Run("two goroutines of one process", func(t *testing.T) {
 		t.Parallel()
@@ -93,8 +93,8 @@ func TestRLocksShare(t *testing.T) {
 		Means: "readers wait for one another, although none of them changes anything", Read: readers,
 	}
 	p[0].get("RLock it")
-	p[1].succeed("RLock it", l)
-	p[0].succeed("RLock other", l)
+	p[1].Succeed("RLock it", l)
+	p[0].Succeed("RLock other", l)
 	l = says(l, "Unlock of one RLock ended another one")
 	l.Did += "; then the first one called Unlock, and another process Lock"
 	p[0].free("it")
@@ -122,7 +122,7 @@ func TestLockIsNotOvertaken(t *testing.T) {
 		l.Found = ""
 		p[1].end("it", says(l, "Lock did not let the next in line have its turn"))
 		p[1].free("it")
-		lab.RequireNoError(t, p[0].reply(l).Returned.Err, says(l, "Lock did not get the lock after the other one's turn"))
+		lab.RequireNoError(t, p[0].Reply(l).Returned.Err, says(l, "Lock did not get the lock after the other one's turn"))
 	})
 	t.Run("by a reader", func(t *testing.T) {
 		t.Parallel()
@@ -166,7 +166,7 @@ func TestLockEndsWithItsContext(t *testing.T) {
 				Did:   "a process had the lock; another one waited in " + lock + ", " + where + "; its context was " + c.name,
 				Means: "the caller, who had no more time, waits for as long as others please",
 			}
-			before := late.handles()
+			before := late.Handles()
 			owner.get("Lock it")
 			if where == behind {
 				first.queue("Lock it", says(l, "Lock does not wait in the kernel"))
@@ -204,13 +204,13 @@ func TestLockEndsWithItsContext(t *testing.T) {
 				Says: lock + " did not report that its context had ended", Did: lock + " with a context that has ended already; the lock was free",
 				Expected: "an error that matches " + context.Canceled.Error(), Means: "the caller goes on with work that was called off", Read: giveUp,
 			}
-			before := p[0].handles()
+			before := p[0].Handles()
 			lab.RequireNoError(t, p[0].tell("start-ended "+lock+" it", l), l)
 			lab.RequireErrorIs(t, p[0].tell("end it", l), context.Canceled, l)
 			l.Expected = ""
-			p[1].succeed("Lock it", says(l, "%s locked although its context had ended", lock))
+			p[1].Succeed("Lock it", says(l, "%s locked although its context had ended", lock))
 			p[1].free("it")
-			lab.RequireEqual(t, before, p[0].handles(), says(l, "%s left a file open when its context ended", lock))
+			lab.RequireEqual(t, before, p[0].Handles(), says(l, "%s left a file open when its context ended", lock))
 		}
 	})
 }
@@ -225,8 +225,8 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 		l.Did = "a process had the lock, started a program that runs on, and was killed; another one waited in Lock"
 		p[0].get("Lock it")
 		if runtime.GOOS != "windows" { // there is no sleep
-			child := p[0].ask("child", l)
-			requireTool(t, child.Returned.Err)
+			child := p[0].Ask("child", l)
+			lab.RequireSetUp(t, child.Returned.Err)
 			t.Cleanup(func() {
 				if p, err := os.FindProcess(child.N); err == nil {
 					_ = p.Kill()
@@ -263,7 +263,7 @@ func TestUnlock(t *testing.T) {
 		p[0].get("Lock it")
 		p[0].free("it")
 		p[1].get("Lock it")
-		requireClosed(t, p[0].do("Unlock it", l), l)
+		requireClosed(t, p[0].Do("Unlock it", l), l)
 		l.Says, l.Means = "Unlock gave back a lock of another owner", "two programs are inside at once"
 		p[2].queue("Lock it", l)
 	})
@@ -271,13 +271,13 @@ func TestUnlock(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 1)
 		p[0].get("RLock other")
-		before := p[0].handles()
+		before := p[0].Handles()
 		l := lab.Lesson{Says: "Unlock left a file open", Did: "RLock and Unlock, 20 times", Means: "the program runs out of handles", Read: turnstile}
 		for range 20 {
 			p[0].get("RLock it")
 			p[0].free("it")
 		}
-		lab.RequireEqual(t, before, p[0].handles(), l)
+		lab.RequireEqual(t, before, p[0].Handles(), l)
 	})
 }
 
@@ -295,7 +295,7 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 		if errors.Is(refused, errors.ErrUnsupported) {
 			lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
 		}
-		requireRefuse(t, refused)
+		lab.RequireRefuse(t, refused)
 		lab.RequireErrorIs(t, err, errno, l)
 		requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
 	}, syscall.EIO, syscall.EACCES)
@@ -313,7 +313,7 @@ func TestLockReportsWhatItCannotClose(t *testing.T) {
 		var held *contention.Held
 		var err error
 		names, refused := lab.RefuseOne(made, syscall.EIO, func() { held, err = contention.Lock(t.Context(), path) })
-		requireRefuse(t, refused)
+		lab.RequireRefuse(t, refused)
 		if made >= len(names) {
 			lab.RequireNoError(t, err, says(l, "Lock failed"))
 			return // none was refused
@@ -327,14 +327,6 @@ func TestLockReportsWhatItCannotClose(t *testing.T) {
 	}
 }
 
-func requireRefuse(t *testing.T, err error) {
-	t.Helper()
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
-	}
-	requireTool(t, err)
-}
-
 func TestLockChangesNothingElse(t *testing.T) {
 	t.Parallel()
 	t.Run("a file that does not exist", func(t *testing.T) {
@@ -346,7 +338,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 		lab.RequireNotNil(t, held, "Lock", l)
 		lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
 		files, err := os.ReadDir(filepath.Dir(path))
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		found := false
 		for _, file := range files {
 			found = found || file.Name() == "stock.json.lock"
@@ -354,7 +346,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 			l.Means = "the user of the directory finds files that no document explains"
 			lab.Require(t, strings.HasPrefix(file.Name(), "stock.json.lock"), says(l, "Lock left a file in the directory"))
 			info, err := file.Info()
-			requireTool(t, err)
+			lab.RequireSetUp(t, err)
 			if runtime.GOOS != "windows" {
 				l.Expected, l.Found = file.Name()+" -rw-------", file.Name()+" "+info.Mode().String()
 				l.Means = "every user who may open the file can keep all others out"
@@ -382,7 +374,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 		}, func(name string) {
 			removed = removed || strings.HasPrefix(name, "unlink") || strings.HasPrefix(name, "rename")
 		})
-		requireRefuse(t, watched)
+		lab.RequireRefuse(t, watched)
 		lab.RequireNoError(t, err, says(l, "Lock failed"))
 		lab.Require(t, !removed, l)
 	})
@@ -412,25 +404,25 @@ func TestLockReportsAFileThatItCannotOpen(t *testing.T) {
 	p[0].get("Lock it")
 	p[0].free("it")
 	files, err := filepath.Glob(path + "*")
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	for _, file := range files {
 		name := filepath.Base(file)
 		l := lab.Lesson{
 			Says: "Lock went on although it could not open " + name, Did: "a directory was in the place of " + name + "; Lock and RLock",
 			Means: "it works without the lock, or out of turn, beside programs that keep to it", Read: turnstile,
 		}
-		requireTool(t, os.Remove(file))
-		requireTool(t, os.Mkdir(file, 0o700))
-		before := p[0].handles()
+		lab.RequireSetUp(t, os.Remove(file))
+		lab.RequireSetUp(t, os.Mkdir(file, 0o700))
+		before := p[0].Handles()
 		for _, lock := range []string{"Lock", "RLock"} {
-			err := p[0].do(lock+" it", l)
+			err := p[0].Do(lock+" it", l)
 			lab.RequireError(t, err, l)
 			lab.Require(t, !errors.Is(err, errNothing), says(l, "%s returned neither a lock nor an error", lock))
 		}
-		lab.RequireEqual(t, before, p[0].handles(), says(l, "Lock left a file open when it failed"))
-		requireTool(t, os.Remove(file))
+		lab.RequireEqual(t, before, p[0].Handles(), says(l, "Lock left a file open when it failed"))
+		lab.RequireSetUp(t, os.Remove(file))
 		l.Did += "; then it was removed, and another process called Lock"
-		p[1].succeed("Lock it", says(l, "Lock left something locked when it failed"))
+		p[1].Succeed("Lock it", says(l, "Lock left something locked when it failed"))
 		p[1].free("it")
 	}
 }

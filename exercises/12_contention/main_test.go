@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
-	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,33 +51,13 @@ type call struct {
 	err  chan error
 }
 
-// A reply is what a call returned, and a number for orders that count.
-type reply struct {
-	Returned lab.Returned
-	N        int
-}
-
-// desk is a program that obeys one order after another and lives on in between: PATH, the file that it locks. It collects no garbage by
-// itself, so that a handle that is left open stays open.
+// desk is a program that locks the file at PATH.
 func desk(w *lab.Worker) error {
-	debug.SetGCPercent(-1)
-	if r, w, err := os.Pipe(); err == nil { // the first file that is opened opens two handles of Go's runtime as well
-		_ = errors.Join(r.Close(), w.Close())
-	}
 	calls := map[string]*call{}
-	w.Reached("done")
-	for {
-		var order string
-		if err := w.Receive(&order); err != nil {
-			return err
-		}
-		var r reply
-		r.N, r.Returned.Err = obey(strings.Fields(order), w.Arg(0), calls)
-		if err := w.Result(r); err != nil {
-			return err
-		}
-		w.Reached("done")
-	}
+	return lab.Obey(w, func(words []string) (r lab.Reply) {
+		r.Returned.Err = obey(words, w.Arg(0), calls)
+		return r
+	})
 }
 
 // obey obeys
@@ -92,8 +70,8 @@ func desk(w *lab.Worker) error {
 //	cancel NAME                      ends its context
 //	Unlock NAME
 //	again NAME                       Unlock, and Lock at once
-//	handles, leave (the directory), child
-func obey(words []string, path string, calls map[string]*call) (n int, err error) {
+//	leave                            (the directory)
+func obey(words []string, path string, calls map[string]*call) error {
 	name := ""
 	if len(words) > 1 {
 		name = words[1]
@@ -110,32 +88,24 @@ func obey(words []string, path string, calls map[string]*call) (n int, err error
 		stop()
 		calls[words[2]] = begin(ctx, words[1:], path)
 	case "end":
-		return 0, <-calls[name].err
+		return <-calls[name].err
 	case "cancel":
 		calls[name].stop()
 	case "Unlock":
-		return 0, calls[name].held.Unlock()
+		return calls[name].held.Unlock()
 	case "again":
 		if err := calls[name].held.Unlock(); err != nil {
-			return 0, err
+			return err
 		}
 		calls[name] = begin(context.Background(), []string{"Lock", name}, path)
-		return 0, <-calls[name].err
-	case "handles":
-		return lab.OpenHandles()
+		return <-calls[name].err
 	case "leave":
-		return 0, os.Chdir(os.TempDir())
-	case "child":
-		child := exec.Command("sleep", "600")
-		if err := child.Start(); err != nil {
-			return 0, err
-		}
-		return child.Process.Pid, nil
+		return os.Chdir(os.TempDir())
 	default:
 		calls[name] = begin(context.Background(), words, path)
-		return 0, <-calls[name].err
+		return <-calls[name].err
 	}
-	return 0, nil
+	return nil
 }
 
 func begin(ctx context.Context, words []string, path string) *call {
@@ -168,7 +138,7 @@ func takeOne(from, to bins.Stock) error {
 
 // A program runs desk in a process of its own.
 type program struct {
-	*lab.Process
+	lab.Program
 	t *testing.T
 }
 
@@ -176,10 +146,19 @@ func start(t *testing.T, path string) program { t.Helper(); return launch(t, lab
 
 func launch(t *testing.T, o lab.Options, path string) program {
 	t.Helper()
-	p := program{lab.Launch(t, o, "desk", path), t}
-	p.Reached("done")
-	p.Continue()
-	return p
+	return program{lab.StartProgram(t, o, stuck, "desk", path), t}
+}
+
+// stuck is what a test says if an order waits that should not.
+func stuck(order string, l lab.Lesson) lab.Lesson {
+	l.Expected, l.Found = callOf(order)+" returns", "the kernel says that it waits for a file lock"
+	return l
+}
+
+// tell is for an order while other calls of the program wait for a lock, or have left one in the kernel.
+func (p program) tell(order string, l lab.Lesson) error {
+	p.t.Helper()
+	return p.Tell(order, l).Returned.Err
 }
 
 // several starts programs that work with one file.
@@ -192,47 +171,10 @@ func several(t *testing.T, n int) (path string, all []program) {
 	return path, all
 }
 
-// reply waits until the order that was sent is obeyed.
-func (p program) reply(l lab.Lesson) (r reply) {
-	p.t.Helper()
-	p.Reached("done", l)
-	p.Result(&r, l)
-	p.Continue()
-	return r
-}
-
-// do is for an order that need not wait, because no other owner stands in its way, or because it does not wait.
-func (p program) do(order string, l lab.Lesson) error {
-	p.t.Helper()
-	return p.ask(order, l).Returned.Err
-}
-
-func (p program) ask(order string, l lab.Lesson) reply {
-	p.t.Helper()
-	if p.Begin(order) == process.Blocked {
-		l.Expected, l.Found = callOf(order)+" returns", "the kernel says that it waits for a file lock"
-		lab.Fail(p.t, l)
-	}
-	return p.reply(l)
-}
-
-// tell is do while other calls of the program wait for a lock, or have left one in the kernel.
-func (p program) tell(order string, l lab.Lesson) error {
-	p.t.Helper()
-	p.Send(order)
-	return p.reply(l).Returned.Err
-}
-
-// succeed is do for an order that must succeed.
-func (p program) succeed(order string, l lab.Lesson) {
-	p.t.Helper()
-	lab.RequireNoError(p.t, p.do(order, l), l)
-}
-
 // get takes a lock that is free. It is for the beginning of a story.
 func (p program) get(order string) {
 	p.t.Helper()
-	p.succeed(order, lab.Lesson{
+	p.Succeed(order, lab.Lesson{
 		Says: callOf(order) + " did not get a lock that was free", Did: callOf(order) + "; no other owner had a lock that stands in its way",
 		Means: "the program cannot work at all", Read: fix,
 	})
@@ -284,21 +226,12 @@ func (p program) end(name string, l lab.Lesson) {
 	lab.RequireNoError(p.t, p.tell("end "+name, l), l)
 }
 
-// handles counts the program's open handles.
-func (p program) handles() int {
-	p.t.Helper()
-	p.Send("handles")
-	r := p.reply(lab.Lesson{Says: "The test could not count handles"})
-	requireTool(p.t, r.Returned.Err)
-	return r.N
-}
-
 // handlesBecome counts the program's open handles until there are as many as wanted, or until patience ends: what a wait that was left has open,
 // it closes a moment after it has given its lock back.
 func (p program) handlesBecome(want int) (count int) {
 	p.t.Helper()
 	for began := time.Now(); time.Since(began) < process.Patience(); {
-		if count = p.handles(); count == want {
+		if count = p.Handles(); count == want {
 			break
 		}
 	}
@@ -327,12 +260,4 @@ func requireClosed(t *testing.T, err error, l lab.Lesson) {
 	t.Helper()
 	l.Expected = "an error that matches fs.ErrClosed"
 	lab.RequireErrorIs(t, err, fs.ErrClosed, l)
-}
-
-// requireTool is for what the test itself needs.
-func requireTool(t *testing.T, err error) {
-	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{
-		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
-	})
 }

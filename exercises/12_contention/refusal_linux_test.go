@@ -39,7 +39,7 @@ func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 			} {
 				var err, refused error
 				lab.Finishes(t, func() { refused = lab.Refuse("flock", errno, func() { _, err = lock() }) }, l)
-				requireRefuse(t, refused)
+				lab.RequireRefuse(t, refused)
 				lab.RequireErrorIs(t, err, errno, l)
 			}
 		}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
@@ -56,6 +56,6 @@ func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 		lab.Require(t, !errors.Is(r.Err, errNothing), says(l, "Lock returned neither a lock nor an error"))
 		lab.RequireErrorIs(t, r.Err, syscall.ENOLCK, l)
 		l.Did += "; then another process called Lock"
-		start(t, path).succeed("Lock it", says(l, "Lock left something locked when it failed"))
+		start(t, path).Succeed("Lock it", says(l, "Lock left something locked when it failed"))
 	})
 }

@@ -30,8 +30,8 @@ func shelves(t *testing.T, n int) (paths []string) {
 	directory := filepath.Dir(lab.Path(t, "x"))
 	for i := range n {
 		path := filepath.Join(directory, string(rune('a'+i))+".json")
-		requireTool(t, os.WriteFile(path, []byte(stock), 0o600))
-		requireTool(t, os.WriteFile(path+".lock", nil, 0o600)) // in the order of the names, whichever is locked first
+		lab.RequireSetUp(t, os.WriteFile(path, []byte(stock), 0o600))
+		lab.RequireSetUp(t, os.WriteFile(path+".lock", nil, 0o600)) // in the order of the names, whichever is locked first
 		paths = append(paths, path)
 	}
 	return paths
@@ -65,7 +65,7 @@ func TestTransfer(t *testing.T) {
 		t.Parallel()
 		path := shelves(t, 2)
 		l := lab.Lesson{Says: "Transfer called move with other stocks than the files hold", Did: did, Means: "parts go the wrong way", Read: bothFiles}
-		requireTool(t, os.WriteFile(path[1], []byte(`{"bracket":7}`), 0o600))
+		lab.RequireSetUp(t, os.WriteFile(path[1], []byte(`{"bracket":7}`), 0o600))
 		for _, c := range [][4]int{{0, 1, 5, 7}, {1, 0, 7, 5}} {
 			var err error
 			var found [2]int
@@ -133,7 +133,7 @@ func requireFree(t *testing.T, paths []string, l lab.Lesson) {
 	l.Means = "everyone who needs the shelf waits for a Transfer that is over"
 	p := start(t, "")
 	for _, path := range paths {
-		p.succeed("Lock "+path+" "+path+".lock", l)
+		p.Succeed("Lock "+path+" "+path+".lock", l)
 	}
 }
 
@@ -156,7 +156,7 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			p := lab.Start(t, "carry", path[0], path[1])
 			waitBlocked(p, l)
 			for _, path := range path {
-				requireTool(t, os.WriteFile(path, []byte(`{"bracket":8}`), 0o600))
+				lab.RequireSetUp(t, os.WriteFile(path, []byte(`{"bracket":8}`), 0o600))
 			}
 			owner.free("it")
 			p.Reached("inside", says(l, "Transfer did not get the locks after the owner had called Unlock"))
@@ -203,7 +203,7 @@ func TestTransferKeepsItsLocksUntilItHasWritten(t *testing.T) {
 			}
 		}
 	})
-	requireRefuse(t, watched)
+	lab.RequireRefuse(t, watched)
 	lab.RequireNoError(t, err, says(l, "Transfer failed"))
 	lab.Require(t, !early, l)
 }
@@ -259,7 +259,7 @@ func requireLink(t *testing.T, link string, err error) {
 	if err != nil && runtime.GOOS == "windows" {
 		t.Skip("no links here: " + err.Error())
 	}
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 }
 
 // opposite has two processes transfer from a.json to b.json and from one to two, at the same time. Both wait for an owner of both locks,
@@ -329,8 +329,8 @@ func TestTransferFromAShelfToItself(t *testing.T) {
 				Expected: "an error that matches ErrSameShelf", Means: "it waits for itself for ever, or writes two stocks into one file", Read: itself,
 			}
 			p := start(t, "")
-			lab.RequireErrorIs(t, p.do("Transfer it "+path[0]+" "+other, l), contention.ErrSameShelf, l)
-			lab.RequireErrorIs(t, p.do("Transfer it "+other+" "+path[0], l), contention.ErrSameShelf, l)
+			lab.RequireErrorIs(t, p.Do("Transfer it "+path[0]+" "+other, l), contention.ErrSameShelf, l)
+			lab.RequireErrorIs(t, p.Do("Transfer it "+other+" "+path[0], l), contention.ErrSameShelf, l)
 			l.Expected = ""
 			requireUntouched(t, path, says(l, "Transfer wrote although both shelves are the same"))
 			requireFree(t, path, says(l, "Transfer left a lock when it failed"))
@@ -344,7 +344,7 @@ func TestTransferFromAShelfToItself(t *testing.T) {
 			Means: "the caller waits for an answer that no wait can change", Read: itself,
 		}
 		start(t, path[0]+".lock").get("Lock it")
-		lab.RequireErrorIs(t, start(t, "").do("Transfer it "+path[0]+" "+path[0], l), contention.ErrSameShelf, l)
+		lab.RequireErrorIs(t, start(t, "").Do("Transfer it "+path[0]+" "+path[0], l), contention.ErrSameShelf, l)
 	})
 }
 
@@ -386,9 +386,9 @@ func TestTransferReportsEveryError(t *testing.T) {
 				t.Parallel()
 				path := shelves(t, 2)
 				l := lab.Lesson{Says: "Transfer did not report " + name, Did: "Transfer; one of the files was " + name, Means: "parts go where nothing counts them", Read: bothFiles}
-				requireTool(t, os.Remove(path[i]))
+				lab.RequireSetUp(t, os.Remove(path[i]))
 				if c.content != "" {
-					requireTool(t, os.WriteFile(path[i], []byte(c.content), 0o600))
+					lab.RequireSetUp(t, os.WriteFile(path[i], []byte(c.content), 0o600))
 				}
 				var err error
 				called := false
@@ -418,7 +418,7 @@ func TestTransferReportsEveryError(t *testing.T) {
 				lab.Finishes(t, func() {
 					refused = lab.Refuse(what, errno, func() { err = contention.Transfer(t.Context(), path[0], path[1], takeOne) })
 				}, l)
-				requireRefuse(t, refused)
+				lab.RequireRefuse(t, refused)
 				lab.RequireErrorIs(t, err, errno, l)
 				requireFree(t, path, says(l, "Transfer left a lock when it failed"))
 			}, syscall.EIO, syscall.EACCES)
@@ -440,7 +440,7 @@ func TestTransferReportsWhatItCannotClose(t *testing.T) {
 			}
 			var err error
 			names, refused := lab.RefuseOne(made, errno, func() { err = contention.Transfer(t.Context(), path[0], path[1], takeOne) })
-			requireRefuse(t, refused)
+			lab.RequireRefuse(t, refused)
 			if made >= len(names) {
 				return // none was refused
 			}

@@ -24,3 +24,13 @@ func LimitHandles(int) error { return fmt.Errorf("limit open handles: %w", error
 func LimitFileSize(int64) error {
 	return fmt.Errorf("limit the size of files: %w", errors.ErrUnsupported)
 }
+
+// OpenDescriptors is not possible on this system.
+func OpenDescriptors(string) ([]int, error) {
+	return nil, fmt.Errorf("ask for open descriptors: %w", errors.ErrUnsupported)
+}
+
+// DuplicateDescriptors is not possible on this system.
+func DuplicateDescriptors(string) (int, error) {
+	return 0, fmt.Errorf("duplicate descriptors: %w", errors.ErrUnsupported)
+}

@@ -14,13 +14,13 @@ import (
 // descriptorLimit bounds the search for open descriptors: a test process never has more, and a limit may be "infinite".
 const descriptorLimit = 4096
 
-// descriptors calls see with every open descriptor of this process and what fstat(2) tells of it. Where /proc lists the open ones,
+// descriptors calls see with every open descriptor of this process, and with what fstat(2) tells of it. Where /proc lists the open ones,
 // it asks about no others; there is no such list on macOS, nor for a process that may open no more files.
-func descriptors(see func(unix.Stat_t)) {
+func descriptors(see func(descriptor int, status unix.Stat_t)) {
 	ask := func(descriptor int) {
 		var status unix.Stat_t
 		if unix.Fstat(descriptor, &status) == nil { // the list names its own descriptor too, which is closed by now
-			see(status)
+			see(descriptor, status)
 		}
 	}
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -43,23 +43,47 @@ func descriptors(see func(unix.Stat_t)) {
 // On Unix every descriptor is compared with the file by device and inode; on Windows the file is opened without sharing,
 // which any other open handle, in any process, refuses.
 func IsOpen(path string) (bool, error) {
+	found, err := OpenDescriptors(path)
+	return len(found) > 0, err
+}
+
+// OpenDescriptors returns the descriptors of this process that are open on the file at path. On Windows, where they have no such
+// numbers, the error matches errors.ErrUnsupported.
+func OpenDescriptors(path string) (found []int, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	want, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return false, fmt.Errorf("identity of %s: %w", path, syscall.ENOTSUP)
+		return nil, fmt.Errorf("identity of %s: %w", path, syscall.ENOTSUP)
 	}
-	open := false
-	descriptors(func(got unix.Stat_t) { open = open || uint64(got.Dev) == uint64(want.Dev) && got.Ino == want.Ino })
-	return open, nil
+	descriptors(func(descriptor int, got unix.Stat_t) {
+		if uint64(got.Dev) == uint64(want.Dev) && got.Ino == want.Ino {
+			found = append(found, descriptor)
+		}
+	})
+	return found, nil
+}
+
+// DuplicateDescriptors makes a duplicate of each descriptor that this process has open on the file at path, as a child has for a moment
+// when a program starts one, and returns how many. They stay open. On Windows the error matches errors.ErrUnsupported.
+func DuplicateDescriptors(path string) (int, error) {
+	found, err := OpenDescriptors(path)
+	for _, descriptor := range found {
+		duplicate, err := unix.Dup(descriptor)
+		if err != nil {
+			return 0, fmt.Errorf("duplicate descriptor %d of %s: %w", descriptor, path, err)
+		}
+		unix.CloseOnExec(duplicate)
+	}
+	return len(found), err
 }
 
 // OpenHandles counts the open handles of this process.
 func OpenHandles() (int, error) {
 	count := 0
-	descriptors(func(unix.Stat_t) { count++ })
+	descriptors(func(int, unix.Stat_t) { count++ })
 	return count, nil
 }
 

@@ -36,6 +36,23 @@ func setUp(t testing.TB, what string, err error) {
 
 const machineTrouble = "this is a matter of the machine or the test, not of your code"
 
+// RequireSetUp fails the test unless what it does for itself, such as making a file, has succeeded.
+func RequireSetUp(t testing.TB, err error) {
+	t.Helper()
+	RequireNoError(t, err, Lesson{
+		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
+	})
+}
+
+// RequireRefuse is for what Refuse returns: where the system cannot refuse a call, the test is skipped.
+func RequireRefuse(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	RequireSetUp(t, err)
+}
+
 // Require fails the test with the lesson unless ok.
 func Require(t testing.TB, ok bool, l Lesson) {
 	t.Helper()
