@@ -70,8 +70,8 @@ func owner(w *lab.Worker) error { return lab.Obey(w, newDesk(w.Arg(0)).do) }
 
 // do obeys "CALL NAME FIRST COUNT", where CALL is a function of the package that returns a lock, "Unlock NAME", and "Locked FIRST COUNT";
 // "at PATH …" for another path, "go …" for a call in a goroutine that keeps the lock, "over" for how many of these have returned,
-// "refused ERRNO …" for one whose lock the kernel refuses; "duplicate" and "leave" (its directory); and what other code of the program does
-// with the table: "read", "write", "link", "update ROW".
+// "refused ERRNO …" for one whose lock the kernel refuses; "duplicate" and "leave" (its directory); and what other code of the program
+// does with the table: "read", "write", "link", "update ROW".
 func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "at":

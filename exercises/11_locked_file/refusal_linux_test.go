@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -119,6 +120,34 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 	}
 	t.Run("every error for busy", everyErrorForBusy)
 	t.Run("a truncate that the kernel refuses", aRefusedTruncate)
+}
+
+// An owner that gives its lock back by other means than LOCK_UN is not asked.
+func TestCloseReportsAnUnlockThatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []string{"OpenFile r+", "With", "Edit"} {
+		t.Run(c, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "checkouts.json", document)
+			l := lab.Lesson{
+				Says:  "Close did not report that the kernel had refused to give the lock back",
+				Did:   c + "; the second flock(2), LOCK_UN, failed with EIO (injected by strace)",
+				Means: "another program may find the file locked, and nothing tells why", Read: refusals,
+			}
+			p := lab.Trace(t, lab.Rule{Calls: "flock", Fail: syscall.EIO, When: 2}, lab.Options{}, "call", c, path)
+			p.Reached("holding", l)
+			p.Continue()
+			var state []bool
+			p.Result(&state, l)
+			err := p.Wait(l)
+			for _, call := range p.Injected() {
+				if strings.Contains(call.Args, "LOCK_UN") {
+					lab.RequireErrorIs(t, err, syscall.EIO, l)
+				}
+			}
+			lab.Require(t, !state[1], says(l, "Close left the file open when the kernel refused to give the lock back"))
+		})
+	}
 }
 
 // A file on a server may be busy with another error number than one on a disk.

@@ -226,8 +226,8 @@ func (p program) end(name string, l lab.Lesson) {
 	lab.RequireNoError(p.t, p.tell("end "+name, l), l)
 }
 
-// handlesBecome counts the program's open handles until there are as many as wanted, or until patience ends: what a wait that was left has open,
-// it closes a moment after it has given its lock back.
+// handlesBecome counts the program's open handles until there are as many as wanted, or until patience ends: a wait that was left
+// closes what it has open a moment after it has given its lock back.
 func (p program) handlesBecome(want int) (count int) {
 	p.t.Helper()
 	for began := time.Now(); time.Since(began) < process.Patience(); {
