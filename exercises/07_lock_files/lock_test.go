@@ -77,7 +77,7 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 	})
 	t.Run("under a path with a link and two dots", func(t *testing.T) {
 		dir, l := t.TempDir(), l
-		requireTool(t, os.MkdirAll(filepath.Join(dir, "target", "sub"), 0o700))
+		lab.RequireSetUp(t, os.MkdirAll(filepath.Join(dir, "target", "sub"), 0o700))
 		if err := os.Symlink(filepath.Join("target", "sub"), filepath.Join(dir, "link")); err != nil {
 			t.Skip("this user may not create symbolic links here: ", err)
 		}
@@ -109,7 +109,7 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 func lastTouched(t *testing.T, path string) string {
 	t.Helper()
 	var lines []string
-	requireTool(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+	lab.RequireSetUp(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -150,32 +150,32 @@ func TestReleaseReportsALostLock(t *testing.T) {
 	}{
 		{"released before", "Release was called", func(t *testing.T, _ string, lock *lockfiles.Lock) {
 			t.Helper()
-			requireTool(t, lock.Release())
+			lab.RequireSetUp(t, lock.Release())
 		}},
 		{"removed from outside", "a person removed the lock of a process that was at work", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
-			requireTool(t, os.RemoveAll(path))
+			lab.RequireSetUp(t, os.RemoveAll(path))
 		}},
 		{"replaced by a file", "a person put a file in the place of the lock", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
-			requireTool(t, os.RemoveAll(path))
-			requireTool(t, os.WriteFile(path, []byte("mine"), 0o600))
+			lab.RequireSetUp(t, os.RemoveAll(path))
+			lab.RequireSetUp(t, os.WriteFile(path, []byte("mine"), 0o600))
 		}},
 		{"replaced by an empty directory", "a person put an empty directory in its place", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
-			requireTool(t, os.RemoveAll(path))
-			requireTool(t, os.Mkdir(path, 0o700))
+			lab.RequireSetUp(t, os.RemoveAll(path))
+			lab.RequireSetUp(t, os.Mkdir(path, 0o700))
 		}},
 		{"moved away with its directory", "the directory of the lock was renamed", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
-			requireTool(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"))
-			requireTool(t, os.Mkdir(filepath.Dir(path), 0o700))
+			lab.RequireSetUp(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"))
+			lab.RequireSetUp(t, os.Mkdir(filepath.Dir(path), 0o700))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "shop", "locks.json.lock")
-			requireTool(t, os.Mkdir(filepath.Dir(path), 0o700))
+			lab.RequireSetUp(t, os.Mkdir(filepath.Dir(path), 0o700))
 			l := lab.Lesson{
 				Did:   "a process had the lock; " + c.did + "; then Release was called",
 				Means: "what was written since then was written without the lock, and the program never learns of it", Read: givingBack,

@@ -191,14 +191,6 @@ func means(l lab.Lesson, headline, meaning string) lab.Lesson {
 	return l
 }
 
-// requireTool is for what the test itself needs.
-func requireTool(t *testing.T, err error) {
-	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{
-		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
-	})
-}
-
 // listing shows everything below a directory, with the content of its files and links.
 func listing(t *testing.T, dir string) string {
 	t.Helper()
@@ -222,7 +214,7 @@ func listing(t *testing.T, dir string) string {
 		found = append(found, name+": "+string(content))
 		return err
 	})
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	return strings.Join(found, "\n")
 }
 

@@ -62,13 +62,13 @@ func TestTheLockTellsOthersWhoHasIt(t *testing.T) {
 
 	lab.RequireEqual(t, process.PID(), owner.PID, says(l, "Acquire wrote down another process id than its own"))
 	here, err := pid.Here()
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	lab.RequireEqual(t, here, owner.Host, says(l, "Acquire wrote down another Host than pid.Here returns"))
 	started, err := pid.Started(process.PID())
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip("this system does not tell when a process started: ", err)
 	}
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	lab.RequireEqual(t, started, owner.Started, says(l, "Acquire did not write down when its process started, as pid.Started reports it"))
 }
 
@@ -120,7 +120,7 @@ func TestAlive(t *testing.T) {
 		if errors.Is(err, errors.ErrUnsupported) {
 			t.Skip("this system does not tell when a process started: ", err)
 		}
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		last := started[len(started)-1]
 		for _, other := range []string{"1", started + "0", started[:len(started)-1] + string('0'+(last-'0'+1)%10)} {
 			o := dead

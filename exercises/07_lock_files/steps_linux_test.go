@@ -84,7 +84,7 @@ func needTracing(t *testing.T) {
 func lockIn(t *testing.T, dir string, number int) string {
 	t.Helper()
 	dir = filepath.Join(dir, strconv.Itoa(number))
-	requireTool(t, os.MkdirAll(dir, 0o700))
+	lab.RequireSetUp(t, os.MkdirAll(dir, 0o700))
 	return filepath.Join(dir, "locks.json.lock")
 }
 
@@ -346,7 +346,7 @@ func dieAt(t *testing.T, isStale bool, stop int, twice *bool) bool {
 	}
 	did += fmt.Sprintf("; Dora called Acquire and was killed after her call %d, %s", stop, last.Call.Short(filepath.Dir(path)))
 	left := filepath.Join(t.TempDir(), "left")
-	requireTool(t, os.CopyFS(left, os.DirFS(filepath.Dir(path))))
+	lab.RequireSetUp(t, os.CopyFS(left, os.DirFS(filepath.Dir(path))))
 
 	judged, found := dead(gone, dora.PID()), map[int]bool{}
 	alive := judged.Alive
@@ -376,7 +376,7 @@ func breakTwice(t *testing.T, left string, gone, dora int, did string) {
 	bob := startStepped(t, calls, dir, gone, dora)
 	copied := func(number int) (path string) {
 		path = filepath.Join(dir, strconv.Itoa(number), "locks.json.lock")
-		requireTool(t, os.CopyFS(filepath.Dir(path), os.DirFS(left)))
+		lab.RequireSetUp(t, os.CopyFS(filepath.Dir(path), os.DirFS(left)))
 		return path
 	}
 	stops := 0
@@ -474,7 +474,7 @@ func TestTwoGoroutinesBreakOneLock(t *testing.T) {
 func besides(t *testing.T, path string) string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	var names []string
 	for _, entry := range entries {
 		if entry.Name() != filepath.Base(path) {

@@ -42,7 +42,7 @@ func TestAcquireReportsAnOwnerThatItCannotWrite(t *testing.T) {
 		t.Parallel()
 		dir, kind := lab.SmallDisk(t, 64<<10)
 		fill(t, filepath.Join(dir, "full"))
-		requireTool(t, os.Mkdir(filepath.Join(dir, "shop"), 0o700))
+		lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "shop"), 0o700))
 		l := lab.Lesson{Did: "the disk was full (" + kind + "); Acquire was called", Means: means, Read: refusals}
 		path := filepath.Join(dir, "shop", "locks.json.lock")
 		requireNothingHalfMade(t, lab.Start(t, "try", path), path, syscall.ENOSPC, l)
@@ -76,7 +76,7 @@ func TestAcquireReportsALockThatItCannotPutInPlace(t *testing.T) {
 		process := lab.Trace(t, lab.Rule{Calls: trace.Renames + ",?link,linkat,?symlink,symlinkat", Fail: errno}, lab.Options{}, "try", path)
 		var o outcome
 		process.Result(&o, says(l, "Acquire does not return"))
-		requireTool(t, process.Wait())
+		lab.RequireSetUp(t, process.Wait())
 		if len(process.Injected()) == 0 {
 			return // this answer puts its lock in place by another call
 		}
@@ -123,10 +123,10 @@ func TestATokenIsNeverGivenTwice(t *testing.T) {
 func needStatic(t *testing.T) {
 	t.Helper()
 	program, err := os.Executable()
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	file, err := elf.Open(program)
-	requireTool(t, err)
-	defer func() { requireTool(t, file.Close()) }()
+	lab.RequireSetUp(t, err)
+	defer func() { lab.RequireSetUp(t, file.Close()) }()
 	for _, part := range file.Progs {
 		if part.Type == elf.PT_INTERP {
 			t.Skip("this test program is loaded with its libraries (-race does that), and loading them needs a close that succeeds")
@@ -137,13 +137,13 @@ func needStatic(t *testing.T) {
 func fill(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Create(path)
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	for err == nil {
 		_, err = f.Write(make([]byte, 4096))
 	}
-	requireTool(t, f.Close())
+	lab.RequireSetUp(t, f.Close())
 	if !errors.Is(err, syscall.ENOSPC) {
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 	}
 }
 
@@ -166,7 +166,7 @@ func requireNothingHalfMade(t *testing.T, process *lab.Process, path string, rea
 
 func hasFiles(t *testing.T, path string) (some bool) {
 	t.Helper()
-	requireTool(t, filepath.WalkDir(filepath.Dir(path), func(_ string, entry fs.DirEntry, err error) error {
+	lab.RequireSetUp(t, filepath.WalkDir(filepath.Dir(path), func(_ string, entry fs.DirEntry, err error) error {
 		some = some || err == nil && entry.Type().IsRegular()
 		return err
 	}))
@@ -182,7 +182,7 @@ func TestReleaseOnADiskThatBecameReadOnly(t *testing.T) {
 		Did:   "a process had the lock; the kernel made the disk read-only, as after an error of the disk; the process called Release",
 		Means: "the program believes that it has given the lock back, and every other one finds it taken", Read: refusals,
 	}
-	requireTool(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	lab.RequireSetUp(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	requireNotReleased(t, release(t, lock, l), syscall.EROFS, l)
 	l.Did = strings.Replace(l.Did, "; the process called Release", "; another one called Acquire, and its Alive returned false", 1)
 	_, err := acquire(t, path, allDead, l)

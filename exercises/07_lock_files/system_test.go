@@ -39,7 +39,7 @@ func TestAcquireReportsWhatTheSystemRefuses(t *testing.T) {
 		}},
 		{"a file in the place of the directory", "the directory is a file", onUnix(syscall.ENOTDIR), func(t *testing.T, dir string) string {
 			t.Helper()
-			requireTool(t, os.WriteFile(filepath.Join(dir, "shop"), nil, 0o600))
+			lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "shop"), nil, 0o600))
 			return filepath.Join(dir, "shop", "locks.json.lock")
 		}},
 		{"a name of 300 bytes", "the name is too long", onUnix(syscall.ENAMETOOLONG), func(_ *testing.T, dir string) string {
@@ -47,7 +47,7 @@ func TestAcquireReportsWhatTheSystemRefuses(t *testing.T) {
 		}},
 		{"a link that leads to itself", "the directory is a link to itself", onUnix(syscall.ELOOP), func(t *testing.T, dir string) string {
 			t.Helper()
-			requireTool(t, os.Symlink("loop", filepath.Join(dir, "loop")))
+			lab.RequireSetUp(t, os.Symlink("loop", filepath.Join(dir, "loop")))
 			return filepath.Join(dir, "loop", "locks.json.lock")
 		}},
 	} {
@@ -72,7 +72,7 @@ func TestAcquireReportsWhatTheSystemRefuses(t *testing.T) {
 			t.Skip("Windows has no permission bits for directories")
 		}
 		dir := filepath.Join(lab.SharedDir(t), "shop")
-		requireTool(t, os.Mkdir(dir, 0o555))
+		lab.RequireSetUp(t, os.Mkdir(dir, 0o555))
 		l := lab.Lesson{Did: "an ordinary user, who may not write in the directory of the lock's path, called Acquire", Read: refusals}
 		other := lab.Launch(t, lab.Options{Unprivileged: true}, "try", filepath.Join(dir, "locks.json.lock"))
 		var theirs outcome
@@ -230,8 +230,8 @@ func TestALockHasThePermissionsOfAnyNewFile(t *testing.T) {
 			owner := lab.Launch(t, lab.Options{Umask: umask}, "hold", path)
 			owner.Reached("holding", freeLock)
 			mask, err := strconv.ParseUint(umask, 8, 32)
-			requireTool(t, err)
-			requireTool(t, filepath.WalkDir(filepath.Dir(path), func(name string, entry os.DirEntry, err error) error {
+			lab.RequireSetUp(t, err)
+			lab.RequireSetUp(t, filepath.WalkDir(filepath.Dir(path), func(name string, entry os.DirEntry, err error) error {
 				if err != nil || name == filepath.Dir(path) {
 					return err
 				}

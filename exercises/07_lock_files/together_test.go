@@ -89,7 +89,7 @@ func TestACrowdOfBreakersAndOwners(t *testing.T) {
 	const people = 4
 	turns := lab.Rounds(15)
 	dir := t.TempDir()
-	requireTool(t, os.Mkdir(filepath.Join(dir, "lock"), 0o700))
+	lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "lock"), 0o700))
 	l := lab.Lesson{
 		Says: "Acquire gave one lock to two owners at once",
 		Did: fmt.Sprintf("%d processes acquired one lock %d times each; each second time the owner left it behind, as a crash does, "+

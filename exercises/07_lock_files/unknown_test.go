@@ -30,8 +30,8 @@ func TestAcquireLeavesWhatItDoesNotKnow(t *testing.T) {
 	t.Run("a directory with a person's file in it", func(t *testing.T) {
 		t.Parallel()
 		path := newPath(t)
-		requireTool(t, os.Mkdir(path, 0o700))
-		requireTool(t, os.WriteFile(filepath.Join(path, "notes.txt"), []byte("mine"), 0o600))
+		lab.RequireSetUp(t, os.Mkdir(path, 0o700))
+		lab.RequireSetUp(t, os.WriteFile(filepath.Join(path, "notes.txt"), []byte("mine"), 0o600))
 		requireUntouched(t, path, "a directory with a file notes.txt in it")
 	})
 	t.Run("a link to an empty directory", func(t *testing.T) {
@@ -48,9 +48,9 @@ func TestAcquireLeavesWhatItDoesNotKnow(t *testing.T) {
 	t.Run("what others have put beside a lock", func(t *testing.T) {
 		t.Parallel()
 		path, _ := stale(t)
-		requireTool(t, os.WriteFile(path+".bak", []byte("mine"), 0o600))
-		requireTool(t, os.Mkdir(path+".old", 0o700))
-		requireTool(t, os.WriteFile(filepath.Join(path+".old", "notes.txt"), []byte("mine"), 0o600))
+		lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte("mine"), 0o600))
+		lab.RequireSetUp(t, os.Mkdir(path+".old", 0o700))
+		lab.RequireSetUp(t, os.WriteFile(filepath.Join(path+".old", "notes.txt"), []byte("mine"), 0o600))
 		lab.Age(t, filepath.Dir(path), 400*24*time.Hour)
 		l := lab.Lesson{
 			Did: "beside the lock of a dead process were a person's file locks.json.lock.bak and directory locks.json.lock.old, 400 days old; " +
@@ -107,7 +107,7 @@ func requireUntouched(t *testing.T, path, what string) {
 // contentOf returns what a file of the lock holds, or nothing if it has none.
 func contentOf(t *testing.T, path string) (content string) {
 	t.Helper()
-	requireTool(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+	lab.RequireSetUp(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
 			var text []byte
 			text, err = os.ReadFile(name)
@@ -128,7 +128,7 @@ func requireDamageSeen(t *testing.T, path string, gone int, name, content string
 		Means: "a lock that was damaged is taken from an owner whom Alive has not judged",
 		Read:  notYours,
 	}
-	requireTool(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+	lab.RequireSetUp(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}

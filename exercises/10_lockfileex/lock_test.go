@@ -59,7 +59,7 @@ func TestALockKeepsOtherHandlesOut(t *testing.T) {
 		}
 		a.get("Lock")
 		_, err := a.WriteAt([]byte("1 bracket\n"), 0)
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		b.refused("TryLock", l)
 	})
 }
@@ -67,7 +67,7 @@ func TestALockKeepsOtherHandlesOut(t *testing.T) {
 func TestATryAsksOnce(t *testing.T) {
 	t.Parallel()
 	path := file(t, "1 bracket\n")
-	requireTool(t, os.Link(path, path+".try")) // the same file by a name of which the calls are counted
+	lab.RequireSetUp(t, os.Link(path, path+".try")) // the same file by a name of which the calls are counted
 	a, b := openHandle(t, path), openHandle(t, path+".try")
 	a.get("Lock")
 	for _, verb := range []string{"TryLock", "TryRLock"} {
@@ -108,7 +108,7 @@ func TestALockChangesNothing(t *testing.T) {
 		a, b := openHandle(t, path), openHandle(t, path)
 		lab.Age(t, path, time.Hour)
 		before, err := os.Stat(path)
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		l := lab.Lesson{
 			Says: "Lock changed the file", Did: fmt.Sprintf("Lock, RLock, Downgrade, a TryLock that failed, and Unlock of a file of %d bytes", len(content)),
 			Means: "a lock needs no byte in the file; what is written there becomes part of the list", Read: sameRange,
@@ -121,10 +121,10 @@ func TestALockChangesNothing(t *testing.T) {
 		a.succeed("Unlock", says(l, "Unlock failed"))
 		lab.RequireFile(t, path, content, says(l, "Unlock changed the file"))
 		after, err := os.Stat(path)
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
 		names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, 1, len(names), says(l, "Lock created another file"))
 	}
 }
@@ -343,7 +343,7 @@ func TestDowngrade(t *testing.T) {
 	t.Run("lets no other in at any moment", func(t *testing.T) {
 		t.Parallel()
 		path := file(t, "1 bracket\n")
-		requireTool(t, os.Link(path, path+".probe")) // the same file by a name that is not intercepted
+		lab.RequireSetUp(t, os.Link(path, path+".probe")) // the same file by a name that is not intercepted
 		a, b := openHandle(t, path), openHandle(t, path+".probe")
 		l := says(l, "Downgrade lets another handle have an exclusive lock in between")
 		l.Did = "Lock and Downgrade; before each call that Downgrade made, another handle called TryLock"

@@ -81,7 +81,7 @@ func keep(t *testing.T, f *winfile.File, err error) handle {
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skipf("%s has neither LockFileEx nor flock(2), which the model of it needs", runtime.GOOS)
 	}
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	t.Cleanup(func() { _ = f.Close() })
 	return handle{f, t}
 }
@@ -126,14 +126,6 @@ func (h handle) takes(verb string, l lab.Lesson) {
 func says(l lab.Lesson, format string, args ...any) lab.Lesson {
 	l.Says = fmt.Sprintf(format, args...)
 	return l
-}
-
-// requireTool is for what the test itself needs.
-func requireTool(t *testing.T, err error) {
-	t.Helper()
-	lab.RequireNoError(t, err, lab.Lesson{
-		Says: "The test could not prepare its own files", Means: "this is a matter of the machine, not of your code",
-	})
 }
 
 func file(t *testing.T, content string) (path string) {

@@ -50,7 +50,7 @@ func TestALockOnAHandleThatCannotBeLocked(t *testing.T) {
 			Did: verb + " of a closed file",
 		}
 		f := openHandle(t, path)
-		requireTool(t, f.Close())
+		lab.RequireSetUp(t, f.Close())
 		err := f.do(verb, l)
 		requireReason(t, verb, err, err, l)
 		if lab.Wine() {
@@ -70,7 +70,7 @@ func TestARequestThatFailsIsNotALock(t *testing.T) {
 	for _, verb := range []string{"Lock", "RLock"} {
 		for _, reason := range reasons {
 			path := file(t, "1 bracket\n")
-			requireTool(t, os.Link(path, path+".overlapped")) // the same file by a name of which the calls are intercepted
+			lab.RequireSetUp(t, os.Link(path, path+".overlapped")) // the same file by a name of which the calls are intercepted
 			f, err := openOverlapped(path + ".overlapped")
 			a, b := openHandle(t, path), keep(t, f, err)
 			l := lab.Lesson{

@@ -85,7 +85,7 @@ func TestAddIsAloneInside(t *testing.T) {
 			path := file(t, c.before)
 			openHandle(t, path).Close() //nolint:errcheck // it only skips
 			if c.missing {
-				requireTool(t, os.Remove(path))
+				lab.RequireSetUp(t, os.Remove(path))
 			}
 			l := lab.Lesson{
 				Says: "Add let a second Add in", Did: "a process was inside its Add, " + c.name + "; another process called Add", Read: why,
@@ -123,7 +123,7 @@ func TestAddCountsWhatTheListHolds(t *testing.T) {
 		number, err := addOne(t, path, l)
 		lab.RequireNoError(t, err, says(l, "Add failed"))
 		lab.RequireEqual(t, want, number, l)
-		requireTool(t, os.WriteFile(path, nil, 0o600))
+		lab.RequireSetUp(t, os.WriteFile(path, nil, 0o600))
 	}
 }
 
@@ -134,7 +134,7 @@ func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
 		"Jobs": func(path string) error { return lockfileex.Jobs(path, use(nil)) },
 	} {
 		path := file(t, "1 hinge\n")
-		requireTool(t, os.Link(path, path+".probe")) // the same file by a name that is not intercepted
+		lab.RequireSetUp(t, os.Link(path, path+".probe")) // the same file by a name that is not intercepted
 		b := openHandle(t, path+".probe")
 		l := lab.Lesson{
 			Did: name + "; before each of its reads and writes, another handle called TryLock", Read: why,
@@ -294,7 +294,7 @@ func TestTheLockIsGivenBackAtOnce(t *testing.T) {
 			if exit.name != "Add returns" {
 				lab.RequireFile(t, path, exit.content, says(l, "%s changed the list", verb))
 			}
-			requireTool(t, b.Close())
+			lab.RequireSetUp(t, b.Close())
 			l.Did, l.Means = exit.name+"; then the file was removed", "on Windows no one can remove or replace the list as long as the program runs"
 			lab.RequireNoError(t, winfile.Remove(path), says(l, "%s left its file open", verb))
 		})
@@ -367,7 +367,7 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 	lab.RequireFile(t, path, "1 bracket\n", says(l, "Add lost a job"))
 	if runtime.GOOS != "windows" {
 		info, err := os.Stat(path)
-		requireTool(t, err)
+		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, "-rw-------", info.Mode().String(), says(l, "Add created the list with another mode than 0600"))
 	}
 }
@@ -393,7 +393,7 @@ func TestThreeProcessesAddJobs(t *testing.T) {
 		want = append(want, fmt.Sprintf("%d part %d", n+1, n+1))
 	}
 	content, err := os.ReadFile(path)
-	requireTool(t, err)
+	lab.RequireSetUp(t, err)
 	got := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
 	l.Expected, l.Found = fmt.Sprintf("%d jobs, each with its number", len(want)), fmt.Sprintf("%d jobs", len(got))
 	lab.Require(t, slices.Equal(want, got), says(l, "Add lost jobs in a crowd"))
