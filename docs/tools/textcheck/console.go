@@ -138,29 +138,40 @@ func shellLine(line string) error {
 
 // Console runs the commands of a page's console blocks one after another, as one sitting, and compares what they print with
 // what the page shows. A block marked with systems (a fence `console linux,darwin`) is run on these only. In one that is marked with
-// varies (`console varies`) the numbers are those of one run: another run must print the same words, and a number other than 0
-// wherever the page shows one. Problems of form are those of Commands; here such blocks are passed over.
+// varies (`console varies`) the numbers are those of one run: another run must print the same words, 0 where the page shows 0, and
+// in the last line, which is the verdict, another number where the page shows another. Problems of form are those of Commands; here such blocks are passed over.
 func Console(ctx context.Context, p *Page, run Runner) []Problem {
 	var problems []Problem
 	for _, fence := range p.Fences {
 		if fence.Kind != "console" || !runsHere(fence.Extra) {
 			continue
 		}
-		equal := matchLine
-		if slices.Contains(strings.Fields(fence.Extra), numbersVary) {
-			equal = matchNumbers
-		}
+		varies := slices.Contains(strings.Fields(fence.Extra), numbersVary)
 		sessions, err := Sessions(fence)
 		if err != nil {
 			continue
 		}
 		for _, session := range sessions {
+			equal := matchLine
+			if verdict := session.verdict(); varies {
+				equal = func(shown, printed string) bool { return matchNumbers(shown, printed, shown == verdict) }
+			}
 			if problem, ok := replay(ctx, p, session, equal, run); !ok {
 				problems = append(problems, problem)
 			}
 		}
 	}
 	return problems
+}
+
+// verdict returns the last line that the block shows, the one of the status aside.
+func (s Session) verdict() string {
+	for _, line := range slices.Backward(s.Output) {
+		if !strings.HasPrefix(line, "exit status ") && strings.TrimSpace(line) != elision {
+			return line
+		}
+	}
+	return ""
 }
 
 // numbersVary after the word console says that the numbers of the block are those of one run.

@@ -80,6 +80,7 @@ func TestNumbersThatVary(t *testing.T) {
 	for output, want := range map[string]bool{
 		"  1   250   9\nlost     660, kept 0 of it\n":   true,
 		" 12 1,250  19\nlost   1,660, kept 0 of 1000\n": true,
+		"  1     0   9\nlost     660, kept 0 of it\n":   true, // a process that had no luck
 		"  1   250   9\nlost       0, kept 0 of it\n":   false,
 		"  1   250   9\nlost     660, kept 1 of it\n":   false,
 		"  1   250   9\ngone     660, kept 0 of it\n":   false,
