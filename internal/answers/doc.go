@@ -12,11 +12,13 @@
 //	-race          build tests and demos with the race detector
 //	-count=N       run every test of the reference and of the other right answers N times; of a wrong answer, run the test that
 //	               catches it N times, which must fail each time
-//	-strict        run every test of every answer at full strength, demand that each test fails for some wrong answer, and that the
-//	               exercise's answer files are exactly as shipped (maintainers; a learner edits them)
+//	-strict        run the right answers at full strength, demand that each test fails for some wrong answer, and that the exercise's
+//	               answer files are exactly as shipped (maintainers; a learner edits them)
+//	-all           run every test of every wrong answer, at full strength (ten times the time; after a change to the laboratory, or to
+//	               how a lesson's tests are cut)
 //	-goos=GOOS     build tests and demos for that system, together with
-//	-exec=PROGRAM  a program that starts them, called as PROGRAM BINARY ARGUMENTS… Of the wrong answers that are wrong on every system
-//	               only the code as shipped is run there, unless -strict
+//	-exec=PROGRAM  a program that starts them, called as PROGRAM BINARY ARGUMENTS… Of the answers that are right or wrong on every
+//	               system only the reference and the code as shipped are run there, unless -all
 //
 // go test's own -parallel sets how many answers of a lesson are tested at once (by default the number of cores), -timeout how long
 // all of a lesson may take, and -v prints for each wrong answer the test that catches it. No file of the workbook changes.
@@ -28,6 +30,6 @@
 //
 // Of a wrong answer, only the test or subtest that must catch it is run, with shorter waits where they end in vain (TURNSTILE_PATIENCE).
 // A verdict that is not the expected one counts only after a second run, of all tests and by go test. Right answers other than the
-// reference run with TURNSTILE_EFFORT=light, without strace. -strict runs everything, and so sees what this leaves out: a wrong answer
-// that crashes in another test, and a test that no wrong answer fails.
+// reference run with TURNSTILE_EFFORT=light, without strace; -strict runs them at full strength. -all sees what else this leaves out: a
+// wrong answer that crashes in a test that need not catch it.
 package answers

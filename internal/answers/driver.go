@@ -2,7 +2,10 @@ package answers
 
 import (
 	"context"
+	"maps"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,13 +52,12 @@ func (d *driver) testRight(t *testing.T, name string, code answer.Answer) {
 }
 
 // testWrong demands that the named test fails with the promised message.
-func (d *driver) testWrong(t *testing.T, patch answer.Patch, code answer.Answer, seen *sightings) {
+func (d *driver) testWrong(t *testing.T, patch answer.Patch, code answer.Answer) {
 	t.Parallel()
 	ctx, cancel := within(t)
 	defer cancel()
 	result, err := d.wrong(ctx, t, patch, code)
 	require.NoError(t, err)
-	seen.add(result)
 	if reason := cannotTell(patch, result); reason != "" {
 		t.Skip(reason)
 	}
@@ -66,14 +68,14 @@ func (d *driver) testWrong(t *testing.T, patch answer.Patch, code answer.Answer,
 	t.Logf("caught by %s in %d of %d runs: %s", patch.CaughtBy, named.Failures, named.Runs, patch.Sentence)
 }
 
-// wrong runs the tests of a wrong answer: by the bundle first, only the one that must catch it unless -strict, and alone if that does not
+// wrong runs the tests of a wrong answer: by the bundle first, only the one that must catch it unless -all, and alone if that does not
 // give the expected verdict. A wrong answer never runs with the race detector, which must not be the only judge.
 func (d *driver) wrong(ctx context.Context, t *testing.T, patch answer.Patch, code answer.Answer) (*gotest.Result, error) {
 	effort, only, onlyAlone := fullButHasty, exactly(patch.CaughtBy), ""
 	switch {
 	case *count > 1:
 		effort, onlyAlone = full, only
-	case *strict:
+	case *all:
 		effort, only = full, ""
 	}
 	result, ran, err := d.bundle.run(ctx, patch.Name, effort, only, *count)
@@ -100,4 +102,47 @@ func exactly(test string) string {
 		names[i] = "^" + regexp.QuoteMeta(name) + "$"
 	}
 	return strings.Join(names, "/")
+}
+
+// testNoneIdle demands that each of the exercise's tests fails for some wrong answer. Those that a patch names are judged there; the
+// others run on one wrong answer after another until each has failed.
+func (d *driver) testNoneIdle(t *testing.T, patches []answer.Patch) {
+	if *race || *goos != runtime.GOOS || *start != "" {
+		t.Skip("which tests have failed is asked natively")
+	}
+	ctx, cancel := within(t)
+	defer cancel()
+	files, err := testFiles(d.e)
+	require.NoError(t, err)
+	left := map[string]bool{}
+	for _, file := range files {
+		for _, test := range file.tests {
+			left[test] = true
+		}
+	}
+	for _, patch := range patches {
+		delete(left, topLevel(patch.CaughtBy))
+	}
+	for _, patch := range patches {
+		if len(left) == 0 || !patch.RunsOn(*goos) {
+			continue
+		}
+		only := "^(" + strings.Join(slices.Sorted(maps.Keys(left)), "|") + ")$"
+		result, _, err := d.bundle.run(ctx, patch.Name, fullButHasty, only, 1)
+		require.NoError(t, err)
+		if result == nil {
+			continue
+		}
+		for _, name := range settled(result) {
+			delete(left, name)
+		}
+	}
+	for _, test := range slices.Sorted(maps.Keys(left)) {
+		t.Errorf("%s: no wrong answer makes %s fail, so it guards against nothing; add the wrong answer that it is for", d.e.ID, test)
+	}
+}
+
+func topLevel(test string) string {
+	name, _, _ := strings.Cut(test, "/")
+	return name
 }

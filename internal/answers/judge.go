@@ -29,7 +29,8 @@ import (
 var (
 	race   = flag.Bool("race", false, "build with the race detector")
 	count  = flag.Int("count", 1, "runs of each test of a right answer, and of the test that catches a wrong one")
-	strict = flag.Bool("strict", false, "run every test at full strength, and demand that the exercise is as shipped")
+	strict = flag.Bool("strict", false, "run right answers at full strength, demand that no test is idle and the exercise is as shipped")
+	all    = flag.Bool("all", false, "run every test of every wrong answer, at full strength")
 	goos   = flag.String("goos", runtime.GOOS, "system to build tests and demos for")
 	start  = flag.String("exec", "", "program that starts tests and demos")
 )
@@ -57,12 +58,13 @@ func Judge(t *testing.T) {
 	require.NoError(t, err)
 	wrong, err := answer.Wrong(e)
 	require.NoError(t, err)
-	asShipped, total := wrong[0].Name, len(wrong)
+	asShipped, every := wrong[0].Name, wrong
 	switch {
 	case testing.Short():
 		right, wrong = nil, wrong[:min(2, len(wrong))]
-	case *goos != runtime.GOOS && !*strict:
-		wrong = slices.DeleteFunc(wrong, func(p answer.Patch) bool { return p.Name != asShipped && len(p.OnlyOn) == 0 })
+	case *goos != runtime.GOOS && !*all:
+		everywhere := func(p answer.Patch) bool { return p.Name != asShipped && len(p.OnlyOn) == 0 }
+		right, wrong = slices.DeleteFunc(right, everywhere), slices.DeleteFunc(slices.Clone(wrong), everywhere)
 	}
 	d := &driver{e: e, bundle: newBundle(t, e)}
 	d.bundle.add("reference", reference)
@@ -77,7 +79,14 @@ func Judge(t *testing.T) {
 			t.Run(answerName(patch), func(t *testing.T) { d.testRight(t, patch.Name, apply(t, patch, reference)) })
 		}
 	})
-	t.Run("wrong", func(t *testing.T) { d.testWrongAnswers(t, wrong, reference, total) })
+	t.Run("wrong", func(t *testing.T) {
+		for _, patch := range wrong {
+			t.Run(answerName(patch), func(t *testing.T) { d.testWrong(t, patch, apply(t, patch, reference)) })
+		}
+	})
+	if *strict {
+		t.Run("idle", func(t *testing.T) { d.testNoneIdle(t, every) })
+	}
 	t.Run("demo", func(t *testing.T) { testDemo(t, e, reference) })
 }
 
@@ -99,26 +108,6 @@ func resolved(path string) string {
 		return real
 	}
 	return path
-}
-
-// testWrongAnswers judges the patches. If they are the lesson's total and every test runs, it also finds the tests that none fails.
-func (d *driver) testWrongAnswers(t *testing.T, patches []answer.Patch, reference answer.Answer, total int) {
-	seen := &sightings{failed: map[string]bool{}}
-	t.Cleanup(func() { // when the parallel subtests have ended
-		if *strict && *count == 1 && seen.results == total {
-			for _, name := range seen.idle() {
-				t.Errorf("%s: no wrong answer makes %s fail, so it guards against nothing; add the wrong answer that it is for", d.e.ID, name)
-			}
-		}
-	})
-	for _, patch := range patches {
-		t.Run(answerName(patch), func(t *testing.T) {
-			if !patch.RunsOn(*goos) {
-				seen.addElsewhere(patch)
-			}
-			d.testWrong(t, patch, apply(t, patch, reference), seen)
-		})
-	}
 }
 
 func answerName(p answer.Patch) string {

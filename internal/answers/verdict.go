@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"example/turnstile/internal/answer"
 	"example/turnstile/internal/gotest"
@@ -103,22 +102,15 @@ func transcript(result *gotest.Result) string {
 	return b.String()
 }
 
-// sightings remembers which tests of one exercise were seen to fail. It may be used by several goroutines.
-type sightings struct {
-	mu      sync.Mutex
-	results int
-	failed  map[string]bool // a top-level test that was run and not skipped: did it ever fail
-}
-
-func (s *sightings) add(result *gotest.Result) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.results++
+// settled returns the top-level tests that failed, and those that could not fail here.
+func settled(result *gotest.Result) []string {
+	var names []string
 	for _, test := range result.Tests {
-		if !strings.Contains(test.Name, "/") && wasJudged(result, test) {
-			s.failed[test.Name] = s.failed[test.Name] || test.Status == gotest.Failed
+		if !strings.Contains(test.Name, "/") && (test.Status == gotest.Failed || !wasJudged(result, test)) {
+			names = append(names, test.Name)
 		}
 	}
+	return names
 }
 
 // wasJudged reports whether a top-level test could have failed here. One that was skipped could not, and neither could one
@@ -137,27 +129,4 @@ func wasJudged(result *gotest.Result, test gotest.TestResult) bool {
 		}
 	}
 	return subtests == 0 || skipped < subtests
-}
-
-// addElsewhere trusts the patch about its test: it fails on a system that is not this one.
-func (s *sightings) addElsewhere(patch answer.Patch) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.results++
-	name, _, _ := strings.Cut(patch.CaughtBy, "/")
-	s.failed[name] = true
-}
-
-// idle returns the tests that never failed.
-func (s *sightings) idle() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var names []string
-	for name, failed := range s.failed {
-		if !failed {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

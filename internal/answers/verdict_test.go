@@ -93,55 +93,38 @@ func TestCannotTell(t *testing.T) {
 	assert.Empty(t, cannotTell(patch, ran(gotest.Failed, failed("TestY", "x"))), "a test that was not run is for judgeWrong")
 }
 
-func TestSightings(t *testing.T) {
-	t.Parallel()
-	seen := &sightings{failed: map[string]bool{}}
-	passed := func(name string) gotest.TestResult {
-		return gotest.TestResult{Name: name, Status: gotest.Passed}
-	}
-	seen.add(ran(gotest.Failed, failed("TestX", "x"), passed("TestY"), passed("TestZ"), passed("TestX/a")))
-	seen.add(ran(gotest.Failed, passed("TestX"), failed("TestZ", "x"), gotest.TestResult{Name: "TestS", Status: gotest.Skipped}))
-	assert.Equal(t, 2, seen.results)
-	assert.Equal(t, []string{"TestY"}, seen.idle())
-	seen.addElsewhere(answer.Patch{CaughtBy: "TestY/on Windows"})
-	assert.Equal(t, 3, seen.results)
-	assert.Empty(t, seen.idle())
-}
-
-func TestATestThatOnlySkippedIsNotIdle(t *testing.T) {
+func TestWhatIsSettledAboutIdleTests(t *testing.T) {
 	t.Parallel()
 	test := func(name string, status gotest.Status) gotest.TestResult {
 		return gotest.TestResult{Name: name, Status: status}
 	}
 	for _, c := range []struct {
-		name  string
-		tests []gotest.TestResult
-		idle  []string
+		name    string
+		tests   []gotest.TestResult
+		settled []string
 	}{
-		{"passed", []gotest.TestResult{test("TestA", gotest.Passed)}, []string{"TestA"}},
-		{"failed", []gotest.TestResult{test("TestA", gotest.Failed)}, nil},
-		{"skipped", []gotest.TestResult{test("TestA", gotest.Skipped)}, nil},
+		{"passed", []gotest.TestResult{test("TestA", gotest.Passed)}, nil},
+		{"failed", []gotest.TestResult{test("TestA", gotest.Failed), test("TestA/x", gotest.Failed)}, []string{"TestA"}},
+		{"skipped", []gotest.TestResult{test("TestA", gotest.Skipped)}, []string{"TestA"}},
 		{
 			"all subtests skipped",
 			[]gotest.TestResult{test("TestA", gotest.Passed), test("TestA/x", gotest.Skipped), test("TestA/y", gotest.Skipped)},
-			nil,
+			[]string{"TestA"},
 		},
 		{
 			"one subtest skipped, one passed",
 			[]gotest.TestResult{test("TestA", gotest.Passed), test("TestA/x", gotest.Skipped), test("TestA/y", gotest.Passed)},
-			[]string{"TestA"},
+			nil,
 		},
 		{
 			"another test's subtests skipped",
 			[]gotest.TestResult{test("TestA", gotest.Passed), test("TestAll", gotest.Passed), test("TestAll/x", gotest.Skipped)},
-			[]string{"TestA"},
+			[]string{"TestAll"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			seen := &sightings{failed: map[string]bool{}}
-			seen.add(&gotest.Result{Tests: c.tests})
-			require.Equal(t, c.idle, seen.idle())
+			require.Equal(t, c.settled, settled(&gotest.Result{Tests: c.tests}))
 		})
 	}
 }
