@@ -67,6 +67,14 @@ func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
 				Means: "a document is lost, or the tail of an old one is left", Read: order,
 			}
 			p.Succeed("at "+path+" "+c.call+" it "+c.flags, says(l, "%s failed although nothing stood in its way", c.call))
+			readable := says(l, "%s returned a file that cannot be read", c.call)
+			readable.Means = "what reads before it writes, as Edit does, fails"
+			p.Succeed("content it", readable)
+			if c.flags == "r" {
+				l := says(l, "%s returned a file that a reader can write", c.call)
+				l.Means = "a reader has a shared lock: it writes while others read"
+				lab.RequireError(t, p.Do("write it x", l), l)
+			}
 			p.get("Close it")
 			lab.RequireFile(t, path, c.want, l)
 		}
@@ -84,6 +92,7 @@ var pairs = []pair{
 	{"r+", "r", false},
 	{"r", "r+", false},
 	{"r", "r", true},
+	{"rc", "rc", true},
 	{"wronly", "r", false},
 	{"r", "wronly", false},
 	{"a", "a", false},
@@ -111,7 +120,44 @@ func TestOpenFileKeepsOthersOut(t *testing.T) {
 		a, b := start(t, path), start(t, path)
 		tryPairs(t, a, b, name, "by another name of the file")
 		tryPairs(t, a, a, name, "by another name of the file, in the same process")
+		if runtime.GOOS != "windows" { // where not every user may make a symbolic link
+			link := filepath.Join(filepath.Dir(path), "link.json")
+			lab.RequireSetUp(t, os.Symlink(path, link))
+			tryPairs(t, a, b, link, "by a symbolic link")
+		}
 	})
+	t.Run("of the file, and not of its name", ofTheFileAndNotOfItsName)
+}
+
+func ofTheFileAndNotOfItsName(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not rename an open file, and not every user may make a symbolic link")
+	}
+	path := lab.WriteFile(t, "checkouts.json", document)
+	moved, link := filepath.Join(filepath.Dir(path), "moved.json"), filepath.Join(filepath.Dir(path), "link.json")
+	a, b := start(t, path), start(t, path)
+	l := lab.Lesson{
+		Says: "TryOpenFile reported another owner of a file that has none", Read: waiting,
+		Did:   "OpenFile (r+); the file was renamed, and another one created at the path; then TryOpenFile at that path",
+		Means: "the lock is on the name: by a relative path, or after a rename, it keeps out whom it should let in",
+	}
+	a.get("OpenFile first r+")
+	lab.RequireSetUp(t, os.Rename(path, moved))
+	lab.RequireSetUp(t, os.WriteFile(path, []byte("{}"), 0o600))
+	for _, p := range []program{a, b} {
+		p.Succeed("TryOpenFile second r+", l)
+		p.Succeed("Close second", says(l, "Close failed"))
+	}
+	b.refused("at "+moved+" TryOpenFile second r+", says(l, "TryOpenFile did not find the owner of a file that was renamed"))
+	l = lab.Lesson{
+		Says: "OpenFile did not create the file that a link leads to", Did: "OpenFile with O_CREATE of a link to a file that does not exist",
+		Means: "it opens another file than os.OpenFile, or none", Read: order,
+	}
+	lab.RequireSetUp(t, os.Symlink("target.json", link))
+	b.Succeed("at "+link+" OpenFile it a", l)
+	_, err := os.Stat(filepath.Join(filepath.Dir(path), "target.json"))
+	lab.RequireNoError(t, err, l)
 }
 
 func tryPairs(t *testing.T, a, b program, path, where string) {
@@ -127,6 +173,8 @@ func tryPairs(t *testing.T, a, b program, path, where string) {
 				b.Succeed("Close second", says(l, "Close failed"))
 			} else {
 				l.Says, l.Means = first+" did not keep another owner out", "two owners are inside at once, and one of them writes"
+				_, removed := os.Stat(path)
+				lab.RequireNoError(t, removed, says(l, "TryOpenFile removed the file when it was refused"))
 				requireLocked(t, err, l)
 			}
 			a.Succeed("Close first", says(l, "Close failed"))
@@ -225,7 +273,12 @@ func createsWithTheMode(t *testing.T) {
 		umask      string
 		perm, want fs.FileMode
 		call       string
-	}{{"0000", 0o666, 0o666, "OpenFile"}, {"0000", 0o600, 0o600, "With"}, {"0027", 0o666, 0o640, "OpenFile"}} {
+	}{
+		{"0000", 0o666, 0o666, "OpenFile"},
+		{"0000", 0o600, 0o600, "With"},
+		{"0000", 0o440, 0o440, "OpenFile"},
+		{"0027", 0o666, 0o640, "OpenFile"},
+	} {
 		path := lab.Path(t, "checkouts.json")
 		p := lab.Launch(t, lab.Options{Umask: c.umask}, "edit", path, "create by "+c.call, fmt.Sprintf("%o", c.perm))
 		l := lab.Lesson{
@@ -264,20 +317,23 @@ func reportsAFileThatCannotBeOpened(t *testing.T) {
 	lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
 	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
 	lab.RequireSetUp(t, os.Chmod(filepath.Join(dir, "private"), 0))
-	cases := []struct {
-		name, did string
-		reason    error
-	}{
-		{"missing/checkouts.json", "a path whose directory does not exist", fs.ErrNotExist},
-		{"missing.json", "a file that does not exist, without O_CREATE", fs.ErrNotExist},
+	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "mailbox"), nil, 0o600))
+	lab.RequireSetUp(t, os.Chmod(filepath.Join(dir, "mailbox"), 0o222))
+	lab.RequireSetUp(t, os.Chmod(dir, 0o777)) //nolint:gosec // so that a missing directory could be made
+	type failure struct {
+		name, flags, did string
+		reason           error
+	}
+	cases := []failure{
+		{"missing/checkouts.json", "r+", "a path whose directory does not exist", fs.ErrNotExist},
+		{"missing/checkouts.json", "a", "a path whose directory does not exist, with O_CREATE", fs.ErrNotExist},
+		{"missing.json", "r+", "a file that does not exist, without O_CREATE", fs.ErrNotExist},
 	}
 	if runtime.GOOS != "windows" {
-		cases = append(cases, []struct {
-			name, did string
-			reason    error
-		}{
-			{"directory", "a path at which a directory is", syscall.EISDIR},
-			{"private", "a file that this user may not open", fs.ErrPermission},
+		cases = append(cases, []failure{
+			{"directory", "r+", "a path at which a directory is", syscall.EISDIR},
+			{"private", "r+", "a file that this user may not open", fs.ErrPermission},
+			{"mailbox", "wronly", "a file that this user may write and not read, with O_WRONLY", fs.ErrPermission},
 		}...)
 	}
 	for _, c := range cases {
@@ -287,13 +343,13 @@ func reportsAFileThatCannotBeOpened(t *testing.T) {
 				Says: call + " did not report why it could not open the file", Did: call + " of " + c.did,
 				Means: "the program goes on without a file, or waits for an owner who does not exist", Read: refusals,
 			}
-			err := p.Do(call+" it r+", l)
+			err := p.Do(call+" it "+c.flags, l)
 			lab.RequireErrorIs(t, err, c.reason, l)
 			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), l)
 		}
 	}
 	l := lab.Lesson{
-		Says: "OpenFile created a file without O_CREATE", Did: "OpenFile of a path that does not exist, without O_CREATE",
+		Says: "OpenFile created a file without O_CREATE, or a directory", Did: "OpenFile of a path that does not exist",
 		Means: "a mistyped path becomes an empty document", Read: order,
 	}
 	lab.RequireNoFile(t, filepath.Join(dir, "missing"), l)

@@ -49,6 +49,25 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			requireHandles(t, b, before, says(l, "OpenFile left the file open when its context ended"))
 		}
 	})
+	t.Run("and delays no reader", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "checkouts.json", document)
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "OpenFile waits for a call of its own program that has given up",
+			Did: "a process had the file open (r); another one called OpenFile (r+); its context was cancelled; " +
+				"then it called OpenFile (r), while the first still had the file open",
+			Means: "all who could read wait for an owner who does not exist, until the last reader has closed the file", Read: waiting,
+		}
+		a.get("OpenFile first r")
+		b.tell("go writer r+ 1", l)
+		requireBlocked(b, path, l)
+		b.tell("cancel writer", l)
+		err := b.Tell("ended writer", l).Returned.Err
+		lab.RequireErrorIs(t, err, context.Canceled, says(l, "OpenFile does not stop waiting when its context ends"))
+		b.tell("OpenFile it r", l)
+		a.Succeed("OpenFile other r", says(l, "OpenFile kept a lock although its context had ended"))
+	})
 	t.Run("a thousand times", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "checkouts.json", document)
@@ -77,8 +96,8 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		t.Parallel()
 		requireLocks(t)
 		path := lab.WriteFile(t, "checkouts.json", document)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errTest) // of which the error need not tell
 		_, err := lockedfile.OpenFile(ctx, path, os.O_RDWR|os.O_TRUNC, 0)
 		l := lab.Lesson{
 			Says: "OpenFile went on although its context had ended before", Did: "OpenFile with a context that had ended, of a file that was free",
@@ -108,7 +127,29 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		_, err = file.WriteAt([]byte("x"), 0)
 		lab.RequireNoError(t, err, says(l, "OpenFile closed the file when its context ended, after it had returned"))
 		lab.RequireNoError(t, file.Close(), l)
+		late := &untilEmptied{path: path}
+		late.Context, late.cancel = context.WithCancel(t.Context())
+		file, err = lockedfile.OpenFile(late, path, os.O_RDWR|os.O_TRUNC, 0)
+		l.Says = "OpenFile emptied the file, and returned the error of its context"
+		l.Did = "OpenFile with O_TRUNC; its context ended after the truncate"
+		l.Means = "the old document is gone, and the caller, who was refused, does not write a new one"
+		lab.RequireNoError(t, err, l)
+		lab.RequireNoError(t, file.Close(), l)
 	})
+}
+
+// untilEmptied is a context that ends when it is asked for its error after the file has been emptied.
+type untilEmptied struct {
+	context.Context //nolint:containedctx // it is one
+	cancel          context.CancelFunc
+	path            string
+}
+
+func (c *untilEmptied) Err() error {
+	if info, err := os.Stat(c.path); err == nil && info.Size() == 0 {
+		c.cancel()
+	}
+	return c.Context.Err()
 }
 
 // requireBlocked demands that a goroutine of the program waits, while the program itself obeys orders.

@@ -89,7 +89,8 @@ func read(text []byte) (n int, err error) {
 
 func TestEdit(t *testing.T) {
 	t.Parallel()
-	t.Run("reads inside the lock", readsInsideTheLock)
+	t.Run("reads inside the lock", func(t *testing.T) { t.Parallel(); readsInsideTheLock(t, false) })
+	t.Run("of the file, and not of its name", func(t *testing.T) { t.Parallel(); readsInsideTheLock(t, true) })
 	t.Run("keeps readers out until it has written", keepsReadersOutUntilItHasWritten)
 	t.Run("writes what change returns", writesWhatChangeReturns)
 	t.Run("leaves the file alone if change returns no content", leavesTheFileAlone)
@@ -99,9 +100,12 @@ func TestEdit(t *testing.T) {
 	t.Run("brings the old content back if there is no room", bringsTheOldContentBack)
 }
 
-func readsInsideTheLock(t *testing.T) {
-	t.Parallel()
+// readsInsideTheLock lets two programs edit a file, which may be renamed while the second one waits.
+func readsInsideTheLock(t *testing.T, renamed bool) {
 	requireLocks(t)
+	if renamed && runtime.GOOS == "windows" {
+		t.Skip("Windows does not rename an open file")
+	}
 	path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
 	l := lab.Lesson{
 		Says: "Edit lost another process's change", Read: editing,
@@ -117,12 +121,22 @@ func readsInsideTheLock(t *testing.T) {
 		second.Settle()
 		first.Continue()
 	} else {
+		if renamed {
+			l.Says, l.Did = "Edit did not edit the file that it had locked", l.Did+"; while it waited, the file was renamed, and another one created"
+			l.Means = "it has a lock on one file, and reads or writes another one, which has another owner"
+			lab.RequireSetUp(t, os.Rename(path, path+".moved"))
+			lab.RequireSetUp(t, os.WriteFile(path, []byte(`{"counter":7}`), 0o600))
+		}
 		first.Continue()
 		second.Reached("inside", l)
 		second.Continue()
 	}
 	lab.RequireNoError(t, first.Wait(l), says(l, "Edit failed although nothing stood in its way"))
 	lab.RequireNoError(t, second.Wait(l), says(l, "Edit failed although it had only to wait"))
+	if renamed {
+		lab.RequireFile(t, path, `{"counter":7}`, l)
+		path += ".moved"
+	}
 	lab.RequireFile(t, path, `{"counter":100}`, l)
 }
 
@@ -146,7 +160,7 @@ func keepsReadersOutUntilItHasWritten(t *testing.T) {
 func writesWhatChangeReturns(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
-	long := strings.Repeat(document, 10_000) // 240 KB
+	long := strings.Repeat(document, 50_000) // 1.2 MB
 	for _, c := range []struct{ name, old, content string }{
 		{"longer", document, document + document},
 		{"shorter", document, "{}"},
@@ -168,8 +182,9 @@ func writesWhatChangeReturns(t *testing.T) {
 				Means: "change decides by something else", Read: editing,
 			}
 			var got string
+			var kept []byte
 			err = lockedfile.Edit(t.Context(), path, func(old []byte) ([]byte, error) {
-				got = string(old)
+				got, kept = string(old), old
 				for i := range old {
 					old[i] = 'x' // the slice is change's own
 				}
@@ -189,8 +204,28 @@ func writesWhatChangeReturns(t *testing.T) {
 			entries, err := os.ReadDir(filepath.Dir(path))
 			lab.RequireSetUp(t, err)
 			lab.RequireEqual(t, 1, len(entries), says(l, "Edit left another file beside the document"))
+			readsAgain(t, path, len(c.content), after)
+			l.Says, l.Means = "Edit changed the slice that it had given change", "what the caller has kept is another document now"
+			lab.RequireEqual(t, strings.Repeat("x", len(c.old)), string(kept), l)
 		})
 	}
+}
+
+// readsAgain calls Edit once more, after another program has written as many bytes as the file held, in the same moment.
+func readsAgain(t *testing.T, path string, size int, info fs.FileInfo) {
+	t.Helper()
+	theirs := strings.Repeat("y", size)
+	lab.RequireSetUp(t, os.WriteFile(path, []byte(theirs), 0))
+	lab.RequireSetUp(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+	l := lab.Lesson{
+		Says: "Edit did not give change what the file held", Read: editing,
+		Did:   "Edit; another program wrote as many bytes, and the file's time did not change; Edit again",
+		Means: "it relies on what it knew: the other program's update is lost",
+	}
+	var got string
+	err := lockedfile.Edit(t.Context(), path, func(old []byte) ([]byte, error) { got = string(old); return []byte("{}"), nil })
+	lab.RequireNoError(t, err, says(l, "Edit failed although nothing stood in its way"))
+	lab.RequireEqual(t, theirs, got, l)
 }
 
 func leavesTheFileAlone(t *testing.T) {

@@ -27,7 +27,7 @@ var ErrLocked = filelock.ErrLocked
 //
 // The lock is on the file, not on its name. Do not replace or remove the file at path while programs use this package for it: those
 // that have it open, and those that open it later, would have two locks. To lock a document that is replaced, lock a file beside it
-// that stays.
+// that stays. A File is the file that it was when it was opened, even if the name has gone to another one.
 type File struct {
 	*osFile
 	lock *filelock.Handle
@@ -37,18 +37,22 @@ type osFile = os.File
 
 // OpenFile opens the file at path as os.OpenFile does, waits until no other owner has a lock on it that stands in the way, or until ctx
 // ends, and returns it locked: for reading, with flag os.O_RDONLY, shared, otherwise exclusive. It waits in the kernel, where all
-// goroutines of the process that wait for one file cost one thread; a signal does not end the wait. What happens to ctx later makes no
+// goroutines of the process that wait for one file cost one thread; a signal does not end the wait. Once the file is locked, ctx makes no
 // difference.
 //
 // Nothing in the file changes before it is locked. With os.O_TRUNC it is empty when OpenFile returns. With os.O_CREATE a file that does
-// not exist is created, with the mode perm (before umask); its directory is not. What is opened for writing is opened for reading too,
-// and the user must be allowed to do both; what is opened for reading alone need not be writable, nor its directory.
+// not exist is created, with the mode perm (before umask), and may remain after an error; its directory is not created. What is opened
+// for writing is opened for reading too, also with O_APPEND, and the user must be allowed to do both; what is opened for reading alone
+// cannot be written through the File, and need not be writable, nor its directory.
+//
+// OpenFile is for regular files, and for links to them. What else os.OpenFile could open, such as a directory or a device, it may refuse,
+// and what O_TRUNC does there is not promised.
 //
 // OpenFile refuses O_TRUNC without O_WRONLY or O_RDWR, and O_TRUNC with O_APPEND: the error matches fs.ErrInvalid. If ctx ends, or has
-// ended before, the error wraps ctx.Err(), and the caller gets no lock, now or later. Every other error wraps the system's reason, and
-// matches errors.ErrUnsupported where the system, or the file system, has no locks; none matches ErrLocked. errors.As finds a
-// *fs.PathError with the path in each. After an error the file is not open (but for a wait that the kernel has not ended yet) and its
-// content is what it was. OpenFile never goes on without the lock.
+// ended before, the error wraps ctx.Err(), and the caller gets no lock, now or later; the wait that it has given up delays no other call.
+// Every other error wraps the system's reason, and matches errors.ErrUnsupported where the system, or the file system, has no locks; none
+// matches ErrLocked. errors.As finds a *fs.PathError with the path in each. After an error the file is not open (but for a wait that the
+// kernel has not ended yet) and its content is what it was. OpenFile never goes on without the lock.
 func OpenFile(ctx context.Context, path string, flag int, perm fs.FileMode) (*File, error) {
 	for {
 		file, err := TryOpenFile(path, flag, perm)
@@ -64,8 +68,8 @@ func OpenFile(ctx context.Context, path string, flag int, perm fs.FileMode) (*Fi
 	}
 }
 
-// TryOpenFile is OpenFile, except that it does not wait: if another owner has a lock that stands in the way, the error matches
-// ErrLocked.
+// TryOpenFile is OpenFile, except that it does not wait, not even for a moment: if another owner has a lock that stands in the way, the
+// error matches ErrLocked.
 func TryOpenFile(path string, flag int, perm fs.FileMode) (*File, error) {
 	return open(path, flag, perm, (*filelock.Handle).TryLock)
 }

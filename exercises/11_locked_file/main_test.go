@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	lockedfile "example/turnstile/exercises/11_locked_file"
 	"example/turnstile/exercises/11_locked_file/filelock"
@@ -46,14 +48,14 @@ type desk struct {
 	path    string
 	mutex   sync.Mutex // guards files, which goroutines of the program add to
 	files   map[string]*lockedfile.File
-	cancels map[string]context.CancelFunc
+	cancels map[string]context.CancelCauseFunc
 	ended   map[string]chan error
 }
 
 func newDesk(path string) *desk {
 	return &desk{
 		path: path, files: map[string]*lockedfile.File{},
-		cancels: map[string]context.CancelFunc{}, ended: map[string]chan error{},
+		cancels: map[string]context.CancelCauseFunc{}, ended: map[string]chan error{},
 	}
 }
 
@@ -62,7 +64,8 @@ func obey(w *lab.Worker) error { return lab.Obey(w, newDesk(w.Arg(0)).do) }
 
 // do obeys "OpenFile NAME FLAGS" and "TryOpenFile NAME FLAGS", which keep the file under the name; "Close NAME"; "at PATH …" for
 // another path; "go NAME FLAGS N", OpenFile in N goroutines, with a context that "cancel NAME" ends; "ended NAME", which waits for them;
-// "content NAME", what the file holds, read through its handle; "write NAME TEXT", "tries FLAGS N", "timeouts FLAGS N" and "duplicate".
+// "content NAME", what the file holds, read through its handle; "write NAME TEXT", "tries FLAGS N", "fastest FLAGS N", the microseconds of
+// the shortest of N tries, "timeouts FLAGS N" and "duplicate".
 func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "OpenFile", "TryOpenFile":
@@ -74,7 +77,7 @@ func (d *desk) do(order []string) (r lab.Reply) {
 	case "go":
 		d.begin(order[1], order[2], number(order[3]))
 	case "cancel":
-		d.cancels[order[1]]()
+		d.cancels[order[1]](errTest)
 	case "ended":
 		r.Returned.Err = d.end(order[1])
 	case "content":
@@ -84,6 +87,8 @@ func (d *desk) do(order []string) (r lab.Reply) {
 		_, r.Returned.Err = d.files[order[1]].WriteAt([]byte(order[2]), 0)
 	case "tries":
 		r.N, r.Returned.Err = d.tries(order[1], number(order[2]))
+	case "fastest":
+		r.N, r.Returned.Err = d.fastest(order[1], number(order[2]))
 	case "timeouts":
 		r.Returned.Err = d.timeouts(order[1], number(order[2]))
 	case "duplicate":
@@ -115,7 +120,7 @@ func (d *desk) open(ctx context.Context, path string, order []string) error {
 
 // begin calls OpenFile in n goroutines, which close the file again at once.
 func (d *desk) begin(name, flags string, n int) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan error, n)
 	d.cancels[name], d.ended[name] = cancel, ended
 	for range n {
@@ -156,6 +161,19 @@ func (d *desk) tries(flags string, n int) (locked int, err error) {
 	return locked, nil
 }
 
+// fastest returns how many microseconds the shortest of n tries took, all of which find another owner.
+func (d *desk) fastest(flags string, n int) (shortest int, err error) {
+	shortest = math.MaxInt
+	for range n {
+		begun := time.Now()
+		if locked, err := d.tries(flags, 1); err != nil || locked != 1 {
+			return 0, errors.Join(errNothing, err)
+		}
+		shortest = min(shortest, int(time.Since(begun).Microseconds()))
+	}
+	return shortest, nil
+}
+
 // timeouts calls OpenFile with contexts that end while it waits.
 func (d *desk) timeouts(flags string, n int) error {
 	for range n {
@@ -176,7 +194,7 @@ func (d *desk) timeouts(flags string, n int) error {
 func flagsOf(name string) int {
 	flags := map[string]int{
 		"r": os.O_RDONLY, "r+": os.O_RDWR, "w": os.O_WRONLY | os.O_CREATE | os.O_TRUNC, "w+": os.O_RDWR | os.O_CREATE | os.O_TRUNC,
-		"wronly": os.O_WRONLY, "a": os.O_WRONLY | os.O_CREATE | os.O_APPEND, "x": os.O_RDWR | os.O_CREATE | os.O_EXCL,
+		"wronly": os.O_WRONLY, "a": os.O_WRONLY | os.O_CREATE | os.O_APPEND, "rc": os.O_RDONLY | os.O_CREATE,
 	}
 	flag, ok := flags[name]
 	if !ok {

@@ -115,6 +115,7 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 			lab.RequireFile(t, path, document, says(l, "%s emptied the file although it had no lock", c.call))
 			l.Found = err.Error()
 			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), says(l, "%s reported another owner, and there is none", c.call))
+			l.Means = "with each call that fails the program has one descriptor less, until it can open nothing"
 			lab.Require(t, !state[1], says(l, "%s left the file open when it failed", c.call))
 		})
 	}
@@ -129,8 +130,12 @@ func TestCloseReportsAnUnlockThatTheKernelRefuses(t *testing.T) {
 		t.Run(c, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "checkouts.json", document)
+			reporter := c
+			if c == "OpenFile r+" {
+				reporter = "Close"
+			}
 			l := lab.Lesson{
-				Says:  "Close did not report that the kernel had refused to give the lock back",
+				Says:  reporter + " did not report that the kernel had refused to give the lock back",
 				Did:   c + "; the second flock(2), LOCK_UN, failed with EIO (injected by strace)",
 				Means: "another program may find the file locked, and nothing tells why", Read: refusals,
 			}
@@ -172,9 +177,9 @@ func aRefusedTruncate(t *testing.T) {
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		path := lab.WriteFile(t, "checkouts.json", document)
 		l := lab.Lesson{
-			Says:  "OpenFile returned a file that is not empty, and no error",
+			Says:  "OpenFile did not report the refused truncate",
 			Did:   "OpenFile with O_TRUNC; the truncate failed with " + errno.Error(),
-			Means: "the new document is written over the old one, and a tail of that is left", Read: refusals,
+			Means: "the caller believes that the file is empty: a tail of the old document may be left behind the new one", Read: refusals,
 		}
 		for name, open := range map[string]func() (*lockedfile.File, error){
 			"OpenFile": func() (*lockedfile.File, error) {
@@ -184,7 +189,7 @@ func aRefusedTruncate(t *testing.T) {
 		} {
 			var err error
 			lab.RequireRefuse(t, lab.Refuse("truncate", errno, func() { _, err = open() }))
-			lab.RequireErrorIs(t, err, errno, says(l, "%s returned a file that is not empty, and no error", name))
+			lab.RequireErrorIs(t, err, errno, says(l, "%s did not report the refused truncate", name))
 			again, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0)
 			lab.RequireNoError(t, err, says(l, "%s kept its lock when it failed", name))
 			lab.RequireNoError(t, again.Close(), l)

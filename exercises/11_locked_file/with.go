@@ -11,7 +11,8 @@ import (
 // panic goes on to the caller. Every error is returned: of the opening, of use, of the closing. If the file cannot be opened and
 // locked, use is not called.
 //
-// use may close the file; that is no error then. It must not open the same file again, which would wait for itself.
+// use may close the file; that is no error then, and hides none of its own. It must not open the same file again, which would wait for
+// itself.
 func With(ctx context.Context, path string, flag int, perm fs.FileMode, use func(file *File) error) (err error) {
 	file, err := OpenFile(ctx, path, flag, perm)
 	if err != nil {
@@ -24,15 +25,16 @@ func With(ctx context.Context, path string, flag int, perm fs.FileMode, use func
 	return file.Close()
 }
 
-// Edit calls change with what the file at path holds, and makes the file hold what change returns. The file is locked exclusively from
-// before it is read until after it is written: no Edit is lost. Any number of processes and goroutines may call it.
+// Edit calls change with all that the file at path holds, and makes the file hold what change returns. The file is locked exclusively from
+// before it is read until after it is written: no Edit is lost. What is read and written is the file that is locked, even if path names
+// another one by then. Any number of processes and goroutines may call it.
 //
 // The file must exist: if it does not, the error matches fs.ErrNotExist. It is written in place, so its mode, its owner and its names
 // stay, and if the kernel refuses a write, the old content is put back if possible (package inplace). If change returns an error or
 // panics, the file keeps its bytes. Every error is returned, as With does.
 //
-// change may alter old, which is its own, and must not open the same file, which would wait for itself. ctx ends the wait for the lock, and
-// nothing later.
+// change may alter old and keep it: the slice is its own. It must not open the same file, which would wait for itself. ctx ends the wait
+// for the lock, and nothing later.
 func Edit(ctx context.Context, path string, change func(old []byte) (content []byte, err error)) error {
 	old, err := os.ReadFile(path)
 	if err != nil {

@@ -31,6 +31,8 @@ func leave(path, way string) (panicked any, err error) {
 				runtime.Goexit()
 			case "a Close of its own":
 				return file.Close()
+			case "an error, after a Close of its own":
+				return errors.Join(file.Close(), errTest)
 			}
 			return nil
 		})
@@ -59,6 +61,7 @@ func closesOnEveryWayOut(t *testing.T) {
 		{"a panic", errNothing, "the test's own panic"},
 		{"runtime.Goexit", errNothing, nil},
 		{"a Close of its own", nil, nil},
+		{"an error, after a Close of its own", errTest, nil},
 	} {
 		t.Run(c.way, func(t *testing.T) {
 			t.Parallel()

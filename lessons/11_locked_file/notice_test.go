@@ -26,7 +26,7 @@ func replace(ctx context.Context, path, text string) (err error) {
 	if err := lockWithin(ctx, file); err != nil {
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
+	defer func() { err = errors.Join(err, release(file)) }()
 	if err := file.Truncate(0); err != nil { // now it is ours
 		return err
 	}
@@ -34,12 +34,24 @@ func replace(ctx context.Context, path, text string) (err error) {
 	return err
 }
 
-// lockWithin waits for an exclusive lock on the file, or until ctx ends. When it fails, the file is closed, now or as soon as the
-// kernel has
-// ended the wait: whatever that brings ends with the file.
+func release(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close()) // a child may have a duplicate
+}
+
+// lockWithin waits for an exclusive lock on the file, or until ctx ends. When it fails, the file is closed, now or as soon as the kernel
+// has ended the wait: whatever that brings ends with the file.
 func lockWithin(ctx context.Context, file *os.File) error {
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, file.Close())
+	}
 	result := make(chan error, 1)
-	go func() { result <- syscall.Flock(int(file.Fd()), syscall.LOCK_EX) }()
+	go func() {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
+		for errors.Is(err, syscall.EINTR) { // a signal ended the call, not the wait
+			err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
+		}
+		result <- err
+	}()
 	select {
 	case err := <-result:
 		if err != nil {
@@ -49,7 +61,7 @@ func lockWithin(ctx context.Context, file *os.File) error {
 	case <-ctx.Done():
 		go func() {
 			<-result
-			_ = file.Close() // too late for anyone to be told
+			_ = release(file) // too late for anyone to be told
 		}()
 		return ctx.Err()
 	}
