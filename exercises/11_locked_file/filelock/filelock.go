@@ -51,9 +51,8 @@ type Handle struct {
 	err    error
 }
 
-// New returns a Handle for the file, which has no lock yet. The file remains the caller's, who keeps it open while the Handle is in
-// use, and
-// closes it. A file has one Handle at most.
+// New returns a Handle for the file, which has no lock yet. The file remains the caller's, who keeps it open while the Handle is in use,
+// and closes it. A file has one Handle at most.
 func New(file *os.File) (*Handle, error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -169,8 +168,7 @@ func (h *Handle) Unlock() error {
 }
 
 // call asks the kernel for a lock of the mode, without waiting, or to give the lock back. While it does, the descriptor stays open,
-// even if the
-// program closes the file.
+// even if the program closes the file.
 func (h *Handle) call(m Mode, unlock bool) error {
 	h.mode, h.unlock = m, unlock
 	if err := h.raw.Control(h.ask); err != nil {

@@ -10,9 +10,8 @@ import (
 // Rewrite makes the file, which holds old, hold content instead. The caller keeps others from reading and writing it meanwhile.
 //
 // What makes the file longer is written first: if the kernel refuses that, the old bytes are still in place. Whatever fails, Rewrite
-// tries to
-// bring the old content back, and returns the error; the file may be damaged if that fails too. A process crash in the middle leaves
-// bytes of both contents: lesson 06 replaces a document in one step.
+// tries to bring the old content back, and returns the error; the file may be damaged if that fails too. A process crash in the middle
+// leaves bytes of both contents: lesson 06 replaces a document in one step.
 func Rewrite(file *os.File, old, content []byte) (err error) {
 	defer func() {
 		if err != nil {
