@@ -71,7 +71,7 @@ func owner(w *lab.Worker) error { return lab.Obey(w, newDesk(w.Arg(0)).do) }
 // do obeys "CALL NAME FIRST COUNT", where CALL is a function of the package that returns a lock, "Unlock NAME", and "Locked FIRST COUNT";
 // "at PATH …" for another path, "go …" for a call in a goroutine that keeps the lock, "over" for how many of these have returned,
 // "refused ERRNO …" for one whose lock the kernel refuses; "duplicate" and "leave" (its directory); and what other code of the program
-// does with the table: "read", "write", "link", "update ROW".
+// does with the table: "make" (one that may only be read), "read", "write", "link", "update ROW".
 func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "at":
@@ -91,6 +91,8 @@ func (d *desk) do(order []string) (r lab.Reply) {
 		return d.refused(order[1], order[2:])
 	case "duplicate":
 		r.N, r.Returned.Err = lab.DuplicateDescriptors(d.path)
+	case "make":
+		r.Returned.Err = errors.Join(os.WriteFile(d.path, []byte(three), 0o400), os.Chmod(d.path, 0o444))
 	case "read":
 		_, r.Returned.Err = rows.Read(d.path, 2)
 	case "write":
@@ -207,6 +209,15 @@ func (p program) get(order string) {
 func (p program) refused(order string, l lab.Lesson) {
 	p.t.Helper()
 	requireLocked(p.t, p.Do(order, l), l)
+}
+
+// requireHandles demands that the program has as many open handles as before.
+func requireHandles(t *testing.T, p program, before int, l lab.Lesson) {
+	t.Helper()
+	handles := p.Handles()
+	l.Expected, l.Found = fmt.Sprintf("%d open handles, as before", before), fmt.Sprintf("%d open handles", handles)
+	l.Means = "the program runs out of handles"
+	lab.Require(t, handles == before, l)
 }
 
 func requireLocked(t *testing.T, err error, l lab.Lesson) {

@@ -10,12 +10,15 @@ import (
 // ErrTooFew is matched by the error of a Move of more parts than a row has.
 var ErrTooFew = errors.New("there are not that many")
 
-// View calls use with all rows of the table at path. While use runs, no Update, Move or Append of any program writes, and any number of Views
-// may be at work. The user need only be allowed to read the table. use must not call the functions below for the same table.
+// View calls use, once, with all rows that the table at path has by then. While use runs, no Update, Move or Append of any program writes,
+// and any number of Views may be at work. The user need only be allowed to read the table. use must not call the functions below for the
+// same table.
 //
 // View and the functions below lock the rows of the table file itself, with this package, and wait as Lock and RLock do. If the lock is
-// refused, they return the error and touch nothing: they never go on without it. Every error of the caller's function, of the lock and of
-// package rows is returned. The locks are given back on every way out, a panic included, which goes on to the caller.
+// refused, they return the error and touch nothing: they never go on without it. Every error of the caller's function, of the lock, its
+// Unlock included, and of package rows is returned. So a table that is missing (the error matches fs.ErrNotExist) is not created, and one
+// that is damaged is not changed. The locks are given back on every exit path, a panic and a runtime.Goexit of the caller's function
+// included; a panic goes on to the caller.
 func View(path string, use func(all []rows.Row) error) (err error) {
 	count, err := rows.Len(path)
 	if err != nil {
@@ -73,7 +76,8 @@ func Append(path string, row rows.Row) (n int64, err error) {
 }
 
 // Move takes count parts off row from and adds them to row to. No View, Update or Move sees the one without the other. If there are
-// fewer, or count is below 0, the error matches ErrTooFew and nothing is changed. A Move from a row to itself changes nothing.
+// fewer, or count is below 0, the error matches ErrTooFew and nothing is changed. A Move from a row to itself changes nothing, and has
+// the same errors.
 //
 // Move waits for no row but these two. Any number of Moves, in whatever directions, come to their end.
 //
@@ -81,9 +85,9 @@ func Append(path string, row rows.Row) (n int64, err error) {
 func Move(path string, from, to int64, count int) (err error) {
 	// TODO: what becomes of two Moves in opposite directions? And of one from a row to itself?
 	for _, n := range []int64{from, to} {
-		held, err := Lock(path, Rows{First: n, Count: 1})
-		if err != nil {
-			return err
+		held, lockErr := Lock(path, Rows{First: n, Count: 1})
+		if lockErr != nil {
+			return lockErr
 		}
 		defer func() { err = errors.Join(err, held.Unlock()) }()
 	}

@@ -20,8 +20,9 @@ var ErrRange = errors.New("no such range of rows")
 
 // Rows are the rows to lock: Count of them, from row First on.
 //
-// Rows with First below 0, with a Count of 0 or below All, or with an end beyond the largest offset of a file (math.MaxInt64 bytes) are not
-// a range, and every function here refuses them with an error that matches ErrRange. The table need not have the rows yet.
+// These are not a range, and every function here refuses them with an error that matches ErrRange: a First below 0, a Count of 0 or below
+// All, and a number of bytes that is above math.MaxInt64, which is (First + Count) × rows.Size, or for All First × rows.Size. The table
+// need not have the rows yet.
 type Rows struct {
 	First, Count int64
 }
@@ -73,18 +74,20 @@ const (
 // ever.
 //
 // The file must exist, and the user must be allowed to read and to write it. Lock, like the functions below and Unlock, changes nothing
-// in the file, creates none, and removes none.
+// in the file or in its permissions, creates none, and removes none.
 //
-// If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. It matches errors.ErrUnsupported
-// where the system, or the file system, has no such locks; Lock never takes another kind instead. After an error nothing is locked, and
-// no handle is left open.
+// If the system refuses, for whatever reason, Lock does not try again. The error wraps that reason and does not match ErrLocked; Lock never
+// takes another kind of lock instead. It matches errors.ErrUnsupported on systems other than Linux, and where the reason itself does, as
+// ENOSYS and EOPNOTSUPP do. No other reason is translated: EINVAL may be an old kernel, and ENOLCK too many locks, but the kernel does not
+// say so. After an error nothing is locked, and no handle is left open.
 func Lock(path string, r Rows) (*Held, error) { return acquire(path, r, exclusive, true) }
 
 // RLock waits until no other owner has an exclusive lock on any of the rows, and returns a shared one. The user need only be allowed to
 // read the file. Otherwise it is Lock.
 func RLock(path string, r Rows) (*Held, error) { return acquire(path, r, shared, true) }
 
-// TryLock is Lock, except that it does not wait: if another owner has a lock on any of the rows, the error matches ErrLocked.
+// TryLock is Lock, except that it does not wait, not even for a moment: if another owner has a lock on any of the rows, the error matches
+// ErrLocked.
 func TryLock(path string, r Rows) (*Held, error) { return acquire(path, r, exclusive, false) }
 
 // TryRLock is RLock, except that it does not wait: if another owner has an exclusive lock on any of the rows, the error matches ErrLocked.
@@ -110,7 +113,7 @@ func Locked(path string, r Rows) (locked bool, err error) {
 }
 
 // Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even while this
-// program is starting another one, which shares all open files for a moment.
+// program is starting another one, which shares all open files for a moment. The program may have changed its directory since Lock.
 //
 // A second Unlock changes nothing, not even if another owner has the lock by then, and its error matches fs.ErrClosed. Any other error
 // wraps the system's reason; the file is closed all the same.
