@@ -65,8 +65,8 @@ const (
 // kernel, as long as it takes; a signal does not end the wait. No deadlock is detected: two programs that wait for each other wait for
 // ever.
 //
-// The file must exist, and the user must be allowed to read and to write it. Lock, like the functions below and Unlock, changes nothing
-// in the file or in its permissions, creates none, and removes none.
+// The file must exist, and the user must be allowed to read and to write it. Lock changes nothing in the file or in its permissions,
+// creates none, and removes none; nor do the other functions that lock or ask, and Unlock.
 //
 // If the system refuses, for whatever reason, Lock does not try again. The error wraps that reason and does not match ErrLocked; Lock never
 // takes another kind of lock instead. It matches errors.ErrUnsupported on systems other than Linux, and where the reason itself does, as

@@ -287,6 +287,27 @@ func TestLockWaits(t *testing.T) {
 			a.refused(c.third+" third 1 1", l)
 		})
 	}
+	t.Run("but TryLock only asks", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		start(t, path).get("Lock first 0 1")
+		for _, call := range []string{"TryLock", "TryRLock"} {
+			l := lab.Lesson{
+				Says: call + " tries for a while", Did: "a process had a lock on row 0; another one called " + call, Read: fix,
+				Means: "a program that must not wait does wait",
+			}
+			p := lab.Trace(t, lab.Rule{Calls: "fcntl", Paths: []string{path}}, lab.Options{}, "interrupted", path, call)
+			requireLocked(t, p.Wait(l), says(l, "%s did not find another owner", call))
+			asked := 0
+			for _, c := range p.Calls() {
+				if strings.Contains(c.Args, "F_OFD_SETLK") {
+					asked++
+				}
+			}
+			l.Expected, l.Found = "it asks the kernel for the lock once", fmt.Sprintf("it asked %d times", asked)
+			lab.Require(t, asked <= 2, l) // a second time is no wait
+		}
+	})
 	t.Run("two goroutines of one process", func(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
@@ -508,7 +529,7 @@ func readOnly(t *testing.T) {
 	p := launch(t, lab.Options{Unprivileged: true}, path)
 	lab.RequireSetUp(t, p.Do("make", lab.Lesson{})) // its own table: it may change the permissions, and must not
 	l := lab.Lesson{Means: "people who may only look at the table cannot even do that", Read: openModes}
-	for _, call := range []string{"RLock it 0 1", "TryRLock it 1 -1"} {
+	for _, call := range []string{"RLock it 0 1", "TryRLock it 1 2"} {
 		l.Did = call + " of a table that this user may read and not write"
 		p.Succeed(call, says(l, "%s failed although the user may read the table", callOf(call)))
 	}

@@ -179,7 +179,7 @@ func noReturn(t *testing.T) {
 	} {
 		for how, leave := range map[string]func(){"panicked": func() { panic("no more brackets") }, "ended its goroutine": runtime.Goexit} {
 			l := lab.Lesson{
-				Says: call + " swallowed a panic", Did: "the function that " + call + " called " + how , Read: refusals,
+				Says: call + " swallowed a panic", Did: "the function that " + call + " called " + how, Read: refusals,
 				Means: "the caller goes on as if nothing had happened",
 			}
 			var value any

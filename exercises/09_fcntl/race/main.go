@@ -93,11 +93,11 @@ func run(ctx context.Context, r *race.Report) error {
 		outcome := "another owner has it"
 		switch {
 		case got && twice:
-			outcome = "he has the lock, and so has Alice, twice"
+			outcome = "he has the lock, and so have both of Alice's calls"
 		case got:
 			outcome = "he has the lock, and so has Alice"
 		case twice:
-			outcome = "another owner has it: Alice, twice"
+			outcome = "another owner has it; her second call got it too"
 		}
 		if got || twice {
 			shared++
