@@ -252,7 +252,9 @@ func TestLockRefusesWhatIsNoRange(t *testing.T) {
 			lab.RequireErrorIs(t, p.Do(fmt.Sprintf("%s%s %d %d", call, name, r.First, r.Count), l), fcntl.ErrRange, l)
 		}
 	}
-	requireHandles(t, p, before, lab.Lesson{Says: "Lock left the file open when it failed", Did: "Lock of ranges that no table has", Read: refusals})
+	requireHandles(t, p, before, lab.Lesson{
+		Says: "Lock left the file open when it failed", Did: "Lock of ranges that no table has", Read: refusals,
+	})
 }
 
 func TestLockWaits(t *testing.T) {
@@ -443,8 +445,9 @@ func TestUnlock(t *testing.T) {
 		path := tableFile(t)
 		a, b := launch(t, lab.Options{Dir: filepath.Dir(path)}, "parts.table"), start(t, path)
 		l := lab.Lesson{
-			Says: "Unlock failed after the program had changed its directory", Read: ends, Means: "it looks for the file by a name that no longer leads there",
-			Did: "Lock of a table with a relative path; the program changed its directory; Unlock; then another process called TryLock",
+			Says: "Unlock failed after the program had changed its directory", Read: ends,
+			Means: "it looks for the file by a name that no longer leads there",
+			Did:   "Lock of a table with a relative path; the program changed its directory; Unlock; then another process called TryLock",
 		}
 		a.get("Lock it 0 1")
 		lab.RequireSetUp(t, a.Do("leave", l))

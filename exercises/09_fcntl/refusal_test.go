@@ -85,12 +85,13 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 			l.Expected = fmt.Sprintf("errors.Is(err, errors.ErrUnsupported) is %t", unsupported)
 			l.Found = fmt.Sprintf("it is %t, for %q", !unsupported, err)
 			l.Means = "the caller takes a lock that failed for one that does not exist here, or the other way round"
-			lab.Require(t, errors.Is(err, errors.ErrUnsupported) == unsupported, says(l, "%s did not match errors.ErrUnsupported as its reason does", call))
+			l.Says = call + " did not match errors.ErrUnsupported as its reason does"
+			lab.Require(t, errors.Is(err, errors.ErrUnsupported) == unsupported, l)
 			l.Expected, l.Found = "", ""
 			requireHandles(t, p, before, says(l, "%s left the file open when it failed", call))
 			l.Means = "the others wait for an owner that does not know of its lock"
 			p.Succeed("TryLock it 0 -1", says(l, "%s failed and kept a lock", call))
-			p.Succeed("Unlock it", l)
+			p.Succeed("Unlock it", says(l, "Unlock failed"))
 		}
 	}
 	for _, call := range []string{"TryLock", "TryRLock"} {

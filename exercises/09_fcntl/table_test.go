@@ -246,7 +246,8 @@ func TestView(t *testing.T) {
 		t.Parallel()
 		count := lab.Rounds(33_000) // more than 1 MiB
 		path := lab.WriteFile(t, "parts.table", strings.Repeat(row("bolt", 2), count))
-		requireViewed(t, path, 2*count, lab.Lesson{Did: fmt.Sprintf("View of a table of %d rows", count), Means: "rows are gone, and no one knows"})
+		did := fmt.Sprintf("View of a table of %d rows", count)
+		requireViewed(t, path, 2*count, lab.Lesson{Did: did, Means: "rows are gone, and no one knows"})
 	})
 	t.Run("of a table that this user may only read", func(t *testing.T) {
 		t.Parallel()
