@@ -3,8 +3,10 @@ package lockfileex_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 
 	lockfileex "example/turnstile/exercises/10_lockfileex"
@@ -36,8 +38,8 @@ var verbs = map[string]func(*winfile.File) error{
 	"Downgrade": lockfileex.Downgrade, "Unlock": lockfileex.Unlock,
 }
 
-// owner opens the file at PATH in the way of HOW, calls VERB, and stands at "holding" when it has the lock. Then it sends how
-// many calls of the system that took, and unlocks.
+// owner opens the file at PATH, "plain" or "overlapped" as HOW says, calls VERB, and stands at "holding" when it has the lock. Then it
+// sends how many calls of the system that took, and unlocks.
 func owner(w *lab.Worker) (err error) {
 	open := openPlain
 	if w.Arg(1) == "overlapped" {
@@ -144,8 +146,15 @@ func mandatory(t *testing.T) {
 // refuse makes each call of that name on the file fail.
 func refuse(t *testing.T, path, call string, err error) (undo func()) {
 	t.Helper()
+	return refuseFirst(t, path, call, math.MaxInt, err)
+}
+
+// refuseFirst makes the first calls of that name on the file fail, at most so many.
+func refuseFirst(t *testing.T, path, call string, most int, err error) (undo func()) {
+	t.Helper()
 	undo = winfile.Intercept(path, func(name string) error {
-		if name == call {
+		if name == call && most > 0 {
+			most--
 			return err
 		}
 		return nil
@@ -154,5 +163,11 @@ func refuse(t *testing.T, path, call string, err error) (undo func()) {
 	return undo
 }
 
-// reasons are what the system may give for a refusal.
-var reasons = []error{winfile.ERROR_NOT_ENOUGH_MEMORY, winfile.ERROR_ACCESS_DENIED, winfile.ERROR_NOT_SUPPORTED, winfile.ERROR_INVALID_PARAMETER}
+// reasons are what the system may give for a refusal. ERROR_LOCK_VIOLATION is one more, but to a Try it says that a lock is in the way.
+var (
+	reasons = []error{
+		winfile.ERROR_NOT_ENOUGH_MEMORY, winfile.ERROR_ACCESS_DENIED, winfile.ERROR_NOT_SUPPORTED, winfile.ERROR_INVALID_PARAMETER,
+		winfile.ERROR_SHARING_VIOLATION,
+	}
+	allReasons = append(slices.Clone(reasons), winfile.ERROR_LOCK_VIOLATION)
+)

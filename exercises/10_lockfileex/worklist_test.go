@@ -3,12 +3,14 @@ package lockfileex_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	lockfileex "example/turnstile/exercises/10_lockfileex"
@@ -33,10 +35,11 @@ func jobs(w *lab.Worker) error {
 	})
 }
 
-// crowd adds COUNT jobs to the list at PATH, and reads it after each.
+// crowd stands at "ready", and then adds COUNT jobs to the list at PATH, and reads it after each.
 func crowd(w *lab.Worker) error {
+	w.Reached("ready")
 	for range w.Int(1) {
-		number, err := lockfileex.Add(w.Arg(0), func(number int) (string, error) { return fmt.Sprintf("part %d", number), nil })
+		number, err := lockfileex.Add(w.Arg(0), part)
 		if err != nil {
 			return err
 		}
@@ -54,13 +57,22 @@ func crowd(w *lab.Worker) error {
 	return nil
 }
 
-// nested adds a job to one list inside an Add to another one. It is a process of its own, because it may hang.
+// nested adds a job to a list in the directory DIR, inside it one to a second list, and so on, to COUNT lists; inside the last one, it
+// reads one more list. It is a process of its own, because it may hang.
 func nested(w *lab.Worker) error {
-	_, err := lockfileex.Add(w.Arg(0), func(int) (string, error) {
-		_, err := lockfileex.Add(w.Arg(1), text("bracket", nil))
-		return "bracket", errors.Join(err, lockfileex.Jobs(w.Arg(1), use(nil)))
-	})
-	return err
+	var add func(left int) error
+	add = func(left int) error {
+		path := filepath.Join(w.Arg(0), fmt.Sprintf("jobs-%d.txt", left))
+		if left == 0 {
+			return errors.Join(os.WriteFile(path, nil, 0o600), lockfileex.Jobs(path, use(nil)))
+		}
+		_, err := lockfileex.Add(path, func(int) (string, error) {
+			w.Progress()
+			return "bracket", add(left - 1)
+		})
+		return err
+	}
+	return add(w.Int(1))
 }
 
 // addOne is Add of a bracket, which must return.
@@ -107,6 +119,43 @@ func TestAddIsAloneInside(t *testing.T) {
 			n := strings.Count(c.before, "\n")
 			lab.RequireEqual(t, fmt.Sprintln(n+1, n+2), fmt.Sprintln(one, two), says(l, "Add returned another number than the next one"))
 			lab.RequireFile(t, path, fmt.Sprintf("%s%d bracket\n%d plate\n", c.before, n+1, n+2), says(l, "Add lost a job"))
+		})
+	}
+}
+
+func TestAddWritesOneLineForEachJob(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("hinge ", 12_000) // longer than one read of a line is by default
+	for _, c := range []struct{ name, before, text string }{
+		{"to a list whose numbers have gaps", "3 hinge\n7 plate\n", "bracket"},
+		{"with blanks around the text", "1 hinge\n", " two  words "},
+		{"with no text", "1 hinge\n", ""},
+		{"with a text of 70 KB", "", long},
+		{"to a list of more than 1 MB", strings.Repeat("1 "+long+"\n", 20), "bracket"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := file(t, c.before)
+			openHandle(t, path).Close() //nolint:errcheck // it only skips
+			l := lab.Lesson{
+				Says: "Add returned another number than the next one", Did: "Add " + c.name, Read: fix,
+				Means: "the number is not how many jobs the list holds, so one of them gets a number that another one has, or will have",
+			}
+			var number int
+			var err error
+			lab.Finishes(t, func() { number, err = lockfileex.Add(path, text(c.text, nil)) }, says(l, "Add does not return"))
+			lab.RequireNoError(t, err, says(l, "Add failed"))
+			lab.RequireEqual(t, strings.Count(c.before, "\n")+1, number, l)
+			want := fmt.Sprintf("%s%d %s\n", c.before, number, c.text)
+			l.Means = "what a program reads is not what another one added"
+			lab.RequireFile(t, path, want, says(l, "Add wrote another line than the number and the text"))
+			got := ""
+			lab.Finishes(t, func() {
+				err = lockfileex.Jobs(path, func(lines []string) error { got = strings.Join(append(lines, ""), "\n"); return nil })
+			}, says(l, "Jobs does not return"))
+			lab.RequireNoError(t, err, says(l, "Jobs failed"))
+			l.Did += ", and Jobs"
+			lab.RequireEqual(t, want, got, says(l, "Jobs reads other lines than the list has"))
 		})
 	}
 }
@@ -158,13 +207,14 @@ func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
 
 func TestListsDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
-	one, other := file(t, ""), file(t, "")
+	path := file(t, "")
 	l := lab.Lesson{
-		Says: "Add waits for another list", Did: "Add to one list; inside it, Add to another list and Jobs of it",
+		Says:  "Add waits for another list",
+		Did:   "Add to one list; inside it, Add to another list, and so on, to 64 lists; inside the last one, Jobs of one more",
 		Means: "a program that copies a job from one list to another waits for itself", Read: fix,
 	}
-	openHandle(t, one).Close() //nolint:errcheck // it only skips
-	p := lab.Start(t, "nested", one, other)
+	openHandle(t, path).Close()                           //nolint:errcheck // it only skips
+	p := lab.Start(t, "nested", filepath.Dir(path), "64") // as many as a program might have mutexes for all lists
 	lab.RequireNoError(t, p.Wait(l), says(l, "Add to a list inside an Add to another one failed"))
 }
 
@@ -241,6 +291,9 @@ var exits = []struct {
 	{"Add panics", "1 hinge\n", "", func(path string) error {
 		return panics(func() { _, _ = lockfileex.Add(path, func(int) (string, error) { panic(errTest) }) })
 	}, false},
+	{"Add ends its goroutine", "1 hinge\n", "", func(path string) error {
+		return endsGoroutine(func() { _, _ = lockfileex.Add(path, func(int) (string, error) { runtime.Goexit(); return "", nil }) })
+	}, false},
 	{"Add cannot read", "1 hinge\n", "ReadAt", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, true},
 	{"Add cannot write", "1 hinge\n", "WriteAt", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, true},
 	{"Jobs returns", "1 hinge\n", "", func(path string) error { return lockfileex.Jobs(path, use(nil)) }, false},
@@ -248,6 +301,9 @@ var exits = []struct {
 	{"Jobs finds half a line", "1 hin", "", func(path string) error { return lockfileex.Jobs(path, use(nil)) }, true},
 	{"Jobs panics", "1 hinge\n", "", func(path string) error {
 		return panics(func() { _ = lockfileex.Jobs(path, func([]string) error { panic(errTest) }) })
+	}, false},
+	{"Jobs ends its goroutine", "1 hinge\n", "", func(path string) error {
+		return endsGoroutine(func() { _ = lockfileex.Jobs(path, func([]string) error { runtime.Goexit(); return nil }) })
 	}, false},
 	{"Jobs cannot read", "1 hinge\n", "ReadAt", func(path string) error { return lockfileex.Jobs(path, use(nil)) }, true},
 }
@@ -267,6 +323,18 @@ func panics(call func()) (err error) {
 	}()
 	call()
 	return nil
+}
+
+// endsGoroutine returns nil if call ends its goroutine with runtime.Goexit.
+func endsGoroutine(call func()) error {
+	ended := make(chan error, 1)
+	go func() {
+		err := error(nil)
+		defer func() { ended <- err }()
+		call()
+		err = errors.New("the goroutine goes on")
+	}()
+	return <-ended
 }
 
 func TestTheLockIsGivenBackAtOnce(t *testing.T) {
@@ -289,7 +357,7 @@ func TestTheLockIsGivenBackAtOnce(t *testing.T) {
 			if exit.fails {
 				lab.RequireError(t, err, says(l, "%s returned no error", verb))
 			} else {
-				lab.RequireNoError(t, err, says(l, "%s failed, or changed the panic", verb))
+				lab.RequireNoError(t, err, says(l, "%s failed, or changed how the caller's function had ended", verb))
 			}
 			if exit.name != "Add returns" {
 				lab.RequireFile(t, path, exit.content, says(l, "%s changed the list", verb))
@@ -303,13 +371,13 @@ func TestTheLockIsGivenBackAtOnce(t *testing.T) {
 
 func TestAddAndJobsReportEveryError(t *testing.T) {
 	t.Parallel()
-	calls := map[string]func(path string, inside func()) error{
-		"Add": func(path string, inside func()) error {
-			_, err := lockfileex.Add(path, func(int) (string, error) { inside(); return "bracket", nil })
+	calls := map[string]func(path string, inside func() error) error{
+		"Add": func(path string, inside func() error) error {
+			_, err := lockfileex.Add(path, func(int) (string, error) { return "bracket", inside() })
 			return err
 		},
-		"Jobs": func(path string, inside func()) error {
-			return lockfileex.Jobs(path, func([]string) error { inside(); return nil })
+		"Jobs": func(path string, inside func() error) error {
+			return lockfileex.Jobs(path, func([]string) error { return inside() })
 		},
 	}
 	for name, call := range calls {
@@ -319,7 +387,7 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 			}
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
-				for _, reason := range append(reasons, winfile.ERROR_DISK_FULL) {
+				for _, reason := range append(slices.Clone(allReasons), winfile.ERROR_DISK_FULL) {
 					path := file(t, "1 hinge\n")
 					openHandle(t, path).Close() //nolint:errcheck // it only skips
 					l := lab.Lesson{
@@ -329,7 +397,7 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 					undo := refuse(t, path, what, reason)
 					inside := false
 					var err error
-					lab.Finishes(t, func() { err = call(path, func() { inside = true }) }, says(l, "%s does not return", name))
+					lab.Finishes(t, func() { err = call(path, func() error { inside = true; return nil }) }, says(l, "%s does not return", name))
 					undo()
 					lab.RequireErrorIs(t, err, reason, l)
 					if what == "LockFileEx" {
@@ -340,6 +408,30 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 				}
 			})
 		}
+		t.Run(name+"/its function", func(t *testing.T) {
+			t.Parallel()
+			for _, also := range []string{"", "UnlockFileEx", "Close"} {
+				for _, own := range []error{errTest, io.EOF, lockfileex.ErrLocked, winfile.ERROR_LOCK_VIOLATION, winfile.ERROR_NOT_LOCKED} {
+					path := file(t, "1 hinge\n")
+					openHandle(t, path).Close() //nolint:errcheck // it only skips
+					l := lab.Lesson{
+						Says: name + " did not report the error of its function", Read: refusals,
+						Did:   name + " with a function that returned: " + own.Error(),
+						Means: "the caller does not recognize its own error",
+					}
+					undo := refuse(t, path, also, winfile.ERROR_DISK_FULL)
+					var err error
+					lab.Finishes(t, func() { err = call(path, func() error { return own }) }, says(l, "%s does not return", name))
+					undo()
+					if also != "" {
+						l.Did += "; then " + also + " failed as well, with " + winfile.ERROR_DISK_FULL.Error()
+						l.Means = "the program learns of one error, and the other one is lost"
+						lab.RequireErrorIs(t, err, winfile.ERROR_DISK_FULL, says(l, "%s lost the second of two errors", name))
+					}
+					lab.RequireErrorIs(t, err, own, l)
+				}
+			}
+		})
 	}
 }
 
@@ -372,24 +464,73 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-func TestThreeProcessesAddJobs(t *testing.T) {
+func TestManyAddJobsAtOnce(t *testing.T) {
 	t.Parallel()
-	path := file(t, "")
-	openHandle(t, path).Close() //nolint:errcheck // it only skips
-	each := lab.Rounds(15)
+	path := file(t, "1 hinge\n")
+	b := openHandle(t, path)
 	l := lab.Lesson{
-		Says: "Add or Jobs failed in a crowd", Did: fmt.Sprintf("three processes called Add %d times each, and Jobs after each", each),
-		Means: "jobs are lost, or two have the same number", Read: why,
+		Did:   "Jobs, and then TryLock with another handle",
+		Means: "everyone else waits until the system has tidied up", Read: closing,
 	}
-	var crew []*lab.Process
-	for range 3 {
-		crew = append(crew, lab.Start(t, "crowd", path, fmt.Sprint(each)))
-	}
-	for _, p := range crew {
-		lab.RequireNoError(t, p.Wait(l), l)
-	}
+	lab.RequireNoError(t, lockfileex.Jobs(path, use(nil)), says(l, "Jobs failed"))
+	b.takes("TryLock", says(l, "Jobs did not give its lock back before it returned")) // or each in the crowd would cost a second
+	l.Did = "Add, and then TryLock with another handle"
+	_, err := addOne(t, path, l)
+	lab.RequireNoError(t, err, says(l, "Add failed"))
+	b.takes("TryLock", says(l, "Add did not give its lock back before it returned"))
+
+	t.Run("in three processes", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "jobs.txt")
+		each := lab.Rounds(6)
+		l := lab.Lesson{
+			Says: "Add or Jobs failed in a crowd", Did: fmt.Sprintf("three processes called Add %d times each, and Jobs after each", each),
+			Means: "jobs are lost, or two have the same number", Read: why,
+		}
+		var crew []*lab.Process
+		for range 3 {
+			crew = append(crew, lab.Start(t, "crowd", path, fmt.Sprint(each)))
+		}
+		for _, p := range crew {
+			p.Reached("ready")
+		}
+		for _, p := range crew {
+			p.Continue()
+		}
+		for _, p := range crew {
+			lab.RequireNoError(t, p.Wait(l), l)
+		}
+		requireParts(t, path, 3*each, l)
+	})
+	t.Run("in eight goroutines that find no list", func(t *testing.T) {
+		t.Parallel()
+		for range lab.Rounds(20) {
+			path := lab.Path(t, "jobs.txt")
+			l := lab.Lesson{
+				Says: "Add failed beside another Add", Did: "eight goroutines called Add; there was no list yet",
+				Means: "jobs are lost, or two have the same number, or only one of those who find no list may create it", Read: why,
+			}
+			errs := make([]error, 8)
+			lab.Finishes(t, func() {
+				var all sync.WaitGroup
+				for i := range errs {
+					all.Go(func() { _, errs[i] = lockfileex.Add(path, part) })
+				}
+				all.Wait()
+			}, says(l, "Add does not return"))
+			lab.RequireNoError(t, errors.Join(errs...), l)
+			requireParts(t, path, len(errs), l)
+		}
+	})
+}
+
+// part describes the job that a crowd adds.
+func part(number int) (string, error) { return fmt.Sprintf("part %d", number), nil }
+
+func requireParts(t *testing.T, path string, count int, l lab.Lesson) {
+	t.Helper()
 	var want []string
-	for n := range 3 * each {
+	for n := range count {
 		want = append(want, fmt.Sprintf("%d part %d", n+1, n+1))
 	}
 	content, err := os.ReadFile(path)

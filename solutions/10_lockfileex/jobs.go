@@ -10,12 +10,15 @@ import (
 	"example/turnstile/exercises/10_lockfileex/winfile"
 )
 
-// Add adds a job to the list in the file at path, as a line of its number and its text, and returns the number. It is one more
-// than the number of jobs that the list holds when Add has the lock, so no two have the same. Add calls describe for the text while it has an exclusive lock on the file.
+// Add adds a job to the list in the file at path, as a line of its number, a blank and its text, and returns the number. It is one more
+// than the number of lines that the list has when Add has the lock, whatever numbers they have. Add calls describe for the text while it
+// has an exclusive lock on the file. The text is written as it is, however long; it may be empty.
 //
-// If there is no file, Add creates it, with mode 0600. If describe returns an error, or panics, nothing is added, and the panic goes on to the
-// caller. On every way out, the lock is given back before Add returns: the next one need not wait for the system to tidy up. Every
-// error of the lock, of the file and of describe is returned. After a failed write half a line may be at the end of the list.
+// If there is no file, Add creates it, with mode 0600, even if several programs do so at once; it creates no directory. If describe returns
+// an error, panics or ends its goroutine (runtime.Goexit), nothing is added; a panic goes on to the caller. A text of more than one line is
+// an error, and so is a list that ends in half a line; the list stays as it is. On every way out, the lock is given back before Add
+// returns, and the file closed: the next one need not wait for the system to tidy up. errors.Is finds every error of the lock, of the file
+// and of describe in the error that Add returns, even if there are two. After a failed write half a line may be at the end of the list.
 //
 // A program that does not lock, such as the board on the wall, can read the list at any time. Different lists never wait for each other.
 func Add(path string, describe func(number int) (text string, err error)) (number int, err error) {
@@ -51,8 +54,8 @@ func Add(path string, describe func(number int) (text string, err error)) (numbe
 }
 
 // Jobs calls use with the lines of the list in the file at path, while it has a shared lock on the file: no Add writes meanwhile, and any
-// number of Jobs may be at work. For the lock, the errors and panics see Add. It creates nothing: without a file, the error matches
-// fs.ErrNotExist.
+// number of Jobs may be at work. For half a line, the ways out and the errors see Add. Jobs creates nothing: without a file, the error
+// matches fs.ErrNotExist.
 func Jobs(path string, use func(lines []string) error) (err error) {
 	f, err := winfile.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {

@@ -9,24 +9,25 @@ import (
 	"example/turnstile/exercises/10_lockfileex/winfile"
 )
 
-// ErrLocked is matched by the error of a TryLock or TryRLock that found a lock in its way.
-var ErrLocked = errors.New("another handle has a lock on the file")
+// ErrLocked is matched by the error of a TryLock or TryRLock that found a lock in its way: another handle's, or one of its own.
+var ErrLocked = errors.New("the file is locked")
 
-// Lock waits until no handle has a lock on the file, this one included, and takes an exclusive lock for the handle f. It waits as long as it
-// takes, in the system, and does not ask again and again.
+// Lock waits until no handle has a lock on the file, and takes an exclusive lock for the handle f. It waits as long as it takes, in the
+// system, and does not ask again and again. If f itself has a lock, Lock waits for that one too, for ever.
 //
 // The lock belongs to the handle. Every other handle is another owner, in this process or another one. It lasts until Unlock or, if the
 // program forgets that, until some time after f is closed or the process ends.
 //
-// It is a lock on no byte that a file has: it keeps out those who ask for it with this package, on an empty file, a growing one and a large one
-// alike. Everyone who does not ask reads and writes the file as if there were no lock. Lock, like the functions below, changes nothing in
-// the file and in its directory.
+// It is a lock on no byte that a file has: it keeps out those who ask for it with this package, on an empty file, a growing one and a large
+// one alike. Everyone who does not ask reads and writes the file as if there were no lock. Lock, like the functions below, changes nothing
+// in the file and in its directory.
 //
-// f must be open for reading or writing, and an append-only file is neither. It may be overlapped: Lock waits all the same. If the system
-// refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. After an error nothing is locked that was not
-// locked before, and no request is pending.
+// f must be open for reading or writing; one of them is enough, and an append-only file is open for neither. f may be overlapped: Lock
+// waits all the same. If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. After an error
+// nothing is locked that was not locked before, and nothing will be: a request that ends in an error is over.
 //
-// Calls with the same f are for one goroutine at a time. All errors match errors.ErrUnsupported on a system that package winfile does not know.
+// Calls with the same f are for one goroutine at a time. On a system that package winfile does not know, all errors match
+// errors.ErrUnsupported.
 func Lock(f *winfile.File) error {
 	return acquire(f, winfile.LOCKFILE_EXCLUSIVE_LOCK)
 }
@@ -47,8 +48,8 @@ func TryRLock(f *winfile.File) error {
 	return acquire(f, winfile.LOCKFILE_FAIL_IMMEDIATELY)
 }
 
-// Downgrade makes the handle's exclusive lock, which it must have, a shared one, in one step: no other handle has an exclusive lock in between,
-// not even one that waits for it. If Downgrade fails, the handle still has its exclusive lock.
+// Downgrade makes the handle's exclusive lock, which it must have, a shared one, in one step: no other handle has an exclusive lock in
+// between, not even one that waits for it. If the system refuses, the error wraps the reason, and the handle still has its exclusive lock.
 func Downgrade(f *winfile.File) error {
 	// A shared lock may lie over an exclusive one of the same handle, and an unlock takes the exclusive one away first.
 	if err := TryRLock(f); err != nil {
@@ -58,8 +59,8 @@ func Downgrade(f *winfile.File) error {
 }
 
 // Unlock gives back every lock of this package that the handle has, however many those are. When it has returned, the next one can have the
-// lock at once. If the handle has none, Unlock changes nothing, and the error matches winfile.ERROR_NOT_LOCKED. If the system refuses, the error
-// wraps the reason.
+// lock at once. If the handle has none, Unlock changes nothing, and the error matches winfile.ERROR_NOT_LOCKED. If the system refuses, the
+// error wraps the reason.
 func Unlock(f *winfile.File) error {
 	if err := unlockOne(f); err != nil {
 		return err

@@ -125,7 +125,12 @@ func (f *modelFile) handle() Handle {
 	return f.number
 }
 
+var errOverlapped = fmt.Errorf("%w: this file was opened with FILE_FLAG_OVERLAPPED, for locks alone", errors.ErrUnsupported)
+
 func (f *modelFile) size() (int64, error) {
+	if f.overlapped {
+		return 0, errOverlapped
+	}
 	info, err := f.data.Stat()
 	if err != nil {
 		return 0, err
@@ -133,7 +138,12 @@ func (f *modelFile) size() (int64, error) {
 	return info.Size(), nil
 }
 
-func (f *modelFile) truncate(size int64) error { return f.data.Truncate(size) }
+func (f *modelFile) truncate(size int64) error {
+	if f.overlapped {
+		return errOverlapped
+	}
+	return f.data.Truncate(size)
+}
 
 func (f *modelFile) readAt(p []byte, offset int64) (int, error) {
 	return f.transfer(f.data.ReadAt, p, offset, false)
@@ -146,7 +156,7 @@ func (f *modelFile) writeAt(p []byte, offset int64) (int, error) {
 // transfer reads or writes unless a lock is in the way. No lock comes or goes meanwhile.
 func (f *modelFile) transfer(call func([]byte, int64) (int, error), p []byte, offset int64, writes bool) (n int, err error) {
 	if f.overlapped {
-		return 0, fmt.Errorf("%w: this file was opened with FILE_FLAG_OVERLAPPED, for locks alone", errors.ErrUnsupported)
+		return 0, errOverlapped
 	}
 	if f.closed || offset < 0 || len(p) == 0 {
 		return call(p, offset)

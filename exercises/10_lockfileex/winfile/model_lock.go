@@ -73,27 +73,36 @@ func lockFileEx(h Handle, flags, reserved, low, high uint32, overlapped *Overlap
 		return err
 	}
 	want := lock{s, flags&LOCKFILE_EXCLUSIVE_LOCK != 0, f.owner}
-	blocker, err := f.try(want)
+	r := &request{file: f, want: want, result: make(chan error, 1)}
+	blocker, err := r.try()
 	switch {
 	case err != nil || blocker == "":
 		return err
 	case flags&LOCKFILE_FAIL_IMMEDIATELY != 0:
 		return ERROR_LOCK_VIOLATION
 	case f.overlapped:
-		result := make(chan error, 1)
-		pending.Store(overlapped, result)
-		go func() { result <- f.wait(want, blocker) }()
+		pending.Store(overlapped, r)
+		go func() { r.result <- r.wait(blocker) }()
 		return ERROR_IO_PENDING
 	default:
-		return f.wait(want, blocker)
+		return r.wait(blocker)
 	}
 }
 
+// A request is one for a lock.
+type request struct {
+	file             *modelFile
+	want             lock
+	result           chan error // what a pending one ends with
+	taken, abandoned bool       // guarded by the file's mu
+}
+
 // try takes the lock, or returns the entry of one that is in its way.
-func (f *modelFile) try(want lock) (blocker string, err error) {
+func (r *request) try() (blocker string, err error) {
+	f, want := r.file, r.want
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
+	if f.closed || r.abandoned {
 		return "", ERROR_INVALID_HANDLE
 	}
 	err = f.table.use(func() error {
@@ -110,7 +119,7 @@ func (f *modelFile) try(want lock) (blocker string, err error) {
 		taken := heldLock{want, lastLock.Add(1)}
 		entry, err := f.table.add(taken.String())
 		if err == nil {
-			f.locks = append(f.locks, ownLock{taken, entry})
+			f.locks, r.taken = append(f.locks, ownLock{taken, entry}), true
 		}
 		return err
 	})
@@ -118,10 +127,10 @@ func (f *modelFile) try(want lock) (blocker string, err error) {
 }
 
 // wait waits in the kernel, for one lock after the other that is in the way.
-func (f *modelFile) wait(want lock, blocker string) (err error) {
+func (r *request) wait(blocker string) (err error) {
 	for err == nil && blocker != "" {
-		if err = f.table.await(blocker); err == nil {
-			blocker, err = f.try(want)
+		if err = r.file.table.await(blocker); err == nil {
+			blocker, err = r.try()
 		}
 	}
 	return err
@@ -141,6 +150,11 @@ func unlockFileEx(h Handle, reserved, low, high uint32, overlapped *Overlapped) 
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.drop(s)
+}
+
+// drop takes a lock on that range away. The caller has f.mu.
+func (f *modelFile) drop(s span) error {
 	at := -1
 	for i, own := range f.locks {
 		if own.span == s && (at < 0 || own.exclusive && !f.locks[at].exclusive) {
@@ -155,22 +169,37 @@ func unlockFileEx(h Handle, reserved, low, high uint32, overlapped *Overlapped) 
 	return f.table.use(gone.remove)
 }
 
-// pending has the requests that GetOverlappedResult can ask about: an *Overlapped to a channel.
+// pending has the requests that GetOverlappedResult can ask about: an *Overlapped to a *request.
 var pending sync.Map
 
+// abandon ends a pending request without a lock.
+func abandon(_ Handle, overlapped *Overlapped) {
+	asked, ok := pending.LoadAndDelete(overlapped)
+	if !ok {
+		return
+	}
+	r := asked.(*request)
+	r.file.mu.Lock()
+	defer r.file.mu.Unlock()
+	r.abandoned = true
+	if r.taken {
+		_ = r.file.drop(r.want.span)
+	}
+}
+
 func getOverlappedResult(_ Handle, overlapped *Overlapped, done *uint32, wait bool) error {
-	result, ok := pending.Load(overlapped)
+	asked, ok := pending.Load(overlapped)
 	if !ok {
 		return ERROR_INVALID_PARAMETER
 	}
 	if done != nil {
 		*done = 0
 	}
-	channel := result.(chan error)
-	if !wait && len(channel) == 0 {
+	r := asked.(*request)
+	if !wait && len(r.result) == 0 {
 		return ERROR_IO_INCOMPLETE
 	}
-	err := <-channel
+	err := <-r.result
 	pending.Delete(overlapped)
 	return err
 }

@@ -11,7 +11,7 @@
 //   - Close takes [Late] to release locks that were not unlocked. Windows promises no time, and is often quicker. The locks of a process that
 //     has ended are free at once.
 //   - Waiting handles get their locks in no particular order.
-//   - A file that was opened with FILE_FLAG_OVERLAPPED can be locked, but not read or written, on Windows too.
+//   - A file that was opened with FILE_FLAG_OVERLAPPED is for locks alone: Size, Truncate, reads and writes fail, on Windows too.
 //   - Truncate is not kept out by a lock: no document was found that says what it does.
 //   - A read or write is checked as a whole, by the length that was asked for.
 //
@@ -196,6 +196,7 @@ func UnlockFileEx(file Handle, reserved, bytesLow, bytesHigh uint32, overlapped 
 // waits, or fails with ERROR_IO_INCOMPLETE if wait is false. done receives a number of bytes, which for a lock means nothing.
 func GetOverlappedResult(file Handle, overlapped *Overlapped, done *uint32, wait bool) error {
 	if err := intercept(nameOf(file), "GetOverlappedResult"); err != nil {
+		abandon(file, overlapped)
 		return err
 	}
 	return getOverlappedResult(file, overlapped, done, wait)
@@ -205,7 +206,8 @@ var interceptors sync.Map // the functions that Intercept was given, by path
 
 // Intercept is for tests: until the function that it returns is called, before runs ahead of each call on a file that this process has opened
 // by that path, with the name of the call: "LockFileEx", "UnlockFileEx", "GetOverlappedResult", "ReadAt", "WriteAt" or "Close". If before
-// returns an error, the call fails with it and does nothing, except that Close closes the file all the same.
+// returns an error, the call fails with it and does nothing, except that Close closes the file all the same, and that the request which
+// GetOverlappedResult was asked about ends without a lock, as after an error of the system.
 func Intercept(path string, before func(call string) error) (undo func()) {
 	interceptors.Store(path, before)
 	return func() { interceptors.Delete(path) }

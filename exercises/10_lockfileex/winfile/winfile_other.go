@@ -30,4 +30,6 @@ func lockFileEx(Handle, uint32, uint32, uint32, uint32, *Overlapped) error {
 
 func unlockFileEx(Handle, uint32, uint32, uint32, *Overlapped) error { return errors.ErrUnsupported }
 
+func abandon(Handle, *Overlapped) {}
+
 func getOverlappedResult(Handle, *Overlapped, *uint32, bool) error { return errors.ErrUnsupported }

@@ -149,13 +149,14 @@ func (f file) close() error {
 func remove(path string) error     { return os.Remove(path) }
 func rename(from, to string) error { return os.Rename(from, to) }
 
-// pending keeps the structures of pending requests where they are: the system writes to them, and Go moves what is on a stack.
+// pending keeps the structures of pending requests where they are: the system writes to them, and Go moves what is on a stack. Each has
+// the two halves of the request's length.
 var pending sync.Map
 
 func lockFileEx(h Handle, flags, reserved, low, high uint32, overlapped *Overlapped) error {
 	err := windows.LockFileEx(h, flags, reserved, low, high, overlapped)
 	if errors.Is(err, ERROR_IO_PENDING) {
-		pending.Store(overlapped, nil)
+		pending.Store(overlapped, [2]uint32{low, high})
 	}
 	return err
 }
@@ -166,6 +167,20 @@ func unlockFileEx(h Handle, reserved, low, high uint32, overlapped *Overlapped) 
 		return ERROR_NOT_LOCKED
 	}
 	return err
+}
+
+// abandon ends a pending request without a lock.
+func abandon(h Handle, overlapped *Overlapped) {
+	length, ok := pending.Load(overlapped)
+	if !ok {
+		return
+	}
+	_ = windows.CancelIoEx(h, overlapped)
+	var done uint32
+	if getOverlappedResult(h, overlapped, &done, true) == nil { // it had the lock already
+		bytes := length.([2]uint32)
+		_ = unlockFileEx(h, 0, bytes[0], bytes[1], overlapped)
+	}
 }
 
 func getOverlappedResult(h Handle, overlapped *Overlapped, done *uint32, wait bool) error {
