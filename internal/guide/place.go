@@ -16,9 +16,9 @@ import (
 	"example/turnstile/internal/curriculum"
 )
 
-// editPlace returns where to edit: the TODO in the function that the message speaks of, that function itself, or all places
-// where the learner's code still says TODO. Where none is left, they are the files that had one as shipped. Files that are not
-// for this system are named only where there is nothing else.
+// editPlace returns where to edit: the TODO in the function that the message speaks of, or in a helper that it calls, that function
+// itself, or all places where the learner's code still says TODO. Where none is left, they are the files that had one as shipped.
+// Files that are not for this system are named only where there is nothing else.
 func (s *session) editPlace(e *curriculum.Exercise, message string) string {
 	f := s.files(e)
 	at := func(name string, line int) string {
@@ -64,9 +64,9 @@ func filesToEdit(f *files, code answer.Answer) []string {
 
 // A declaration is what a learner's file declares under an exported name.
 type declaration struct {
-	name, file string
-	edit       int  // the line of the first TODO in it, or its own
-	todo       bool // there is one
+	name, file string // where to edit it, with the next field
+	edit       int    // the line of the first TODO in it, or in a helper that it calls, or its own
+	todo       bool   // there is one in it
 	function   bool
 }
 
@@ -108,9 +108,16 @@ func rank(d *declaration) int {
 // declarations returns what the files declare under exported names. A file that cannot be parsed whole gives what could be read.
 func declarations(code answer.Answer) []declaration {
 	var all []declaration
+	positions := token.NewFileSet()
+	files, calls := map[string]*ast.File{}, helpers{positions, code, map[string]*ast.FuncDecl{}}
 	for _, name := range code.Names() {
-		positions := token.NewFileSet()
-		file, _ := parser.ParseFile(positions, name, code[name], parser.SkipObjectResolution)
+		if file, _ := parser.ParseFile(positions, name, code[name], parser.SkipObjectResolution); file != nil {
+			files[name] = file
+			calls.add(file)
+		}
+	}
+	for _, name := range code.Names() {
+		file := files[name]
 		if file == nil {
 			continue
 		}
@@ -123,6 +130,10 @@ func declarations(code answer.Answer) []declaration {
 			d := declaration{name: id.Name, file: name, edit: positions.Position(id.Pos()).Line, function: function}
 			if todo := todoLine(lines[first-1 : min(last, len(lines))]); todo > 0 {
 				d.edit, d.todo = first-1+todo, true
+			} else if called, ok := node.(*ast.FuncDecl); ok {
+				if found := calls.todo(called, map[*ast.FuncDecl]bool{}); found.IsValid() {
+					d.file, d.edit = found.Filename, found.Line
+				}
 			}
 			all = append(all, d)
 		}
@@ -152,6 +163,58 @@ func addNames(node ast.Decl, add func(id *ast.Ident, node ast.Node, function boo
 			}
 		}
 	}
+}
+
+// helpers are the unexported functions of an answer, by name.
+type helpers struct {
+	positions *token.FileSet
+	code      answer.Answer
+	byName    map[string]*ast.FuncDecl
+}
+
+func (h helpers) add(file *ast.File) {
+	for _, node := range file.Decls {
+		if function, ok := node.(*ast.FuncDecl); ok && !function.Name.IsExported() {
+			h.byName[function.Name.Name] = function
+		}
+	}
+}
+
+// todo returns the first TODO on the way through the function and the helpers that it calls.
+func (h helpers) todo(function *ast.FuncDecl, seen map[*ast.FuncDecl]bool) (found token.Position) {
+	seen[function] = true
+	first, last := h.positions.Position(function.Pos()), h.positions.Position(function.End())
+	lines := strings.Split(string(h.code[first.Filename]), "\n")
+	own := first
+	own.Line += todoLine(lines[first.Line-1:min(last.Line, len(lines))]) - 1
+	if own.Line < first.Line {
+		own = token.Position{}
+	}
+	ast.Inspect(function, func(node ast.Node) bool {
+		if node == nil || found.IsValid() || own.IsValid() && h.positions.Position(node.Pos()).Line > own.Line {
+			return false
+		}
+		if call, ok := node.(*ast.CallExpr); ok {
+			if helper := h.byName[calledName(call)]; helper != nil && !seen[helper] {
+				found = h.todo(helper, seen)
+			}
+		}
+		return true
+	})
+	if !found.IsValid() {
+		return own
+	}
+	return found
+}
+
+func calledName(call *ast.CallExpr) string {
+	switch called := call.Fun.(type) {
+	case *ast.Ident:
+		return called.Name
+	case *ast.SelectorExpr:
+		return called.Sel.Name
+	}
+	return ""
 }
 
 // todoLine returns the number of the first line with a TODO comment, counted from 1; 0 if there is none.

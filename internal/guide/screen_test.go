@@ -290,7 +290,19 @@ func Save(f *File) error {
 
 func One() { /* TODO */ }
 
+func Lock() { acquire(); give() }
+func acquire() {
+	span()
+	acquire() // TODO: a second place
+}
+func give() {} // TODO: a third one
+
 func broken( {
+`), "span.go": []byte(`package lock
+
+func span() {
+	_ = 0 // TODO: the first on the way
+}
 `)}
 	for _, c := range []struct{ message, place string }{
 		{"Save left the old tail", "lock.go:14"},
@@ -298,6 +310,7 @@ func broken( {
 		{"your Append lost a line", "append.go:8"},
 		{"f.Append lost a line that Save had kept", "append.go:8"},
 		{"Close dropped the error", "lock.go:8"},
+		{"Lock let two in", "span.go:4"},
 		{"The report is gone", ""},
 		{"the file is empty", ""},
 		{"a File was left open", "append.go:6"},
