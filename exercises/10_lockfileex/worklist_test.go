@@ -419,9 +419,14 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 						Did:   name + " with a function that returned: " + own.Error(),
 						Means: "the caller does not recognize its own error",
 					}
-					undo := refuse(t, path, also, winfile.ERROR_DISK_FULL)
+					undo := func() {}
 					var err error
-					lab.Finishes(t, func() { err = call(path, func() error { return own }) }, says(l, "%s does not return", name))
+					lab.Finishes(t, func() {
+						err = call(path, func() error {
+							undo = refuse(t, path, also, winfile.ERROR_DISK_FULL)
+							return own
+						})
+					}, says(l, "%s does not return", name))
 					undo()
 					if also != "" {
 						l.Did += "; then " + also + " failed as well, with " + winfile.ERROR_DISK_FULL.Error()
