@@ -135,7 +135,8 @@ func TestALockChangesNothing(t *testing.T) {
 		before, err := os.Stat(path)
 		lab.RequireSetUp(t, err)
 		l := lab.Lesson{
-			Says: "Lock changed the file", Did: fmt.Sprintf("Lock, RLock, Downgrade, a TryLock that failed, and Unlock of a file of %d bytes", len(content)),
+			Says:  "Lock changed the file",
+			Did:   fmt.Sprintf("Lock, RLock, Downgrade, a TryLock that failed, and Unlock of a file of %d bytes", len(content)),
 			Means: "a lock needs no byte in the file; what is written there becomes part of the list", Read: sameRange,
 		}
 		a.get("Lock")
@@ -243,7 +244,8 @@ func TestALockKeepsNoOneFromReadingAndWriting(t *testing.T) {
 		a, b := openHandle(t, path), openHandle(t, path)
 		a.get("Lock")
 		l := lab.Lesson{
-			Says: "Lock keeps others from reading a large file", Did: "Lock of a file of 4 TiB; another handle read a byte here and there", Read: numbers,
+			Says: "Lock keeps others from reading a large file", Read: numbers,
+			Did:   "Lock of a file of 4 TiB; another handle read a byte here and there",
 			Means: "half of the offset went another way than the call wants it, or the file has grown as far as the lock",
 		}
 		one := make([]byte, 1)
@@ -318,7 +320,8 @@ func TestLockWaits(t *testing.T) {
 		for begun := time.Now(); time.Since(begun) < 3*time.Second; {
 			for _, w := range waiters {
 				w.StillWaiting(lab.Lesson{
-					Says: w.verb + " does not wait as long as it takes", Did: "Lock, held for three seconds; another process called " + w.verb + " meanwhile",
+					Says:  w.verb + " does not wait as long as it takes",
+					Did:   "Lock, held for three seconds; another process called " + w.verb + " meanwhile",
 					Means: "whoever holds the lock a little longer than usual is not alone any more", Read: fix,
 				})
 			}

@@ -121,7 +121,8 @@ func (h handle) takes(verb string, l lab.Lesson) {
 	h.t.Helper()
 	h.succeed(verb, l)
 	h.succeed("Unlock", lab.Lesson{
-		Says: "Unlock failed", Did: verb + ", which succeeded, and Unlock", Means: "the next one waits for a lock that no one uses", Read: sameRange,
+		Says: "Unlock failed", Did: verb + ", which succeeded, and Unlock", Read: sameRange,
+		Means: "the next one waits for a lock that no one uses",
 	})
 }
 

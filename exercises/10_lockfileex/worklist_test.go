@@ -179,8 +179,8 @@ func TestAddCountsWhatTheListHolds(t *testing.T) {
 func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(path string) error{
-		"Add":  func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err },
-		"Jobs": func(path string) error { return lockfileex.Jobs(path, use(nil)) },
+		"Add":  adds("bracket", nil),
+		"Jobs": uses(nil),
 	} {
 		path := file(t, "1 hinge\n")
 		lab.RequireSetUp(t, os.Link(path, path+".probe")) // the same file by a name that is not intercepted
@@ -284,28 +284,28 @@ var exits = []struct {
 	run           func(path string) error
 	fails         bool
 }{
-	{"Add returns", "1 hinge\n", "", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, false},
-	{"Add is given an error", "1 hinge\n", "", func(path string) error { _, err := lockfileex.Add(path, text("", errTest)); return err }, true},
-	{"Add is given two lines", "1 hinge\n", "", func(path string) error { _, err := lockfileex.Add(path, text("a\nb", nil)); return err }, true},
-	{"Add finds half a line", "1 hin", "", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, true},
+	{"Add returns", "1 hinge\n", "", adds("bracket", nil), false},
+	{"Add is given an error", "1 hinge\n", "", adds("", errTest), true},
+	{"Add is given two lines", "1 hinge\n", "", adds("a\nb", nil), true},
+	{"Add finds half a line", "1 hin", "", adds("bracket", nil), true},
 	{"Add panics", "1 hinge\n", "", func(path string) error {
 		return panics(func() { _, _ = lockfileex.Add(path, func(int) (string, error) { panic(errTest) }) })
 	}, false},
 	{"Add ends its goroutine", "1 hinge\n", "", func(path string) error {
 		return endsGoroutine(func() { _, _ = lockfileex.Add(path, func(int) (string, error) { runtime.Goexit(); return "", nil }) })
 	}, false},
-	{"Add cannot read", "1 hinge\n", "ReadAt", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, true},
-	{"Add cannot write", "1 hinge\n", "WriteAt", func(path string) error { _, err := lockfileex.Add(path, text("bracket", nil)); return err }, true},
-	{"Jobs returns", "1 hinge\n", "", func(path string) error { return lockfileex.Jobs(path, use(nil)) }, false},
-	{"Jobs is given an error", "1 hinge\n", "", func(path string) error { return lockfileex.Jobs(path, use(errTest)) }, true},
-	{"Jobs finds half a line", "1 hin", "", func(path string) error { return lockfileex.Jobs(path, use(nil)) }, true},
+	{"Add cannot read", "1 hinge\n", "ReadAt", adds("bracket", nil), true},
+	{"Add cannot write", "1 hinge\n", "WriteAt", adds("bracket", nil), true},
+	{"Jobs returns", "1 hinge\n", "", uses(nil), false},
+	{"Jobs is given an error", "1 hinge\n", "", uses(errTest), true},
+	{"Jobs finds half a line", "1 hin", "", uses(nil), true},
 	{"Jobs panics", "1 hinge\n", "", func(path string) error {
 		return panics(func() { _ = lockfileex.Jobs(path, func([]string) error { panic(errTest) }) })
 	}, false},
 	{"Jobs ends its goroutine", "1 hinge\n", "", func(path string) error {
 		return endsGoroutine(func() { _ = lockfileex.Jobs(path, func([]string) error { runtime.Goexit(); return nil }) })
 	}, false},
-	{"Jobs cannot read", "1 hinge\n", "ReadAt", func(path string) error { return lockfileex.Jobs(path, use(nil)) }, true},
+	{"Jobs cannot read", "1 hinge\n", "ReadAt", uses(nil), true},
 }
 
 func text(text string, err error) func(int) (string, error) {
@@ -313,6 +313,15 @@ func text(text string, err error) func(int) (string, error) {
 }
 
 func use(err error) func([]string) error { return func([]string) error { return err } }
+
+// adds returns a call of Add whose function returns these values.
+func adds(content string, err error) func(path string) error {
+	return func(path string) error { _, err := lockfileex.Add(path, text(content, err)); return err }
+}
+
+func uses(err error) func(path string) error {
+	return func(path string) error { return lockfileex.Jobs(path, use(err)) }
+}
 
 // panics returns nil if call panics with errTest.
 func panics(call func()) (err error) {
@@ -346,7 +355,8 @@ func TestTheLockIsGivenBackAtOnce(t *testing.T) {
 			b := openHandle(t, path)
 			verb, _, _ := strings.Cut(exit.name, " ")
 			l := lab.Lesson{
-				Says: verb + " did not give its lock back before it returned", Did: exit.name + "; then TryLock with another handle, at once", Read: closing,
+				Says: verb + " did not give its lock back before it returned", Read: closing,
+				Did:   exit.name + "; then TryLock with another handle, at once",
 				Means: "everyone else waits until the system has tidied up, and no document says how long that takes",
 			}
 			undo := refuse(t, path, exit.refuse, winfile.ERROR_DISK_FULL)
@@ -466,6 +476,13 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 		info, err := os.Stat(path)
 		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, "-rw-------", info.Mode().String(), says(l, "Add created the list with another mode than 0600"))
+		lab.RequireSetUp(t, os.Chmod(path, 0o640))
+		l.Did, l.Means = "Add to a list with mode 0640", "the others who may read the list cannot read it any more"
+		_, err = addOne(t, path, l)
+		lab.RequireNoError(t, err, says(l, "Add failed"))
+		info, err = os.Stat(path)
+		lab.RequireSetUp(t, err)
+		lab.RequireEqual(t, "-rw-r-----", info.Mode().String(), says(l, "Add changed the mode of a list that existed"))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"example/turnstile/exercises/10_lockfileex/winfile"
 )
 
-// beyond is the high half of an offset: no file has four billion times four gigabytes, or half of it.
+// beyond is the high half of an offset: 1<<30 times four gigabytes. No file is that long.
 const beyond = 1 << 30
 
 // atShelf runs work while no other handle works at the shelf. Each shelf has a byte of its own, beyond the end of the list of all shelves.

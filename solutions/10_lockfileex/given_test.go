@@ -3,10 +3,12 @@
 package lockfileex_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -67,7 +69,54 @@ func TestFilesOfTheModel(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrClosed)
 
 	require.NoError(t, f.Close())
+	special, err := openOverlapped(path)
+	require.NoError(t, err)
+	_, err = special.Size()
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	_, err = special.ReadAll()
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	_, err = special.WriteAt([]byte("2"), 0)
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	require.ErrorIs(t, special.Truncate(0), errors.ErrUnsupported)
+	require.NoError(t, special.Close())
 	require.NoError(t, winfile.Rename(path, path+".old"))
 	require.ErrorIs(t, winfile.Remove(path), fs.ErrNotExist)
 	require.NoError(t, winfile.Remove(path+".old"))
+}
+
+func openOverlapped(path string) (*winfile.File, error) {
+	return winfile.OpenWith(path, os.O_RDWR, 0, winfile.FILE_SHARE_READ|winfile.FILE_SHARE_WRITE, winfile.FILE_FLAG_OVERLAPPED)
+}
+
+func TestARefusedQuestionEndsTheRequest(t *testing.T) {
+	t.Parallel()
+	for _, free := range []string{"later", "before the question"} {
+		path := filepath.Join(t.TempDir(), "jobs.txt")
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		a, err := winfile.OpenFile(path, os.O_RDWR, 0)
+		require.NoError(t, err)
+		require.NoError(t, os.Link(path, path+".overlapped"))
+		b, err := openOverlapped(path + ".overlapped")
+		require.NoError(t, err)
+		const exclusive, now = winfile.LOCKFILE_EXCLUSIVE_LOCK, winfile.LOCKFILE_FAIL_IMMEDIATELY
+		at, request := &winfile.Overlapped{}, &winfile.Overlapped{}
+		require.NoError(t, winfile.LockFileEx(a.Handle(), exclusive, 0, 1, 0, at))
+		require.ErrorIs(t, winfile.LockFileEx(b.Handle(), exclusive, 0, 1, 0, request), winfile.ERROR_IO_PENDING)
+		undo := winfile.Intercept(path+".overlapped", func(string) error { return winfile.ERROR_NOT_ENOUGH_MEMORY })
+		if free != "later" {
+			require.NoError(t, winfile.UnlockFileEx(a.Handle(), 0, 1, 0, at))
+			require.Eventually(t, func() bool { // until the request has its lock
+				return winfile.LockFileEx(a.Handle(), now, 0, 1, 0, at) != nil || winfile.UnlockFileEx(a.Handle(), 0, 1, 0, at) != nil
+			}, time.Minute, time.Millisecond)
+		}
+		require.ErrorIs(t, winfile.GetOverlappedResult(b.Handle(), request, nil, true), winfile.ERROR_NOT_ENOUGH_MEMORY)
+		undo()
+		require.ErrorIs(t, winfile.GetOverlappedResult(b.Handle(), request, nil, true), winfile.ERROR_INVALID_PARAMETER)
+		if free == "later" {
+			require.NoError(t, winfile.UnlockFileEx(a.Handle(), 0, 1, 0, at))
+		}
+		require.NoError(t, winfile.LockFileEx(a.Handle(), exclusive|now, 0, 1, 0, at), free)
+		require.ErrorIs(t, winfile.UnlockFileEx(b.Handle(), 0, 1, 0, request), winfile.ERROR_NOT_LOCKED)
+		require.NoError(t, errors.Join(a.Close(), b.Close()))
+	}
 }

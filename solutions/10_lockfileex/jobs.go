@@ -14,11 +14,13 @@ import (
 // than the number of lines that the list has when Add has the lock, whatever numbers they have. Add calls describe for the text while it
 // has an exclusive lock on the file. The text is written as it is, however long; it may be empty.
 //
-// If there is no file, Add creates it, with mode 0600, even if several programs do so at once; it creates no directory. If describe returns
-// an error, panics or ends its goroutine (runtime.Goexit), nothing is added; a panic goes on to the caller. A text of more than one line is
-// an error, and so is a list that ends in half a line; the list stays as it is. On every way out, the lock is given back before Add
-// returns, and the file closed: the next one need not wait for the system to tidy up. errors.Is finds every error of the lock, of the file
-// and of describe in the error that Add returns, even if there are two. After a failed write half a line may be at the end of the list.
+// If there is no file, Add creates it, with mode 0600, even if several programs do so at once; the mode of a list that exists stays. Add
+// creates no directory. If describe returns an error, panics or ends its goroutine (runtime.Goexit), nothing is added; a panic goes on to
+// the caller. A text of more than one line is an error, and so is a list that ends in half a line; the list stays as it is. After a failed
+// write half a line may be at its end.
+//
+// On every way out, the lock is given back before Add returns, and the file closed: the next one need not wait for the system to tidy up.
+// errors.Is finds every error of the lock, of the file and of describe in the error that Add returns, even if there are two.
 //
 // A program that does not lock, such as the board on the wall, can read the list at any time. Different lists never wait for each other.
 func Add(path string, describe func(number int) (text string, err error)) (number int, err error) {
