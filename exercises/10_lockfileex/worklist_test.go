@@ -125,7 +125,7 @@ func TestAddIsAloneInside(t *testing.T) {
 
 func TestAddWritesOneLineForEachJob(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("hinge ", 12_000) // longer than one read of a line is by default
+	long := strings.Repeat("hinge-", 12_000) // longer than one read of a line is by default
 	for _, c := range []struct{ name, before, text string }{
 		{"to a list whose numbers have gaps", "3 hinge\n7 plate\n", "bracket"},
 		{"with blanks around the text", "1 hinge\n", " two  words "},
