@@ -504,7 +504,7 @@ func TestManyAddJobsAtOnce(t *testing.T) {
 	t.Run("in three processes", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "jobs.txt")
-		each := lab.Rounds(6)
+		each := lab.Rounds(15)
 		l := lab.Lesson{
 			Says: "Add or Jobs failed in a crowd", Did: fmt.Sprintf("three processes called Add %d times each, and Jobs after each", each),
 			Means: "jobs are lost, or two have the same number", Read: why,
