@@ -43,6 +43,7 @@ var refusals = map[string][]refusal{
 	"stat":     {{number: unix.SYS_STATX}, {number: sysFstatat}},
 	"list":     {{number: unix.SYS_GETDENTS64}},
 	"flock":    {{number: unix.SYS_FLOCK, argument: 1, bits: unix.LOCK_SH | unix.LOCK_EX}}, // and not LOCK_UN
+	"unlock":   {{number: unix.SYS_FLOCK, argument: 1, bits: unix.LOCK_UN}},
 	// F_OFD_GETLK, F_OFD_SETLK and F_OFD_SETLKW are 36 to 38, and no other command has that bit.
 	"open file description lock": {{number: unix.SYS_FCNTL, argument: 1, bits: 32}},
 }

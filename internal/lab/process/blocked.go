@@ -49,10 +49,10 @@ func (p *Process) Blocked(ctx context.Context) error {
 			return p.didNotWait(state)
 		case state == Blocked:
 			return nil
+		case ctx.Err() != nil: // before err, which may be nothing else than the end of this patience
+			return fmt.Errorf("worker %q: %w after %v", p.name, ErrNotBlocked, Patience())
 		case err != nil:
 			return err
-		case ctx.Err() != nil:
-			return fmt.Errorf("worker %q: %w after %v", p.name, ErrNotBlocked, Patience())
 		}
 	}
 }
