@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,7 +48,11 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 		}
 		p[0].get("Lock it")
 		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
-		p[2].Succeed("Lock it "+filepath.Join(filepath.Dir(path), "other.json.lock"), l)
+		other := filepath.Join(filepath.Dir(path), "other.json.lock")
+		p[2].Succeed("Lock it "+other, l)
+		p[2].free("it")
+		l.Did = "a process had a lock; another one waited for it in Lock, and called Lock for another file of the directory as well"
+		lab.RequireNoError(t, p[1].tell("Lock other "+other, l), l)
 	})
 	t.Run("two goroutines of one process", func(t *testing.T) {
 		t.Parallel()
@@ -57,7 +63,10 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 		}
 		p[0].get("Lock it")
 		lab.RequireNoError(t, p[0].tell("start Lock other", l), l)
-		p[1].queue("Lock it", l)
+		waits := says(l, "Lock does not wait in the kernel, or went in")
+		waits.Did += "; then another process called Lock"
+		waits.Means = "it asks again and again, or works beside the owner"
+		p[1].queue("Lock it", waits)
 		lab.RequireNoError(t, p[0].tell("cancel other", l), l)
 		lab.RequireErrorIs(t, p[0].tell("end other", l), context.Canceled, l)
 		p[0].free("it")
@@ -124,23 +133,57 @@ func TestLockIsNotOvertaken(t *testing.T) {
 		p[1].free("it")
 		lab.RequireNoError(t, p[0].Reply(l).Returned.Err, says(l, "Lock did not get the lock after the other one's turn"))
 	})
-	t.Run("by a reader", func(t *testing.T) {
-		t.Parallel()
-		_, p := several(t, 3)
-		l := lab.Lesson{
-			Says: "RLock overtook a Lock that was next in line", Did: "a process had a lock from RLock; a second waited for it in Lock; a third called RLock",
-			Expected: "the third waits until the Lock has had its turn", Means: "as long as one reader comes before the last one goes, no writer ever gets in", Read: readers,
-		}
-		p[0].get("RLock it")
-		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
-		p[2].queue("RLock it", l)
-		l.Did += "; the first called Unlock"
-		p[0].free("it")
-		l.Says, l.Expected, l.Means = "Lock did not get the lock after the readers", "", "it waits for readers that wait for it"
-		p[1].end("it", l)
-		p[1].free("it")
-		p[2].end("it", says(l, "RLock did not get the lock after the Lock"))
-	})
+	for name, nameOf := range map[string]func(t *testing.T, path string) string{
+		"by a reader":                       func(_ *testing.T, path string) string { return path },
+		"by a reader with a symbolic link":  linkTo,
+		"by a reader with a link before ..": linkBeforeDots,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, p := several(t, 3)
+			p[0].get("RLock it")
+			other := nameOf(t, path)
+			l := lab.Lesson{
+				Says:     "RLock overtook a Lock that was next in line",
+				Did:      "a process had a lock from RLock; a second waited for it in Lock; a third called RLock",
+				Expected: "the third waits until the Lock has had its turn", Read: readers,
+				Means: "as long as one reader comes before the last one goes, no writer ever gets in",
+			}
+			if path != other {
+				l.Did += " for " + other + ", which is the same file"
+				l.Means, l.Read = "each name has its own line, or its own lock, and no one in it knows of the others", turnstile
+			}
+			p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+			p[2].queue("RLock it "+other, l)
+			l.Did += "; the first called Unlock"
+			p[0].free("it")
+			l.Says, l.Expected, l.Means = "Lock did not get the lock after the readers", "", "it waits for readers that wait for it"
+			p[1].end("it", l)
+			p[1].free("it")
+			p[2].end("it", says(l, "RLock did not get the lock after the Lock"))
+		})
+	}
+}
+
+// linkTo makes a symbolic link to the file, in another directory.
+func linkTo(t *testing.T, path string) string {
+	t.Helper()
+	link := lab.Path(t, "link.lock")
+	requireLink(t, link, os.Symlink(path, link))
+	return link
+}
+
+// linkBeforeDots returns a name of the file with a link before "..": the kernel goes up from where the link leads to.
+func linkBeforeDots(t *testing.T, path string) string {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows makes the directory of the link of link\\..")
+	}
+	below := filepath.Join(filepath.Dir(path), "below")
+	lab.RequireSetUp(t, os.Mkdir(below, 0o700))
+	link := lab.Path(t, "link")
+	requireLink(t, link, os.Symlink(below, link))
+	return link + "/../" + filepath.Base(path)
 }
 
 // What ends a wait, and where in the line it stood.
@@ -151,7 +194,7 @@ func TestLockEndsWithItsContext(t *testing.T) {
 		lock, where, name, order string
 		want                     error
 	}{
-		{"Lock", next, "cancelled", "start ", context.Canceled},
+		{"Lock", next, "cancelled before its time was over", "start-limited ", context.Canceled},
 		{"RLock", next, "timed out", "start-late ", context.DeadlineExceeded},
 		{"RLock", behind, "cancelled", "start ", context.Canceled},
 		{"Lock", behind, "timed out", "start-late ", context.DeadlineExceeded},
@@ -173,7 +216,7 @@ func TestLockEndsWithItsContext(t *testing.T) {
 			}
 			requireNoPolling(t)
 			lab.RequireNoError(t, late.tell(c.order+lock+" it", l), l)
-			if c.order == "start " {
+			if c.order != "start-late " {
 				waitBlocked(late.Process, says(l, "%s does not wait in the kernel", lock))
 				lab.RequireNoError(t, late.tell("cancel it", l), l)
 			}
@@ -283,22 +326,41 @@ func TestUnlock(t *testing.T) {
 
 func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
-	lab.EachErrno(t, func(t *testing.T, errno error) {
-		l := lab.Lesson{
-			Says: "Unlock did not report that the kernel could not close the file", Did: "Lock; Unlock; each close failed with " + errno.Error(),
-			Means: "what the kernel could not do is never known", Read: turnstile,
+	for call, what := range map[string]string{"close": "close the file", "unlock": "give the lock back"} {
+		t.Run(call, func(t *testing.T) {
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				l := lab.Lesson{
+					Says: "Unlock did not report that the kernel could not " + what, Did: "Lock; Unlock; each " + call + " failed with " + errno.Error(),
+					Means: "what the kernel could not do is never known", Read: turnstile,
+				}
+				path := lab.Path(t, "stock.json.lock")
+				held, err := contention.Lock(t.Context(), path)
+				lab.RequireNoError(t, err, l)
+				lab.RequireNotNil(t, held, "Lock", l)
+				refused := lab.Refuse(call, errno, func() { err = held.Unlock() })
+				if errors.Is(refused, errors.ErrUnsupported) {
+					lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+				}
+				lab.RequireRefuse(t, refused)
+				lab.RequireErrorIs(t, err, errno, l)
+				if call == "unlock" {
+					lab.Require(t, becomesFree(path), says(l, "Unlock did not close the file when the kernel could not give the lock back"))
+				}
+				requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
+			}, syscall.EIO, syscall.EACCES)
+		})
+	}
+}
+
+// becomesFree reports whether the file is free before patience ends: a child that another test is starting has all files of this process
+// open for a moment, and their locks with them.
+func becomesFree(path string) bool {
+	for began := time.Now(); time.Since(began) < process.Patience(); time.Sleep(time.Millisecond) {
+		if isFree(path) {
+			return true
 		}
-		held, err := contention.Lock(t.Context(), lab.Path(t, "stock.json.lock"))
-		lab.RequireNoError(t, err, l)
-		lab.RequireNotNil(t, held, "Lock", l)
-		refused := lab.Refuse("close", errno, func() { err = held.Unlock() })
-		if errors.Is(refused, errors.ErrUnsupported) {
-			lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
-		}
-		lab.RequireRefuse(t, refused)
-		lab.RequireErrorIs(t, err, errno, l)
-		requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
-	}, syscall.EIO, syscall.EACCES)
+	}
+	return false
 }
 
 // A close that fails may be that of a file which still has a lock.
@@ -347,12 +409,9 @@ func TestLockChangesNothingElse(t *testing.T) {
 			lab.Require(t, strings.HasPrefix(file.Name(), "stock.json.lock"), says(l, "Lock left a file in the directory"))
 			info, err := file.Info()
 			lab.RequireSetUp(t, err)
-			if runtime.GOOS != "windows" {
-				l.Expected, l.Found = file.Name()+" -rw-------", file.Name()+" "+info.Mode().String()
-				l.Means = "every user who may open the file can keep all others out"
-				lab.Require(t, info.Mode() == 0o600, says(l, "Lock created a file with another mode"))
-			}
 			l.Expected, l.Found = "", ""
+			l.Means = "every user who may open the file can keep all others out"
+			requireMode(t, []string{filepath.Join(filepath.Dir(path), file.Name())}, 0o600, l)
 			lab.RequireEqual(t, int64(0), info.Size(), says(l, "Lock wrote into %s", file.Name()))
 		}
 		lab.Require(t, found, says(l, "Unlock removed the file"))
@@ -378,14 +437,45 @@ func TestLockChangesNothingElse(t *testing.T) {
 		lab.RequireNoError(t, err, says(l, "Lock failed"))
 		lab.Require(t, !removed, l)
 	})
+	t.Run("removes nothing when it fails", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		l := lab.Lesson{
+			Says: "Lock removed or renamed a file when it failed", Did: "a directory was in the place of a file of the line; Lock, stopped before each system call",
+			Means: "another program may have opened the file meanwhile, and wait for it: it then waits for a file that no one else finds", Read: turnstile,
+		}
+		for _, file := range linesOf(t, path) {
+			lab.RequireSetUp(t, errors.Join(os.Remove(path), os.Remove(file), os.Mkdir(file, 0o700)))
+			removed := false
+			watched := lab.Watch(func() { _, _ = contention.Lock(context.Background(), path) }, func(name string) {
+				removed = removed || strings.HasPrefix(name, "unlink") || strings.HasPrefix(name, "rename")
+			})
+			lab.RequireRefuse(t, watched)
+			lab.Require(t, !removed, l)
+			lab.RequireSetUp(t, errors.Join(os.Remove(file), os.WriteFile(path, nil, 0o600)))
+		}
+	})
 	t.Run("a file that exists", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "stock.json", `{"bracket":1}`)
-		l := lab.Lesson{Says: "Lock changed the file", Did: "Lock of a file that holds something; Unlock", Means: "what the file held is gone", Read: turnstile}
-		held, err := contention.Lock(t.Context(), path)
-		lab.RequireNoError(t, err, says(l, "Lock failed"))
-		lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
-		lab.RequireFile(t, path, `{"bracket":1}`, l)
+		lab.RequireSetUp(t, os.Chmod(path, 0o660))
+		l := lab.Lesson{Did: "Lock and Unlock of a file with mode -rw-rw----, which holds something", Read: turnstile}
+		lockAndUnlock(t, path, l)
+		l.Means = "a colleague who may lock the file may not stand in line for it, or is kept out of both"
+		requireMode(t, append(linesOf(t, path), path), 0o660, l)
+		l.Means = "what the file held is gone"
+		lab.RequireFile(t, path, `{"bracket":1}`, says(l, "Lock changed the file"))
+		all := append(linesOf(t, path), path)
+		for _, file := range all {
+			lab.RequireSetUp(t, os.WriteFile(file, []byte("kept"), 0o660))
+			lab.Age(t, file, 1000*time.Hour)
+		}
+		l.Did, l.Means = "Lock and Unlock, when all files were old and held something", "a file of the line is another one, or was written, while programs wait there"
+		lockAndUnlock(t, path, l)
+		for _, file := range all {
+			lab.RequireFile(t, file, "kept", says(l, "Lock changed or replaced %s", filepath.Base(file)))
+		}
+		requireMode(t, all, 0o660, l)
 	})
 	t.Run("a directory that does not exist", func(t *testing.T) {
 		t.Parallel()
@@ -395,6 +485,40 @@ func TestLockChangesNothingElse(t *testing.T) {
 		lab.RequireErrorIs(t, err, os.ErrNotExist, l)
 		lab.RequireNoFile(t, filepath.Dir(path), says(l, "Lock created the directory"))
 	})
+}
+
+// linesOf locks the file once, and returns the files that Lock keeps for the line.
+func linesOf(t *testing.T, path string) (lines []string) {
+	t.Helper()
+	lockAndUnlock(t, path, lab.Lesson{Did: "Lock and Unlock", Read: turnstile})
+	all, err := filepath.Glob(path + "*")
+	lab.RequireSetUp(t, err)
+	return slices.DeleteFunc(all, func(file string) bool { return file == path })
+}
+
+func lockAndUnlock(t *testing.T, path string, l lab.Lesson) {
+	t.Helper()
+	for _, lock := range []func(context.Context, string) (*contention.Held, error){contention.Lock, contention.RLock} {
+		var held *contention.Held
+		var err error
+		lab.Finishes(t, func() { held, err = lock(t.Context(), path) }, says(l, "Lock does not get a lock that is free"))
+		lab.RequireNoError(t, err, says(l, "Lock failed"))
+		lab.RequireNotNil(t, held, "Lock", l)
+		lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+	}
+}
+
+func requireMode(t *testing.T, files []string, want fs.FileMode, l lab.Lesson) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		return // there are no such modes
+	}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		lab.RequireSetUp(t, err)
+		l.Expected, l.Found = filepath.Base(file)+" "+want.String(), filepath.Base(file)+" "+info.Mode().String()
+		lab.Require(t, info.Mode() == want, says(l, "Lock gave a file another mode than the lock has"))
+	}
 }
 
 // The line must not be something that a program does without, when it cannot have it.
@@ -418,6 +542,9 @@ func TestLockReportsAFileThatItCannotOpen(t *testing.T) {
 			err := p[0].Do(lock+" it", l)
 			lab.RequireError(t, err, l)
 			lab.Require(t, !errors.Is(err, errNothing), says(l, "%s returned neither a lock nor an error", lock))
+			if file != path && runtime.GOOS != "windows" {
+				lab.RequireErrorIs(t, err, syscall.EISDIR, says(l, "%s did not report why it could not open %s", lock, name))
+			}
 		}
 		lab.RequireEqual(t, before, p[0].Handles(), says(l, "Lock left a file open when it failed"))
 		lab.RequireSetUp(t, os.Remove(file))
@@ -429,20 +556,44 @@ func TestLockReportsAFileThatItCannotOpen(t *testing.T) {
 
 func TestLockMeansThePathOfTheCall(t *testing.T) {
 	t.Parallel()
-	path, p := several(t, 3)
-	here := launch(t, lab.Options{Dir: filepath.Dir(path)}, "stock.json.lock")
-	l := lab.Lesson{
-		Says:  "Lock locked another file than the one that was named",
-		Did:   "a process waited in Lock for a relative path, behind the next in line; meanwhile it changed its directory; then its turn came",
-		Means: "it believes that it has the lock, and another program has it as well", Read: giveUp,
+	for name, change := range map[string]string{
+		"the program changes its directory": "", "the link is changed": "link", "the link to the directory is changed": "directory",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, p := several(t, 3)
+			p[0].get("Lock it")
+			used, link := "stock.json.lock", ""
+			switch change {
+			case "link":
+				link = linkTo(t, path)
+				used = link
+			case "directory":
+				link = linkTo(t, filepath.Dir(path))
+				used = filepath.Join(link, "stock.json.lock")
+			}
+			here := launch(t, lab.Options{Dir: filepath.Dir(path)}, used)
+			l := lab.Lesson{
+				Says:  "Lock locked another file than the one that was named",
+				Did:   "a process waited in Lock for " + used + ", behind the next in line; meanwhile " + name + "; then its turn came",
+				Means: "it believes that it has the lock, and another program has it as well", Read: giveUp,
+			}
+			p[1].queue("Lock it", l)
+			here.queue("Lock it", says(l, "Lock does not wait in the kernel"))
+			if link == "" {
+				lab.RequireNoError(t, here.tell("leave", l), l)
+			} else {
+				other := lab.WriteFile(t, "stock.json.lock", "")
+				if change == "directory" {
+					other = filepath.Dir(other)
+				}
+				lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(other, link)))
+			}
+			p[0].free("it")
+			p[1].end("it", l)
+			p[1].free("it")
+			here.end("it", l)
+			p[2].queue("Lock it", l)
+		})
 	}
-	p[0].get("Lock it")
-	p[1].queue("Lock it", l)
-	here.queue("Lock it", says(l, "Lock does not wait in the kernel"))
-	lab.RequireNoError(t, here.tell("leave", l), l)
-	p[0].free("it")
-	p[1].end("it", l)
-	p[1].free("it")
-	here.end("it", l)
-	p[2].queue("Lock it", l)
 }

@@ -66,11 +66,13 @@ func desk(w *lab.Worker) error {
 //	Transfer NAME FROM TO            of one bracket
 //	start …                          begins one of these, and does not wait for it
 //	start-late …, start-ended …      with a context that ends soon, or has ended already
+//	start-limited …                  with a context that has much time
 //	end NAME                         waits for what has begun
 //	cancel NAME                      ends its context
 //	Unlock NAME
 //	again NAME                       Unlock, and Lock at once
 //	leave                            (the directory)
+//	few                              handles are allowed from now on: no more than there are
 func obey(words []string, path string, calls map[string]*call) error {
 	name := ""
 	if len(words) > 1 {
@@ -81,6 +83,10 @@ func obey(words []string, path string, calls map[string]*call) error {
 		calls[words[2]] = begin(context.Background(), words[1:], path)
 	case "start-late":
 		ctx, stop := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		context.AfterFunc(ctx, stop)
+		calls[words[2]] = begin(ctx, words[1:], path)
+	case "start-limited":
+		ctx, stop := context.WithTimeout(context.Background(), time.Hour)
 		context.AfterFunc(ctx, stop)
 		calls[words[2]] = begin(ctx, words[1:], path)
 	case "start-ended":
@@ -99,6 +105,8 @@ func obey(words []string, path string, calls map[string]*call) error {
 		}
 		calls[name] = begin(context.Background(), []string{"Lock", name}, path)
 		return <-calls[name].err
+	case "few":
+		return lab.LimitHandles(3) // it has the first three, and no new one may have a greater number
 	case "leave":
 		return os.Chdir(os.TempDir())
 	default:
@@ -144,8 +152,13 @@ type program struct {
 
 func start(t *testing.T, path string) program { t.Helper(); return launch(t, lab.Options{}, path) }
 
+// launch gives each program its own directory for temporary files: what is kept there is nothing that all programs share.
 func launch(t *testing.T, o lab.Options, path string) program {
 	t.Helper()
+	temporary := t.TempDir()
+	for _, variable := range []string{"TMPDIR", "TMP", "TEMP"} {
+		o.Env = append(o.Env, variable+"="+temporary)
+	}
 	return program{lab.StartProgram(t, o, stuck, "desk", path), t}
 }
 

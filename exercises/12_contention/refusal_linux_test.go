@@ -3,6 +3,7 @@ package contention_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -44,18 +45,32 @@ func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 			}
 		}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
 	})
-	t.Run("for the file", func(t *testing.T) {
+	t.Run("for one of the files", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "stock.json.lock", "")
-		l := says(l, "Lock went on although the kernel had refused it the lock on its file")
-		l.Did = "Lock; flock(2) on the file itself failed with ENOLCK (injected by strace)"
-		wrap, _ := lab.Strace(t, "-P", path, "-e", "inject=flock:error=ENOLCK")
-		p := lab.Launch(t, lab.Options{Wrap: wrap}, "strained", path)
-		var r lab.Returned
-		p.Result(&r, l)
-		lab.Require(t, !errors.Is(r.Err, errNothing), says(l, "Lock returned neither a lock nor an error"))
-		lab.RequireErrorIs(t, r.Err, syscall.ENOLCK, l)
-		l.Did += "; then another process called Lock"
-		start(t, path).Succeed("Lock it", says(l, "Lock left something locked when it failed"))
+		for _, file := range append(linesOf(t, path), path) {
+			name := filepath.Base(file)
+			l := says(l, "Lock went on although the kernel had refused it the lock on %s", name)
+			l.Did = "Lock; the lock on " + name + " failed with ENOLCK (injected by strace)"
+			wrap, _ := lab.Strace(t, "-P", file, "-e", "inject=flock,fcntl:error=ENOLCK")
+			p := lab.Launch(t, lab.Options{Wrap: wrap}, "strained", path)
+			var r lab.Returned
+			p.Result(&r, l)
+			lab.Require(t, !errors.Is(r.Err, errNothing), says(l, "Lock returned neither a lock nor an error"))
+			lab.RequireErrorIs(t, r.Err, syscall.ENOLCK, l)
+			l.Did += "; then another process called Lock"
+			other := start(t, path)
+			other.Succeed("Lock it", says(l, "Lock left something locked when it failed"))
+			other.free("it")
+		}
+	})
+	t.Run("for a handle", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 1)
+		l := says(l, "Lock did not report that the process may open no more files")
+		l.Did, l.Means = "the process had as many handles as it may have; Lock, with a context that ended soon", "the caller is told to give it more time, and more time does not help"
+		lab.RequireNoError(t, p[0].Do("few", l), l)
+		lab.RequireNoError(t, p[0].tell("start-late Lock it", l), l)
+		lab.RequireErrorIs(t, p[0].tell("end it", l), syscall.EMFILE, l)
 	})
 }

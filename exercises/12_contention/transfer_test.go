@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -60,6 +61,11 @@ func TestTransfer(t *testing.T) {
 		}
 		lab.RequireFile(t, path[0], `{"bracket":6}`, l)
 		lab.RequireFile(t, path[1], `{"bracket":4}`, l)
+		l.Did += "; then a Transfer whose move cleared both"
+		empty := func(from, to bins.Stock) error { clear(from); clear(to); return nil }
+		lab.RequireNoError(t, contention.Transfer(t.Context(), path[0], path[1], empty), says(l, "Transfer failed"))
+		lab.RequireFile(t, path[0], `{}`, l)
+		lab.RequireFile(t, path[1], `{}`, l)
 	})
 	t.Run("shows the stocks to move", func(t *testing.T) {
 		t.Parallel()
@@ -104,6 +110,10 @@ func TestTransfer(t *testing.T) {
 			requireFree(t, path, says(l, "Transfer left a lock when move had failed"))
 		})
 	}
+	t.Run("move ends its goroutine", func(t *testing.T) {
+		t.Parallel()
+		testGoexit(t, did)
+	})
 	t.Run("a context that ends when move is at work", func(t *testing.T) {
 		t.Parallel()
 		path := shelves(t, 2)
@@ -117,6 +127,21 @@ func TestTransfer(t *testing.T) {
 		lab.RequireFile(t, path[0], `{"bracket":4}`, l)
 		lab.RequireFile(t, path[1], `{"bracket":6}`, l)
 	})
+}
+
+func testGoexit(t *testing.T, did string) {
+	t.Helper()
+	path := shelves(t, 2)
+	l := lab.Lesson{Did: did + "; move ended its goroutine (runtime.Goexit, as t.FailNow does)", Read: bothFiles}
+	lab.Finishes(t, func() {
+		_ = contention.Transfer(context.Background(), path[0], path[1], func(from, to bins.Stock) error {
+			_ = takeOne(from, to)
+			runtime.Goexit()
+			return nil
+		})
+	}, says(l, "Transfer does not end when move ends its goroutine"))
+	requireUntouched(t, path, says(l, "Transfer wrote although move had not returned"))
+	requireFree(t, path, says(l, "Transfer left a lock when move had ended its goroutine"))
 }
 
 func requireUntouched(t *testing.T, paths []string, l lab.Lesson) {
@@ -143,7 +168,11 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 	for i, which := range []string{"from", "to"} {
 		t.Run("beside a Lock of "+which, func(t *testing.T) {
 			t.Parallel()
-			path := shelves(t, 2)
+			path := shelves(t, 3)
+			used := [2]string{path[0], path[1]}
+			if runtime.GOOS != "windows" {
+				used[i] = linkTo(t, path[i])
+			}
 			l := lab.Lesson{
 				Says: "Transfer does not wait for the lock of the shelf that it takes parts " + which, Did: "a process had a Lock of that shelf; another one called Transfer",
 				Means: "it works beside the owner, and one of the two updates is lost", Read: bothFiles,
@@ -153,10 +182,14 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			}
 			owner := start(t, path[i]+".lock")
 			owner.get("Lock it")
-			p := lab.Start(t, "carry", path[0], path[1])
+			p := lab.Start(t, "carry", used[0], used[1])
 			waitBlocked(p, l)
-			for _, path := range path {
+			for _, path := range path[:2] {
 				lab.RequireSetUp(t, os.WriteFile(path, []byte(`{"bracket":8}`), 0o600))
+			}
+			if used[i] != path[i] {
+				lab.RequireSetUp(t, os.WriteFile(path[2], []byte(`{"bracket":50}`), 0o600))
+				lab.RequireSetUp(t, errors.Join(os.Remove(used[i]), os.Symlink(path[2], used[i])))
 			}
 			owner.free("it")
 			p.Reached("inside", says(l, "Transfer did not get the locks after the owner had called Unlock"))
@@ -169,6 +202,15 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			other.queue("RLock it", l)
 			p.Continue()
 			lab.RequireNoError(t, p.Wait(l), says(l, "Transfer failed"))
+			content, err := os.ReadFile(path[i])
+			lab.RequireSetUp(t, err)
+			l = lab.Lesson{
+				Says:  "Transfer read another stock than the one that it has locked",
+				Did:   "while Transfer waited, the link by which it was called became one to a shelf with 50 brackets",
+				Found: string(content), Means: "it works without a lock on what it reads", Read: bothFiles,
+			}
+			lab.Require(t, !strings.Contains(string(content), "49") && !strings.Contains(string(content), "51"), l)
+			lab.RequireFile(t, path[2], map[bool]string{true: `{"bracket":50}`, false: stock}[used[i] != path[i]], l)
 			l = lab.Lesson{
 				Says: "Transfer read a stock before it had both locks", Did: "while Transfer waited for a lock, both stocks became 8 brackets; then it moved one",
 				Means: "it writes what it made of numbers that are out of date", Read: bothFiles,
@@ -443,6 +485,11 @@ func TestTransferReportsWhatItCannotClose(t *testing.T) {
 			lab.RequireRefuse(t, refused)
 			if made >= len(names) {
 				return // none was refused
+			}
+			if names[made] == "ftruncate" { // that of one stock: there is nothing to keep Transfer from putting both back
+				l.Did = fmt.Sprintf("Transfer; its system call number %d was ftruncate, and failed with %v", made+1, errno)
+				lab.RequireErrorIs(t, err, errno, says(l, "Transfer did not report that the kernel could not write a stock"))
+				requireUntouched(t, path, says(l, "Transfer did not put the stocks back when it could not write one"))
 			}
 			if names[made] == "close" && slices.Contains(names[:made], "ftruncate") && !slices.Contains(names[made:], "ftruncate") {
 				lab.RequireErrorIs(t, err, errno, l)

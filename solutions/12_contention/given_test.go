@@ -50,6 +50,12 @@ func TestFind(t *testing.T) {
 	link, err := shelf.Find("link")
 	require.NoError(t, err)
 	require.Equal(t, a.Lock, link.Lock)
+	require.NoError(t, os.MkdirAll(filepath.Join("x", "y"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join("x", "a.json"), []byte("{}"), 0o600))
+	require.NoError(t, os.Symlink(filepath.Join("x", "y"), "y"))
+	beside, err := shelf.Find("y/../a.json") // not the one beside the link
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(directory, "x", "a.json"), beside.Stock)
 	require.NoError(t, os.Link("a.json", "hard"))
 	hard, err := shelf.Find("hard")
 	require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -15,6 +16,8 @@ import (
 // A Held is a lock on a file, shared or exclusive, from the call that returned it until its Unlock, or until the process ends. It excludes
 // as the locks of package filelock do: every other Held for the file in this process and in others, and every program that locks the file
 // in the same way. The lock is advisory.
+//
+// Keep the Held until its Unlock: the garbage collector closes the file of one that nothing refers to any more, and the lock ends with it.
 type Held struct {
 	file   *os.File
 	handle *filelock.Handle
@@ -22,17 +25,24 @@ type Held struct {
 
 // Lock waits until no other owner has a lock on the file at path, and returns an exclusive one.
 //
-// It waits in the kernel: it does not ask again and again. The caller that is next in line is not overtaken: no call of Lock or RLock that
-// begins while it waits gets the lock before it, however often the others ask, and even if the owner asks again right after its Unlock.
-// Of those that wait behind the next in line, the system chooses.
+// It waits in the kernel: it does not ask again and again. The caller that is next in line is not overtaken: no call that begins while it
+// waits gets the lock before it, however often the others ask, and even if the owner asks again right after its Unlock. Only readers who
+// wait for the same writer may go in in any order. Of those that wait behind the next in line, the system chooses.
 //
-// If ctx ends first, Lock returns at once, and the error matches ctx.Err(). So it does if ctx has ended before the call. After any error
-// nothing is locked, those behind move up, and no handle is left open. Where the system refuses, the error wraps its reason: Lock never
-// goes on without a lock, and never out of turn.
+// If ctx ends first, in whichever of its waits, Lock returns at once, and the error matches ctx.Err(). So it does if ctx has ended before
+// the call. Where the system refuses anything, such as to open or to close a file, Lock does not try again, and the error wraps the
+// system's reason: Lock never goes on without a lock, never out of turn, and never with the line left closed. After any error nothing is
+// locked, and those behind move up. No handle is left open then, except one for a wait that the kernel cannot call off: it is closed once
+// the kernel has granted what it was asked for (see filelock.Handle.Lock).
 //
-// path means the file that it names when Lock is called, even if the program changes its directory while it waits. The file is created, with
-// mode 0600, if it does not exist; its directory is not. For the line, Lock keeps files beside it whose names begin with that of the file.
-// None of these files is ever written or removed. Locks for different files do not wait for each other.
+// path means the file that it leads to when Lock is called, symbolic links followed, even if the program changes its directory or someone
+// changes a link while it waits. The file is created, with mode 0600, if it does not exist; its directory is not. For the line, Lock keeps
+// files in the directory of that file, not in that of a link to it, whose names begin with that of the file. It creates them with the mode
+// of the file, whatever the umask: who may lock the file may stand in line. None of these files is ever written or removed, or gets another
+// mode, and all of them stay when Lock fails.
+//
+// Locks for different files do not wait for each other, except for a file and one of its line. A file with two hard links has a line for
+// each of its names: the locks exclude each other, and the order holds among those who use the same name.
 //
 // An owner that locks its own file once more waits for itself, until ctx ends.
 func Lock(ctx context.Context, path string) (*Held, error) {
@@ -55,17 +65,21 @@ func (h *Held) Unlock() error {
 }
 
 // acquire goes through the turnstile: a second lock, which the next in line has while it waits for the first one, and no longer. An owner
-// that asks again finds it taken.
+// that asks again finds it taken. Both files are open before the first wait, since path may lead elsewhere when it is over.
 func acquire(ctx context.Context, path string, mode filelock.Mode) (*Held, error) {
-	path, err := filepath.Abs(path) // the directory may be another one when the turnstile is free
+	file, err := open(path)
 	if err != nil {
-		return nil, fmt.Errorf("lock: %w", err)
+		return nil, err
 	}
-	next, err := lockFile(ctx, path+".next", filelock.Exclusive)
+	line, err := openLine(path, file)
 	if err != nil {
-		return nil, fmt.Errorf("queue for %s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("queue for %s: %w", path, err), file.Close())
 	}
-	held, err := lockFile(ctx, path, mode)
+	next, err := lock(ctx, line, filelock.Exclusive)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("queue for %s: %w", path, err), file.Close())
+	}
+	held, err := lock(ctx, file, mode)
 	if err := errors.Join(err, next.Unlock()); err != nil {
 		if held != nil {
 			err = errors.Join(err, held.Unlock())
@@ -75,18 +89,46 @@ func acquire(ctx context.Context, path string, mode filelock.Mode) (*Held, error
 	return held, nil
 }
 
-// lockFile locks one file. It opens the file anew, so that each lock has an owner of its own.
-func lockFile(ctx context.Context, path string, mode filelock.Mode) (*Held, error) {
+// openLine opens the turnstile of the file that path leads to: all links to the file lead to one turnstile.
+func openLine(path string, file *os.File) (*os.File, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	path, err = filepath.EvalSymlinks(path) // not filepath.Abs or Clean: to them, link/.. is the directory of the link
+	if err != nil {
+		return nil, err
+	}
+	line, err := os.OpenFile(path+".next", os.O_RDWR|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
+	if errors.Is(err, fs.ErrExist) {
+		return open(path + ".next")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := line.Chmod(info.Mode().Perm()); err != nil { // the umask may have taken something from it
+		return nil, errors.Join(err, line.Close())
+	}
+	return line, nil
+}
+
+// open opens a file anew, so that each lock has an owner of its own.
+func open(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w; its directory must exist, and this user must be allowed to read and to write the file", err)
 	}
+	return file, nil
+}
+
+// lock locks an open file, or closes it.
+func lock(ctx context.Context, file *os.File, mode filelock.Mode) (*Held, error) {
 	handle, err := filelock.New(file)
 	if err == nil {
 		err = handle.Lock(ctx, mode)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", file.Name(), err), file.Close())
 	}
 	return &Held{file, handle}, nil
 }

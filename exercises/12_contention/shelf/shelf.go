@@ -29,12 +29,10 @@ type identity struct{ device, file uint64 }
 
 // Find returns the shelf whose stock file is at path, which must exist, and creates its lock file if there is none, with mode 0600.
 //
-// Two Finds of one shelf return the same Stock and Lock, in whichever process, by whatever path: relative, or through symbolic links.
+// Two Finds of one shelf return the same Stock and Lock, in whichever process, by whatever path: relative, or through symbolic links. By
+// two hard links they return two Locks.
 func Find(path string) (s Shelf, err error) {
-	if s.Stock, err = filepath.Abs(path); err != nil {
-		return Shelf{}, fmt.Errorf("find the stock: %w", err)
-	}
-	if s.Stock, err = filepath.EvalSymlinks(s.Stock); err != nil {
+	if s.Stock, err = realPath(path); err != nil {
 		return Shelf{}, fmt.Errorf("find the stock: %w; a new stock is a file that holds {}", err)
 	}
 	s.Lock = s.Stock + ".lock"
@@ -54,11 +52,26 @@ func Find(path string) (s Shelf, err error) {
 	return s, nil
 }
 
+// realPath returns the absolute path without symbolic links. It joins paths when there are no links left in them: filepath.Abs would clean
+// first, and make the directory of the link of link/.. .
+func realPath(path string) (string, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil || filepath.IsAbs(path) {
+		return path, err
+	}
+	working, err := os.Getwd()
+	if err == nil {
+		working, err = filepath.EvalSymlinks(working)
+	}
+	return filepath.Join(working, path), err
+}
+
 // Same reports whether s and t are one shelf, or two names (hard links) of one stock file.
 func (s Shelf) Same(t Shelf) bool { return s.lock == t.lock || os.SameFile(s.stock, t.stock) }
 
 // Compare puts all shelves of the machine in one order, which is the same in every process, whatever names each has used: it compares
-// what the lock files are to the system. It returns -1, 0 or +1, as cmp.Compare does, and 0 only for one shelf.
+// what the lock files are to the system. It returns -1, 0 or +1, as cmp.Compare does, and 0 only for one shelf. Two hard links to a stock
+// are two shelves to it, although they are the Same.
 func (s Shelf) Compare(t Shelf) int {
 	return cmp.Or(cmp.Compare(s.lock.device, t.lock.device), cmp.Compare(s.lock.file, t.lock.file))
 }
