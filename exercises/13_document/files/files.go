@@ -1,0 +1,200 @@
+// Package files does what lessons 04 and 06 have explained: it replaces a file in one durable step, keeps what was there before, and sets
+// a damaged file aside. It takes no lock: its callers have it.
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"example/turnstile/exercises/06_atomic_replace/busy"
+	"example/turnstile/exercises/06_atomic_replace/directory"
+	"example/turnstile/exercises/06_atomic_replace/owner"
+	"example/turnstile/exercises/06_atomic_replace/place"
+)
+
+// ErrNotDurable is matched by the error of a Replace that did replace the file, and then could not make sure that the replacement survives
+// a power cut. Every other error of Replace means that the file is as it was.
+var ErrNotDurable = errors.New("the new content is in place, but a power cut may bring the old one back")
+
+// Absolute returns the path with the working directory of now in front of it, if it is relative. It does not clean the path: what ".."
+// means after a symbolic link, only the kernel knows. If the system does not tell the working directory, the path stays relative.
+func Absolute(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	if runtime.GOOS == "windows" {
+		if full, err := filepath.Abs(path); err == nil {
+			return full
+		}
+		return path
+	}
+	working, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	return strings.TrimSuffix(working, "/") + "/" + path
+}
+
+// Replace makes data the whole content of the file, in one step, and returns nil once that survives a power cut. It is lesson 06's
+// WriteFile: a temporary file beside the file, which gets its mode and its owner, or perm, less the umask, if there is none; fsync; rename;
+// fsync of the directory.
+//
+// If backup is not empty, it is the path, in the same directory, that the old file has when the new one is in place. What had that path
+// before is gone. At every moment, even after a process crash or a power cut, the file itself is the old one or the new one, whole; the
+// backup is the one before, or the same as the file, or missing for the moment.
+//
+// An error wraps the refusal of the kernel. The file is then as it was and no temporary file is left, with one exception: an error that
+// matches ErrNotDurable.
+func Replace(at place.Place, data []byte, perm fs.FileMode, backup string) error {
+	dir, err := directory.Open(at.Dir()) // what will be needed last: it should fail while nothing has changed
+	if err != nil {
+		return fmt.Errorf("replace %s: %w; the file is as it was", at.Path, err)
+	}
+	defer func() { _ = dir.Close() }() // it was open for reading: nothing can be lost
+	temp, err := write(at, data, perm)
+	if err == nil && backup != "" && at.Old != nil {
+		err = keep(at.Path, backup)
+	}
+	if err == nil {
+		err = busy.Rename(temp, at.Path)
+	}
+	if err != nil {
+		return fmt.Errorf("replace %s: %w; the file is as it was", at.Path, errors.Join(err, discard(temp)))
+	}
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("replace %s: %w: %w; write it again, or check the disk", at.Path, ErrNotDurable, err)
+	}
+	return nil
+}
+
+// write returns the path of a temporary file beside the file, which has the data, on the disk. The path is not empty if a file may be there.
+func write(at place.Place, data []byte, perm fs.FileMode) (temp string, err error) {
+	if at.Old != nil {
+		perm = at.Old.Mode().Perm() & 0o700 // until the file has the old one's group, its own may be another
+	}
+	file, err := os.OpenFile(at.TempName(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return "", err
+	}
+	err = inherit(file, at.Old)
+	if err == nil {
+		_, err = file.Write(data)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	return file.Name(), err
+}
+
+func inherit(file *os.File, old fs.FileInfo) error {
+	if old == nil {
+		return nil
+	}
+	perm, err := owner.Keep(file, old)
+	if err != nil {
+		return err
+	}
+	return file.Chmod(perm)
+}
+
+func discard(temp string) error {
+	if temp == "" {
+		return nil
+	}
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; Recover will remove it", err)
+	}
+	return nil
+}
+
+// keep gives the file at path a second name, backup, under which it stays when path is replaced. A rename over the backup would not do: if
+// a process crash has left both as names of one file, rename does nothing (rename(2)).
+func keep(path, backup string) error {
+	if err := os.Remove(backup); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keep a backup: %w", err)
+	}
+	err := os.Link(path, backup)
+	if err == nil {
+		return nil
+	}
+	if failed := duplicate(path, backup); failed != nil {
+		return fmt.Errorf("keep a backup: %w; and as a copy: %w", err, failed)
+	}
+	return nil
+}
+
+// duplicate is for file systems without hard links: it copies the file to a path that is free.
+func duplicate(path, copied string) error {
+	from, err := place.Find(path)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	to := place.Place{Path: copied, Old: from.Old} // the mode and the owner of the original
+	temp, err := write(to, data, 0o600)
+	if err == nil {
+		err = busy.Rename(temp, copied)
+	}
+	if err != nil {
+		return errors.Join(err, discard(temp))
+	}
+	return nil
+}
+
+// SetAside gives the file at path a second name, which is free: PATH.damaged-1, or the next number. Whatever has such a name already
+// stays what it is. The file stays at path too, until the caller replaces it.
+func SetAside(path string) (aside string, err error) {
+	for number := 1; ; number++ {
+		aside = fmt.Sprintf("%s.damaged-%d", path, number)
+		if _, err := os.Lstat(aside); err == nil {
+			continue
+		}
+		err := os.Link(path, aside)
+		switch {
+		case err == nil:
+			return aside, nil
+		case errors.Is(err, fs.ErrExist):
+			continue
+		}
+		if failed := duplicate(path, aside); failed != nil {
+			return "", fmt.Errorf("set aside: %w; and as a copy: %w", err, failed)
+		}
+		return aside, nil
+	}
+}
+
+// Sweep removes the temporary files that process crashes have left beside the file. The caller has the lock that all writers take, so
+// none of them belongs to a live one. It returns the paths of those that it removed, even with an error.
+func Sweep(at place.Place) (removed []string, err error) {
+	entries, err := os.ReadDir(at.Dir())
+	if err != nil {
+		return nil, fmt.Errorf("sweep beside %s: %w", at.Path, err)
+	}
+	var failed []error
+	for _, entry := range entries {
+		if !at.IsTemp(entry.Name()) || !entry.Type().IsRegular() {
+			continue
+		}
+		leftover := at.Beside(entry.Name())
+		if err := os.Remove(leftover); err == nil {
+			removed = append(removed, leftover)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, err)
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return removed, fmt.Errorf("sweep beside %s: %w; the rest of the leftovers is gone", at.Path, err)
+	}
+	return removed, nil
+}
