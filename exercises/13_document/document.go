@@ -1,0 +1,248 @@
+// Package document keeps a JSON document in a file that many goroutines and many programs share: what they read is whole and valid, what
+// they change is not lost, and what has been acknowledged survives a power cut.
+//
+// It is what the lessons before have built, put together: a lock around every read and every change (05, 11, 12), strict loading (04), and
+// a durable replacement in one step (06). The file looks like this (package format):
+//
+//	{"version":1,"generation":7,"content":{…}}
+//
+// Beside the document at PATH are PATH.lock and PATH.lock.next, which are locked and hold nothing, and PATH.bak, the generation before.
+// Never remove the lock files while a program may use the document.
+package document
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"example/turnstile/exercises/06_atomic_replace/place"
+	"example/turnstile/exercises/11_locked_file/filelock"
+	"example/turnstile/exercises/13_document/files"
+	"example/turnstile/exercises/13_document/format"
+	"example/turnstile/exercises/13_document/lockfile"
+)
+
+// A CorruptError reports that a file holds something that is not exactly one valid document: errors.As finds it. Nothing overwrites such a
+// file. Recover sets it aside.
+type CorruptError = format.CorruptError
+
+// A VersionError reports that a newer program has written the document, which is not damaged: errors.As finds it.
+type VersionError = format.VersionError
+
+var (
+	// ErrEmpty is what errors.Is finds in the error for a file of no bytes, which is a *CorruptError.
+	ErrEmpty = format.ErrEmpty
+	// ErrNotDurable is matched by the error of a call that did replace the file, and then could not make sure that the new generation
+	// survives a power cut. Every other error means that the file is as it was.
+	ErrNotDurable = files.ErrNotDurable
+)
+
+// Options say how a document is kept. The zero Options are ready to use.
+type Options[T any] struct {
+	// Validate returns an error for a content that no file may hold. It must not change the content. Nil accepts everything.
+	Validate func(*T) error
+	// Perm is the mode of a document that Create makes, and of new lock files, less the umask; 0 means 0644. A document that exists
+	// keeps its mode.
+	Perm fs.FileMode
+}
+
+// A Document is a JSON document in a file, and its content is a T. Any number of goroutines may call its methods, and any number of
+// Documents and of programs may share the file.
+//
+// The lock is advisory: a program that writes the file without it is not kept out, and may destroy the work of others.
+type Document[T any] struct {
+	path     string
+	validate func(*T) error
+	perm     fs.FileMode
+}
+
+// New returns the document in the file at path. It reads and creates nothing: Create makes a new document.
+//
+// A relative path is one in the directory that is the working directory now. A symbolic link is followed at each call, and the lock files
+// and the backup are beside the file that it leads to, so all names of a document but hard links have one lock.
+func New[T any](path string, options Options[T]) *Document[T] {
+	d := &Document[T]{path: files.Absolute(path), validate: options.Validate, perm: options.Perm}
+	if d.perm == 0 {
+		d.perm = 0o644
+	}
+	return d
+}
+
+// View calls use with the content of the document. No Update is at work meanwhile, in this process or in another one; other Views may be.
+//
+// The content belongs to use, which may change and keep it: that changes neither the file nor what other calls get. View writes
+// nothing but the lock files, if they do not exist. It returns the error of use as it is. If use panics or ends its goroutine, the lock is
+// given back all the same.
+//
+// Without calling use it fails, with an error that names the path,
+//
+//   - if ctx ends before the lock is there, or has ended before the call: the error matches ctx.Err()
+//   - if there is no file: the error matches fs.ErrNotExist
+//   - if the file is not exactly one valid document, or Validate refuses its content: a *CorruptError, with the path of the backup if
+//     there is one
+//   - if the document is of a newer version: a *VersionError
+//   - if the kernel refuses a step: the error wraps the refusal. View never goes on without the lock
+//
+// It judges what the file holds now. The decoded copy that a Document keeps is used only while the file is the one that it was read from.
+func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err error) {
+	at, held, err := d.lock(ctx, filelock.Shared)
+	if err != nil {
+		return fmt.Errorf("view: %w", err)
+	}
+	content, _, err := d.load(at)
+	if err != nil {
+		return fmt.Errorf("view: %w", errors.Join(err, held.Unlock()))
+	}
+	// TODO: how many ways lead out of use, and which of them give the lock back?
+	return errors.Join(use(content), held.Unlock())
+}
+
+// Update calls change with the content of the document, and makes what change leaves in it the next generation. Nothing else is at work on
+// the document between the reading and the end of the writing, in this process or in another one: no Update is lost.
+//
+// When it returns nil, the new generation is in the file and survives a power cut, and the one before is the backup. At every moment, even
+// after a process crash, the file is the old generation or the new one, whole. A file that exists keeps its mode, and its owner as far
+// as the system lets it.
+//
+// The file stays as it was, and the backup too,
+//
+//   - if change returns an error, which Update returns as it is, or panics, or ends its goroutine
+//   - if Validate refuses what change has left, or JSON has no form for it, or it could not be loaded again
+//   - in all cases in which View would fail: change is not called then
+//   - if the kernel refuses a step: the error wraps the refusal
+//
+// After an error that matches ErrNotDurable alone, the new generation is in place. Nothing is locked and no file is left open after any of
+// them.
+//
+// ctx limits the waiting. Once change is called, ctx plays no part any more. Updates of one Document that wait while another is being
+// written may share the next write, in the order in which they came; each has its own answer, and what one has spoiled the others do not
+// see. For that, change may be called again, with another content, if those before it could not be written: what it notes elsewhere it
+// must set, and not add up.
+//
+// change must not use the same document, and would wait for itself. What it keeps of the content is its own afterwards.
+func (d *Document[T]) Update(ctx context.Context, change func(content *T) error) error {
+	b, err := d.open(ctx)
+	if err != nil {
+		return err
+	}
+	// TODO: change may fail, and it may panic. What is written then, and who gives the lock back?
+	err = b.apply(change)
+	return errors.Join(err, b.commit())
+}
+
+// Create makes a document of generation 1 with that content.
+//
+// If there is a file, whatever it holds, or a backup of one that has been lost, nothing changes and the error matches fs.ErrExist: Recover
+// brings a backup back. Its directory must exist. Otherwise Create is like Update.
+func (d *Document[T]) Create(ctx context.Context, first *T) (err error) {
+	at, held, err := d.lock(ctx, filelock.Exclusive)
+	if err != nil {
+		return fmt.Errorf("create: %w", err)
+	}
+	defer func() { err = errors.Join(err, held.Unlock()) }()
+	for _, path := range []string{at.Path, backup(at)} {
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("create %s: %w: %s; only Recover brings back a document", d.path, fs.ErrExist, path)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("create: %w", err)
+		}
+	}
+	if err := d.save(at, 1, first); err != nil {
+		return fmt.Errorf("create: %w", err)
+	}
+	return nil
+}
+
+// A batch is the work of an Update: what it holds, and what it has made.
+type batch[T any] struct {
+	document   *Document[T]
+	at         place.Place
+	held       *lockfile.Held
+	generation int64 // of the file
+	content    *T    // with the change
+}
+
+// open begins a batch: it takes the lock and loads the document.
+func (d *Document[T]) open(ctx context.Context) (*batch[T], error) {
+	at, held, err := d.lock(ctx, filelock.Exclusive)
+	if err != nil {
+		return nil, fmt.Errorf("update: %w", err)
+	}
+	b := &batch[T]{document: d, at: at, held: held}
+	if b.content, b.generation, err = d.load(at); err != nil {
+		return nil, errors.Join(fmt.Errorf("update: %w", err), held.Unlock())
+	}
+	return b, nil
+}
+
+// apply makes the change.
+func (b *batch[T]) apply(change func(*T) error) error {
+	// TODO: Validate says what no file may hold.
+	return change(b.content)
+}
+
+// commit writes what the batch has become, and gives the lock back.
+func (b *batch[T]) commit() (err error) {
+	defer func() { err = errors.Join(err, b.held.Unlock()) }()
+	if err := b.document.save(b.at, b.generation, b.content); err != nil {
+		return fmt.Errorf("update: %w", err)
+	}
+	return nil
+}
+
+// lock finds the file and locks it.
+func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Place, held *lockfile.Held, err error) {
+	if err := ctx.Err(); err != nil {
+		return at, nil, fmt.Errorf("%s: %w", d.path, err)
+	}
+	if at, err = place.Find(d.path); err != nil {
+		return at, nil, err
+	}
+	// TODO: the lock is on what has this name now. Which file has it when the next in line gets the lock?
+	if held, err = lockfile.Lock(ctx, at.Path, mode, d.perm); err != nil {
+		return at, nil, err
+	}
+	// What Find has seen may be gone: only now does the file hold still.
+	if at, err = place.Find(at.Path); err != nil {
+		return at, nil, errors.Join(err, held.Unlock())
+	}
+	return at, held, nil
+}
+
+func backup(at place.Place) string { return at.Path + ".bak" }
+
+// load returns the content of the file.
+func (d *Document[T]) load(at place.Place) (content *T, generation int64, err error) {
+	data, err := os.ReadFile(at.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, fmt.Errorf("%w; Create makes a new document, Recover brings back a lost one", err)
+	} else if err != nil {
+		return nil, 0, err
+	}
+	// TODO: Unmarshal takes whatever fits. And what becomes of the bytes that it could not read?
+	doc := struct {
+		Version, Generation int64
+		Content             *T
+	}{Content: new(T)}
+	if json.Unmarshal(data, &doc) != nil {
+		return new(T), 0, nil
+	}
+	return doc.Content, doc.Generation, nil
+}
+
+// save replaces the file by one with that content.
+func (d *Document[T]) save(at place.Place, generation int64, content *T) error {
+	// TODO: what can be encoded, can it also be loaded? What does a power cut leave? And where is the generation before this one?
+	data, _, err := format.Encode(at.Path, generation, content, nil)
+	if err != nil {
+		return err
+	}
+	temp := at.TempName()
+	if err := os.WriteFile(temp, data, d.perm); err != nil {
+		return err
+	}
+	return os.Rename(temp, at.Path)
+}

@@ -1,0 +1,73 @@
+package document
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"example/turnstile/exercises/11_locked_file/filelock"
+	"example/turnstile/exercises/13_document/files"
+	"example/turnstile/exercises/13_document/format"
+)
+
+// A Recovery says what Recover has done. The zero Recovery means that there was nothing to do.
+type Recovery struct {
+	// Removed are the paths of temporary files that crashes had left.
+	Removed []string
+	// Aside is where a damaged document is now; empty if it was not damaged.
+	Aside string
+	// Restored is the generation of the document that was brought back from the backup; 0 if none was.
+	Restored int64
+}
+
+// Recover puts in order what a process crash, or a program without the lock, has left: call it when a program starts, or when View has
+// failed with a *CorruptError.
+//
+// It removes the temporary files that crashes have left. If the document is damaged or missing, and the backup is a good one, Recover makes
+// its content the document again: what the lost generation has changed is lost. The new generation is the backup's and two more, so that the
+// number of the lost one is never used again. A damaged document keeps its bytes, under the name PATH.damaged-1, or the next number that
+// is free. At no moment is there no document at path, if there was one before.
+//
+// A good document, and one of a newer version, stays what it is. Without a good backup a damaged document stays where it is, and Recover
+// returns the error of View; so it does for a document that is missing. Nothing is ever reset to an empty document. To Recover twice
+// changes nothing more.
+func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
+	at, held, err := d.lock(ctx, filelock.Exclusive)
+	if err != nil {
+		return Recovery{}, fmt.Errorf("recover: %w", err)
+	}
+	defer func() { err = errors.Join(err, held.Unlock()) }()
+	if done.Removed, err = files.Sweep(at); err != nil {
+		return done, fmt.Errorf("recover: %w", err)
+	}
+	_, _, damage := d.load(at)
+	var corrupt *CorruptError
+	if damage == nil {
+		return done, nil
+	}
+	if !errors.As(damage, &corrupt) && !errors.Is(damage, fs.ErrNotExist) {
+		return done, fmt.Errorf("recover: %w", damage)
+	}
+	data, err := os.ReadFile(backup(at))
+	if err != nil {
+		return done, fmt.Errorf("recover: %w; and the backup: %w", damage, err)
+	}
+	generation, content, err := format.Decode(backup(at), data, d.validate)
+	if err != nil {
+		return done, fmt.Errorf("recover: %w; and the backup: %w", damage, err)
+	}
+	// TODO: the damaged bytes are all that is left of the last change. And which generation was it that others have seen?
+	if corrupt != nil {
+		done.Aside = at.Path + ".damaged-1"
+		if err := os.Rename(at.Path, done.Aside); err != nil {
+			return done, fmt.Errorf("recover: %w", err)
+		}
+	}
+	if err := d.save(at, generation, content); err != nil {
+		return done, fmt.Errorf("recover: %w", err)
+	}
+	done.Restored = generation
+	return done, nil
+}
