@@ -80,7 +80,7 @@ func New[T any](path string, options Options[T]) *Document[T] {
 // View calls use with the content of the document. No Update is at work meanwhile, in this process or in another one; other Views may be.
 //
 // The content belongs to use, which may change and keep it: that changes neither the file nor what other calls get. View writes
-// nothing but the lock files, if they do not exist. It returns the error of use as it is. If use panics or ends its goroutine, the lock is
+// nothing but the lock files, if they do not exist. It returns the error of use. If use panics or ends its goroutine, the lock is
 // given back all the same.
 //
 // Without calling use it fails, with an error that names the path,
@@ -116,15 +116,15 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 // after a process crash, the file is the old generation or the new one, whole. A file that exists keeps its mode, and its owner as far
 // as the system lets it.
 //
-// The file stays as it was, and the backup too,
+// The file stays as it was
 //
-//   - if change returns an error, which Update returns as it is, or panics, or ends its goroutine
+//   - if change returns an error, which Update returns, or panics, or ends its goroutine
 //   - if Validate refuses what change has left, or JSON has no form for it, or it could not be loaded again
 //   - in all cases in which View would fail: change is not called then
 //   - if the kernel refuses a step: the error wraps the refusal
 //
-// After an error that matches ErrNotDurable alone, the new generation is in place. Nothing is locked and no file is left open after any of
-// them.
+// and, but for the last case, the backup too. Only after an error that matches ErrNotDurable is the new generation in place. After any error
+// nothing is locked, and no file is left open.
 //
 // ctx limits the waiting. Once change is called, ctx plays no part any more. Updates of one Document that wait while another is being
 // written may share the next write, in the order in which they came; each has its own answer, and what one has spoiled the others do not

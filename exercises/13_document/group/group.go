@@ -3,6 +3,7 @@
 package group
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -76,7 +77,7 @@ func (q *Queue[B]) Do(ctx context.Context, w Work[B]) error {
 		<-r.done
 		again := r.err != nil && (err != nil || errors.Is(r.err, ErrContent) && r.parts > 1)
 		if !again {
-			return errors.Join(err, r.err)
+			return cmp.Or(err, r.err)
 		}
 	}
 }

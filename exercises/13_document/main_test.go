@@ -1,0 +1,288 @@
+package document_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"example/turnstile/exercises/06_atomic_replace/place"
+	document "example/turnstile/exercises/13_document"
+	"example/turnstile/exercises/13_document/format"
+	"example/turnstile/internal/lab"
+)
+
+func TestMain(m *testing.M) {
+	lab.Main(m, workers, errTest, errInvalid, document.ErrNotDurable, document.ErrEmpty)
+}
+
+var workers = lab.Workers{"update": update, "view": view, "recover": recoverIt, "desk": desk, "crowd": crowd, "away": away}
+
+// Where the messages send the reader.
+const (
+	why       = `lessons/13_document, "Why it happens"`
+	fix       = `lessons/13_document, "The fix"`
+	failing   = `lessons/13_document, "Ways out of a callback"`
+	strict    = `lessons/13_document, "What may be loaded"`
+	durable   = `lessons/13_document, "The order of a save"`
+	recovery  = `lessons/13_document, "Damage"`
+	copies    = `lessons/13_document, "The copy in memory"`
+	grouped   = `lessons/13_document, "Group commit"`
+	names     = `lessons/13_document, "Where the lock is"`
+	contexts  = `lessons/13_document, "How long to wait"`
+	firstTime = `lessons/13_document, "The first time"`
+)
+
+var (
+	errTest    = errors.New("the test's own error")
+	errInvalid = errors.New("a checkout has no person")
+)
+
+// shop is the content of the tests' documents.
+type shop struct {
+	Checkouts map[string]string `json:"checkouts"`
+	Count     int               `json:"count,omitempty"`
+	Weight    float64           `json:"weight,omitempty"`
+}
+
+func validate(s *shop) error {
+	for part, person := range s.Checkouts {
+		if person == "" {
+			return fmt.Errorf("%w: %s", errInvalid, part)
+		}
+	}
+	return nil
+}
+
+func open(path string) *document.Document[shop] {
+	return document.New(path, document.Options[shop]{Validate: validate})
+}
+
+const (
+	before = `{"version":1,"generation":6,"content":{"checkouts":{}}}` + "\n"
+	good   = `{"version":1,"generation":7,"content":{"checkouts":{"bracket.step":"alice"}}}` + "\n"
+)
+
+// shelf returns the path of a document of generation 7, in a directory of its own.
+func shelf(t *testing.T) string {
+	t.Helper()
+	return lab.WriteFile(t, "locks.json", good)
+}
+
+// kept returns the path of a document that has a backup.
+func kept(t *testing.T) string {
+	t.Helper()
+	path := shelf(t)
+	lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(before), 0o644))
+	return path
+}
+
+// checkOut is the change of most tests.
+func checkOut(part, person string) func(*shop) error {
+	return func(content *shop) error {
+		if content.Checkouts == nil {
+			return errors.New("the content that change was given has no map of checkouts")
+		}
+		content.Checkouts[part] = person
+		return nil
+	}
+}
+
+// changes that come to nothing, by what is wrong with them.
+var failures = map[string]func(*shop) error{
+	"change returns an error":     func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; return errTest },
+	"change panics":               func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; panic(errTest) },
+	"change ends its goroutine":   func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; runtime.Goexit(); return nil },
+	"Validate refuses the result": func(s *shop) error { s.Checkouts["bracket.step"] = ""; return nil },
+	"JSON has no form for it":     func(s *shop) error { s.Weight = math.NaN(); return nil },
+	"it has a key twice":          func(s *shop) error { s.Checkouts["Bracket.step"] = "eve"; return nil },
+}
+
+// An outcome is how a call ended.
+type outcome struct {
+	err      error
+	panicked any
+	exited   bool
+}
+
+// end runs call, which may panic or end its goroutine, and fails the test if it does not come to its end.
+func end(t *testing.T, l lab.Lesson, call func() error) (o outcome) {
+	t.Helper()
+	lab.Finishes(t, func() { o = ended(call) }, l)
+	return o
+}
+
+// ended runs call in a goroutine of its own.
+func ended(call func() error) (o outcome) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		o.exited = true
+		defer func() {
+			if value := recover(); value != nil {
+				o.panicked, o.exited = value, false
+			}
+		}()
+		o.err = call()
+		o.exited = false
+	}()
+	<-done
+	return o
+}
+
+// succeed demands that the call returns nil.
+func succeed(t *testing.T, l lab.Lesson, call func() error) {
+	t.Helper()
+	o := end(t, l, call)
+	if o.panicked != nil || o.exited {
+		lab.Fail(t, says(l, "%s", strings.TrimSpace(fmt.Sprint(l.Says, ": it panicked or ended its goroutine"))))
+	}
+	lab.RequireNoError(t, o.err, l)
+}
+
+// fail demands that the call returns an error, and returns it.
+func fail(t *testing.T, l lab.Lesson, call func() error) error {
+	t.Helper()
+	o := end(t, l, call)
+	lab.Require(t, o.panicked == nil && !o.exited, says(l, "%s: it panicked or ended its goroutine", l.Says))
+	lab.RequireError(t, o.err, l)
+	return o.err
+}
+
+func says(l lab.Lesson, text string, args ...any) lab.Lesson {
+	l.Says = fmt.Sprintf(text, args...)
+	return l
+}
+
+// read returns what the file at path holds.
+func read(t *testing.T, path string, l lab.Lesson) (generation int64, content *shop) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err == nil {
+		generation, content, err = format.Decode(path, data, validate)
+	}
+	if err != nil {
+		l.Expected, l.Found = "exactly one valid document at "+filepath.Base(path), err.Error()
+		lab.Fail(t, l)
+	}
+	return generation, content
+}
+
+// requireCheckouts demands that the document holds exactly these checkouts.
+func requireCheckouts(t *testing.T, path string, l lab.Lesson, want string) {
+	t.Helper()
+	_, content := read(t, path, l)
+	lab.RequireEqual(t, want, list(content), l)
+}
+
+// list shows checkouts in one order.
+func list(content *shop) string {
+	all := make([]string, 0, len(content.Checkouts))
+	for part, person := range content.Checkouts {
+		all = append(all, part+"="+person)
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+// entries lists the directory of path, without the files of the lock.
+func entries(t *testing.T, path string) string {
+	t.Helper()
+	found, err := os.ReadDir(filepath.Dir(path))
+	lab.RequireSetUp(t, err)
+	var all []string
+	for _, entry := range found {
+		if !strings.Contains(entry.Name(), ".lock") || strings.HasPrefix(entry.Name(), ".") {
+			all = append(all, entry.Name())
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// requireFree demands that an Update of another owner need not wait.
+func requireFree(t *testing.T, path string, l lab.Lesson) {
+	t.Helper()
+	l.Means = "every program that needs the document waits for a call that is over"
+	var err error
+	lab.Finishes(t, func() { err = open(path).Update(context.Background(), func(*shop) error { return errTest }) }, l)
+	lab.Require(t, err != nil, l)
+}
+
+// update adds PERSON's checkout of PART to the document at PATH, and stands at "inside" while it does.
+func update(w *lab.Worker) error {
+	return open(w.Arg(0)).Update(context.Background(), func(content *shop) error {
+		w.Reached("inside")
+		return checkOut(w.Arg(1), w.Arg(2))(content)
+	})
+}
+
+// view sends the checkouts of the document at PATH, and stands at "inside" before.
+func view(w *lab.Worker) error {
+	return open(w.Arg(0)).View(context.Background(), func(content *shop) error {
+		w.Reached("inside")
+		return w.Result(list(content))
+	})
+}
+
+func recoverIt(w *lab.Worker) error {
+	done, err := open(w.Arg(0)).Recover(context.Background())
+	return errors.Join(err, w.Result(done))
+}
+
+// desk is a program with one Document for PATH.
+func desk(w *lab.Worker) error {
+	d := open(w.Arg(0))
+	return lab.Obey(w, func(words []string) (r lab.Reply) {
+		o := ended(func() error { return obey(d, words) })
+		r.Returned.Err = o.err
+		if o.panicked != nil {
+			r.Returned.Err = errTest
+		}
+		return r
+	})
+}
+
+// obey obeys "update", "view", "create", "recover" and "late"; or it is an Update with a change that comes to nothing.
+func obey(d *document.Document[shop], words []string) error {
+	ctx := context.Background()
+	order := strings.Join(words, " ")
+	if change := failures[order]; change != nil {
+		return d.Update(ctx, change)
+	}
+	switch order {
+	case "update":
+		return d.Update(ctx, checkOut("hinge.step", "bob"))
+	case "view":
+		return d.View(ctx, func(*shop) error { return nil })
+	case "view panics":
+		return d.View(ctx, func(*shop) error { panic(errTest) })
+	case "create":
+		return d.Create(ctx, &shop{Checkouts: map[string]string{}})
+	case "recover":
+		_, err := d.Recover(ctx)
+		return err
+	}
+	return fmt.Errorf("no such order: %s", order)
+}
+
+// leftover creates a temporary file as a process crash leaves it, and returns its path.
+func leftover(t *testing.T, path string) string {
+	t.Helper()
+	at, err := place.Find(path)
+	lab.RequireSetUp(t, err)
+	temp := at.TempName()
+	lab.RequireSetUp(t, os.WriteFile(temp, []byte(`{"version":1,"gen`), 0o600))
+	return temp
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

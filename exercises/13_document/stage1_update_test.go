@@ -1,0 +1,364 @@
+package document_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	document "example/turnstile/exercises/13_document"
+	"example/turnstile/internal/lab"
+)
+
+func TestUpdateWritesTheNextGeneration(t *testing.T) {
+	t.Parallel()
+	path := shelf(t)
+	d := open(path)
+	l := lab.Lesson{Did: "Update of a document of generation 7 that checks hinge.step out to bob", Read: fix}
+	saw := ""
+	succeed(t, says(l, "Update failed"), func() error {
+		return d.Update(t.Context(), func(content *shop) error {
+			saw = list(content)
+			return checkOut("hinge.step", "bob")(content)
+		})
+	})
+	lab.RequireEqual(t, "bracket.step=alice", saw, says(l, "Update called change with another content than the file's"))
+	l.Means = "the change that was acknowledged is not there"
+	requireCheckouts(t, path, says(l, "Update did not write what change has made"), "bracket.step=alice hinge.step=bob")
+	l.Means = "other programs, and copies in memory, cannot tell that the document has changed"
+	generation, _ := read(t, path, l)
+	lab.RequireEqual(t, 8, generation, says(l, "Update did not count the generation"))
+	succeed(t, says(l, "Update failed the second time"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
+	generation, _ = read(t, path, l)
+	lab.RequireEqual(t, 9, generation, says(l, "Update did not count the second generation"))
+	requireCheckouts(t, path, says(l, "Update lost a checkout"), "bracket.step=alice hinge.step=bob plate.step=carol")
+	lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Update left a temporary file"))
+}
+
+func TestUpdateThatFailsChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, change := range failures {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := kept(t)
+			d := open(path)
+			l := lab.Lesson{Did: "Update of a document; " + name, Means: "the document holds what no caller was told is in it", Read: failing}
+			o := end(t, says(l, "Update does not come to its end"), func() error { return d.Update(t.Context(), change) })
+			lab.RequireFile(t, path, good, says(l, "Update wrote although its change had failed"))
+			switch name {
+			case "change panics":
+				lab.Require(t, o.panicked == any(errTest), says(l, "Update did not pass the panic of change on to its caller"))
+			case "change ends its goroutine":
+				lab.Require(t, o.exited, says(l, "Update did not let change end its goroutine"))
+			default:
+				lab.RequireError(t, o.err, says(l, "Update returned nil although its change had failed"))
+			}
+			switch name {
+			case "change returns an error":
+				lab.RequireErrorIs(t, o.err, errTest, says(l, "Update did not return the error of change"))
+			case "Validate refuses the result":
+				lab.RequireErrorIs(t, o.err, errInvalid, says(l, "Update hid the reason that Validate gave"))
+			}
+			lab.RequireFile(t, path+".bak", before, says(l, "Update changed the backup although its change had failed"))
+			lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), says(l, "Update left a file when its change had failed"))
+			requireFree(t, path, says(l, "Update left the document locked when its change had failed"))
+			l.Did += "; then an Update that succeeds, of the same Document"
+			succeed(t, says(l, "Update failed after one that had failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+			requireCheckouts(t, path, says(l, "Update wrote what an earlier change had spoiled"), "bracket.step=alice hinge.step=bob")
+			generation, _ := read(t, path, l)
+			lab.RequireEqual(t, 8, generation, says(l, "Update counted a generation that was never written"))
+		})
+	}
+}
+
+func TestUpdateKeepsTheGenerationBefore(t *testing.T) {
+	t.Parallel()
+	for name, old := range map[string]string{"the first time": "", "again": before} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := shelf(t)
+			lab.RequireSetUp(t, os.Chmod(path, 0o640))
+			if old != "" {
+				lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(old), 0o644))
+			}
+			l := lab.Lesson{Did: "Update of a document of generation 7", Means: "if the document is damaged one day, nothing is left to go back to", Read: durable}
+			d := open(path)
+			succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+			lab.RequireFile(t, path+".bak", good, says(l, "Update did not keep the generation before as PATH.bak"))
+			if runtime.GOOS != "windows" {
+				l := says(l, "Update gave the backup another mode than the document has")
+				l.Means = "a document that only some users may read can be read by all of them in its backup"
+				lab.RequireEqual(t, "-rw-r-----", mode(t, path+".bak"), l)
+			}
+			now, err := os.ReadFile(path)
+			lab.RequireSetUp(t, err)
+			succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
+			lab.RequireFile(t, path+".bak", string(now), says(l, "Update did not keep the generation before the second time"))
+		})
+	}
+}
+
+func mode(t *testing.T, path string) string {
+	t.Helper()
+	info, err := os.Stat(path)
+	lab.RequireSetUp(t, err)
+	return info.Mode().String()
+}
+
+func TestViewShowsTheContent(t *testing.T) {
+	t.Parallel()
+	path := shelf(t)
+	d := open(path)
+	l := lab.Lesson{Did: "View of a document in which alice has bracket.step", Read: fix}
+	saw := ""
+	succeed(t, says(l, "View failed"), func() error {
+		return d.View(t.Context(), func(content *shop) error { saw = list(content); return nil })
+	})
+	lab.RequireEqual(t, "bracket.step=alice", saw, says(l, "View called use with another content than the file's"))
+	for name, use := range map[string]func(*shop) error{
+		"returns an error": func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; return errTest },
+		"panics":           func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; panic(errTest) },
+		"ends its goroutine": func(s *shop) error {
+			s.Checkouts["bracket.step"] = "eve"
+			runtime.Goexit()
+			return nil
+		},
+		"changes its content": func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; return nil },
+	} {
+		l := lab.Lesson{Did: "View; use " + name, Means: "a reader, who changes nothing, stands in everyone's way", Read: failing}
+		o := end(t, says(l, "View does not come to its end"), func() error { return d.View(t.Context(), use) })
+		switch name {
+		case "returns an error":
+			lab.RequireErrorIs(t, o.err, errTest, says(l, "View did not return the error of use"))
+		case "panics":
+			lab.Require(t, o.panicked == any(errTest), says(l, "View did not pass the panic of use on to its caller"))
+		}
+		requireFree(t, path, says(l, "View left the document locked when use %s", strings.Fields(name)[0]+"…"))
+		lab.RequireFile(t, path, good, says(l, "View wrote the document"))
+	}
+	lab.RequireEqual(t, "locks.json", entries(t, path), says(l, "View left a file beside the document"))
+}
+
+// damage is what is no document, by what is wrong with it.
+var damage = map[string]string{
+	"a file of no bytes":          "",
+	"white space":                 " \n",
+	"half a document":             good[:50],
+	"zeros":                       strings.Repeat("\x00", 60),
+	"an old tail":                 good + `lice"}}}`,
+	"two documents":               good + good,
+	"a key twice":                 `{"version":1,"generation":7,"content":{"checkouts":{"a":"alice","a":"bob"}}}`,
+	"a key in two letter cases":   `{"version":1,"generation":7,"content":{"checkouts":{"a":"alice","A":"bob"}}}`,
+	"the content twice":           `{"version":1,"generation":7,"content":{"checkouts":{}},"content":{"checkouts":{}}}`,
+	"an unknown field":            `{"version":1,"generation":7,"content":{"checkouts":{},"reservations":{}}}`,
+	"an unknown field outside":    `{"version":1,"generation":7,"owner":"eve","content":{"checkouts":{}}}`,
+	"no content":                  `{"version":1,"generation":7}`,
+	"no generation":               `{"version":1,"content":{"checkouts":{}}}`,
+	"an older version":            `{"version":0,"generation":7,"content":{"checkouts":{}}}`,
+	"another type":                `{"version":1,"generation":7,"content":{"checkouts":["alice"]}}`,
+	"what Validate refuses":       `{"version":1,"generation":7,"content":{"checkouts":{"bracket.step":""}}}`,
+	"the bare object of lesson 1": `{"bracket.step":"alice"}`,
+}
+
+func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
+	t.Parallel()
+	const newer = `{"version":2,"generation":7,"contents":[]}`
+	for name, text := range damage {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requireRefused(t, name, text, func(t *testing.T, err error, path string, l lab.Lesson) {
+				t.Helper()
+				corrupt, is := errors.AsType[*document.CorruptError](err)
+				l.Means = "the caller cannot tell damage from other errors, or cannot find what to repair"
+				lab.Require(t, is, says(l, "%s", strings.Replace(l.Says, "took", "did not return a *CorruptError for", 1)))
+				lab.RequireEqual(t, filepath.Base(path), filepath.Base(corrupt.Path), says(l, "%s", strings.Replace(l.Says, "took", "returned a CorruptError with another path for", 1)))
+				want := ""
+				if exists(path + ".bak") {
+					want = "locks.json.bak"
+				}
+				found := filepath.Base(corrupt.Backup)
+				if corrupt.Backup == "" {
+					found = ""
+				}
+				lab.RequireEqual(t, want, found, says(l, "%s", strings.Replace(l.Says, "took", "returned a CorruptError with another backup than there is, for", 1)))
+			})
+		})
+	}
+	t.Run("a newer version", func(t *testing.T) {
+		t.Parallel()
+		requireRefused(t, "a newer version", newer, func(t *testing.T, err error, _ string, l lab.Lesson) {
+			t.Helper()
+			version, is := errors.AsType[*document.VersionError](err)
+			l.Means = "a good document of a newer program is treated as damage"
+			lab.Require(t, is && version.Version == 2, says(l, "%s", strings.Replace(l.Says, "took", "did not return a *VersionError for", 1)))
+		})
+	})
+}
+
+// requireRefused demands that View and Update refuse the text, call nobody and change nothing, with a backup and without.
+func requireRefused(t *testing.T, name, text string, judge func(t *testing.T, err error, path string, l lab.Lesson)) {
+	t.Helper()
+	for _, backup := range []bool{false, true} {
+		for _, method := range []string{"View", "Update"} {
+			path := lab.WriteFile(t, "locks.json", text)
+			if backup {
+				lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(before), 0o644))
+			}
+			listed := entries(t, path)
+			d, called := open(path), false
+			use := func(*shop) error { called = true; return nil }
+			l := lab.Lesson{
+				Says: method + " took " + name + " for a document", Did: method + " of a file that holds " + name,
+				Expected: "an error", Means: "the next save is made of what was never understood, and writes over it", Read: strict,
+			}
+			err := fail(t, l, func() error {
+				if method == "View" {
+					return d.View(t.Context(), use)
+				}
+				return d.Update(t.Context(), use)
+			})
+			l.Expected = ""
+			lab.Require(t, !called, says(l, "%s called its function with the content of %s", method, name))
+			lab.RequireFile(t, path, text, says(l, "%s wrote over %s", method, name))
+			lab.RequireEqual(t, listed, entries(t, path), says(l, "%s created or removed a file when it found %s", method, name))
+			judge(t, err, path, l)
+			requireFree(t, path, says(l, "%s left the document locked when it found %s", method, name))
+		}
+	}
+}
+
+func TestAMissingDocumentIsNotAFirstStart(t *testing.T) {
+	t.Parallel()
+	for _, backup := range []bool{false, true} {
+		for _, method := range []string{"View", "Update"} {
+			path := lab.Path(t, "locks.json")
+			if backup {
+				lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(before), 0o644))
+			}
+			listed := entries(t, path)
+			called := false
+			use := func(*shop) error { called = true; return nil }
+			l := lab.Lesson{
+				Says: method + " took a missing file for a first start", Did: method + "; there was no file",
+				Means: "a wrong path, or a lost file, looks like a workshop where nobody has anything", Read: firstTime,
+			}
+			if backup {
+				l.Did += ", but a backup"
+			}
+			d := open(path)
+			err := fail(t, l, func() error {
+				if method == "View" {
+					return d.View(t.Context(), use)
+				}
+				return d.Update(t.Context(), use)
+			})
+			lab.RequireErrorIs(t, err, os.ErrNotExist, l)
+			lab.Require(t, !called, says(l, "%s called its function without a document", method))
+			lab.RequireEqual(t, listed, entries(t, path), says(l, "%s created a file where none was", method))
+		}
+	}
+}
+
+func TestCreateMakesTheFirstDocument(t *testing.T) {
+	t.Parallel()
+	first := func() *shop { return &shop{Checkouts: map[string]string{"bracket.step": "alice"}} }
+	t.Run("where there is none", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		l := lab.Lesson{Did: "Create; there was no file", Read: firstTime}
+		d := open(path)
+		succeed(t, says(l, "Create failed"), func() error { return d.Create(t.Context(), first()) })
+		generation, _ := read(t, path, l)
+		lab.RequireEqual(t, 1, generation, says(l, "Create did not begin with generation 1"))
+		requireCheckouts(t, path, says(l, "Create wrote another content"), "bracket.step=alice")
+		lab.RequireEqual(t, "locks.json", entries(t, path), says(l, "Create left another file"))
+		succeed(t, says(l, "Update failed after Create"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+		requireCheckouts(t, path, says(l, "Update lost what Create had written"), "bracket.step=alice hinge.step=bob")
+	})
+	for name, text := range map[string]string{"a document": good, "a damaged one": good[:30], "an empty file": "", "a backup alone": ""} {
+		t.Run("beside "+name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "locks.json")
+			file := path
+			if name == "a backup alone" {
+				file, text = path+".bak", before
+			}
+			lab.RequireSetUp(t, os.WriteFile(file, []byte(text), 0o644))
+			listed := entries(t, path)
+			l := lab.Lesson{Says: "Create made a new document although there was " + name, Did: "Create; there was " + name, Means: "the checkouts of everyone are gone", Read: firstTime}
+			err := fail(t, l, func() error { return open(path).Create(t.Context(), first()) })
+			lab.RequireErrorIs(t, err, os.ErrExist, l)
+			lab.RequireFile(t, file, text, l)
+			lab.RequireEqual(t, listed, entries(t, path), l)
+			requireLockFree(t, path, says(l, "Create left the document locked"))
+		})
+	}
+	for name, content := range map[string]*shop{"Validate": {Checkouts: map[string]string{"a": ""}}, "the strict load": {Checkouts: map[string]string{"a": "b", "A": "b"}}} {
+		t.Run("not of what is refused by "+name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "locks.json")
+			l := lab.Lesson{Says: "Create wrote what is refused by " + name, Did: "Create of a content that is refused by " + name, Means: "the document can never be loaded", Read: strict}
+			_ = fail(t, l, func() error { return open(path).Create(t.Context(), content) })
+			lab.RequireEqual(t, "", entries(t, path), l)
+		})
+	}
+}
+
+// requireLockFree demands that a call of another owner comes to its end, whatever it returns.
+func requireLockFree(t *testing.T, path string, l lab.Lesson) {
+	t.Helper()
+	lab.Finishes(t, func() { _ = open(path).View(context.Background(), func(*shop) error { return nil }) }, l)
+}
+
+func TestWhatIsKeptOfTheFile(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes, umask and plain symbolic links")
+	}
+	t.Run("its mode", func(t *testing.T) {
+		t.Parallel()
+		for _, perm := range []os.FileMode{0o600, 0o640, 0o664} {
+			path := shelf(t)
+			lab.RequireSetUp(t, os.Chmod(path, perm))
+			l := lab.Lesson{Says: "Update changed the mode of the document", Did: fmt.Sprintf("Update of a document with the mode %o", perm), Means: "other users can read it, or its own can no longer", Read: durable}
+			succeed(t, says(l, "Update failed"), func() error { return open(path).Update(t.Context(), checkOut("hinge.step", "bob")) })
+			lab.RequireEqual(t, perm.String(), mode(t, path), l)
+		}
+	})
+	t.Run("a symbolic link to it", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		link := lab.Path(t, "link.json")
+		lab.RequireSetUp(t, os.Symlink(path, link))
+		l := lab.Lesson{Says: "Update replaced the link instead of the document", Did: "Update of a document through a symbolic link in another directory", Means: "there are two documents from now on", Read: names}
+		succeed(t, says(l, "Update failed"), func() error { return open(link).Update(t.Context(), checkOut("hinge.step", "bob")) })
+		requireCheckouts(t, path, l, "bracket.step=alice hinge.step=bob")
+		lab.RequireEqual(t, "link.json", entries(t, link), says(l, "Update put files beside the link"))
+		lab.RequireFile(t, path+".bak", good, says(l, "Update did not keep the backup beside the document"))
+	})
+	t.Run("the mode of a new one", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		p := lab.StartProgram(t, lab.Options{Umask: "0027"}, stuck, "desk", path)
+		l := lab.Lesson{Says: "Create gave the new document another mode than 0644 less the umask", Did: "Create, with the umask 027 and no Perm", Means: "others can read it, or its own group cannot", Read: firstTime}
+		p.Succeed("create", says(l, "Create failed"))
+		lab.RequireEqual(t, "-rw-r-----", mode(t, path), l)
+	})
+	t.Run("what Perm says of a new one", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		d := document.New(path, document.Options[shop]{Perm: 0o600})
+		l := lab.Lesson{Says: "Create did not give the new document the mode Perm", Did: "Create with Perm 0600", Means: "others can read it", Read: firstTime}
+		succeed(t, says(l, "Create failed"), func() error { return d.Create(t.Context(), &shop{Checkouts: map[string]string{}}) })
+		lab.RequireEqual(t, "-rw-------", mode(t, path), l)
+	})
+}
+
+func stuck(order string, l lab.Lesson) lab.Lesson {
+	l.Expected, l.Found = order+" returns", "the kernel says that it waits for a file lock"
+	return l
+}

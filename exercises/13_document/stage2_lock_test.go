@@ -1,0 +1,469 @@
+package document_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+
+	"example/turnstile/internal/lab"
+)
+
+// begin starts a worker that gets inside its callback, since no other owner stands in its way.
+func begin(t *testing.T, name string, args ...string) *lab.Process {
+	t.Helper()
+	p := lab.Start(t, name, args...)
+	p.Reached("inside", lab.Lesson{Says: title(name) + " waits although the document is free", Did: title(name) + "; no other call was at work", Means: "the program cannot work at all", Read: fix})
+	return p
+}
+
+func title(name string) string {
+	return map[string]string{"update": "Update", "view": "View", "recover": "Recover", "desk": "Update"}[name]
+}
+
+// finish lets a worker out of its callback.
+func finish(t *testing.T, p *lab.Process, l lab.Lesson) {
+	t.Helper()
+	p.Continue()
+	lab.RequireNoError(t, p.Wait(l), l)
+}
+
+// saw lets a View out, which has sent what it has seen.
+func saw(t *testing.T, p *lab.Process, l lab.Lesson, want string) {
+	t.Helper()
+	p.Reached("inside", l)
+	p.Continue()
+	found := ""
+	p.Result(&found, l)
+	lab.RequireEqual(t, want, found, l)
+	lab.RequireNoError(t, p.Wait(l), l)
+}
+
+// Alice is inside her Update. Bob waits for the lock, and Carol comes after him. When Alice's Update has replaced the document, Bob gets
+// the lock that he waits for. Which one does Carol ask for?
+func TestUpdateExcludesAThirdProgram(t *testing.T) {
+	t.Parallel()
+	path := shelf(t)
+	l := lab.Lesson{
+		Did:   "alice was inside her Update, bob waited in his, and carol's Update came third; then alice's came to its end",
+		Means: "bob's lock is on the file that alice has replaced, carol's on the new one: both change the same generation, and one change is lost", Read: why,
+	}
+	alice := begin(t, "update", path, "hinge.step", "alice")
+	bob := lab.Start(t, "update", path, "plate.step", "bob")
+	bob.WaitBlocked(says(l, "Update does not wait for another program's Update"))
+	carol := lab.Start(t, "update", path, "screw.step", "carol")
+	carol.WaitBlocked(says(l, "Update does not wait for another program's Update"))
+	finish(t, alice, says(l, "Update failed"))
+	bob.Reached("inside", says(l, "Update did not get the lock after the one before it"))
+	carol.WaitBlocked(says(l, "Update let two programs in at once"))
+	// Bob's Update has replaced the document too before Carol reads it.
+	finish(t, bob, says(l, "Update failed"))
+	carol.Reached("inside", says(l, "Update did not get the lock after the one before it"))
+	dave := lab.Start(t, "update", path, "axle.step", "dave")
+	dave.WaitBlocked(says(l, "Update let two programs in at once"))
+	finish(t, carol, says(l, "Update failed"))
+	dave.Reached("inside", says(l, "Update did not get the lock after the one before it"))
+	finish(t, dave, says(l, "Update failed"))
+	requireCheckouts(t, path, says(l, "Update lost a change that it had acknowledged"),
+		"axle.step=dave bracket.step=alice hinge.step=alice plate.step=bob screw.step=carol")
+}
+
+func TestUpdateReadsUnderTheLock(t *testing.T) {
+	t.Parallel()
+	path := shelf(t)
+	l := lab.Lesson{Did: "alice was inside her Update; bob's Update waited for her", Means: "bob's change is made of a generation that is out of date, and writes over hers", Read: fix}
+	alice := begin(t, "update", path, "hinge.step", "alice")
+	bob := lab.Start(t, "update", path, "plate.step", "bob")
+	bob.WaitBlocked(says(l, "Update does not wait for another program's Update"))
+	finish(t, alice, says(l, "Update failed"))
+	bob.Reached("inside", says(l, "Update did not get the lock after the one before it"))
+	finish(t, bob, says(l, "Update failed"))
+	requireCheckouts(t, path, says(l, "Update read the document before it had the lock"), "bracket.step=alice hinge.step=alice plate.step=bob")
+}
+
+func TestViewAndUpdateExcludeEachOther(t *testing.T) {
+	t.Parallel()
+	t.Run("a View waits for an Update", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		l := lab.Lesson{Did: "alice was inside her Update; bob called View", Means: "the reader decides by what is just being changed", Read: fix}
+		alice := begin(t, "update", path, "hinge.step", "alice")
+		bob := lab.Start(t, "view", path)
+		bob.WaitBlocked(says(l, "View does not wait for an Update that is at work"))
+		finish(t, alice, says(l, "Update failed"))
+		saw(t, bob, says(l, "View read the document before it had the lock"), "bracket.step=alice hinge.step=alice")
+	})
+	t.Run("an Update waits for a View", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		l := lab.Lesson{Did: "alice was inside her View; bob called Update", Means: "what a reader still looks at has changed by the time it acts", Read: fix}
+		alice := begin(t, "view", path)
+		bob := lab.Start(t, "update", path, "hinge.step", "bob")
+		bob.WaitBlocked(says(l, "Update does not wait for a View that is at work"))
+		lab.RequireFile(t, path, good, says(l, "Update wrote while a View was at work"))
+		alice.Continue()
+		found := ""
+		alice.Result(&found, l)
+		lab.RequireNoError(t, alice.Wait(l), says(l, "View failed"))
+		bob.Reached("inside", says(l, "Update did not get the lock after a View"))
+		finish(t, bob, says(l, "Update failed"))
+	})
+	t.Run("two Views do not wait for each other", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		l := lab.Lesson{Did: "alice was inside her View; bob called View", Means: "readers, who do each other no harm, stand in line", Read: fix}
+		alice := begin(t, "view", path)
+		bob := lab.Start(t, "view", path)
+		saw(t, bob, says(l, "View waits for another View"), "bracket.step=alice")
+		found := ""
+		alice.Continue()
+		alice.Result(&found, l)
+		lab.RequireNoError(t, alice.Wait(l), says(l, "View failed"))
+	})
+	t.Run("a third program behind a View", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		l := lab.Lesson{
+			Did:   "alice was inside her Update, bob waited in his, and carol called View; then alice's Update came to its end",
+			Means: "carol's lock is on the new file, bob's on the old one: she reads while he changes", Read: why,
+		}
+		alice := begin(t, "update", path, "hinge.step", "alice")
+		bob := lab.Start(t, "update", path, "plate.step", "bob")
+		bob.WaitBlocked(says(l, "Update does not wait for another program's Update"))
+		carol := lab.Start(t, "view", path)
+		carol.WaitBlocked(says(l, "View does not wait for an Update that is at work"))
+		finish(t, alice, says(l, "Update failed"))
+		bob.Reached("inside", says(l, "Update did not get the lock after the one before it"))
+		carol.WaitBlocked(says(l, "View let itself in beside an Update"))
+		finish(t, bob, says(l, "Update failed"))
+		saw(t, carol, says(l, "View read another generation than the one that its lock is for"), "bracket.step=alice hinge.step=alice plate.step=bob")
+	})
+}
+
+func TestTheLockBelongsToTheDocument(t *testing.T) {
+	t.Parallel()
+	t.Run("under two names", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		link := lab.Path(t, "link.json")
+		if err := os.Symlink(path, link); err != nil {
+			t.Skip("no symbolic links here: " + err.Error())
+		}
+		if _, err := os.Stat(link); err != nil {
+			t.Skip("symbolic links lead nowhere here: " + err.Error())
+		}
+		l := lab.Lesson{Did: "alice was inside her Update through a symbolic link; bob called Update for the file itself", Means: "both change the same generation, and one change is lost", Read: names}
+		alice := begin(t, "update", link, "hinge.step", "alice")
+		bob := lab.Start(t, "update", path, "plate.step", "bob")
+		bob.WaitBlocked(says(l, "Update does not wait for one that knows the document by another name"))
+		finish(t, alice, says(l, "Update failed"))
+		bob.Reached("inside", says(l, "Update did not get the lock"))
+		finish(t, bob, says(l, "Update failed"))
+		requireCheckouts(t, path, says(l, "Update lost a change"), "bracket.step=alice hinge.step=alice plate.step=bob")
+	})
+	t.Run("and not to its directory", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		other := filepath.Join(filepath.Dir(path), "other.json")
+		lab.RequireSetUp(t, os.WriteFile(other, []byte(good), 0o644))
+		l := lab.Lesson{Did: "alice was inside her Update of locks.json; bob called Update for other.json in the same directory", Means: "documents that have nothing to do with each other stand in each other's way", Read: names}
+		alice := begin(t, "update", path, "hinge.step", "alice")
+		bob := lab.Start(t, "update", other, "plate.step", "bob")
+		bob.Reached("inside", says(l, "Update waits for the Update of another document"))
+		finish(t, bob, says(l, "Update failed"))
+		finish(t, alice, says(l, "Update failed"))
+	})
+	t.Run("from wherever it is used", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		elsewhere := filepath.Dir(lab.Path(t, "x"))
+		l := lab.Lesson{Did: "New with a relative path; the program changed its directory; then Update, View, Recover", Means: "the document is looked for, or made, in another directory", Read: names}
+		p := lab.Start(t, "away", path, elsewhere)
+		lab.RequireNoError(t, p.Wait(l), says(l, "Update, View or Recover looked for the document in another directory than New"))
+		requireCheckouts(t, path, says(l, "Update wrote to another directory than that of New"), "bracket.step=alice hinge.step=bob")
+		lab.RequireEqual(t, "", entries(t, filepath.Join(elsewhere, "x")), says(l, "Update left files in another directory than that of New"))
+	})
+	t.Run("whoever may only read it", func(t *testing.T) {
+		t.Parallel()
+		if os.Geteuid() != 0 || runtime.GOOS == "windows" {
+			t.Skip("it takes root to become another user")
+		}
+		directory := lab.SharedDir(t)
+		lab.RequireSetUp(t, os.Chmod(directory, 0o755))
+		path := filepath.Join(directory, "locks.json")
+		for _, name := range []string{path, path + ".lock", path + ".lock.next"} {
+			lab.RequireSetUp(t, os.WriteFile(name, []byte(good), 0o644))
+			lab.RequireSetUp(t, os.Chmod(name, 0o644))
+		}
+		l := lab.Lesson{Did: "View by a user who may read the document and its lock files, and write nothing", Means: "people who only look need the permission to destroy", Read: names}
+		p := lab.StartProgram(t, lab.Options{Unprivileged: true}, stuck, "desk", path)
+		p.Succeed("view", says(l, "View needs the permission to write"))
+	})
+}
+
+// away uses the document at PATH by its bare name, and goes to the directory ELSEWHERE in between.
+func away(w *lab.Worker) error {
+	if err := os.Chdir(filepath.Dir(w.Arg(0))); err != nil {
+		return err
+	}
+	d := open(filepath.Base(w.Arg(0)))
+	if err := os.Chdir(w.Arg(1)); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if err := d.Update(ctx, checkOut("hinge.step", "bob")); err != nil {
+		return err
+	}
+	if _, err := d.Recover(ctx); err != nil {
+		return err
+	}
+	return d.View(ctx, func(*shop) error { return nil })
+}
+
+func TestTheContextLimitsTheWaiting(t *testing.T) {
+	t.Parallel()
+	calls := map[string]func(ctx context.Context, path string, use func(*shop) error) error{
+		"View": func(ctx context.Context, path string, use func(*shop) error) error { return open(path).View(ctx, use) },
+		"Update": func(ctx context.Context, path string, use func(*shop) error) error {
+			return open(path).Update(ctx, use)
+		},
+		"Recover": func(ctx context.Context, path string, _ func(*shop) error) error {
+			_, err := open(path).Recover(ctx)
+			return err
+		},
+	}
+	for method, call := range calls {
+		t.Run(method+" with a context that has ended", func(t *testing.T) {
+			t.Parallel()
+			for _, want := range []error{context.Canceled, context.DeadlineExceeded} {
+				path := shelf(t)
+				ctx, stop := context.WithCancel(t.Context())
+				if want == context.DeadlineExceeded { //nolint:errorlint // one of two values above
+					ctx, stop = context.WithTimeout(t.Context(), 0)
+				}
+				stop()
+				called := false
+				l := lab.Lesson{Did: method + " with a context that had ended before", Means: "work is done for a caller who has left", Read: contexts}
+				err := fail(t, says(l, "%s went on although its context had ended", method), func() error {
+					return call(ctx, path, func(*shop) error { called = true; return nil })
+				})
+				lab.RequireErrorIs(t, err, want, says(l, "%s did not return the reason of the context", method))
+				lab.Require(t, !called, says(l, "%s called its function although its context had ended", method))
+				lab.RequireFile(t, path, good, says(l, "%s wrote although its context had ended", method))
+			}
+		})
+		t.Run(method+" with one that ends while it waits", func(t *testing.T) {
+			t.Parallel()
+			path := shelf(t)
+			l := lab.Lesson{Did: "alice was inside her Update; another program's " + method + " waited, and its context ended", Means: "the caller, who had no more time, waits for as long as others please", Read: contexts}
+			alice := begin(t, "update", path, "hinge.step", "alice")
+			ctx, stop := context.WithCancel(t.Context())
+			context.AfterFunc(ctx, func() {})
+			called := false
+			done := make(chan outcome, 1)
+			go func() {
+				done <- ended(func() error { return call(ctx, path, func(*shop) error { called = true; return nil }) })
+			}()
+			stop()
+			var o outcome
+			lab.Finishes(t, func() { o = <-done }, says(l, "%s goes on waiting when its context has ended", method))
+			lab.RequireErrorIs(t, o.err, context.Canceled, says(l, "%s did not return the reason of the context", method))
+			lab.Require(t, !called, says(l, "%s called its function beside an Update", method))
+			finish(t, alice, says(l, "Update failed"))
+			requireFree(t, path, says(l, "%s left something locked when its context ended", method))
+			requireCheckouts(t, path, says(l, "%s wrote although its context had ended", method), "bracket.step=alice hinge.step=alice")
+		})
+	}
+	t.Run("and nothing after that", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		ctx, stop := context.WithCancel(t.Context())
+		l := lab.Lesson{Did: "Update; its context ended while change was at work", Means: "the caller cannot know what the document holds", Read: contexts}
+		succeed(t, says(l, "Update gave up half way when its context ended"), func() error {
+			return open(path).Update(ctx, func(content *shop) error { stop(); return checkOut("hinge.step", "bob")(content) })
+		})
+		requireCheckouts(t, path, says(l, "Update did not write although it returned nil"), "bracket.step=alice hinge.step=bob")
+	})
+}
+
+// One Document, and many goroutines at once while another Update keeps them waiting: whatever they share, each has an answer of its own.
+func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
+	t.Parallel()
+	for range lab.Rounds(4) {
+		path := shelf(t)
+		d := open(path)
+		l := lab.Lesson{Did: "one goroutine was inside Update; ten others called Update of the same Document, and some of their changes failed", Means: "callers are told of the errors of others, or lose their change to one", Read: grouped}
+		entered, leave := make(chan struct{}), make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			_ = d.Update(context.Background(), func(*shop) error {
+				select {
+				case <-entered:
+				default:
+					close(entered)
+				}
+				<-leave
+				return errTest
+			})
+		})
+		lab.Finishes(t, func() { <-entered }, says(l, "Update does not call change"))
+		type answer struct {
+			name string
+			outcome
+		}
+		answers := make([]answer, 0, 10)
+		var mutex sync.Mutex
+		ask := func(name string, change func(*shop) error) {
+			all.Go(func() {
+				o := ended(func() error { return d.Update(context.Background(), change) })
+				mutex.Lock()
+				defer mutex.Unlock()
+				answers = append(answers, answer{name, o})
+			})
+		}
+		for name, change := range failures {
+			ask(name, change)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var late outcome
+		var one sync.WaitGroup
+		one.Go(func() {
+			late = ended(func() error { return d.Update(ctx, checkOut("late.step", "eve")) })
+		})
+		for i := range 4 {
+			ask("good", checkOut(fmt.Sprintf("%d.step", i), "bob"))
+		}
+		stop()
+		lab.Finishes(t, one.Wait, says(l, "Update goes on waiting when its context has ended"))
+		lab.RequireErrorIs(t, late.err, context.Canceled, says(l, "Update did not return the reason of its context"))
+		close(leave)
+		lab.Finishes(t, all.Wait, says(l, "Update does not come to its end among many"))
+		for _, a := range answers {
+			l := l
+			l.Did += "; this one: " + a.name
+			switch a.name {
+			case "good":
+				lab.RequireNoError(t, a.err, says(l, "Update failed because of another one"))
+				lab.Require(t, a.panicked == nil && !a.exited, says(l, "Update panicked because of another one"))
+			case "change returns an error":
+				lab.RequireErrorIs(t, a.err, errTest, says(l, "Update did not return the error of its own change"))
+			case "change panics":
+				lab.Require(t, a.panicked == any(errTest), says(l, "Update did not pass the panic on to its own caller"))
+			case "change ends its goroutine":
+				lab.Require(t, a.exited, says(l, "Update did not let change end its own goroutine"))
+			case "Validate refuses the result":
+				lab.RequireErrorIs(t, a.err, errInvalid, says(l, "Update did not return the error of its own change"))
+			default:
+				lab.RequireError(t, a.err, says(l, "Update returned nil although its change had failed"))
+				lab.Require(t, !errors.Is(a.err, errTest) && !errors.Is(a.err, errInvalid), says(l, "Update returned the error of another one"))
+			}
+		}
+		requireCheckouts(t, path, says(l, "Update lost a change, or wrote one that had failed"),
+			"0.step=bob 1.step=bob 2.step=bob 3.step=bob bracket.step=alice")
+	}
+}
+
+// crowd adds N to the count of the document at PATH in each of GOROUTINES goroutines of one Document. Every fifth change fails, and is
+// made again.
+func crowd(w *lab.Worker) error {
+	d := open(w.Arg(0))
+	var mutex sync.Mutex
+	var failed error
+	var all sync.WaitGroup
+	for range w.Int(1) {
+		all.Go(func() {
+			for i := range w.Int(2) {
+				var err error
+				if i%5 == 4 {
+					err = d.Update(context.Background(), func(s *shop) error { s.Count += 1000; s.Weight = math.Inf(1); return nil })
+					if err == nil {
+						err = errors.New("an Update whose content JSON has no form for returned nil")
+					} else {
+						err = nil
+					}
+				}
+				err = errors.Join(err, d.Update(context.Background(), func(s *shop) error { s.Count++; return nil }))
+				w.Progress()
+				mutex.Lock()
+				failed = errors.Join(failed, err)
+				mutex.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return failed
+}
+
+func TestNoUpdateIsLostInACrowd(t *testing.T) {
+	t.Parallel()
+	const processes, goroutines = 3, 4
+	each := lab.Rounds(15)
+	path := shelf(t)
+	l := lab.Lesson{Did: fmt.Sprintf("%d processes with %d goroutines each added 1 to a count %d times", processes, goroutines, each), Means: "changes that were acknowledged are gone", Read: fix}
+	var all []*lab.Process
+	for range processes {
+		all = append(all, lab.Launch(t, lab.Options{Hold: true}, "crowd", path, fmt.Sprint(goroutines), fmt.Sprint(each)))
+	}
+	for _, p := range all {
+		p.Continue()
+	}
+	for _, p := range all {
+		lab.RequireNoError(t, p.Wait(says(l, "Update does not come to its end in a crowd")), says(l, "Update failed in a crowd"))
+	}
+	_, content := read(t, path, says(l, "Update damaged the document in a crowd"))
+	lab.RequireEqual(t, processes*goroutines*each, content.Count, says(l, "Update lost a change in a crowd"))
+}
+
+func TestNothingStaysOpen(t *testing.T) {
+	t.Parallel()
+	path := kept(t)
+	p := lab.StartProgram(t, lab.Options{}, stuck, "desk", path)
+	l := lab.Lesson{Read: failing, Means: "the program runs out of handles after some thousand calls"}
+	orders := []string{"update", "view", "view panics", "create", "recover"}
+	for name := range failures {
+		orders = append(orders, name)
+	}
+	run := func(orders []string, what string) {
+		for _, order := range orders {
+			_ = p.Do(order, lab.Lesson{Says: "Update waits although no other call is at work", Did: order + what, Means: "an earlier call has left the document locked", Read: failing})
+		}
+	}
+	run(orders, "") // what is opened once may stay
+	for _, c := range []struct{ what, content string }{{"", good}, {", of a damaged document", good[:40]}, {", of a missing document", ""}} {
+		lab.RequireSetUp(t, os.Remove(path))
+		if c.content != "" {
+			lab.RequireSetUp(t, os.WriteFile(path, []byte(c.content), 0o644))
+		}
+		if c.what != "" {
+			_ = os.Remove(path + ".bak")
+		}
+		open := p.Handles()
+		for _, order := range orders {
+			if c.what != "" && order == "create" {
+				continue
+			}
+			run([]string{order, order}, c.what)
+			now := p.Handles()
+			l.Did = order + c.what
+			lab.RequireEqual(t, open, now, says(l, "%s left a handle open", callOf(order)))
+		}
+	}
+}
+
+// callOf returns the function of an order of desk.
+func callOf(order string) string {
+	switch order {
+	case "view", "view panics":
+		return "View"
+	case "create":
+		return "Create"
+	case "recover":
+		return "Recover"
+	}
+	return "Update"
+}

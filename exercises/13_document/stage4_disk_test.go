@@ -1,0 +1,192 @@
+package document_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	document "example/turnstile/exercises/13_document"
+	"example/turnstile/exercises/13_document/format"
+	"example/turnstile/internal/lab"
+)
+
+// watched returns the names of the calls that an Update makes, and calls at before each of them.
+func watched(t *testing.T, path string, l lab.Lesson, at func(name string)) {
+	t.Helper()
+	var err error
+	lab.RequireRefuse(t, lab.Watch(func() {
+		err = open(path).Update(context.Background(), checkOut("hinge.step", "bob"))
+	}, at))
+	lab.RequireNoError(t, err, says(l, "Update failed"))
+}
+
+func TestUpdateAsksTheDisk(t *testing.T) {
+	t.Parallel()
+	path := shelf(t)
+	l := lab.Lesson{Did: "Update of a document, watched at each system call", Read: durable}
+	var calls []string
+	watched(t, path, l, func(name string) { calls = append(calls, name) })
+	renamed := slices.IndexFunc(calls, func(name string) bool { return strings.HasPrefix(name, "rename") })
+	l.Found = strings.Join(calls, " ")
+	lab.Require(t, renamed >= 0, says(l, "Update renames nothing over the document"))
+	sync := func(calls []string) bool {
+		return slices.ContainsFunc(calls, func(name string) bool { return strings.HasSuffix(name, "sync") || name == "syncfs" })
+	}
+	l.Expected, l.Means = "fsync of the temporary file before the rename", "a power cut keeps the new name and loses the bytes: the document is empty"
+	lab.Require(t, sync(calls[:renamed]), says(l, "Update renames a file whose bytes the disk does not have yet"))
+	l.Expected, l.Means = "fsync of the directory after the rename", "Update returned nil, and after a power cut the generation before is back"
+	lab.Require(t, sync(calls[renamed:]), says(l, "Update does not ask the disk for the new name"))
+}
+
+// At every moment of an Update the document is whole. A process that dies there leaves a directory that Recover can put in order.
+func TestUpdateMayDieAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string]string{"with a backup": kept(t), "without": shelf(t)} {
+		l := lab.Lesson{Did: "Update of a document " + name + ", looked at before each of its system calls", Means: "a process crash at this moment costs the document", Read: durable}
+		var moments []string // copies of the directory
+		watched(t, path, l, func(string) {
+			if len(moments) == 0 || snapshot(t, path) != snapshot(t, filepath.Join(moments[len(moments)-1], "locks.json")) {
+				moments = append(moments, copyDir(t, filepath.Dir(path)))
+			}
+		})
+		for _, moment := range moments {
+			path := filepath.Join(moment, "locks.json")
+			generation, _ := read(t, path, says(l, "Update leaves half a document if it dies"))
+			lab.Require(t, generation == 7 || generation == 8, says(l, "Update wrote another generation than the next"))
+			l := l
+			l.Did = "a process crash in the middle of an Update; then Recover, and Update"
+			d := open(path)
+			succeed(t, says(l, "Recover failed after a process crash"), func() error { _, err := d.Recover(t.Context()); return err })
+			now, _ := read(t, path, says(l, "Recover left no good document"))
+			lab.RequireEqual(t, generation, now, says(l, "Recover changed a good document"))
+			lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Recover left a temporary file"))
+			succeed(t, says(l, "Update failed after a process crash"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+			lab.Require(t, exists(path+".bak"), says(l, "Update kept no backup after a process crash"))
+		}
+		lab.Require(t, len(moments) > 2, says(l, "Update wrote nothing that a process crash could cut"))
+	}
+}
+
+// snapshot tells the states of a directory apart.
+func snapshot(t *testing.T, path string) string {
+	t.Helper()
+	found, err := os.ReadDir(filepath.Dir(path))
+	lab.RequireSetUp(t, err)
+	var all strings.Builder
+	for _, entry := range found {
+		content, _ := os.ReadFile(filepath.Join(filepath.Dir(path), entry.Name()))
+		fmt.Fprintf(&all, "%s %q\n", entry.Name(), content)
+	}
+	return all.String()
+}
+
+func copyDir(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	lab.RequireSetUp(t, os.CopyFS(to, os.DirFS(dir)))
+	return to
+}
+
+// Each call of an Update that the kernel may refuse is refused once, with two error numbers.
+func TestUpdateReportsWhatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		for made := 0; ; made++ {
+			path := kept(t)
+			d := open(path)
+			l := lab.Lesson{Means: "the caller goes on as if the change were saved", Read: durable}
+			var err error
+			names, refused := lab.RefuseOne(made, errno, func() { err = d.Update(context.Background(), checkOut("hinge.step", "bob")) })
+			lab.RequireRefuse(t, refused)
+			if made >= len(names) {
+				return
+			}
+			l.Did = fmt.Sprintf("Update; its system call number %d, which is %s, failed with %v", made+1, names[made], errno)
+			requireWhole(t, path, names[made], errno, err, l)
+			requireFree(t, path, says(l, "Update left the document locked when the kernel had refused a step"))
+			if names[made] != "unlinkat" && names[made] != "close" {
+				lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Update left a temporary file when the kernel had refused a step"))
+			}
+			l.Did += "; then View of the same Document"
+			found := ""
+			succeed(t, says(l, "View failed after an Update that had failed"), func() error {
+				return d.View(t.Context(), func(content *shop) error { found = list(content); return nil })
+			})
+			_, content := read(t, path, l)
+			lab.RequireEqual(t, list(content), found, says(l, "View showed what an Update that had failed did not write"))
+		}
+	}, syscall.EIO, syscall.ENOSPC)
+	t.Run("of the bytes", func(t *testing.T) {
+		t.Parallel()
+		for _, what := range []string{"write", "sync", "rename", "flock"} {
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				path := kept(t)
+				l := lab.Lesson{Did: "Update; every " + what + " failed with " + errno.Error(), Means: "the caller goes on as if the change were saved", Read: durable}
+				var err, refused error
+				lab.Finishes(t, func() {
+					refused = lab.Refuse(what, errno, func() { err = open(path).Update(context.Background(), checkOut("hinge.step", "bob")) })
+				}, says(l, "Update does not come to its end when the kernel refuses"))
+				lab.RequireRefuse(t, refused)
+				lab.RequireErrorIs(t, err, errno, says(l, "Update did not report that the kernel had refused %s", what))
+				lab.RequireFile(t, path, good, says(l, "Update changed the document although the kernel had refused %s", what))
+				lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), says(l, "Update left a file when the kernel had refused %s", what))
+			}, syscall.EIO, syscall.EDQUOT)
+		}
+	})
+}
+
+// requireWhole demands that the error and the file agree.
+func requireWhole(t *testing.T, path, name string, errno, err error, l lab.Lesson) {
+	t.Helper()
+	data, readErr := os.ReadFile(path)
+	lab.RequireSetUp(t, readErr)
+	generation, _, damaged := format.Decode(path, data, validate)
+	lab.RequireNoError(t, damaged, says(l, "Update left no good document when the kernel had refused a step"))
+	must := strings.HasSuffix(name, "sync") || strings.HasPrefix(name, "rename")
+	if must {
+		lab.RequireErrorIs(t, err, errno, says(l, "Update did not report that the kernel had refused %s", name))
+	}
+	switch {
+	case err == nil || errors.Is(err, document.ErrNotDurable):
+		lab.RequireEqual(t, 8, generation, says(l, "Update did not write although it returned nil"))
+	case name == "close": // of the lock, when all is done, or of the new file
+	default:
+		lab.RequireErrorIs(t, err, errno, says(l, "Update hid what the kernel had refused"))
+		lab.RequireEqual(t, 7, generation, says(l, "Update wrote although it returned an error that does not match ErrNotDurable"))
+	}
+}
+
+func TestViewDoesNotGoOnWithoutTheLock(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		for _, method := range []string{"View", "Update", "Recover"} {
+			path := shelf(t)
+			l := lab.Lesson{Did: method + "; flock(2) failed with " + errno.Error(), Means: "it works beside programs that keep to the lock", Read: fix}
+			var err, refused error
+			called := false
+			use := func(*shop) error { called = true; return nil }
+			lab.Finishes(t, func() {
+				refused = lab.Refuse("flock", errno, func() {
+					switch method {
+					case "View":
+						err = open(path).View(context.Background(), use)
+					case "Update":
+						err = open(path).Update(context.Background(), use)
+					default:
+						_, err = open(path).Recover(context.Background())
+					}
+				})
+			}, says(l, "%s does not come to its end when the kernel refuses the lock", method))
+			lab.RequireRefuse(t, refused)
+			lab.RequireErrorIs(t, err, errno, says(l, "%s went on although the kernel had refused the lock", method))
+			lab.Require(t, !called, says(l, "%s called its function without the lock", method))
+			lab.RequireFile(t, path, good, l)
+		}
+	}, syscall.ENOLCK, syscall.ENOSYS, syscall.EOPNOTSUPP)
+}

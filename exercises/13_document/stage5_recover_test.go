@@ -1,0 +1,238 @@
+package document_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	document "example/turnstile/exercises/13_document"
+	"example/turnstile/exercises/13_document/format"
+	"example/turnstile/internal/lab"
+)
+
+// recovered calls Recover, which must succeed.
+func recovered(t *testing.T, path string, l lab.Lesson) (done document.Recovery) {
+	t.Helper()
+	succeed(t, says(l, "Recover failed"), func() (err error) { done, err = open(path).Recover(context.Background()); return err })
+	return done
+}
+
+func TestRecoverBringsBackTheBackup(t *testing.T) {
+	t.Parallel()
+	for name, text := range damage {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "locks.json", text)
+			if text == "" {
+				lab.RequireSetUp(t, os.WriteFile(path, nil, 0o644))
+			}
+			lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(good), 0o644))
+			l := lab.Lesson{Did: "Recover; the document was " + name + ", and its backup generation 7", Means: "what is left of the last change is gone, or the workshop stands still", Read: recovery}
+			done := recovered(t, path, l)
+			requireCheckouts(t, path, says(l, "Recover did not bring back the backup"), "bracket.step=alice")
+			lab.RequireFile(t, path+".damaged-1", text, says(l, "Recover did not set the damaged document aside as PATH.damaged-1"))
+			lab.RequireEqual(t, filepath.Base(path)+".damaged-1", filepath.Base(done.Aside), says(l, "Recover did not return where the damaged document is"))
+			generation, _ := read(t, path, l)
+			l.Means = "the generation that was lost, 8, comes back with another content, and whoever has seen it notices nothing"
+			lab.RequireEqual(t, 9, generation, says(l, "Recover did not skip the number of the lost generation"))
+			lab.RequireEqual(t, 9, done.Restored, says(l, "Recover did not return the generation that it has brought back"))
+			lab.RequireEqual(t, "locks.json locks.json.bak locks.json.damaged-1", entries(t, path), says(l, "Recover left other files, or removed one"))
+			l.Did += "; then Recover again"
+			now, _ := os.ReadFile(path)
+			again := recovered(t, path, l)
+			lab.RequireFile(t, path, string(now), says(l, "Recover changed a good document"))
+			lab.Require(t, again.Aside == "" && again.Restored == 0, says(l, "Recover did something the second time"))
+		})
+	}
+	t.Run("a document that is missing", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(good), 0o644))
+		l := lab.Lesson{Did: "Recover; the document was missing, and its backup generation 7", Means: "the workshop stands still although the last generation but one is there", Read: recovery}
+		done := recovered(t, path, l)
+		requireCheckouts(t, path, says(l, "Recover did not bring back the backup"), "bracket.step=alice")
+		lab.RequireEqual(t, 9, done.Restored, says(l, "Recover did not skip the number of the lost generation"))
+		lab.RequireEqual(t, "", done.Aside, says(l, "Recover named a damaged document that there was not"))
+	})
+}
+
+func TestRecoverNeverResets(t *testing.T) {
+	t.Parallel()
+	const newer = `{"version":2,"generation":7,"contents":[]}`
+	for name, c := range map[string]struct {
+		document, backup string
+		is               func(error) bool
+	}{
+		"a damaged document without a backup": {good[:40], "", isCorrupt},
+		"an empty one without a backup":       {"", "", isCorrupt},
+		"a damaged one with a damaged backup": {good[:40], before[:40], isCorrupt},
+		"one with a backup that Validate refuses": {good[:40], `{"version":1,"generation":6,"content":{"checkouts":{"a":""}}}`, func(err error) bool {
+			return isCorrupt(err)
+		}},
+		"a missing one without a backup": {"missing", "", func(err error) bool { return errors.Is(err, os.ErrNotExist) }},
+		"one of a newer version": {newer, before, func(err error) bool {
+			_, is := errors.AsType[*document.VersionError](err)
+			return is
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "locks.json")
+			if c.document != "missing" {
+				lab.RequireSetUp(t, os.WriteFile(path, []byte(c.document), 0o644))
+			}
+			if c.backup != "" {
+				lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(c.backup), 0o644))
+			}
+			was := documents(t, path)
+			l := lab.Lesson{Says: "Recover returned nil for " + name, Did: "Recover of " + name, Means: "the workshop starts again with an empty list while parts are checked out", Read: recovery}
+			err := fail(t, l, func() error { _, err := open(path).Recover(t.Context()); return err })
+			lab.RequireEqual(t, was, documents(t, path), says(l, "Recover changed what it could not repair: %s", name))
+			lab.Require(t, c.is(err), says(l, "Recover did not return the error of View for %s", name))
+			requireLockFree(t, path, says(l, "Recover left the document locked"))
+		})
+	}
+}
+
+func isCorrupt(err error) bool { _, is := errors.AsType[*document.CorruptError](err); return is }
+
+// documents shows all files of a directory but those of the lock.
+func documents(t *testing.T, path string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, name := range strings.Fields(entries(t, path)) {
+		content, err := os.ReadFile(filepath.Join(filepath.Dir(path), name))
+		lab.RequireSetUp(t, err)
+		fmt.Fprintf(&all, "%s: %q; ", name, content)
+	}
+	return all.String()
+}
+
+func TestRecoverLeavesAGoodDocumentAlone(t *testing.T) {
+	t.Parallel()
+	path := kept(t)
+	l := lab.Lesson{Says: "Recover changed a good document", Did: "Recover of a good document that has a backup", Means: "the last change is taken back", Read: recovery}
+	done := recovered(t, path, l)
+	lab.RequireFile(t, path, good, l)
+	lab.RequireFile(t, path+".bak", before, l)
+	lab.Require(t, done.Aside == "" && done.Restored == 0 && len(done.Removed) == 0, says(l, "Recover reported what it had not done"))
+}
+
+func TestRecoverKeepsWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	t.Run("leftovers go, and nothing else", func(t *testing.T) {
+		t.Parallel()
+		path := kept(t)
+		dir := filepath.Dir(path)
+		mine := leftover(t, path)
+		others := []string{
+			leftover(t, filepath.Join(dir, "other.json")), filepath.Join(dir, ".locks.json.swp"), filepath.Join(dir, ".locks.json.notes.tmp"),
+			filepath.Join(dir, "locks.json.tmp"), path + ".damaged-1",
+		}
+		for _, other := range others[1:] {
+			lab.RequireSetUp(t, os.WriteFile(other, []byte("mine"), 0o600))
+		}
+		l := lab.Lesson{Did: "Recover; a process crash had left a temporary file, and there were files of other programs", Means: "leftovers fill the disk, or the work of others is destroyed", Read: recovery}
+		done := recovered(t, path, l)
+		lab.Require(t, !exists(mine), says(l, "Recover left a temporary file that a process crash had left"))
+		lab.Require(t, len(done.Removed) == 1 && filepath.Base(done.Removed[0]) == filepath.Base(mine), says(l, "Recover did not return what it had removed"))
+		for _, other := range others {
+			lab.Require(t, exists(other), says(l, "Recover removed %s, which is not its own", filepath.Base(other)))
+		}
+	})
+	t.Run("the damaged documents of earlier days", func(t *testing.T) {
+		t.Parallel()
+		path := kept(t)
+		lab.RequireSetUp(t, os.WriteFile(path, []byte(good[:40]), 0o600))
+		lab.RequireSetUp(t, os.Chmod(path, 0o600))
+		lab.RequireSetUp(t, os.WriteFile(path+".damaged-1", []byte("earlier"), 0o600))
+		taken := path + ".damaged-2"
+		if err := os.Symlink("nowhere", taken); err != nil {
+			lab.RequireSetUp(t, os.WriteFile(taken, []byte("earlier"), 0o600))
+		}
+		l := lab.Lesson{Did: "Recover of a damaged document; PATH.damaged-1 was another one, PATH.damaged-2 a link that leads nowhere", Means: "what was left of an earlier change is gone", Read: recovery}
+		done := recovered(t, path, l)
+		lab.RequireFile(t, path+".damaged-1", "earlier", says(l, "Recover overwrote what had been set aside before"))
+		lab.RequireFile(t, path+".damaged-3", good[:40], says(l, "Recover did not set the document aside under a name that was free"))
+		lab.RequireEqual(t, "locks.json.damaged-3", filepath.Base(done.Aside), says(l, "Recover did not return where the damaged document is"))
+		if runtime.GOOS != "windows" {
+			lab.RequireEqual(t, "-rw-------", mode(t, done.Aside), says(l, "Recover let others read what it had set aside"))
+		}
+	})
+}
+
+func TestRecoverWaitsForAnUpdate(t *testing.T) {
+	t.Parallel()
+	path := kept(t)
+	l := lab.Lesson{Did: "alice was inside her Update; another program called Recover", Means: "it takes a live writer's file for a leftover, or the document from under her", Read: recovery}
+	alice := begin(t, "update", path, "hinge.step", "alice")
+	temp := leftover(t, path) // as if it were hers
+	p := lab.Start(t, "recover", path)
+	p.WaitBlocked(says(l, "Recover does not wait for an Update that is at work"))
+	lab.Require(t, exists(temp), says(l, "Recover removed the temporary file of a live writer"))
+	finish(t, alice, says(l, "Update failed"))
+	var done document.Recovery
+	p.Result(&done, l)
+	lab.RequireNoError(t, p.Wait(l), says(l, "Recover failed"))
+	requireCheckouts(t, path, says(l, "Recover destroyed what an Update had written"), "bracket.step=alice hinge.step=alice")
+}
+
+// At every moment of a Recover there is a document, and the damaged bytes are somewhere.
+func TestRecoverMayDieAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	torn := good[:40]
+	path := lab.WriteFile(t, "locks.json", torn)
+	lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(before), 0o644))
+	l := lab.Lesson{Did: "Recover of a damaged document, looked at before each of its system calls", Means: "a process crash at this moment costs what was left", Read: recovery}
+	var err error
+	gone, lost := false, false
+	lab.RequireRefuse(t, lab.Watch(func() { _, err = open(path).Recover(context.Background()) }, func(string) {
+		gone = gone || !exists(path)
+		found, _ := filepath.Glob(path + "*")
+		lost = lost || !slices.ContainsFunc(found, func(name string) bool { content, _ := os.ReadFile(name); return string(content) == torn })
+	}))
+	lab.RequireNoError(t, err, says(l, "Recover failed"))
+	lab.Require(t, !gone, says(l, "Recover leaves a moment in which there is no document"))
+	lab.Require(t, !lost, says(l, "Recover leaves a moment in which the damaged bytes are nowhere"))
+}
+
+func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	torn := good[:40]
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		for made := 0; ; made++ {
+			path := lab.WriteFile(t, "locks.json", torn)
+			lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(before), 0o644))
+			l := lab.Lesson{Means: "the caller believes that all is well", Read: recovery}
+			var err error
+			names, refused := lab.RefuseOne(made, errno, func() { _, err = open(path).Recover(context.Background()) })
+			lab.RequireRefuse(t, refused)
+			if made >= len(names) {
+				return
+			}
+			l.Did = fmt.Sprintf("Recover of a damaged document; its system call number %d, which is %s, failed with %v", made+1, names[made], errno)
+			lab.Require(t, exists(path), says(l, "Recover lost the document when the kernel had refused a step"))
+			data, readErr := os.ReadFile(path)
+			lab.RequireSetUp(t, readErr)
+			generation, _, damaged := format.Decode(path, data, validate)
+			switch {
+			case err == nil:
+				lab.RequireNoError(t, damaged, says(l, "Recover returned nil and brought back no document"))
+			case string(data) == torn:
+			default:
+				lab.Require(t, damaged == nil && generation == 8, says(l, "Recover left half a document when the kernel had refused a step"))
+			}
+			found, _ := filepath.Glob(path + "*")
+			lab.Require(t, slices.ContainsFunc(found, func(name string) bool { content, _ := os.ReadFile(name); return string(content) == torn }),
+				says(l, "Recover lost the damaged bytes when the kernel had refused a step"))
+			requireLockFree(t, path, says(l, "Recover left the document locked"))
+		}
+	}, syscall.EIO, syscall.EACCES)
+}
