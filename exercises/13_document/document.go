@@ -74,7 +74,7 @@ func New[T any](path string, options Options[T]) *Document[T] {
 // View calls use with the content of the document. No Update is at work meanwhile, in this process or in another one; other Views may be.
 //
 // The content belongs to use, which may change and keep it: that changes neither the file nor what other calls get. View writes
-// nothing but the lock files, if they do not exist. It returns the error of use as it is. If use panics or ends its goroutine, the lock is
+// nothing but the lock files, if they do not exist. It returns the error of use. If use panics or ends its goroutine, the lock is
 // given back all the same.
 //
 // Without calling use it fails, with an error that names the path,
@@ -107,15 +107,15 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 // after a process crash, the file is the old generation or the new one, whole. A file that exists keeps its mode, and its owner as far
 // as the system lets it.
 //
-// The file stays as it was, and the backup too,
+// The file stays as it was
 //
-//   - if change returns an error, which Update returns as it is, or panics, or ends its goroutine
+//   - if change returns an error, which Update returns, or panics, or ends its goroutine
 //   - if Validate refuses what change has left, or JSON has no form for it, or it could not be loaded again
 //   - in all cases in which View would fail: change is not called then
 //   - if the kernel refuses a step: the error wraps the refusal
 //
-// After an error that matches ErrNotDurable alone, the new generation is in place. Nothing is locked and no file is left open after any of
-// them.
+// and, but for the last case, the backup too. Only after an error that matches ErrNotDurable is the new generation in place. After any error
+// nothing is locked, and no file is left open.
 //
 // ctx limits the waiting. Once change is called, ctx plays no part any more. Updates of one Document that wait while another is being
 // written may share the next write, in the order in which they came; each has its own answer, and what one has spoiled the others do not
@@ -150,19 +150,19 @@ func (d *Document[T]) Create(ctx context.Context, first *T) (err error) {
 			return fmt.Errorf("create: %w", err)
 		}
 	}
-	if err := d.save(at, 1, first); err != nil {
+	if err := d.save(at, 1, first, ""); err != nil {
 		return fmt.Errorf("create: %w", err)
 	}
 	return nil
 }
 
-// A batch is the work of an Update: what it holds, and what it has made.
+// A batch is what one lock and one write are for: the work of an Update, or of several.
 type batch[T any] struct {
 	document   *Document[T]
 	at         place.Place
 	held       *lockfile.Held
 	generation int64 // of the file
-	content    *T    // with the change
+	content    *T    // with the changes so far
 }
 
 // open begins a batch: it takes the lock and loads the document.
@@ -178,7 +178,7 @@ func (d *Document[T]) open(ctx context.Context) (*batch[T], error) {
 	return b, nil
 }
 
-// apply makes the change.
+// apply makes one change.
 func (b *batch[T]) apply(change func(*T) error) error {
 	// TODO: Validate says what no file may hold.
 	return change(b.content)
@@ -187,7 +187,7 @@ func (b *batch[T]) apply(change func(*T) error) error {
 // commit writes what the batch has become, and gives the lock back.
 func (b *batch[T]) commit() (err error) {
 	defer func() { err = errors.Join(err, b.held.Unlock()) }()
-	if err := b.document.save(b.at, b.generation, b.content); err != nil {
+	if err := b.document.save(b.at, b.generation, b.content, backup(b.at)); err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
 	return nil
@@ -233,8 +233,8 @@ func (d *Document[T]) load(at place.Place) (content *T, generation int64, err er
 	return doc.Content, doc.Generation, nil
 }
 
-// save replaces the file by one with that content.
-func (d *Document[T]) save(at place.Place, generation int64, content *T) error {
+// save replaces the file by one with that content, and keeps the old one at the path backup, if that is not empty.
+func (d *Document[T]) save(at place.Place, generation int64, content *T, backup string) error {
 	// TODO: what can be encoded, can it also be loaded? What does a power cut leave? And where is the generation before this one?
 	data, _, err := format.Encode(at.Path, generation, content, nil)
 	if err != nil {

@@ -65,7 +65,7 @@ func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 			return done, fmt.Errorf("recover: %w", err)
 		}
 	}
-	if err := d.save(at, generation, content); err != nil {
+	if err := d.save(at, generation, content, ""); err != nil {
 		return done, fmt.Errorf("recover: %w", err)
 	}
 	done.Restored = generation

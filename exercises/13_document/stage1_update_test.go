@@ -1,7 +1,6 @@
 package document_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -188,6 +187,7 @@ func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 			})
 		})
 	}
+	t.Run("a missing file", missing)
 	t.Run("a newer version", func(t *testing.T) {
 		t.Parallel()
 		requireRefused(t, "a newer version", newer, func(t *testing.T, err error, _ string, l lab.Lesson) {
@@ -231,7 +231,7 @@ func requireRefused(t *testing.T, name, text string, judge func(t *testing.T, er
 	}
 }
 
-func TestAMissingDocumentIsNotAFirstStart(t *testing.T) {
+func missing(t *testing.T) {
 	t.Parallel()
 	for _, backup := range []bool{false, true} {
 		for _, method := range []string{"View", "Update"} {
@@ -294,7 +294,7 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 			lab.RequireErrorIs(t, err, os.ErrExist, l)
 			lab.RequireFile(t, file, text, l)
 			lab.RequireEqual(t, listed, entries(t, path), l)
-			requireLockFree(t, path, says(l, "Create left the document locked"))
+			requireFree(t, path, says(l, "Create left the document locked"))
 		})
 	}
 	for name, content := range map[string]*shop{"Validate": {Checkouts: map[string]string{"a": ""}}, "the strict load": {Checkouts: map[string]string{"a": "b", "A": "b"}}} {
@@ -306,12 +306,6 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 			lab.RequireEqual(t, "", entries(t, path), l)
 		})
 	}
-}
-
-// requireLockFree demands that a call of another owner comes to its end, whatever it returns.
-func requireLockFree(t *testing.T, path string, l lab.Lesson) {
-	t.Helper()
-	lab.Finishes(t, func() { _ = open(path).View(context.Background(), func(*shop) error { return nil }) }, l)
 }
 
 func TestWhatIsKeptOfTheFile(t *testing.T) {

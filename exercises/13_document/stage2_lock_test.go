@@ -44,9 +44,15 @@ func saw(t *testing.T, p *lab.Process, l lab.Lesson, want string) {
 	lab.RequireNoError(t, p.Wait(l), l)
 }
 
+func TestUpdateExcludesOthers(t *testing.T) {
+	t.Parallel()
+	t.Run("a second program", aSecondProgram)
+	t.Run("a third program", aThirdProgram)
+}
+
 // Alice is inside her Update. Bob waits for the lock, and Carol comes after him. When Alice's Update has replaced the document, Bob gets
 // the lock that he waits for. Which one does Carol ask for?
-func TestUpdateExcludesAThirdProgram(t *testing.T) {
+func aThirdProgram(t *testing.T) {
 	t.Parallel()
 	path := shelf(t)
 	l := lab.Lesson{
@@ -73,7 +79,7 @@ func TestUpdateExcludesAThirdProgram(t *testing.T) {
 		"axle.step=dave bracket.step=alice hinge.step=alice plate.step=bob screw.step=carol")
 }
 
-func TestUpdateReadsUnderTheLock(t *testing.T) {
+func aSecondProgram(t *testing.T) {
 	t.Parallel()
 	path := shelf(t)
 	l := lab.Lesson{Did: "alice was inside her Update; bob's Update waited for her", Means: "bob's change is made of a generation that is out of date, and writes over hers", Read: fix}
@@ -225,18 +231,33 @@ func away(w *lab.Worker) error {
 	return d.View(ctx, func(*shop) error { return nil })
 }
 
+var calls = map[string]func(ctx context.Context, path string, use func(*shop) error) error{
+	"View": func(ctx context.Context, path string, use func(*shop) error) error { return open(path).View(ctx, use) },
+	"Update": func(ctx context.Context, path string, use func(*shop) error) error {
+		return open(path).Update(ctx, use)
+	},
+	"Recover": func(ctx context.Context, path string, _ func(*shop) error) error {
+		_, err := open(path).Recover(ctx)
+		return err
+	},
+}
+
+// waiting calls METHOD for the document at PATH, until it is told to end the context.
+func waiting(w *lab.Worker) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- calls[w.Arg(0)](ctx, w.Arg(1), func(*shop) error { return errTest }) }()
+	order := ""
+	if err := w.Receive(&order); err != nil {
+		return err
+	}
+	stop()
+	return <-done
+}
+
 func TestTheContextLimitsTheWaiting(t *testing.T) {
 	t.Parallel()
-	calls := map[string]func(ctx context.Context, path string, use func(*shop) error) error{
-		"View": func(ctx context.Context, path string, use func(*shop) error) error { return open(path).View(ctx, use) },
-		"Update": func(ctx context.Context, path string, use func(*shop) error) error {
-			return open(path).Update(ctx, use)
-		},
-		"Recover": func(ctx context.Context, path string, _ func(*shop) error) error {
-			_, err := open(path).Recover(ctx)
-			return err
-		},
-	}
 	for method, call := range calls {
 		t.Run(method+" with a context that has ended", func(t *testing.T) {
 			t.Parallel()
@@ -260,20 +281,16 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 		t.Run(method+" with one that ends while it waits", func(t *testing.T) {
 			t.Parallel()
 			path := shelf(t)
-			l := lab.Lesson{Did: "alice was inside her Update; another program's " + method + " waited, and its context ended", Means: "the caller, who had no more time, waits for as long as others please", Read: contexts}
+			l := lab.Lesson{
+				Did:   "alice was inside her Update; another program's " + method + " waited, and its context ended",
+				Means: "the caller, who had no more time, waits for as long as others please", Read: contexts,
+			}
 			alice := begin(t, "update", path, "hinge.step", "alice")
-			ctx, stop := context.WithCancel(t.Context())
-			context.AfterFunc(ctx, func() {})
-			called := false
-			done := make(chan outcome, 1)
-			go func() {
-				done <- ended(func() error { return call(ctx, path, func(*shop) error { called = true; return nil }) })
-			}()
-			stop()
-			var o outcome
-			lab.Finishes(t, func() { o = <-done }, says(l, "%s goes on waiting when its context has ended", method))
-			lab.RequireErrorIs(t, o.err, context.Canceled, says(l, "%s did not return the reason of the context", method))
-			lab.Require(t, !called, says(l, "%s called its function beside an Update", method))
+			p := lab.Start(t, "waiting", method, path)
+			p.WaitBlocked(says(l, "%s does not wait for an Update that is at work", method))
+			p.Send("cancel")
+			err := p.Wait(says(l, "%s goes on waiting when its context has ended", method))
+			lab.RequireErrorIs(t, err, context.Canceled, says(l, "%s did not return the reason of the context", method))
 			finish(t, alice, says(l, "Update failed"))
 			requireFree(t, path, says(l, "%s left something locked when its context ended", method))
 			requireCheckouts(t, path, says(l, "%s wrote although its context had ended", method), "bracket.step=alice hinge.step=alice")

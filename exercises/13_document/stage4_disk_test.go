@@ -31,17 +31,22 @@ func TestUpdateAsksTheDisk(t *testing.T) {
 	path := shelf(t)
 	l := lab.Lesson{Did: "Update of a document, watched at each system call", Read: durable}
 	var calls []string
-	watched(t, path, l, func(name string) { calls = append(calls, name) })
-	renamed := slices.IndexFunc(calls, func(name string) bool { return strings.HasPrefix(name, "rename") })
+	replaced := -1 // the call after which the file is another one
+	watched(t, path, l, func(name string) {
+		if content, _ := os.ReadFile(path); replaced < 0 && string(content) != good {
+			replaced = len(calls) - 1
+		}
+		calls = append(calls, name)
+	})
 	l.Found = strings.Join(calls, " ")
-	lab.Require(t, renamed >= 0, says(l, "Update renames nothing over the document"))
+	lab.Require(t, replaced >= 0 && strings.HasPrefix(calls[replaced], "rename"), says(l, "Update renames nothing over the document"))
 	sync := func(calls []string) bool {
 		return slices.ContainsFunc(calls, func(name string) bool { return strings.HasSuffix(name, "sync") || name == "syncfs" })
 	}
 	l.Expected, l.Means = "fsync of the temporary file before the rename", "a power cut keeps the new name and loses the bytes: the document is empty"
-	lab.Require(t, sync(calls[:renamed]), says(l, "Update renames a file whose bytes the disk does not have yet"))
+	lab.Require(t, sync(calls[:replaced]), says(l, "Update renames a file whose bytes the disk does not have yet"))
 	l.Expected, l.Means = "fsync of the directory after the rename", "Update returned nil, and after a power cut the generation before is back"
-	lab.Require(t, sync(calls[renamed:]), says(l, "Update does not ask the disk for the new name"))
+	lab.Require(t, sync(calls[replaced:]), says(l, "Update does not ask the disk for the new name"))
 }
 
 // At every moment of an Update the document is whole. A process that dies there leaves a directory that Recover can put in order.
@@ -122,6 +127,7 @@ func TestUpdateReportsWhatTheKernelRefuses(t *testing.T) {
 			lab.RequireEqual(t, list(content), found, says(l, "View showed what an Update that had failed did not write"))
 		}
 	}, syscall.EIO, syscall.ENOSPC)
+	t.Run("the lock", theLock)
 	t.Run("of the bytes", func(t *testing.T) {
 		t.Parallel()
 		for _, what := range []string{"write", "sync", "rename", "flock"} {
@@ -162,7 +168,7 @@ func requireWhole(t *testing.T, path, name string, errno, err error, l lab.Lesso
 	}
 }
 
-func TestViewDoesNotGoOnWithoutTheLock(t *testing.T) {
+func theLock(t *testing.T) {
 	t.Parallel()
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		for _, method := range []string{"View", "Update", "Recover"} {

@@ -19,7 +19,6 @@ import (
 
 	"example/turnstile/exercises/06_atomic_replace/place"
 	"example/turnstile/exercises/11_locked_file/filelock"
-	"example/turnstile/exercises/13_document/deep"
 	"example/turnstile/exercises/13_document/files"
 	"example/turnstile/exercises/13_document/format"
 	"example/turnstile/exercises/13_document/group"
@@ -59,10 +58,8 @@ type Document[T any] struct {
 	path     string
 	validate func(*T) error
 	perm     fs.FileMode
-
-	copier func(*T) *T // nil: values of type T can only be copied through JSON
-	copy   kept.Copy[T]
-	queue  group.Queue[batch[T]]
+	copy     *kept.Copy[T]
+	queue    group.Queue[batch[T]]
 }
 
 // New returns the document in the file at path. It reads and creates nothing: Create makes a new document.
@@ -70,7 +67,7 @@ type Document[T any] struct {
 // A relative path is one in the directory that is the working directory now. A symbolic link is followed at each call, and the lock files
 // and the backup are beside the file that it leads to, so all names of a document but hard links have one lock.
 func New[T any](path string, options Options[T]) *Document[T] {
-	d := &Document[T]{path: files.Absolute(path), validate: options.Validate, perm: options.Perm, copier: deep.Copier[T]()}
+	d := &Document[T]{path: files.Absolute(path), validate: options.Validate, perm: options.Perm, copy: kept.New[T]()}
 	if d.perm == 0 {
 		d.perm = 0o644
 	}
@@ -103,10 +100,7 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 	if err != nil {
 		return fmt.Errorf("view: %w", err)
 	}
-	if d.copier != nil {
-		content = d.copier(content)
-	}
-	return use(content)
+	return use(d.copy.Own(content))
 }
 
 // Update calls change with the content of the document, and makes what change leaves in it the next generation. Nothing else is at work on
@@ -163,13 +157,13 @@ func (d *Document[T]) Create(ctx context.Context, first *T) (err error) {
 	return nil
 }
 
-// A batch is the work of Updates that share one lock and one write.
+// A batch is what one lock and one write are for: the work of an Update, or of several.
 type batch[T any] struct {
 	document   *Document[T]
 	at         place.Place
 	held       *lockfile.Held
 	generation int64 // of the file
-	content    *T    // with all changes so far; never given to a callback. Nil: as the file has it
+	content    *T    // with the changes so far
 	changed    bool
 }
 
@@ -186,9 +180,9 @@ func (d *Document[T]) open(ctx context.Context) (*batch[T], error) {
 	return b, nil
 }
 
-// apply makes one change, on a copy: if it comes to nothing, the batch does not notice.
+// apply makes one change.
 func (b *batch[T]) apply(change func(*T) error) error {
-	content, err := b.copy()
+	content, err := b.document.copy.Draft(b.content) // if the change comes to nothing, the batch does not notice
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
@@ -204,15 +198,6 @@ func (b *batch[T]) apply(change func(*T) error) error {
 	return nil
 }
 
-// copy returns the content as a value of its own.
-func (b *batch[T]) copy() (*T, error) {
-	if b.document.copier != nil {
-		return b.document.copier(b.content), nil
-	}
-	_, content, err := format.Encode(b.document.path, b.generation, b.content, nil)
-	return content, err
-}
-
 // commit writes what the batch has become, and gives the lock back.
 func (b *batch[T]) commit() (err error) {
 	defer func() { err = errors.Join(err, b.held.Unlock()) }()
@@ -225,7 +210,7 @@ func (b *batch[T]) commit() (err error) {
 	return nil
 }
 
-// lock finds the file and locks it: not the file itself, which the next Update replaces by another one, but the file beside it, which stays.
+// lock finds the file and locks it.
 func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Place, held *lockfile.Held, err error) {
 	if err := ctx.Err(); err != nil {
 		return at, nil, fmt.Errorf("%s: %w", d.path, err)
@@ -233,6 +218,7 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 	if at, err = place.Find(d.path); err != nil {
 		return at, nil, err
 	}
+	// Not the file itself, which the next Update replaces by another one: the file beside it stays.
 	if held, err = lockfile.Lock(ctx, at.Path+".lock", mode, d.perm); err != nil {
 		return at, nil, err
 	}
@@ -245,7 +231,7 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 
 func backup(at place.Place) string { return at.Path + ".bak" }
 
-// load returns the content of the file, which nobody may change: it is kept for the calls to come.
+// load returns the content of the file.
 func (d *Document[T]) load(at place.Place) (content *T, generation int64, err error) {
 	if content, generation, ok := d.copy.Get(at.Path); ok {
 		return content, generation, nil
@@ -266,11 +252,11 @@ func (d *Document[T]) load(at place.Place) (content *T, generation int64, err er
 	if err != nil {
 		return nil, 0, err
 	}
-	d.keep(at, content, generation)
+	d.copy.Put(at.Path, content, generation) // from here on it is only read
 	return content, generation, nil
 }
 
-// save replaces the file by one with that content.
+// save replaces the file by one with that content, and keeps the old one at the path backup, if that is not empty.
 func (d *Document[T]) save(at place.Place, generation int64, content *T, backup string) error {
 	data, again, err := format.Encode(at.Path, generation, content, d.validate)
 	if err != nil {
@@ -280,12 +266,6 @@ func (d *Document[T]) save(at place.Place, generation int64, content *T, backup 
 		d.copy.Drop()
 		return err
 	}
-	d.keep(at, again, generation)
+	d.copy.Put(at.Path, again, generation)
 	return nil
-}
-
-func (d *Document[T]) keep(at place.Place, content *T, generation int64) {
-	if d.copier != nil {
-		d.copy.Put(at.Path, content, generation)
-	}
 }

@@ -9,14 +9,21 @@ import (
 	"os"
 	"sync/atomic"
 
+	"example/turnstile/exercises/13_document/deep"
 	"example/turnstile/exercises/13_document/format"
 )
 
-// A Copy is what a file held when it was last read or written, decoded. The zero Copy has nothing. Any number of goroutines may use it;
-// each of them has the document's lock, shared or exclusive, around every call.
+// A Copy is what a file held when it was last read or written, decoded. Any number of goroutines may use it; each of them has the
+// document's lock, shared or exclusive, around Get and Put.
 //
-// The content is shared by all who get it: it is only read, never changed, and copied for whoever may change it.
-type Copy[T any] struct{ last atomic.Pointer[seen[T]] }
+// The content is shared by all who get it: it is only read, never changed. Own and Draft copy it for those who may change it.
+type Copy[T any] struct {
+	copier func(*T) *T
+	last   atomic.Pointer[seen[T]]
+}
+
+// New returns a Copy that has nothing. For types that package deep cannot copy it never has.
+func New[T any]() *Copy[T] { return &Copy[T]{copier: deep.Copier[T]()} }
 
 type seen[T any] struct {
 	generation int64
@@ -41,8 +48,28 @@ func (c *Copy[T]) Get(path string) (content *T, generation int64, ok bool) {
 	return last.content, generation, true
 }
 
-// Put notes that the file at path has this content, which the caller gives away: no reference to any part of it may be left.
+// Own returns a content that Get, or the decoder, has returned, as a value that its owner may change and keep.
+func (c *Copy[T]) Own(content *T) *T {
+	if c.copier == nil { // so it is not kept
+		return content
+	}
+	return c.copier(content)
+}
+
+// Draft returns a copy of the content, whatever it is. Types that package deep cannot copy go through JSON.
+func (c *Copy[T]) Draft(content *T) (draft *T, err error) {
+	if c.copier == nil {
+		_, draft, err = format.Encode("", 1, content, nil)
+		return draft, err
+	}
+	return c.copier(content), nil
+}
+
+// Put notes that the file at path has this content, which the caller gives away: nothing that is changed later may refer to any part of it.
 func (c *Copy[T]) Put(path string, content *T, generation int64) {
+	if c.copier == nil {
+		return
+	}
 	info, found, err := look(path)
 	if err != nil || found != generation { // another form than Encode writes: it is read anew each time
 		c.Drop()
