@@ -4,8 +4,7 @@
 //	                               file, fsync, rename, fsync of the directory. At most 1.1 times
 //	Update, 64 goroutines          durable Updates per second, against one goroutine: at least 10 times
 //
-// The contestants take turns in batches, so that a machine that is busy for a while slows all. Compared are the medians of the ratios of
-// neighbours.
+// The contestants take turns, so that a machine that is busy for a while slows all. Compared are the medians of the ratios of neighbours.
 //
 //	go -C bench run ./document           60 rounds in the temp directory
 //	go -C bench run ./document -n 10 DIR 10 rounds in DIR; let it be on a disk, and not in memory
@@ -69,11 +68,7 @@ func measure(parent string, rounds int) (missed bool, err error) {
 		}
 		var byHand, one, many []float64
 		for range rounds {
-			h, err := timed(8, 1, func() error { return loop(hand) })
-			if err != nil {
-				return false, fmt.Errorf("by hand: %w", err)
-			}
-			u, err := timed(8, 1, d)
+			h, u, err := inTurn(16, func() error { return loop(hand) }, d)
 			if err != nil {
 				return false, err
 			}
@@ -114,6 +109,24 @@ func copyTo(to, from string) error {
 		return err
 	}
 	return os.WriteFile(to, data, 0o644)
+}
+
+// inTurn returns how many microseconds two calls take, which are made n times in turn, and which of them comes first in turn as well.
+func inTurn(n int, one, two func() error) (first, second float64, err error) {
+	for i := range n {
+		for j := range 2 {
+			call, sum := one, &first
+			if (i+j)%2 == 1 {
+				call, sum = two, &second
+			}
+			took, err := timed(1, 1, call)
+			if err != nil {
+				return 0, 0, err
+			}
+			*sum += took / float64(n)
+		}
+	}
+	return first, second, nil
 }
 
 // timed returns how many microseconds a call takes, if goroutines make n of them.
