@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	lab.Main(m, workers, errTest, errInvalid, document.ErrNotDurable, document.ErrEmpty)
 }
 
-var workers = lab.Workers{"update": update, "view": view, "recover": recoverIt, "desk": desk, "crowd": crowd, "away": away, "waiting": waiting}
+var workers = lab.Workers{"update": update, "view": view, "recover": recoverIt, "desk": desk, "crowd": crowd, "away": away, "waiting": waiting, "create": create}
 
 // Where the messages send the reader.
 const (
@@ -234,6 +234,10 @@ func view(w *lab.Worker) error {
 		w.Reached("inside")
 		return w.Result(list(content))
 	})
+}
+
+func create(w *lab.Worker) error {
+	return open(w.Arg(0)).Create(context.Background(), &shop{Checkouts: map[string]string{}})
 }
 
 func recoverIt(w *lab.Worker) error {

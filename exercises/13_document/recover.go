@@ -28,7 +28,7 @@ type Recovery struct {
 // It removes the temporary files that crashes have left. If the document is damaged or missing, and the backup is a good one, Recover makes
 // its content the document again: what the lost generation has changed is lost. The new generation is the backup's and two more, so that the
 // number of the lost one is never used again. A damaged document keeps its bytes, under the name PATH.damaged-1, or the next number that
-// is free. At no moment is there no document at path, if there was one before.
+// is free. At no moment is there no document at path, if there was one before. A document that was missing gets the backup's mode.
 //
 // A good document, and one of a newer version, stays what it is. Without a good backup a damaged document stays where it is, and Recover
 // returns the error of View; so it does for a document that is missing. Nothing is ever reset to an empty document. To Recover twice
@@ -57,6 +57,11 @@ func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 	generation, content, err := format.Decode(backup(at), data, d.validate)
 	if err != nil {
 		return done, fmt.Errorf("recover: %w; and the backup: %w", damage, err)
+	}
+	if corrupt == nil { // the document that was lost had the mode and the owner of its backup
+		if at.Old, err = os.Stat(backup(at)); err != nil {
+			return done, fmt.Errorf("recover: %w", err)
+		}
 	}
 	// TODO: the damaged bytes are all that is left of the last change. And which generation was it that others have seen?
 	if corrupt != nil {

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"example/turnstile/exercises/11_locked_file/filelock"
 	document "example/turnstile/exercises/13_document"
+	"example/turnstile/exercises/13_document/format"
+	"example/turnstile/exercises/13_document/lockfile"
 	"example/turnstile/internal/lab"
 )
 
@@ -36,6 +39,26 @@ func TestUpdateWritesTheNextGeneration(t *testing.T) {
 	lab.RequireEqual(t, 9, generation, says(l, "Update did not count the second generation"))
 	requireCheckouts(t, path, says(l, "Update lost a checkout"), "bracket.step=alice hinge.step=bob plate.step=carol")
 	lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Update left a temporary file"))
+}
+
+func large(t *testing.T) {
+	t.Parallel()
+	path := lab.Path(t, "locks.json")
+	content := &shop{Checkouts: map[string]string{}}
+	for i := range 16000 {
+		content.Checkouts[fmt.Sprintf("assembly-%06d/parts/bracket.step", i)] = "alice, who has it for the whole of next week"
+	}
+	data, _, err := format.Encode(path, 7, content, validate)
+	lab.RequireSetUp(t, err)
+	lab.RequireSetUp(t, os.WriteFile(path, data, 0o644))
+	l := lab.Lesson{Did: fmt.Sprintf("Update and View of a document of %d bytes", len(data)), Means: "the workshop stands still on the day on which the document has grown too large", Read: strict}
+	d := open(path)
+	succeed(t, says(l, "Update failed for a large document"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+	found := 0
+	succeed(t, says(l, "View failed for a large document"), func() error {
+		return d.View(t.Context(), func(content *shop) error { found = len(content.Checkouts); return nil })
+	})
+	lab.RequireEqual(t, 16001, found, says(l, "Update lost checkouts of a large document"))
 }
 
 func TestUpdateThatFailsChangesNothing(t *testing.T) {
@@ -188,6 +211,7 @@ func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 		})
 	}
 	t.Run("a missing file", missing)
+	t.Run("and a large document is", large)
 	t.Run("a newer version", func(t *testing.T) {
 		t.Parallel()
 		requireRefused(t, "a newer version", newer, func(t *testing.T, err error, _ string, l lab.Lesson) {
@@ -279,6 +303,18 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 		succeed(t, says(l, "Update failed after Create"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 		requireCheckouts(t, path, says(l, "Update lost what Create had written"), "bracket.step=alice hinge.step=bob")
 	})
+	t.Run("under the lock", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
+		lab.RequireSetUp(t, err)
+		l := lab.Lesson{Did: "another program had the lock on locks.json.lock; Create", Means: "two programs make the first document, and one overwrites what the other has acknowledged", Read: firstTime}
+		p := lab.Start(t, "create", path)
+		p.WaitBlocked(says(l, "Create does not wait for the lock on PATH.lock"))
+		lab.RequireEqual(t, "", entries(t, path), says(l, "Create wrote without the lock"))
+		lab.RequireSetUp(t, held.Unlock())
+		lab.RequireNoError(t, p.Wait(l), says(l, "Create failed"))
+	})
 	for name, text := range map[string]string{"a document": good, "a damaged one": good[:30], "an empty file": "", "a backup alone": ""} {
 		t.Run("beside "+name, func(t *testing.T) {
 			t.Parallel()
@@ -341,6 +377,9 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 		l := lab.Lesson{Says: "Create gave the new document another mode than 0644 less the umask", Did: "Create, with the umask 027 and no Perm", Means: "others can read it, or its own group cannot", Read: firstTime}
 		p.Succeed("create", says(l, "Create failed"))
 		lab.RequireEqual(t, "-rw-r-----", mode(t, path), l)
+		l = says(l, "Create gave the lock file another mode than 0644 less the umask")
+		l.Means = "those who may read the document cannot lock it, and so not read it"
+		lab.RequireEqual(t, "-rw-r-----", mode(t, path+".lock"), l)
 	})
 	t.Run("what Perm says of a new one", func(t *testing.T) {
 		t.Parallel()

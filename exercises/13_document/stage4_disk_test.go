@@ -128,6 +128,7 @@ func TestUpdateReportsWhatTheKernelRefuses(t *testing.T) {
 		}
 	}, syscall.EIO, syscall.ENOSPC)
 	t.Run("the lock", theLock)
+	t.Run("reading", reading)
 	t.Run("of the bytes", func(t *testing.T) {
 		t.Parallel()
 		for _, what := range []string{"write", "sync", "rename", "flock"} {
@@ -166,6 +167,30 @@ func requireWhole(t *testing.T, path, name string, errno, err error, l lab.Lesso
 		lab.RequireErrorIs(t, err, errno, says(l, "Update hid what the kernel had refused"))
 		lab.RequireEqual(t, 7, generation, says(l, "Update wrote although it returned an error that does not match ErrNotDurable"))
 	}
+}
+
+// What cannot be read is neither missing nor damaged.
+func reading(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		for _, method := range []string{"View", "Update", "Recover"} {
+			path := kept(t)
+			l := lab.Lesson{Did: method + " of a good document that has a backup; open(2) for reading failed with " + errno.Error(), Means: "a good document is replaced by an old one, or by an empty one", Read: strict}
+			var err, refused error
+			called := false
+			lab.Finishes(t, func() {
+				refused = lab.Refuse("open for reading", errno, func() {
+					err = calls[method](context.Background(), path, func(*shop) error { called = true; return nil })
+				})
+			}, says(l, "%s does not come to its end when the kernel refuses", method))
+			lab.RequireRefuse(t, refused)
+			lab.RequireErrorIs(t, err, errno, says(l, "%s hid that the document could not be read", method))
+			lab.Require(t, !called, says(l, "%s called its function although the document could not be read", method))
+			lab.Require(t, !isCorrupt(err), says(l, "%s took a document that could not be read for a damaged one", method))
+			lab.RequireFile(t, path, good, says(l, "%s changed a document that could not be read", method))
+			lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), says(l, "%s left a file when the document could not be read", method))
+		}
+	}, syscall.EIO, syscall.EACCES)
 }
 
 func theLock(t *testing.T) {
