@@ -15,7 +15,8 @@ func TestCallbacksCannotSpoilTheDocument(t *testing.T) {
 	t.Parallel()
 	shows := func(t *testing.T, d interface {
 		View(ctx context.Context, use func(*shop) error) error
-	}, l lab.Lesson, want string) {
+	}, l lab.Lesson, want string,
+	) {
 		t.Helper()
 		found := ""
 		succeed(t, says(l, "View failed"), func() error {

@@ -109,8 +109,15 @@ func TestDeep(t *testing.T) {
 		t.Parallel()
 		make := func() *tree {
 			return &tree{
-				leaf{"a", time.Unix(1, 2)}, &leaf{"b", time.Unix(3, 4)}, []leaf{{Name: "c"}}, []*leaf{{Name: "d"}, nil},
-				map[string][]int{"e": {1}}, [2][]int{{2}, nil}, json.RawMessage("{}"), []*tree{{Leaf: leaf{Name: "f"}}}, nil,
+				leaf{"a", time.Unix(1, 2)},
+				&leaf{"b", time.Unix(3, 4)},
+				[]leaf{{Name: "c"}},
+				[]*leaf{{Name: "d"}, nil},
+				map[string][]int{"e": {1}},
+				[2][]int{{2}, nil},
+				json.RawMessage("{}"),
+				[]*tree{{Leaf: leaf{Name: "f"}}},
+				nil,
 			}
 		}
 		original := make()
