@@ -1,0 +1,59 @@
+package repository
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"example/turnstile/exercises/14_repository/objects"
+)
+
+// A Reader reads an object from its beginning, for one goroutine, and verifies it meanwhile. Close it.
+type Reader struct {
+	object Object
+	file   *os.File
+}
+
+// Get opens an object. If there is none, the error matches fs.ErrNotExist; if the kernel refuses it, or ctx has ended, the error wraps that.
+// What is not a regular file, or is reached through a symbolic link that leads out of the directory that Open found, is an error.
+//
+// The Reader goes on with the same object, whatever Put and Remove do meanwhile. The memory that it needs does not depend on the size.
+func (r *Repository) Get(ctx context.Context, id ID) (*Reader, error) {
+	reader, err := r.get(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("get object %v: %w", id, err)
+	}
+	return reader, nil
+}
+
+func (r *Repository) get(ctx context.Context, id ID) (*Reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// TODO: the same question of where the path leads. And not all that can be opened is a file.
+	file, err := os.Open(filepath.Join(r.store.Root.Name(), objects.Name(id)))
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{object: Object{ID: id, Size: info.Size()}, file: file}, nil
+}
+
+// Size returns how many bytes the object has.
+func (r *Reader) Size() int64 { return r.object.Size }
+
+// Read is that of an io.Reader. If the bytes on the disk do not have the object's ID, Read, or Get before it, fails with an error that
+// matches ErrCorrupt, and so does each later Read. The bytes before it are not to be trusted; the last byte of a damaged object is never
+// handed out, so that a caller who counts bytes and does not wait for io.EOF cannot miss the error. If the kernel refuses a read, the error
+// wraps that, and is neither io.EOF nor ErrCorrupt.
+func (r *Reader) Read(p []byte) (int, error) {
+	return r.file.Read(p) // TODO: the ID is the hash of the content. Who computes it?
+}
+
+// Close gives the handle back. It does not verify what was not read. After Close, Read and Close fail with an error that matches
+// fs.ErrClosed.
+func (r *Reader) Close() error { return r.file.Close() }

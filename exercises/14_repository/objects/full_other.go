@@ -1,0 +1,5 @@
+//go:build !unix && !windows
+
+package objects
+
+func isFull(error) bool { return false }

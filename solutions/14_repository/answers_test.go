@@ -1,0 +1,9 @@
+package repository_test
+
+import (
+	"testing"
+
+	"example/turnstile/internal/answers"
+)
+
+func TestAnswers(t *testing.T) { answers.Judge(t) }

@@ -1,0 +1,85 @@
+package repository
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+
+	"example/turnstile/exercises/14_repository/objects"
+)
+
+// A Reader reads an object from its beginning, for one goroutine, and verifies it meanwhile. Close it.
+type Reader struct {
+	object Object
+	file   *os.File
+	hash   hash.Hash
+	read   int64
+	failed error // what each Read returns from now on
+}
+
+// Get opens an object. If there is none, the error matches fs.ErrNotExist; if the kernel refuses it, or ctx has ended, the error wraps that.
+// What is not a regular file, or is reached through a symbolic link that leads out of the directory that Open found, is an error.
+//
+// The Reader goes on with the same object, whatever Put and Remove do meanwhile. The memory that it needs does not depend on the size.
+func (r *Repository) Get(ctx context.Context, id ID) (*Reader, error) {
+	reader, err := r.get(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("get object %v: %w", id, err)
+	}
+	return reader, nil
+}
+
+func (r *Repository) get(ctx context.Context, id ID) (*Reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	file, err := r.store.Root.Open(objects.Name(id))
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("not a regular file (%v): %w; move it out of the repository", info.Mode(), fs.ErrInvalid)
+	}
+	if err != nil {
+		_ = file.Close() // nothing was read from it
+		return nil, err
+	}
+	return &Reader{object: Object{ID: id, Size: info.Size()}, file: file, hash: sha256.New()}, nil
+}
+
+// Size returns how many bytes the object has.
+func (r *Reader) Size() int64 { return r.object.Size }
+
+// Read is that of an io.Reader. If the bytes on the disk do not have the object's ID, Read, or Get before it, fails with an error that
+// matches ErrCorrupt, and so does each later Read. The bytes before it are not to be trusted; the last byte of a damaged object is never
+// handed out, so that a caller who counts bytes and does not wait for io.EOF cannot miss the error. If the kernel refuses a read, the error
+// wraps that, and is neither io.EOF nor ErrCorrupt.
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.failed != nil {
+		return 0, r.failed
+	}
+	n, err := r.file.Read(p)
+	r.hash.Write(p[:n])
+	r.read += int64(n)
+	switch {
+	case err != nil && err != io.EOF:
+		r.failed = fmt.Errorf("read object %v: %w", r.object.ID, err)
+	case r.read < r.object.Size && err == nil:
+		return n, nil
+	case r.read != r.object.Size || !bytes.Equal(r.hash.Sum(nil), r.object.ID[:]):
+		r.failed = fmt.Errorf("read object %v: %w; put it again from a good copy, or remove it", r.object.ID, ErrCorrupt)
+	default:
+		return n, err // these are the last bytes, or io.EOF after them, and all are right
+	}
+	return 0, r.failed
+}
+
+// Close gives the handle back. It does not verify what was not read. After Close, Read and Close fail with an error that matches
+// fs.ErrClosed.
+func (r *Reader) Close() error { return r.file.Close() }

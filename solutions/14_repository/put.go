@@ -1,0 +1,127 @@
+package repository
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"example/turnstile/exercises/14_repository/objects"
+)
+
+// Put stores what content holds, up to its io.EOF, and returns the object's ID and size. If the object exists, Put stores it anew: the
+// copy that it finds may be damaged.
+//
+// Until the object is whole, there is none: a reader, a List, or the next program after a process crash finds the whole object or what was
+// there before. When Put returns nil, a power cut does not take it away, as far as file system and disk do what fsync(2) promises; the
+// names of new directories too (objects.Directory). Any number of Puts, of the same object too and in any number of processes, run at
+// once, and none is in another's way. The memory that Put needs, a few MiB at most, does not depend on the size.
+//
+// Put fails if content fails, if ctx ends, which it asks between two reads, if the quota has no room (ErrQuota), or if the kernel refuses a
+// step; the error wraps the cause, and ErrFull too if the disk is full. Then the store holds what it held before, and nothing is left open
+// or behind, not even if content panics; empty directories may be. The one exception is an error that matches ErrNotDurable: the object is
+// in place. No refusal is passed over, and none is tried again, but for what Store.Rename does on Windows. Only a process crash leaves a
+// temporary file, for Sweep.
+//
+// Put writes in the directory that Open found, whatever becomes of the path, and never through a symbolic link that leads out of it. A file
+// gets objects.Perm less the umask.
+func (r *Repository) Put(ctx context.Context, content io.Reader) (Object, error) {
+	object, err := r.put(ctx, content, nil)
+	if err != nil {
+		return Object{}, fmt.Errorf("put an object: %w", objects.Explain(err))
+	}
+	return object, nil
+}
+
+// PutExpected is Put for a content that its sender has announced. If the content has another ID or another size, the error matches
+// ErrMismatch, and it is as if there had been no upload: an object that exists stays what it is. PutExpected reads no more than want.Size
+// bytes and a few more (32 KiB) to see that. A negative want.Size is unknown.
+func (r *Repository) PutExpected(ctx context.Context, want Object, content io.Reader) error {
+	if _, err := r.put(ctx, content, &want); err != nil {
+		return fmt.Errorf("put object %v: %w", want.ID, objects.Explain(err))
+	}
+	return nil
+}
+
+// put stores the content. If want is not nil, it must be that.
+func (r *Repository) put(ctx context.Context, content io.Reader, want *Object) (_ Object, err error) {
+	room := r.store.Room()
+	defer room.Release()
+	temp := r.store.TempName()
+	file, err := r.store.Root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, objects.Perm)
+	if err != nil {
+		return Object{}, err
+	}
+	inPlace := false
+	defer func() { // for every way out, a panic of content too
+		if !inPlace {
+			_ = file.Close()                                                   // Windows removes no open file; after the Close below it does nothing
+			if e := r.store.Root.Remove(temp); !errors.Is(e, fs.ErrNotExist) { // otherwise a Sweep was faster
+				err = errors.Join(err, e)
+			}
+		}
+	}()
+	object, err := receive(ctx, file, room, content, want)
+	if err != nil {
+		return Object{}, err
+	}
+	if err := file.Sync(); err != nil {
+		return Object{}, err
+	}
+	if err := file.Close(); err != nil {
+		return Object{}, err
+	}
+	dir, err := r.store.Directory(object.ID)
+	if err != nil {
+		return Object{}, err
+	}
+	defer dir.Close() //nolint:errcheck // it is open for reading
+	if err := r.store.Rename(temp, object.ID); err != nil {
+		return Object{}, err
+	}
+	inPlace = true // from here on the temporary name is free
+	if err := dir.Sync(); err != nil {
+		return Object{}, fmt.Errorf("%w: %w; put it again, or check the disk", ErrNotDurable, err)
+	}
+	return object, nil
+}
+
+// receive copies the content to the file, and returns what it was.
+func receive(ctx context.Context, file, room io.Writer, content io.Reader, want *Object) (Object, error) {
+	content = &attentive{ctx, content}
+	if want != nil && want.Size >= 0 {
+		content = io.LimitReader(content, want.Size+1) // one more tells that there is more
+	}
+	hash := sha256.New()
+	size, err := io.Copy(io.MultiWriter(room, file, hash), content)
+	if err != nil {
+		return Object{}, err
+	}
+	object := Object{ID: ID(hash.Sum(nil)), Size: size}
+	switch {
+	case want == nil:
+	case want.Size >= 0 && size > want.Size:
+		return Object{}, fmt.Errorf("%w: more than %d bytes came; send it again", ErrMismatch, want.Size)
+	case want.Size >= 0 && size < want.Size:
+		return Object{}, fmt.Errorf("%w: only %d of %d bytes came; send it again", ErrMismatch, size, want.Size)
+	case object.ID != want.ID:
+		return Object{}, fmt.Errorf("%w: its ID is %v; send it again", ErrMismatch, object.ID)
+	}
+	return object, ctx.Err()
+}
+
+// An attentive reader ends with its context.
+type attentive struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (a *attentive) Read(p []byte) (int, error) {
+	if err := a.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return a.Reader.Read(p)
+}
