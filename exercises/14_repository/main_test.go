@@ -1,0 +1,240 @@
+package repository_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	repository "example/turnstile/exercises/14_repository"
+	"example/turnstile/exercises/14_repository/objects"
+	"example/turnstile/internal/lab"
+)
+
+func TestMain(m *testing.M) {
+	runtime.LockOSThread() // strace counts calls by thread: a worker's own calls are to come from one
+	lab.Main(m, workers, repository.ErrMismatch, repository.ErrCorrupt, repository.ErrQuota, repository.ErrFull, repository.ErrNotDurable, errCut)
+}
+
+// workers of files with build tags are added in their init.
+var workers = lab.Workers{"program": obey, "memory": memory, "elsewhere": elsewhere, "limited": limited, "handles": handles, "store": store}
+
+// Where the messages send the reader.
+const (
+	why       = `lessons/14_repository, "Why it happens"`
+	fix       = `lessons/14_repository, "The fix"`
+	stream    = `lessons/14_repository, "In constant memory"`
+	announced = `lessons/14_repository, "A sender that lies"`
+	together  = `lessons/14_repository, "Eight at once"`
+	inside    = `lessons/14_repository, "A root that names cannot leave"`
+	onDisk    = `lessons/14_repository, "What nil promises"`
+	refusal   = `lessons/14_repository, "When a step fails"`
+	room      = `lessons/14_repository, "Quota and full disk"`
+	verify    = `lessons/14_repository, "Verify when you read"`
+)
+
+var errCut = errors.New("the connection was lost")
+
+const bracket, hinge = "solid bracket", "solid hinge"
+
+// long returns a content of that many bytes, in which no part is like another one.
+func long(size int) string {
+	var b strings.Builder
+	for n := 0; b.Len() < size; n++ {
+		fmt.Fprintf(&b, "facet %d\n", n)
+	}
+	return b.String()[:size]
+}
+
+func objectOf(content string) repository.Object {
+	return repository.Object{ID: sha256.Sum256([]byte(content)), Size: int64(len(content))}
+}
+
+// create returns a new repository, and its directory.
+func create(t *testing.T, options repository.Options) (r *repository.Repository, dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "parts")
+	lab.RequireSetUp(t, os.Mkdir(dir, 0o755))
+	r, err := repository.Create(dir, options)
+	lab.RequireSetUp(t, err)
+	t.Cleanup(func() { _ = r.Close() })
+	return r, dir
+}
+
+// place returns where the object with that content is.
+func place(dir, content string) string { return filepath.Join(dir, objects.Name(objectOf(content).ID)) }
+
+// plant puts text where the object with that content belongs.
+func plant(t *testing.T, dir, content, text string) {
+	t.Helper()
+	lab.RequireSetUp(t, os.MkdirAll(filepath.Dir(place(dir, content)), 0o755))
+	lab.RequireSetUp(t, os.WriteFile(place(dir, content), []byte(text), 0o644))
+}
+
+// files returns the names of all that is below dir and is not a directory.
+func files(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	lab.RequireSetUp(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			name, _ := filepath.Rel(dir, path)
+			names = append(names, filepath.ToSlash(name))
+		}
+		return err
+	}))
+	return names
+}
+
+// requireHolds demands that the repository's directory holds the objects with these contents and nothing else.
+func requireHolds(t *testing.T, dir string, contents []string, l lab.Lesson) {
+	t.Helper()
+	var want []string
+	for _, content := range contents {
+		want = append(want, objects.Name(objectOf(content).ID))
+		lab.RequireFile(t, place(dir, content), content, l)
+	}
+	slices.Sort(want)
+	l.Expected, l.Found = "in the repository: "+list(want), list(files(t, dir))
+	lab.Require(t, slices.Equal(want, files(t, dir)), l)
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "no file"
+	}
+	var shown []string
+	for _, name := range names {
+		if len(name) > 40 {
+			name = name[:24] + "…" + name[max(24, len(name)-4):]
+		}
+		shown = append(shown, name)
+	}
+	return strings.Join(shown, ", ")
+}
+
+// put and putExpected call the code under test. A call that hangs or panics fails the test.
+func put(t *testing.T, r *repository.Repository, content io.Reader, l lab.Lesson) (object repository.Object, err error) {
+	t.Helper()
+	lab.Finishes(t, func() { object, err = r.Put(t.Context(), content) }, says(l, "Put does not return"))
+	return object, err
+}
+
+func putExpected(t *testing.T, r *repository.Repository, want repository.Object, content io.Reader, l lab.Lesson) (err error) {
+	t.Helper()
+	lab.Finishes(t, func() { err = r.PutExpected(t.Context(), want, content) }, says(l, "PutExpected does not return"))
+	return err
+}
+
+// requireStored puts a content, which must succeed.
+func requireStored(t *testing.T, r *repository.Repository, content string, l lab.Lesson) {
+	t.Helper()
+	object, err := put(t, r, strings.NewReader(content), l)
+	lab.RequireNoError(t, err, says(l, "Put failed although nothing stood in its way"))
+	lab.RequireEqual(t, objectOf(content), object, says(l, "Put returned another object than it was given"))
+}
+
+func says(l lab.Lesson, format string, args ...any) lab.Lesson {
+	l.Says = fmt.Sprintf(format, args...)
+	return l
+}
+
+// An upload is a content that stops before its second half until goOn says how it goes on: with nil, or with an error.
+type upload struct {
+	first, second string
+	reached       chan struct{}
+	goOn          chan error
+	failed        error
+}
+
+func newUpload(content string) *upload {
+	half := len(content) / 2
+	return &upload{first: content[:half], second: content[half:], reached: make(chan struct{}), goOn: make(chan error, 1)}
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	if u.failed != nil {
+		return 0, u.failed
+	}
+	if u.first == "" && u.reached != nil {
+		close(u.reached)
+		u.reached = nil
+		if u.failed = <-u.goOn; u.failed != nil {
+			return 0, u.failed
+		}
+		u.first, u.second = u.second, ""
+	}
+	if u.first == "" {
+		return 0, io.EOF
+	}
+	n := copy(p, u.first)
+	u.first = u.first[n:]
+	return n, nil
+}
+
+// A desk is a program that has a repository open.
+type desk struct {
+	repository *repository.Repository
+	upload     *upload
+	ended      chan error
+}
+
+// obey is a program that works with the repository in DIR.
+func obey(w *lab.Worker) error {
+	r, err := repository.Open(w.Arg(0), repository.Options{})
+	if err != nil {
+		return err
+	}
+	return lab.Obey(w, (&desk{repository: r}).do)
+}
+
+// do obeys "put NAME" with one of contents, n times; "begin NAME" stops half way, and "end" or "cut" ends that.
+func (d *desk) do(order []string) (r lab.Reply) {
+	switch order[0] {
+	case "put":
+		for range 4 {
+			_, err := d.repository.Put(context.Background(), strings.NewReader(contents[order[1]]))
+			r.Returned.Err = errors.Join(r.Returned.Err, err)
+		}
+	case "begin":
+		d.upload, d.ended = newUpload(contents[order[1]]), make(chan error, 1)
+		reached := d.upload.reached
+		go func() {
+			d.ended <- d.repository.PutExpected(context.Background(), objectOf(contents[order[1]]), d.upload)
+		}()
+		select {
+		case <-reached:
+		case r.Returned.Err = <-d.ended:
+		}
+	case "end":
+		d.upload.goOn <- nil
+		r.Returned.Err = <-d.ended
+	case "cut":
+		d.upload.goOn <- errCut
+		r.Returned.Err = <-d.ended
+	default:
+		panic("no such order: " + strings.Join(order, " "))
+	}
+	return r
+}
+
+var contents = map[string]string{"bracket": bracket, "hinge": hinge, "long": long(200_000)}
+
+// stuck is what a test says if an order waits that should not.
+func stuck(order string, l lab.Lesson) lab.Lesson {
+	return lab.Lesson{
+		Says: "Put waits for a lock, and should not", Did: l.Did, Expected: "it returns", Found: "the kernel says that it waits for a file lock",
+		Means: "one slow client keeps all others out", Read: together,
+	}
+}
+
+func start(t *testing.T, dir string) lab.Program {
+	t.Helper()
+	return lab.StartProgram(t, lab.Options{}, stuck, "program", dir)
+}

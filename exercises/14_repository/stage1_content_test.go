@@ -1,0 +1,408 @@
+package repository_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	repository "example/turnstile/exercises/14_repository"
+	"example/turnstile/internal/lab"
+)
+
+// readers are ways in which a content can come.
+var readers = []struct {
+	name string
+	of   func(io.Reader) io.Reader
+}{
+	{"as it is", func(r io.Reader) io.Reader { return r }},
+	{"in halves", iotest.HalfReader},
+	{"with its last bytes and io.EOF at once", iotest.DataErrReader},
+	{"from a stream that is no file and cannot be read twice", func(r io.Reader) io.Reader { return io.MultiReader(r) }},
+}
+
+func TestPutStoresWhatContentHolds(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{13, 0, 1, 4096, 32 << 10, 32<<10 + 1, 3 << 20} {
+		t.Run(fmt.Sprint(size, " bytes"), func(t *testing.T) {
+			t.Parallel()
+			r, dir := create(t, repository.Options{})
+			content := long(size)
+			for i, reader := range readers {
+				l := lab.Lesson{
+					Says: "Put did not store the content", Did: fmt.Sprintf("Put of %d bytes, %s", size, reader.name), Read: fix,
+					Means: "the upload is lost, or another content has its name",
+				}
+				if i > 0 {
+					l.Did += "; the object existed already"
+				}
+				object, err := put(t, r, reader.of(strings.NewReader(content)), l)
+				lab.RequireNoError(t, err, says(l, "Put failed although nothing stood in its way"))
+				lab.RequireEqual(t, objectOf(content), object, says(l, "Put returned another object than it was given"))
+				requireHolds(t, dir, []string{content}, l)
+
+				for _, want := range []repository.Object{object, {ID: object.ID, Size: -1}} {
+					l.Did = fmt.Sprintf("PutExpected of %d bytes, %s, with Size %d", size, reader.name, want.Size)
+					l.Says = "PutExpected failed although nothing stood in its way"
+					lab.RequireNoError(t, putExpected(t, r, want, reader.of(strings.NewReader(content)), l), l)
+					requireHolds(t, dir, []string{content}, says(l, "PutExpected did not store the content"))
+				}
+				if i%2 == 1 { // half of the time it is the first one again
+					lab.RequireSetUp(t, os.Remove(place(dir, content)))
+				}
+			}
+		})
+	}
+}
+
+// counted counts what is read from it, and ends after limit bytes.
+type counted struct{ read, limit int64 }
+
+func (c *counted) Read(p []byte) (int, error) {
+	n := min(int64(len(p)), c.limit-c.read)
+	if n == 0 {
+		return 0, io.EOF
+	}
+	clear(p[:n])
+	c.read += n
+	return int(n), nil
+}
+
+func TestPutTakesMemoryThatDoesNotDependOnTheSize(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"Put", "PutExpected", "Get"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			const size = 48 << 20
+			_, dir := create(t, repository.Options{})
+			p := lab.Start(t, "memory", dir, call, fmt.Sprint(size))
+			l := lab.Lesson{
+				Says: call + " failed although nothing stood in its way", Did: fmt.Sprintf("%s of an object of %d MiB", call, size>>20),
+				Means: "a few large uploads at once, and the kernel kills the server", Read: stream,
+			}
+			var most uint64
+			p.Result(&most, l)
+			lab.RequireNoError(t, p.Wait(l), l)
+			l.Says = call + " keeps the content in memory"
+			l.Expected, l.Found = "at most 8 MiB more than before", fmt.Sprintf("%d MiB more", most>>20)
+			lab.Require(t, most <= 8<<20, l)
+		})
+	}
+}
+
+// memory calls CALL for an object of SIZE bytes and sends by how many bytes the live heap grew meanwhile, at most.
+func memory(w *lab.Worker) error {
+	r, err := repository.Open(w.Arg(0), repository.Options{})
+	if err != nil {
+		return err
+	}
+	size := int64(w.Int(2))
+	m := &watched{Reader: &counted{limit: size}, progress: w.Progress}
+	var object repository.Object
+	switch w.Arg(1) {
+	case "Put":
+		m.before = live()
+		_, err = r.Put(context.Background(), m)
+	case "PutExpected":
+		if object, err = r.Put(context.Background(), &counted{limit: size}); err == nil {
+			m.before = live()
+			err = r.PutExpected(context.Background(), object, m)
+		}
+	case "Get":
+		if object, err = r.Put(context.Background(), &counted{limit: size}); err != nil {
+			return err
+		}
+		m.before = live()
+		var reader *repository.Reader
+		if reader, err = r.Get(context.Background(), object.ID); err == nil {
+			m.Reader = reader
+			_, err = io.Copy(io.Discard, m)
+			err = errors.Join(err, reader.Close())
+		}
+	}
+	return errors.Join(err, w.Result(m.most))
+}
+
+// watched measures the heap every 8 MiB.
+type watched struct {
+	io.Reader
+	read         int
+	before, most uint64
+	progress     func()
+}
+
+func (m *watched) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	if m.read/(8<<20) != (m.read+n)/(8<<20) || err != nil {
+		m.progress()
+		if now := live(); now > m.before {
+			m.most = max(m.most, now-m.before)
+		}
+	}
+	m.read += n
+	return n, err
+}
+
+func live() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+func TestPutExpectedRefusesWhatWasNotAnnounced(t *testing.T) {
+	t.Parallel()
+	other, sameSize := objectOf(hinge), objectOf(strings.ToUpper(bracket))
+	for _, c := range []struct {
+		name string
+		want repository.Object
+	}{
+		{"other bytes of the same size", sameSize},
+		{"other bytes, and no size", repository.Object{ID: other.ID, Size: -1}},
+		{"too few bytes", repository.Object{ID: objectOf(bracket + "!").ID, Size: 14}},
+		{"too many bytes", repository.Object{ID: objectOf(bracket[:12]).ID, Size: 12}},
+		{"the right bytes, and too large a size", repository.Object{ID: objectOf(bracket).ID, Size: 14}},
+		{"the right bytes, and too small a size", repository.Object{ID: objectOf(bracket).ID, Size: 12}},
+		{"the right bytes, and a size of 0", repository.Object{ID: objectOf(bracket).ID, Size: 0}},
+	} {
+		for _, stored := range [][]string{nil, {bracket, hinge}} {
+			t.Run(fmt.Sprintf("%s, %d objects", c.name, len(stored)), func(t *testing.T) {
+				t.Parallel()
+				r, dir := create(t, repository.Options{})
+				for _, content := range stored {
+					plant(t, dir, content, content)
+				}
+				l := lab.Lesson{
+					Says: "PutExpected stores what was not announced", Did: "PutExpected; what came: " + c.name, Read: announced,
+					Means: "the name of the object promises a content that it does not have, and each reader gets the wrong one",
+				}
+				err := putExpected(t, r, c.want, strings.NewReader(bracket), l)
+				lab.RequireErrorIs(t, err, repository.ErrMismatch, l)
+				requireHolds(t, dir, stored, says(l, "PutExpected has refused an upload, and the repository is not as it was"))
+			})
+		}
+	}
+	t.Run("a content without an end", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		content := &counted{limit: 16 << 20}
+		l := lab.Lesson{
+			Says: "PutExpected reads on after it has more than was announced", Did: "PutExpected; 13 bytes were announced, and 16 MiB came",
+			Means: "one client that lies fills the disk", Read: announced,
+		}
+		lab.RequireErrorIs(t, putExpected(t, r, objectOf(bracket), content, l), repository.ErrMismatch, l)
+		l.Expected, l.Found = "at most 1 MiB is read", fmt.Sprintf("%d bytes were", content.read)
+		lab.Require(t, content.read <= 1<<20+13, l)
+		requireHolds(t, dir, nil, l)
+	})
+}
+
+// failing is a content that ends in another way than with io.EOF.
+type failing struct {
+	io.Reader
+	at func() error // called when the content is at its end
+}
+
+func (f *failing) Read(p []byte) (int, error) {
+	n, err := f.Reader.Read(p)
+	if err == io.EOF {
+		err = f.at()
+	}
+	return n, err
+}
+
+func TestPutLeavesNothingOfACutUpload(t *testing.T) {
+	t.Parallel()
+	big := long(300_000)
+	for _, c := range []struct {
+		name string
+		came string
+		err  error
+	}{
+		{"before the first byte", "", errCut},
+		{"after 5 bytes", bracket[:5], errCut},
+		{"after all bytes", bracket, errCut},
+		{"after 200,000 bytes", big[:200_000], io.ErrUnexpectedEOF},
+		{"after all bytes, by another error", big, io.ErrUnexpectedEOF},
+	} {
+		for _, call := range []string{"Put", "PutExpected"} {
+			for _, stored := range [][]string{nil, {bracket, big}} {
+				t.Run(fmt.Sprintf("%s, %s, %d objects", call, c.name, len(stored)), func(t *testing.T) {
+					t.Parallel()
+					r, dir := create(t, repository.Options{})
+					for _, content := range stored {
+						plant(t, dir, content, content)
+					}
+					l := lab.Lesson{
+						Says: call + " returned no error, or another one, for an upload that was cut", Did: call + "; the content failed " + c.name,
+						Means: "half an upload counts as stored, or the server cannot say what went wrong", Read: refusal,
+					}
+					content := &failing{strings.NewReader(c.came), func() error { return c.err }}
+					var err error
+					if call == "Put" {
+						_, err = put(t, r, content, l)
+					} else {
+						want := objectOf(bracket)
+						if len(c.came) > 100 {
+							want = objectOf(big)
+						}
+						err = putExpected(t, r, want, content, l)
+					}
+					lab.RequireErrorIs(t, err, c.err, l)
+					requireHolds(t, dir, stored, says(l, "%s has failed, and the repository is not as it was", call))
+				})
+			}
+		}
+	}
+	t.Run("by a context", func(t *testing.T) { t.Parallel(); cutByContext(t) })
+	t.Run("by a panic", func(t *testing.T) { t.Parallel(); cutByPanic(t) })
+	t.Run("by a process crash", func(t *testing.T) { t.Parallel(); cutByCrash(t) })
+}
+
+func cutByContext(t *testing.T) {
+	t.Helper()
+	r, dir := create(t, repository.Options{})
+	for _, after := range []int64{0, 1, 1 << 20} {
+		for _, call := range []string{"Put", "PutExpected"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			content := &counted{limit: 16 << 20}
+			cancelling := readerFunc(func(p []byte) (int, error) {
+				n, err := content.Read(p)
+				if content.read > after {
+					cancel()
+				}
+				return n, err
+			})
+			if after == 0 {
+				cancel()
+			}
+			l := lab.Lesson{
+				Says: call + " does not end with its context", Did: fmt.Sprintf("%s of 16 MiB; after %d bytes, the context was cancelled", call, after),
+				Means: "the client is gone, and the server still works for it", Read: stream,
+			}
+			var err error
+			lab.Finishes(t, func() {
+				if call == "Put" {
+					_, err = r.Put(ctx, cancelling)
+				} else {
+					err = r.PutExpected(ctx, repository.Object{ID: objectOf(bracket).ID, Size: 16 << 20}, cancelling)
+				}
+			}, l)
+			lab.RequireErrorIs(t, err, context.Canceled, l)
+			l.Expected, l.Found = "the content is not read to its end", fmt.Sprintf("%d bytes were read", content.read)
+			lab.Require(t, content.read <= 8<<20, l)
+			requireHolds(t, dir, nil, says(l, "%s has failed, and the repository is not as it was", call))
+			cancel()
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func cutByPanic(t *testing.T) {
+	t.Helper()
+	r, dir := create(t, repository.Options{})
+	l := lab.Lesson{
+		Says: "Put swallows a panic of content", Did: "Put; the content panicked after 13 bytes",
+		Means: "a mistake of the program looks like an upload", Read: refusal,
+	}
+	var value any
+	lab.Finishes(t, func() {
+		defer func() { value = recover() }()
+		_, _ = r.Put(t.Context(), &failing{strings.NewReader(bracket), func() error { panic(errCut) }})
+	}, l)
+	lab.RequireEqual(t, value, any(errCut), l)
+	l.Says, l.Means = "Put leaves a file behind when content panics", "what is left piles up, one file for each such upload"
+	requireHolds(t, dir, nil, l)
+}
+
+func cutByCrash(t *testing.T) {
+	t.Helper()
+	r, dir := create(t, repository.Options{})
+	l := lab.Lesson{
+		Says: "Put, in a process that was killed, leaves what counts as an object", Did: "a process was killed half way through PutExpected",
+		Means: "readers find half an upload under a name that promises the whole", Read: why,
+	}
+	p := start(t, dir)
+	p.Succeed("begin long", says(l, "PutExpected failed although nothing stood in its way"))
+	p.Kill()
+	for object, err := range r.List(t.Context()) {
+		l.Expected, l.Found = "List yields nothing", fmt.Sprint(object, err)
+		lab.Fail(t, l)
+	}
+	lab.RequireNoFile(t, place(dir, contents["long"]), l)
+	requireOnly(t, dir, func(name string) bool { return strings.HasPrefix(name, "tmp/") },
+		says(l, "Put, in a process that was killed, leaves a file where Sweep does not look"))
+
+	l.Says, l.Means = "After a process crash, Put of the same object fails", "what a dead process left stands in the way until a person removes it"
+	requireStored(t, r, contents["long"], l)
+	_, err := r.Sweep(t.Context(), 0)
+	lab.RequireSetUp(t, err)
+	l.Says, l.Means = "Put leaves what Sweep does not find", "what is left piles up, one file for each process crash"
+	requireHolds(t, dir, []string{contents["long"]}, l)
+}
+
+// requireOnly demands that each file of the repository has such a name.
+func requireOnly(t *testing.T, dir string, allowed func(string) bool, l lab.Lesson) {
+	t.Helper()
+	for _, name := range files(t, dir) {
+		l.Expected, l.Found = "at most files in tmp", name
+		lab.Require(t, allowed(name), l)
+	}
+}
+
+func TestPutKeepsTheQuota(t *testing.T) {
+	t.Parallel()
+	r, dir := create(t, repository.Options{Quota: 100_000})
+	small, large, other := long(40_000), long(70_000), "other"+long(50_000)
+	l := lab.Lesson{Did: "the quota is 100,000 bytes; Put of 40,000", Means: "one client fills the disk for all", Read: room}
+	requireStored(t, r, small, l)
+	l.Did += ", and then of 70,000"
+	l.Says = "Put stores more than the quota allows"
+	_, err := put(t, r, strings.NewReader(large), l)
+	lab.RequireErrorIs(t, err, repository.ErrQuota, l)
+	requireHolds(t, dir, []string{small}, says(l, "Put has failed, and the repository is not as it was"))
+
+	l.Did += "; of more than any quota, without an end"
+	content := &counted{limit: 16 << 20}
+	_, err = put(t, r, content, l)
+	lab.RequireErrorIs(t, err, repository.ErrQuota, l)
+	l.Expected, l.Found = "Put stops when the room is used up", fmt.Sprintf("%d bytes were read", content.read)
+	lab.Require(t, content.read <= 2<<20, l)
+
+	l.Did, l.Means = "after Puts that the quota refused, Put of 50,000 bytes more", "the quota is used up by what is not there"
+	l.Expected, l.Found = "", ""
+	requireStored(t, r, other, l)
+	lab.RequireSetUp(t, r.Remove(t.Context(), objectOf(other).ID))
+	requireStored(t, r, "another"+other, l)
+	requireHolds(t, dir, []string{small, "another" + other}, says(l, "Put did not store the content"))
+
+	t.Run("of all that is under way", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{Quota: 100_000})
+		var crowd sync.WaitGroup
+		for i := range 8 {
+			crowd.Go(func() { _, _ = r.Put(t.Context(), strings.NewReader(fmt.Sprint(i)+large)) })
+		}
+		crowd.Wait()
+		var sum int64
+		for _, name := range files(t, dir) {
+			info, err := os.Stat(filepath.Join(dir, name))
+			lab.RequireSetUp(t, err)
+			sum += info.Size()
+		}
+		lab.Require(t, sum <= 100_000, lab.Lesson{
+			Says: "Puts at once store more than the quota allows", Did: "8 Puts of 70,000 bytes at once; the quota is 100,000",
+			Expected: "at most 100,000 bytes", Found: fmt.Sprint(sum, " bytes"), Means: "the disk is full although there is a quota", Read: room,
+		})
+	})
+}

@@ -1,0 +1,587 @@
+package repository_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	repository "example/turnstile/exercises/14_repository"
+	"example/turnstile/exercises/14_repository/objects"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
+)
+
+func TestPutsOfOneObjectAllSucceed(t *testing.T) {
+	t.Parallel()
+	long := contents["long"]
+	for _, c := range []struct {
+		name string
+		end  string // what becomes of the first one
+	}{{"and the first goes on", "end"}, {"and the first is cut", "cut"}} {
+		for _, existed := range []bool{false, true} {
+			name := c.name
+			if existed {
+				name += ", where the object existed"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				r, dir := create(t, repository.Options{})
+				if existed {
+					plant(t, dir, long, long)
+				}
+				l := lab.Lesson{
+					Did:   "a process was half way through PutExpected; another one stored the same object",
+					Means: "two clients send one file, and one of them is refused, or takes the other one's away", Read: together,
+				}
+				first := start(t, dir)
+				first.Succeed("begin long", says(l, "PutExpected failed although nothing stood in its way"))
+				_, err := put(t, r, strings.NewReader(long), l)
+				lab.RequireNoError(t, err, says(l, "Put fails while another upload of the same object is under way"))
+				lab.RequireFile(t, place(dir, long), long, says(l, "Put returned nil, and the object is not there"))
+				err = putExpected(t, r, objectOf(long), strings.NewReader(long), l)
+				lab.RequireNoError(t, err, says(l, "PutExpected fails while another upload of the same object is under way"))
+				l.Did += "; then the first: " + c.end
+				err = first.Do(c.end, l)
+				if c.end == "cut" {
+					lab.RequireErrorIs(t, err, errCut, says(l, "PutExpected returned no error, or another one, for an upload that was cut"))
+					l.Says = "PutExpected failed, and took the object of another upload away"
+				} else {
+					lab.RequireNoError(t, err, says(l, "PutExpected fails because another upload of the same object was faster"))
+					l.Says = "PutExpected returned nil, and the object is not there"
+				}
+				requireHolds(t, dir, []string{long}, l)
+			})
+		}
+	}
+	t.Run("and one of them lies", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		l := lab.Lesson{
+			Says: "PutExpected stores what was not announced", Did: "an upload was half way; another one announced the same object, and sent other bytes",
+			Means: "whoever lies takes an honest upload away", Read: together,
+		}
+		first := start(t, dir)
+		first.Succeed("begin long", says(l, "PutExpected failed although nothing stood in its way"))
+		err := putExpected(t, r, objectOf(long), strings.NewReader(strings.ToUpper(long)), l)
+		lab.RequireErrorIs(t, err, repository.ErrMismatch, l)
+		first.Succeed("end", says(l, "PutExpected fails because another upload lied"))
+		requireHolds(t, dir, []string{long}, says(l, "PutExpected returned nil, and the object is not there"))
+	})
+	t.Run("eight at once", func(t *testing.T) {
+		t.Parallel()
+		_, dir := create(t, repository.Options{})
+		l := lab.Lesson{
+			Says: "Put failed beside others of the same object", Did: "2 processes × 4 Puts of one object at once, and 8 goroutines of one process",
+			Means: "two clients send one file, and one of them is refused", Read: together,
+		}
+		crew := []lab.Program{start(t, dir), start(t, dir)}
+		for _, p := range crew {
+			p.Send("put long")
+		}
+		r, err := repository.Open(dir, repository.Options{})
+		lab.RequireSetUp(t, err)
+		defer r.Close()
+		failed := make([]error, 8)
+		var crowd sync.WaitGroup
+		for i := range failed {
+			crowd.Go(func() { _, failed[i] = r.Put(t.Context(), strings.NewReader(long)) })
+		}
+		lab.Finishes(t, crowd.Wait, says(l, "Put does not return"))
+		for _, p := range crew {
+			failed = append(failed, p.Reply(l).Returned.Err)
+		}
+		lab.RequireNoError(t, errors.Join(failed...), l)
+		requireHolds(t, dir, []string{long}, says(l, "Put returned nil, and the repository does not hold the object alone"))
+	})
+}
+
+func TestPutHealsADamagedObject(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]string{
+		"a flipped byte": strings.Replace(bracket, "s", "S", 1), "a cut object": bracket[:5], "an empty object": "", "a tail": bracket + "!",
+	} {
+		for _, call := range []string{"Put", "PutExpected"} {
+			t.Run(name+", "+call, func(t *testing.T) {
+				t.Parallel()
+				r, dir := create(t, repository.Options{})
+				plant(t, dir, bracket, damage)
+				l := lab.Lesson{
+					Says: call + " leaves a damaged object as it is", Did: "the object's file was damaged: " + name + "; " + call + " of the right content",
+					Means: "the damage stays for ever: each good copy that is sent is refused or thrown away", Read: `lessons/14_repository, "Write once"`,
+				}
+				var err error
+				if call == "Put" {
+					_, err = put(t, r, strings.NewReader(bracket), l)
+				} else {
+					err = putExpected(t, r, objectOf(bracket), strings.NewReader(bracket), l)
+				}
+				lab.RequireNoError(t, err, l)
+				requireHolds(t, dir, []string{bracket}, l)
+			})
+		}
+	}
+}
+
+func TestPutStaysInItsDirectory(t *testing.T) {
+	t.Parallel()
+	t.Run("after a Chdir", func(t *testing.T) {
+		t.Parallel()
+		_, dir := create(t, repository.Options{})
+		elsewhere := t.TempDir()
+		l := lab.Lesson{
+			Says:  "Put does not write into the repository that Open found",
+			Did:   "Open with a relative path; the program changed its working directory; Put",
+			Means: "a new directory grows somewhere, and the repository is empty", Read: inside,
+		}
+		p := lab.Start(t, "elsewhere", filepath.Dir(dir), filepath.Base(dir), elsewhere)
+		lab.RequireNoError(t, p.Wait(l), l)
+		l.Expected, l.Found = "nothing in the new working directory", list(files(t, elsewhere))
+		lab.Require(t, len(files(t, elsewhere)) == 0, l)
+		l.Expected, l.Found = "", ""
+		requireHolds(t, dir, []string{bracket}, l)
+	})
+	t.Run("when another directory gets its path", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows renames no directory that a program has open")
+		}
+		r, dir := create(t, repository.Options{})
+		lab.RequireSetUp(t, os.Rename(dir, dir+".moved"))
+		lab.RequireSetUp(t, os.Mkdir(dir, 0o755))
+		decoy, err := repository.Create(dir, repository.Options{})
+		lab.RequireSetUp(t, err)
+		lab.RequireSetUp(t, decoy.Close())
+		l := lab.Lesson{
+			Says: "Put does not write into the repository that Open found", Did: "Open; the directory was renamed, and a new one got its path; Put",
+			Means: "one half of an operation works on one directory, and the other half on another one", Read: inside,
+		}
+		requireStored(t, r, bracket, l)
+		requireHolds(t, dir+".moved", []string{bracket}, l)
+		requireHolds(t, dir, nil, l)
+	})
+	for _, c := range []struct{ name, link string }{
+		{"through a directory that is a link", filepath.Dir(filepath.Dir(objects.Name(objectOf(bracket).ID)))},
+		{"through a directory below it that is a link", filepath.Dir(objects.Name(objectOf(bracket).ID))},
+		{"through tmp that is a link", "tmp"},
+		{"through a link with the object's name", objects.Name(objectOf(bracket).ID)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, dir := create(t, repository.Options{})
+			outside := t.TempDir()
+			target, link := outside, filepath.Join(dir, c.link)
+			if c.link == objects.Name(objectOf(bracket).ID) {
+				target = filepath.Join(outside, "theirs")
+				lab.RequireSetUp(t, os.WriteFile(target, []byte("theirs"), 0o600))
+			}
+			lab.RequireSetUp(t, os.RemoveAll(link))
+			lab.RequireSetUp(t, os.MkdirAll(filepath.Dir(link), 0o755))
+			if err := os.Symlink(target, link); err != nil {
+				t.Skip("this system or this user makes no symbolic links: ", err)
+			}
+			before := files(t, outside)
+			l := lab.Lesson{
+				Says: "Put writes outside the repository", Did: c.link + " was a symbolic link to another directory, or to a file in it; Put",
+				Means: "whoever may write into the repository can have the server write anywhere", Read: inside,
+			}
+			_, err := put(t, r, strings.NewReader(bracket), l)
+			l.Expected, l.Found = "outside: "+list(before), list(files(t, outside))
+			lab.Require(t, slices.Equal(before, files(t, outside)), l)
+			if len(before) > 0 {
+				lab.RequireFile(t, target, "theirs", l)
+			}
+			if err == nil {
+				l.Says, l.Means = "Put returned nil, and the object is not in the repository", "the upload is lost"
+				info, err := os.Lstat(place(dir, bracket))
+				l.Expected, l.Found = "a regular file", fmt.Sprint(err)
+				lab.Require(t, err == nil && info.Mode().IsRegular(), l)
+			}
+		})
+	}
+}
+
+// elsewhere opens the repository NAME in DIR by its relative path, changes to OTHER, puts an object and gets it.
+func elsewhere(w *lab.Worker) error {
+	if err := os.Chdir(w.Arg(0)); err != nil {
+		return err
+	}
+	r, err := repository.Open(w.Arg(1), repository.Options{})
+	if err != nil {
+		return err
+	}
+	if err := os.Chdir(w.Arg(2)); err != nil {
+		return err
+	}
+	_, err = r.Put(context.Background(), strings.NewReader(bracket))
+	return err
+}
+
+func TestPutGivesPermAndKeepsTheUmask(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no umask")
+	}
+	for _, umask := range []string{"000", "022", "077"} {
+		_, dir := create(t, repository.Options{})
+		l := lab.Lesson{
+			Says: "Put makes a file with other permissions", Did: "Put in a process with umask " + umask, Read: inside,
+			Means: "other programs cannot read the object, or users who may not read it can",
+		}
+		p := lab.Launch(t, lab.Options{Wrap: []string{"sh", "-c", "umask " + umask + `; exec "$0" "$@"`}}, "store", dir)
+		lab.RequireNoError(t, p.Wait(l), l)
+		info, err := os.Stat(place(dir, bracket))
+		lab.RequireNoError(t, err, l)
+		var mask fs.FileMode
+		_, err = fmt.Sscanf(umask, "%o", &mask)
+		lab.RequireSetUp(t, err)
+		lab.RequireEqual(t, objects.Perm&^mask, info.Mode().Perm(), l)
+	}
+}
+
+// store puts the bracket into the repository in DIR.
+func store(w *lab.Worker) error {
+	r, err := repository.Open(w.Arg(0), repository.Options{})
+	if err != nil {
+		return err
+	}
+	_, err = r.Put(context.Background(), strings.NewReader(bracket))
+	return err
+}
+
+// TestPutShowsAWholeObjectOrNone stops Put before each of its calls. What a reader finds there is what a process crash leaves.
+func TestPutShowsAWholeObjectOrNone(t *testing.T) {
+	t.Parallel()
+	for _, existed := range []bool{false, true} {
+		content := long(100_000)
+		r, dir := create(t, repository.Options{})
+		l := lab.Lesson{
+			Says: "Put lets a reader find half an object, or none where there was one", Did: "Put of 100,000 bytes, stopped before each call", Read: why,
+			Means: "a reader, or a process crash, finds that moment under a name that promises the whole",
+		}
+		if existed {
+			plant(t, dir, content, content)
+			l.Did += "; the object existed"
+		}
+		whole := existed
+		var err error
+		failed := lab.Watch(func() { _, err = r.Put(t.Context(), strings.NewReader(content)) }, func(call string) {
+			text, readErr := os.ReadFile(place(dir, content))
+			l.Expected, l.Found = "the whole object", fmt.Sprintf("before %s: %d bytes", call, len(text))
+			if readErr != nil {
+				l.Found = "before " + call + ": no file"
+			}
+			lab.Require(t, string(text) == content || !whole && errors.Is(readErr, fs.ErrNotExist), l)
+			whole = whole || readErr == nil
+		})
+		lab.RequireRefuse(t, failed)
+		l.Expected, l.Found = "", ""
+		lab.RequireNoError(t, err, says(l, "Put failed although nothing stood in its way"))
+		requireHolds(t, dir, []string{content}, says(l, "Put did not store the content"))
+	}
+}
+
+func TestPutAsksTheDisk(t *testing.T) {
+	t.Parallel()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	lab.RequireSetUp(t, err)
+	r, err := repository.Create(dir, repository.Options{})
+	lab.RequireSetUp(t, errors.Join(err, r.Close()))
+	rule := lab.Rule{Calls: "openat,linkat,mkdirat," + trace.Writes + "," + trace.Syncs + "," + trace.Renames}
+	p := lab.Trace(t, rule, lab.Options{}, "store", dir)
+	l := lab.Lesson{
+		Did: "the first Put of a repository, under strace, which shows its calls", Read: onDisk,
+		Means: "the client removes its copy, and a power cut takes the object away",
+	}
+	lab.RequireNoError(t, p.Wait(l), says(l, "Put failed although nothing stood in its way"))
+	object := place(dir, bracket)
+	calls := p.Calls()
+	placed := last(calls, func(c lab.Call) bool {
+		return (strings.HasPrefix(c.Name, "rename") || c.Name == "linkat") && slices.Contains(c.Paths, object)
+	})
+	l.Says, l.Expected, l.Found = "Put does not put the object in place by one step", "a rename", "none"
+	lab.Require(t, placed >= 0, l)
+	written := last(calls[:placed], func(c lab.Call) bool { return strings.Contains(c.Name, "write") && c.Within(dir) })
+	l.Says = "Put does not bring the bytes to the disk before it puts the object in place"
+	l.Expected, l.Found = "fsync of the file between its last write and the rename", "no such call"
+	lab.Require(t, written >= 0 && (synced(calls[written:placed], calls[written].Paths[0]) || openedSynchronous(calls[:written], calls[written].Paths[0])), l)
+	for name := filepath.Dir(object); name != dir; name = filepath.Dir(name) {
+		short, _ := filepath.Rel(dir, name)
+		from := placed
+		if name != filepath.Dir(object) {
+			from = last(calls, func(c lab.Call) bool {
+				return c.Name == "mkdirat" && slices.ContainsFunc(c.Paths, func(p string) bool { return filepath.Dir(p) == name })
+			})
+		}
+		l.Says = "Put does not bring a name to the disk"
+		l.Expected = "fsync of the directory " + short + " after the last new name in it"
+		lab.Require(t, synced(calls[max(0, from):], name), l)
+	}
+}
+
+func synced(calls []lab.Call, path string) bool {
+	return last(calls, func(c lab.Call) bool {
+		switch c.Name {
+		case "fsync", "fdatasync":
+			return len(c.Paths) > 0 && c.Paths[0] == path
+		}
+		return c.Name == "sync" || c.Name == "syncfs"
+	}) >= 0
+}
+
+func openedSynchronous(calls []lab.Call, path string) bool {
+	return last(calls, func(c lab.Call) bool {
+		return c.Name == "openat" && slices.Contains(c.Paths, path) && (strings.Contains(c.Args, "O_SYNC") || strings.Contains(c.Args, "O_DSYNC"))
+	}) >= 0
+}
+
+func last(calls []lab.Call, is func(lab.Call) bool) int {
+	for i := len(calls) - 1; i >= 0; i-- {
+		if is(calls[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// A refused is a set of calls that the kernel refuses.
+type refused struct {
+	calls, what string // see lab.Refuse
+	errnos      []error
+}
+
+func TestPutReportsEachRefusal(t *testing.T) {
+	t.Parallel()
+	for _, c := range []refused{
+		{"write", "a write is refused", []error{syscall.ENOSPC, syscall.EIO, syscall.EDQUOT}},
+		{"sync", "an fsync fails", []error{syscall.EIO, syscall.EINVAL, syscall.ENOSPC}},
+		{"close", "a close fails", []error{syscall.EIO, syscall.EDQUOT}},
+		{"rename", "the rename fails", []error{syscall.EXDEV, syscall.EIO, syscall.ENOSPC}},
+		{"create exclusively", "the temporary file cannot be created", []error{syscall.ENOSPC, syscall.EACCES}},
+		{"open for reading", "no directory can be opened", []error{syscall.EMFILE, syscall.EACCES}},
+	} {
+		for _, stored := range [][]string{nil, {bracket}} {
+			t.Run(fmt.Sprintf("%s, %d objects", c.what, len(stored)), func(t *testing.T) {
+				t.Parallel()
+				for _, errno := range c.errnos {
+					requireReported(t, c, errno, stored)
+				}
+			})
+		}
+	}
+}
+
+func requireReported(t *testing.T, c refused, errno error, stored []string) {
+	t.Helper()
+	r, dir := create(t, repository.Options{})
+	for _, content := range stored {
+		plant(t, dir, content, content)
+	}
+	l := lab.Lesson{
+		Did: "Put; " + c.what + ": " + trace.ErrnoName(errno) + " (the test makes the kernel refuse it)", Read: refusal,
+	}
+	var err error
+	lab.Finishes(t, func() {
+		lab.RequireRefuse(t, lab.Refuse(c.calls, errno, func() { _, err = r.Put(t.Context(), strings.NewReader(bracket)) }))
+	}, says(l, "Put does not return"))
+	inAnotherWay := err == nil && (c.calls == "open for reading" || c.calls == "create exclusively")
+	if !inAnotherWay {
+		l.Says, l.Means = "Put mistakes a refusal for a success, or hides the kernel's reason", "the client removes its copy, and the object is not there, or not for long"
+		lab.RequireErrorIs(t, err, errno, l)
+		isFull := errno == syscall.ENOSPC || errno == syscall.EDQUOT
+		l.Says, l.Means = "Put does not say that the disk is full", "the server cannot tell its client a full disk from a broken one"
+		lab.Require(t, errors.Is(err, repository.ErrFull) == isFull, withFound(l, fmt.Sprintf("an error that matches ErrFull: %v", isFull), err))
+	}
+	requireTruth(t, dir, stored, err, l)
+}
+
+func withFound(l lab.Lesson, expected string, err error) lab.Lesson {
+	l.Expected, l.Found = expected, fmt.Sprint(err)
+	return l
+}
+
+// requireTruth demands what the repository holds after a Put of the bracket has returned err.
+func requireTruth(t *testing.T, dir string, stored []string, err error, l lab.Lesson) {
+	t.Helper()
+	l.Says, l.Means = "Put has failed, and the repository is not as it was", "what is left piles up, or an object counts as stored that is not"
+	if err == nil || errors.Is(err, repository.ErrNotDurable) {
+		stored = []string{bracket}
+		l.Says, l.Means = "Put returned "+fmt.Sprint(err)+", and the object is not in place", "the client removes its copy"
+	}
+	requireHolds(t, dir, stored, l)
+}
+
+// TestPutTellsTheTruthWhicheverCallIsRefused lets each call of a Put fail once.
+func TestPutTellsTheTruthWhicheverCallIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, stored := range [][]string{nil, {bracket}} {
+		for _, errno := range []error{syscall.EIO, syscall.ENOSPC, syscall.EACCES} {
+			for made := 0; ; made++ {
+				r, dir := create(t, repository.Options{})
+				for _, content := range stored {
+					plant(t, dir, content, content)
+				}
+				var err error
+				calls, failed := lab.RefuseOne(made, errno, func() { _, err = r.Put(t.Context(), strings.NewReader(bracket)) })
+				lab.RequireRefuse(t, failed)
+				if made >= len(calls) {
+					break
+				}
+				l := lab.Lesson{
+					Did: fmt.Sprintf("Put; %s, its call number %d without the writes, is refused: %s", calls[made], made+1, trace.ErrnoName(errno)), Read: refusal,
+				}
+				requireTruth(t, dir, stored, err, l)
+				_ = r.Close()
+				l.Says, l.Means = "Put hides the kernel's reason", "the server cannot say what went wrong"
+				if err != nil {
+					lab.RequireErrorIs(t, err, errno, l)
+				}
+				l.Says, l.Means = "Put mistakes a refused fsync for a success", "a power cut takes the object away, and no error reported it"
+				lab.Require(t, err != nil || !strings.Contains(calls[made], "sync"), withFound(l, "an error", err))
+			}
+		}
+	}
+}
+
+func TestPutOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	t.Run("of its own", func(t *testing.T) {
+		t.Parallel()
+		dir, kind := lab.SmallDisk(t, 256<<10)
+		r, err := repository.Create(dir, repository.Options{})
+		lab.RequireSetUp(t, err)
+		defer r.Close()
+		l := lab.Lesson{
+			Says: "Put does not say that the disk is full", Did: "Put of 1 MiB on a " + kind + " of 256 KiB",
+			Means: "an upload is lost, or nobody knows why it failed", Read: room,
+		}
+		_, err = put(t, r, strings.NewReader(long(1<<20)), l)
+		lab.RequireErrorIs(t, err, repository.ErrFull, l)
+		lab.RequireErrorIs(t, err, syscall.ENOSPC, l)
+		requireHolds(t, dir, nil, says(l, "Put has failed, and leaves its bytes on the full disk"))
+		l.Did, l.Means = "Put on a disk on which another Put has found no room", "one upload that is too large ends all uploads"
+		requireStored(t, r, long(100_000), l)
+	})
+	t.Run("by a limit, in the middle of a write", func(t *testing.T) {
+		t.Parallel()
+		_, dir := create(t, repository.Options{})
+		l := lab.Lesson{
+			Says: "Put returned no error, or another one, for bytes that the kernel did not take",
+			Did:  "Put of 1 MiB in a process that may write 100,000 bytes to a file", Means: "half an upload counts as stored", Read: room,
+		}
+		p := lab.Start(t, "limited", dir)
+		err := p.Wait(l)
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip("this system has no such limit")
+		}
+		lab.RequireErrorIs(t, err, tooLarge, l)
+		requireHolds(t, dir, nil, says(l, "Put has failed, and the repository is not as it was"))
+	})
+}
+
+// tooLarge is what a limit of a file's size is reported by.
+const tooLarge = syscall.EFBIG
+
+// limited puts 1 MiB into the repository in DIR with a limit of 100,000 bytes.
+func limited(w *lab.Worker) error {
+	r, err := repository.Open(w.Arg(0), repository.Options{})
+	if err != nil {
+		return err
+	}
+	if err := lab.LimitFileSize(100_000); err != nil {
+		return err
+	}
+	_, err = r.Put(context.Background(), strings.NewReader(long(1<<20)))
+	return err
+}
+
+func TestPutAndGetLeaveNothingOpen(t *testing.T) {
+	t.Parallel()
+	_, dir := create(t, repository.Options{})
+	plant(t, dir, hinge, strings.ToUpper(hinge))
+	lab.RequireSetUp(t, os.MkdirAll(place(dir, "directory"), 0o755))
+	for _, what := range []string{
+		"Put", "Put that is cut", "PutExpected of other bytes", "PutExpected of too many bytes", "Put over a directory",
+		"Get", "Get of no object", "Get of a directory", "Get of a damaged object",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			call, _, _ := strings.Cut(what, " ")
+			l := lab.Lesson{
+				Says: call + " leaves a file open", Did: "20 times " + what, Means: "after some thousand requests the server can open no file", Read: refusal,
+			}
+			p := lab.Start(t, "handles", append([]string{dir}, strings.Fields(what)...)...)
+			var more int
+			p.Result(&more, l)
+			lab.RequireNoError(t, p.Wait(l), l)
+			l.Expected, l.Found = "as many open handles as before", fmt.Sprint(more, " more")
+			lab.Require(t, more < 10, l)
+		})
+	}
+}
+
+// handles does WHAT with the repository in DIR, and sends how many handles are open more than before.
+func handles(w *lab.Worker) error {
+	noCollection()
+	r, err := repository.Open(w.Arg(0), repository.Options{})
+	if err != nil {
+		return err
+	}
+	what := w.Arg(1)
+	for i := 2; w.Arg(i) != ""; i++ {
+		what += " " + w.Arg(i)
+	}
+	once := func() {
+		ctx := context.Background()
+		switch what {
+		case "Put":
+			_, _ = r.Put(ctx, strings.NewReader(bracket))
+		case "Put that is cut":
+			_, _ = r.Put(ctx, &failing{strings.NewReader(bracket), func() error { return errCut }})
+		case "PutExpected of other bytes":
+			_ = r.PutExpected(ctx, objectOf(hinge), strings.NewReader(bracket))
+		case "PutExpected of too many bytes":
+			_ = r.PutExpected(ctx, objectOf(hinge), strings.NewReader(hinge+hinge))
+		case "Put over a directory":
+			_, _ = r.Put(ctx, strings.NewReader("directory"))
+		case "Get":
+			get(r, objectOf("there").ID)
+		case "Get of no object":
+			get(r, objectOf("not there").ID)
+		case "Get of a directory":
+			get(r, objectOf("directory").ID)
+		case "Get of a damaged object":
+			get(r, objectOf(hinge).ID)
+		}
+	}
+	if _, err := r.Put(context.Background(), strings.NewReader("there")); err != nil {
+		return err
+	}
+	once() // Go's runtime opens handles of its own the first time
+	before, err := lab.OpenHandles()
+	if err != nil {
+		return err
+	}
+	for range 20 {
+		once()
+	}
+	after, err := lab.OpenHandles()
+	return errors.Join(err, w.Result(after-before))
+}
+
+// get gets an object, reads it and closes it.
+func get(r *repository.Repository, id repository.ID) {
+	if reader, err := r.Get(context.Background(), id); err == nil {
+		_, _ = io.Copy(io.Discard, reader)
+		_ = reader.Close()
+	}
+}

@@ -1,0 +1,272 @@
+package repository_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/iotest"
+
+	repository "example/turnstile/exercises/14_repository"
+	"example/turnstile/exercises/14_repository/objects"
+	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
+)
+
+func noCollection() { debug.SetGCPercent(-1) }
+
+// ways are how a caller may read: each returns what it was handed out, and the error that ended that, if it was not io.EOF.
+var ways = []struct {
+	name string
+	read func(r io.Reader, size int) ([]byte, error)
+}{
+	{"to the end", func(r io.Reader, _ int) ([]byte, error) { return io.ReadAll(r) }},
+	{"exactly as many bytes as the object has", func(r io.Reader, size int) ([]byte, error) {
+		b := make([]byte, size)
+		n, err := io.ReadFull(r, b)
+		return b[:n], err
+	}},
+	{"byte by byte", func(r io.Reader, _ int) ([]byte, error) { return io.ReadAll(iotest.OneByteReader(r)) }},
+	{"with io.Copy", func(r io.Reader, _ int) ([]byte, error) {
+		var b strings.Builder
+		_, err := io.Copy(&b, r)
+		return []byte(b.String()), err
+	}},
+}
+
+func TestGetHandsOutTheObject(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{13, 0, 1, 32 << 10, 100_000} {
+		r, dir := create(t, repository.Options{})
+		content := long(size)
+		plant(t, dir, content, content)
+		for _, way := range ways {
+			l := lab.Lesson{
+				Says: "Get failed although nothing stood in its way", Did: fmt.Sprintf("Get of an object of %d bytes, read %s", size, way.name),
+				Means: "a good object cannot be read", Read: verify,
+			}
+			reader, err := r.Get(t.Context(), objectOf(content).ID)
+			lab.RequireNoError(t, err, l)
+			lab.RequireNotNil(t, reader, "Get", l)
+			lab.RequireEqual(t, int64(size), reader.Size(), says(l, "Size is not that of the object"))
+			var got []byte
+			lab.Finishes(t, func() { got, err = way.read(reader, size) }, says(l, "Read does not come to an end"))
+			lab.RequireNoError(t, err, says(l, "Read failed although the object is good"))
+			lab.RequireEqual(t, content, string(got), says(l, "Read returned other bytes than the object's"))
+			_, err = reader.Read(make([]byte, 10))
+			lab.RequireErrorIs(t, err, io.EOF, says(l, "Read does not return io.EOF after the last byte"))
+			lab.RequireNoError(t, reader.Close(), says(l, "Close failed although nothing stood in its way"))
+			_, err = reader.Read(make([]byte, 10))
+			lab.RequireErrorIs(t, err, fs.ErrClosed, says(l, "Read goes on after Close"))
+		}
+	}
+}
+
+func TestGetVerifiesWhatItHandsOut(t *testing.T) {
+	t.Parallel()
+	good := long(100_000)
+	flip := func(at int) string { return good[:at] + "#" + good[at+1:] }
+	for _, c := range []struct{ name, content, found string }{
+		{"a flipped byte in the middle", good, flip(50_000)},
+		{"a flipped first byte", good, flip(0)},
+		{"a flipped last byte", good, flip(len(good) - 1)},
+		{"an object without its last byte", good, good[:len(good)-1]},
+		{"a cut object", good, good[:10]},
+		{"an empty file", good, ""},
+		{"a byte more", good, good + "!"},
+		{"zeros", good, strings.Repeat("\x00", len(good))},
+		{"another object's content", bracket, hinge},
+		{"a byte where the object is empty", "", "!"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, dir := create(t, repository.Options{})
+			plant(t, dir, c.content, c.found)
+			for _, way := range ways {
+				l := lab.Lesson{
+					Says: "Get and Read hand out a damaged object without an error", Did: "on the disk: " + c.name + "; Get, read " + way.name,
+					Means: "the reader works with damage, and nobody knows since when", Read: verify,
+				}
+				reader, err := r.Get(t.Context(), objectOf(c.content).ID)
+				var got []byte
+				if err == nil {
+					lab.RequireNotNil(t, reader, "Get", l)
+					lab.Finishes(t, func() { got, err = way.read(reader, len(c.found)) }, says(l, "Read does not come to an end"))
+					if c.found == "" { // so many bytes were read, and no Read was made
+						_, err = reader.Read(make([]byte, 10))
+					}
+				}
+				lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
+				l.Says, l.Means = "Read handed out the last byte of a damaged object", "who counts bytes, as a web server does, sees no error"
+				l.Expected, l.Found = fmt.Sprintf("fewer than %d bytes", max(1, len(c.found))), fmt.Sprint(len(got), " bytes")
+				lab.Require(t, len(got) < max(1, len(c.found)), l)
+				if reader != nil {
+					l.Expected, l.Found = "", ""
+					for range 2 {
+						_, err = reader.Read(make([]byte, 1000))
+						lab.RequireErrorIs(t, err, repository.ErrCorrupt, says(l, "Read forgets that the object is damaged"))
+					}
+					lab.RequireNoError(t, reader.Close(), says(l, "Close failed although nothing stood in its way"))
+				}
+				lab.RequireFile(t, place(dir, c.content), c.found, says(l, "Get changed the file of a damaged object"))
+			}
+		})
+	}
+}
+
+func TestGetOfWhatIsNoObject(t *testing.T) {
+	t.Parallel()
+	t.Run("a name that is not there", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		plant(t, dir, hinge, hinge)
+		l := lab.Lesson{
+			Says: "Get does not say that there is no such object", Did: "Get of an object that was never stored",
+			Means: "a missing object looks like a broken disk, or like an empty one", Read: verify,
+		}
+		_, err := r.Get(t.Context(), objectOf(bracket).ID)
+		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
+		requireHolds(t, dir, []string{hinge}, l)
+	})
+	t.Run("a directory", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		lab.RequireSetUp(t, os.MkdirAll(place(dir, bracket), 0o755))
+		reader, err := r.Get(t.Context(), objectOf(bracket).ID)
+		if reader != nil {
+			_ = reader.Close()
+		}
+		lab.RequireError(t, err, lab.Lesson{
+			Says: "Get opens what is not a file", Did: "Get where a directory has the object's name", Means: "the error comes later, where nobody expects it", Read: verify,
+		})
+	})
+	for _, c := range []struct{ name, link string }{
+		{"a link that leads out", objects.Name(objectOf(bracket).ID)},
+		{"a directory that is a link which leads out", filepath.Dir(objects.Name(objectOf(bracket).ID))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, dir := create(t, repository.Options{})
+			outside, link := t.TempDir(), filepath.Join(dir, c.link)
+			target := filepath.Join(outside, objectOf(bracket).ID.String())
+			lab.RequireSetUp(t, os.WriteFile(target, []byte(bracket), 0o600))
+			if c.link != objects.Name(objectOf(bracket).ID) {
+				target = outside
+			}
+			lab.RequireSetUp(t, os.MkdirAll(filepath.Dir(link), 0o755))
+			if err := os.Symlink(target, link); err != nil {
+				t.Skip("this system or this user makes no symbolic links: ", err)
+			}
+			reader, err := r.Get(t.Context(), objectOf(bracket).ID)
+			if reader != nil {
+				_ = reader.Close()
+			}
+			lab.RequireError(t, err, lab.Lesson{
+				Says: "Get reads outside the repository", Did: c.link + " was a symbolic link to a place outside; Get", Read: inside,
+				Means: "whoever may write into the repository can have the server hand out any file",
+			})
+		})
+	}
+	t.Run("with a context that has ended", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		plant(t, dir, bracket, bracket)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		reader, err := r.Get(ctx, objectOf(bracket).ID)
+		if reader != nil {
+			_ = reader.Close()
+		}
+		lab.RequireErrorIs(t, err, context.Canceled, lab.Lesson{
+			Says: "Get does not end with its context", Did: "Get with a context that has ended", Means: "the client is gone, and the server still works for it", Read: verify,
+		})
+	})
+}
+
+func TestGetReportsARefusal(t *testing.T) {
+	t.Parallel()
+	t.Run("of the open", func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			r, dir := create(t, repository.Options{})
+			plant(t, dir, bracket, bracket)
+			l := lab.Lesson{
+				Says: "Get hides the kernel's reason", Did: "Get; the kernel refuses to open a file: " + trace.ErrnoName(errno),
+				Means: "an object that exists is reported missing, and is sent again or given up", Read: verify,
+			}
+			var err error
+			lab.RequireRefuse(t, lab.Refuse("open for reading", errno, func() { _, err = r.Get(t.Context(), objectOf(bracket).ID) }))
+			lab.RequireErrorIs(t, err, errno, l)
+			lab.Require(t, !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, repository.ErrCorrupt), withFound(l, "neither fs.ErrNotExist nor ErrCorrupt", err))
+		}, syscall.EMFILE, syscall.EACCES, syscall.EIO)
+	})
+	t.Run("of a read", func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			dir, err := filepath.EvalSymlinks(t.TempDir())
+			lab.RequireSetUp(t, err)
+			r, err := repository.Create(dir, repository.Options{})
+			lab.RequireSetUp(t, errors.Join(err, r.Close()))
+			content := long(100_000)
+			plant(t, dir, content, content)
+			l := lab.Lesson{
+				Says: "Read mistakes a refusal of the kernel for the end, or for damage", Did: "Get; the second read(2) fails: " + trace.ErrnoName(errno),
+				Means: "half an object counts as the whole, or a good object is thrown away", Read: verify,
+			}
+			rule := lab.Rule{Calls: "read,pread64", Paths: []string{place(dir, content)}, Fail: errno, When: 2}
+			p := lab.Trace(t, rule, lab.Options{}, "get", dir)
+			err = p.Wait(l)
+			if len(p.Injected()) == 0 {
+				t.Skip("the code under test reads in another way")
+			}
+			lab.RequireErrorIs(t, err, errno, l)
+			lab.Require(t, !errors.Is(err, repository.ErrCorrupt), withFound(l, "no ErrCorrupt", err))
+		}, syscall.EIO, syscall.ENOTCONN)
+	})
+}
+
+func init() { workers["get"] = getWorker }
+
+// getWorker reads the object of 100,000 bytes in the repository in DIR.
+func getWorker(w *lab.Worker) error {
+	r, err := repository.Open(w.Arg(0), repository.Options{})
+	if err != nil {
+		return err
+	}
+	reader, err := r.Get(context.Background(), objectOf(long(100_000)).ID)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, io.MultiReader(reader))
+	return errors.Join(err, reader.Close())
+}
+
+func TestGetOutlivesRemoveAndPut(t *testing.T) {
+	t.Parallel()
+	r, dir := create(t, repository.Options{})
+	content := long(200_000)
+	plant(t, dir, content, content)
+	l := lab.Lesson{
+		Says: "Get failed although nothing stood in its way", Did: "Get, and half of the object read; Remove; a Put of the same object; the other half read",
+		Means: "a download breaks off because another client stores or removes the object", Read: verify,
+	}
+	reader, err := r.Get(t.Context(), objectOf(content).ID)
+	lab.RequireNoError(t, err, l)
+	defer reader.Close()
+	half := make([]byte, 100_000)
+	_, err = io.ReadFull(reader, half)
+	lab.RequireNoError(t, err, says(l, "Read failed although the object is good"))
+	lab.RequireNoError(t, r.Remove(t.Context(), objectOf(content).ID), says(l, "Get keeps Remove from its work"))
+	lab.RequireNoFile(t, place(dir, content), l)
+	requireStored(t, r, content, l)
+	rest, err := io.ReadAll(reader)
+	lab.RequireNoError(t, err, says(l, "Read fails after the object was removed and stored anew"))
+	lab.RequireEqual(t, content, string(half)+string(rest), says(l, "Read returned other bytes than the object's"))
+}
