@@ -58,8 +58,9 @@ func (r *Repository) put(ctx context.Context, content io.Reader, want *Object) (
 	inPlace := false
 	defer func() { // for every way out, a panic of content too
 		if !inPlace {
-			_ = file.Close()                                                   // Windows removes no open file; after the Close below it does nothing
-			if e := r.store.Root.Remove(temp); !errors.Is(e, fs.ErrNotExist) { // otherwise a Sweep was faster
+			_ = file.Close() // Windows removes no open file
+			// A Sweep may have been faster.
+			if e := r.store.Root.Remove(temp); !errors.Is(e, fs.ErrNotExist) {
 				err = errors.Join(err, e)
 			}
 		}
