@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"example/turnstile/exercises/14_repository/objects"
@@ -59,20 +58,14 @@ func (r *Repository) put(ctx context.Context, content io.Reader, want *Object) (
 	defer func() { // for every way out, a panic of content too
 		if !inPlace {
 			_ = file.Close() // Windows removes no open file
-			// A Sweep may have been faster.
-			if e := r.store.Root.Remove(temp); !errors.Is(e, fs.ErrNotExist) {
-				err = errors.Join(err, e)
-			}
+			err = errors.Join(err, r.store.RemoveTemp(temp))
 		}
 	}()
 	object, err := receive(ctx, file, room, content, want)
 	if err != nil {
 		return Object{}, err
 	}
-	if err := file.Sync(); err != nil {
-		return Object{}, err
-	}
-	if err := file.Close(); err != nil {
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return Object{}, err
 	}
 	dir, err := r.store.Directory(object.ID)
@@ -92,7 +85,7 @@ func (r *Repository) put(ctx context.Context, content io.Reader, want *Object) (
 
 // receive copies the content to the file, and returns what it was.
 func receive(ctx context.Context, file, room io.Writer, content io.Reader, want *Object) (Object, error) {
-	content = &attentive{ctx, content}
+	content = objects.Until(ctx, content)
 	if want != nil && want.Size >= 0 {
 		content = io.LimitReader(content, want.Size+1) // one more tells that there is more
 	}
@@ -102,27 +95,8 @@ func receive(ctx context.Context, file, room io.Writer, content io.Reader, want 
 		return Object{}, err
 	}
 	object := Object{ID: ID(hash.Sum(nil)), Size: size}
-	switch {
-	case want == nil:
-	case want.Size >= 0 && size > want.Size:
-		return Object{}, fmt.Errorf("%w: more than %d bytes came; send it again", ErrMismatch, want.Size)
-	case want.Size >= 0 && size < want.Size:
-		return Object{}, fmt.Errorf("%w: only %d of %d bytes came; send it again", ErrMismatch, size, want.Size)
-	case object.ID != want.ID:
-		return Object{}, fmt.Errorf("%w: its ID is %v; send it again", ErrMismatch, object.ID)
+	if want != nil && (object.ID != want.ID || want.Size >= 0 && size != want.Size) {
+		return Object{}, fmt.Errorf("%w: %d bytes with the ID %v came, and perhaps more; send it again", ErrMismatch, size, object.ID)
 	}
 	return object, ctx.Err()
-}
-
-// An attentive reader ends with its context.
-type attentive struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (a *attentive) Read(p []byte) (int, error) {
-	if err := a.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return a.Reader.Read(p)
 }

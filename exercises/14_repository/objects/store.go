@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	mathrand "math/rand/v2"
@@ -102,6 +103,36 @@ func (s *Store) Close() error { return s.Root.Close() }
 // that no two calls return the same name, in no process, ever.
 func (s *Store) TempName() string { return path.Join(tempDir, rand.Text()) }
 
+// RemoveTemp removes a temporary file. If a Sweep was faster, that is not an error.
+func (s *Store) RemoveTemp(name string) error {
+	if err := s.Root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// OpenFile opens the object's file for reading, through Root, and returns its size. If there is none, the error matches fs.ErrNotExist. What
+// is not a regular file is an error.
+func (s *Store) OpenFile(id ID) (file *os.File, size int64, err error) {
+	file, err = s.Root.Open(Name(id))
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = notRegular(info)
+	}
+	if err != nil {
+		_ = file.Close() // nothing was read from it
+		return nil, 0, err
+	}
+	return file, info.Size(), nil
+}
+
+func notRegular(info fs.FileInfo) error {
+	return fmt.Errorf("not a regular file (%v): %w; move it out of the repository", info.Mode(), fs.ErrInvalid)
+}
+
 // A Directory is the one that an object belongs in.
 type Directory struct{ file *os.File }
 
@@ -157,7 +188,7 @@ func (s *Store) Stat(ctx context.Context, id ID) (Object, error) {
 	}
 	info, err := s.Root.Lstat(Name(id))
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("not a regular file (%v): %w; move it out of the repository", info.Mode(), fs.ErrInvalid)
+		err = notRegular(info)
 	}
 	if err != nil {
 		return Object{}, fmt.Errorf("object %v: %w", id, err)
@@ -185,4 +216,19 @@ func syncDirectory(root *os.Root, name string) error {
 	err = syncFile(directory)
 	_ = directory.Close() // it was open for reading
 	return err
+}
+
+// Until returns a reader that reads from content until ctx ends, which it asks before each Read. Then it fails with the context's error.
+func Until(ctx context.Context, content io.Reader) io.Reader { return &until{ctx, content} }
+
+type until struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (u *until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Reader.Read(p)
 }
