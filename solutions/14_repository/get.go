@@ -20,7 +20,8 @@ type Reader struct {
 }
 
 // Get opens an object. If there is none, the error matches fs.ErrNotExist; if the kernel refuses it, or ctx has ended, the error wraps that.
-// What is not a regular file, or is reached through a symbolic link that leads out of the directory that Open found, is an error.
+// What is not a regular file (a symbolic link, a pipe), or is reached through a link that leads out of the directory that Open found, is an
+// error.
 //
 // The Reader goes on with the same object, whatever Put and Remove do meanwhile. The memory that it needs does not depend on the size.
 func (r *Repository) Get(ctx context.Context, id ID) (*Reader, error) {

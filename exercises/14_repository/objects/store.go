@@ -112,16 +112,20 @@ func (s *Store) RemoveTemp(name string) error {
 }
 
 // OpenFile opens the object's file for reading, through Root, and returns its size. If there is none, the error matches fs.ErrNotExist. What
-// is not a regular file is an error.
+// is not a regular file is an error, a symbolic link too.
 func (s *Store) OpenFile(id ID) (file *os.File, size int64, err error) {
+	info, err := s.Root.Lstat(Name(id))
+	if err == nil && !info.Mode().IsRegular() { // before it is opened: the open of a pipe waits for a writer
+		err = notRegular(info)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
 	file, err = s.Root.Open(Name(id))
 	if err != nil {
 		return nil, 0, err
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = notRegular(info)
-	}
+	info, err = file.Stat() // Put may have replaced it
 	if err != nil {
 		_ = file.Close() // nothing was read from it
 		return nil, 0, err
