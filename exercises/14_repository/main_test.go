@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	repository "example/turnstile/exercises/14_repository"
@@ -49,7 +51,9 @@ const bracket, hinge = "solid bracket", "solid hinge"
 func long(size int) string {
 	var b strings.Builder
 	for n := 0; b.Len() < size; n++ {
-		fmt.Fprintf(&b, "facet %d\n", n)
+		b.WriteString("facet ")
+		b.WriteString(strconv.Itoa(n))
+		b.WriteByte('\n')
 	}
 	return b.String()[:size]
 }
@@ -199,14 +203,14 @@ func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "put":
 		for range 4 {
-			_, err := d.repository.Put(context.Background(), strings.NewReader(contents[order[1]]))
+			_, err := d.repository.Put(context.Background(), strings.NewReader(contents()[order[1]]))
 			r.Returned.Err = errors.Join(r.Returned.Err, err)
 		}
 	case "begin":
-		d.upload, d.ended = newUpload(contents[order[1]]), make(chan error, 1)
+		d.upload, d.ended = newUpload(contents()[order[1]]), make(chan error, 1)
 		reached := d.upload.reached
 		go func() {
-			d.ended <- d.repository.PutExpected(context.Background(), objectOf(contents[order[1]]), d.upload)
+			d.ended <- d.repository.PutExpected(context.Background(), objectOf(contents()[order[1]]), d.upload)
 		}()
 		select {
 		case <-reached:
@@ -224,7 +228,10 @@ func (d *desk) do(order []string) (r lab.Reply) {
 	return r
 }
 
-var contents = map[string]string{"bracket": bracket, "hinge": hinge, "long": long(200_000)}
+// contents is made when it is first needed: each worker process would make it otherwise.
+var contents = sync.OnceValue(func() map[string]string {
+	return map[string]string{"bracket": bracket, "hinge": hinge, "long": long(200_000)}
+})
 
 // stuck is what a test says if an order waits that should not.
 func stuck(order string, l lab.Lesson) lab.Lesson {

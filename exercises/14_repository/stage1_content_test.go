@@ -30,7 +30,7 @@ var readers = []struct {
 
 func TestPutStoresWhatContentHolds(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{13, 0, 1, 4096, 32 << 10, 32<<10 + 1, 3 << 20} {
+	for _, size := range []int{13, 0, 1, 32 << 10, 32<<10 + 1, 500_000} {
 		t.Run(fmt.Sprint(size, " bytes"), func(t *testing.T) {
 			t.Parallel()
 			r, dir := create(t, repository.Options{})
@@ -80,7 +80,7 @@ func TestPutTakesMemoryThatDoesNotDependOnTheSize(t *testing.T) {
 	for _, call := range []string{"Put", "PutExpected", "Get"} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
-			const size = 48 << 20
+			const size = 32 << 20
 			_, dir := create(t, repository.Options{})
 			p := lab.Start(t, "memory", dir, call, fmt.Sprint(size))
 			l := lab.Lesson{
@@ -339,16 +339,16 @@ func cutByCrash(t *testing.T) {
 		l.Expected, l.Found = "List yields nothing", fmt.Sprint(object, err)
 		lab.Fail(t, l)
 	}
-	lab.RequireNoFile(t, place(dir, contents["long"]), l)
+	lab.RequireNoFile(t, place(dir, contents()["long"]), l)
 	requireOnly(t, dir, func(name string) bool { return strings.HasPrefix(name, "tmp/") },
 		says(l, "Put, in a process that was killed, leaves a file where Sweep does not look"))
 
 	l.Says, l.Means = "After a process crash, Put of the same object fails", "what a dead process left stands in the way until a person removes it"
-	requireStored(t, r, contents["long"], l)
+	requireStored(t, r, contents()["long"], l)
 	_, err := r.Sweep(t.Context(), 0)
 	lab.RequireSetUp(t, err)
 	l.Says, l.Means = "Put leaves what Sweep does not find", "what is left piles up, one file for each process crash"
-	requireHolds(t, dir, []string{contents["long"]}, l)
+	requireHolds(t, dir, []string{contents()["long"]}, l)
 }
 
 // requireOnly demands that each file of the repository has such a name.

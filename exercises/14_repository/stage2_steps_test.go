@@ -23,7 +23,7 @@ import (
 
 func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 	t.Parallel()
-	long := contents["long"]
+	long := contents()["long"]
 	for _, c := range []struct {
 		name string
 		end  string // what becomes of the first one
