@@ -20,12 +20,25 @@ import (
 // readers are ways in which a content can come.
 var readers = []struct {
 	name string
-	of   func(io.Reader) io.Reader
+	of   func(content string) io.Reader
 }{
-	{"as it is", func(r io.Reader) io.Reader { return r }},
-	{"in halves", iotest.HalfReader},
-	{"with its last bytes and io.EOF at once", iotest.DataErrReader},
-	{"from a stream that is no file and cannot be read twice", func(r io.Reader) io.Reader { return io.MultiReader(r) }},
+	{"as it is", func(content string) io.Reader { return strings.NewReader(content) }},
+	{"in halves", func(content string) io.Reader { return iotest.HalfReader(strings.NewReader(content)) }},
+	{"with its last bytes and io.EOF at once", func(content string) io.Reader { return iotest.DataErrReader(strings.NewReader(content)) }},
+	{"after a head that was read before", func(content string) io.Reader {
+		r := strings.NewReader("a head" + content)
+		_, _ = io.CopyN(io.Discard, r, 6) // of a string
+		return r
+	}},
+	{"with Reads that return nothing yet", func(content string) io.Reader {
+		r, nothing := strings.NewReader(content), false
+		return readerFunc(func(p []byte) (int, error) {
+			if nothing = !nothing; nothing {
+				return 0, nil
+			}
+			return r.Read(p)
+		})
+	}},
 }
 
 func TestPutStoresWhatContentHolds(t *testing.T) {
@@ -43,7 +56,7 @@ func TestPutStoresWhatContentHolds(t *testing.T) {
 				if i > 0 {
 					l.Did += "; the object existed already"
 				}
-				object, err := put(t, r, reader.of(strings.NewReader(content)), l)
+				object, err := put(t, r, reader.of(content), l)
 				lab.RequireNoError(t, err, says(l, "Put failed although nothing stood in its way"))
 				lab.RequireEqual(t, objectOf(content), object, says(l, "Put returned another object than it was given"))
 				requireHolds(t, dir, []string{content}, l)
@@ -51,7 +64,7 @@ func TestPutStoresWhatContentHolds(t *testing.T) {
 				for _, want := range []repository.Object{object, {ID: object.ID, Size: -1}} {
 					l.Did = fmt.Sprintf("PutExpected of %d bytes, %s, with Size %d", size, reader.name, want.Size)
 					l.Says = "PutExpected failed although nothing stood in its way"
-					lab.RequireNoError(t, putExpected(t, r, want, reader.of(strings.NewReader(content)), l), l)
+					lab.RequireNoError(t, putExpected(t, r, want, reader.of(content), l), l)
 					requireHolds(t, dir, []string{content}, says(l, "PutExpected did not store the content"))
 				}
 				if i%2 == 1 { // half of the time it is the first one again

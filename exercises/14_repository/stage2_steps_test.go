@@ -137,12 +137,13 @@ func TestPutHealsADamagedObject(t *testing.T) {
 			t.Run(name+", "+call, func(t *testing.T) {
 				t.Parallel()
 				r, dir := create(t, repository.Options{})
+				_, err := r.Put(t.Context(), strings.NewReader(bracket)) // so that r knows it
+				lab.RequireSetUp(t, err)
 				plant(t, dir, bracket, damage)
 				l := lab.Lesson{
 					Says: call + " leaves a damaged object as it is", Did: "the object's file was damaged: " + name + "; " + call + " of the right content",
 					Means: "the damage stays for ever: each good copy that is sent is refused or thrown away", Read: `lessons/14_repository, "Write once"`,
 				}
-				var err error
 				if call == "Put" {
 					_, err = put(t, r, strings.NewReader(bracket), l)
 				} else {
@@ -271,13 +272,17 @@ func TestPutGivesPermAndKeepsTheUmask(t *testing.T) {
 	}
 }
 
-// store puts the bracket into the repository in DIR.
+// store puts the bracket, or a content of SIZE bytes, into the repository in DIR.
 func store(w *lab.Worker) error {
 	r, err := repository.Open(w.Arg(0), repository.Options{})
 	if err != nil {
 		return err
 	}
-	_, err = r.Put(context.Background(), strings.NewReader(bracket))
+	content := bracket
+	if w.Arg(1) != "" && w.Int(1) != len(bracket) {
+		content = long(w.Int(1))
+	}
+	_, err = r.Put(context.Background(), strings.NewReader(content))
 	return err
 }
 
@@ -315,34 +320,47 @@ func TestPutShowsAWholeObjectOrNone(t *testing.T) {
 
 func TestPutAsksTheDisk(t *testing.T) {
 	t.Parallel()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	lab.RequireSetUp(t, err)
-	r, err := repository.Create(dir, repository.Options{})
-	lab.RequireSetUp(t, errors.Join(err, r.Close()))
-	rule := lab.Rule{Calls: "openat,linkat,mkdirat," + trace.Writes + "," + trace.Syncs + "," + trace.Renames}
-	p := lab.Trace(t, rule, lab.Options{}, "store", dir)
-	l := lab.Lesson{
-		Did: "the first Put of a repository, under strace, which shows its calls", Read: onDisk,
-		Means: "the client removes its copy, and a power cut takes the object away",
+	for _, content := range []string{bracket, "", long(2 << 20)} {
+		t.Run(fmt.Sprint("for ", len(content), " bytes"), func(t *testing.T) {
+			t.Parallel()
+			dir, err := filepath.EvalSymlinks(t.TempDir())
+			lab.RequireSetUp(t, err)
+			r, err := repository.Create(dir, repository.Options{})
+			lab.RequireSetUp(t, errors.Join(err, r.Close()))
+			rule := lab.Rule{Calls: "openat,linkat,mkdirat," + trace.Writes + "," + trace.Syncs + "," + trace.Renames}
+			p := lab.Trace(t, rule, lab.Options{}, "store", dir, fmt.Sprint(len(content)))
+			l := lab.Lesson{
+				Did: fmt.Sprintf("the first Put of a repository, of %d bytes, under strace, which shows its calls", len(content)), Read: onDisk,
+				Means: "the client removes its copy, and a power cut takes the object away",
+			}
+			lab.RequireNoError(t, p.Wait(l), says(l, "Put failed although nothing stood in its way"))
+			requireAsked(t, dir, place(dir, content), p.Calls(), l)
+		})
 	}
-	lab.RequireNoError(t, p.Wait(l), says(l, "Put failed although nothing stood in its way"))
-	object := place(dir, bracket)
-	calls := p.Calls()
+}
+
+// requireAsked demands that the object's bytes, its name and the names of new directories were brought to the disk.
+func requireAsked(t *testing.T, dir, object string, calls []lab.Call, l lab.Lesson) {
+	t.Helper()
 	placed := last(calls, func(c lab.Call) bool {
 		return (strings.HasPrefix(c.Name, "rename") || c.Name == "linkat") && slices.Contains(c.Paths, object)
 	})
 	l.Says, l.Expected, l.Found = "Put does not put the object in place by one step", "a rename", "none"
 	lab.Require(t, placed >= 0, l)
+	file := calls[placed].Paths[slices.IndexFunc(calls[placed].Paths, func(path string) bool { return path != dir })]
 	written := last(calls[:placed], func(c lab.Call) bool { return strings.Contains(c.Name, "write") && c.Within(dir) })
+	if written >= 0 { // otherwise the object is empty
+		file = calls[written].Paths[0]
+	}
 	l.Says = "Put does not bring the bytes to the disk before it puts the object in place"
 	l.Expected, l.Found = "fsync of the file between its last write and the rename", "no such call"
-	lab.Require(t, written >= 0 && (synced(calls[written:placed], calls[written].Paths[0]) || openedSynchronous(calls[:written], calls[written].Paths[0])), l)
+	lab.Require(t, synced(calls[max(0, written):placed], file) || openedSynchronous(calls[:placed], file), l)
 	for name := filepath.Dir(object); name != dir; name = filepath.Dir(name) {
 		short, _ := filepath.Rel(dir, name)
 		from := placed
 		if name != filepath.Dir(object) {
 			from = last(calls, func(c lab.Call) bool {
-				return c.Name == "mkdirat" && slices.ContainsFunc(c.Paths, func(p string) bool { return filepath.Dir(p) == name })
+				return c.Name == "mkdirat" && slices.ContainsFunc(c.Paths, func(path string) bool { return filepath.Dir(path) == name })
 			})
 		}
 		l.Says = "Put does not bring a name to the disk"

@@ -72,12 +72,13 @@ func TestGetHandsOutTheObject(t *testing.T) {
 
 func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 	t.Parallel()
-	good := long(40_000)
+	good, large := long(40_000), long(2<<20)
 	flip := func(at int) string { return good[:at] + "#" + good[at+1:] }
 	for _, c := range []struct{ name, content, found string }{
 		{"a flipped byte in the middle", good, flip(20_000)},
 		{"a flipped first byte", good, flip(0)},
 		{"a flipped last byte", good, flip(len(good) - 1)},
+		{"a flipped byte in the last part of 2 MiB", large, large[:len(large)-10] + "#" + large[len(large)-9:]},
 		{"an object without its last byte", good, good[:len(good)-1]},
 		{"a cut object", good, good[:10]},
 		{"an empty file", good, ""},
@@ -89,10 +90,12 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r, dir := create(t, repository.Options{})
+			plant(t, dir, c.content, c.content)
+			get(r, objectOf(c.content).ID) // while it was good
 			plant(t, dir, c.content, c.found)
 			for _, way := range ways {
 				l := lab.Lesson{
-					Says: "Get and Read hand out a damaged object without an error", Did: "on the disk: " + c.name + "; Get, read " + way.name,
+					Says: "Get and Read hand out a damaged object without an error", Did: "the object was good once; then, on the disk: " + c.name + "; Get, read " + way.name,
 					Means: "the reader works with damage, and nobody knows since when", Read: verify,
 				}
 				reader, err := r.Get(t.Context(), objectOf(c.content).ID)
