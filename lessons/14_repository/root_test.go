@@ -53,7 +53,7 @@ func TestRoot(t *testing.T) {
 	t.Run("a Root refuses a symbolic link that leads out, and os.ReadFile follows it", func(t *testing.T) {
 		t.Parallel()
 		dir, parts := beside(t)
-		if err := os.Symlink(filepath.Join("..", "secret"), filepath.Join(dir, "parts", "link")); err != nil {
+		if err := os.Symlink(filepath.Join(dir, "secret"), filepath.Join(dir, "parts", "link")); err != nil {
 			t.Skip("this system or this user makes no symbolic links: ", err)
 		}
 		_, err := parts.ReadFile("link")
