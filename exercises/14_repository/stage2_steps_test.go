@@ -68,7 +68,7 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 		r, dir := create(t, repository.Options{})
 		l := lab.Lesson{
 			Says: "PutExpected stores what was not announced", Did: "an upload was half way; another one announced the same object, and sent other bytes",
-			Means: "whoever lies takes an honest upload away", Read: together,
+			Means: "a client that lies takes an honest upload away", Read: together,
 		}
 		first := start(t, dir)
 		first.Succeed("begin long", says(l, "PutExpected failed although nothing stood in its way"))
@@ -86,6 +86,12 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 		}
 		slow, ended := newUpload(long), make(chan error, 1)
 		reached := slow.reached
+		defer func() { // if the test fails, let it end
+			select {
+			case slow.goOn <- nil:
+			default:
+			}
+		}()
 		go func() { _, err := r.Put(t.Context(), slow); ended <- err }()
 		lab.Finishes(t, func() { <-reached }, says(l, "Put does not read its content"))
 		requireStored(t, r, long, l)
@@ -216,7 +222,7 @@ func TestPutStaysInItsDirectory(t *testing.T) {
 			before := files(t, outside)
 			l := lab.Lesson{
 				Says: "Put writes outside the repository", Did: c.link + " was a symbolic link to another directory, or to a file in it; Put",
-				Means: "whoever may write into the repository can have the server write anywhere", Read: inside,
+				Means: "a user who may write into the repository can have the server write anywhere", Read: inside,
 			}
 			_, err := put(t, r, strings.NewReader(bracket), l)
 			l.Expected, l.Found = "outside: "+list(before), list(files(t, outside))
@@ -513,7 +519,7 @@ func TestPutOnAFullDisk(t *testing.T) {
 		defer r.Close()
 		l := lab.Lesson{
 			Says: "Put does not say that the disk is full", Did: "Put of 1 MiB on a " + kind + " of 256 KiB",
-			Means: "an upload is lost, or nobody knows why it failed", Read: room,
+			Means: "an upload is lost, or no one can tell why it failed", Read: room,
 		}
 		_, err = put(t, r, strings.NewReader(long(1<<20)), l)
 		lab.RequireErrorIs(t, err, repository.ErrFull, l)

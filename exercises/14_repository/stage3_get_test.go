@@ -96,7 +96,7 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 			for _, way := range ways {
 				l := lab.Lesson{
 					Says: "Get and Read hand out a damaged object without an error", Did: "the object was good once; then, on the disk: " + c.name + "; Get, read " + way.name,
-					Means: "the reader works with damage, and nobody knows since when", Read: verify,
+					Means: "the reader works with damage, and no error reports it", Read: verify,
 				}
 				reader, err := r.Get(t.Context(), objectOf(c.content).ID)
 				var got []byte
@@ -108,7 +108,7 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 					}
 				}
 				lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
-				l.Says, l.Means = "Read handed out the last byte of a damaged object", "who counts bytes, as a web server does, sees no error"
+				l.Says, l.Means = "Read handed out the last byte of a damaged object", "a caller that counts bytes, as a web server does, sees no error"
 				l.Expected, l.Found = fmt.Sprintf("fewer than %d bytes", max(1, len(c.found))), fmt.Sprint(len(got), " bytes")
 				lab.Require(t, len(got) < max(1, len(c.found)), l)
 				if reader != nil {
@@ -148,7 +148,7 @@ func TestGetOfWhatIsNoObject(t *testing.T) {
 			_ = reader.Close()
 		}
 		lab.RequireError(t, err, lab.Lesson{
-			Says: "Get opens what is not a file", Did: "Get where a directory has the object's name", Means: "the error comes later, where nobody expects it", Read: verify,
+			Says: "Get opens what is not a file", Did: "Get where a directory has the object's name", Means: "the error comes later, where the caller does not expect it", Read: verify,
 		})
 	})
 	for _, c := range []struct{ name, link string }{
@@ -174,7 +174,7 @@ func TestGetOfWhatIsNoObject(t *testing.T) {
 			}
 			lab.RequireError(t, err, lab.Lesson{
 				Says: "Get reads outside the repository", Did: c.link + " was a symbolic link to a place outside; Get", Read: inside,
-				Means: "whoever may write into the repository can have the server hand out any file",
+				Means: "a user who may write into the repository can have the server hand out any file",
 			})
 		})
 	}

@@ -200,7 +200,7 @@ func (s *Store) Stat(ctx context.Context, id ID) (Object, error) {
 	return Object{id, info.Size()}, nil
 }
 
-// Remove removes the object. If there is none, the error matches fs.ErrNotExist. Who reads it at the time can read on to the end, on Unix
+// Remove removes the object. If there is none, the error matches fs.ErrNotExist. A reader that has it open can read on to the end, on Unix
 // and on Windows. A power cut may bring the object back.
 func (s *Store) Remove(ctx context.Context, id ID) error {
 	if _, err := s.Stat(ctx, id); err != nil {
