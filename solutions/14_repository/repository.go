@@ -1,6 +1,6 @@
 // Package repository stores objects under the SHA-256 of their content, in a directory, for any number of goroutines and processes.
 //
-// An object never changes, so nobody needs a lock to read or to write one: two uploads of one object put the same bytes in place.
+// An object never changes, so no reader and no writer needs a lock: two uploads of one object put the same bytes in place.
 package repository
 
 import (
@@ -71,7 +71,8 @@ func (r *Repository) List(ctx context.Context) iter.Seq2[Object, error] { return
 
 // Remove removes the object; a Reader that has it open reads on. If there is none, the error matches fs.ErrNotExist.
 //
-// A Put that has returned nil is no claim on the object: a program that removes what nobody needs must know who is about to need it.
+// A Put that has returned nil is no claim on the object: a program that removes objects which it takes for unneeded must know which
+// of them are about to be needed.
 func (r *Repository) Remove(ctx context.Context, id ID) error { return r.store.Remove(ctx, id) }
 
 // Sweep removes what process crashes have left: temporary files to which no process has written for age, and says how many. Let age be far
