@@ -1,0 +1,467 @@
+package lockmanager_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	lockmanager "example/turnstile/exercises/15_lock_manager"
+	"example/turnstile/internal/lab"
+)
+
+func TestLock(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Did: "Lock of bracket.step for alice", Means: "the record does not say what the caller asked for", Read: fix}
+	t.Run("records who has the part", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		c := lock(t, o.manager(0), "alice", "parts/Bracket é.step")
+		l := says(l, "Lock returned a checkout that is not what it was asked for")
+		l.Expected = "path, owner, the clock's time, an ID of letters and digits, token 1, no end"
+		l.Found = fmt.Sprintf("%+v", c)
+		id := regexp.MustCompile(`^[A-Za-z0-9._~-]+$`).MatchString(c.ID) && len(c.ID) <= 200
+		lab.Require(t, c.Path == "parts/Bracket é.step" && c.Owner == "alice" && c.LockedAt.Equal(start) && c.Token == 1 && id && c.Expires.IsZero(), l)
+		l = says(l, "Lock recorded something else than it returned")
+		l.Expected, l.Found = "", ""
+		found := o.checkouts(t)
+		lab.RequireEqual(t, "alice has parts/Bracket é.step", summary(found), l)
+		l.Found = fmt.Sprintf("%+v; it returned %+v", found[0], c)
+		lab.Require(t, same(c, found[0]), l)
+	})
+	t.Run("leaves other parts alone", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(0)
+		for _, c := range [][2]string{{"alice", "a.step"}, {"alice", "b.step"}, {"bob", "a.step.old"}, {"carol", "x/a.step"}} {
+			lock(t, m, c[0], c[1])
+		}
+		o.requireCheckouts(t, "alice has a.step; alice has b.step; bob has a.step.old; carol has x/a.step", says(l, "Lock changed another's checkout"))
+	})
+	for name, second := range map[string]string{"another owner": "bob", "the same owner": "alice"} {
+		t.Run("refuses a part that is out to "+name, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			lock(t, o.manager(0), "carol", "axle.step")
+			first := lock(t, o.manager(0), "alice", "bracket.step")
+			before := read(t, o.locks())
+			l := lab.Lesson{
+				Says: "Lock of a part that is out did not report who has it", Did: "Lock of bracket.step for alice, then for " + second,
+				Means: "two people believe to have the part, or one of them does not know whom to ask", Read: fix,
+			}
+			c, err := o.manager(0).Lock(t.Context(), second, "bracket.step")
+			requireHeld(t, first, err, l)
+			lab.RequireEqual(t, lockmanager.Checkout{}, c, says(l, "Lock returned a checkout beside its error"))
+			lab.RequireFile(t, o.locks(), string(before), says(l, "Lock changed the document although it failed"))
+		})
+	}
+	t.Run("needs an owner", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		_, err := o.manager(0).Lock(t.Context(), "", "bracket.step")
+		l := lab.Lesson{Says: "Lock accepted a checkout that no one has", Did: `Lock of bracket.step for ""`, Expected: "an error that matches ErrOwner", Means: "no one can give the part back", Read: fix}
+		lab.RequireErrorIs(t, err, lockmanager.ErrOwner, l)
+		o.requireCheckouts(t, "no checkout", l)
+	})
+	t.Run("does not begin a document that is missing", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		_, err := lockmanager.New(path, lockmanager.Options{}).Lock(t.Context(), "alice", "bracket.step")
+		l := lab.Lesson{Says: "Lock took a missing document for an empty one", Did: "Lock; locks.json did not exist", Expected: "an error that matches fs.ErrNotExist", Means: "a mistyped path becomes a workshop in which everything is free", Read: failures}
+		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
+		lab.RequireNoFile(t, path, l)
+	})
+}
+
+func TestLockDecidesOnWhatTheDocumentHoldsWhenItIsChanged(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	l := lab.Lesson{
+		Says: "Lock decided on what the document had held before its turn",
+		Did:  "Lock of bracket.step for alice began; before it could change the document, bob checked the part out", Read: why,
+		Means: "both believe to have the part, and the work of one of them is lost", Expected: "bob has bracket.step",
+	}
+	empty := read(t, o.locks())
+	bobs := lock(t, o.manager(0), "bob", "bracket.step")
+	later := read(t, o.locks())
+	empty.put(t, o.locks())
+	r := between(t, begin(t, o), "Lock alice bracket.step mine", o.locks(), later, l)
+	o.requireCheckouts(t, "bob has bracket.step", l)
+	lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrHeld, says(l, "Lock did not report a checkout that came first"))
+	lab.Require(t, same(bobs, o.checkouts(t)[0]), says(l, "Lock replaced another's checkout"))
+}
+
+// What was in the way has gone.
+func TestLockDoesNotReportACheckoutThatIsGone(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	l := lab.Lesson{
+		Says: "Lock refused a part that was free when its turn came", Read: why,
+		Did:   "Lock of axle.step for alice began, while bob had bracket.step; before it could change the document, bob gave his part back",
+		Means: "what was given back comes back with the next change", Expected: "alice has axle.step",
+	}
+	m := o.manager(0)
+	bobs := lock(t, m, "bob", "bracket.step")
+	held := read(t, o.locks())
+	unlock(t, m, bobs)
+	later := read(t, o.locks())
+	held.put(t, o.locks())
+	r := between(t, begin(t, o), "Lock alice axle.step mine", o.locks(), later, l)
+	lab.RequireNoError(t, r.Returned.Err, l)
+	o.requireCheckouts(t, "alice has axle.step", says(l, "Lock brought a checkout back that was gone"))
+}
+
+const (
+	people = 10
+	parts  = 8
+)
+
+func partName(i int) string { return fmt.Sprintf("part-%d.step", i%parts) }
+
+// A request is one Lock of the crowd, and its result.
+type request struct {
+	Owner, Path, ID string // the ID is that of the checkout which it got, or which stands in its way
+	Got             bool
+	Err             string // any but a *HeldError
+}
+
+// ask makes a request for each part, all at once.
+func ask(m *lockmanager.Manager, owner string) []request {
+	results := make([]request, parts)
+	var all sync.WaitGroup
+	for i := range parts {
+		all.Go(func() {
+			r := request{Owner: owner, Path: partName(i)}
+			c, err := m.Lock(context.Background(), r.Owner, r.Path)
+			var held *lockmanager.HeldError
+			switch {
+			case err == nil:
+				r.Got, r.ID = true, c.ID
+			case errors.As(err, &held):
+				r.ID = held.Checkout.ID
+			default:
+				r.Err = err.Error()
+			}
+			results[i] = r
+		})
+	}
+	all.Wait()
+	return results
+}
+
+// crowd is a program in which FROM to TO are persons, who all want all parts at once.
+func crowd(w *lab.Worker) error {
+	o := office{w.Arg(0)}
+	var results []request
+	var mutex sync.Mutex
+	var all sync.WaitGroup
+	w.Reached("start")
+	for i := w.Int(1); i < w.Int(2); i++ {
+		all.Go(func() {
+			got := ask(o.manager(0), fmt.Sprintf("person-%d", i))
+			mutex.Lock()
+			defer mutex.Unlock()
+			results = append(results, got...)
+		})
+	}
+	all.Wait()
+	return w.Result(results)
+}
+
+func TestEightyRequestsForEightParts(t *testing.T) {
+	t.Parallel()
+	t.Run("from goroutines", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(0) // one for all
+		results := make([][]request, people)
+		lab.Finishes(t, func() {
+			var all sync.WaitGroup
+			for i := range people {
+				all.Go(func() { results[i] = ask(m, fmt.Sprintf("person-%d", i)) })
+			}
+			all.Wait()
+		}, lab.Lesson{Says: "Lock waits for ever", Did: "80 Locks for 8 parts, from goroutines", Means: "no one can work", Read: why})
+		requireOneEach(t, o, slices.Concat(results...), "80 Locks for 8 parts, from goroutines of one process")
+	})
+	t.Run("from processes", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		const programs = 5
+		var crew []*lab.Process
+		for i := range programs {
+			p := lab.Start(t, "crowd", o.dir, fmt.Sprint(i*people/programs), fmt.Sprint((i+1)*people/programs))
+			p.Reached("start")
+			crew = append(crew, p)
+		}
+		for _, p := range crew {
+			p.Continue()
+		}
+		var results []request
+		for _, p := range crew {
+			var got []request
+			p.Result(&got)
+			results = append(results, got...)
+			lab.RequireNoError(t, p.Wait(), lab.Lesson{Says: "Lock ended its program", Did: "80 Locks for 8 parts, from 5 processes", Means: "no one can work", Read: why})
+		}
+		requireOneEach(t, o, results, "80 Locks for 8 parts, from 5 processes")
+	})
+}
+
+// requireOneEach demands that each part has one winner, whom the others were told of.
+func requireOneEach(t *testing.T, o office, results []request, did string) {
+	t.Helper()
+	l := lab.Lesson{Did: did, Means: "several people believe to have one part, and the work of all but one is lost", Read: why}
+	winners := map[string][]request{}
+	for _, r := range results {
+		if r.Got {
+			winners[r.Path] = append(winners[r.Path], r)
+		}
+		l := says(l, "Lock failed where it should succeed or report who has the part")
+		l.Expected, l.Found = "a checkout or a *HeldError", r.Err
+		lab.Require(t, r.Err == "", l)
+	}
+	l.Says = "Lock gave one part to several people"
+	total := 0
+	for _, path := range slices.Sorted(maps.Keys(winners)) {
+		l.Expected = "one owner of " + path
+		l.Found = fmt.Sprintf("%d: %s", len(winners[path]), owners(winners[path]))
+		lab.Require(t, len(winners[path]) == 1, l)
+		total++
+	}
+	l.Expected, l.Found = "", ""
+	lab.RequireEqual(t, parts, total, says(l, "Lock gave a part to no one"))
+	recorded := o.checkouts(t)
+	lab.RequireEqual(t, parts, len(recorded), says(l, "Lock recorded more or fewer checkouts than it gave out"))
+	for _, c := range recorded {
+		l := says(l, "Lock recorded another checkout than it gave out")
+		l.Found = summary([]lockmanager.Checkout{c})
+		w := winners[c.Path]
+		lab.Require(t, len(w) == 1 && w[0].ID == c.ID && w[0].Owner == c.Owner, l)
+	}
+	for _, r := range results {
+		l := says(l, "Lock reported a checkout that does not exist")
+		l.Expected, l.Found = "the ID of the checkout that has the part", r.ID
+		lab.Require(t, winners[r.Path][0].ID == r.ID, l)
+	}
+}
+
+func owners(all []request) string {
+	names := make([]string, 0, len(all))
+	for _, r := range all {
+		names = append(names, r.Owner)
+	}
+	return strings.Join(names, ", ")
+}
+
+func TestLockNeverGivesAnIDTwice(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "a late Unlock with the old ID gives back what another has", Read: once, Expected: "another ID"}
+	requireNew := func(t *testing.T, first, second lockmanager.Checkout, l lab.Lesson) {
+		t.Helper()
+		l.Found = fmt.Sprintf("%s, and again %s", first.ID, second.ID)
+		lab.Require(t, first.ID != second.ID, says(l, "Lock gave an ID twice"))
+		l.Expected, l.Found = fmt.Sprintf("a token above %d", first.Token), fmt.Sprint(second.Token)
+		lab.Require(t, second.Token > first.Token, says(l, "Lock gave a token that is not higher than all before it"))
+	}
+	for _, c := range []struct{ name, owner, path string }{
+		{"for the next owner of the part", "bob", "bracket.step"},
+		{"for the same owner, of the same part", "alice", "bracket.step"},
+		{"for the same owner, of another part", "alice", "axle.step"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			l := l
+			l.Did = "Lock of bracket.step for alice; Unlock; then Lock of " + c.path + " for " + c.owner + ", at the same time of the clock"
+			m := o.manager(0)
+			first := lock(t, m, "alice", "bracket.step")
+			unlock(t, m, first)
+			second := lock(t, m, c.owner, c.path)
+			requireNew(t, first, second, l)
+			unlock(t, m, second)
+			requireNew(t, second, lock(t, o.manager(0), "alice", "bracket.step"), l)
+		})
+	}
+	t.Run("after a forced Unlock", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(0)
+		l := l
+		l.Did = "Lock of two parts; the later checkout was given back by force; Lock of its part again"
+		lock(t, m, "alice", "axle.step")
+		first := lock(t, m, "alice", "bracket.step")
+		var err error
+		lab.Finishes(t, func() { _, err = m.Unlock(t.Context(), "bob", first.ID, true) }, l)
+		lab.RequireNoError(t, err, says(l, "Unlock failed although it was forced"))
+		requireNew(t, first, lock(t, m, "alice", "bracket.step"), l)
+	})
+	t.Run("in several programs", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		seen := map[string]bool{}
+		l := l
+		l.Did = "three programs began, one after the other; each called Lock for three parts"
+		for i := range 3 {
+			p := begin(t, o)
+			for j := range 3 {
+				c := p.lock("alice", fmt.Sprintf("%d-%d.step", i, j), "it")
+				l.Found = c.ID + " again"
+				lab.Require(t, !seen[c.ID], says(l, "Lock gave an ID twice"))
+				seen[c.ID] = true
+			}
+		}
+	})
+	t.Run("in two workshops", func(t *testing.T) {
+		t.Parallel()
+		l := l
+		l.Did = "two documents; Lock of bracket.step for alice in each"
+		a, b := lock(t, open(t).manager(0), "alice", "bracket.step"), lock(t, open(t).manager(0), "alice", "bracket.step")
+		l.Found = a.ID + ", and again " + b.ID
+		lab.Require(t, a.ID != b.ID, says(l, "Lock gave an ID twice"))
+	})
+}
+
+func TestLockKnowsAPartByAllItsNames(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "one file is checked out twice, under two names", Read: names}
+	for _, path := range []string{
+		"", ".", "..", "/", "/bracket.step", "./bracket.step", "parts/./bracket.step", "parts//bracket.step", "parts/", "../bracket.step",
+		"parts/../bracket.step", `parts\bracket.step`, `C:\bracket.step`, "C:bracket.step", "bracket.step:stream", "bracket.step.", "bracket.step ",
+		"parts./bracket.step", "bracket\n.step", "bracket\x00.step", "bracket\xff.step", strings.Repeat("x", 4097),
+	} {
+		shown := fmt.Sprintf("%.40q", path)
+		t.Run("refuses "+shown, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			c, err := o.manager(0).Lock(t.Context(), "alice", path)
+			l := says(l, "Lock accepted a path that is not clean")
+			l.Did, l.Expected = "Lock of "+shown, "an error that matches ErrName"
+			lab.RequireErrorIs(t, err, lockmanager.ErrName, l)
+			lab.RequireEqual(t, lockmanager.Checkout{}, c, says(l, "Lock returned a checkout beside its error"))
+			o.requireCheckouts(t, "no checkout", l)
+		})
+	}
+	for _, pair := range [][2]string{
+		{"Parts/Bracket.STEP", "parts/bracket.step"}, {"parts/bracket.step", "Parts/Bracket.STEP"}, {"Größe.step", "GRÖßE.step"}, {"κόσμος.step", "ΚΌΣΜΟΣ.step"},
+	} {
+		t.Run(pair[0]+" is "+pair[1], func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			first := lock(t, o.manager(0), "alice", pair[0])
+			_, err := o.manager(0).Lock(t.Context(), "bob", pair[1])
+			l := says(l, "Lock took another letter case for another part")
+			l.Did = "Lock of " + pair[0] + " for alice, then of " + pair[1] + " for bob"
+			requireHeld(t, first, err, l)
+			o.requireCheckouts(t, "alice has "+pair[0], says(l, "Lock changed the name of a part"))
+		})
+	}
+	for _, path := range []string{".gitattributes", "a..b/...c", "with a blank.step", "é.step", strings.Repeat("x/", 2047) + "xx", "a,b;c'd\"e$f#g?h%i&j"} {
+		shown := fmt.Sprintf("%.40q", path)
+		t.Run("accepts "+shown, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			c, err := o.manager(0).Lock(t.Context(), "alice", path)
+			l := says(l, "Lock refused a clean path")
+			l.Did, l.Means = "Lock of "+shown, "a part that exists cannot be checked out"
+			lab.RequireNoError(t, err, l)
+			lab.RequireEqual(t, path, c.Path, says(l, "Lock changed the name of a part"))
+		})
+	}
+}
+
+// An expired checkout stands in no one's way, and what is taken after it is a new one.
+func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "parts stay with programs that have gone, or are taken from people at work", Read: leases}
+	t.Run("it has an end if there is a lease", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		c := lock(t, o.manager(lease), "alice", "bracket.step")
+		l := says(l, "Lock made a checkout that does not end with the lease")
+		l.Did = "Lock at 9:00; the manager has a lease of an hour"
+		lab.RequireEqual(t, start.Add(lease).String(), c.Expires.UTC().String(), l)
+		lab.Require(t, same(c, o.checkouts(t)[0]), says(l, "Lock recorded something else than it returned"))
+	})
+	for _, c := range []struct {
+		name, owner string
+		now         time.Duration
+		free        bool
+	}{
+		{"a moment before its end, to another", "bob", lease - 1, false},
+		{"a moment before its end, to its owner", "alice", lease - 1, false},
+		{"at its end, to another", "bob", lease, true},
+		{"at its end, to its owner", "alice", lease, true},
+		{"long after its end", "bob", 1000 * lease, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			first := lock(t, o.manager(lease), "alice", "bracket.step")
+			o.setClock(t, start.Add(c.now))
+			l := l
+			l.Did = fmt.Sprintf("Lock of bracket.step for alice with a lease of an hour; Lock for %s %v later", c.owner, c.now)
+			second, err := o.manager(lease).Lock(t.Context(), c.owner, "bracket.step")
+			if !c.free {
+				requireHeld(t, first, err, says(l, "Lock gave out a part whose lease had not ended"))
+				return
+			}
+			lab.RequireNoError(t, err, says(l, "Lock refused a part whose lease had ended"))
+			o.requireCheckouts(t, c.owner+" has bracket.step", says(l, "Lock left the checkout that had expired"))
+			l.Expected, l.Found = "a new ID and a higher token", fmt.Sprintf("ID %s and token %d, after ID %s and token %d", second.ID, second.Token, first.ID, first.Token)
+			lab.Require(t, second.ID != first.ID && second.Token > first.Token, says(l, "Lock gave an expired checkout out again, instead of a new one"))
+		})
+	}
+	t.Run("it has none without a lease", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		first := lock(t, o.manager(0), "alice", "bracket.step")
+		o.setClock(t, start.AddDate(10, 0, 0))
+		_, err := o.manager(lease).Lock(t.Context(), "bob", "bracket.step")
+		l := says(l, "Lock gave out a part whose checkout has no end")
+		l.Did = "Lock of bracket.step for alice without a lease; Lock for bob ten years later, by a manager with a lease"
+		requireHeld(t, first, err, l)
+	})
+	t.Run("others do not end with it", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		lock(t, o.manager(lease), "alice", "bracket.step")
+		lock(t, o.manager(0), "carol", "axle.step")
+		o.setClock(t, start.Add(lease))
+		lock(t, o.manager(lease), "dave", "gear.step")
+		c := lock(t, o.manager(lease), "bob", "bracket.step")
+		l := says(l, "Lock changed another's checkout")
+		l.Did = "one of three checkouts had expired; Lock of its part"
+		all := o.checkouts(t)
+		lab.RequireEqual(t, "carol has axle.step; dave has gear.step; bob has bracket.step", summary(all), l)
+		l.Found = fmt.Sprint(c.Token)
+		lab.Require(t, c.Token == 4, says(l, "Lock gave a token that is not higher than all before it"))
+	})
+	// The lease in real time, which a bubble makes pass: the clock is Go's own.
+	t.Run("with the clock of the system", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			path := lab.Path(t, "locks.json")
+			m := lockmanager.New(path, lockmanager.Options{Lease: lease})
+			lab.RequireSetUp(t, m.Create(t.Context()))
+			l := l
+			l.Did = "Lock for alice with a lease of an hour, and no clock of its own; an hour later Lock for bob"
+			first, err := m.Lock(t.Context(), "alice", "bracket.step")
+			lab.RequireNoError(t, err, l)
+			time.Sleep(lease - 1)
+			_, err = m.Lock(t.Context(), "bob", "bracket.step")
+			requireHeld(t, first, err, says(l, "Lock gave out a part whose lease had not ended"))
+			time.Sleep(1)
+			_, err = m.Lock(t.Context(), "bob", "bracket.step")
+			lab.RequireNoError(t, err, says(l, "Lock refused a part whose lease had ended"))
+		})
+	})
+}

@@ -1,0 +1,221 @@
+package lockmanager_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	lockmanager "example/turnstile/exercises/15_lock_manager"
+	"example/turnstile/internal/lab"
+)
+
+func TestUnlock(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "parts stay out for ever, or people lose them", Read: unlocked}
+	story := func(t *testing.T) (o office, m *lockmanager.Manager, hers lockmanager.Checkout) {
+		t.Helper()
+		o = open(t)
+		m = o.manager(lease)
+		lock(t, m, "alice", "axle.step")
+		hers = lock(t, m, "alice", "bracket.step")
+		lock(t, m, "bob", "cog.step")
+		return o, m, hers
+	}
+	const rest = "alice has axle.step; bob has cog.step"
+	for _, c := range []struct {
+		name, owner string
+		force       bool
+	}{{"its owner", "alice", false}, {"its owner, by force", "alice", true}, {"another, by force", "bob", true}, {"one who has no part, by force", "carol", true}} {
+		t.Run("by "+c.name, func(t *testing.T) {
+			t.Parallel()
+			o, m, hers := story(t)
+			l := l
+			l.Did = fmt.Sprintf("alice had two parts, and bob one; Unlock of hers by %s, force %v", c.owner, c.force)
+			got, err := m.Unlock(t.Context(), c.owner, hers.ID, c.force)
+			lab.RequireNoError(t, err, says(l, "Unlock refused who may give the part back"))
+			o.requireCheckouts(t, rest, says(l, "Unlock removed another checkout, or none"))
+			l = says(l, "Unlock did not return the checkout that it removed")
+			l.Expected, l.Found = fmt.Sprintf("%+v", hers), fmt.Sprintf("%+v", got)
+			lab.Require(t, same(hers, got), l)
+			lock(t, o.manager(0), "bob", "bracket.step")
+		})
+	}
+	t.Run("by another", func(t *testing.T) {
+		t.Parallel()
+		for _, owner := range []string{"bob", "carol", "", "Alice"} {
+			o, m, hers := story(t)
+			before := read(t, o.locks())
+			l := l
+			l.Did = fmt.Sprintf("alice had bracket.step; Unlock by %q, without force", owner)
+			got, err := m.Unlock(t.Context(), owner, hers.ID, false)
+			requireHeld(t, hers, err, says(l, "Unlock gave back what another has, without force"))
+			lab.RequireEqual(t, lockmanager.Checkout{}, got, says(l, "Unlock returned a checkout beside its error"))
+			lab.RequireFile(t, o.locks(), string(before), says(l, "Unlock changed the document although it failed"))
+		}
+	})
+	t.Run("of what does not exist", func(t *testing.T) {
+		t.Parallel()
+		o, m, hers := story(t)
+		before := read(t, o.locks())
+		for _, id := range []string{"", "nothing", "bracket.step", hers.ID + "0", hers.ID[1:]} {
+			for _, force := range []bool{false, true} {
+				l := l
+				l.Did, l.Expected = fmt.Sprintf("Unlock with the ID %q, force %v; no checkout has it", id, force), "an error that matches ErrNotFound"
+				_, err := m.Unlock(t.Context(), "alice", id, force)
+				lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock did not report that there is no such checkout"))
+				lab.RequireFile(t, o.locks(), string(before), says(l, "Unlock changed the document although it failed"))
+			}
+		}
+	})
+	t.Run("a second time", func(t *testing.T) {
+		t.Parallel()
+		o, m, hers := story(t)
+		unlock(t, m, hers)
+		l := l
+		l.Did, l.Expected = "Unlock twice with one ID", "an error that matches ErrNotFound"
+		_, err := m.Unlock(t.Context(), "alice", hers.ID, false)
+		lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock gave a part back twice"))
+		o.requireCheckouts(t, rest, says(l, "Unlock removed another checkout"))
+	})
+	t.Run("after its end", func(t *testing.T) {
+		t.Parallel()
+		o, m, hers := story(t)
+		o.setClock(t, start.Add(lease))
+		l := l
+		l.Did, l.Expected = "the lease of alice's checkout had ended; Unlock", "an error that matches ErrNotFound"
+		_, err := m.Unlock(t.Context(), "alice", hers.ID, false)
+		lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock did not report that the checkout had expired"))
+	})
+	t.Run("without a document", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		_, err := lockmanager.New(path, lockmanager.Options{}).Unlock(t.Context(), "alice", "id", false)
+		l := says(l, "Unlock took a missing document for an empty one")
+		l.Did, l.Expected, l.Read = "Unlock; locks.json did not exist", "an error that matches fs.ErrNotExist", failures
+		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
+		lab.RequireNoFile(t, path, l)
+	})
+}
+
+// A late Unlock of what was given back, and is another's, or the same owner's, by now.
+func TestUnlockOfAnOldIDChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, next string }{{"the part is another's", "bob"}, {"the part is the same owner's", "alice"}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			m := o.manager(0)
+			l := lab.Lesson{
+				Says: "Unlock with an old ID gave back a new checkout", Did: "Lock of bracket.step for alice; Unlock; Lock for " + c.next + "; the first Unlock once more, late",
+				Means: "the part is free while its owner works on it", Read: once,
+			}
+			first := lock(t, m, "alice", "bracket.step")
+			unlock(t, m, first)
+			lock(t, m, c.next, "bracket.step")
+			for _, force := range []bool{false, true} {
+				_, err := m.Unlock(t.Context(), "alice", first.ID, force)
+				o.requireCheckouts(t, c.next+" has bracket.step", l)
+				l.Expected = "an error that matches ErrNotFound"
+				lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock accepted an old ID"))
+				l.Expected = ""
+			}
+		})
+	}
+}
+
+func TestUnlockDecidesOnWhatTheDocumentHoldsWhenItIsChanged(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, order, next string }{
+		{"another has the part by then", "Unlock", "bob"}, {"its owner has it again by then", "Unlock", "alice"}, {"by force", "force", "bob"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			m := o.manager(0)
+			l := lab.Lesson{
+				Says:  "Unlock gave back a checkout that it was not asked for",
+				Did:   c.order + " of alice's checkout began; before it could change the document, the checkout was gone, and " + c.next + " had a new one of the part",
+				Means: "the part is free while " + c.next + " works on it", Read: why,
+			}
+			first := lock(t, m, "alice", "bracket.step")
+			before := read(t, o.locks())
+			unlock(t, m, first)
+			second := lock(t, m, c.next, "bracket.step")
+			later := read(t, o.locks())
+			before.put(t, o.locks())
+			r := between(t, begin(t, o), c.order+" alice "+first.ID, o.locks(), later, l)
+			o.requireCheckouts(t, c.next+" has bracket.step", l)
+			lab.Require(t, same(second, o.checkouts(t)[0]), l)
+			if first.ID != second.ID { // otherwise it is Lock that must be mended first
+				l.Expected = "an error that matches ErrNotFound"
+				lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrNotFound, says(l, "Unlock did not report that the checkout was gone"))
+			}
+		})
+	}
+}
+
+// All want to give back one checkout, others make and give back theirs.
+func TestUnlockInACrowd(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	m := o.manager(0)
+	l := lab.Lesson{
+		Says: "Unlock gave one checkout back several times", Did: "8 goroutines called Unlock with one ID; 8 others called Lock and Unlock of parts of their own, twice, and Lock once more",
+		Means: "two people are told that they freed the part", Read: why,
+	}
+	c := lock(t, m, "alice", "bracket.step")
+	var mutex sync.Mutex
+	var gone int
+	var failed error
+	lab.Finishes(t, func() {
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				_, err := m.Unlock(context.Background(), "alice", c.ID, i%2 == 0)
+				mutex.Lock()
+				defer mutex.Unlock()
+				switch {
+				case err == nil:
+					gone++
+				case !errors.Is(err, lockmanager.ErrNotFound):
+					failed = errors.Join(failed, err)
+				}
+			})
+			all.Go(func() {
+				err := comeAndGo(m, fmt.Sprintf("person-%d", i), fmt.Sprintf("part-%d.step", i))
+				mutex.Lock()
+				defer mutex.Unlock()
+				failed = errors.Join(failed, err)
+			})
+		}
+		all.Wait()
+	}, says(l, "Unlock waits for ever"))
+	lab.RequireNoError(t, failed, says(l, "Unlock or Lock failed in a crowd"))
+	lab.RequireEqual(t, 1, gone, l)
+	all := o.checkouts(t)
+	slices.SortFunc(all, func(a, b lockmanager.Checkout) int { return strings.Compare(a.Path, b.Path) })
+	want := ""
+	for i := range 8 {
+		want += fmt.Sprintf("person-%d has part-%d.step; ", i, i)
+	}
+	lab.RequireEqual(t, want[:len(want)-2], summary(all), says(l, "Unlock brought back, or took away, what others had changed"))
+}
+
+func comeAndGo(m *lockmanager.Manager, owner, path string) error {
+	for range 2 {
+		c, err := m.Lock(context.Background(), owner, path)
+		if err != nil {
+			return err
+		}
+		if _, err := m.Unlock(context.Background(), owner, c.ID, false); err != nil {
+			return err
+		}
+	}
+	_, err := m.Lock(context.Background(), owner, path)
+	return err
+}

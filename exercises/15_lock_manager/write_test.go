@@ -1,0 +1,218 @@
+package lockmanager_test
+
+import (
+	"fmt"
+	"io/fs"
+	"testing"
+	"time"
+
+	lockmanager "example/turnstile/exercises/15_lock_manager"
+	"example/turnstile/exercises/15_lock_manager/part"
+	"example/turnstile/internal/lab"
+)
+
+const bracket = "bracket.step"
+
+// mustRead is a Read that must succeed.
+func mustRead(t *testing.T, a *lockmanager.Archive, c lockmanager.Checkout, want string) {
+	t.Helper()
+	got, err := a.Read(t.Context(), c)
+	l := lab.Lesson{Says: "Write did not leave what the next Read needs", Did: "Read of " + c.Path, Means: "the next owner begins with another drawing", Read: fencing}
+	lab.RequireNoError(t, err, l)
+	lab.RequireEqual(t, want, got, l)
+}
+
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "the archive does not hold what its owner has checked in", Read: fencing}
+	write := func(t *testing.T, a *lockmanager.Archive, c lockmanager.Checkout, content string, l lab.Lesson) {
+		t.Helper()
+		lab.RequireNoError(t, a.Write(t.Context(), c, content), says(l, "Write refused who has the part"))
+	}
+	t.Run("changes the drawing, again and again", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(lease)
+		a := o.archive(m)
+		l := l
+		l.Did = "Lock; Write, Write, Read, Write"
+		c := lock(t, m, "alice", bracket)
+		write(t, a, c, "first", l)
+		write(t, a, c, "second", l)
+		mustRead(t, a, c, "second")
+		write(t, a, c, "third", l)
+		lab.RequireEqual(t, "third", o.drawing(t, part.Key(bracket)), says(l, "Write did not change the drawing"))
+	})
+	t.Run("each part for itself", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(lease)
+		a := o.archive(m)
+		l := l
+		l.Did = "Lock of bracket.step for alice, then of axle.step for bob, who writes; then alice writes"
+		first, second := lock(t, m, "alice", bracket), lock(t, m, "bob", "axle.step")
+		write(t, a, second, "an axle", l)
+		write(t, a, first, "a bracket", l)
+		lab.RequireEqual(t, "an axle", o.drawing(t, part.Key("axle.step")), says(l, "Write changed the drawing of another part"))
+		lab.RequireEqual(t, "a bracket", o.drawing(t, part.Key(bracket)), says(l, "Write did not change the drawing"))
+	})
+	t.Run("goes on after Renew", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(lease)
+		a := o.archive(m)
+		l := l
+		l.Did = "Lock with a lease of an hour; 50 minutes later Renew; 50 minutes later Write with what Lock had returned"
+		c := lock(t, m, "alice", bracket)
+		o.setClock(t, start.Add(50*time.Minute))
+		_, err := m.Renew(t.Context(), "alice", c.ID)
+		lab.RequireNoError(t, err, says(l, "Lock made a checkout that cannot be renewed"))
+		o.setClock(t, start.Add(100*time.Minute))
+		write(t, a, c, "after Renew", l)
+	})
+	t.Run("without an archive", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(0)
+		path := lab.Path(t, "archive.json")
+		err := lockmanager.NewArchive(path, m).Write(t.Context(), lock(t, m, "alice", bracket), "content")
+		l := says(l, "Write took a missing archive for an empty one")
+		l.Did, l.Expected, l.Read = "Write; archive.json did not exist", "an error that matches fs.ErrNotExist", failures
+		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
+		lab.RequireNoFile(t, path, l)
+	})
+}
+
+// ended is who has had the part before.
+func ended(t *testing.T, end string) (o office, m *lockmanager.Manager, old lockmanager.Checkout) {
+	t.Helper()
+	o = open(t)
+	m = o.manager(lease)
+	old = lock(t, m, "alice", bracket)
+	switch end {
+	case "its lease had ended":
+		o.setClock(t, start.Add(lease))
+	case "it was given back by force":
+		_, err := m.Unlock(t.Context(), "bob", old.ID, true)
+		lab.RequireNoError(t, err, lab.Lesson{Says: "Unlock failed although it was forced", Did: "Lock for alice; Unlock by bob, with force", Read: unlocked})
+	}
+	return o, m, old
+}
+
+func requireFenced(t *testing.T, err error, l lab.Lesson) {
+	t.Helper()
+	l.Expected = "an error that matches ErrFenced"
+	lab.RequireErrorIs(t, err, lockmanager.ErrFenced, l)
+}
+
+func TestWriteOfACheckoutThatHasEnded(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"its lease had ended", "it was given back by force"} {
+		for _, next := range []string{"nothing else happened", "bob had the part, and had read", "bob had the part, and had written", "alice had the part again"} {
+			t.Run(end+", and "+next, func(t *testing.T) {
+				t.Parallel()
+				o, m, old := ended(t, end)
+				a := o.archive(m)
+				want := ""
+				l := lab.Lesson{
+					Says: "Write of a checkout that had ended was not refused", Did: "alice's checkout of the part: " + end + "; " + next + "; Write for the first one",
+					Means: "she overwrites what the part's owner has made, or is about to", Read: fencing,
+				}
+				switch next {
+				case "bob had the part, and had read":
+					mustRead(t, a, lock(t, m, "bob", bracket), "")
+				case "bob had the part, and had written":
+					want = "bob's"
+					lab.RequireNoError(t, a.Write(t.Context(), lock(t, m, "bob", "Bracket.STEP"), want), says(l, "Write refused who has the part"))
+				case "alice had the part again":
+					mustRead(t, a, lock(t, m, "alice", bracket), "")
+				}
+				requireFenced(t, a.Write(t.Context(), old, "alice's"), l)
+				lab.RequireEqual(t, want, o.drawing(t, part.Key(bracket)), says(l, "Write changed the drawing although it failed"))
+			})
+		}
+	}
+}
+
+// The program is stopped between what it learns and what it does, for longer than its lease.
+func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, owner, content string }{
+		{"the next owner has written", "bob", "bob's"}, {"the next owner has only read", "bob", ""}, {"its owner has the part again", "alice", "alice's second"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o, l := open(t), lab.Lesson{
+				Says:  "Write overwrote what a later owner of the part relies on",
+				Did:   fmt.Sprintf("Write for alice began; before it could change the archive, her lease ended, and %s checked the part out and came by", c.owner),
+				Means: "her program woke up, did not know how long it had slept, and the later owner's work is lost", Read: fencing,
+			}
+			alice := begin(t, o, "lease")
+			alice.lock("alice", bracket, "hers")
+			before, early := read(t, o.drawingsFile()), read(t, o.locks())
+			// What will have happened meanwhile is prepared, and put back.
+			o.setClock(t, start.Add(lease))
+			m := o.manager(lease)
+			next := lock(t, m, c.owner, bracket)
+			lab.RequireEqual(t, uint64(2), next.Token, lab.Lesson{Says: "Lock gave a token that is not higher than all before it", Did: "Lock for alice; an hour later Lock for " + c.owner, Read: once})
+			mustRead(t, o.archive(m), next, "")
+			if c.content != "" {
+				lab.RequireNoError(t, o.archive(m).Write(t.Context(), next, c.content), says(l, "Write refused who has the part"))
+			}
+			later, late := read(t, o.drawingsFile()), read(t, o.locks())
+			before.put(t, o.drawingsFile())
+			early.put(t, o.locks())
+			o.setClock(t, start.Add(lease-1))
+
+			reader := lab.Start(t, "view", o.drawingsFile())
+			reader.Reached("inside")
+			alice.Send("Write hers alice's")
+			alice.WaitBlocked(lab.Lesson{
+				Says: "Write does not wait for the archive's lock", Did: "a program had a shared lock of archive.json; Write", Means: l.Means, Read: l.Read,
+			})
+			o.setClock(t, start.Add(lease))
+			late.put(t, o.locks())
+			later.put(t, o.drawingsFile())
+			reader.Continue()
+			lab.RequireSetUp(t, reader.Wait())
+			r := alice.Reply(l)
+			lab.RequireEqual(t, c.content, o.drawing(t, part.Key(bracket)), l)
+			requireFenced(t, r.Returned.Err, says(l, "Write did not report that the checkout had ended"))
+		})
+	}
+}
+
+// The same with a program that is really stopped, and others that really work meanwhile.
+func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	l := lab.Lesson{
+		Says:  "Write overwrote what a later owner of the part relies on",
+		Did:   "Write for alice waited for the archive; her program was stopped (SIGSTOP); her lease ended; bob checked the part out, read and wrote; her program went on",
+		Means: "her program woke up, did not know how long it had slept, and the later owner's work is lost", Read: fencing,
+	}
+	alice := begin(t, o, "lease")
+	alice.lock("alice", bracket, "hers")
+	holder := lab.Start(t, "view", o.drawingsFile())
+	holder.Reached("inside")
+	alice.Send("Write hers alice's")
+	alice.WaitBlocked(l)
+	alice.Stop()
+	holder.Continue()
+	lab.RequireSetUp(t, holder.Wait())
+	o.setClock(t, start.Add(2*lease))
+	m := o.manager(lease)
+	bobs := lock(t, m, "bob", bracket)
+	a := o.archive(m)
+	var err error
+	lab.Finishes(t, func() {
+		if _, err = a.Read(t.Context(), bobs); err == nil {
+			err = a.Write(t.Context(), bobs, "bob's")
+		}
+	}, says(l, "Write keeps the archive's lock while its program is stopped"))
+	lab.RequireNoError(t, err, says(l, "Write refused who has the part"))
+	alice.Resume()
+	r := alice.Reply(l)
+	lab.RequireEqual(t, "bob's", o.drawing(t, part.Key(bracket)), l)
+	requireFenced(t, r.Returned.Err, says(l, "Write did not report that the checkout had ended"))
+}

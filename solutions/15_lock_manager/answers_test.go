@@ -1,0 +1,9 @@
+package lockmanager_test
+
+import (
+	"testing"
+
+	"example/turnstile/internal/answers"
+)
+
+func TestAnswers(t *testing.T) { answers.Judge(t) }

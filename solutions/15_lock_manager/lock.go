@@ -1,0 +1,88 @@
+package lockmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"example/turnstile/exercises/15_lock_manager/ledger"
+	"example/turnstile/exercises/15_lock_manager/part"
+	document "example/turnstile/solutions/13_document"
+)
+
+// Lock checks a part out for its owner, and returns the new checkout.
+//
+// There is never more than one checkout for a part, however many Locks for it run at the same time, in this process and in others, and by
+// whatever names that are the same part (part.Same). If the part is out, also for the same owner, the error is a *HeldError with that checkout,
+// and matches ErrHeld. What the document holds while Lock has its lock decides, and nothing that was read before.
+//
+// The path must be clean (part.Check), or the error matches ErrName; the checkout has it as it is. Without an owner, the error matches ErrOwner.
+//
+// The checkout has an ID that no checkout has had before, and a token that is higher than those of all before it, of those too that are gone. So
+// has one for an owner who has had the part before. If the Manager has a lease, it expires when the lease has passed; one that has expired does
+// not stand in the way.
+//
+// If ctx ends before the change begins, or the change fails, nothing has changed, and the error wraps the reason. Only if it matches
+// document.ErrNotDurable has the change been made: the checkout is returned beside the error, and a power cut may undo it.
+func (m *Manager) Lock(ctx context.Context, owner, path string) (Checkout, error) {
+	if owner == "" {
+		return Checkout{}, fmt.Errorf("lock %s: %w", path, ErrOwner)
+	}
+	if err := part.Check(path); err != nil {
+		return Checkout{}, fmt.Errorf("lock for %s: %w", owner, err)
+	}
+	made := Checkout{ID: ledger.NewID(), Path: path, Owner: owner}
+	err := m.document.Update(ctx, func(l *ledger.Ledger) error {
+		made.LockedAt = m.now().UTC()
+		l.Expire(made.LockedAt)
+		if i := l.Find(path); i >= 0 {
+			return &HeldError{l.Checkouts[i]}
+		}
+		if m.lease > 0 {
+			made.Expires = made.LockedAt.Add(m.lease)
+		}
+		l.LastToken++
+		made.Token = l.LastToken
+		l.Checkouts = append(l.Checkouts, made)
+		return nil
+	})
+	return result(made, err, "lock %s for %s", path, owner)
+}
+
+// Unlock gives the checkout with the ID back, and returns it as it was.
+//
+// It removes this checkout or none, whatever others do at the same time: never one that has another ID, of the same part or not. If there is no
+// such checkout, or it has expired, the error matches ErrNotFound. If it is another owner's, the error is a *HeldError, unless force is true. Who
+// may force is for the caller to decide.
+//
+// Other errors are those of Lock.
+func (m *Manager) Unlock(ctx context.Context, owner, id string, force bool) (Checkout, error) {
+	var removed Checkout
+	err := m.document.Update(ctx, func(l *ledger.Ledger) error {
+		l.Expire(m.now())
+		i := l.FindID(id)
+		if i < 0 {
+			return ErrNotFound
+		}
+		removed = l.Checkouts[i]
+		if removed.Owner != owner && !force {
+			return &HeldError{removed}
+		}
+		l.Checkouts = slices.Delete(l.Checkouts, i, i+1)
+		return nil
+	})
+	return result(removed, err, "unlock %s for %s", id, owner)
+}
+
+// result returns what a change has made, if it was made.
+func result(c Checkout, err error, doing string, args ...any) (Checkout, error) {
+	if err == nil {
+		return c, nil
+	}
+	err = fmt.Errorf(doing+": %w", append(args, err)...)
+	if !errors.Is(err, document.ErrNotDurable) {
+		c = Checkout{}
+	}
+	return c, err
+}

@@ -1,0 +1,195 @@
+// Package lockmanager keeps who has which part, for many people at once: one checkout for a part, whatever asks, goroutines or processes.
+//
+// Two locks meet here, and are kept apart. The kernel's lock beside locks.json lasts for milliseconds, and ends with its process: it makes one
+// change of the document come after the other. A Checkout lasts for days, and is data: it ends when it is given back, or at a time that was
+// said before.
+package lockmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"example/turnstile/exercises/15_lock_manager/ledger"
+	"example/turnstile/exercises/15_lock_manager/part"
+	document "example/turnstile/solutions/13_document"
+)
+
+var (
+	// ErrHeld is matched by the error of a call that finds the part in another checkout. It is a *HeldError.
+	ErrHeld = errors.New("the part is checked out")
+	// ErrNotFound is matched by the error of a call for a checkout that does not exist, or exists no more.
+	ErrNotFound = errors.New("there is no such checkout; it has been given back, or has expired; list the checkouts to see what there is")
+	// ErrName is matched by the error of a call that names a part by what is no clean path.
+	ErrName = part.ErrName
+	// ErrOwner is matched by the error of a call without an owner.
+	ErrOwner = errors.New("a checkout needs an owner; name a person")
+	// ErrCursor is matched by the error of a List or a Verify that goes on from what is no cursor of theirs.
+	ErrCursor = errors.New("this is not a cursor that List or Verify has returned; begin without one")
+)
+
+// A Checkout is the record that a person has a part.
+type Checkout = ledger.Checkout
+
+// A HeldError reports the checkout that stands in the way. It matches ErrHeld.
+type HeldError struct{ Checkout Checkout }
+
+// Error says who has the part.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%s has %s since %s; ask them to give it back", e.Checkout.Owner, e.Checkout.Path, e.Checkout.LockedAt.Format(time.RFC3339))
+}
+
+// Is makes it match ErrHeld.
+func (e *HeldError) Is(target error) bool { return target == ErrHeld }
+
+// Options of a Manager. The zero value is a good one.
+type Options struct {
+	Lease time.Duration    // after how long a checkout expires, unless it is renewed; 0 means never
+	Now   func() time.Time // the clock; nil means time.Now
+}
+
+// A Manager keeps checkouts in a document. Any number of goroutines may use one, and any number of Managers, in this process and in others, may
+// use one document.
+//
+// An expired checkout counts as given back: no call returns it, and its part can be taken. All clocks that judge it must agree roughly. A person
+// whose clock is wrong, or whose machine slept, may believe to have the part still: see Archive for what stops them.
+type Manager struct {
+	document *document.Document[ledger.Ledger]
+	lease    time.Duration
+	now      func() time.Time
+}
+
+// New returns a manager of the checkouts in the document at path. It opens no file: if the document does not exist, each call's error matches
+// fs.ErrNotExist. See Create.
+func New(path string, options Options) *Manager {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	return &Manager{
+		document: document.New(path, document.Options[ledger.Ledger]{Validate: (*ledger.Ledger).Validate}),
+		lease:    options.Lease, now: options.Now,
+	}
+}
+
+// Create makes the document, without checkouts. If it exists, it stays as it is, and the error matches fs.ErrExist.
+func (m *Manager) Create(ctx context.Context) error {
+	return m.document.Create(ctx, &ledger.Ledger{Checkouts: []Checkout{}})
+}
+
+// Renew makes the lease of a checkout begin anew. The checkout keeps its ID and its token: its owner has had it all the time. If it has expired,
+// the error matches ErrNotFound, even if no one has taken the part since, and the owner must Lock it again; if it is another's, ErrHeld.
+func (m *Manager) Renew(ctx context.Context, owner, id string) (Checkout, error) {
+	var renewed Checkout
+	err := m.document.Update(ctx, func(l *ledger.Ledger) error {
+		now := m.now().UTC()
+		l.Expire(now)
+		i := l.FindID(id)
+		if i < 0 {
+			return ErrNotFound
+		}
+		if l.Checkouts[i].Owner != owner {
+			return &HeldError{l.Checkouts[i]}
+		}
+		if m.lease > 0 {
+			l.Checkouts[i].Expires = now.Add(m.lease)
+		}
+		renewed = l.Checkouts[i]
+		return nil
+	})
+	if err != nil {
+		return Checkout{}, fmt.Errorf("renew checkout %s for %s: %w", id, owner, err)
+	}
+	return renewed, nil
+}
+
+// How many checkouts List and Verify return in one piece.
+const (
+	DefaultLimit = 100
+	MaxLimit     = 1000
+)
+
+// A Query says which checkouts List returns. The zero value means the first DefaultLimit of all.
+type Query struct {
+	Path   string // only that of this part; "" means any
+	ID     string // only this one; "" means any
+	Cursor string // those after the piece whose Next this was; "" means from the beginning
+	Limit  int    // how many at most; from 1 to MaxLimit; 0 or less means DefaultLimit, more means MaxLimit
+}
+
+// A Page is a piece of a list.
+type Page struct {
+	Checkouts []Checkout // the oldest first; never nil
+	Next      string     // the Cursor of the next piece; "" if there is none
+}
+
+// List returns the checkouts that the query asks for, piece by piece.
+//
+// Who goes from piece to piece sees every checkout that exists from the first to the last call, once, however many others are made or given back
+// meanwhile. A Path that is no clean path makes an error that matches ErrName, a Cursor that is none one that matches ErrCursor.
+func (m *Manager) List(ctx context.Context, q Query) (Page, error) {
+	if q.Path != "" {
+		if err := part.Check(q.Path); err != nil {
+			return Page{}, fmt.Errorf("list checkouts: %w", err)
+		}
+	}
+	page, err := m.page(ctx, q.Cursor, q.Limit, func(c Checkout) bool {
+		return (q.ID == "" || c.ID == q.ID) && (q.Path == "" || part.Same(c.Path, q.Path))
+	})
+	if err != nil {
+		return Page{}, fmt.Errorf("list checkouts: %w", err)
+	}
+	return page, nil
+}
+
+// Verify is List for an owner, who is about to publish: which checkouts are theirs (ours), and which are of others. Neither is nil. The limit is for
+// both together.
+func (m *Manager) Verify(ctx context.Context, owner, cursor string, limit int) (ours, theirs []Checkout, next string, err error) {
+	page, err := m.page(ctx, cursor, limit, func(Checkout) bool { return true })
+	if err != nil {
+		return nil, nil, "", fmt.Errorf("verify checkouts for %s: %w", owner, err)
+	}
+	ours, theirs = []Checkout{}, []Checkout{}
+	for _, c := range page.Checkouts {
+		if c.Owner == owner {
+			ours = append(ours, c)
+		} else {
+			theirs = append(theirs, c)
+		}
+	}
+	return ours, theirs, page.Next, nil
+}
+
+// page returns the checkouts after the cursor that are wanted. The cursor is the token of the last one that was returned: a key, and not a
+// number of places, so it means the same when others before it are gone.
+func (m *Manager) page(ctx context.Context, cursor string, limit int, wanted func(Checkout) bool) (Page, error) {
+	after := uint64(0)
+	if cursor != "" {
+		var err error
+		if after, err = strconv.ParseUint(cursor, 10, 64); err != nil {
+			return Page{}, fmt.Errorf("cursor %.40q: %w", cursor, ErrCursor)
+		}
+	}
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
+	limit = min(limit, MaxLimit)
+	page := Page{Checkouts: []Checkout{}}
+	err := m.document.View(ctx, func(l *ledger.Ledger) error {
+		page = Page{Checkouts: []Checkout{}}
+		now := m.now()
+		for _, c := range l.Checkouts {
+			switch {
+			case c.Token <= after || c.Expired(now) || !wanted(c):
+			case len(page.Checkouts) == limit:
+				page.Next = strconv.FormatUint(page.Checkouts[limit-1].Token, 10)
+				return nil
+			default:
+				page.Checkouts = append(page.Checkouts, c)
+			}
+		}
+		return nil
+	})
+	return page, err
+}
