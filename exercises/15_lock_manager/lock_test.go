@@ -159,7 +159,7 @@ func ask(m *lockmanager.Manager, owner string) []request {
 
 // crowd is a program in which FROM to TO are persons, who all want all parts at once.
 func crowd(w *lab.Worker) error {
-	o := office{w.Arg(0)}
+	o := office{dir: w.Arg(0)}
 	var results []request
 	var mutex sync.Mutex
 	var all sync.WaitGroup

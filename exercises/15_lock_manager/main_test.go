@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,12 +46,15 @@ var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 const lease = time.Hour
 
 // An office is a directory with locks.json and archive.json, and a clock that all programs see.
-type office struct{ dir string }
+type office struct {
+	dir   string
+	local *atomic.Pointer[time.Time] // the test's own clock; nil in other programs, which read the file
+}
 
 // open makes an office without checkouts.
 func open(t testing.TB) office {
 	t.Helper()
-	o := office{filepath.Dir(lab.Path(t, "x"))}
+	o := office{filepath.Dir(lab.Path(t, "x")), new(atomic.Pointer[time.Time])}
 	o.setClock(t, start)
 	m := o.manager(0)
 	lab.RequireSetUp(t, errors.Join(m.Create(t.Context()), o.archive(m).Create(t.Context())))
@@ -63,11 +67,17 @@ func (o office) clock() string        { return filepath.Join(o.dir, "clock") }
 
 func (o office) setClock(t testing.TB, now time.Time) {
 	t.Helper()
+	if o.local != nil {
+		o.local.Store(&now)
+	}
 	lab.RequireSetUp(t, os.WriteFile(o.clock(), []byte(now.Format(time.RFC3339Nano)), 0o600))
 }
 
 // now reads the clock.
 func (o office) now() time.Time {
+	if o.local != nil {
+		return *o.local.Load()
+	}
 	text, err := os.ReadFile(o.clock())
 	if err != nil {
 		panic(err)
@@ -193,7 +203,7 @@ func says(l lab.Lesson, format string, args ...any) lab.Lesson {
 //	limit N                  how many bytes its files may have
 //	leave                    the directory
 func desk(w *lab.Worker) error {
-	o := office{w.Arg(0)}
+	o := office{dir: w.Arg(0)}
 	m := o.manager(0)
 	if w.Arg(1) == "lease" {
 		m = o.manager(lease)

@@ -78,6 +78,23 @@ func (m *Manager) Create(ctx context.Context) error {
 	return m.document.Create(ctx, &ledger.Ledger{Checkouts: []Checkout{}})
 }
 
+// Recover puts the document in order after a process crash; see document.Document.Recover, and call it when a program starts. If it has to go
+// back to the backup, the checkouts that were made last are lost, and their tokens must not be given out again: so the tokens that follow are
+// much higher.
+func (m *Manager) Recover(ctx context.Context) (done document.Recovery, err error) {
+	if done, err = m.document.Recover(ctx); err != nil || done.Restored == 0 {
+		return done, err
+	}
+	err = m.document.Update(ctx, func(l *ledger.Ledger) error {
+		l.LastToken += 1 << 20
+		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("raise the tokens after a recovery: %w; without that, old ones may come again", err)
+	}
+	return done, err
+}
+
 // Renew makes the lease of a checkout begin anew. The checkout keeps its ID and its token: its owner has had it all the time. If it has expired,
 // the error matches ErrNotFound, even if no one has taken the part since, and the owner must Lock it again; if it is another's, ErrHeld.
 func (m *Manager) Renew(ctx context.Context, owner, id string) (Checkout, error) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	document "example/turnstile/exercises/13_document"
 	lockmanager "example/turnstile/exercises/15_lock_manager"
 	"example/turnstile/internal/lab"
 )
@@ -103,6 +104,48 @@ func TestADamagedDocumentStaysAsItIs(t *testing.T) {
 	}
 }
 
+// The last fsync(2) of a change is that of the directory: the new document is in place by then.
+func TestAChangeThatMayBeLostIsReported(t *testing.T) {
+	t.Parallel()
+	for _, c := range changes {
+		t.Run(c.call, func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				o := open(t)
+				hers := lock(t, o.manager(0), "alice", bracket)
+				first := read(t, c.path(o))
+				var got lockmanager.Checkout
+				var err error
+				call := func() { got, err = c.make(context.Background(), o, hers) }
+				l := c.lesson()
+				var names []string
+				for range 2 { // the second one's calls are those of all that come after it
+					var refused error
+					names, refused = lab.RefuseOne(1000, errno, call)
+					lab.RequireRefuse(t, refused)
+					lab.RequireNoError(t, err, l)
+					first.put(t, c.path(o))
+				}
+
+				last := -1
+				for i, name := range names {
+					if name == "fsync" {
+						last = i
+					}
+				}
+				_, refused := lab.RefuseOne(last, errno, call)
+				lab.RequireRefuse(t, refused)
+				l.Did = fmt.Sprintf("%s; the kernel refused the last fsync, of the directory, with %v", c.call, errno)
+				l.Expected = "an error that matches document.ErrNotDurable"
+				lab.RequireErrorIs(t, err, document.ErrNotDurable, says(l, "%s hid that its change may not survive a power cut", c.call))
+				lab.RequireErrorIs(t, err, errno, says(l, "%s hid the reason of its failure", c.call))
+				l.Expected, l.Found = "the checkout, beside the error", fmt.Sprintf("%+v", got)
+				lab.Require(t, c.call == "Write" || got.ID != "", says(l, "%s kept the checkout to itself, although the change had been made", c.call))
+			}, syscall.EIO, syscall.EMFILE)
+		})
+	}
+}
+
 // A refused write changes nothing, and what was recorded before can be given back when there is room.
 func TestARefusedWriteChangesNothing(t *testing.T) {
 	t.Parallel()
@@ -136,7 +179,7 @@ func TestARefusedWriteChangesNothing(t *testing.T) {
 	t.Run("on a full disk", func(t *testing.T) {
 		t.Parallel()
 		dir, kind := lab.SmallDisk(t, 256<<10)
-		o := office{dir}
+		o := office{dir: dir}
 		o.setClock(t, start)
 		m := o.manager(0)
 		lab.RequireSetUp(t, m.Create(t.Context()))
