@@ -63,6 +63,19 @@ func TestLock(t *testing.T) {
 			lab.RequireFile(t, o.locks(), string(before), says(l, "Lock changed the document although it failed"))
 		})
 	}
+	t.Run("sees what other programs have done", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		one, two := begin(t, o), begin(t, o)
+		l := says(l, "Lock did not see what another program had done")
+		l.Did = "a program called Lock for alice; another one called Unlock, and Lock for bob; the first one called Lock of another part"
+		first := one.lock("alice", "bracket.step", "it")
+		lab.RequireNoError(t, two.Do("Unlock alice "+first.ID, l), says(l, "Unlock did not see what another program had done"))
+		two.lock("bob", "axle.step", "it")
+		lab.RequireErrorIs(t, one.Do("Lock alice axle.step it", l), lockmanager.ErrHeld, l)
+		lab.RequireNoError(t, one.Do("Lock alice bracket.step it", l), l)
+		o.requireCheckouts(t, "bob has axle.step; alice has bracket.step", l)
+	})
 	t.Run("needs an owner", func(t *testing.T) {
 		t.Parallel()
 		o := open(t)

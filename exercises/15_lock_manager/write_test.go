@@ -139,32 +139,49 @@ func TestWriteOfACheckoutThatHasEnded(t *testing.T) {
 // The program is stopped between what it learns and what it does, for longer than its lease.
 func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, owner, content string }{
-		{"the next owner has written", "bob", "bob's"}, {"the next owner has only read", "bob", ""}, {"its owner has the part again", "alice", "alice's second"},
+	for _, c := range []struct {
+		name, owner string
+		reads       bool
+		content     string // what the next owner writes
+		force       bool   // the checkout has ended by force, and not by its lease
+	}{
+		{"the next owner has written", "bob", true, "bob's", false},
+		{"the next owner has only read", "bob", true, "", false},
+		{"the next owner has written without reading", "bob", false, "bob's", false},
+		{"its owner has the part again", "alice", true, "alice's second", false},
+		{"the checkout has ended by force", "bob", true, "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			o, l := open(t), lab.Lesson{
 				Says:  "Write overwrote what a later owner of the part relies on",
-				Did:   fmt.Sprintf("Write for alice began; before it could change the archive, her lease ended, and %s checked the part out and came by", c.owner),
+				Did:   fmt.Sprintf("Write for alice began; before it could change the archive, her checkout ended, %s checked the part out, and %s", c.owner, c.name),
 				Means: "her program woke up, did not know how long it had slept, and the later owner's work is lost", Read: fencing,
 			}
 			alice := begin(t, o, "lease")
-			alice.lock("alice", bracket, "hers")
+			hers := alice.lock("alice", bracket, "hers")
 			before, early := read(t, o.drawingsFile()), read(t, o.locks())
 			// What will have happened meanwhile is prepared, and put back.
-			o.setClock(t, start.Add(lease))
 			m := o.manager(lease)
+			end := start.Add(lease)
+			if c.force {
+				end = start
+				_, err := m.Unlock(t.Context(), "bob", hers.ID, true)
+				lab.RequireNoError(t, err, lab.Lesson{Says: "Unlock failed although it was forced", Did: "Lock for alice; Unlock by bob, with force", Read: unlocked})
+			}
+			o.setClock(t, end)
 			next := lock(t, m, c.owner, bracket)
-			lab.RequireEqual(t, uint64(2), next.Token, lab.Lesson{Says: "Lock gave a token that is not higher than all before it", Did: "Lock for alice; an hour later Lock for " + c.owner, Read: once})
-			mustRead(t, o.archive(m), next, "")
+			lab.RequireEqual(t, uint64(2), next.Token, lab.Lesson{Says: "Lock gave a token that is not higher than all before it", Did: "Lock for alice; Lock for " + c.owner, Read: once})
+			if c.reads {
+				mustRead(t, o.archive(m), next, "")
+			}
 			if c.content != "" {
 				lab.RequireNoError(t, o.archive(m).Write(t.Context(), next, c.content), says(l, "Write refused who has the part"))
 			}
 			later, late := read(t, o.drawingsFile()), read(t, o.locks())
 			before.put(t, o.drawingsFile())
 			early.put(t, o.locks())
-			o.setClock(t, start.Add(lease-1))
+			o.setClock(t, start)
 
 			reader := lab.Start(t, "view", o.drawingsFile())
 			reader.Reached("inside")
@@ -172,7 +189,7 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 			alice.WaitBlocked(lab.Lesson{
 				Says: "Write does not wait for the archive's lock", Did: "a program had a shared lock of archive.json; Write", Means: l.Means, Read: l.Read,
 			})
-			o.setClock(t, start.Add(lease))
+			o.setClock(t, end)
 			late.put(t, o.locks())
 			later.put(t, o.drawingsFile())
 			reader.Continue()
@@ -199,12 +216,12 @@ func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 		m := o.manager(lease)
 		path := fmt.Sprintf("part-%d.step", stop)
 		hers := lock(t, m, "alice", path)
-		calls, bobs := 0, false
+		calls, bobs, before := 0, false, ""
 		var bobFailed, err error
 		watched := lab.Watch(func() { err = o.archive(o.manager(lease)).Write(t.Context(), hers, "alice's") }, func(string) {
 			if calls++; calls == stop+1 {
 				o.setClock(t, start.Add(2*lease))
-				bobs, bobFailed = overtake(o, path)
+				bobs, before, bobFailed = overtake(o, path)
 			}
 		})
 		lab.RequireRefuse(t, watched)
@@ -212,6 +229,9 @@ func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 		if bobs {
 			overtaken++
 			lab.RequireEqual(t, "bob's", o.drawing(t, part.Key(path)), l)
+			l := says(l, "Write reported success although it had changed nothing")
+			l.Expected, l.Found = "an error that matches ErrFenced", "no error"
+			lab.Require(t, err != nil || before == "alice's", l)
 		}
 		if err != nil {
 			requireFenced(t, err, says(l, "Write failed, for another reason than that the checkout has ended"))
@@ -223,21 +243,21 @@ func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 	lab.Require(t, overtaken >= 2, says(l, "Write lets no one work on the archive from its beginning to its end"))
 }
 
-// overtake has bob check the part out, read and write, and reports whether he came through. He does not while the stopped program has one of the
-// documents' locks: it protects itself.
-func overtake(o office, path string) (through bool, err error) {
+// overtake has bob check the part out, read and write, and reports whether he came through, and what he read. He does not come through while the
+// stopped program has one of the documents' locks: it protects itself.
+func overtake(o office, path string) (through bool, before string, err error) {
 	ctx, stop := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer stop()
 	m := o.manager(lease)
 	c, err := m.Lock(ctx, "bob", path)
 	if err == nil {
-		_, err = o.archive(m).Read(ctx, c)
+		before, err = o.archive(m).Read(ctx, c)
 	}
 	if err == nil {
 		err = o.archive(m).Write(ctx, c, "bob's")
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return false, nil
+		return false, "", nil
 	}
-	return err == nil, err
+	return err == nil, before, err
 }
