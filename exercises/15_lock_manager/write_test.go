@@ -11,6 +11,7 @@ import (
 	lockmanager "example/turnstile/exercises/15_lock_manager"
 	"example/turnstile/exercises/15_lock_manager/part"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
 const bracket = "bracket.step"
@@ -216,15 +217,25 @@ func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 		m := o.manager(lease)
 		path := fmt.Sprintf("part-%d.step", stop)
 		hers := lock(t, m, "alice", path)
-		calls, bobs, before := 0, false, ""
+		calls, bobs, hangs, before := 0, false, false, ""
+		done := make(chan struct{})
 		var bobFailed, err error
 		watched := lab.Watch(func() { err = o.archive(o.manager(lease)).Write(t.Context(), hers, "alice's") }, func(string) {
 			if calls++; calls == stop+1 {
 				o.setClock(t, start.Add(2*lease))
-				bobs, before, bobFailed = overtake(o, path)
+				go func() { defer close(done); bobs, before, bobFailed = overtake(o, path) }()
+				select {
+				case <-done:
+				case <-time.After(process.Patience()):
+					hangs = true // until the stopped program goes on
+				}
 			}
 		})
 		lab.RequireRefuse(t, watched)
+		if hangs {
+			<-done
+			lab.Fail(t, says(l, "Lock or Write did not obey its context while another program had the lock"))
+		}
 		lab.RequireNoError(t, bobFailed, says(l, "Write refused who has the part"))
 		if bobs {
 			overtaken++
