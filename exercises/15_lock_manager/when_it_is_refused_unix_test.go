@@ -1,0 +1,142 @@
+//go:build unix
+
+package lockmanager_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	document "example/turnstile/exercises/13_document"
+	lockmanager "example/turnstile/exercises/15_lock_manager"
+	"example/turnstile/internal/lab"
+)
+
+// The last fsync(2) of a change is that of the directory: the new document is in place by then.
+func TestAChangeThatMayBeLostIsReported(t *testing.T) {
+	t.Parallel()
+	for _, c := range changes {
+		t.Run(c.call, func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				o := open(t)
+				hers := lock(t, o.manager(0), "alice", bracket)
+				first := read(t, c.path(o))
+				var got lockmanager.Checkout
+				var err error
+				call := func() { got, err = c.make(context.Background(), o, hers) }
+				l := c.lesson()
+				var names []string
+				for range 2 { // the second one's calls are those of all that come after it
+					var refused error
+					names, refused = lab.RefuseOne(1000, errno, call)
+					lab.RequireRefuse(t, refused)
+					lab.RequireNoError(t, err, l)
+					first.put(t, c.path(o))
+				}
+
+				last := -1
+				for i, name := range names {
+					if name == "fsync" {
+						last = i
+					}
+				}
+				_, refused := lab.RefuseOne(last, errno, call)
+				lab.RequireRefuse(t, refused)
+				l.Did = fmt.Sprintf("%s; the kernel refused the last fsync, of the directory, with %v", c.call, errno)
+				l.Expected = "an error that matches document.ErrNotDurable"
+				lab.RequireErrorIs(t, err, document.ErrNotDurable, says(l, "%s hid that its change may not survive a power cut", c.call))
+				lab.RequireErrorIs(t, err, errno, says(l, "%s hid the reason of its failure", c.call))
+				l.Expected, l.Found = "the checkout, beside the error", fmt.Sprintf("%+v", got)
+				lab.Require(t, c.call == "Write" || got.ID != "", says(l, "%s kept the checkout to itself, although the change had been made", c.call))
+			}, syscall.EIO, syscall.EMFILE)
+		})
+	}
+}
+
+// A refused write changes nothing, and what was recorded before can be given back when there is room.
+func TestARefusedWriteChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, order := range []string{"Lock bob axle.step it", "Unlock alice ID", "Write hers hers"} {
+		t.Run(order, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			p := begin(t, o)
+			hers := p.lock("alice", bracket, "hers")
+			path, call := o.locks(), callOf(order)
+			if call == "Write" {
+				path = o.drawingsFile()
+			}
+			before := read(t, path)
+			l := lab.Lesson{Did: "Lock; then the kernel refused to write more than 10 bytes into a file; " + order, Means: "the caller believes what is not so", Read: failures}
+			if r := p.Ask("limit 10", l); errors.Is(r.Returned.Err, errors.ErrUnsupported) {
+				t.Skip("this system has no limit for the size of files")
+			}
+			r := p.Ask(withID(order, hers.ID), says(l, "%s waits for ever", call))
+			lab.RequireErrorIs(t, r.Returned.Err, syscall.EFBIG, says(l, "%s did not report that the kernel had refused the write", call))
+			lab.RequireFile(t, path, string(before), says(l, "%s changed the document although it failed", call))
+			lab.RequireEqual(t, lockmanager.Checkout{}, checkoutOf(t, r), says(l, "%s returned a checkout beside its error", call))
+			other := begin(t, o)
+			l.Did += "; then another program did the same"
+			if call != "Write" {
+				r = other.Ask(withID(order, hers.ID), says(l, "%s left a lock behind when it failed", call))
+				lab.RequireNoError(t, r.Returned.Err, says(l, "%s left something behind that stands in the way", call))
+			}
+		})
+	}
+	t.Run("on a full disk", func(t *testing.T) {
+		t.Parallel()
+		dir, kind := lab.SmallDisk(t, 256<<10)
+		o := office{dir: dir}
+		o.setClock(t, start)
+		m := o.manager(0)
+		lab.RequireSetUp(t, m.Create(t.Context()))
+		hers := lock(t, m, "alice", bracket)
+		before := read(t, o.locks())
+		filler := filepath.Join(dir, "filler")
+		fill(t, filler)
+		l := lab.Lesson{Did: "alice had a part; the disk (" + kind + ") was full; Lock for bob", Means: "a record is left that no one can break", Read: failures}
+		_, err := m.Lock(t.Context(), "bob", "axle.step")
+		lab.RequireErrorIs(t, err, syscall.ENOSPC, says(l, "Lock did not report that the disk is full"))
+		lab.RequireFile(t, o.locks(), string(before), says(l, "Lock changed the document although it failed"))
+		l.Did = "alice had a part; the disk (" + kind + ") was full; Unlock; then there was room; Unlock"
+		_, err = m.Unlock(t.Context(), "alice", hers.ID, false)
+		if err != nil {
+			lab.RequireErrorIs(t, err, syscall.ENOSPC, says(l, "Unlock did not report that the disk is full"))
+			lab.RequireFile(t, o.locks(), string(before), says(l, "Unlock changed the document although it failed"))
+			lab.RequireSetUp(t, os.Remove(filler))
+			unlock(t, m, hers)
+		}
+		o.requireCheckouts(t, "no checkout", says(l, "Unlock left a checkout that it had given back"))
+	})
+}
+
+// fill writes into the file until the disk is full.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	file, err := os.Create(path)
+	lab.RequireSetUp(t, err)
+	defer file.Close()
+	for size := 4096; size > 0; {
+		if _, err := file.Write(make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+}
+
+func callOf(order string) string {
+	var call string
+	_, _ = fmt.Sscan(order, &call)
+	return call
+}
+
+func withID(order, id string) string {
+	if callOf(order) == "Unlock" {
+		return "Unlock alice " + id
+	}
+	return order
+}
