@@ -188,7 +188,7 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 			reader := lab.Start(t, "view", o.drawingsFile())
 			reader.Reached("inside")
 			alice.Send("Write hers alice's")
-			alice.WaitBlocked(lab.Lesson{
+			waits(alice.Process, lab.Lesson{
 				Says: "Write does not wait for the archive's lock", Did: "a program had a shared lock of archive.json; Write", Means: l.Means, Read: l.Read,
 			})
 			o.setClock(t, end)
