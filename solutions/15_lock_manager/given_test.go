@@ -61,7 +61,7 @@ func TestListInPieces(t *testing.T) {
 		}
 		require.Equal(t, 12, seen, "limit %d", limit)
 		if limit > 0 {
-			require.Equal(t, (11)/limit, min(pieces, 12))
+			require.Equal(t, 11/limit, min(pieces, 12))
 		}
 	}
 
