@@ -41,11 +41,11 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			a.get("Close first")
 			for _, program := range []program{a, b} {
 				requireReturns(program, "OpenFile again r+", l)
-				program.get("Close again")
+				program.tell("Close again", l) // a wait that was left may not have had its turn yet
 			}
-			a.Succeed("OpenFile again r", l)
+			requireReturns(a, "OpenFile again r", l)
 			a.requireContent("again", document, says(l, "OpenFile emptied the file after its context had ended"))
-			a.get("Close again") // a wait that was left may not have had its turn yet
+			a.get("Close again")
 			requireHandles(t, b, before, says(l, "OpenFile left the file open when its context ended"))
 		}
 	})
@@ -89,7 +89,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		}
 		a.get("Close first")
 		requireReturns(b, "OpenFile again r+", says(l, "OpenFile kept a lock although its time was over"))
-		b.get("Close again")
+		b.tell("Close again", l)
 		requireHandles(t, b, before, l)
 	})
 	t.Run("before it begins", func(t *testing.T) {
