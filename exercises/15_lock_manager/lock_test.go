@@ -469,10 +469,10 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 			l.Did = "Lock for alice with a lease of an hour, and no clock of its own; an hour later Lock for bob"
 			first, err := m.Lock(t.Context(), "alice", "bracket.step")
 			lab.RequireNoError(t, err, l)
-			time.Sleep(lease - 1)
+			time.Sleep(lease - time.Nanosecond)
 			_, err = m.Lock(t.Context(), "bob", "bracket.step")
 			requireHeld(t, first, err, says(l, "Lock gave out a part whose lease had not ended"))
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			_, err = m.Lock(t.Context(), "bob", "bracket.step")
 			lab.RequireNoError(t, err, says(l, "Lock refused a part whose lease had ended"))
 		})
