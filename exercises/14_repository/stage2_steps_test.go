@@ -219,6 +219,9 @@ func TestPutStaysInItsDirectory(t *testing.T) {
 			if err := os.Symlink(target, link); err != nil {
 				t.Skip("this system or this user makes no symbolic links: ", err)
 			}
+			if _, err := os.Stat(link); err != nil { // Wine makes none, or one that leads nowhere, and returns nil
+				t.Skip("symbolic links lead nowhere here: ", err)
+			}
 			before := files(t, outside)
 			l := lab.Lesson{
 				Says: "Put writes outside the repository", Did: c.link + " was a symbolic link to another directory, or to a file in it; Put",

@@ -168,6 +168,9 @@ func TestGetOfWhatIsNoObject(t *testing.T) {
 			if err := os.Symlink(target, link); err != nil {
 				t.Skip("this system or this user makes no symbolic links: ", err)
 			}
+			if _, err := os.Stat(link); err != nil { // Wine makes none, or one that leads nowhere, and returns nil
+				t.Skip("symbolic links lead nowhere here: ", err)
+			}
 			reader, err := r.Get(t.Context(), objectOf(bracket).ID)
 			if reader != nil {
 				_ = reader.Close()

@@ -53,9 +53,7 @@ func TestRoot(t *testing.T) {
 	t.Run("a Root refuses a symbolic link that leads out, and os.ReadFile follows it", func(t *testing.T) {
 		t.Parallel()
 		dir, parts := beside(t)
-		if err := os.Symlink(filepath.Join(dir, "secret"), filepath.Join(dir, "parts", "link")); err != nil {
-			t.Skip("this system or this user makes no symbolic links: ", err)
-		}
+		symlink(t, filepath.Join(dir, "secret"), filepath.Join(dir, "parts", "link"))
 		_, err := parts.ReadFile("link")
 		require.Error(t, err)
 		content, err := os.ReadFile(filepath.Join(dir, "parts", "link"))
@@ -67,9 +65,7 @@ func TestRoot(t *testing.T) {
 	t.Run("a rename over a link replaces the link", func(t *testing.T) {
 		t.Parallel()
 		dir, parts := beside(t)
-		if err := os.Symlink(filepath.Join("..", "secret"), filepath.Join(dir, "parts", "link")); err != nil {
-			t.Skip("this system or this user makes no symbolic links: ", err)
-		}
+		symlink(t, filepath.Join("..", "secret"), filepath.Join(dir, "parts", "link"))
 		require.NoError(t, parts.Rename("bracket", "link"))
 		content, err := os.ReadFile(filepath.Join(dir, "secret"))
 		require.NoError(t, err)
@@ -143,4 +139,15 @@ func TestWorkingDirectory(t *testing.T) { // not parallel: the working directory
 		_, err = os.Stat(filepath.Join(parts.Name(), "bracket"))
 		require.ErrorIs(t, err, fs.ErrNotExist)
 	})
+}
+
+// symlink makes a symbolic link, or skips the test where that is not possible.
+func symlink(t *testing.T, target, path string) {
+	t.Helper()
+	if err := os.Symlink(target, path); err != nil {
+		t.Skip("this system or this user makes no symbolic links: ", err)
+	}
+	if _, err := os.Stat(path); err != nil { // Wine makes none, or one that leads nowhere, and returns nil
+		t.Skip("symbolic links lead nowhere here: ", err)
+	}
 }
