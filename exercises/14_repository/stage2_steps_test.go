@@ -439,10 +439,11 @@ func requireReported(t *testing.T, c refused, errno error, stored []string) {
 	l := lab.Lesson{
 		Did: "Put; " + c.what + ": " + trace.ErrnoName(errno) + " (the test makes the kernel refuse it)", Read: refusal,
 	}
-	var err error
+	var err, refused error
 	lab.Finishes(t, func() {
-		lab.RequireRefuse(t, lab.Refuse(c.calls, errno, func() { _, err = r.Put(t.Context(), strings.NewReader(bracket)) }))
+		refused = lab.Refuse(c.calls, errno, func() { _, err = r.Put(t.Context(), strings.NewReader(bracket)) })
 	}, says(l, "Put does not return"))
+	lab.RequireRefuse(t, refused)
 	mayBeAvoided := c.calls == "open for reading" || c.calls == "create exclusively" || c.calls == "rename" // another design need not make them
 	if err != nil || !mayBeAvoided {
 		l.Says, l.Means = "Put mistakes a refusal for a success, or hides the kernel's reason", "the client removes its copy, and the object is not there, or not for long"
