@@ -16,14 +16,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"example/turnstile/bench/rounds"
 	"example/turnstile/exercises/11_locked_file/filelock"
 	document "example/turnstile/solutions/13_document"
 )
@@ -38,25 +38,9 @@ type content struct {
 	Records []record
 }
 
-func main() {
-	rounds := flag.Int("n", 60, "rounds, each with a batch of every contestant")
-	flag.Parse()
-	missed, err := measure(flag.Arg(0), *rounds)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(3)
-	}
-	if missed {
-		os.Exit(1)
-	}
-}
+func main() { rounds.Main("document", 60, measure) }
 
-func measure(parent string, rounds int) (missed bool, err error) {
-	dir, err := os.MkdirTemp(parent, "turnstile-document-")
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+func measure(dir string, n int) (missed bool, err error) {
 	for _, records := range []int{10, 1000} {
 		d, err := prepare(filepath.Join(dir, fmt.Sprintf("%d.json", records)), records)
 		if err != nil {
@@ -67,7 +51,7 @@ func measure(parent string, rounds int) (missed bool, err error) {
 			return false, err
 		}
 		var byHand, one, many []float64
-		for range rounds {
+		for range n {
 			h, u, err := inTurn(16, func() error { return loop(hand) }, d)
 			if err != nil {
 				return false, err
@@ -78,21 +62,29 @@ func measure(parent string, rounds int) (missed bool, err error) {
 			}
 			byHand, one, many = append(byHand, h), append(one, u), append(many, g)
 		}
-		cost, gain := ratio(one, byHand), ratio(one, many)
-		fmt.Printf("%d records, medians of %d batches\n", records, rounds)
-		fmt.Printf("  by hand               %8.0f µs    %7.0f a second\n", median(byHand), 1e6/median(byHand))
-		fmt.Printf("  Update                %8.0f µs    %7.0f a second    %.2f times by hand (at most 1.10)\n", median(one), 1e6/median(one), cost)
-		fmt.Printf("  Update, 64 at a time  %8.0f µs    %7.0f a second    %.1f times one (at least 10)\n\n", median(many), 1e6/median(many), gain)
+		cost, gain := rounds.Ratio(one, byHand), rounds.Ratio(one, many)
+		fmt.Printf("%d records, medians of %d batches\n", records, n)
+		row("by hand", byHand, "")
+		row("Update", one, fmt.Sprintf("%.2f times by hand (at most 1.10)", cost))
+		row("Update, 64 at a time", many, fmt.Sprintf("%.1f times one (at least 10)", gain))
+		fmt.Println()
 		missed = missed || cost > 1.1 || gain < 10
 	}
 	return missed, nil
+}
+
+// row prints how long a call takes, in microseconds, and how many there are in a second.
+func row(name string, times []float64, verdict string) {
+	middle := rounds.Median(times)
+	fmt.Println(strings.TrimRight(fmt.Sprintf("  %-21s %8.0f µs    %7.0f a second    %s", name, middle, 1e6/middle, verdict), " "))
 }
 
 // prepare returns an Update of a document with that many records.
 func prepare(path string, records int) (update func() error, err error) {
 	first := content{}
 	for i := range records {
-		first.Records = append(first.Records, record{fmt.Sprintf("%032x", i), fmt.Sprintf("assets/parts/bracket-%d.step", i), "alice", time.Now()})
+		path := fmt.Sprintf("assets/parts/bracket-%d.step", i)
+		first.Records = append(first.Records, record{fmt.Sprintf("%032x", i), path, "alice", time.Now()})
 	}
 	d := document.New(path, document.Options[content]{})
 	if err := d.Create(context.Background(), &first); err != nil {
@@ -205,17 +197,4 @@ func replace(path string, data []byte) error {
 		return err
 	}
 	return errors.Join(opened.Sync(), opened.Close())
-}
-
-func ratio(a, b []float64) float64 {
-	ratios := make([]float64, len(a))
-	for i := range a {
-		ratios[i] = a[i] / b[i]
-	}
-	return median(ratios)
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"example/turnstile/bench/rounds"
 	"example/turnstile/internal/lab/process"
 	contention "example/turnstile/solutions/12_contention"
 )
@@ -263,13 +264,12 @@ func (b bench) round(ctx context.Context, kind string, think time.Duration) (f f
 	}, nil
 }
 
-func median[T float64 | time.Duration](rounds []figure, of func(figure) T) T {
-	var all []T
-	for _, f := range rounds {
-		all = append(all, of(f))
+func median[T float64 | time.Duration](all []figure, of func(figure) T) T {
+	var values []T
+	for _, f := range all {
+		values = append(values, of(f))
 	}
-	slices.Sort(all)
-	return all[len(all)/2]
+	return rounds.Median(values)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

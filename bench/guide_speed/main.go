@@ -24,10 +24,10 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
+	"example/turnstile/bench/rounds"
 	"example/turnstile/internal/answer"
 	"example/turnstile/internal/curriculum"
 	"example/turnstile/internal/gotest"
@@ -145,8 +145,8 @@ func measure(ctx context.Context, book *curriculum.Book, e *curriculum.Exercise,
 			}
 		}
 	}
-	of := func(c int) cost { return cost{median(clock[c]), median(cpu[c])} }
-	return measurement{of(0), of(1), of(2), median(tests)}, nil
+	of := func(c int) cost { return cost{rounds.Median(clock[c]), rounds.Median(cpu[c])} }
+	return measurement{of(0), of(1), of(2), rounds.Median(tests)}, nil
 }
 
 // A goRun is one go command that has ended.
@@ -203,14 +203,6 @@ func change(e *curriculum.Exercise, comment string) error {
 	}
 	_, err = fmt.Fprintf(file, "\n// %s\n", comment)
 	return errors.Join(err, file.Close())
-}
-
-func median(times []time.Duration) time.Duration {
-	if len(times) == 0 {
-		return 0
-	}
-	slices.Sort(times)
-	return (times[(len(times)-1)/2] + times[len(times)/2]) / 2
 }
 
 // copyWorkbook copies what the guide needs: the module files, the three rooms and the machinery.

@@ -14,16 +14,14 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	gofrs "github.com/gofrs/flock"
 
+	"example/turnstile/bench/rounds"
 	"example/turnstile/exercises/11_locked_file/filelock"
 	lockedfile "example/turnstile/solutions/11_locked_file"
 )
@@ -37,25 +35,9 @@ type contestant struct {
 	call func() error
 }
 
-func main() {
-	rounds := flag.Int("n", 300, "rounds, each with a batch of every contestant")
-	flag.Parse()
-	slow, err := measure(flag.Arg(0), *rounds)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(3)
-	}
-	if slow {
-		os.Exit(1)
-	}
-}
+func main() { rounds.Main("locks", 300, measure) }
 
-func measure(parent string, rounds int) (slow bool, err error) {
-	dir, err := os.MkdirTemp(parent, "turnstile-locks-")
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+func measure(dir string, n int) (slow bool, err error) {
 	kept, err := os.Create(filepath.Join(dir, "kept"))
 	if err != nil {
 		return false, err
@@ -66,7 +48,7 @@ func measure(parent string, rounds int) (slow bool, err error) {
 		return false, err
 	}
 	clock, cpu := make([][]float64, len(contestants)), make([][]float64, len(contestants))
-	for range rounds {
+	for range n {
 		for i, c := range contestants {
 			t, p, err := batch(c)
 			if err != nil {
@@ -75,9 +57,9 @@ func measure(parent string, rounds int) (slow bool, err error) {
 			clock[i], cpu[i] = append(clock[i], t), append(cpu[i], p)
 		}
 	}
-	fmt.Printf("medians of %d batches of %d locks, in turn\n\n%-32s %10s %10s\n", rounds, each, "", "clock", "processor")
+	fmt.Printf("medians of %d batches of %d locks, in turn\n\n%-32s %10s %10s\n", n, each, "", "clock", "processor")
 	for i, c := range contestants {
-		fmt.Printf("%-32s %7.0f ns %7.0f ns\n", c.name, median(clock[i]), median(cpu[i]))
+		fmt.Printf("%-32s %7.0f ns %7.0f ns\n", c.name, rounds.Median(clock[i]), rounds.Median(cpu[i]))
 	}
 	fmt.Println()
 	for _, p := range []struct {
@@ -85,7 +67,7 @@ func measure(parent string, rounds int) (slow bool, err error) {
 		ours, theirs int
 		limit        float64
 	}{{"kept handle / bare flock(2)", 1, 0, 1.2}, {"OpenFile / gofrs", 4, 2, 1}, {"OpenFile / gofrs with O_RDWR", 4, 3, 1}} {
-		times, processor := ratio(clock[p.ours], clock[p.theirs]), ratio(cpu[p.ours], cpu[p.theirs])
+		times, processor := rounds.Ratio(clock[p.ours], clock[p.theirs]), rounds.Ratio(cpu[p.ours], cpu[p.theirs])
 		verdict := ""
 		if min(times, processor) > p.limit {
 			slow, verdict = true, "   too slow"
@@ -144,23 +126,4 @@ func batch(c contestant) (clock, cpu float64, err error) {
 	}
 	elapsed := time.Since(start)
 	return float64(elapsed.Nanoseconds()) / each, float64((processorTime() - used).Nanoseconds()) / each, nil
-}
-
-// ratio is the median of the rounds' ratios.
-func ratio(ours, theirs []float64) float64 {
-	var all []float64
-	for i := range ours {
-		if theirs[i] > 0 {
-			all = append(all, ours[i]/theirs[i])
-		}
-	}
-	return median(all)
-}
-
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }

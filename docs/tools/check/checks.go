@@ -208,7 +208,8 @@ func testChecks(root string) []check {
 	// What make test has judged, wrong answers and demos, is not judged again.
 	strict := goCheck("answers", "an exercise is not what a new clone should have (go run ./internal/cmd/patch shipped NN writes it), "+
 		"or a test does not judge as it should: each line above says what to do",
-		root, nil, "test", "-count=1", "-timeout=60m", "-run=TestAnswers", "-skip=TestAnswers/(wrong|demo)", "./solutions/...", "-args", "-strict")
+		root, nil, "test", "-count=1", "-timeout=60m", "-run=TestAnswers", "-skip=TestAnswers/(wrong|demo)", "./solutions/...",
+		"-args", "-strict")
 	texts := check{
 		name: "text checks", do: "each line above names file, line and what to do; docs/contributing.md has the rules",
 		run: func(ctx context.Context) error {

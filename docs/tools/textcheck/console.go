@@ -138,8 +138,9 @@ func shellLine(line string) error {
 
 // Console runs the commands of a page's console blocks one after another, as one sitting, and compares what they print with
 // what the page shows. A block marked with systems (a fence `console linux,darwin`) is run on these only. In one that is marked with
-// varies (`console varies`) the numbers are those of one run: another run must print the same words, 0 where the page shows 0, and
-// in the last line, which is the verdict, another number where the page shows another. Problems of form are those of Commands; here such blocks are passed over.
+// varies (`console varies`) the numbers are those of one run: another run must print the same words, 0 where the page shows 0, and in
+// the last line, which is the verdict, no 0 where the page shows another number. Problems of form are those of Commands; here such
+// blocks are passed over.
 func Console(ctx context.Context, p *Page, run Runner) []Problem {
 	var problems []Problem
 	for _, fence := range p.Fences {
