@@ -30,7 +30,7 @@ type Place struct {
 //
 // A relative path is joined to the working directory of now, so that a later Chdir does not change what Path means.
 func Find(path string) (Place, error) {
-	path, err := absolute(path)
+	path, err := Absolute(path)
 	if err != nil {
 		return Place{}, err
 	}
@@ -52,8 +52,9 @@ func Find(path string) (Place, error) {
 	return Place{Path: path, Old: info}, nil
 }
 
-// absolute does what filepath.Abs does, without cleaning the path on Unix: behind a symbolic link only the kernel knows where ".." leads.
-func absolute(path string) (string, error) {
+// Absolute does what filepath.Abs does, without cleaning the path on Unix: behind a symbolic link only the kernel knows where ".." leads.
+// For an empty path the error matches fs.ErrInvalid.
+func Absolute(path string) (string, error) {
 	if path == "" {
 		return "", &fs.PathError{Op: "replace", Path: path, Err: fmt.Errorf("an empty path: %w", fs.ErrInvalid)}
 	}

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 
 	"example/turnstile/exercises/06_atomic_replace/busy"
 	"example/turnstile/exercises/06_atomic_replace/directory"
@@ -21,23 +18,13 @@ import (
 // a power cut. Every other error of Replace means that the file is as it was.
 var ErrNotDurable = errors.New("the new content is in place, but a power cut may bring the old one back")
 
-// Absolute returns the path with the working directory of now in front of it, if it is relative. It does not clean the path: what ".."
-// means after a symbolic link, only the kernel knows. If the system does not tell the working directory, the path stays relative.
+// Absolute returns the path with the working directory of now in front of it, if it is relative, as package place understands it. If the
+// system does not tell the working directory, the path stays as it is, and so does an empty one: Find will say what is wrong with it.
 func Absolute(path string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
+	if full, err := place.Absolute(path); err == nil {
+		return full
 	}
-	if runtime.GOOS == "windows" {
-		if full, err := filepath.Abs(path); err == nil {
-			return full
-		}
-		return path
-	}
-	working, err := os.Getwd()
-	if err != nil {
-		return path
-	}
-	return strings.TrimSuffix(working, "/") + "/" + path
+	return path
 }
 
 // Replace makes data the whole content of the file, in one step, and returns nil once that survives a power cut. It is lesson 06's
