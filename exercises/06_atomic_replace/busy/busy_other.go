@@ -2,8 +2,6 @@
 
 package busy
 
-import "os"
-
-func rename(from, to string) error { return os.Rename(from, to) }
+func (p place) rename(from, to string) error { return p.once(from, to) }
 
 func refused(error) bool { return false }

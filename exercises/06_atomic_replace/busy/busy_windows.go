@@ -16,15 +16,15 @@ const (
 	mostPause = 64 * time.Millisecond
 )
 
-func rename(from, to string) error {
+func (p place) rename(from, to string) error {
 	began := time.Now()
-	changed, last := began, look(to)
+	changed, last := began, p.seen(to)
 	for pause := time.Millisecond; ; pause = min(2*pause, mostPause) {
-		err := os.Rename(from, to)
+		err := p.once(from, to)
 		if err == nil || !refused(err) {
 			return err
 		}
-		if now := look(to); !same(last, now) {
+		if now := p.seen(to); !same(last, now) {
 			changed, last = time.Now(), now
 		}
 		if time.Since(changed) > patience || time.Since(began) > longest {
@@ -38,9 +38,9 @@ func refused(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
 }
 
-// look returns what is at path, and nil where that cannot be told.
-func look(path string) fs.FileInfo {
-	info, err := os.Lstat(path)
+// seen returns what has the name, and nil where that cannot be told.
+func (p place) seen(name string) fs.FileInfo {
+	info, err := p.look(name)
 	if err != nil {
 		return nil
 	}

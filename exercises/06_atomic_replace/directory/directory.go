@@ -18,6 +18,15 @@ func Open(path string) (*Directory, error) {
 	return &Directory{file}, nil
 }
 
+// OpenIn is Open for a name in an open directory.
+func OpenIn(root *os.Root, name string) (*Directory, error) {
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Directory{file}, nil
+}
+
 // Sync returns once what was created, renamed and removed in the directory is on the disk, or with the error of the kernel.
 //
 // On Windows it does nothing: FlushFileBuffers takes no directory that os.Open has opened.

@@ -3,6 +3,7 @@ package objects
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -122,6 +123,5 @@ func (s *Store) Sweep(ctx context.Context, age time.Duration) (removed int, err 
 
 // isTempName reports whether TempName could have returned the name.
 func isTempName(name string) bool {
-	const textLength = 26 // of rand.Text
-	return len(name) == textLength && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+	return len(name) == len(rand.Text()) && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }

@@ -9,13 +9,12 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	mathrand "math/rand/v2"
 	"os"
 	"path"
 	"sync"
-	"time"
 
 	"example/turnstile/exercises/06_atomic_replace/busy"
+	"example/turnstile/exercises/06_atomic_replace/directory"
 )
 
 // Perm and DirPerm are what files and directories of a store are made with. The umask takes away from that what it takes away.
@@ -114,18 +113,14 @@ func (s *Store) RemoveTemp(name string) error {
 // OpenFile opens the object's file for reading, through Root, and returns its size. If there is none, the error matches fs.ErrNotExist. What
 // is not a regular file is an error, a symbolic link too.
 func (s *Store) OpenFile(id ID) (file *os.File, size int64, err error) {
-	info, err := s.Root.Lstat(Name(id))
-	if err == nil && !info.Mode().IsRegular() { // before it is opened: the open of a pipe waits for a writer
-		err = notRegular(info)
-	}
-	if err != nil {
+	if _, err := s.lstat(id); err != nil { // before it is opened: the open of a pipe waits for a writer
 		return nil, 0, err
 	}
 	file, err = s.Root.Open(Name(id))
 	if err != nil {
 		return nil, 0, err
 	}
-	info, err = file.Stat() // Put may have replaced it
+	info, err := file.Stat() // Put may have replaced it
 	if err != nil {
 		_ = file.Close() // nothing was read from it
 		return nil, 0, err
@@ -133,67 +128,53 @@ func (s *Store) OpenFile(id ID) (file *os.File, size int64, err error) {
 	return file, info.Size(), nil
 }
 
-func notRegular(info fs.FileInfo) error {
-	return fmt.Errorf("not a regular file (%v): %w; move it out of the repository", info.Mode(), fs.ErrInvalid)
+// lstat returns what has the object's name, which must be a regular file.
+func (s *Store) lstat(id ID) (fs.FileInfo, error) {
+	info, err := s.Root.Lstat(Name(id))
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("not a regular file (%v): %w; move it out of the repository", info.Mode(), fs.ErrInvalid)
+	}
+	return info, err
 }
 
-// A Directory is the one that an object belongs in.
-type Directory struct{ file *os.File }
+// A Directory is the one that an object belongs in, open. Its Sync returns once the names in it are on the disk, or with the error of the
+// kernel; on Windows it does nothing.
+type Directory = directory.Directory
 
 // Directory opens the directory for the object, and makes it if it is missing. Once it returns, the name of the directory is on the disk.
 // Close it.
 func (s *Store) Directory(id ID) (*Directory, error) {
 	name := directoryOf(id)
-	file, err := s.Root.Open(name)
+	opened, err := directory.OpenIn(s.Root, name)
 	if _, known := s.durable.Load(name); known && err == nil {
-		return &Directory{file}, nil
+		return opened, nil
 	}
 	// It may exist, made by a process that has been killed since: its name need not be on the disk.
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = s.Root.MkdirAll(name, DirPerm); err == nil {
-			file, err = s.Root.Open(name)
+			opened, err = directory.OpenIn(s.Root, name)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := errors.Join(syncDirectory(s.Root, path.Dir(name)), syncDirectory(s.Root, objectsDir)); err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(err, opened.Close())
 	}
 	s.durable.Store(name, true)
-	return &Directory{file}, nil
+	return opened, nil
 }
 
-// Sync returns once the names in the directory are on the disk, or with the error of the kernel. On Windows it does nothing, as lesson 06's
-// package directory.
-func (d *Directory) Sync() error { return syncFile(d.file) }
-
-// Close closes the directory.
-func (d *Directory) Close() error { return d.file.Close() }
-
-// Rename gives the temporary file the object's name, in one step, whatever has that name now. On Windows it tries again for two seconds
-// while another program has one of the two files open, as lesson 06's package busy.
-func (s *Store) Rename(temp string, id ID) error {
-	const patience, mostPause = 2 * time.Second, 64 * time.Millisecond
-	began := time.Now()
-	for pause := time.Millisecond; ; pause = min(2*pause, mostPause) {
-		err := s.Root.Rename(temp, Name(id))
-		if err == nil || !busy.Refused(err) || time.Since(began) > patience {
-			return err
-		}
-		time.Sleep(pause/2 + mathrand.N(pause)) // there is nothing to wait on: Windows does not report that a handle was closed
-	}
-}
+// Rename gives the temporary file the object's name, in one step, whatever has that name now. On Windows it tries again while another
+// program has one of the two files open, as long as lesson 06's package busy does.
+func (s *Store) Rename(temp string, id ID) error { return busy.RenameIn(s.Root, temp, Name(id)) }
 
 // Stat returns the object if it exists, without a look at its content. Otherwise the error matches fs.ErrNotExist.
 func (s *Store) Stat(ctx context.Context, id ID) (Object, error) {
 	if err := ctx.Err(); err != nil {
 		return Object{}, fmt.Errorf("object %v: %w", id, err)
 	}
-	info, err := s.Root.Lstat(Name(id))
-	if err == nil && !info.Mode().IsRegular() {
-		err = notRegular(info)
-	}
+	info, err := s.lstat(id)
 	if err != nil {
 		return Object{}, fmt.Errorf("object %v: %w", id, err)
 	}
@@ -213,12 +194,12 @@ func (s *Store) Remove(ctx context.Context, id ID) error {
 }
 
 func syncDirectory(root *os.Root, name string) error {
-	directory, err := root.Open(name)
+	opened, err := directory.OpenIn(root, name)
 	if err != nil {
 		return err
 	}
-	err = syncFile(directory)
-	_ = directory.Close() // it was open for reading
+	err = opened.Sync()
+	_ = opened.Close() // it was open for reading
 	return err
 }
 
