@@ -47,6 +47,6 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return r.file.Read(p) // TODO: the ID is the hash of the content. Who computes it?
 }
 
-// Close gives the handle back. It does not verify what was not read. After Close, Read and Close fail with an error that matches
-// fs.ErrClosed.
+// Close gives the handle back. It does not verify what was not read. After Close, Read and Close fail, and the error matches fs.ErrClosed,
+// but for the Read of an object that was found damaged, whose error goes on to match ErrCorrupt.
 func (r *Reader) Close() error { return r.file.Close() }

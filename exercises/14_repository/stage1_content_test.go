@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -61,7 +62,7 @@ func TestPutStoresWhatContentHolds(t *testing.T) {
 				lab.RequireEqual(t, objectOf(content), object, says(l, "Put returned another object than it was given"))
 				requireHolds(t, dir, []string{content}, l)
 
-				for _, want := range []repository.Object{object, {ID: object.ID, Size: -1}} {
+				for _, want := range []repository.Object{object, {ID: object.ID, Size: -1}, {ID: object.ID, Size: math.MinInt64}} {
 					l.Did = fmt.Sprintf("PutExpected of %d bytes, %s, with Size %d", size, reader.name, want.Size)
 					l.Says = "PutExpected failed although nothing stood in its way"
 					lab.RequireNoError(t, putExpected(t, r, want, reader.of(content), l), l)
@@ -384,6 +385,9 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	_, err := put(t, r, strings.NewReader(large), l)
 	lab.RequireErrorIs(t, err, repository.ErrQuota, l)
 	requireHolds(t, dir, []string{small}, says(l, "Put has failed, and the repository is not as it was"))
+	announced := says(l, "PutExpected stores more than the quota allows")
+	announced.Did += "; PutExpected of the same"
+	lab.RequireErrorIs(t, putExpected(t, r, objectOf(large), strings.NewReader(large), announced), repository.ErrQuota, announced)
 
 	l.Did += "; of more than any quota, without an end"
 	content := &counted{limit: 16 << 20}
@@ -394,6 +398,9 @@ func TestPutKeepsTheQuota(t *testing.T) {
 
 	l.Did, l.Means = "after Puts that the quota refused, Put of 50,000 bytes more", "the quota is used up by what is not there"
 	l.Expected, l.Found = "", ""
+	_, err = put(t, r, io.MultiReader(strings.NewReader(other), iotest.ErrReader(errCut)), l)
+	lab.RequireErrorIs(t, err, errCut, says(l, "Put hides why an upload was cut"))
+	l.Did += ", after one of as many that was cut"
 	requireStored(t, r, other, l)
 	lab.RequireSetUp(t, r.Remove(t.Context(), objectOf(other).ID))
 	requireStored(t, r, "another"+other, l)

@@ -66,6 +66,7 @@ func TestGetHandsOutTheObject(t *testing.T) {
 			lab.RequireNoError(t, reader.Close(), says(l, "Close failed although nothing stood in its way"))
 			_, err = reader.Read(make([]byte, 10))
 			lab.RequireErrorIs(t, err, fs.ErrClosed, says(l, "Read goes on after Close"))
+			lab.RequireErrorIs(t, reader.Close(), fs.ErrClosed, says(l, "Close does not report that the Reader was closed before"))
 		}
 	}
 }

@@ -39,9 +39,11 @@ func TestRoot(t *testing.T) {
 	t.Run("a Root refuses a name that climbs out, and an absolute one", func(t *testing.T) {
 		t.Parallel()
 		dir, parts := beside(t)
+		require.NoError(t, parts.Mkdir("x", 0o700))
 		for _, name := range []string{"../secret", "x/../../secret", filepath.Join(dir, "secret")} {
 			_, err := parts.ReadFile(name)
 			require.Error(t, err, name)
+			require.NotErrorIs(t, err, fs.ErrNotExist, name) // not for want of a file
 			require.Error(t, parts.WriteFile(name, nil, 0o600), name)
 		}
 		content, err := os.ReadFile(filepath.Join(dir, "secret"))
@@ -67,6 +69,9 @@ func TestRoot(t *testing.T) {
 		dir, parts := beside(t)
 		symlink(t, filepath.Join("..", "secret"), filepath.Join(dir, "parts", "link"))
 		require.NoError(t, parts.Rename("bracket", "link"))
+		info, err := parts.Lstat("link")
+		require.NoError(t, err)
+		require.True(t, info.Mode().IsRegular())
 		content, err := os.ReadFile(filepath.Join(dir, "secret"))
 		require.NoError(t, err)
 		require.Equal(t, "secret", string(content))

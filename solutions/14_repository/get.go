@@ -70,6 +70,6 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return 0, r.failed
 }
 
-// Close gives the handle back. It does not verify what was not read. After Close, Read and Close fail with an error that matches
-// fs.ErrClosed.
+// Close gives the handle back. It does not verify what was not read. After Close, Read and Close fail, and the error matches fs.ErrClosed,
+// but for the Read of an object that was found damaged, whose error goes on to match ErrCorrupt.
 func (r *Reader) Close() error { return r.file.Close() }

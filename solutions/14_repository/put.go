@@ -14,16 +14,16 @@ import (
 // Put stores what content holds, up to its io.EOF, and returns the object's ID and size. If the object exists, Put stores it anew: the
 // copy that it finds may be damaged.
 //
-// Until the object is whole, there is none: a reader, a List, or the next program after a process crash finds the whole object or what was
-// there before. When Put returns nil, a power cut does not take it away, as far as file system and disk do what fsync(2) promises; the
-// names of new directories too (objects.Directory). Any number of Puts, of the same object too and in any number of processes, run at
+// The object does not exist until all its bytes are stored: a reader, a List, or the next program after a process crash finds it whole, or
+// what was there before. When Put returns nil, a power cut does not take it away, as far as file system and disk do what fsync(2) promises;
+// the names of new directories too (objects.Directory). Any number of Puts, of the same object too and in any number of processes, run at
 // once, and none is in another's way. The memory that Put needs, a few MiB at most, does not depend on the size.
 //
 // Put fails if content fails, if ctx ends, which it asks between two reads, if the quota has no room (ErrQuota), or if the kernel refuses a
 // step; the error wraps the cause, and ErrFull too if the disk is full. Then the store holds what it held before, and nothing is left open
 // or behind, not even if content panics; empty directories may be. The one exception is an error that matches ErrNotDurable: the object is
-// in place. No refusal is passed over, and none is tried again, but for what Store.Rename does on Windows. Only a process crash leaves a
-// temporary file, for Sweep.
+// in place. Put reports every refusal, and repeats nothing that was refused, except as Store.Rename does on Windows. Only a process crash
+// leaves a temporary file, for Sweep.
 //
 // Put writes in the directory that Open found, whatever becomes of the path, and never through a symbolic link that leads out of it. A file
 // gets objects.Perm less the umask.

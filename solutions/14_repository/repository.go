@@ -71,8 +71,8 @@ func (r *Repository) List(ctx context.Context) iter.Seq2[Object, error] { return
 
 // Remove removes the object; a Reader that has it open reads on. If there is none, the error matches fs.ErrNotExist.
 //
-// A Put that has returned nil is no claim on the object: a program that removes objects which it takes for unneeded must know which
-// of them are about to be needed.
+// A Put that has returned nil does not protect the object from Remove: a program that removes what nobody needs must know which objects
+// other programs are about to need.
 func (r *Repository) Remove(ctx context.Context, id ID) error { return r.store.Remove(ctx, id) }
 
 // Sweep removes what process crashes have left: temporary files to which no process has written for age, and says how many. Let age be far
