@@ -43,7 +43,7 @@ const (
 )
 
 // start is the time at which a test's clock begins.
-var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.FixedZone("CET", 3600))
 
 const lease = time.Hour
 
@@ -203,7 +203,6 @@ func says(l lab.Lesson, format string, args ...any) lab.Lesson {
 //	Unlock OWNER ID, force OWNER ID
 //	Write NAME CONTENT
 //	limit N                  how many bytes its files may have
-//	leave                    the directory
 func desk(w *lab.Worker) error {
 	o := office{dir: w.Arg(0)}
 	m := o.manager(0)
@@ -229,8 +228,6 @@ func desk(w *lab.Worker) error {
 			if n, err = strconv.ParseInt(words[1], 10, 64); err == nil {
 				err = lab.LimitFileSize(n)
 			}
-		case "leave":
-			err = os.Chdir(os.TempDir())
 		default:
 			panic("no such order: " + words[0])
 		}
@@ -252,12 +249,7 @@ type program struct {
 
 func begin(t *testing.T, o office, args ...string) program {
 	t.Helper()
-	return launch(t, lab.Options{}, o, args...)
-}
-
-func launch(t *testing.T, options lab.Options, o office, args ...string) program {
-	t.Helper()
-	return program{lab.StartProgram(t, options, stuck, "desk", append([]string{o.dir}, args...)...), t}
+	return program{lab.StartProgram(t, lab.Options{}, stuck, "desk", append([]string{o.dir}, args...)...), t}
 }
 
 // stuck is what a test says if an order waits that should not.
@@ -321,7 +313,7 @@ func waits(p *lab.Process, l lab.Lesson) {
 // becomes another edition after the first moment at which the decision can have been made, and before the first at which the change can be.
 //
 // For that, the test has a shared lock: a program that only reads goes past it, one that will change the document waits.
-func between(t *testing.T, p program, order, path string, then edition, l lab.Lesson) lab.Reply {
+func between(t *testing.T, p program, order, path string, meanwhile func(), l lab.Lesson) lab.Reply {
 	t.Helper()
 	reader := lab.Start(t, "view", path)
 	reader.Reached("inside")
@@ -330,7 +322,7 @@ func between(t *testing.T, p program, order, path string, then edition, l lab.Le
 		Says: l.Says + ", or it did not wait for the document's lock", Did: l.Did, Expected: "it waits for the lock, in the kernel",
 		Found: "it does not", Means: l.Means, Read: l.Read,
 	})
-	then.put(t, path)
+	meanwhile()
 	reader.Continue()
 	lab.RequireSetUp(t, reader.Wait())
 	return p.Reply(l)

@@ -88,8 +88,18 @@ func TestUnlock(t *testing.T) {
 		o.setClock(t, start.Add(lease))
 		l := l
 		l.Did, l.Expected = "the lease of alice's checkout had ended; Unlock", "an error that matches ErrNotFound"
-		_, err := m.Unlock(t.Context(), "alice", hers.ID, false)
-		lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock did not report that the checkout had expired"))
+		for _, force := range []bool{false, true} {
+			_, err := m.Unlock(t.Context(), "alice", hers.ID, force)
+			lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock did not report that the checkout had expired"))
+		}
+	})
+	t.Run("after its end, which came while Unlock waited", func(t *testing.T) {
+		t.Parallel()
+		o, _, hers := story(t)
+		l := l
+		l.Did, l.Expected = "Unlock began; the lease of alice's checkout ended before it could change the document", "an error that matches ErrNotFound"
+		r := between(t, begin(t, o, "lease"), "Unlock alice "+hers.ID, o.locks(), func() { o.setClock(t, start.Add(lease)) }, says(l, "Unlock judged the lease before its turn"))
+		lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrNotFound, says(l, "Unlock judged the lease before its turn"))
 	})
 	t.Run("without a document", func(t *testing.T) {
 		t.Parallel()
@@ -148,7 +158,7 @@ func TestUnlockDecidesOnWhatTheDocumentHoldsWhenItIsChanged(t *testing.T) {
 			second := lock(t, m, c.next, "bracket.step")
 			later := read(t, o.locks())
 			before.put(t, o.locks())
-			r := between(t, begin(t, o), c.order+" alice "+first.ID, o.locks(), later, l)
+			r := between(t, begin(t, o), c.order+" alice "+first.ID, o.locks(), func() { later.put(t, o.locks()) }, l)
 			o.requireCheckouts(t, c.next+" has bracket.step", l)
 			lab.Require(t, same(second, o.checkouts(t)[0]), l)
 			if first.ID != second.ID { // otherwise it is Lock that must be mended first

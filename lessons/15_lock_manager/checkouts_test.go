@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example/turnstile/exercises/11_locked_file/filelock"
 	"example/turnstile/internal/lab"
 )
 
@@ -46,14 +47,17 @@ func step(w *lab.Worker) error {
 	return w.Result(err == nil)
 }
 
-// record is a program that takes PART for NAME and lives on.
+// record is a program that takes PART for NAME, and then has the lock until it ends.
 func record(w *lab.Worker) error {
-	err := file[owners](w.Arg(0)).update(func(all *owners) error {
+	board := file[owners](w.Arg(0))
+	err := board.update(func(all *owners) error {
 		(*all)[w.Arg(2)] = w.Arg(1)
 		return nil
 	})
-	w.Reached("recorded")
-	return err
+	if err != nil {
+		return err
+	}
+	return board.locked(filelock.Exclusive, func() error { w.Reached("has the lock"); return nil })
 }
 
 // both has two programs look, and then act, and returns how many were told that they have the part.
@@ -95,7 +99,7 @@ func TestCheckouts(t *testing.T) {
 		t.Parallel()
 		board := newFile(t, owners{})
 		p := lab.Start(t, "record", string(board), "alice", "bracket.step")
-		p.Reached("recorded")
+		p.Reached("has the lock")
 		p.Kill()
 		require.Equal(t, owners{"bracket.step": "alice"}, board.get(t), "and the lock was free for this look")
 	})

@@ -79,7 +79,7 @@ func TestLockers(t *testing.T) {
 		require.Error(t, l.leave(7, alice.key))
 		require.Equal(t, "bob", l.taken[7].person)
 	})
-	t.Run("who had the locker before is not let in after its next owner", func(t *testing.T) {
+	t.Run("a person who had the locker before is not let in after its next owner", func(t *testing.T) {
 		bob := l.taken[7]
 		require.NoError(t, s.enter(7, alice), "bob has not come yet")
 		require.NoError(t, s.enter(7, bob))

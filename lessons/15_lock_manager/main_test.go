@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example/turnstile/exercises/11_locked_file/filelock"
+	"example/turnstile/exercises/13_document/lockfile"
 	"example/turnstile/internal/lab"
 )
 
@@ -55,19 +56,11 @@ func (f file[T]) update(change func(*T) error) error {
 }
 
 func (f file[T]) locked(mode filelock.Mode, use func() error) (err error) {
-	lock, err := os.OpenFile(string(f)+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	held, err := lockfile.Lock(context.Background(), string(f)+".lock", mode, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	handle, err := filelock.New(lock)
-	if err == nil {
-		err = handle.Lock(context.Background(), mode)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, handle.Unlock()) }()
+	defer func() { err = errors.Join(err, held.Unlock()) }()
 	return use()
 }
 

@@ -170,7 +170,7 @@ func TestRecover(t *testing.T) {
 	require.NotZero(t, done.Restored)
 	again, err := m.Lock(t.Context(), "bob", "bracket")
 	require.NoError(t, err, "the last checkout is lost")
-	require.Greater(t, again.Token, last.Token+1)
+	require.Equal(t, last.Token+1<<20, again.Token)
 	require.NotEqual(t, again.ID, last.ID)
 }
 
@@ -185,6 +185,7 @@ func TestPart(t *testing.T) {
 
 func TestLedger(t *testing.T) {
 	t.Parallel()
+	require.Regexp(t, "^[0-9a-f]{32}$", ledger.NewID())
 	good := ledger.Checkout{ID: "1", Path: "a", Owner: "alice", Token: 1}
 	require.NoError(t, (&ledger.Ledger{LastToken: 1, Checkouts: []ledger.Checkout{good}}).Validate())
 	for name, spoil := range map[string]func(*ledger.Ledger){

@@ -19,9 +19,9 @@ import (
 //
 // The path must be clean (part.Check), or the error matches ErrName; the checkout has it as it is. Without an owner, the error matches ErrOwner.
 //
-// The checkout has an ID that no checkout has had before, and a token that is higher than those of all before it, of those too that are gone. So
-// has one for an owner who has had the part before. If the Manager has a lease, it expires when the lease has passed; one that has expired does
-// not stand in the way.
+// The checkout has an ID that no checkout has had before, and a token that is higher than those of all before it, including checkouts that
+// are gone, and even if the owner has had the part before. If the Manager has a lease, it expires when the lease has passed; one that has
+// expired does not stand in the way. The ID has at most 200 letters, digits and . _ ~ -, so it needs no escape in a URL.
 //
 // If ctx ends before the change begins, or the change fails, nothing has changed, and the error wraps the reason. Only if it matches
 // document.ErrNotDurable has the change been made: the checkout is returned beside the error, and a power cut may undo it.

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"example/turnstile/exercises/15_lock_manager/ledger"
@@ -27,7 +26,7 @@ var (
 	// ErrOwner is matched by the error of a call without an owner.
 	ErrOwner = errors.New("a checkout needs an owner; name a person")
 	// ErrCursor is matched by the error of a List or a Verify that goes on from what is no cursor of theirs.
-	ErrCursor = errors.New("this is not a cursor that List or Verify has returned; begin without one")
+	ErrCursor = ledger.ErrCursor
 )
 
 // A Checkout is the record that a person has a part.
@@ -123,89 +122,46 @@ func (m *Manager) Renew(ctx context.Context, owner, id string) (Checkout, error)
 
 // How many checkouts List and Verify return in one piece.
 const (
-	DefaultLimit = 100
-	MaxLimit     = 1000
+	DefaultLimit = ledger.DefaultLimit
+	MaxLimit     = ledger.MaxLimit
 )
 
-// A Query says which checkouts List returns. The zero value means the first DefaultLimit of all.
-type Query struct {
-	Path   string // only that of this part; "" means any
-	ID     string // only this one; "" means any
-	Cursor string // those after the piece whose Next this was; "" means from the beginning
-	Limit  int    // how many at most; from 1 to MaxLimit; 0 or less means DefaultLimit, more means MaxLimit
-}
-
-// A Page is a piece of a list.
-type Page struct {
-	Checkouts []Checkout // the oldest first; never nil
-	Next      string     // the Cursor of the next piece; "" if there is none
-}
+type (
+	// A Query says which checkouts List returns.
+	Query = ledger.Query
+	// A Page is a piece of a list.
+	Page = ledger.Page
+)
 
 // List returns the checkouts that the query asks for, piece by piece.
 //
-// Who goes from piece to piece sees every checkout that exists from the first to the last call, once, however many others are made or given back
-// meanwhile. A Path that is no clean path makes an error that matches ErrName, a Cursor that is none one that matches ErrCursor.
+// A caller that goes from piece to piece sees every checkout that exists from the first to the last call, once, however many others are made
+// or given back meanwhile. If Path is not clean, the error matches ErrName; if Cursor is not one that List returned, ErrCursor.
 func (m *Manager) List(ctx context.Context, q Query) (Page, error) {
-	if q.Path != "" {
-		if err := part.Check(q.Path); err != nil {
-			return Page{}, fmt.Errorf("list checkouts: %w", err)
-		}
-	}
-	page, err := m.page(ctx, q.Cursor, q.Limit, func(c Checkout) bool {
-		return (q.ID == "" || c.ID == q.ID) && (q.Path == "" || part.Same(c.Path, q.Path))
-	})
+	page, err := m.list(ctx, q)
 	if err != nil {
 		return Page{}, fmt.Errorf("list checkouts: %w", err)
 	}
 	return page, nil
 }
 
-// Verify is List for an owner, who is about to publish: which checkouts are theirs (ours), and which are of others. Neither is nil. The limit is for
-// both together.
+// Verify is List for an owner who is about to publish: which checkouts are theirs (ours), and which are of others. Neither is nil. The limit
+// is for both together.
 func (m *Manager) Verify(ctx context.Context, owner, cursor string, limit int) (ours, theirs []Checkout, next string, err error) {
-	page, err := m.page(ctx, cursor, limit, func(Checkout) bool { return true })
+	page, err := m.list(ctx, Query{Cursor: cursor, Limit: limit})
 	if err != nil {
 		return nil, nil, "", fmt.Errorf("verify checkouts for %s: %w", owner, err)
 	}
-	ours, theirs = []Checkout{}, []Checkout{}
-	for _, c := range page.Checkouts {
-		if c.Owner == owner {
-			ours = append(ours, c)
-		} else {
-			theirs = append(theirs, c)
-		}
-	}
+	ours, theirs = page.Split(owner)
 	return ours, theirs, page.Next, nil
 }
 
-// page returns the checkouts after the cursor that are wanted. The cursor is the token of the last one that was returned: a key, and not a
-// number of places, so it means the same when others before it are gone.
-func (m *Manager) page(ctx context.Context, cursor string, limit int, wanted func(Checkout) bool) (Page, error) {
-	after := uint64(0)
-	if cursor != "" {
-		var err error
-		if after, err = strconv.ParseUint(cursor, 10, 64); err != nil {
-			return Page{}, fmt.Errorf("cursor %.40q: %w", cursor, ErrCursor)
-		}
+func (m *Manager) list(ctx context.Context, q Query) (page Page, err error) {
+	if err := q.Check(); err != nil {
+		return Page{}, err
 	}
-	if limit <= 0 {
-		limit = DefaultLimit
-	}
-	limit = min(limit, MaxLimit)
-	page := Page{Checkouts: []Checkout{}}
-	err := m.document.View(ctx, func(l *ledger.Ledger) error {
-		page = Page{Checkouts: []Checkout{}}
-		now := m.now()
-		for _, c := range l.Checkouts {
-			switch {
-			case c.Token <= after || c.Expired(now) || !wanted(c):
-			case len(page.Checkouts) == limit:
-				page.Next = strconv.FormatUint(page.Checkouts[limit-1].Token, 10)
-				return nil
-			default:
-				page.Checkouts = append(page.Checkouts, c)
-			}
-		}
+	err = m.document.View(ctx, func(l *ledger.Ledger) error {
+		page = l.List(q, m.now())
 		return nil
 	})
 	return page, err

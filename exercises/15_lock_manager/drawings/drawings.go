@@ -14,15 +14,6 @@ type Drawings struct {
 	Parts map[string]Drawing `json:"parts"`
 }
 
-// Clone returns a copy that shares nothing with the drawings.
-func (d *Drawings) Clone() *Drawings {
-	clone := &Drawings{Parts: make(map[string]Drawing, len(d.Parts))}
-	for key, drawing := range d.Parts {
-		clone.Parts[key] = drawing
-	}
-	return clone
-}
-
 // Validate returns an error unless there is a place for drawings.
 func (d *Drawings) Validate() error {
 	if d.Parts == nil {

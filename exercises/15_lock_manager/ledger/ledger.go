@@ -53,11 +53,6 @@ func (l *Ledger) Expire(now time.Time) {
 	l.Checkouts = slices.DeleteFunc(l.Checkouts, func(c Checkout) bool { return c.Expired(now) })
 }
 
-// Clone returns a copy that shares nothing with the ledger.
-func (l *Ledger) Clone() *Ledger {
-	return &Ledger{LastToken: l.LastToken, Checkouts: slices.Clone(l.Checkouts)}
-}
-
 // Validate returns an error unless the ledger could have been written by this package's users: each checkout has an ID, an owner and a
 // clean path, and the tokens rise. That no part is out twice it does not check.
 func (l *Ledger) Validate() error {
