@@ -24,7 +24,9 @@ type Compilation struct {
 // Do compiles. The tests or what they import may not compile: then the error is a *CompileError, and no program is written.
 // When ctx ends, every process that was started is ended too.
 func (c Compilation) Do(ctx context.Context) error {
-	arguments := []string{"test", "-c", "-vet=off", "-o", c.Program}
+	// Without inlining and tables for debuggers, thirty copies of an exercise's tests compile in three quarters of the CPU time.
+	faster := "-gcflags=" + curriculum.ModulePath + "/exercises/...=-l -dwarf=false"
+	arguments := []string{"test", "-c", "-vet=off", faster, "-ldflags=-s -w", "-o", c.Program}
 	if c.Overlay != "" {
 		arguments = append(arguments, "-overlay="+c.Overlay)
 	}
