@@ -1,0 +1,57 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"example/turnstile/exercises/16_service/books"
+)
+
+// CheckIn makes content the next version of the part that the person has, gives the part back, and returns the version.
+//
+// It is all or nothing, to everyone who looks, and wherever its program is killed: after a Recover, either there is no new version and the
+// person has the part still, or there is one, with its whole content, and the part is free. Recover needs no more than what the directory
+// holds.
+//
+// The person may call again with the same ID and the same content, however the first call ended, and as often as they like: a version is
+// published once, and each call returns it, also if others have changed the part since. With another content the error matches ErrEnded, and
+// the version stays what it is.
+//
+// If there is neither a checkout nor a version of it with the ID, or a later checkout of the part has come by (CheckOut), however long ago
+// CheckIn began, nothing is published, and the error matches ErrEnded. If the checkout is another one's, the error is a
+// *lockmanager.HeldError; if the version is, ErrEnded.
+//
+// If content fails, or ctx ends before the version is published, or a step is refused, there is no new version, the person has the part still,
+// and the error wraps the cause. There are two exceptions, with the version beside the error: ErrNotDurable, when the version is published, a
+// power cut may undo that, and the part is not given back; and ErrUnfinished, when it is published durably, and giving back was refused.
+// To call again is right for both. Once the version is published, ctx plays no part any more.
+//
+// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload).
+func (s *Service) CheckIn(ctx context.Context, person, id string, content io.Reader) (Version, error) {
+	v, err := s.checkIn(ctx, person, id, content)
+	if err != nil {
+		return v, fmt.Errorf("check in %s for %s: %w", id, person, err)
+	}
+	return v, nil
+}
+
+func (s *Service) checkIn(ctx context.Context, person, id string, content io.Reader) (v Version, err error) {
+	// TODO: what is left if the program is killed after this line, or after one of the next? And what becomes of a call that comes twice?
+	c, err := s.manager.Unlock(ctx, person, id, false)
+	if err != nil {
+		return Version{}, err
+	}
+	// TODO: no version has the object yet. What if a collection comes by?
+	object, err := s.objects.Put(ctx, content)
+	if err != nil {
+		return Version{}, err
+	}
+	err = s.versions.Update(ctx, func(b *books.Books) error {
+		// TODO: has the part had another owner since?
+		b.Leave(c)
+		v = b.Add(c, object, s.now())
+		return nil
+	})
+	return v, err
+}

@@ -1,0 +1,118 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"example/turnstile/exercises/16_service/books"
+	document "example/turnstile/solutions/13_document"
+	lockmanager "example/turnstile/solutions/15_lock_manager"
+)
+
+// CheckIn makes content the next version of the part that the person has, gives the part back, and returns the version.
+//
+// It is all or nothing, to everyone who looks, and wherever its program is killed: after a Recover, either there is no new version and the
+// person has the part still, or there is one, with its whole content, and the part is free. Recover needs no more than what the directory
+// holds.
+//
+// The person may call again with the same ID and the same content, however the first call ended, and as often as they like: a version is
+// published once, and each call returns it, also if others have changed the part since. With another content the error matches ErrEnded, and
+// the version stays what it is.
+//
+// If there is neither a checkout nor a version of it with the ID, or a later checkout of the part has come by (CheckOut), however long ago
+// CheckIn began, nothing is published, and the error matches ErrEnded. If the checkout is another one's, the error is a
+// *lockmanager.HeldError; if the version is, ErrEnded.
+//
+// If content fails, or ctx ends before the version is published, or a step is refused, there is no new version, the person has the part still,
+// and the error wraps the cause. There are two exceptions, with the version beside the error: ErrNotDurable, when the version is published, a
+// power cut may undo that, and the part is not given back; and ErrUnfinished, when it is published durably, and giving back was refused.
+// To call again is right for both. Once the version is published, ctx plays no part any more.
+//
+// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload).
+func (s *Service) CheckIn(ctx context.Context, person, id string, content io.Reader) (Version, error) {
+	v, err := s.checkIn(ctx, person, id, content)
+	if err != nil {
+		return v, fmt.Errorf("check in %s for %s: %w", id, person, err)
+	}
+	return v, nil
+}
+
+func (s *Service) checkIn(ctx context.Context, person, id string, content io.Reader) (Version, error) {
+	c, err := s.begin(ctx, person, id)
+	if err != nil {
+		return Version{}, err
+	}
+	v, err := s.publish(ctx, c, content)
+	if err != nil {
+		return v, err
+	}
+	// From here on the version is there, and the caller's context ends nothing.
+	return v, s.giveBack(context.WithoutCancel(ctx), c)
+}
+
+// begin returns the checkout: as it is in force, or, if it was checked in before, as its version has it.
+//
+// It asks the manager first. The other way round, a CheckIn that gives back between the two questions would be seen by neither.
+func (s *Service) begin(ctx context.Context, person, id string) (Checkout, error) {
+	c, found, err := s.find(ctx, id)
+	switch {
+	case err != nil:
+		return Checkout{}, err
+	case found && c.Owner != person:
+		return Checkout{}, &lockmanager.HeldError{Checkout: c}
+	case found:
+		return c, nil
+	}
+	err = s.versions.View(ctx, func(b *books.Books) error {
+		v, published := b.Of(id)
+		if !published || v.Owner != person {
+			return ErrEnded
+		}
+		c = Checkout{ID: id, Owner: person, Path: v.Path, Token: v.Token}
+		return nil
+	})
+	return c, err
+}
+
+// publish stores the content and makes it a version. The change of versions.json is the step that decides.
+func (s *Service) publish(ctx context.Context, c Checkout, content io.Reader) (v Version, err error) {
+	pass, err := s.gate.Upload(ctx)
+	if err != nil {
+		return Version{}, err
+	}
+	defer pass.Leave() //nolint:errcheck // what it guarded is done, and the file is closed
+	object, err := s.objects.Put(ctx, content)
+	if err != nil {
+		return Version{}, err
+	}
+	err = s.versions.Update(ctx, func(b *books.Books) error {
+		var published bool
+		if v, published = b.Of(c.ID); published {
+			if v.Object != object.ID {
+				return ErrEnded
+			}
+			return nil // and write it once more: the first time may not have been durable
+		}
+		if c.Token < b.Mark(c.Path) {
+			return ErrEnded
+		}
+		b.Leave(c)
+		v = b.Add(c, object, s.now())
+		return nil
+	})
+	if err != nil && !errors.Is(err, document.ErrNotDurable) {
+		v = Version{}
+	}
+	return v, err
+}
+
+// giveBack ends a checkout whose version is published. That others have done so, is as good.
+func (s *Service) giveBack(ctx context.Context, c Checkout) error {
+	_, err := s.manager.Unlock(ctx, c.Owner, c.ID, false)
+	if err != nil && !errors.Is(err, lockmanager.ErrNotFound) {
+		return fmt.Errorf("%w: %w", ErrUnfinished, err)
+	}
+	return nil
+}
