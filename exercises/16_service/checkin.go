@@ -27,7 +27,8 @@ import (
 // power cut may undo that, and the part is not given back; and ErrUnfinished, when it is published durably, and giving back was refused.
 // To call again is right for both. Once the version is published, ctx plays no part any more.
 //
-// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload).
+// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload). A content
+// that comes slowly keeps no one from anything but that. Whatever the error is, CheckIn has left the gate, also if content panics.
 func (s *Service) CheckIn(ctx context.Context, person, id string, content io.Reader) (Version, error) {
 	v, err := s.checkIn(ctx, person, id, content)
 	if err != nil {
@@ -37,9 +38,12 @@ func (s *Service) CheckIn(ctx context.Context, person, id string, content io.Rea
 }
 
 func (s *Service) checkIn(ctx context.Context, person, id string, content io.Reader) (v Version, err error) {
-	// TODO: what is left if the program is killed after this line, or after one of the next? And what becomes of a call that comes twice?
-	c, err := s.manager.Unlock(ctx, person, id, false)
+	c, err := s.begin(ctx, person, id)
 	if err != nil {
+		return Version{}, err
+	}
+	// TODO: what is left if the program is killed after this line, or after one of the next? And what comes of a call that is repeated?
+	if err := s.giveBack(ctx, c); err != nil {
 		return Version{}, err
 	}
 	// TODO: no version has the object yet. What if a collection comes by?

@@ -8,7 +8,6 @@ import (
 
 	"example/turnstile/exercises/16_service/books"
 	document "example/turnstile/solutions/13_document"
-	lockmanager "example/turnstile/solutions/15_lock_manager"
 )
 
 // CheckIn makes content the next version of the part that the person has, gives the part back, and returns the version.
@@ -30,7 +29,8 @@ import (
 // power cut may undo that, and the part is not given back; and ErrUnfinished, when it is published durably, and giving back was refused.
 // To call again is right for both. Once the version is published, ctx plays no part any more.
 //
-// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload).
+// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload). A content
+// that comes slowly keeps no one from anything but that. Whatever the error is, CheckIn has left the gate, also if content panics.
 func (s *Service) CheckIn(ctx context.Context, person, id string, content io.Reader) (Version, error) {
 	v, err := s.checkIn(ctx, person, id, content)
 	if err != nil {
@@ -48,32 +48,10 @@ func (s *Service) checkIn(ctx context.Context, person, id string, content io.Rea
 	if err != nil {
 		return v, err
 	}
-	// From here on the version is there, and the caller's context ends nothing.
-	return v, s.giveBack(context.WithoutCancel(ctx), c)
-}
-
-// begin returns the checkout: as it is in force, or, if it was checked in before, as its version has it.
-//
-// It asks the manager first. The other way round, a CheckIn that gives back between the two questions would be seen by neither.
-func (s *Service) begin(ctx context.Context, person, id string) (Checkout, error) {
-	c, found, err := s.find(ctx, id)
-	switch {
-	case err != nil:
-		return Checkout{}, err
-	case found && c.Owner != person:
-		return Checkout{}, &lockmanager.HeldError{Checkout: c}
-	case found:
-		return c, nil
+	if err := s.giveBack(context.WithoutCancel(ctx), c); err != nil { // the version is there: the caller's context ends nothing any more
+		return v, fmt.Errorf("%w: %w", ErrUnfinished, err)
 	}
-	err = s.versions.View(ctx, func(b *books.Books) error {
-		v, published := b.Of(id)
-		if !published || v.Owner != person {
-			return ErrEnded
-		}
-		c = Checkout{ID: id, Owner: person, Path: v.Path, Token: v.Token}
-		return nil
-	})
-	return c, err
+	return v, nil
 }
 
 // publish stores the content and makes it a version. The change of versions.json is the step that decides.
@@ -106,13 +84,4 @@ func (s *Service) publish(ctx context.Context, c Checkout, content io.Reader) (v
 		v = Version{}
 	}
 	return v, err
-}
-
-// giveBack ends a checkout whose version is published. That others have done so, is as good.
-func (s *Service) giveBack(ctx context.Context, c Checkout) error {
-	_, err := s.manager.Unlock(ctx, c.Owner, c.ID, false)
-	if err != nil && !errors.Is(err, lockmanager.ErrNotFound) {
-		return fmt.Errorf("%w: %w", ErrUnfinished, err)
-	}
-	return nil
 }

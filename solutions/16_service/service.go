@@ -218,6 +218,39 @@ func (s *Service) find(ctx context.Context, id string) (c Checkout, found bool, 
 	return page.Checkouts[0], true, nil
 }
 
+// begin returns the checkout that a person wants to check in: as it is in force, or, if it was checked in before, as its version has it. If it is
+// neither, the error matches ErrEnded; if it is another one's, it is a *lockmanager.HeldError, or ErrEnded if that one has checked it in.
+//
+// It asks the manager first. The other way round, a CheckIn that publishes and gives back between the two questions would be seen by neither.
+func (s *Service) begin(ctx context.Context, person, id string) (Checkout, error) {
+	c, found, err := s.find(ctx, id)
+	switch {
+	case err != nil:
+		return Checkout{}, err
+	case found && c.Owner != person:
+		return Checkout{}, &lockmanager.HeldError{Checkout: c}
+	case found:
+		return c, nil
+	}
+	err = s.versions.View(ctx, func(b *books.Books) error {
+		v, published := b.Of(id)
+		if !published || v.Owner != person {
+			return ErrEnded
+		}
+		c = Checkout{ID: id, Owner: person, Path: v.Path, Token: v.Token}
+		return nil
+	})
+	return c, err
+}
+
+// giveBack ends a checkout. That it has ended already is as good.
+func (s *Service) giveBack(ctx context.Context, c Checkout) error {
+	if _, err := s.manager.Unlock(ctx, c.Owner, c.ID, false); !errors.Is(err, lockmanager.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
 // restore brings both documents in order. Before it brings versions.json back from its backup, without the last versions, it bars the gate: what
 // is left of those are objects without a home.
 func (s *Service) restore(ctx context.Context) (locks, versions document.Recovery, err error) {

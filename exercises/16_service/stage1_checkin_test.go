@@ -1,0 +1,232 @@
+package service_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	lockmanager "example/turnstile/exercises/15_lock_manager"
+	service "example/turnstile/exercises/16_service"
+	"example/turnstile/internal/lab"
+)
+
+func TestCheckIn(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "the next owner does not get what was checked in", Read: fix}
+	t.Run("publishes the content and gives the part back", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		s := o.service(t)
+		l.Did = "CheckOut of bracket.step for alice, CheckIn of \"first\""
+		c, content := checkOut(t, s, "alice", bracket)
+		lab.RequireEqual(t, "", content, says(l, "CheckOut handed over what no one has checked in"))
+		v := checkInAs(t, s, c, "first")
+		o.requireState(t, `version 1 of bracket.step is "first", by alice`, says(l, "CheckIn did not leave one version and a free part"))
+		l.Found = fmt.Sprintf("%+v", v)
+		l.Expected = "version 1 of bracket.step, by alice, of 5 bytes, with the checkout's ID and token, at 09:00"
+		ok := v.Number == 1 && v.Path == bracket && v.Owner == "alice" && v.Size == 5 && v.Checkout == c.ID && v.Token == c.Token && v.At.Format("15:04") == "09:00"
+		lab.Require(t, ok, says(l, "CheckIn returned another version than the one that it has published"))
+	})
+	t.Run("the next owner goes on from there", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "alice checks bracket.step out and in; in another service, bob checks Bracket.step out and in"
+		c, _ := checkOut(t, o.service(t), "alice", bracket)
+		checkInAs(t, o.service(t), c, "first")
+		his, content := checkOut(t, o.service(t), "bob", "Bracket.step")
+		lab.RequireEqual(t, "first", content, says(l, "CheckIn did not leave what the next owner begins with"))
+		checkInAs(t, o.service(t), his, "second")
+		o.requireState(t, `version 1 of bracket.step is "first", by alice; version 2 of Bracket.step is "second", by bob`,
+			says(l, "CheckIn did not leave both versions"))
+	})
+	for name, content := range map[string]string{"empty": "", "large": strings.Repeat("0123456789abcdef", 1<<16)} {
+		t.Run("of a content that is "+name, func(t *testing.T) {
+			t.Parallel()
+			o, l := found(t), l
+			l.Did = "CheckOut, CheckIn, CheckOut"
+			c, _ := checkOut(t, o.service(t), "alice", bracket)
+			v := checkInAs(t, o.service(t), c, content)
+			lab.RequireEqual(t, int64(len(content)), v.Size, says(l, "CheckIn returned another size"))
+			_, got := checkOut(t, o.service(t), "bob", bracket)
+			lab.Require(t, got == content, says(l, "CheckIn changed the content"))
+		})
+	}
+	t.Run("two parts with one content", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "alice has bracket.step, bob has axle.step; bob checks in, then alice, with the same content"
+		s := o.service(t)
+		hers, _ := checkOut(t, s, "alice", bracket)
+		his, _ := checkOut(t, s, "bob", axle)
+		checkInAs(t, s, his, "same")
+		o.requireState(t, `alice has bracket.step; version 1 of axle.step is "same", by bob`, says(l, "CheckIn touched another part"))
+		checkInAs(t, s, hers, "same")
+		o.requireState(t, `version 1 of axle.step is "same", by bob; version 1 of bracket.step is "same", by alice`,
+			says(l, "CheckIn did not leave both versions"))
+	})
+}
+
+func TestCheckInOfWhatIsNotTheirs(t *testing.T) {
+	t.Parallel()
+	o := found(t)
+	s := o.service(t)
+	c, _ := checkOut(t, s, "alice", bracket)
+	l := lab.Lesson{Means: "bob's drawing is published as alice's work, or her part is given away", Read: fix}
+	for _, id := range []string{"", "0123456789abcdef0123456789abcdef"} {
+		l.Did = fmt.Sprintf("CheckIn for bob with the ID %q, which no checkout has", id)
+		_, err := try(t, s, service.Checkout{Owner: "bob", ID: id}, strings.NewReader("his"), l)
+		requireEnded(t, err, says(l, "CheckIn took an ID that no checkout has"))
+	}
+	l.Did = "alice has bracket.step; CheckIn for bob with the ID of her checkout"
+	l.Expected = "a *lockmanager.HeldError with her checkout"
+	_, err := try(t, s, service.Checkout{Owner: "bob", ID: c.ID}, strings.NewReader("his"), l)
+	lab.RequireErrorIs(t, err, lockmanager.ErrHeld, says(l, "CheckIn let another one in"))
+	var held *lockmanager.HeldError
+	lab.Require(t, errors.As(err, &held) && held.Checkout.ID == c.ID, says(l, "CheckIn did not say whose the part is"))
+	l.Expected = ""
+	o.requireState(t, "alice has bracket.step", says(l, "CheckIn let another one in"))
+}
+
+// A client that has no answer asks again.
+func TestCheckInTwice(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "an answer was lost, her program asks again, and does not learn that its work is published", Read: twice}
+	t.Run("the same request", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "CheckOut, CheckIn; then the same CheckIn again, in another service"
+		c, _ := checkOut(t, o.service(t), "alice", bracket)
+		first := checkInAs(t, o.service(t), c, "hers")
+		again, err := try(t, o.service(t), c, strings.NewReader("hers"), l)
+		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "CheckIn published a second version of one checkout"))
+		lab.RequireNoError(t, err, says(l, "CheckIn refused a request that it had granted before"))
+		lab.RequireEqual(t, first, again, says(l, "CheckIn returned another version than the first time"))
+	})
+	t.Run("the same request, when others have changed the part since", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "CheckIn for alice; bob checks the part out and in; carol checks it out; the same CheckIn for alice again"
+		s := o.service(t)
+		c, _ := checkOut(t, s, "alice", bracket)
+		first := checkInAs(t, s, c, "hers")
+		his, _ := checkOut(t, s, "bob", bracket)
+		checkInAs(t, s, his, "his")
+		checkOut(t, s, "carol", bracket)
+		before := o.state(t)
+		again, err := try(t, s, c, strings.NewReader("hers"), l)
+		o.requireState(t, before, says(l, "CheckIn changed something when it was called a second time"))
+		lab.RequireNoError(t, err, says(l, "CheckIn refused a request that it had granted before"))
+		lab.RequireEqual(t, first, again, says(l, "CheckIn returned another version than the first time"))
+	})
+	t.Run("the same ID with another content", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "CheckIn of \"hers\", then CheckIn with the same ID of \"more\""
+		l.Means = "her second program believes that its work is published"
+		s := o.service(t)
+		c, _ := checkOut(t, s, "alice", bracket)
+		checkInAs(t, s, c, "hers")
+		_, err := try(t, s, c, strings.NewReader("more"), l)
+		requireEnded(t, err, says(l, "CheckIn reported success for a content that it has not published"))
+		o.recoverAll(t, l)
+		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "CheckIn changed a version"))
+	})
+	t.Run("the same ID for another person", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "CheckIn for alice, then CheckIn with the same ID and content for bob"
+		l.Means = "bob is told that he has published what is hers"
+		s := o.service(t)
+		c, _ := checkOut(t, s, "alice", bracket)
+		checkInAs(t, s, c, "hers")
+		c.Owner = "bob"
+		_, err := try(t, s, c, strings.NewReader("hers"), l)
+		requireEnded(t, err, says(l, "CheckIn let another one in"))
+		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "CheckIn changed a version"))
+	})
+	t.Run("at the same time", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "while the content of a CheckIn came, the same CheckIn was called in another service, and came to its end first"
+		c, _ := checkOut(t, o.service(t), "alice", bracket)
+		other := o.service(t)
+		var inner service.Version
+		var failed error
+		content := &midway{happens: func() {
+			inner, failed = other.CheckIn(t.Context(), "alice", c.ID, strings.NewReader("hers and more"))
+		}}
+		outer, err := try(t, o.service(t), c, content, l)
+		lab.RequireNoError(t, failed, says(l, "CheckIn refused who has the part"))
+		o.requireState(t, `version 1 of bracket.step is "hers and more", by alice`, says(l, "CheckIn published a second version of one checkout"))
+		lab.RequireNoError(t, err, says(l, "CheckIn refused a request that it had granted before"))
+		lab.RequireEqual(t, inner, outer, says(l, "CheckIn returned another version than the other call"))
+	})
+}
+
+// While the content comes, which may take hours, the checkout ends.
+func TestCheckInAfterALaterOwner(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, did, want string
+		happens         func(t *testing.T, o shop, s *service.Service, hers service.Checkout)
+	}{
+		{"who has read the part", "an administrator undid her checkout, and bob checked the part out", "bob has bracket.step",
+			func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
+				undo(t, s, hers)
+				checkOut(t, s, "bob", bracket)
+			}},
+		{"who has changed the part", "an administrator undid her checkout, and bob checked the part out and in",
+			`version 1 of bracket.step is "his", by bob`, func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
+				undo(t, s, hers)
+				his, _ := checkOut(t, s, "bob", bracket)
+				checkInAs(t, s, his, "his")
+			}},
+		{"when the lease was over", "her lease ended, and bob checked the part out", "bob has bracket.step",
+			func(t *testing.T, o shop, s *service.Service, _ service.Checkout) {
+				o.clock.Add(int64(2 * lease.Seconds()))
+				checkOut(t, s, "bob", bracket)
+			}},
+		{"who is she, with another program", "her lease ended, and she checked the part out anew, with another program", "alice has bracket.step",
+			func(t *testing.T, o shop, s *service.Service, _ service.Checkout) {
+				o.clock.Add(int64(2 * lease.Seconds()))
+				checkOut(t, s, "alice", bracket)
+			}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o := found(t)
+			hers, _ := checkOut(t, o.service(t), "alice", bracket)
+			l := lab.Lesson{Did: "CheckIn for alice; while the content came, " + c.did, Means: "the later owner works on a drawing that changes behind them", Read: late}
+			other := o.service(t)
+			v, err := try(t, o.service(t), hers, &midway{happens: func() { c.happens(t, o, other, hers) }}, l)
+			o.recoverAll(t, l)
+			o.requireState(t, c.want, says(l, "CheckIn published the work of a checkout that had ended"))
+			requireEnded(t, err, says(l, "CheckIn did not report that its checkout had ended"))
+			lab.RequireEqual(t, service.Version{}, v, says(l, "CheckIn returned a version beside its error"))
+			o.requireOpenGate(t, l)
+			again, err := try(t, o.service(t), hers, strings.NewReader("hers and more"), l)
+			requireEnded(t, err, says(l, "CheckIn published the work of a checkout that had ended, when it was called again"))
+			lab.RequireEqual(t, service.Version{}, again, says(l, "CheckIn returned a version beside its error"))
+		})
+	}
+	t.Run("who is none, but the checkout was undone before", func(t *testing.T) {
+		t.Parallel()
+		o := found(t)
+		s := o.service(t)
+		hers, _ := checkOut(t, s, "alice", bracket)
+		undo(t, s, hers)
+		l := lab.Lesson{Did: "CheckOut for alice; an administrator undid it; CheckIn for alice", Means: "what was undone is published", Read: late}
+		_, err := try(t, s, hers, strings.NewReader("hers"), l)
+		requireEnded(t, err, says(l, "CheckIn published the work of a checkout that had ended"))
+		o.recoverAll(t, l)
+		o.requireState(t, "nothing", says(l, "CheckIn published the work of a checkout that had ended"))
+	})
+}
+
+// undo gives a checkout back by force.
+func undo(t *testing.T, s *service.Service, c service.Checkout) {
+	t.Helper()
+	_, err := s.Undo(t.Context(), "admin", c.ID, true)
+	lab.RequireSetUp(t, err)
+}

@@ -1,0 +1,276 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	repository "example/turnstile/exercises/14_repository"
+	"example/turnstile/exercises/15_lock_manager/ledger"
+	service "example/turnstile/exercises/16_service"
+	"example/turnstile/internal/lab"
+)
+
+// orphan puts an object that no version has.
+func (o shop) orphan(t testing.TB, content string) repository.Object {
+	t.Helper()
+	objects, err := repository.Open(o.dir, repository.Options{})
+	lab.RequireSetUp(t, err)
+	defer objects.Close()
+	object, err := objects.Put(t.Context(), strings.NewReader(content))
+	lab.RequireSetUp(t, err)
+	return object
+}
+
+func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "the part is taken for ever by a person who has handed it in, or someone who works on it loses it", Read: recovery}
+	t.Run("and nothing else", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "alice has three parts, bob has one; the CheckIn of the second was killed before it gave the part back; Recover"
+		s := o.service(t)
+		checkOut(t, s, "alice", "a.step")
+		hers, _ := checkOut(t, s, "alice", bracket)
+		checkOut(t, s, "alice", "c.step")
+		checkOut(t, s, "bob", axle)
+		o.publish(t, hers, "hers")
+		recovered := o.recoverAll(t, l)
+		o.requireState(t, `alice has a.step; alice has c.step; bob has axle.step; version 1 of bracket.step is "hers", by alice`,
+			says(l, "Recover did not give back exactly what is checked in"))
+		l.Expected, l.Found = "her checkout of bracket.step", fmt.Sprintf("%+v", recovered.GivenBack)
+		lab.Require(t, len(recovered.GivenBack) == 1 && recovered.GivenBack[0].ID == hers.ID, says(l, "Recover did not say what it has given back"))
+		again := o.recoverAll(t, l)
+		lab.RequireEqual(t, 0, len(again.GivenBack), says(l, "Recover gave a part back a second time"))
+	})
+	t.Run("and not the part of its next owner", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "alice checks bracket.step out and in; bob checks it out, and so does alice with axle.step; Recover"
+		s := o.service(t)
+		hers, _ := checkOut(t, s, "alice", bracket)
+		checkInAs(t, s, hers, "hers")
+		checkOut(t, s, "bob", bracket)
+		checkOut(t, s, "alice", axle)
+		before := o.state(t)
+		o.recoverAll(t, l)
+		o.requireState(t, before, says(l, "Recover took a part from who works on it"))
+		l.Did = "alice checks bracket.step out and in, and out again; Recover"
+		hers, _ = checkOut(t, s, "alice", "lid.step")
+		checkInAs(t, s, hers, "lid")
+		checkOut(t, s, "alice", "lid.step")
+		before = o.state(t)
+		o.recoverAll(t, l)
+		o.requireState(t, before, says(l, "Recover took a part from who works on it"))
+	})
+	t.Run("however many there are", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "150 parts are out; the CheckIn of the last one was killed before it gave the part back; Recover"
+		s := o.service(t)
+		var last service.Checkout
+		lab.RequireSetUp(t, o.locks().Update(t.Context(), func(l *ledger.Ledger) error {
+			for i := range 150 {
+				l.LastToken++
+				last = service.Checkout{ID: ledger.NewID(), Path: fmt.Sprintf("part-%d.step", i), Owner: "alice", LockedAt: o.options().Now(), Token: l.LastToken}
+				l.Checkouts = append(l.Checkouts, last)
+			}
+			return nil
+		}))
+		o.publish(t, last, "hers")
+		o.recoverAll(t, l)
+		all, err := s.Checkouts(t.Context())
+		lab.RequireSetUp(t, err)
+		lab.RequireEqual(t, 149, len(all), says(l, "Recover did not give back exactly what is checked in"))
+	})
+	t.Run("without a program that does it at the same time", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "another program read locks.json, so CheckIn could not give the part back; Recover was called; then both could go on"
+		hers, _ := checkOut(t, o.service(t), "alice", bracket)
+		holder := lab.Start(t, "view", o.path("locks.json"))
+		holder.Reached("inside")
+		p := lab.Start(t, "check in", o.dir, "alice", hers.ID)
+		p.Settle()
+		finished := make(chan error, 1)
+		s := o.service(t)
+		go func() {
+			_, err := s.Recover(context.WithoutCancel(t.Context()))
+			finished <- err
+		}()
+		holder.Continue()
+		lab.RequireSetUp(t, holder.Wait())
+		var err error
+		lab.Finishes(t, func() { err = <-finished }, says(l, "Recover does not come to its end"))
+		lab.RequireNoError(t, err, says(l, "Recover failed"))
+		p.Reached("done", says(l, "CheckIn failed because Recover had given the part back"))
+		p.Continue()
+		lab.RequireNoError(t, p.Wait(), l)
+		o.requireState(t, done, says(l, "Recover and CheckIn got in each other's way"))
+	})
+}
+
+func TestRecoverCollectsWhatHasNoHome(t *testing.T) {
+	t.Parallel()
+	o := found(t)
+	s := o.service(t)
+	for _, content := range []string{"first", "second"} {
+		c, _ := checkOut(t, s, "alice", bracket)
+		checkInAs(t, s, c, content)
+	}
+	c, _ := checkOut(t, s, "alice", axle)
+	checkInAs(t, s, c, "first") // the same object
+	want := o.state(t)
+	l := lab.Lesson{
+		Did:   "there were two versions of bracket.step, one of axle.step with the content of the first, two objects and a temporary file of killed programs; Recover",
+		Means: "the disk fills up with what no one can reach, or a version has lost its content", Read: garbage,
+	}
+	o.orphan(t, "third")
+	o.orphan(t, "")
+	leftover := o.path("tmp/ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	lab.RequireSetUp(t, os.WriteFile(leftover, []byte("half of it"), 0o600))
+	lab.Age(t, leftover, time.Hour)
+	recovered := o.recoverAll(t, l)
+	o.requireState(t, want, says(l, "Recover did not remove exactly what has no home"))
+	l.Expected, l.Found = "Collected, and 3 removed", fmt.Sprintf("Collected is %v, Removed is %d", recovered.Collected, recovered.Removed)
+	lab.Require(t, recovered.Collected && recovered.Removed == 3, says(l, "Recover did not say what it has removed"))
+	again := o.recoverAll(t, l)
+	lab.RequireEqual(t, 0, again.Removed, says(l, "Recover counted what it has not removed"))
+}
+
+// An upload takes hours, and meanwhile another program starts, and recovers.
+func TestRecoverSparesUploads(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Means: "a version without content: what was checked in is gone, though no call failed", Read: garbage}
+	t.Run("of which half has come", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "while the content of a CheckIn came, another service recovered"
+		hers, _ := checkOut(t, o.service(t), "alice", bracket)
+		o.orphan(t, "of no version")
+		other := o.service(t)
+		var recovered service.Recovery
+		var failed error
+		_, err := try(t, o.service(t), hers, &midway{happens: func() { recovered, failed = other.Recover(t.Context()) }}, l)
+		lab.RequireNoError(t, failed, says(l, "Recover failed"))
+		lab.RequireNoError(t, err, says(l, "Recover took an upload for garbage"))
+		lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected while an upload was under way"))
+		lab.RequireEqual(t, 0, recovered.Removed, says(l, "Recover collected while an upload was under way"))
+		later := o.recoverAll(t, l)
+		lab.RequireEqual(t, true, later.Collected, says(l, "CheckIn has not left the gate, so Recover cannot collect any more"))
+		o.requireState(t, done, says(l, "Recover took an upload for garbage"))
+	})
+	t.Run("of another program, which is then killed", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "half of the content of a CheckIn had come; Recover; the program was killed; Recover"
+		hers, _ := checkOut(t, o.service(t), "alice", bracket)
+		p := lab.Start(t, "check in", o.dir, "alice", hers.ID, "halfway")
+		p.Reached("halfway", l)
+		recovered := o.recoverAll(t, l)
+		lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected while an upload was under way"))
+		p.Kill()
+		recovered = o.recoverAll(t, l)
+		lab.RequireEqual(t, true, recovered.Collected, says(l, "Recover does not collect any more, though the upload is over"))
+		o.requireState(t, still, says(l, "Recover did not remove what the upload had left"))
+	})
+	t.Run("whose object has no version yet", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "CheckIn had put its object, and had not published it; then another service recovered"
+		hers, _ := checkOut(t, o.service(t), "alice", bracket)
+		s, other := o.service(t), o.service(t)
+		var err, failed error
+		asked := 0
+		lab.RequireRefuse(t, lab.Watch(func() {
+			_, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
+		}, func(string) {
+			if asked < 2 && strings.Contains(o.files(t), "objects/") {
+				asked++
+				ctx, stop := context.WithTimeout(t.Context(), time.Second) // some hold a document's lock then, and are right
+				defer stop()
+				if _, failed = other.Recover(ctx); errors.Is(failed, context.DeadlineExceeded) {
+					failed = nil
+				}
+			}
+		}))
+		lab.RequireNoError(t, failed, says(l, "Recover failed"))
+		lab.RequireNoError(t, err, says(l, "Recover took for garbage what was about to be published"))
+		o.recoverAll(t, l)
+		o.requireState(t, done, says(l, "Recover took for garbage what was about to be published"))
+	})
+	t.Run("that comes while it collects", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "Recover was about to remove an object; then CheckIn came with the same content"
+		hers, _ := checkOut(t, o.service(t), "alice", bracket)
+		o.orphan(t, "hers")
+		s, other := o.service(t), o.service(t)
+		var err, failed error
+		checkedIn := make(chan struct{})
+		begun := false
+		lab.RequireRefuse(t, lab.Watch(func() { _, err = s.Recover(context.Background()) }, func(call string) {
+			if call == "unlinkat" && !begun {
+				begun = true
+				go func() {
+					defer close(checkedIn)
+					_, failed = other.CheckIn(context.WithoutCancel(t.Context()), "alice", hers.ID, strings.NewReader("hers"))
+				}()
+				select { // it waits for the end of the collection, or else it is given the time to come to its end
+				case <-checkedIn:
+				case <-time.After(300 * time.Millisecond):
+				}
+			}
+		}))
+		lab.RequireNoError(t, err, says(l, "Recover failed"))
+		lab.Require(t, begun, says(l, "Recover did not remove an object that no version has"))
+		lab.Finishes(t, func() { <-checkedIn }, says(l, "CheckIn does not come to its end after a collection"))
+		lab.RequireNoError(t, failed, says(l, "CheckIn failed because of a collection"))
+		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "Recover removed an object that had got a home meanwhile"))
+	})
+}
+
+// versions.json is damaged, and comes back from its backup: without the last version.
+func TestRecoverKeepsWhatMayBeTheLast(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(path string) error{
+		"cut off": func(path string) error { return os.Truncate(path, 20) }, "missing": os.Remove,
+	} {
+		t.Run("when versions.json is "+name, func(t *testing.T) {
+			t.Parallel()
+			o := found(t)
+			s := o.service(t)
+			for _, content := range []string{"first", "second"} {
+				c, _ := checkOut(t, s, "alice", bracket)
+				checkInAs(t, s, c, content)
+			}
+			l := lab.Lesson{
+				Did: "two versions were checked in; versions.json was " + name + "; Recover, twice", Means: "the last copy of someone's work is removed as garbage", Read: recovery,
+			}
+			lab.RequireSetUp(t, damage(o.path("versions.json")))
+			for range 2 {
+				recovered := o.recoverAll(t, l)
+				o.requireState(t, `version 1 of bracket.step is "first", by alice; objects without a version: 1`, says(l, "Recover removed the content of a version that was lost"))
+				lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected although versions had been lost"))
+			}
+		})
+	}
+	t.Run("when neither can be read", func(t *testing.T) {
+		t.Parallel()
+		o := found(t)
+		c, _ := checkOut(t, o.service(t), "alice", bracket)
+		checkInAs(t, o.service(t), c, "hers")
+		before := o.files(t)
+		l := lab.Lesson{Did: "versions.json and its backup were damaged; Recover", Means: "all work of all people is removed as garbage", Read: recovery}
+		for _, name := range []string{"versions.json", "versions.json.bak"} {
+			lab.RequireSetUp(t, os.Truncate(o.path(name), 20))
+		}
+		_, err := o.service(t).Recover(t.Context())
+		lab.RequireError(t, err, says(l, "Recover reported success without a document"))
+		lab.RequireEqual(t, before, strings.ReplaceAll(o.files(t), "uploads.lock.barred", ""), says(l, "Recover removed what it knew nothing about"))
+	})
+}

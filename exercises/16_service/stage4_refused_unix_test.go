@@ -1,0 +1,67 @@
+//go:build unix
+
+package service_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	service "example/turnstile/exercises/16_service"
+	"example/turnstile/internal/lab"
+)
+
+// The kernel refuses each of CheckIn's system calls once.
+func TestCheckInWhenACallIsRefused(t *testing.T) {
+	t.Parallel()
+	stride := max(1, 16/lab.Rounds(16))
+	for number := 0; ; number += stride {
+		errno := []error{syscall.EIO, syscall.EMFILE}[number%2]
+		o := found(t)
+		s := o.service(t)
+		hers, _ := checkOut(t, s, "alice", bracket)
+		var v service.Version
+		var err error
+		names, refused := lab.RefuseOne(number, errno, func() {
+			v, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
+		})
+		lab.RequireRefuse(t, refused)
+		if number >= len(names) {
+			lab.RequireNoError(t, err, lab.Lesson{Says: "CheckIn failed", Read: fix})
+			return
+		}
+		l := lab.Lesson{
+			Did:   fmt.Sprintf("CheckIn; the kernel refused system call %d of it, %s, with %v", number+1, names[number], errno),
+			Means: "a version that a power cut takes away, of a part that is another's by then", Read: failures,
+		}
+		o.requireHonest(t, v, err, says(l, "CheckIn failed, and did not leave what its error says"))
+		o.requireOpenGate(t, l)
+		again, err := try(t, o.service(t), hers, &midway{happens: func() {}}, l)
+		lab.RequireNoError(t, err, says(l, "CheckIn refused its owner after a failure"))
+		lab.RequireEqual(t, 1, again.Number, says(l, "CheckIn published a second version of one checkout"))
+		o.requireState(t, done, says(l, "CheckIn did not make up for a failure when it was called again"))
+		s.Close()
+	}
+}
+
+// requireHonest demands that the directory holds what CheckIn's results say.
+func (o shop) requireHonest(t testing.TB, v service.Version, err error, l lab.Lesson) {
+	t.Helper()
+	state := o.state(t)
+	published, out := strings.Contains(state, done), strings.Contains(state, still)
+	l.Expected = "without an error, a version and a free part; with ErrUnfinished, a version; with ErrNotDurable, a version, and she has the part; otherwise, she has the part alone"
+	l.Found = fmt.Sprintf("%s; returned version %d and the error: %v", state, v.Number, err)
+	switch {
+	case err == nil:
+		lab.Require(t, published && !out && v.Number == 1, l)
+	case errors.Is(err, service.ErrUnfinished):
+		lab.Require(t, published && v.Number == 1, l)
+	case errors.Is(err, service.ErrNotDurable):
+		lab.Require(t, published && out && v.Number == 1, l)
+	default:
+		lab.Require(t, out && v.Number == 0, l)
+	}
+}

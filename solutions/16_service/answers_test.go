@@ -1,0 +1,9 @@
+package service_test
+
+import (
+	"testing"
+
+	"example/turnstile/internal/answers"
+)
+
+func TestAnswers(t *testing.T) { answers.Judge(t) }
