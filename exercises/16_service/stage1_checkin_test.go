@@ -1,11 +1,14 @@
 package service_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
+	"example/turnstile/exercises/11_locked_file/filelock"
 	lockmanager "example/turnstile/exercises/15_lock_manager"
 	service "example/turnstile/exercises/16_service"
 	"example/turnstile/internal/lab"
@@ -192,6 +195,13 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 				o.clock.Add(int64(2 * lease.Seconds()))
 				checkOut(t, s, "alice", bracket)
 			}},
+		{"who has it from the lock manager alone", "an administrator undid her checkout; the lock manager gave bob the part, and he checked it in",
+			`version 1 of bracket.step is "his", by bob`, func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
+				undo(t, s, hers)
+				his, err := lockmanager.New(o.path("locks.json"), lockmanager.Options{Now: o.options().Now}).Lock(t.Context(), "bob", bracket)
+				lab.RequireSetUp(t, err)
+				checkInAs(t, s, his, "his")
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -229,4 +239,65 @@ func undo(t *testing.T, s *service.Service, c service.Checkout) {
 	t.Helper()
 	_, err := s.Undo(t.Context(), "admin", c.ID, true)
 	lab.RequireSetUp(t, err)
+}
+
+// The program is stopped between two system calls, after its object is stored and before its version is published.
+func TestCheckInThatWakesUp(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{
+		Says:  "CheckIn changed a part behind the back of its next owner",
+		Did:   "CheckIn for alice was stopped before a system call; an administrator undid her checkout, bob checked the part out; her CheckIn went on",
+		Means: "her program slept, and bob's next version is made without what she has published", Read: late,
+	}
+	overtaken := 0
+	for stop := 1; ; stop++ {
+		o := found(t)
+		s, other := o.service(t), o.service(t)
+		hers, _ := checkOut(t, s, "alice", bracket)
+		calls, tried, handed := 0, false, ""
+		var err error
+		lab.RequireRefuse(t, lab.Watch(func() {
+			_, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
+		}, func(string) {
+			if !strings.Contains(o.files(t), "objects/") {
+				return
+			}
+			if calls++; calls == stop && o.isFree("locks.json") && o.isFree("versions.json") {
+				tried = true
+				if _, err := other.Undo(t.Context(), "admin", hers.ID, true); err == nil {
+					_, handed = checkOut(t, other, "bob", bracket)
+					overtaken++
+				}
+			}
+		}))
+		state := o.state(t)
+		if strings.Contains(state, "bob has") && strings.Contains(state, "version 1") {
+			l.Expected, l.Found = "bob was handed what she has published, or she was refused", "bob was handed "+fmt.Sprintf("%q", handed)+"; then: "+state
+			lab.Require(t, handed == "hers and more", l)
+		} else if strings.Contains(state, "bob has") {
+			requireEnded(t, err, says(l, "CheckIn did not report that its checkout had ended"))
+		}
+		if !tried {
+			break
+		}
+	}
+	lab.Require(t, overtaken >= 2, says(l, "CheckIn lets no one work on the service from its beginning to its end"))
+}
+
+// isFree reports whether no program has the document's lock, or waits for it.
+func (o shop) isFree(name string) bool {
+	for _, path := range []string{o.path(name) + ".lock", o.path(name) + ".lock.next"} {
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return false
+		}
+		handle, err := filelock.New(file)
+		free := err == nil && handle.TryLock(filelock.Exclusive) == nil
+		if file.Close() != nil || !free {
+			return false
+		}
+	}
+	return true
 }

@@ -99,58 +99,62 @@ func (o shop) copy(t testing.TB) shop {
 	return twin
 }
 
-// What the directory holds before each of CheckIn's system calls is what a kill there would leave.
-func TestCheckInIsAllOrNothingAtEachStep(t *testing.T) {
+// What the directory holds before each system call is what a kill there would leave.
+func TestAKillAtEachStep(t *testing.T) {
 	t.Parallel()
-	o := found(t)
-	s := o.service(t)
-	hers, _ := checkOut(t, s, "alice", bracket)
-	l := lab.Lesson{Did: "CheckIn was killed before one of its system calls", Means: "her work of a week is gone, or published twice, or the part is taken for ever", Read: why}
-	var left []shop
-	var err error
-	stride, calls := max(1, 8/lab.Rounds(8)), 0
-	lab.RequireRefuse(t, lab.Watch(func() {
-		_, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
-	}, func(string) {
-		if calls++; calls%stride == 0 {
-			left = append(left, o.copy(t))
-		}
-	}))
-	lab.RequireNoError(t, err, says(l, "CheckIn refused who has the part"))
-	known := map[string]bool{}
-	for _, twin := range append(left, o) {
-		// Most calls change nothing that is on the disk.
-		if key := twin.state(t) + twin.files(t); !known[key] {
-			known[key] = true
+	t.Run("of CheckIn", func(t *testing.T) {
+		t.Parallel()
+		o := found(t)
+		s := o.service(t)
+		hers, _ := checkOut(t, s, "alice", bracket)
+		l := lab.Lesson{Did: "CheckIn was killed before one of its system calls", Means: "her work of a week is gone, or published twice, or the part is taken for ever", Read: why}
+		var err error
+		left := o.watch(t, func() { _, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}}) })
+		lab.RequireNoError(t, err, says(l, "CheckIn refused who has the part"))
+		for _, twin := range left {
 			twin.requireAllOrNothing(t, hers, l)
 		}
-	}
+	})
+	t.Run("of Recover", func(t *testing.T) {
+		t.Parallel()
+		o := found(t)
+		hers, _ := checkOut(t, o.service(t), "alice", bracket)
+		before := o.editions(t, "locks.json")
+		checkInAs(t, o.service(t), hers, "hers and more")
+		before.put(t) // as if the program had been killed before it gave the part back
+		o.orphan(t, "of no version")
+		s := o.service(t)
+		l := lab.Lesson{
+			Did:   "CheckIn was killed before it gave the part back, and there was an object that no version has; Recover was killed before one of its system calls",
+			Means: "a second recovery makes it worse", Read: recovery,
+		}
+		var err error
+		left := o.watch(t, func() { _, err = s.Recover(context.Background()) })
+		lab.RequireNoError(t, err, says(l, "Recover failed"))
+		for _, twin := range left {
+			twin.requireAllOrNothing(t, hers, l)
+		}
+	})
 }
 
-// Recover is killed, too.
-func TestRecoverIsKilledAtEachStep(t *testing.T) {
-	t.Parallel()
-	o := found(t)
-	hers, _ := checkOut(t, o.service(t), "alice", bracket)
-	before := o.editions(t, "locks.json")
-	checkInAs(t, o.service(t), hers, "hers and more")
-	before.put(t) // as if the program had been killed before it gave the part back
-	o.orphan(t, "of no version")
-	s := o.service(t)
-	l := lab.Lesson{
-		Did: "CheckIn was killed before it gave the part back, and there was an object that no version has; Recover was killed before one of its system calls", Means: "a second recovery makes it worse", Read: recovery,
-	}
-	var left []shop
-	var err error
-	lab.RequireRefuse(t, lab.Watch(func() { _, err = s.Recover(context.Background()) }, func(string) { left = append(left, o.copy(t)) }))
-	lab.RequireNoError(t, err, says(l, "Recover failed"))
+// watch returns what a kill before each of the call's system calls would leave, and what the call leaves. Most change nothing that is on the
+// disk: what is there already it returns once.
+func (o shop) watch(t *testing.T, call func()) (left []shop) {
+	t.Helper()
 	known := map[string]bool{}
-	for _, twin := range append(left, o) {
-		if key := twin.state(t) + twin.files(t); !known[key] {
+	look := func(string) {
+		text, err := os.ReadFile(o.path("versions.json"))
+		lab.RequireSetUp(t, err)
+		more, err := os.ReadFile(o.path("locks.json"))
+		lab.RequireSetUp(t, err)
+		if key := o.files(t) + string(text) + string(more); !known[key] {
 			known[key] = true
-			twin.requireAllOrNothing(t, hers, l)
+			left = append(left, o.copy(t))
 		}
 	}
+	lab.RequireRefuse(t, lab.Watch(call, look))
+	look("")
+	return left
 }
 
 // An edition is what a document and its backup hold at one time.

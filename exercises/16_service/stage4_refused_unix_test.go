@@ -18,11 +18,12 @@ import (
 func TestCheckInWhenACallIsRefused(t *testing.T) {
 	t.Parallel()
 	stride := max(1, 16/lab.Rounds(16))
+	template := found(t)
+	hers, _ := checkOut(t, template.service(t), "alice", bracket)
 	for number := 0; ; number += stride {
 		errno := []error{syscall.EIO, syscall.EMFILE}[number%2]
-		o := found(t)
+		o := template.copy(t)
 		s := o.service(t)
-		hers, _ := checkOut(t, s, "alice", bracket)
 		var v service.Version
 		var err error
 		names, refused := lab.RefuseOne(number, errno, func() {
@@ -37,12 +38,49 @@ func TestCheckInWhenACallIsRefused(t *testing.T) {
 			Did:   fmt.Sprintf("CheckIn; the kernel refused system call %d of it, %s, with %v", number+1, names[number], errno),
 			Means: "a version that a power cut takes away, of a part that is another's by then", Read: failures,
 		}
+		if names[number] == "fsync" {
+			lab.RequireError(t, err, says(l, "CheckIn passed over a refused fsync"))
+		}
 		o.requireHonest(t, v, err, says(l, "CheckIn failed, and did not leave what its error says"))
 		o.requireOpenGate(t, l)
 		again, err := try(t, o.service(t), hers, &midway{happens: func() {}}, l)
 		lab.RequireNoError(t, err, says(l, "CheckIn refused its owner after a failure"))
 		lab.RequireEqual(t, 1, again.Number, says(l, "CheckIn published a second version of one checkout"))
 		o.requireState(t, done, says(l, "CheckIn did not make up for a failure when it was called again"))
+		s.Close()
+	}
+}
+
+// The kernel refuses each of Recover's system calls once.
+func TestRecoverWhenACallIsRefused(t *testing.T) {
+	t.Parallel()
+	stride := max(1, 16/lab.Rounds(16))
+	template := found(t)
+	hers, _ := checkOut(t, template.service(t), "alice", bracket)
+	template.publish(t, hers, "hers and more")
+	template.orphan(t, "of no version")
+	for number := 0; ; number += stride {
+		errno := []error{syscall.EIO, syscall.EACCES}[number%2]
+		o := template.copy(t)
+		s := o.service(t)
+		var err error
+		names, refused := lab.RefuseOne(number, errno, func() { _, err = s.Recover(context.Background()) })
+		lab.RequireRefuse(t, refused)
+		l := lab.Lesson{Read: failures, Means: "an administrator believes that all is in order"}
+		if number >= len(names) {
+			l.Did = "Recover"
+			lab.RequireNoError(t, err, says(l, "Recover failed"))
+			return
+		}
+		l.Did = fmt.Sprintf("Recover; the kernel refused system call %d of it, %s, with %v", number+1, names[number], errno)
+		if err == nil {
+			o.requireState(t, done, says(l, "Recover reported success, and has not put everything in order"))
+		} else {
+			lab.RequireErrorIs(t, err, errno, says(l, "Recover hid the reason of its failure"))
+		}
+		o.requireOpenGate(t, says(l, "Recover has not left the gate"))
+		o.recoverAll(t, l)
+		o.requireState(t, done, says(l, "Recover did not make up for a failure when it was called again"))
 		s.Close()
 	}
 }

@@ -20,8 +20,8 @@ import (
 // published once, and each call returns it, also if others have changed the part since. With another content the error matches ErrEnded, and
 // the version stays what it is.
 //
-// If there is neither a checkout nor a version of it with the ID, or a later checkout of the part has come by (CheckOut), however long ago
-// CheckIn began, nothing is published, and the error matches ErrEnded. If the checkout is another one's, the error is a
+// If there is neither a checkout nor a version of it with the ID, or a later checkout of the part has come by (CheckOut, CheckIn), however long
+// ago CheckIn began, nothing is published, and the error matches ErrEnded. If the checkout is another one's, the error is a
 // *lockmanager.HeldError; if the version is, ErrEnded.
 //
 // If content fails, or ctx ends before the version is published, or a step is refused, there is no new version, the person has the part still,

@@ -47,7 +47,7 @@ func crowd(w *lab.Worker) error {
 	return w.Result(published)
 }
 
-func TestSeveralServicesInOneDirectory(t *testing.T) {
+func crowded(t *testing.T) {
 	t.Parallel()
 	o := found(t)
 	l := lab.Lesson{
