@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	service "example/turnstile/exercises/16_service"
 	"example/turnstile/exercises/16_service/gate"
@@ -105,40 +105,43 @@ func TestCheckInObeysItsContext(t *testing.T) {
 		o, l := found(t), l
 		l.Did = "CheckIn had published, and its context ended while another program kept it from locks.json"
 		hers, _ := checkOut(t, o.service(t), "alice", bracket)
-		holder := lab.Start(t, "view", o.path("locks.json"))
-		holder.Reached("inside")
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		s := o.service(t)
-		finished := make(chan error, 1)
-		go func() {
-			_, err := s.CheckIn(ctx, "alice", hers.ID, &midway{happens: func() {}})
-			finished <- err
-		}()
-		var err error
-		returned := false
-		lab.Finishes(t, func() {
-			for !returned {
-				history, failed := s.History(context.WithoutCancel(t.Context()), bracket)
-				if failed != nil || len(history) > 0 {
-					return
-				}
-				select {
-				case err = <-finished:
-					returned = true
-				default:
-				}
-			}
-		}, says(l, "CheckIn neither publishes nor returns while another program reads locks.json"))
-		stop()
-		holder.Continue()
-		lab.RequireSetUp(t, holder.Wait())
-		if !returned {
-			lab.Finishes(t, func() { err = <-finished }, says(l, "CheckIn does not come to its end"))
-		}
+		_, err := o.checkInHeldUp(ctx, t, hers, stop, l)
 		lab.RequireNoError(t, err, says(l, "CheckIn stopped half way when its context ended"))
 		o.requireState(t, done, says(l, "CheckIn stopped half way when its context ended"))
 	})
+}
+
+// checkInHeldUp is a CheckIn that another program keeps from changing locks.json, by reading it, until the version is published, and something
+// else has happened.
+func (o shop) checkInHeldUp(ctx context.Context, t *testing.T, hers service.Checkout, happens func(), l lab.Lesson) (v service.Version, err error) {
+	t.Helper()
+	holder := lab.Start(t, "view", o.path("locks.json"))
+	holder.Reached("inside")
+	s := o.service(t)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		v, err = s.CheckIn(ctx, "alice", hers.ID, &midway{happens: func() {}})
+	}()
+	lab.Finishes(t, func() {
+		for {
+			if history, failed := s.History(context.WithoutCancel(t.Context()), bracket); failed != nil || len(history) > 0 {
+				return
+			}
+			select {
+			case <-finished:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}, says(l, "CheckIn neither publishes nor returns while another program reads locks.json"))
+	happens()
+	holder.Continue()
+	lab.RequireSetUp(t, holder.Wait())
+	lab.Finishes(t, func() { <-finished }, says(l, "CheckIn does not come to its end"))
+	return v, err
 }
 
 // The version is there, and locks.json cannot be changed.
@@ -147,9 +150,11 @@ func TestCheckInThatCannotGiveBack(t *testing.T) {
 	o := found(t)
 	s := o.service(t)
 	hers, _ := checkOut(t, s, "alice", bracket)
-	l := lab.Lesson{Did: "while the content of a CheckIn came, locks.json was damaged", Means: "her program believes that nothing is published", Read: failures}
+	l := lab.Lesson{Did: "CheckIn had published, and locks.json was damaged before it could give the part back", Means: "her program believes that nothing is published", Read: failures}
 	before := o.editions(t, "locks.json")
-	v, err := try(t, s, hers, &midway{happens: func() { _ = os.Truncate(o.path("locks.json"), 20) }}, l)
+	v, err := o.checkInHeldUp(t.Context(), t, hers, func() {
+		edition{o.path("locks.json"): before[o.path("locks.json")][:20]}.put(t)
+	}, l)
 	lab.RequireErrorIs(t, err, service.ErrUnfinished, says(l, "CheckIn did not report that it could not give the part back"))
 	lab.RequireEqual(t, 1, v.Number, says(l, "CheckIn kept the version to itself that it had published"))
 	before.put(t)
