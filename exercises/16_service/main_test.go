@@ -76,6 +76,11 @@ func (o shop) service(t testing.TB) *service.Service {
 	return s
 }
 
+// manager returns the lock manager alone, as a server has it that knows of no versions.
+func (o shop) manager() *lockmanager.Manager {
+	return lockmanager.New(o.path("locks.json"), lockmanager.Options{Now: o.options().Now})
+}
+
 func (o shop) path(name string) string { return filepath.Join(o.dir, name) }
 
 // locks and versions return the documents as another program that knows the format has them.

@@ -55,6 +55,18 @@ func TestCheckIn(t *testing.T) {
 			lab.Require(t, got == content, says(l, "CheckIn changed the content"))
 		})
 	}
+	t.Run("the same content again, of a new checkout", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "alice checks bracket.step out and in; bob checks it out, and in as it was"
+		s := o.service(t)
+		for _, person := range []string{"alice", "bob"} {
+			c, _ := checkOut(t, s, person, bracket)
+			checkInAs(t, s, c, "same")
+		}
+		o.requireState(t, `version 1 of bracket.step is "same", by alice; version 2 of bracket.step is "same", by bob`,
+			says(l, "CheckIn did not leave both versions"))
+	})
 	t.Run("two parts with one content", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
@@ -130,8 +142,9 @@ func TestCheckInTwice(t *testing.T) {
 		s := o.service(t)
 		c, _ := checkOut(t, s, "alice", bracket)
 		checkInAs(t, s, c, "hers")
-		_, err := try(t, s, c, strings.NewReader("more"), l)
+		v, err := try(t, s, c, strings.NewReader("more"), l)
 		requireEnded(t, err, says(l, "CheckIn reported success for a content that it has not published"))
+		lab.RequireEqual(t, service.Version{}, v, says(l, "CheckIn returned a version beside its error"))
 		o.recoverAll(t, l)
 		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "CheckIn changed a version"))
 	})
@@ -185,6 +198,12 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 				his, _ := checkOut(t, s, "bob", bracket)
 				checkInAs(t, s, his, "his")
 			}},
+		{"who has checked in the same", "an administrator undid her checkout, and bob checked the part out, and in with the same content",
+			`version 1 of bracket.step is "hers and more", by bob`, func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
+				undo(t, s, hers)
+				his, _ := checkOut(t, s, "bob", bracket)
+				checkInAs(t, s, his, "hers and more")
+			}},
 		{"when the lease was over", "her lease ended, and bob checked the part out", "bob has bracket.step",
 			func(t *testing.T, o shop, s *service.Service, _ service.Checkout) {
 				o.clock.Add(int64(2 * lease.Seconds()))
@@ -198,7 +217,7 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 		{"who has it from the lock manager alone", "an administrator undid her checkout; the lock manager gave bob the part, and he checked it in",
 			`version 1 of bracket.step is "his", by bob`, func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
 				undo(t, s, hers)
-				his, err := lockmanager.New(o.path("locks.json"), lockmanager.Options{Now: o.options().Now}).Lock(t.Context(), "bob", bracket)
+				his, err := o.manager().Lock(t.Context(), "bob", bracket)
 				lab.RequireSetUp(t, err)
 				checkInAs(t, s, his, "his")
 			}},

@@ -32,15 +32,17 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 	t.Run("and nothing else", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
-		l.Did = "alice has three parts, bob has one; the CheckIn of the second was killed before it gave the part back; Recover"
+		l.Did = "alice has three parts, bob has one, carol has one from the lock manager; the CheckIn of alice's second was killed before it gave the part back; Recover"
 		s := o.service(t)
 		checkOut(t, s, "alice", "a.step")
 		hers, _ := checkOut(t, s, "alice", bracket)
 		checkOut(t, s, "alice", "c.step")
 		checkOut(t, s, "bob", axle)
+		_, err := o.manager().Lock(t.Context(), "carol", "lid.step")
+		lab.RequireSetUp(t, err)
 		o.publish(t, hers, "hers")
 		recovered := o.recoverAll(t, l)
-		o.requireState(t, `alice has a.step; alice has c.step; bob has axle.step; version 1 of bracket.step is "hers", by alice`,
+		o.requireState(t, `alice has a.step; alice has c.step; bob has axle.step; carol has lid.step; version 1 of bracket.step is "hers", by alice`,
 			says(l, "Recover did not give back exactly what is checked in"))
 		l.Expected, l.Found = "her checkout of bracket.step", fmt.Sprintf("%+v", recovered.GivenBack)
 		lab.Require(t, len(recovered.GivenBack) == 1 && recovered.GivenBack[0].ID == hers.ID, says(l, "Recover did not say what it has given back"))
@@ -150,9 +152,11 @@ func TestRecoverSparesUploads(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
 		l.Did = "while the content of a CheckIn came, another service recovered"
-		hers, _ := checkOut(t, o.service(t), "alice", bracket)
-		o.orphan(t, "of no version")
 		other := o.service(t)
+		his, _ := checkOut(t, other, "bob", axle)
+		o.publish(t, his, "his")
+		hers, _ := checkOut(t, other, "alice", bracket)
+		o.orphan(t, "of no version")
 		var recovered service.Recovery
 		var failed error
 		_, err := try(t, o.service(t), hers, &midway{happens: func() { recovered, failed = other.Recover(t.Context()) }}, l)
@@ -160,9 +164,10 @@ func TestRecoverSparesUploads(t *testing.T) {
 		lab.RequireNoError(t, err, says(l, "Recover took an upload for garbage"))
 		lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected while an upload was under way"))
 		lab.RequireEqual(t, 0, recovered.Removed, says(l, "Recover collected while an upload was under way"))
+		lab.RequireEqual(t, 1, len(recovered.GivenBack), says(l, "Recover gave nothing back while an upload was under way"))
 		later := o.recoverAll(t, l)
 		lab.RequireEqual(t, true, later.Collected, says(l, "CheckIn has not left the gate, so Recover cannot collect any more"))
-		o.requireState(t, done, says(l, "Recover took an upload for garbage"))
+		o.requireState(t, `version 1 of axle.step is "his", by bob; `+done, says(l, "Recover took an upload for garbage"))
 	})
 	t.Run("of another program, which is then killed", func(t *testing.T) {
 		t.Parallel()

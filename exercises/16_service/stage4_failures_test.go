@@ -100,6 +100,34 @@ func TestCheckInObeysItsContext(t *testing.T) {
 		o.requireState(t, still, says(l, "CheckIn did not obey its context"))
 		o.requireOpenGate(t, l)
 	})
+	t.Run("while it waits for versions.json", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "another program read versions.json; CheckIn with a context that ended when it had stored its object"
+		hers, _ := checkOut(t, o.service(t), "alice", bracket)
+		holder := lab.Start(t, "view", o.path("versions.json"))
+		holder.Reached("inside")
+		ctx, stop := context.WithCancel(t.Context())
+		s := o.service(t)
+		finished := make(chan error, 1)
+		go func() {
+			_, err := s.CheckIn(ctx, "alice", hers.ID, &midway{happens: func() {}})
+			finished <- err
+		}()
+		lab.Finishes(t, func() {
+			for !strings.Contains(o.files(t), "objects/") && len(finished) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}, says(l, "CheckIn stores no object while another program reads versions.json"))
+		stop()
+		var err error
+		lab.Finishes(t, func() { err = <-finished }, says(l, "CheckIn did not obey its context"))
+		lab.RequireErrorIs(t, err, context.Canceled, says(l, "CheckIn did not obey its context"))
+		holder.Continue()
+		lab.RequireSetUp(t, holder.Wait())
+		o.recoverAll(t, l)
+		o.requireState(t, still, says(l, "CheckIn did not obey its context"))
+	})
 	t.Run("until the version is published, and not longer", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l

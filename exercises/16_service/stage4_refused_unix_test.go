@@ -50,7 +50,10 @@ func TestCheckInWhenACallIsRefused(t *testing.T) {
 	lab.RequireNoError(t, err, lab.Lesson{Says: "CheckIn refused who has the part", Did: "CheckOut, CheckIn", Read: fix})
 	for i, number := range refusals(names) {
 		errno := []error{syscall.EIO, syscall.EMFILE}[i%2]
-		o, v, err, _ := refuse(number, errno)
+		o, v, err, names := refuse(number, errno) // which may differ from the first ones
+		if number >= len(names) {
+			continue
+		}
 		l := lab.Lesson{
 			Did:   fmt.Sprintf("CheckIn; the kernel refused system call %d of it, %s, with %v", number+1, names[number], errno),
 			Means: "a version that a power cut takes away, of a part that is another's by then", Read: failures,
@@ -84,9 +87,26 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 	}
 	_, err, names := refuse(1<<20, syscall.EIO)
 	lab.RequireNoError(t, err, lab.Lesson{Says: "Recover failed", Did: "Recover", Read: failures})
+	t.Run("that lists a directory, which is not an empty one", func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			o := found(t)
+			o.orphan(t, "of no version")
+			s := o.service(t)
+			var err error
+			refused := lab.Refuse("list", errno, func() { _, err = s.Recover(context.Background()) })
+			lab.RequireRefuse(t, refused)
+			l := lab.Lesson{Did: fmt.Sprintf("Recover; the kernel refused to list directories, with %v", errno), Means: "an administrator believes that all is in order", Read: failures}
+			lab.RequireErrorIs(t, err, errno, says(l, "Recover hid that it could not list the objects"))
+			o.requireOpenGate(t, says(l, "Recover has not left the gate"))
+		}, syscall.EIO, syscall.EACCES)
+	})
 	for i, number := range refusals(names) {
 		errno := []error{syscall.EIO, syscall.EACCES}[i%2]
-		o, err, _ := refuse(number, errno)
+		o, err, names := refuse(number, errno) // which may differ from the first ones
+		if number >= len(names) {
+			continue
+		}
 		l := lab.Lesson{
 			Did:   fmt.Sprintf("Recover; the kernel refused system call %d of it, %s, with %v", number+1, names[number], errno),
 			Means: "an administrator believes that all is in order", Read: failures,
