@@ -15,20 +15,20 @@ import (
 // holds.
 //
 // The person may call again with the same ID and the same content, however the first call ended, and as often as they like: a version is
-// published once, and each call returns it, also if others have changed the part since. With another content the error matches ErrEnded, and
-// the version stays what it is.
+// published once, and each call returns it, also if others have changed the part since. With another content the error matches ErrEnded,
+// and the version stays what it is.
 //
-// If there is neither a checkout nor a version of it with the ID, or a later checkout of the part has come by (CheckOut, CheckIn), however long
-// ago CheckIn began, nothing is published, and the error matches ErrEnded. If the checkout is another one's, the error is a
+// If there is neither a checkout nor a version of it with the ID, or a later checkout of the part has come by (CheckOut, CheckIn), however
+// long ago CheckIn began, nothing is published, and the error matches ErrEnded. If the checkout is another one's, the error is a
 // *lockmanager.HeldError; if the version is, ErrEnded.
 //
-// If content fails, or ctx ends before the version is published, or a step is refused, there is no new version, the person has the part still,
-// and the error wraps the cause. There are two exceptions, with the version beside the error: ErrNotDurable, when the version is published, a
-// power cut may undo that, and the part is not given back; and ErrUnfinished, when it is published durably, and giving back was refused.
-// To call again is right for both. Once the version is published, ctx plays no part any more.
+// If content fails, or ctx ends before the version is published, or a step is refused, there is no new version, the person has the part
+// still, and the error wraps the cause. There are two exceptions, with the version beside the error: ErrNotDurable, when the version is
+// published, a power cut may undo that, and the part is not given back; and ErrUnfinished, when it is published durably, and giving back
+// was refused. To call again is right for both. Once the version is published, ctx plays no part any more.
 //
-// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload). A content
-// that comes slowly keeps no one from anything but that. Whatever the error is, CheckIn has left the gate, also if content panics.
+// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload). A
+// content that comes slowly keeps no one from anything but that. Whatever the error is, CheckIn has left the gate, also if content panics.
 func (s *Service) CheckIn(ctx context.Context, person, id string, content io.Reader) (Version, error) {
 	v, err := s.checkIn(ctx, person, id, content)
 	if err != nil {

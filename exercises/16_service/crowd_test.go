@@ -14,8 +14,8 @@ import (
 
 const turns = 6
 
-// crowd is a program of PERSON that checks parts of the service at DIR out and in, as often as it can in its turns, and recovers in between. It
-// sends how often it has checked in.
+// crowd is a program of PERSON that checks parts of the service at DIR out and in, as often as it can in its turns, and recovers in
+// between. It sends how often it has checked in.
 func crowd(w *lab.Worker) error {
 	s, err := service.Open(w.Arg(0), service.Options{})
 	if err != nil {

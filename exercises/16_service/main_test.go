@@ -243,8 +243,8 @@ func (o shop) requireOpenGate(t testing.TB, l lab.Lesson) {
 	lab.RequireSetUp(t, pass.Leave())
 }
 
-// checkIn is a program that checks in at DIR, for PERSON, with the ID, the content "hers and more". It stops at "halfway" if the fourth argument
-// says so, and at "done".
+// checkIn is a program that checks in at DIR, for PERSON, with the ID, the content "hers and more". It stops at "halfway" if the fourth
+// argument says so, and at "done".
 func checkIn(w *lab.Worker) error {
 	s, err := service.Open(w.Arg(0), shop{clock: new(atomic.Int64)}.options())
 	if err != nil {

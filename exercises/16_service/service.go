@@ -119,8 +119,9 @@ func (s *Service) Close() error { return s.objects.Close() }
 // CheckOut gives a person the part, and returns the checkout and the part's last content, which the caller closes; a part without a version
 // has an empty one. From then on, no earlier checkout of the part can be checked in.
 //
-// If another one has the part, the error is a *lockmanager.HeldError. A person who has it gets the same checkout once more: an answer that was
-// lost can be asked for again. If the content cannot be handed over, the checkout is returned beside the error: call CheckOut again, or Undo.
+// If another one has the part, the error is a *lockmanager.HeldError. A person who has it gets the same checkout once more: an answer that
+// was lost can be asked for again. If the content cannot be handed over, the checkout is returned beside the error: call CheckOut again, or
+// Undo.
 func (s *Service) CheckOut(ctx context.Context, person, path string) (Checkout, io.ReadCloser, error) {
 	c, err := s.manager.Lock(ctx, person, path)
 	var held *lockmanager.HeldError
@@ -161,10 +162,10 @@ func (s *Service) handOver(ctx context.Context, c Checkout) (io.ReadCloser, erro
 	}
 }
 
-// Undo gives a part back as it was before it was checked out, and returns the checkout that has ended. Another one's checkout it gives back only
-// with force, and if the policy lets the person do that (ErrForbidden); without force, the error is a *lockmanager.HeldError. If there is no
-// such checkout, the error matches lockmanager.ErrNotFound. If it has been checked in, the part is given back all the same, and the error
-// matches ErrPublished.
+// Undo gives a part back as it was before it was checked out, and returns the checkout that has ended. Another one's checkout it gives back
+// only with force, and if the policy lets the person do that (ErrForbidden); without force, the error is a *lockmanager.HeldError. If there
+// is no such checkout, the error matches lockmanager.ErrNotFound. If it has been checked in, the part is given back all the same, and the
+// error matches ErrPublished.
 func (s *Service) Undo(ctx context.Context, person, id string, force bool) (Checkout, error) {
 	c, err := s.undo(ctx, person, id, force)
 	if err != nil {
@@ -218,10 +219,12 @@ func (s *Service) find(ctx context.Context, id string) (c Checkout, found bool, 
 	return page.Checkouts[0], true, nil
 }
 
-// begin returns the checkout that a person wants to check in: as it is in force, or, if it was checked in before, as its version has it. If it is
-// neither, the error matches ErrEnded; if it is another one's, it is a *lockmanager.HeldError, or ErrEnded if that one has checked it in.
+// begin returns the checkout that a person wants to check in: as it is in force, or, if it was checked in before, as its version has it. If
+// it is neither, the error matches ErrEnded; if it is another one's, it is a *lockmanager.HeldError, or ErrEnded if that one has checked it
+// in.
 //
-// It asks the manager first. The other way round, a CheckIn that publishes and gives back between the two questions would be seen by neither.
+// It asks the manager first. The other way round, a CheckIn that publishes and gives back between the two questions would be seen by
+// neither.
 func (s *Service) begin(ctx context.Context, person, id string) (Checkout, error) {
 	c, found, err := s.find(ctx, id)
 	switch {
@@ -251,8 +254,8 @@ func (s *Service) giveBack(ctx context.Context, c Checkout) error {
 	return nil
 }
 
-// restore brings both documents in order. Before it brings versions.json back from its backup, without the last versions, it bars the gate: what
-// is left of those are objects without a home.
+// restore brings both documents in order. Before it brings versions.json back from its backup, without the last versions, it bars the gate:
+// what is left of those are objects without a home.
 func (s *Service) restore(ctx context.Context) (locks, versions document.Recovery, err error) {
 	if locks, err = s.manager.Recover(ctx); err != nil {
 		return locks, versions, err

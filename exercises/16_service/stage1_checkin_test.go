@@ -28,7 +28,8 @@ func TestCheckIn(t *testing.T) {
 		o.requireState(t, `version 1 of bracket.step is "first", by alice`, says(l, "CheckIn did not leave one version and a free part"))
 		l.Found = fmt.Sprintf("%+v", v)
 		l.Expected = "version 1 of bracket.step, by alice, of 5 bytes, with the checkout's ID and token, at 09:00"
-		ok := v.Number == 1 && v.Path == bracket && v.Owner == "alice" && v.Size == 5 && v.Checkout == c.ID && v.Token == c.Token && v.At.Format("15:04") == "09:00"
+		ok := v.Number == 1 && v.Path == bracket && v.Owner == "alice" && v.Size == 5 &&
+			v.Checkout == c.ID && v.Token == c.Token && v.At.Format("15:04") == "09:00"
 		lab.Require(t, ok, says(l, "CheckIn returned another version than the one that it has published"))
 	})
 	t.Run("the next owner goes on from there", func(t *testing.T) {
@@ -187,40 +188,52 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 		name, did, want string
 		happens         func(t *testing.T, o shop, s *service.Service, hers service.Checkout)
 	}{
-		{"who has read the part", "an administrator undid her checkout, and bob checked the part out", "bob has bracket.step",
+		{
+			"who has read the part", "an administrator undid her checkout, and bob checked the part out", "bob has bracket.step",
 			func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
 				undo(t, s, hers)
 				checkOut(t, s, "bob", bracket)
-			}},
-		{"who has changed the part", "an administrator undid her checkout, and bob checked the part out and in",
+			},
+		},
+		{
+			"who has changed the part", "an administrator undid her checkout, and bob checked the part out and in",
 			`version 1 of bracket.step is "his", by bob`, func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
 				undo(t, s, hers)
 				his, _ := checkOut(t, s, "bob", bracket)
 				checkInAs(t, s, his, "his")
-			}},
-		{"who has checked in the same", "an administrator undid her checkout, and bob checked the part out, and in with the same content",
+			},
+		},
+		{
+			"who has checked in the same", "an administrator undid her checkout, and bob checked the part out, and in with the same content",
 			`version 1 of bracket.step is "hers and more", by bob`, func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
 				undo(t, s, hers)
 				his, _ := checkOut(t, s, "bob", bracket)
 				checkInAs(t, s, his, "hers and more")
-			}},
-		{"when the lease was over", "her lease ended, and bob checked the part out", "bob has bracket.step",
+			},
+		},
+		{
+			"when the lease was over", "her lease ended, and bob checked the part out", "bob has bracket.step",
 			func(t *testing.T, o shop, s *service.Service, _ service.Checkout) {
 				o.clock.Add(int64(2 * lease.Seconds()))
 				checkOut(t, s, "bob", bracket)
-			}},
-		{"who is she, with another program", "her lease ended, and she checked the part out anew, with another program", "alice has bracket.step",
+			},
+		},
+		{
+			"who is she, with another program", "her lease ended, and she checked the part out anew, with another program", "alice has bracket.step",
 			func(t *testing.T, o shop, s *service.Service, _ service.Checkout) {
 				o.clock.Add(int64(2 * lease.Seconds()))
 				checkOut(t, s, "alice", bracket)
-			}},
-		{"who has it from the lock manager alone", "an administrator undid her checkout; the lock manager gave bob the part, and he checked it in",
+			},
+		},
+		{
+			"who has it from the lock manager alone", "an administrator undid her checkout; the lock manager gave bob the part, and he checked it in",
 			`version 1 of bracket.step is "his", by bob`, func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
 				undo(t, s, hers)
 				his, err := o.manager().Lock(t.Context(), "bob", bracket)
 				lab.RequireSetUp(t, err)
 				checkInAs(t, s, his, "his")
-			}},
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

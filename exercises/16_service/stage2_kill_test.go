@@ -61,7 +61,7 @@ func (o shop) requireAllOrNothing(t testing.TB, hers service.Checkout, l lab.Les
 	o.recoverAll(t, l)
 	state := o.state(t)
 	l.Expected, l.Found = still+"; or: "+done, state
-	lab.Require(t, strings.HasPrefix(state, still) && !strings.Contains(state, "version 1") || !strings.HasPrefix(state, still) && strings.Contains(state, "version 1"),
+	lab.Require(t, strings.HasPrefix(state, still) != strings.Contains(state, "version 1"),
 		says(l, "CheckIn was killed, and left neither a version nor the part to its owner, or both"))
 	lab.Require(t, state == still || state == done, says(l, "CheckIn was killed, and Recover did not put in order what it had left"))
 	l.Expected, l.Found = "", ""
@@ -107,7 +107,10 @@ func TestAKillAtEachStep(t *testing.T) {
 		o := found(t)
 		s := o.service(t)
 		hers, _ := checkOut(t, s, "alice", bracket)
-		l := lab.Lesson{Did: "CheckIn was killed before one of its system calls", Means: "her work of a week is gone, or published twice, or the part is taken for ever", Read: why}
+		l := lab.Lesson{
+			Did:   "CheckIn was killed before one of its system calls",
+			Means: "her work of a week is gone, or published twice, or the part is taken for ever", Read: why,
+		}
 		var err error
 		left := o.watch(t, func() { _, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}}) })
 		lab.RequireNoError(t, err, says(l, "CheckIn refused who has the part"))
@@ -137,8 +140,8 @@ func TestAKillAtEachStep(t *testing.T) {
 	})
 }
 
-// watch returns what a kill before each of the call's system calls would leave, and what the call leaves. Most change nothing that is on the
-// disk: what is there already it returns once.
+// watch returns what a kill before each of the call's system calls would leave, and what the call leaves. Most change nothing that is on
+// the disk: what is there already it returns once.
 func (o shop) watch(t *testing.T, call func()) (left []shop) {
 	t.Helper()
 	known := map[string]bool{}

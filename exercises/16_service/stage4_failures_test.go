@@ -141,8 +141,8 @@ func TestCheckInObeysItsContext(t *testing.T) {
 	})
 }
 
-// checkInHeldUp is a CheckIn that another program keeps from changing locks.json, by reading it, until the version is published, and something
-// else has happened.
+// checkInHeldUp is a CheckIn that another program keeps from changing locks.json, by reading it, until the version is published, and
+// something else has happened.
 func (o shop) checkInHeldUp(ctx context.Context, t *testing.T, hers service.Checkout, happens func(), l lab.Lesson) (v service.Version, err error) {
 	t.Helper()
 	holder := lab.Start(t, "view", o.path("locks.json"))

@@ -14,8 +14,8 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// refusals returns which of the calls that were made to refuse: those that change something on the disk, and a part of the others, which are
-// many, and cost as much.
+// refusals returns which of the calls that were made to refuse: those that change something on the disk, and a part of the others, which
+// are many, and cost as much.
 func refusals(names []string) (numbers []int) {
 	others := 0
 	for number, name := range names {

@@ -15,8 +15,8 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// A mailroom has a slip for each parcel that is to come, a shelf, and a book that says which parcel came for which slip. Each is a directory or
-// a file, and no call changes two of them.
+// A mailroom has a slip for each parcel that is to come, a shelf, and a book that says which parcel came for which slip. Each is a
+// directory or a file, and no call changes two of them.
 type mailroom struct {
 	dir  string
 	step func(name string) // is called between two steps

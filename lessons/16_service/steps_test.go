@@ -60,8 +60,8 @@ func TestSteps(t *testing.T) {
 	})
 }
 
-// recoverEntries adds the entries of the journal at PATH.journal to the file at PATH, and then removes the journal. "set" adds an entry only if it
-// is not there.
+// recoverEntries adds the entries of the journal at PATH.journal to the file at PATH, and then removes the journal. "set" adds an entry
+// only if it is not there.
 func recoverEntries(w *lab.Worker) error {
 	entry, err := os.ReadFile(w.Arg(0) + ".journal")
 	if err != nil {

@@ -20,16 +20,16 @@ type Recovery struct {
 	Removed         int               // how many objects and temporary files were removed
 }
 
-// Recover puts in order what killed programs have left: call it when a program starts, and as often as you like, also while other services work
-// in the directory, and other programs recover it.
+// Recover puts in order what killed programs have left: call it when a program starts, and as often as you like, also while other services
+// work in the directory, and other programs recover it.
 //
-// It brings both documents in order (document.Document.Recover), and gives back each checkout of which there is a version, and no other one: its
-// CheckIn was killed before its last step. It publishes nothing. To Recover twice changes nothing more, and a Recover that was killed can be
-// called again.
+// It brings both documents in order (document.Document.Recover), and gives back each checkout of which there is a version, and no other
+// one: its CheckIn was killed before its last step. It publishes nothing. To Recover twice changes nothing more, and a Recover that was
+// killed can be called again.
 //
 // It then removes the objects that no version has, and temporary files, under the gate: never those of an upload that is under way or whose
-// version is about to be published. While there is one, it removes nothing, and Collected is false; so it does when the gate is barred, because
-// versions.json once had to come back from its backup: the contents are all that is left of the versions that were lost.
+// version is about to be published. While there is one, it removes nothing, and Collected is false; so it does when the gate is barred,
+// because versions.json once had to come back from its backup: the contents are all that is left of the versions that were lost.
 //
 // An error says what could not be done, and what was done is in the Recovery.
 func (s *Service) Recover(ctx context.Context) (done Recovery, err error) {

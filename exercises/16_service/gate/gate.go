@@ -42,8 +42,8 @@ func (g Gate) Upload(ctx context.Context) (*Pass, error) {
 	return g.enter("upload", func(h *filelock.Handle) error { return h.Lock(ctx, filelock.Shared) })
 }
 
-// Collect lets a collection in if no upload, and no other collection, is inside. It does not wait, because an upload may take hours: the error
-// matches ErrBusy. After a Bar, it matches ErrBarred.
+// Collect lets a collection in if no upload, and no other collection, is inside. It does not wait, because an upload may take hours: the
+// error matches ErrBusy. After a Bar, it matches ErrBarred.
 func (g Gate) Collect() (*Pass, error) {
 	if _, err := os.Lstat(g.bar()); err == nil {
 		return nil, fmt.Errorf("collect: %w; look at the objects, then remove %s", ErrBarred, g.bar())
