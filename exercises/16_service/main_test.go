@@ -21,6 +21,7 @@ import (
 	"example/turnstile/exercises/16_service/books"
 	"example/turnstile/exercises/16_service/gate"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
 func TestMain(m *testing.M) {
@@ -198,6 +199,16 @@ func (o shop) recoverAll(t testing.TB, l lab.Lesson) (done service.Recovery) {
 	lab.Finishes(t, func() { done, err = s.Recover(t.Context()) }, l)
 	lab.RequireNoError(t, err, l)
 	return done
+}
+
+// recoverAfterAKill is recoverAll, again and again until it collects: not every system gives a killed program's locks back at once.
+func (o shop) recoverAfterAKill(t testing.TB, l lab.Lesson) (done service.Recovery) {
+	t.Helper()
+	for end := time.Now().Add(process.Patience()); ; time.Sleep(time.Millisecond) {
+		if done = o.recoverAll(t, l); done.Collected || time.Now().After(end) {
+			return done
+		}
+	}
 }
 
 // A midway is the content "hers and more", and something happens when half of it has been read.

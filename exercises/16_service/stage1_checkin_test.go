@@ -329,7 +329,7 @@ func (o shop) isFree(name string) bool {
 			return false
 		}
 		handle, err := filelock.New(file)
-		free := err == nil && handle.TryLock(filelock.Exclusive) == nil
+		free := err == nil && handle.TryLock(filelock.Exclusive) == nil && handle.Unlock() == nil
 		if file.Close() != nil || !free {
 			return false
 		}

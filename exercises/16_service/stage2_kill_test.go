@@ -58,7 +58,7 @@ func TestAKilledCheckIn(t *testing.T) {
 func (o shop) requireAllOrNothing(t testing.TB, hers service.Checkout, l lab.Lesson) {
 	t.Helper()
 	l.Did += "; then Recover"
-	o.recoverAll(t, l)
+	o.recoverAfterAKill(t, l)
 	state := o.state(t)
 	l.Expected, l.Found = still+"; or: "+done, state
 	lab.Require(t, strings.HasPrefix(state, still) != strings.Contains(state, "version 1"),

@@ -179,7 +179,7 @@ func TestRecoverSparesUploads(t *testing.T) {
 		recovered := o.recoverAll(t, l)
 		lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected while an upload was under way"))
 		p.Kill()
-		recovered = o.recoverAll(t, l)
+		recovered = o.recoverAfterAKill(t, l)
 		lab.RequireEqual(t, true, recovered.Collected, says(l, "Recover does not collect any more, though the upload is over"))
 		o.requireState(t, still, says(l, "Recover did not remove what the upload had left"))
 	})
