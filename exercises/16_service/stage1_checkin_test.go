@@ -298,9 +298,7 @@ func TestCheckInThatWakesUp(t *testing.T) {
 			if calls++; calls != stop {
 				return
 			}
-			text, err := os.ReadFile(o.path("versions.json"))
-			lab.RequireSetUp(t, err)
-			if published = strings.Contains(string(text), hers.ID); !published && o.isFree("locks.json") && o.isFree("versions.json") {
+			if published = o.knows(t, hers); !published && o.isFree("locks.json") && o.isFree("versions.json") {
 				if _, err := other.Undo(t.Context(), "admin", hers.ID, true); err == nil {
 					_, handed = checkOut(t, other, "bob", bracket)
 					overtaken++
@@ -317,6 +315,14 @@ func TestCheckInThatWakesUp(t *testing.T) {
 		published = published || calls < stop
 	}
 	lab.Require(t, overtaken >= 2, says(l, "CheckIn lets no one work on the service from its beginning to its end"))
+}
+
+// knows reports whether there is a version of the checkout. It takes no lock.
+func (o shop) knows(t testing.TB, c service.Checkout) bool {
+	t.Helper()
+	text, err := os.ReadFile(o.path("versions.json"))
+	lab.RequireSetUp(t, err)
+	return strings.Contains(string(text), c.ID)
 }
 
 // isFree reports whether no program has the document's lock, or waits for it.
