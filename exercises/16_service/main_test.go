@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Main(m, lab.Workers{"check in": checkIn, "view": view, "crowd": crowd}, service.ErrEnded, service.ErrForbidden, service.ErrPublished,
+	lab.Main(m, lab.Workers{"check in": checkIn, "view": view, "crowd": crowd, "stoppable": stoppable}, service.ErrEnded, service.ErrForbidden, service.ErrPublished,
 		service.ErrUnfinished, service.ErrNotDurable, lockmanager.ErrHeld, lockmanager.ErrNotFound)
 }
 

@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -137,43 +141,67 @@ func TestCheckInObeysItsContext(t *testing.T) {
 		o, l := found(t), l
 		l.Did = "CheckIn had published, and its context ended while another program kept it from locks.json"
 		hers, _ := checkOut(t, o.service(t), "alice", bracket)
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		_, err := o.checkInHeldUp(ctx, t, hers, stop, l)
+		_, err := o.checkInHeldUp(t, hers, func() {
+			lab.RequireSetUp(t, os.WriteFile(o.path("stop"), nil, 0o600))
+			for !exists(o.path("stopped")) {
+				time.Sleep(time.Millisecond)
+			}
+		}, l)
 		lab.RequireNoError(t, err, says(l, "CheckIn stopped half way when its context ended"))
 		o.requireState(t, done, says(l, "CheckIn stopped half way when its context ended"))
 	})
 }
 
-// checkInHeldUp is a CheckIn that another program keeps from changing locks.json, by reading it, until the version is published, and
-// something else has happened.
-func (o shop) checkInHeldUp(ctx context.Context, t *testing.T, hers service.Checkout, happens func(), l lab.Lesson) (v service.Version, err error) {
+// An outcome is what CheckIn returned.
+type outcome struct {
+	Version  service.Version
+	Returned lab.Returned
+}
+
+// stoppable is a program that checks in at DIR, for alice, with the ID. Its context ends when there is a file "stop", and then it makes a file
+// "stopped".
+func stoppable(w *lab.Worker) (err error) {
+	s, err := service.Open(w.Arg(0), shop{clock: new(atomic.Int64)}.options())
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go func() {
+		for !exists(filepath.Join(w.Arg(0), "stop")) {
+			time.Sleep(time.Millisecond)
+		}
+		stop()
+		_ = os.WriteFile(filepath.Join(w.Arg(0), "stopped"), nil, 0o600) // the test waits for it, and sees if it does not come
+	}()
+	var o outcome
+	o.Version, o.Returned.Err = s.CheckIn(ctx, "alice", w.Arg(1), &midway{happens: func() {}})
+	return w.Result(o)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// checkInHeldUp is a CheckIn that another program keeps from changing locks.json, by reading it. When it waits for that, or where the system
+// does not tell, when the version is published, something else happens.
+func (o shop) checkInHeldUp(t *testing.T, hers service.Checkout, happens func(), l lab.Lesson) (service.Version, error) {
 	t.Helper()
 	holder := lab.Start(t, "view", o.path("locks.json"))
 	holder.Reached("inside")
-	s := o.service(t)
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		v, err = s.CheckIn(ctx, "alice", hers.ID, &midway{happens: func() {}})
-	}()
-	lab.Finishes(t, func() {
-		for {
-			if history, failed := s.History(context.WithoutCancel(t.Context()), bracket); failed != nil || len(history) > 0 {
-				return
-			}
-			select {
-			case <-finished:
-				return
-			case <-time.After(time.Millisecond):
-			}
-		}
-	}, says(l, "CheckIn neither publishes nor returns while another program reads locks.json"))
+	p := lab.Start(t, "stoppable", o.dir, hers.ID)
+	p.Settle()
+	for end := time.Now().Add(process.Patience()); runtime.GOOS != "linux" && !o.knows(t, hers) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 	happens()
 	holder.Continue()
 	lab.RequireSetUp(t, holder.Wait())
-	lab.Finishes(t, func() { <-finished }, says(l, "CheckIn does not come to its end"))
-	return v, err
+	var got outcome
+	p.Result(&got, says(l, "CheckIn does not come to its end"))
+	lab.RequireSetUp(t, p.Wait())
+	return got.Version, got.Returned.Err
 }
 
 // The version is there, and locks.json cannot be changed.
@@ -184,7 +212,7 @@ func TestCheckInThatCannotGiveBack(t *testing.T) {
 	hers, _ := checkOut(t, s, "alice", bracket)
 	l := lab.Lesson{Did: "CheckIn had published, and locks.json was damaged before it could give the part back", Means: "her program believes that nothing is published", Read: failures}
 	before := o.editions(t, "locks.json")
-	v, err := o.checkInHeldUp(t.Context(), t, hers, func() {
+	v, err := o.checkInHeldUp(t, hers, func() {
 		edition{o.path("locks.json"): before[o.path("locks.json")][:20]}.put(t)
 	}, l)
 	lab.RequireErrorIs(t, err, service.ErrUnfinished, says(l, "CheckIn did not report that it could not give the part back"))
