@@ -162,23 +162,29 @@ func TestCheckInTwice(t *testing.T) {
 		requireEnded(t, err, says(l, "CheckIn let another one in"))
 		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "CheckIn changed a version"))
 	})
-	t.Run("at the same time", func(t *testing.T) {
-		t.Parallel()
-		o, l := found(t), l
-		l.Did = "while the content of a CheckIn came, the same CheckIn was called in another service, and came to its end first"
-		c, _ := checkOut(t, o.service(t), "alice", bracket)
-		other := o.service(t)
-		var inner service.Version
-		var failed error
-		content := &midway{happens: func() {
-			inner, failed = other.CheckIn(t.Context(), "alice", c.ID, strings.NewReader("hers and more"))
-		}}
-		outer, err := try(t, o.service(t), c, content, l)
-		lab.RequireNoError(t, failed, says(l, "CheckIn refused who has the part"))
-		o.requireState(t, `version 1 of bracket.step is "hers and more", by alice`, says(l, "CheckIn published a second version of one checkout"))
-		lab.RequireNoError(t, err, says(l, "CheckIn refused a request that it had granted before"))
-		lab.RequireEqual(t, inner, outer, says(l, "CheckIn returned another version than the other call"))
-	})
+	for _, where := range []string{"in another service", "in the same service"} {
+		t.Run("at the same time, "+where, func(t *testing.T) {
+			t.Parallel()
+			o, l := found(t), l
+			l.Did = "while the content of a CheckIn came, the same CheckIn was called " + where + ", and came to its end first"
+			s := o.service(t)
+			c, _ := checkOut(t, s, "alice", bracket)
+			other := s
+			if where == "in another service" {
+				other = o.service(t)
+			}
+			var inner service.Version
+			var failed error
+			content := &midway{happens: func() {
+				inner, failed = other.CheckIn(t.Context(), "alice", c.ID, strings.NewReader("hers and more"))
+			}}
+			outer, err := try(t, s, c, content, l)
+			lab.RequireNoError(t, failed, says(l, "CheckIn refused who has the part"))
+			o.requireState(t, `version 1 of bracket.step is "hers and more", by alice`, says(l, "CheckIn published a second version of one checkout"))
+			lab.RequireNoError(t, err, says(l, "CheckIn refused a request that it had granted before"))
+			lab.RequireEqual(t, inner, outer, says(l, "CheckIn returned another version than the other call"))
+		})
+	}
 }
 
 // While the content comes, which may take hours, the checkout ends.
