@@ -36,7 +36,7 @@ func TestCheckInWhenACallIsRefused(t *testing.T) {
 	t.Parallel()
 	template := found(t)
 	hers, _ := checkOut(t, template.service(t), "alice", bracket)
-	refuse := func(number int, errno error) (o shop, v service.Version, err error, names []string) {
+	refuse := func(number int, errno error) (o shop, v service.Version, names []string, err error) {
 		o = template.copy(t)
 		s := o.service(t)
 		defer s.Close()
@@ -44,13 +44,13 @@ func TestCheckInWhenACallIsRefused(t *testing.T) {
 			v, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
 		})
 		lab.RequireRefuse(t, refused)
-		return o, v, err, names
+		return o, v, names, err
 	}
-	_, _, err, names := refuse(1<<20, syscall.EIO)
+	_, _, names, err := refuse(1<<20, syscall.EIO)
 	lab.RequireNoError(t, err, lab.Lesson{Says: "CheckIn refused who has the part", Did: "CheckOut, CheckIn", Read: fix})
 	for i, number := range refusals(names) {
 		errno := []error{syscall.EIO, syscall.EMFILE}[i%2]
-		o, v, err, names := refuse(number, errno) // which may differ from the first ones
+		o, v, names, err := refuse(number, errno) // which may differ from the first ones
 		if number >= len(names) {
 			continue
 		}
@@ -77,15 +77,15 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 	hers, _ := checkOut(t, template.service(t), "alice", bracket)
 	template.publish(t, hers, "hers and more")
 	template.orphan(t, "of no version")
-	refuse := func(number int, errno error) (o shop, err error, names []string) {
+	refuse := func(number int, errno error) (o shop, names []string, err error) {
 		o = template.copy(t)
 		s := o.service(t)
 		defer s.Close()
 		names, refused := lab.RefuseOne(number, errno, func() { _, err = s.Recover(context.Background()) })
 		lab.RequireRefuse(t, refused)
-		return o, err, names
+		return o, names, err
 	}
-	_, err, names := refuse(1<<20, syscall.EIO)
+	_, names, err := refuse(1<<20, syscall.EIO)
 	lab.RequireNoError(t, err, lab.Lesson{Says: "Recover failed", Did: "Recover", Read: failures})
 	t.Run("that lists a directory, which is not an empty one", func(t *testing.T) {
 		t.Parallel()
@@ -103,7 +103,7 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 	})
 	for i, number := range refusals(names) {
 		errno := []error{syscall.EIO, syscall.EACCES}[i%2]
-		o, err, names := refuse(number, errno) // which may differ from the first ones
+		o, names, err := refuse(number, errno) // which may differ from the first ones
 		if number >= len(names) {
 			continue
 		}
