@@ -25,8 +25,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Main(m, lab.Workers{"check in": checkIn, "view": view, "crowd": crowd, "stoppable": stoppable}, service.ErrEnded, service.ErrForbidden, service.ErrPublished,
-		service.ErrUnfinished, service.ErrNotDurable, lockmanager.ErrHeld, lockmanager.ErrNotFound)
+	lab.Main(m, lab.Workers{"check in": checkIn, "view": view, "crowd": crowd, "stoppable": stoppable},
+		service.ErrEnded, service.ErrForbidden, service.ErrPublished, service.ErrUnfinished,
+		service.ErrNotDurable, lockmanager.ErrHeld, lockmanager.ErrNotFound)
 }
 
 // Where the messages send the reader.

@@ -25,8 +25,8 @@ func TestAKilledCheckIn(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, did, hold, step string }{
 		{"while the content comes", "CheckIn was killed when half of the content had come", "", "halfway"},
-		{"when it cannot change versions.json", "another program read versions.json, so CheckIn could not change it, and was killed", "versions.json", ""},
-		{"when it cannot change locks.json", "another program read locks.json, so CheckIn could not change it, and was killed", "locks.json", ""},
+		{"when it cannot change versions.json", "CheckIn was killed while another program read versions.json", "versions.json", ""},
+		{"when it cannot change locks.json", "CheckIn was killed while another program read locks.json", "locks.json", ""},
 		{"before its answer", "CheckIn was killed when it had returned, before anyone learned it", "", "done"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -128,7 +128,8 @@ func TestAKillAtEachStep(t *testing.T) {
 		o.orphan(t, "of no version")
 		s := o.service(t)
 		l := lab.Lesson{
-			Did:   "CheckIn was killed before it gave the part back, and there was an object that no version has; Recover was killed before one of its system calls",
+			Did: "CheckIn was killed before it gave the part back, and there was an object that no version has; " +
+				"Recover was killed before one of its system calls",
 			Means: "a second recovery makes it worse", Read: recovery,
 		}
 		var err error

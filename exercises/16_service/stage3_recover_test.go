@@ -32,7 +32,8 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 	t.Run("and nothing else", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
-		l.Did = "alice has three parts, bob has one, carol has one from the lock manager; the CheckIn of alice's second was killed before it gave the part back; Recover"
+		l.Did = "alice has three parts, bob has one, carol has one from the lock manager; " +
+			"the CheckIn of alice's second was killed before it gave the part back; Recover"
 		s := o.service(t)
 		checkOut(t, s, "alice", "a.step")
 		hers, _ := checkOut(t, s, "alice", bracket)
@@ -42,10 +43,11 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 		lab.RequireSetUp(t, err)
 		o.publish(t, hers, "hers")
 		recovered := o.recoverAll(t, l)
-		o.requireState(t, `alice has a.step; alice has c.step; bob has axle.step; carol has lid.step; version 1 of bracket.step is "hers", by alice`,
-			says(l, "Recover did not give back exactly what is checked in"))
+		o.requireState(t, "alice has a.step; alice has c.step; bob has axle.step; carol has lid.step; "+
+			`version 1 of bracket.step is "hers", by alice`, says(l, "Recover did not give back exactly what is checked in"))
 		l.Expected, l.Found = "her checkout of bracket.step", fmt.Sprintf("%+v", recovered.GivenBack)
-		lab.Require(t, len(recovered.GivenBack) == 1 && recovered.GivenBack[0].ID == hers.ID, says(l, "Recover did not say what it has given back"))
+		lab.Require(t, len(recovered.GivenBack) == 1 && recovered.GivenBack[0].ID == hers.ID,
+			says(l, "Recover did not say what it has given back"))
 		again := o.recoverAll(t, l)
 		lab.RequireEqual(t, 0, len(again.GivenBack), says(l, "Recover gave a part back a second time"))
 	})
@@ -78,7 +80,10 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 		lab.RequireSetUp(t, o.locks().Update(t.Context(), func(l *ledger.Ledger) error {
 			for i := range 150 {
 				l.LastToken++
-				last = service.Checkout{ID: ledger.NewID(), Path: fmt.Sprintf("part-%d.step", i), Owner: "alice", LockedAt: o.options().Now(), Token: l.LastToken}
+				last = service.Checkout{
+					ID: ledger.NewID(), Path: fmt.Sprintf("part-%d.step", i), Owner: "alice",
+					LockedAt: o.options().Now(), Token: l.LastToken,
+				}
 				l.Checkouts = append(l.Checkouts, last)
 			}
 			return nil
@@ -128,7 +133,8 @@ func TestRecoverCollectsWhatHasNoHome(t *testing.T) {
 	checkInAs(t, s, c, "first") // the same object
 	want := o.state(t)
 	l := lab.Lesson{
-		Did:   "there were three versions of bracket.step, one of axle.step with the content of the second, two objects and a temporary file of killed programs; Recover",
+		Did: "there were three versions of bracket.step, one of axle.step with the content of the second, two objects and a temporary file " +
+			"of killed programs; Recover",
 		Means: "the disk fills up with what no one can reach, or a version has lost its content", Read: garbage,
 	}
 	o.orphan(t, "third")
@@ -194,7 +200,8 @@ func TestRecoverSparesUploads(t *testing.T) {
 		lab.RequireRefuse(t, lab.Watch(func() {
 			_, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
 		}, func(string) {
-			if failed == nil && strings.Contains(o.files(t), "objects/") && o.isFree("locks.json") && o.isFree("versions.json") && !o.knows(t, hers) {
+			stored := strings.Contains(o.files(t), "objects/")
+			if failed == nil && stored && o.isFree("locks.json") && o.isFree("versions.json") && !o.knows(t, hers) {
 				asked++
 				ctx, stop := context.WithTimeout(t.Context(), time.Second) // some hold a document's lock then, and are right
 				defer stop()
@@ -265,12 +272,14 @@ func TestRecoverKeepsWhatMayBeTheLast(t *testing.T) {
 				checkInAs(t, s, c, content)
 			}
 			l := lab.Lesson{
-				Did: "two versions were checked in; versions.json was " + name + "; Recover, twice", Means: "the last copy of someone's work is removed as garbage", Read: recovery,
+				Did:   "two versions were checked in; versions.json was " + name + "; Recover, twice",
+				Means: "the last copy of someone's work is removed as garbage", Read: recovery,
 			}
 			lab.RequireSetUp(t, damage(o.path("versions.json")))
 			for range 2 {
 				recovered := o.recoverAll(t, l)
-				o.requireState(t, `version 1 of bracket.step is "first", by alice; objects without a version: 1`, says(l, "Recover removed the content of a version that was lost"))
+				o.requireState(t, `version 1 of bracket.step is "first", by alice; objects without a version: 1`,
+					says(l, "Recover removed the content of a version that was lost"))
 				lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected although versions had been lost"))
 			}
 		})
@@ -281,12 +290,16 @@ func TestRecoverKeepsWhatMayBeTheLast(t *testing.T) {
 		c, _ := checkOut(t, o.service(t), "alice", bracket)
 		checkInAs(t, o.service(t), c, "hers")
 		before := o.files(t)
-		l := lab.Lesson{Did: "versions.json and its backup were damaged; Recover", Means: "all work of all people is removed as garbage", Read: recovery}
+		l := lab.Lesson{
+			Did:   "versions.json and its backup were damaged; Recover",
+			Means: "all work of all people is removed as garbage", Read: recovery,
+		}
 		for _, name := range []string{"versions.json", "versions.json.bak"} {
 			lab.RequireSetUp(t, os.Truncate(o.path(name), 20))
 		}
 		_, err := o.service(t).Recover(t.Context())
 		lab.RequireError(t, err, says(l, "Recover reported success without a document"))
-		lab.RequireEqual(t, before, strings.ReplaceAll(o.files(t), "uploads.lock.barred", ""), says(l, "Recover removed what it knew nothing about"))
+		lab.RequireEqual(t, before, strings.ReplaceAll(o.files(t), "uploads.lock.barred", ""),
+			says(l, "Recover removed what it knew nothing about"))
 	})
 }

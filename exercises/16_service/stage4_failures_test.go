@@ -161,8 +161,8 @@ type outcome struct {
 	Returned lab.Returned
 }
 
-// stoppable is a program that checks in at DIR, for alice, with the ID. Its context ends when there is a file "stop", and then it makes a file
-// "stopped", even if CheckIn returns at once.
+// stoppable is a program that checks in at DIR, for alice, with the ID. Its context ends when there is a file "stop", and then it makes a
+// file "stopped", even if CheckIn returns at once.
 func stoppable(w *lab.Worker) (err error) {
 	s, err := service.Open(w.Arg(0), shop{clock: new(atomic.Int64)}.options())
 	if err != nil {
@@ -234,8 +234,8 @@ func (o shop) awaitVersion(t *testing.T, p *lab.Process, hers service.Checkout, 
 	p.Settle() // and then, as far as the system tells, it waits for locks.json
 }
 
-// published reports whether there is a version of the checkout, under the lock of versions.json: where a file that someone has open cannot be
-// replaced, to look without it would disturb the program that publishes.
+// published reports whether there is a version of the checkout. It asks under the lock of versions.json: where a file that is open cannot
+// be replaced, a look without the lock would disturb the program that publishes.
 func (o shop) published(t testing.TB, c service.Checkout) (yes bool) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), process.Patience())
@@ -257,7 +257,10 @@ func TestCheckInThatCannotGiveBack(t *testing.T) {
 	o := found(t)
 	s := o.service(t)
 	hers, _ := checkOut(t, s, "alice", bracket)
-	l := lab.Lesson{Did: "CheckIn had published, and locks.json was damaged before it could give the part back", Means: "her program believes that nothing is published", Read: failures}
+	l := lab.Lesson{
+		Did:   "CheckIn had published, and locks.json was damaged before it could give the part back",
+		Means: "her program believes that nothing is published", Read: failures,
+	}
 	before := o.editions(t, "locks.json")
 	v, err := o.checkInHeldUp(t, hers, func() {
 		edition{o.path("locks.json"): before[o.path("locks.json")][:20]}.put(t)

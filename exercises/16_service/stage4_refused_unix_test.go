@@ -96,7 +96,10 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 			var err error
 			refused := lab.Refuse("list", errno, func() { _, err = s.Recover(context.Background()) })
 			lab.RequireRefuse(t, refused)
-			l := lab.Lesson{Did: fmt.Sprintf("Recover; the kernel refused to list directories, with %v", errno), Means: "an administrator believes that all is in order", Read: failures}
+			l := lab.Lesson{
+				Did:   fmt.Sprintf("Recover; the kernel refused to list directories, with %v", errno),
+				Means: "an administrator believes that all is in order", Read: failures,
+			}
 			lab.RequireErrorIs(t, err, errno, says(l, "Recover hid that it could not list the objects"))
 			o.requireOpenGate(t, says(l, "Recover has not left the gate"))
 		}, syscall.EIO, syscall.EACCES)
@@ -127,7 +130,8 @@ func (o shop) requireHonest(t testing.TB, v service.Version, err error, l lab.Le
 	t.Helper()
 	state := o.state(t)
 	published, out := strings.Contains(state, done), strings.Contains(state, still)
-	l.Expected = "without an error, a version and a free part; with ErrUnfinished, a version; with ErrNotDurable, a version, and she has the part; otherwise, she has the part alone"
+	l.Expected = "without an error, a version and a free part; with ErrUnfinished, a version; with ErrNotDurable, a version, and she has " +
+		"the part; otherwise, she has the part alone"
 	l.Found = fmt.Sprintf("%s; returned version %d and the error: %v", state, v.Number, err)
 	switch {
 	case err == nil:

@@ -25,7 +25,9 @@ type mailroom struct {
 func newMailroom(t *testing.T, slips ...string) mailroom {
 	t.Helper()
 	m := mailroom{filepath.Dir(lab.Path(t, "x")), func(string) {}}
-	require.NoError(t, errors.Join(os.Mkdir(m.path("slips"), 0o700), os.Mkdir(m.path("shelf"), 0o700), os.WriteFile(m.path("book"), []byte("{}"), 0o600)))
+	require.NoError(t, os.Mkdir(m.path("slips"), 0o700))
+	require.NoError(t, os.Mkdir(m.path("shelf"), 0o700))
+	require.NoError(t, os.WriteFile(m.path("book"), []byte("{}"), 0o600))
 	for _, slip := range slips {
 		require.NoError(t, os.WriteFile(m.path("slips", slip), nil, 0o600))
 	}

@@ -8,6 +8,7 @@ import (
 
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
-		"deliver": deliver, "tear up first": tearUpFirst, "rename both": renameBoth, "recover": recoverEntries, "deferred": deferred, "inside": inside,
+		"deliver": deliver, "tear up first": tearUpFirst, "rename both": renameBoth, "recover": recoverEntries,
+		"deferred": deferred, "inside": inside,
 	})
 }
