@@ -388,6 +388,8 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 		l := lab.Lesson{Says: "Create did not give the new document the mode Perm", Did: "Create with Perm 0600", Means: "others can read it", Read: firstTime}
 		succeed(t, says(l, "Create failed"), func() error { return d.Create(t.Context(), &shop{Checkouts: map[string]string{}}) })
 		lab.RequireEqual(t, "-rw-------", mode(t, path), l)
+		l.Says, l.Means = "Create did not give the lock file the mode Perm", "a user who may not read the document can keep its lock, and stop all programs"
+		lab.RequireEqual(t, "-rw-------", mode(t, path+".lock"), l)
 	})
 }
 

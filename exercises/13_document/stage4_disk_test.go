@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,7 +59,7 @@ func TestUpdateMayDieAtAnyMoment(t *testing.T) {
 		l := lab.Lesson{Did: "Update of a document " + name + ", looked at before each of its system calls", Means: "a process crash at this moment costs the document", Read: durable}
 		var moments []string // copies of the directory
 		watched(t, path, l, func(string) {
-			if len(moments) == 0 || snapshot(t, path) != snapshot(t, filepath.Join(moments[len(moments)-1], "locks.json")) {
+			if len(moments) == 0 || documents(t, path) != documents(t, filepath.Join(moments[len(moments)-1], "locks.json")) {
 				moments = append(moments, copyDir(t, filepath.Dir(path)))
 			}
 		})
@@ -78,19 +79,6 @@ func TestUpdateMayDieAtAnyMoment(t *testing.T) {
 		}
 		lab.Require(t, len(moments) > 2, says(l, "Update wrote nothing that a process crash could cut"))
 	}
-}
-
-// snapshot tells the states of a directory apart.
-func snapshot(t *testing.T, path string) string {
-	t.Helper()
-	found, err := os.ReadDir(filepath.Dir(path))
-	lab.RequireSetUp(t, err)
-	var all strings.Builder
-	for _, entry := range found {
-		content, _ := os.ReadFile(filepath.Join(filepath.Dir(path), entry.Name()))
-		fmt.Fprintf(&all, "%s %q\n", entry.Name(), content)
-	}
-	return all.String()
 }
 
 func copyDir(t *testing.T, dir string) string {
@@ -129,8 +117,11 @@ func TestUpdateReportsWhatTheKernelRefuses(t *testing.T) {
 			lab.RequireEqual(t, list(content), found, says(l, "View showed what an Update that had failed did not write"))
 		}
 	}, syscall.EIO, syscall.ENOSPC)
-	t.Run("the lock", theLock)
-	t.Run("reading", reading)
+	t.Run("the lock", refused("flock", "the kernel had refused the lock", lab.Lesson{Means: "it works beside programs that keep to the lock", Read: fix},
+		syscall.ENOLCK, syscall.ENOSYS, syscall.EOPNOTSUPP))
+	t.Run("reading", refused("open for reading", "the document could not be read", lab.Lesson{Means: "a good document is replaced by an old one, or by an empty one", Read: strict},
+		syscall.EIO, syscall.EACCES))
+	t.Run("the end of the lock", givingBack)
 	t.Run("of the bytes", func(t *testing.T) {
 		t.Parallel()
 		for _, what := range []string{"write", "sync", "rename", "flock"} {
@@ -171,55 +162,57 @@ func requireWhole(t *testing.T, path, name string, errno, err error, l lab.Lesso
 	}
 }
 
-// What cannot be read is neither missing nor damaged.
-func reading(t *testing.T) {
-	t.Parallel()
-	lab.EachErrno(t, func(t *testing.T, errno error) {
-		for _, method := range []string{"View", "Update", "Recover"} {
-			path := kept(t)
-			l := lab.Lesson{Did: method + " of a good document that has a backup; open(2) for reading failed with " + errno.Error(), Means: "a good document is replaced by an old one, or by an empty one", Read: strict}
-			var err, refused error
-			called := false
-			lab.Finishes(t, func() {
-				refused = lab.Refuse("open for reading", errno, func() {
-					err = calls[method](context.Background(), path, func(*shop) error { called = true; return nil })
-				})
-			}, says(l, "%s does not come to its end when the kernel refuses", method))
-			lab.RequireRefuse(t, refused)
-			lab.RequireErrorIs(t, err, errno, says(l, "%s hid that the document could not be read", method))
-			lab.Require(t, !called, says(l, "%s called its function although the document could not be read", method))
-			lab.Require(t, !isCorrupt(err), says(l, "%s took a document that could not be read for a damaged one", method))
-			lab.RequireFile(t, path, good, says(l, "%s changed a document that could not be read", method))
-			lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), says(l, "%s left a file when the document could not be read", method))
-		}
-	}, syscall.EIO, syscall.EACCES)
+// refused makes the kernel refuse what in each method: it must report that, and leave the document alone.
+func refused(what, did string, l lab.Lesson, errnos ...error) func(t *testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			for method, call := range calls {
+				path := kept(t)
+				l := l
+				l.Did = method + " of a good document that has a backup; " + what + " failed with " + errno.Error()
+				var err, unsupported error
+				called := false
+				lab.Finishes(t, func() {
+					unsupported = lab.Refuse(what, errno, func() {
+						err = call(context.Background(), path, func(*shop) error { called = true; return nil })
+					})
+				}, says(l, "%s does not come to its end when the kernel refuses", method))
+				lab.RequireRefuse(t, unsupported)
+				lab.RequireErrorIs(t, err, errno, says(l, "%s went on although %s", method, did))
+				lab.Require(t, !called, says(l, "%s called its function although %s", method, did))
+				lab.Require(t, !isCorrupt(err), says(l, "%s mistook a refusal for damage", method))
+				lab.RequireFile(t, path, good, says(l, "%s changed the document although %s", method, did))
+				lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), says(l, "%s left a file although %s", method, did))
+			}
+		}, errnos...)
+	}
 }
 
-func theLock(t *testing.T) {
+// The last call of each method closes the lock file.
+func givingBack(t *testing.T) {
 	t.Parallel()
 	lab.EachErrno(t, func(t *testing.T, errno error) {
-		for _, method := range []string{"View", "Update", "Recover"} {
-			path := shelf(t)
-			l := lab.Lesson{Did: method + "; flock(2) failed with " + errno.Error(), Means: "it works beside programs that keep to the lock", Read: fix}
-			var err, refused error
-			called := false
-			use := func(*shop) error { called = true; return nil }
-			lab.Finishes(t, func() {
-				refused = lab.Refuse("flock", errno, func() {
-					switch method {
-					case "View":
-						err = open(path).View(context.Background(), use)
-					case "Update":
-						err = open(path).Update(context.Background(), use)
-					default:
-						_, err = open(path).Recover(context.Background())
+		for _, method := range []string{"View", "Update", "Create", "Recover"} {
+			made := math.MaxInt - 1 // none, to count them
+			for range 2 {
+				path := shelf(t)
+				l := lab.Lesson{Says: method + " did not report that the lock could not be given back", Did: method + "; its last system call, close(2) of the lock file, failed with " + errno.Error(), Means: "every program may wait for a call that is over, and no one is told", Read: failing}
+				var err error
+				names, refused := lab.RefuseOne(made, errno, func() {
+					if method == "Create" {
+						_ = os.Remove(path)
+						err = open(path).Create(context.Background(), &shop{Checkouts: map[string]string{}})
+						return
 					}
+					err = calls[method](context.Background(), path, func(*shop) error { return nil })
 				})
-			}, says(l, "%s does not come to its end when the kernel refuses the lock", method))
-			lab.RequireRefuse(t, refused)
-			lab.RequireErrorIs(t, err, errno, says(l, "%s went on although the kernel had refused the lock", method))
-			lab.Require(t, !called, says(l, "%s called its function without the lock", method))
-			lab.RequireFile(t, path, good, l)
+				lab.RequireRefuse(t, refused)
+				if made < len(names) {
+					lab.RequireErrorIs(t, err, errno, l)
+				}
+				made = len(names) - 1
+			}
 		}
-	}, syscall.ENOLCK, syscall.ENOSYS, syscall.EOPNOTSUPP)
+	}, syscall.EIO)
 }

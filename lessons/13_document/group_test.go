@@ -102,6 +102,27 @@ func TestGroupCommit(t *testing.T) {
 			require.Equal(t, [][]int{{0}, {1, 3}}, y.tours)
 		})
 	})
+	t.Run("a panic ends its own caller, and no other", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			y := &yard{gate: make(chan struct{})}
+			var all sync.WaitGroup
+			all.Go(func() { assertNil(t, y.send(t.Context(), 0)) })
+			synctest.Wait()
+			var dropped any
+			all.Go(func() {
+				defer func() { dropped = recover() }()
+				_ = y.sendIf(t.Context(), 1, func(*truck) error { panic("dropped") })
+			})
+			synctest.Wait()
+			all.Go(func() { assertNil(t, y.send(t.Context(), 2)) })
+			synctest.Wait()
+			close(y.gate)
+			all.Wait()
+			require.Equal(t, "dropped", dropped)
+			require.Equal(t, [][]int{{0}, {2}}, y.tours)
+		})
+	})
 	t.Run("what cannot be committed together is done again, one by one", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,42 +14,28 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-func TestMain(m *testing.M) { lab.Main(m, lab.Workers{"agent": agent}) }
+func TestMain(m *testing.M) { lab.Main(m, lab.Workers{"agent": agent}, filelock.ErrLocked, errOther) }
 
-// agent obeys orders about files in DIR, and answers with "ok", "locked", or another error.
+// agent obeys orders about files in DIR.
 //
 //	Lock FILE       opens the file and waits for an exclusive lock on it
 //	Try FILE        does not wait
 //	Unlock FILE     gives the lock back, and closes
 //	replace FILE    writes a new file, and renames it to FILE
 //	remove FILE     takes the name away
-//	same FILE       "ok" if the file that is open, and locked, still has the name; otherwise "another file"
+//	same FILE       fails with errOther if the file that is open, and locked, does not have the name any more
 //	read FILE       answers with what the file that has the name now holds
 func agent(w *lab.Worker) error {
 	held := map[string]*taken{}
-	w.Reached("ready")
-	for {
-		var order string
-		if err := w.Receive(&order); err != nil {
-			return err
-		}
-		words := strings.Fields(order)
+	return lab.Obey(w, func(words []string) (r lab.Reply) {
 		path := filepath.Join(w.Arg(0), words[1])
-		answer := ""
 		if words[0] == "read" {
 			content, err := os.ReadFile(path)
-			answer = string(content)
-			if err != nil {
-				answer = err.Error()
-			}
-		} else {
-			answer = name(obey(words[0], path, held))
+			return lab.Reply{Text: string(content), Returned: lab.Returned{Err: err}}
 		}
-		if err := w.Result(answer); err != nil {
-			return err
-		}
-		w.Reached("ready")
-	}
+		r.Returned.Err = obey(words[0], path, held)
+		return r
+	})
 }
 
 type taken struct {
@@ -97,55 +82,27 @@ func obey(order, path string, held map[string]*taken) (err error) {
 	return handle.Lock(context.Background(), filelock.Exclusive)
 }
 
-func name(err error) string {
-	switch {
-	case err == nil:
-		return "ok"
-	case errors.Is(err, filelock.ErrLocked):
-		return "locked"
-	}
-	return err.Error()
-}
-
-type program struct {
-	*lab.Process
-	t *testing.T
-}
-
-func start(t *testing.T, dir string) program {
+// start starts an agent for DIR. None of its orders may wait, unless it is sent with Send.
+func start(t *testing.T, dir string) lab.Program {
 	t.Helper()
-	p := program{lab.Start(t, "agent", dir), t}
-	p.Reached("ready")
-	p.Continue()
-	return p
+	waits := func(order string, l lab.Lesson) lab.Lesson { l.Found = order + " waits for a file lock"; return l }
+	return lab.StartProgram(t, lab.Options{}, waits, "agent", dir)
 }
 
-// ask gives an order and returns the answer.
-func (p program) ask(order string) string {
-	p.t.Helper()
-	p.begin(order)
-	return p.end()
-}
-
-func (p program) begin(order string) { p.t.Helper(); p.Send(order) }
-
-func (p program) end() (answer string) {
-	p.t.Helper()
-	p.Result(&answer)
-	p.Reached("ready")
-	p.Continue()
-	return answer
-}
-
-// three starts programs, of which the first has a lock on FILE and the second waits for it.
-func three(t *testing.T, file string) (dir string, alice, bob, carol program) {
+// three starts programs of which the first had a lock on FILE, while the second waited for it. Then the first did what the orders say, and
+// the second has the lock.
+func three(t *testing.T, file string, orders ...string) (bob, carol lab.Program) {
 	t.Helper()
-	dir = filepath.Dir(lab.WriteFile(t, "locks.json", "old"))
-	alice, bob, carol = start(t, dir), start(t, dir), start(t, dir)
-	require.Equal(t, "ok", alice.ask("Lock "+file))
-	bob.begin("Lock " + file)
+	dir := filepath.Dir(lab.WriteFile(t, "locks.json", "old"))
+	alice, bob, carol := start(t, dir), start(t, dir), start(t, dir)
+	alice.Succeed("Lock "+file, lab.Lesson{})
+	bob.Send("Lock " + file)
 	bob.WaitBlocked()
-	return dir, alice, bob, carol
+	for _, order := range append(orders, "Unlock "+file) {
+		alice.Succeed(order, lab.Lesson{})
+	}
+	require.NoError(t, bob.Reply(lab.Lesson{}).Returned.Err)
+	return bob, carol
 }
 
 func skipOnWindows(t *testing.T) {

@@ -128,8 +128,7 @@ func duplicate(path, copied string) error {
 	if err != nil {
 		return err
 	}
-	to := place.Place{Path: copied, Old: from.Old} // the mode and the owner of the original
-	temp, err := write(to, data, 0o600)
+	temp, err := write(from, data, 0o600) // its mode and owner, and a name that Sweep knows
 	if err == nil {
 		err = busy.Rename(temp, copied)
 	}
