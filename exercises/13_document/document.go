@@ -35,8 +35,11 @@ type VersionError = format.VersionError
 var (
 	// ErrEmpty is what errors.Is finds in the error for a file of no bytes, which is a *CorruptError.
 	ErrEmpty = format.ErrEmpty
+	// ErrSaved is matched by the error of a call that has done its work, and failed only then: the new generation is in place, and to call
+	// again would make the change twice. Every other error means that the file is as it was.
+	ErrSaved = files.ErrSaved
 	// ErrNotDurable is matched by the error of a call that did replace the file, and then could not make sure that the new generation
-	// survives a power cut. Every other error means that the file is as it was.
+	// survives a power cut. Such an error matches ErrSaved too.
 	ErrNotDurable = files.ErrNotDurable
 )
 
@@ -114,8 +117,9 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 //   - in all cases in which View would fail: change is not called then
 //   - if the kernel refuses a step: the error wraps the refusal
 //
-// and, but for the last case, the backup too. Only after an error that matches ErrNotDurable is the new generation in place. After any error
-// nothing is locked, and no file is left open.
+// and, but for the last case, the backup too. Only after an error that matches ErrSaved is the new generation in place: it may not survive
+// a power cut, and then the error matches ErrNotDurable, or the kernel has refused the end of the lock. After any error nothing is locked,
+// and no file is left open.
 //
 // ctx limits the waiting. Once change is called, ctx plays no part any more. Updates of one Document that wait while another is being
 // written may share the next write, in the order in which they came; each has its own answer, and what one has spoiled the others do not
@@ -142,7 +146,7 @@ func (d *Document[T]) Create(ctx context.Context, first *T) (err error) {
 	if err != nil {
 		return fmt.Errorf("create: %w", err)
 	}
-	defer func() { err = errors.Join(err, held.Unlock()) }()
+	defer func() { err = release(held, err) }()
 	for _, path := range []string{at.Path, backup(at)} {
 		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("create %s: %w: %s; only Recover brings back a document", d.path, fs.ErrExist, path)
@@ -186,7 +190,7 @@ func (b *batch[T]) apply(change func(*T) error) error {
 
 // commit writes what the batch has become, and gives the lock back.
 func (b *batch[T]) commit() (err error) {
-	defer func() { err = errors.Join(err, b.held.Unlock()) }()
+	defer func() { err = release(b.held, err) }()
 	if err := b.document.save(b.at, b.generation, b.content, backup(b.at)); err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
@@ -210,6 +214,15 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 		return at, nil, errors.Join(err, held.Unlock())
 	}
 	return at, held, nil
+}
+
+// release gives the lock back and returns the error of a call that may have saved something: err, and what went wrong with the lock.
+func release(held *lockfile.Held, err error) error {
+	unlocked := held.Unlock()
+	if err == nil && unlocked != nil {
+		return fmt.Errorf("%w: %w", ErrSaved, unlocked)
+	}
+	return errors.Join(err, unlocked)
 }
 
 func backup(at place.Place) string { return at.Path + ".bak" }

@@ -26,7 +26,9 @@ func TestMain(m *testing.M) {
 	lab.Main(m, workers, errTest, errInvalid, document.ErrNotDurable, document.ErrEmpty)
 }
 
-var workers = lab.Workers{"update": update, "view": view, "recover": recoverIt, "desk": desk, "crowd": crowd, "away": away, "waiting": waiting, "create": create}
+var workers = lab.Workers{
+	"update": update, "view": view, "recover": recoverIt, "desk": desk, "crowd": crowd, "away": away, "waiting": waiting, "create": create,
+}
 
 // Where the messages send the reader.
 const (

@@ -51,7 +51,10 @@ func large(t *testing.T) {
 	data, _, err := format.Encode(path, 7, content, validate)
 	lab.RequireSetUp(t, err)
 	lab.RequireSetUp(t, os.WriteFile(path, data, 0o644))
-	l := lab.Lesson{Did: fmt.Sprintf("Update and View of a document of %d bytes", len(data)), Means: "the workshop stands still on the day on which the document has grown too large", Read: strict}
+	l := lab.Lesson{
+		Did:   fmt.Sprintf("Update and View of a document of %d bytes", len(data)),
+		Means: "the workshop stands still on the day on which the document has grown too large", Read: strict,
+	}
 	d := open(path)
 	succeed(t, says(l, "Update failed for a large document"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 	found := 0
@@ -89,7 +92,9 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 			lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), says(l, "Update left a file when its change had failed"))
 			requireFree(t, path, says(l, "Update left the document locked when its change had failed"))
 			l.Did += "; then an Update that succeeds, of the same Document"
-			succeed(t, says(l, "Update failed after one that had failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+			succeed(t, says(l, "Update failed after one that had failed"), func() error {
+				return d.Update(t.Context(), checkOut("hinge.step", "bob"))
+			})
 			requireCheckouts(t, path, says(l, "Update wrote what an earlier change had spoiled"), "bracket.step=alice hinge.step=bob")
 			generation, _ := read(t, path, l)
 			lab.RequireEqual(t, 8, generation, says(l, "Update counted a generation that was never written"))
@@ -107,7 +112,10 @@ func TestUpdateKeepsTheGenerationBefore(t *testing.T) {
 			if old != "" {
 				lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(old), 0o644))
 			}
-			l := lab.Lesson{Did: "Update of a document of generation 7", Means: "if the document is damaged one day, nothing is left to go back to", Read: durable}
+			l := lab.Lesson{
+				Did: "Update of a document of generation 7", Means: "if the document is damaged one day, nothing is left to go back to",
+				Read: durable,
+			}
 			d := open(path)
 			succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 			lab.RequireFile(t, path+".bak", good, says(l, "Update did not keep the generation before as PATH.bak"))
@@ -165,6 +173,9 @@ func TestViewShowsTheContent(t *testing.T) {
 	lab.RequireEqual(t, "locks.json", entries(t, path), says(l, "View left a file beside the document"))
 }
 
+// newer is a good document of another program.
+const newer = `{"version":2,"generation":7,"contents":[]}`
+
 // damage is what is no document, by what is wrong with it.
 var damage = map[string]string{
 	"a file of no bytes":          "",
@@ -188,7 +199,6 @@ var damage = map[string]string{
 
 func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 	t.Parallel()
-	const newer = `{"version":2,"generation":7,"contents":[]}`
 	for name, text := range damage {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -196,8 +206,10 @@ func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 				t.Helper()
 				corrupt, is := errors.AsType[*document.CorruptError](err)
 				l.Means = "the caller cannot tell damage from other errors, or cannot find what to repair"
-				lab.Require(t, is, says(l, "%s", strings.Replace(l.Says, "took", "did not return a *CorruptError for", 1)))
-				lab.RequireEqual(t, filepath.Base(path), filepath.Base(corrupt.Path), says(l, "%s", strings.Replace(l.Says, "took", "returned a CorruptError with another path for", 1)))
+				instead := func(of string) lab.Lesson { return says(l, "%s", strings.Replace(l.Says, "took", of, 1)) }
+				lab.Require(t, is, instead("did not return a *CorruptError for"))
+				lab.Require(t, errors.Is(err, document.ErrEmpty) == (text == ""), instead("returned ErrEmpty, or hid it, for"))
+				lab.RequireEqual(t, filepath.Base(path), filepath.Base(corrupt.Path), instead("returned a CorruptError with another path for"))
 				want := ""
 				if exists(path + ".bak") {
 					want = "locks.json.bak"
@@ -206,7 +218,7 @@ func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 				if corrupt.Backup == "" {
 					found = ""
 				}
-				lab.RequireEqual(t, want, found, says(l, "%s", strings.Replace(l.Says, "took", "returned a CorruptError with another backup than there is, for", 1)))
+				lab.RequireEqual(t, want, found, instead("returned a CorruptError with another backup than there is, for"))
 			})
 		})
 	}
@@ -308,7 +320,10 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 		path := lab.Path(t, "locks.json")
 		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
 		lab.RequireSetUp(t, err)
-		l := lab.Lesson{Did: "another program had the lock on locks.json.lock; Create", Means: "two programs make the first document, and one overwrites what the other has acknowledged", Read: firstTime}
+		l := lab.Lesson{
+			Did:   "another program had the lock on locks.json.lock; Create",
+			Means: "two programs make the first document, and one overwrites what the other has acknowledged", Read: firstTime,
+		}
 		p := lab.Start(t, "create", path)
 		p.WaitBlocked(says(l, "Create does not wait for the lock on PATH.lock"))
 		lab.RequireEqual(t, "", entries(t, path), says(l, "Create wrote without the lock"))
@@ -325,7 +340,10 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 			}
 			lab.RequireSetUp(t, os.WriteFile(file, []byte(text), 0o644))
 			listed := entries(t, path)
-			l := lab.Lesson{Says: "Create made a new document although there was " + name, Did: "Create; there was " + name, Means: "the checkouts of everyone are gone", Read: firstTime}
+			l := lab.Lesson{
+				Says: "Create made a new document although there was " + name, Did: "Create; there was " + name,
+				Means: "the checkouts of everyone are gone", Read: firstTime,
+			}
 			err := fail(t, l, func() error { return open(path).Create(t.Context(), first()) })
 			lab.RequireErrorIs(t, err, os.ErrExist, l)
 			lab.RequireFile(t, file, text, l)
@@ -333,11 +351,17 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 			requireFree(t, path, says(l, "Create left the document locked"))
 		})
 	}
-	for name, content := range map[string]*shop{"Validate": {Checkouts: map[string]string{"a": ""}}, "the strict load": {Checkouts: map[string]string{"a": "b", "A": "b"}}} {
+	for name, content := range map[string]*shop{
+		"Validate":        {Checkouts: map[string]string{"a": ""}},
+		"the strict load": {Checkouts: map[string]string{"a": "b", "A": "b"}},
+	} {
 		t.Run("not of what is refused by "+name, func(t *testing.T) {
 			t.Parallel()
 			path := lab.Path(t, "locks.json")
-			l := lab.Lesson{Says: "Create wrote what is refused by " + name, Did: "Create of a content that is refused by " + name, Means: "the document can never be loaded", Read: strict}
+			l := lab.Lesson{
+				Says: "Create wrote what is refused by " + name, Did: "Create of a content that is refused by " + name,
+				Means: "the document can never be loaded", Read: strict,
+			}
 			_ = fail(t, l, func() error { return open(path).Create(t.Context(), content) })
 			lab.RequireEqual(t, "", entries(t, path), l)
 		})
@@ -354,27 +378,59 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 		for _, perm := range []os.FileMode{0o600, 0o640, 0o664} {
 			path := shelf(t)
 			lab.RequireSetUp(t, os.Chmod(path, perm))
-			l := lab.Lesson{Says: "Update changed the mode of the document", Did: fmt.Sprintf("Update of a document with the mode %o", perm), Means: "other users can read it, or its own can no longer", Read: durable}
+			l := lab.Lesson{
+				Says: "Update changed the mode of the document", Did: fmt.Sprintf("Update of a document with the mode %o", perm),
+				Means: "other users can read it, or its own can no longer", Read: durable,
+			}
 			succeed(t, says(l, "Update failed"), func() error { return open(path).Update(t.Context(), checkOut("hinge.step", "bob")) })
 			lab.RequireEqual(t, perm.String(), mode(t, path), l)
 		}
+	})
+	t.Run("its mode, which changes while Update waits", func(t *testing.T) {
+		t.Parallel()
+		path := shelf(t)
+		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o644)
+		lab.RequireSetUp(t, err)
+		l := lab.Lesson{
+			Did:   "another program had the lock on locks.json.lock; Update waited; the other program gave the document the mode 640",
+			Means: "Update looked at the file before it had the lock: its group can read it no longer", Read: durable,
+		}
+		p := lab.Start(t, "update", path, "hinge.step", "bob")
+		p.WaitBlocked(says(l, "Update does not wait for the lock on PATH.lock"))
+		lab.RequireSetUp(t, os.Chmod(path, 0o640))
+		lab.RequireSetUp(t, held.Unlock())
+		p.Reached("inside", says(l, "Update did not get the lock"))
+		finish(t, p, says(l, "Update failed"))
+		lab.RequireEqual(t, "-rw-r-----", mode(t, path), says(l, "Update gave the document the mode that it had before the wait"))
 	})
 	t.Run("a symbolic link to it", func(t *testing.T) {
 		t.Parallel()
 		path := shelf(t)
 		link := lab.Path(t, "link.json")
 		lab.RequireSetUp(t, os.Symlink(path, link))
-		l := lab.Lesson{Says: "Update replaced the link instead of the document", Did: "Update of a document through a symbolic link in another directory", Means: "there are two documents from now on", Read: names}
-		succeed(t, says(l, "Update failed"), func() error { return open(link).Update(t.Context(), checkOut("hinge.step", "bob")) })
+		d := open(link)
+		l := lab.Lesson{
+			Says: "Update replaced the link instead of the document", Did: "Update of a document through a symbolic link in another directory",
+			Means: "there are two documents from now on", Read: names,
+		}
+		succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 		requireCheckouts(t, path, l, "bracket.step=alice hinge.step=bob")
 		lab.RequireEqual(t, "link.json", entries(t, link), says(l, "Update put files beside the link"))
 		lab.RequireFile(t, path+".bak", good, says(l, "Update did not keep the backup beside the document"))
+		other := shelf(t)
+		lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(other, link)))
+		l.Did += "; then the link was made to lead to another document; then Update of the same Document"
+		succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
+		requireCheckouts(t, other, says(l, "Update did not follow the link again"), "bracket.step=alice plate.step=carol")
 	})
 	t.Run("the mode of a new one", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json")
 		p := lab.StartProgram(t, lab.Options{Umask: "0027"}, stuck, "desk", path)
-		l := lab.Lesson{Says: "Create gave the new document another mode than 0644 less the umask", Did: "Create, with the umask 027 and no Perm", Means: "others can read it, or its own group cannot", Read: firstTime}
+		l := lab.Lesson{
+			Says: "Create gave the new document another mode than 0644 less the umask", Did: "Create, with the umask 027 and no Perm",
+			Means: "others can read it, or its own group cannot", Read: firstTime,
+		}
 		p.Succeed("create", says(l, "Create failed"))
 		lab.RequireEqual(t, "-rw-r-----", mode(t, path), l)
 		l = says(l, "Create gave the lock file another mode than 0644 less the umask")
@@ -385,10 +441,13 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json")
 		d := document.New(path, document.Options[shop]{Perm: 0o600})
-		l := lab.Lesson{Says: "Create did not give the new document the mode Perm", Did: "Create with Perm 0600", Means: "others can read it", Read: firstTime}
+		l := lab.Lesson{
+			Says: "Create did not give the new document the mode Perm", Did: "Create with Perm 0600", Means: "others can read it", Read: firstTime,
+		}
 		succeed(t, says(l, "Create failed"), func() error { return d.Create(t.Context(), &shop{Checkouts: map[string]string{}}) })
 		lab.RequireEqual(t, "-rw-------", mode(t, path), l)
-		l.Says, l.Means = "Create did not give the lock file the mode Perm", "a user who may not read the document can keep its lock, and stop all programs"
+		l = says(l, "Create did not give the lock file the mode Perm")
+		l.Means = "a user who may not read the document can keep its lock, and stop all programs"
 		lab.RequireEqual(t, "-rw-------", mode(t, path+".lock"), l)
 	})
 }

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
+	document "example/turnstile/exercises/13_document"
 	"example/turnstile/internal/lab"
 )
 
@@ -18,7 +20,10 @@ import (
 func begin(t *testing.T, name string, args ...string) *lab.Process {
 	t.Helper()
 	p := lab.Start(t, name, args...)
-	p.Reached("inside", lab.Lesson{Says: title(name) + " waits although the document is free", Did: title(name) + "; no other call was at work", Means: "the program cannot work at all", Read: fix})
+	p.Reached("inside", lab.Lesson{
+		Says: title(name) + " waits although the document is free", Did: title(name) + "; no other call was at work",
+		Means: "the program cannot work at all", Read: fix,
+	})
 	return p
 }
 
@@ -57,7 +62,8 @@ func aThirdProgram(t *testing.T) {
 	path := shelf(t)
 	l := lab.Lesson{
 		Did:   "alice was inside her Update, bob waited in his, and carol's Update came third; then alice's came to its end",
-		Means: "bob's lock is on the file that alice has replaced, carol's on the new one: both change the same generation, and one change is lost", Read: why,
+		Means: "bob's lock is on the file that alice has replaced, carol's on the new one: both change one generation, and one change is lost",
+		Read:  why,
 	}
 	alice := begin(t, "update", path, "hinge.step", "alice")
 	bob := lab.Start(t, "update", path, "plate.step", "bob")
@@ -82,7 +88,10 @@ func aThirdProgram(t *testing.T) {
 func aSecondProgram(t *testing.T) {
 	t.Parallel()
 	path := shelf(t)
-	l := lab.Lesson{Did: "alice was inside her Update; bob's Update waited for her", Means: "bob's change is made of a generation that is out of date, and writes over hers", Read: fix}
+	l := lab.Lesson{
+		Did:   "alice was inside her Update; bob's Update waited for her",
+		Means: "bob's change is made of a generation that is out of date, and writes over hers", Read: fix,
+	}
 	alice := begin(t, "update", path, "hinge.step", "alice")
 	bob := lab.Start(t, "update", path, "plate.step", "bob")
 	bob.WaitBlocked(says(l, "Update does not wait for another program's Update"))
@@ -107,7 +116,9 @@ func TestViewAndUpdateExcludeEachOther(t *testing.T) {
 	t.Run("an Update waits for a View", func(t *testing.T) {
 		t.Parallel()
 		path := shelf(t)
-		l := lab.Lesson{Did: "alice was inside her View; bob called Update", Means: "what a reader still looks at has changed by the time it acts", Read: fix}
+		l := lab.Lesson{
+			Did: "alice was inside her View; bob called Update", Means: "what a reader still looks at has changed by the time it acts", Read: fix,
+		}
 		alice := begin(t, "view", path)
 		bob := lab.Start(t, "update", path, "hinge.step", "bob")
 		bob.WaitBlocked(says(l, "Update does not wait for a View that is at work"))
@@ -147,7 +158,8 @@ func TestViewAndUpdateExcludeEachOther(t *testing.T) {
 		bob.Reached("inside", says(l, "Update did not get the lock after the one before it"))
 		carol.WaitBlocked(says(l, "View let itself in beside an Update"))
 		finish(t, bob, says(l, "Update failed"))
-		saw(t, carol, says(l, "View read another generation than the one that its lock is for"), "bracket.step=alice hinge.step=alice plate.step=bob")
+		saw(t, carol, says(l, "View read another generation than the one that its lock is for"),
+			"bracket.step=alice hinge.step=alice plate.step=bob")
 	})
 }
 
@@ -163,7 +175,10 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 		if _, err := os.Stat(link); err != nil {
 			t.Skip("symbolic links lead nowhere here: " + err.Error())
 		}
-		l := lab.Lesson{Did: "alice was inside her Update through a symbolic link; bob called Update for the file itself", Means: "both change the same generation, and one change is lost", Read: names}
+		l := lab.Lesson{
+			Did:   "alice was inside her Update through a symbolic link; bob called Update for the file itself",
+			Means: "both change the same generation, and one change is lost", Read: names,
+		}
 		alice := begin(t, "update", link, "hinge.step", "alice")
 		bob := lab.Start(t, "update", path, "plate.step", "bob")
 		bob.WaitBlocked(says(l, "Update does not wait for one that knows the document by another name"))
@@ -177,7 +192,10 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 		path := shelf(t)
 		other := filepath.Join(filepath.Dir(path), "other.json")
 		lab.RequireSetUp(t, os.WriteFile(other, []byte(good), 0o644))
-		l := lab.Lesson{Did: "alice was inside her Update of locks.json; bob called Update for other.json in the same directory", Means: "documents that have nothing to do with each other stand in each other's way", Read: names}
+		l := lab.Lesson{
+			Did:   "alice was inside her Update of locks.json; bob called Update for other.json in the same directory",
+			Means: "documents that have nothing to do with each other stand in each other's way", Read: names,
+		}
 		alice := begin(t, "update", path, "hinge.step", "alice")
 		bob := lab.Start(t, "update", other, "plate.step", "bob")
 		bob.Reached("inside", says(l, "Update waits for the Update of another document"))
@@ -188,7 +206,10 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 		t.Parallel()
 		path := shelf(t)
 		elsewhere := filepath.Dir(lab.Path(t, "x"))
-		l := lab.Lesson{Did: "New with a relative path; the program changed its directory; then Update, View, Recover", Means: "the document is looked for, or made, in another directory", Read: names}
+		l := lab.Lesson{
+			Did:   "New with a relative path; the program changed its directory; then Update, View, Recover",
+			Means: "the document is looked for, or made, in another directory", Read: names,
+		}
 		p := lab.Start(t, "away", path, elsewhere)
 		lab.RequireNoError(t, p.Wait(l), says(l, "Update, View or Recover looked for the document in another directory than New"))
 		requireCheckouts(t, path, says(l, "Update wrote to another directory than that of New"), "bracket.step=alice hinge.step=bob")
@@ -206,7 +227,10 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 			lab.RequireSetUp(t, os.WriteFile(name, []byte(good), 0o644))
 			lab.RequireSetUp(t, os.Chmod(name, 0o644))
 		}
-		l := lab.Lesson{Did: "View by a user who may read the document and its lock files, and write nothing", Means: "people who only look need the permission to destroy", Read: names}
+		l := lab.Lesson{
+			Did:   "View by a user who may read the document and its lock files, and write nothing",
+			Means: "people who only look need the permission to destroy", Read: names,
+		}
 		p := lab.StartProgram(t, lab.Options{Unprivileged: true}, stuck, "desk", path)
 		p.Succeed("view", says(l, "View needs the permission to write"))
 	})
@@ -274,6 +298,7 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 					return call(ctx, path, func(*shop) error { called = true; return nil })
 				})
 				lab.RequireErrorIs(t, err, want, says(l, "%s did not return the reason of the context", method))
+				requireNamed(t, path, err, says(l, "%s returned an error that does not name the path", method))
 				lab.Require(t, !called, says(l, "%s called its function although its context had ended", method))
 				lab.RequireFile(t, path, good, says(l, "%s wrote although its context had ended", method))
 			}
@@ -291,6 +316,7 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 			p.Send("cancel")
 			err := p.Wait(says(l, "%s goes on waiting when its context has ended", method))
 			lab.RequireErrorIs(t, err, context.Canceled, says(l, "%s did not return the reason of the context", method))
+			requireNamed(t, path, err, says(l, "%s returned an error that does not name the path", method))
 			finish(t, alice, says(l, "Update failed"))
 			requireFree(t, path, says(l, "%s left something locked when its context ended", method))
 			requireCheckouts(t, path, says(l, "%s wrote although its context had ended", method), "bracket.step=alice hinge.step=alice")
@@ -300,12 +326,20 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 		t.Parallel()
 		path := shelf(t)
 		ctx, stop := context.WithCancel(t.Context())
-		l := lab.Lesson{Did: "Update; its context ended while change was at work", Means: "the caller cannot know what the document holds", Read: contexts}
+		l := lab.Lesson{
+			Did: "Update; its context ended while change was at work", Means: "the caller cannot know what the document holds", Read: contexts,
+		}
 		succeed(t, says(l, "Update gave up half way when its context ended"), func() error {
 			return open(path).Update(ctx, func(content *shop) error { stop(); return checkOut("hinge.step", "bob")(content) })
 		})
 		requireCheckouts(t, path, says(l, "Update did not write although it returned nil"), "bracket.step=alice hinge.step=bob")
 	})
+}
+
+func requireNamed(t *testing.T, path string, err error, l lab.Lesson) {
+	t.Helper()
+	l.Means, l.Found = "no one can tell which document could not be had", err.Error()
+	lab.Require(t, strings.Contains(err.Error(), filepath.Base(path)), l)
 }
 
 // One Document, and many goroutines at once while another Update keeps them waiting: whatever they share, each has an answer of its own.
@@ -314,7 +348,10 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 	for range lab.Rounds(4) {
 		path := shelf(t)
 		d := open(path)
-		l := lab.Lesson{Did: "one goroutine was inside Update; ten others called Update of the same Document, and some of their changes failed", Means: "callers are told of the errors of others, or lose their change to one", Read: grouped}
+		l := lab.Lesson{
+			Did:   "one goroutine was inside Update; ten others called Update of the same Document, and some of their changes failed",
+			Means: "callers are told of the errors of others, or lose their change to one", Read: grouped,
+		}
 		entered, leave := make(chan struct{}), make(chan struct{})
 		var all sync.WaitGroup
 		all.Go(func() {
@@ -358,6 +395,7 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 		stop()
 		lab.Finishes(t, one.Wait, says(l, "Update goes on waiting when its context has ended"))
 		lab.RequireErrorIs(t, late.err, context.Canceled, says(l, "Update did not return the reason of its context"))
+		requireNamed(t, path, late.err, says(l, "Update returned an error that does not name the path"))
 		close(leave)
 		lab.Finishes(t, all.Wait, says(l, "Update does not come to its end among many"))
 		for _, a := range answers {
@@ -385,14 +423,15 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 	}
 }
 
-// crowd adds N to the count of the document at PATH in each of GOROUTINES goroutines of one Document. Every fifth change fails, and is
-// made again.
+// crowd adds N to the count of the document at PATH in each of GOROUTINES goroutines, which share two Documents. Every fifth change
+// fails, and is made again.
 func crowd(w *lab.Worker) error {
-	d := open(w.Arg(0))
+	documents := []*document.Document[shop]{open(w.Arg(0)), open(w.Arg(0))}
 	var mutex sync.Mutex
 	var failed error
 	var all sync.WaitGroup
-	for range w.Int(1) {
+	for number := range w.Int(1) {
+		d := documents[number%len(documents)]
 		all.Go(func() {
 			for i := range w.Int(2) {
 				var err error
@@ -421,7 +460,10 @@ func TestNoUpdateIsLostInACrowd(t *testing.T) {
 	const processes, goroutines = 3, 4
 	each := lab.Rounds(15)
 	path := shelf(t)
-	l := lab.Lesson{Did: fmt.Sprintf("%d processes with %d goroutines each added 1 to a count %d times", processes, goroutines, each), Means: "changes that were acknowledged are gone", Read: fix}
+	l := lab.Lesson{
+		Did:   fmt.Sprintf("%d processes with %d goroutines each added 1 to a count %d times", processes, goroutines, each),
+		Means: "changes that were acknowledged are gone", Read: fix,
+	}
 	var all []*lab.Process
 	for range processes {
 		all = append(all, lab.Launch(t, lab.Options{Hold: true}, "crowd", path, fmt.Sprint(goroutines), fmt.Sprint(each)))
@@ -447,7 +489,10 @@ func TestNothingStaysOpen(t *testing.T) {
 	}
 	run := func(orders []string, what string) {
 		for _, order := range orders {
-			_ = p.Do(order, lab.Lesson{Says: "Update waits although no other call is at work", Did: order + what, Means: "an earlier call has left the document locked", Read: failing})
+			_ = p.Do(order, lab.Lesson{
+				Says: "Update waits although no other call is at work", Did: order + what, Means: "an earlier call has left the document locked",
+				Read: failing,
+			})
 		}
 	}
 	run(orders, "") // what is opened once may stay

@@ -29,7 +29,10 @@ func TestCallbacksCannotSpoilTheDocument(t *testing.T) {
 		path := shelf(t)
 		d := open(path)
 		var kept *shop
-		l := lab.Lesson{Did: "View; use changed the content and kept it; then View and Update of the same Document", Means: "people decide by what was never saved, and the next Update saves it", Read: copies}
+		l := lab.Lesson{
+			Did:   "View; use changed the content and kept it; then View and Update of the same Document",
+			Means: "people decide by what was never saved, and the next Update saves it", Read: copies,
+		}
 		succeed(t, says(l, "View failed"), func() error {
 			return d.View(t.Context(), func(content *shop) error { kept = content; kept.Checkouts["bracket.step"] = "eve"; return nil })
 		})
@@ -44,21 +47,27 @@ func TestCallbacksCannotSpoilTheDocument(t *testing.T) {
 		path := shelf(t)
 		d := open(path)
 		var kept *shop
-		l := lab.Lesson{Did: "Update; change kept the content, which was changed after Update had returned; then View and Update", Means: "people decide by what was never saved, and the next Update saves it", Read: copies}
+		l := lab.Lesson{
+			Did:   "Update; change kept the content, which was changed after Update had returned; then View and Update",
+			Means: "people decide by what was never saved, and the next Update saves it", Read: copies,
+		}
 		succeed(t, says(l, "Update failed"), func() error {
 			return d.Update(t.Context(), func(content *shop) error { kept = content; return checkOut("hinge.step", "bob")(content) })
 		})
 		kept.Checkouts["hinge.step"] = "eve"
 		shows(t, d, says(l, "View showed what was changed after an Update"), "bracket.step=alice hinge.step=bob")
 		succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
-		requireCheckouts(t, path, says(l, "Update wrote what was changed after another Update"), "bracket.step=alice hinge.step=bob plate.step=carol")
+		requireCheckouts(t, path, says(l, "Update wrote what was changed after another Update"),
+			"bracket.step=alice hinge.step=bob plate.step=carol")
 	})
 	t.Run("with a change that fails", func(t *testing.T) {
 		t.Parallel()
 		for name, change := range failures {
 			path := shelf(t)
 			d := open(path)
-			l := lab.Lesson{Did: "Update; " + name + "; then View of the same Document", Means: "people decide by a change that was refused", Read: copies}
+			l := lab.Lesson{
+				Did: "Update; " + name + "; then View of the same Document", Means: "people decide by a change that was refused", Read: copies,
+			}
 			shows(t, d, l, "bracket.step=alice")
 			_ = end(t, says(l, "Update does not come to its end"), func() error { return d.Update(t.Context(), change) })
 			shows(t, d, says(l, "View showed a change that had failed"), "bracket.step=alice")
@@ -68,7 +77,7 @@ func TestCallbacksCannotSpoilTheDocument(t *testing.T) {
 
 func TestViewShowsWhatTheFileHoldsNow(t *testing.T) {
 	t.Parallel()
-	const newer = `{"version":1,"generation":8,"content":{"checkouts":{"bracket.step":"carol"}}}` + "\n"
+	const next = `{"version":1,"generation":8,"content":{"checkouts":{"bracket.step":"carol"}}}` + "\n"
 	const rival = `{"version":1,"generation":7,"content":{"checkouts":{"bracket.step":"carol"}}}` + "\n"
 	for name, c := range map[string]struct {
 		act  func(t *testing.T, path string) error
@@ -77,7 +86,7 @@ func TestViewShowsWhatTheFileHoldsNow(t *testing.T) {
 		"another program has updated it": {func(t *testing.T, path string) error {
 			return open(path).Update(t.Context(), checkOut("bracket.step", "carol"))
 		}, "bracket.step=carol"},
-		"another program has replaced it": {func(t *testing.T, path string) error { return replace(t, path, newer) }, "bracket.step=carol"},
+		"another program has replaced it": {func(t *testing.T, path string) error { return replace(t, path, next) }, "bracket.step=carol"},
 		"an older copy has been counted up to the same generation, of the same size and the same time": {func(t *testing.T, path string) error {
 			info, err := os.Stat(path)
 			lab.RequireSetUp(t, err)
@@ -106,7 +115,10 @@ func TestViewShowsWhatTheFileHoldsNow(t *testing.T) {
 			t.Parallel()
 			path := shelf(t)
 			d := open(path)
-			l := lab.Lesson{Did: "View; then " + name + "; then View and Update of the same Document", Means: "people decide by a generation that is gone, and the next Update brings it back", Read: copies}
+			l := lab.Lesson{
+				Did:   "View; then " + name + "; then View and Update of the same Document",
+				Means: "people decide by a generation that is gone, and the next Update brings it back", Read: copies,
+			}
 			succeed(t, says(l, "View failed"), func() error { return d.View(t.Context(), func(*shop) error { return nil }) })
 			lab.RequireSetUp(t, c.act(t, path))
 			seen := ""

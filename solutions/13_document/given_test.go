@@ -71,7 +71,8 @@ func TestFormat(t *testing.T) {
 		}
 		for _, content := range []string{
 			`{}`, `[]`, `{"a":1}`, `{"a":1,"a":2}`, `{"a":1,"A":2}`, `{"a":{"a":1},"b":{"a":1}}`, `[{"a":1},{"a":1}]`, `{"b":[{"a":1,"b":2,"a":3}]}`,
-			`{"a":"a","b":"a"}`, `{"\u0061":1,"a":2}`, `{"K":1,"\u212a":2}`, `{"K":1,"K":2}`, `{"é":1,"É":2}`, `{"a\"":1,"a\\\"":2}`, `{"a\"":1,"a\u0022":2}`,
+			`{"a":"a","b":"a"}`, `{"\u0061":1,"a":2}`, `{"K":1,"\u212a":2}`, `{"K":1,"K":2}`, `{"é":1,"É":2}`,
+			`{"a\"":1,"a\\\"":2}`, `{"a\"":1,"a\u0022":2}`,
 			`{"a":"{\"a\":1,\"a\":2}"}`, `{"a":[],"b":{},"c":[[]],"A":0}`, `{"\\":1,"\\":2}`, `{"":1,"":2}`,
 			"{" + strings.Join(many, ",") + "}", "{" + strings.Join(many, ",") + `,"KEY 7":1}`, "{" + strings.Join(many, ",") + `,"k\u0065y 39":1}`,
 		} {
@@ -224,6 +225,27 @@ func TestFiles(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, string(content))
 		}
+	})
+	t.Run("a copy in the making has a name that Sweep knows", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, strings.Repeat("d", 250), "damaged") // no link can be called PATH.damaged-1, so a copy is tried
+		at, err := place.Find(path)
+		require.NoError(t, err)
+		var failed error
+		copies := 0
+		lab.RequireRefuse(t, lab.Watch(func() { _, failed = files.SetAside(path) }, func(string) {
+			entries, _ := os.ReadDir(at.Dir())
+			for _, entry := range entries {
+				if at.Beside(entry.Name()) != path {
+					copies++
+					if !at.IsTemp(entry.Name()) {
+						t.Error("left by a process crash, no Recover would remove it: " + entry.Name())
+					}
+				}
+			}
+		}))
+		require.ErrorIs(t, failed, syscall.ENAMETOOLONG)
+		require.NotZero(t, copies)
 	})
 	t.Run("a path stays absolute, and is not cleaned", func(t *testing.T) {
 		t.Parallel()

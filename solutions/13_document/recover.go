@@ -26,9 +26,10 @@ type Recovery struct {
 // failed with a *CorruptError.
 //
 // It removes the temporary files that crashes have left. If the document is damaged or missing, and the backup is a good one, Recover makes
-// its content the document again: what the lost generation has changed is lost. The new generation is the backup's and two more, so that the
-// number of the lost one is never used again. A damaged document keeps its bytes, under the name PATH.damaged-1, or the next number that
-// is free. At no moment is there no document at path, if there was one before. A document that was missing gets the backup's mode.
+// its content the document again: what the lost generation has changed is lost. The new generation is the backup's and two more, so that no
+// other content gets the number of the lost one. A damaged document keeps its bytes, under the name PATH.damaged-1, or the next number that
+// is free. At no moment is there no document at path, if there was one before. A document that was missing gets the backup's mode. The
+// backup stays what it is.
 //
 // A good document, and one of a newer version, stays what it is. Without a good backup a damaged document stays where it is, and Recover
 // returns the error of View; so it does for a document that is missing. Nothing is ever reset to an empty document. To Recover twice
@@ -38,7 +39,7 @@ func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 	if err != nil {
 		return Recovery{}, fmt.Errorf("recover: %w", err)
 	}
-	defer func() { err = errors.Join(err, held.Unlock()) }()
+	defer func() { err = release(held, err) }()
 	if done.Removed, err = files.Sweep(at); err != nil {
 		return done, fmt.Errorf("recover: %w", err)
 	}
@@ -58,15 +59,13 @@ func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 	if err != nil {
 		return done, fmt.Errorf("recover: %w; and the backup: %w", damage, err)
 	}
-	if corrupt == nil { // the document that was lost had the mode and the owner of its backup
-		if at.Old, err = os.Stat(backup(at)); err != nil {
-			return done, fmt.Errorf("recover: %w", err)
-		}
-	}
 	if corrupt != nil {
-		if done.Aside, err = files.SetAside(at.Path); err != nil {
-			return done, fmt.Errorf("recover: %w", err)
-		}
+		done.Aside, err = files.SetAside(at.Path)
+	} else {
+		at.Old, err = os.Stat(backup(at)) // the document that was lost had the mode and the owner of its backup
+	}
+	if err != nil {
+		return done, fmt.Errorf("recover: %w", err)
 	}
 	if err := d.save(at, generation+2, content, ""); err != nil {
 		return done, fmt.Errorf("recover: %w", err)

@@ -14,9 +14,13 @@ import (
 	"example/turnstile/exercises/06_atomic_replace/place"
 )
 
-// ErrNotDurable is matched by the error of a Replace that did replace the file, and then could not make sure that the replacement survives
-// a power cut. Every other error of Replace means that the file is as it was.
-var ErrNotDurable = errors.New("the new content is in place, but a power cut may bring the old one back")
+var (
+	// ErrSaved is matched by the error of a call that has done its work, and failed only then.
+	ErrSaved = errors.New("all is saved")
+	// ErrNotDurable is matched by the error of a Replace that did replace the file, and then could not make sure that the replacement
+	// survives a power cut; so is ErrSaved. Every other error of Replace means that the file is as it was.
+	ErrNotDurable = fmt.Errorf("%w, but a power cut may bring the old content back", ErrSaved)
+)
 
 // Absolute returns the path with the working directory of now in front of it, if it is relative, as package place understands it. If the
 // system does not tell the working directory, the path stays as it is, and so does an empty one: Find will say what is wrong with it.
@@ -54,12 +58,12 @@ func Replace(at place.Place, data []byte, perm fs.FileMode, backup string) error
 		return fmt.Errorf("replace %s: %w; the file is as it was", at.Path, errors.Join(err, discard(temp)))
 	}
 	if err := dir.Sync(); err != nil {
-		return fmt.Errorf("replace %s: %w: %w; write it again, or check the disk", at.Path, ErrNotDurable, err)
+		return fmt.Errorf("replace %s: %w: %w; check the disk, and read the file before you change it again", at.Path, ErrNotDurable, err)
 	}
 	return nil
 }
 
-// write returns the path of a temporary file beside the file, which has the data, on the disk. The path is not empty if a file may be there.
+// write returns the path of a temporary file beside the file, which has the data, on the disk. The path is not empty if a file may exist.
 func write(at place.Place, data []byte, perm fs.FileMode) (temp string, err error) {
 	if at.Old != nil {
 		perm = at.Old.Mode().Perm() & 0o700 // until the file has the old one's group, its own may be another

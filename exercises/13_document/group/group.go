@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 )
@@ -16,6 +17,8 @@ var ErrContent = errors.New("the result cannot be committed")
 
 // Work is one caller's part.
 type Work[B any] struct {
+	// Name is what is to be done, for errors.
+	Name string
 	// Open begins a batch. Its error is that of this call alone.
 	Open func() (*B, error)
 	// Do adds this call's part to the batch, or returns an error and adds nothing.
@@ -53,11 +56,12 @@ const most = 256
 // Calls have their turns in the order in which they came. Each function runs in the goroutine of its own caller, so a panic, or a
 // runtime.Goexit, ends that caller and nobody else: the round goes on without its part.
 //
-// If ctx ends while the caller waits for its turn, Do returns ctx.Err(), and nothing of w is called. Once w.Do has begun, ctx plays no part.
+// If ctx ends while the caller waits for its turn, the error matches ctx.Err(), and nothing of w is called. Once w.Do has begun, ctx plays
+// no part.
 //
-// If Do returns nil, the part is committed. If w.Do returns an error, so does Do; if there were parts in the batch before it, only once they
-// are committed, because the error may come from what it saw of them. If they cannot be committed, w.Do is called again, with another batch;
-// so it is for a part of a batch that could not be committed because of ErrContent.
+// If Do returns nil, the part is committed. If w.Do returns an error, so does Do; if there were parts in the batch before it, only once
+// they are committed, because the error may come from what it saw of them. If they cannot be committed, w.Do is called again, with another
+// batch; so it is for a part of a batch that could not be committed because of ErrContent.
 func (q *Queue[B]) Do(ctx context.Context, w Work[B]) error {
 	for alone := false; ; alone = true {
 		r, err := q.wait(ctx, w, alone)
@@ -85,7 +89,7 @@ func (q *Queue[B]) Do(ctx context.Context, w Work[B]) error {
 // wait waits for this caller's turn. The round is nil if the caller is the first of one.
 func (q *Queue[B]) wait(ctx context.Context, w Work[B], alone bool) (*round[B], error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", w.Name, err)
 	}
 	q.mutex.Lock()
 	if !q.busy {
@@ -114,7 +118,7 @@ func (q *Queue[B]) wait(ctx context.Context, w Work[B], alone bool) (*round[B], 
 			q.next()
 		}
 	}
-	return nil, ctx.Err()
+	return nil, fmt.Errorf("%s: wait for the one before: %w", w.Name, ctx.Err())
 }
 
 func (q *Queue[B]) begin(w Work[B], alone bool) (*round[B], error) {

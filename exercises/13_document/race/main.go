@@ -1,4 +1,4 @@
-// Command race shows what a lock on a file is worth that each Update replaces by another file: it takes three programs to see it.
+// Command race shows what a lock on a file is worth that each Update replaces by another file: it takes three calls to see it.
 package main
 
 import (
