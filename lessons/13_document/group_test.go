@@ -42,6 +42,7 @@ func (y *yard) sendUnless(ctx context.Context, number, other int) error {
 
 func (y *yard) sendIf(ctx context.Context, number int, refuse func(*truck) error) error {
 	return y.queue.Do(ctx, group.Work[truck]{
+		Name: "send",
 		Open: func() (*truck, error) { return &truck{}, nil },
 		Do: func(t *truck) error {
 			if err := refuse(t); err != nil {

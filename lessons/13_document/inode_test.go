@@ -31,7 +31,7 @@ func TestTheDeadInode(t *testing.T) {
 		bob, _ := three(t, "locks.json", "replace locks.json")
 		require.ErrorIs(t, bob.Do("same locks.json", lab.Lesson{}), errOther)
 	})
-	t.Run("with two programs nothing goes wrong", func(t *testing.T) {
+	t.Run("with two calls the second reads what the first has written", func(t *testing.T) {
 		t.Parallel()
 		skipOnWindows(t)
 		bob, _ := three(t, "locks.json", "replace locks.json")
