@@ -202,11 +202,11 @@ func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 	for name, text := range damage {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			requireRefused(t, name, text, func(t *testing.T, err error, path string, l lab.Lesson) {
+			requireRefused(t, name, text, func(t *testing.T, err error, path, method string, l lab.Lesson) {
 				t.Helper()
+				instead := func(of string) lab.Lesson { return says(l, "%s %s %s", method, of, name) }
 				corrupt, is := errors.AsType[*document.CorruptError](err)
 				l.Means = "the caller cannot tell damage from other errors, or cannot find what to repair"
-				instead := func(of string) lab.Lesson { return says(l, "%s", strings.Replace(l.Says, "took", of, 1)) }
 				lab.Require(t, is, instead("did not return a *CorruptError for"))
 				lab.Require(t, errors.Is(err, document.ErrEmpty) == (text == ""), instead("returned ErrEmpty, or hid it, for"))
 				lab.RequireEqual(t, filepath.Base(path), filepath.Base(corrupt.Path), instead("returned a CorruptError with another path for"))
@@ -226,17 +226,18 @@ func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 	t.Run("and a large document is", large)
 	t.Run("a newer version", func(t *testing.T) {
 		t.Parallel()
-		requireRefused(t, "a newer version", newer, func(t *testing.T, err error, _ string, l lab.Lesson) {
+		const name = "a newer version"
+		requireRefused(t, name, newer, func(t *testing.T, err error, _, method string, l lab.Lesson) {
 			t.Helper()
 			version, is := errors.AsType[*document.VersionError](err)
 			l.Means = "a good document of a newer program is treated as damage"
-			lab.Require(t, is && version.Version == 2, says(l, "%s", strings.Replace(l.Says, "took", "did not return a *VersionError for", 1)))
+			lab.Require(t, is && version.Version == 2, says(l, "%s did not return a *VersionError for %s", method, name))
 		})
 	})
 }
 
 // requireRefused demands that View and Update refuse the text, call nobody and change nothing, with a backup and without.
-func requireRefused(t *testing.T, name, text string, judge func(t *testing.T, err error, path string, l lab.Lesson)) {
+func requireRefused(t *testing.T, name, text string, judge func(t *testing.T, err error, path, method string, l lab.Lesson)) {
 	t.Helper()
 	for _, backup := range []bool{false, true} {
 		for _, method := range []string{"View", "Update"} {
@@ -261,7 +262,7 @@ func requireRefused(t *testing.T, name, text string, judge func(t *testing.T, er
 			lab.Require(t, !called, says(l, "%s called its function with the content of %s", method, name))
 			lab.RequireFile(t, path, text, says(l, "%s wrote over %s", method, name))
 			lab.RequireEqual(t, listed, entries(t, path), says(l, "%s created or removed a file when it found %s", method, name))
-			judge(t, err, path, l)
+			judge(t, err, path, method, l)
 			requireFree(t, path, says(l, "%s left the document locked when it found %s", method, name))
 		}
 	}
