@@ -1,0 +1,13 @@
+package wire
+
+import (
+	"errors"
+
+	"golang.org/x/sys/windows"
+)
+
+// NoRoom reports whether err says that the disk, or the user's share of it, is full.
+func NoRoom(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
+		errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
+}

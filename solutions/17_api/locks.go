@@ -1,0 +1,137 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"example/turnstile/exercises/17_api/wire"
+	document "example/turnstile/solutions/13_document"
+	lockmanager "example/turnstile/solutions/15_lock_manager"
+)
+
+// lockHandlers answers the requests about locks. The owner of a lock is the user who has logged in (wire.UserOf).
+//
+// Any number of servers may have one document. What an answer says was true while the server handled this request, by whatever server it was
+// made true: a lock that one server has given is held, listed and removed at each of them.
+//
+// A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, and then sends its answer: a client that is slow, or
+// stops, in the middle of any of that keeps no other request waiting. It gives Locks the request's context, so that a client who has gone, or
+// whose time is over, waits for nothing and gets no lock later.
+//
+// Errors become answers that wire.Refuse writes, but for these:
+//
+//   - the part is checked out, by another user or by the same one, and a lock was asked for: 409, with that lock
+//   - the lock is another user's, and force was not given: 403, with a message that names the user
+//   - there is no lock with the ID: 404
+//   - the path cannot be a part's name, or the cursor is not the server's own: 422
+//   - the change was made, and a power cut may undo it (document.ErrNotDurable): 500, with a message that says so
+//
+// No other error becomes 404 or 501, which would tell the client that this server has no locks.
+type lockHandlers struct {
+	locks Locks
+}
+
+// newLockHandlers returns the handlers.
+func newLockHandlers(_ context.Context, locks Locks) (*lockHandlers, error) {
+	return &lockHandlers{locks}, nil
+}
+
+// create answers POST /locks: it locks a part for the user. 201 with the lock.
+func (h *lockHandlers) create(w http.ResponseWriter, r *http.Request) {
+	var request wire.LockRequest
+	if err := wire.Decode(w, r, &request); err != nil {
+		wire.Refuse(w, r, err)
+		return
+	}
+	made, err := h.locks.Lock(r.Context(), wire.UserOf(r), request.Path)
+	if held := (*lockmanager.HeldError)(nil); errors.As(err, &held) {
+		record := wire.RecordOf(r.Context())
+		record.Err = err
+		wire.Reply(w, r, http.StatusConflict, wire.Conflict{Lock: shown(held.Checkout), Message: held.Error(), RequestID: record.ID})
+		return
+	}
+	if err != nil {
+		wire.Refuse(w, r, classify(err))
+		return
+	}
+	wire.Reply(w, r, http.StatusCreated, wire.Locked{Lock: shown(made)})
+}
+
+// list answers GET /locks: the locks that its query asks for, of all users, piece by piece. 200 with the list, which may be empty.
+func (h *lockHandlers) list(w http.ResponseWriter, r *http.Request) {
+	query, err := wire.DecodeQuery(r.URL.RawQuery)
+	if err != nil {
+		wire.Refuse(w, r, err)
+		return
+	}
+	page, err := h.locks.List(r.Context(), lockmanager.Query(query))
+	if err != nil {
+		wire.Refuse(w, r, classify(err))
+		return
+	}
+	wire.Reply(w, r, http.StatusOK, wire.LockList{Locks: showAll(page.Checkouts), NextCursor: page.Next})
+}
+
+// verify answers POST /locks/verify, which the client asks before a push: the user's locks and those of others. 200 with both lists.
+func (h *lockHandlers) verify(w http.ResponseWriter, r *http.Request) {
+	var request wire.VerifyRequest
+	if err := wire.Decode(w, r, &request); err != nil {
+		wire.Refuse(w, r, err)
+		return
+	}
+	ours, theirs, next, err := h.locks.Verify(r.Context(), wire.UserOf(r), request.Cursor, request.Limit)
+	if err != nil {
+		wire.Refuse(w, r, classify(err))
+		return
+	}
+	wire.Reply(w, r, http.StatusOK, wire.VerifyList{Ours: showAll(ours), Theirs: showAll(theirs), NextCursor: next})
+}
+
+// unlock answers POST /locks/{id}/unlock: it gives a lock back, with force also another user's. 200 with the lock as it was.
+func (h *lockHandlers) unlock(w http.ResponseWriter, r *http.Request) {
+	var request wire.UnlockRequest
+	if err := wire.Decode(w, r, &request); err != nil {
+		wire.Refuse(w, r, err)
+		return
+	}
+	removed, err := h.locks.Unlock(r.Context(), wire.UserOf(r), r.PathValue("id"), request.Force)
+	if err != nil {
+		wire.Refuse(w, r, classify(err))
+		return
+	}
+	wire.Reply(w, r, http.StatusOK, wire.Locked{Lock: shown(removed)})
+}
+
+// classify returns the refusal that an error of Locks means, or err itself.
+func classify(err error) error {
+	status, message := 0, err.Error()
+	switch held := (*lockmanager.HeldError)(nil); {
+	case errors.As(err, &held):
+		status, message = http.StatusForbidden, held.Error()
+	case errors.Is(err, document.ErrNotDurable):
+		status, message = http.StatusInternalServerError, "the change was made, but a power cut may undo it; list the locks before you go on"
+	case errors.Is(err, lockmanager.ErrNotFound):
+		status, message = http.StatusNotFound, lockmanager.ErrNotFound.Error()
+	case errors.Is(err, lockmanager.ErrName), errors.Is(err, lockmanager.ErrCursor):
+		status = http.StatusUnprocessableEntity
+	default:
+		return err
+	}
+	return &wire.Error{Status: status, Message: message, Err: err}
+}
+
+// shown returns a checkout as the API shows it.
+func shown(c lockmanager.Checkout) wire.Lock {
+	return wire.Lock{ID: c.ID, Path: c.Path, LockedAt: c.LockedAt.UTC().Truncate(time.Second), Owner: wire.Owner{Name: c.Owner}}
+}
+
+// showAll returns a list that is never nil: the API wants [], and not null.
+func showAll(all []lockmanager.Checkout) []wire.Lock {
+	list := make([]wire.Lock, 0, len(all))
+	for _, c := range all {
+		list = append(list, shown(c))
+	}
+	return list
+}
