@@ -31,15 +31,15 @@ type Locks interface {
 
 // New returns the handlers for the locks, and for objects if there are any. Whoever calls them has checked the login: package server.
 func New(ctx context.Context, locks Locks, objects *transfer.Handlers) (http.Handler, error) {
-	h, err := newLockHandlers(ctx, locks)
+	h, err := NewLockHandlers(ctx, locks)
 	if err != nil {
 		return nil, err
 	}
 	routes := map[string]http.HandlerFunc{
-		"POST /locks":             h.create,
-		"GET /locks":              h.list,
-		"POST /locks/verify":      h.verify,
-		"POST /locks/{id}/unlock": h.unlock,
+		"POST /locks":             h.Create,
+		"GET /locks":              h.List,
+		"POST /locks/verify":      h.Verify,
+		"POST /locks/{id}/unlock": h.Unlock,
 	}
 	if objects != nil {
 		routes["POST /objects/batch"] = objects.Batch
@@ -106,4 +106,18 @@ func Open(ctx context.Context, dir, base string) (handler http.Handler, closing 
 		return nil, nil, errors.Join(err, store.Close())
 	}
 	return handler, store.Close, nil
+}
+
+// shown returns a checkout as the API shows it.
+func shown(c lockmanager.Checkout) wire.Lock {
+	return wire.Lock{ID: c.ID, Path: c.Path, LockedAt: c.LockedAt.UTC().Truncate(time.Second), Owner: wire.Owner{Name: c.Owner}}
+}
+
+// showAll returns a list that is never nil: the API wants [], and not null.
+func showAll(all []lockmanager.Checkout) []wire.Lock {
+	list := make([]wire.Lock, 0, len(all))
+	for _, c := range all {
+		list = append(list, shown(c))
+	}
+	return list
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"example/turnstile/exercises/17_api/wire"
 	document "example/turnstile/solutions/13_document"
 	lockmanager "example/turnstile/solutions/15_lock_manager"
 )
 
-// lockHandlers answers the requests about locks. The owner of a lock is the user who has logged in (wire.UserOf).
+// LockHandlers answers the requests about locks. The owner of a lock is the user who has logged in (wire.UserOf).
 //
 // Any number of servers may have one document. What an answer says was true while the server handled this request, by whatever server it was
 // made true: a lock that one server has given is held, listed and removed at each of them.
@@ -29,17 +28,17 @@ import (
 //   - the change was made, and a power cut may undo it (document.ErrNotDurable): 500, with a message that says so
 //
 // No other error becomes 404 or 501, which would tell the client that this server has no locks.
-type lockHandlers struct {
+type LockHandlers struct {
 	locks Locks
 }
 
-// newLockHandlers returns the handlers.
-func newLockHandlers(_ context.Context, locks Locks) (*lockHandlers, error) {
-	return &lockHandlers{locks}, nil
+// NewLockHandlers returns the handlers.
+func NewLockHandlers(_ context.Context, locks Locks) (*LockHandlers, error) {
+	return &LockHandlers{locks}, nil
 }
 
-// create answers POST /locks: it locks a part for the user. 201 with the lock.
-func (h *lockHandlers) create(w http.ResponseWriter, r *http.Request) {
+// Create answers POST /locks: it locks a part for the user. 201 with the lock.
+func (h *LockHandlers) Create(w http.ResponseWriter, r *http.Request) {
 	var request wire.LockRequest
 	if err := wire.Decode(w, r, &request); err != nil {
 		wire.Refuse(w, r, err)
@@ -53,14 +52,14 @@ func (h *lockHandlers) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		wire.Refuse(w, r, classify(err))
+		wire.Refuse(w, r, Classify(err))
 		return
 	}
 	wire.Reply(w, r, http.StatusCreated, wire.Locked{Lock: shown(made)})
 }
 
-// list answers GET /locks: the locks that its query asks for, of all users, piece by piece. 200 with the list, which may be empty.
-func (h *lockHandlers) list(w http.ResponseWriter, r *http.Request) {
+// List answers GET /locks: the locks that its query asks for, of all users, piece by piece. 200 with the list, which may be empty.
+func (h *LockHandlers) List(w http.ResponseWriter, r *http.Request) {
 	query, err := wire.DecodeQuery(r.URL.RawQuery)
 	if err != nil {
 		wire.Refuse(w, r, err)
@@ -68,14 +67,14 @@ func (h *lockHandlers) list(w http.ResponseWriter, r *http.Request) {
 	}
 	page, err := h.locks.List(r.Context(), lockmanager.Query(query))
 	if err != nil {
-		wire.Refuse(w, r, classify(err))
+		wire.Refuse(w, r, Classify(err))
 		return
 	}
 	wire.Reply(w, r, http.StatusOK, wire.LockList{Locks: showAll(page.Checkouts), NextCursor: page.Next})
 }
 
-// verify answers POST /locks/verify, which the client asks before a push: the user's locks and those of others. 200 with both lists.
-func (h *lockHandlers) verify(w http.ResponseWriter, r *http.Request) {
+// Verify answers POST /locks/verify, which the client asks before a push: the user's locks and those of others. 200 with both lists.
+func (h *LockHandlers) Verify(w http.ResponseWriter, r *http.Request) {
 	var request wire.VerifyRequest
 	if err := wire.Decode(w, r, &request); err != nil {
 		wire.Refuse(w, r, err)
@@ -83,14 +82,14 @@ func (h *lockHandlers) verify(w http.ResponseWriter, r *http.Request) {
 	}
 	ours, theirs, next, err := h.locks.Verify(r.Context(), wire.UserOf(r), request.Cursor, request.Limit)
 	if err != nil {
-		wire.Refuse(w, r, classify(err))
+		wire.Refuse(w, r, Classify(err))
 		return
 	}
 	wire.Reply(w, r, http.StatusOK, wire.VerifyList{Ours: showAll(ours), Theirs: showAll(theirs), NextCursor: next})
 }
 
-// unlock answers POST /locks/{id}/unlock: it gives a lock back, with force also another user's. 200 with the lock as it was.
-func (h *lockHandlers) unlock(w http.ResponseWriter, r *http.Request) {
+// Unlock answers POST /locks/{id}/unlock: it gives a lock back, with force also another user's. 200 with the lock as it was.
+func (h *LockHandlers) Unlock(w http.ResponseWriter, r *http.Request) {
 	var request wire.UnlockRequest
 	if err := wire.Decode(w, r, &request); err != nil {
 		wire.Refuse(w, r, err)
@@ -98,14 +97,14 @@ func (h *lockHandlers) unlock(w http.ResponseWriter, r *http.Request) {
 	}
 	removed, err := h.locks.Unlock(r.Context(), wire.UserOf(r), r.PathValue("id"), request.Force)
 	if err != nil {
-		wire.Refuse(w, r, classify(err))
+		wire.Refuse(w, r, Classify(err))
 		return
 	}
 	wire.Reply(w, r, http.StatusOK, wire.Locked{Lock: shown(removed)})
 }
 
-// classify returns the refusal that an error of Locks means, or err itself.
-func classify(err error) error {
+// Classify returns the refusal that an error of Locks means, or err itself.
+func Classify(err error) error {
 	status, message := 0, err.Error()
 	switch held := (*lockmanager.HeldError)(nil); {
 	case errors.As(err, &held):
@@ -120,18 +119,4 @@ func classify(err error) error {
 		return err
 	}
 	return &wire.Error{Status: status, Message: message, Err: err}
-}
-
-// shown returns a checkout as the API shows it.
-func shown(c lockmanager.Checkout) wire.Lock {
-	return wire.Lock{ID: c.ID, Path: c.Path, LockedAt: c.LockedAt.UTC().Truncate(time.Second), Owner: wire.Owner{Name: c.Owner}}
-}
-
-// showAll returns a list that is never nil: the API wants [], and not null.
-func showAll(all []lockmanager.Checkout) []wire.Lock {
-	list := make([]wire.Lock, 0, len(all))
-	for _, c := range all {
-		list = append(list, shown(c))
-	}
-	return list
 }

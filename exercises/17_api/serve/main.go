@@ -8,8 +8,8 @@ package main
 import (
 	"os"
 
-	"example/turnstile/exercises/17_api/server"
 	api "example/turnstile/exercises/17_api"
+	"example/turnstile/exercises/17_api/server"
 )
 
 func main() { os.Exit(server.Main(api.Open)) }

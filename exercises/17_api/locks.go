@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+
+	lockmanager "example/turnstile/exercises/15_lock_manager"
+	"example/turnstile/exercises/17_api/wire"
+)
+
+// LockHandlers answers the requests about locks. The owner of a lock is the user who has logged in (wire.UserOf).
+//
+// Any number of servers may have one document. What an answer says was true while the server handled this request, by whatever server it was
+// made true: a lock that one server has given is held, listed and removed at each of them.
+//
+// A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, and then sends its answer: a client that is slow, or
+// stops, in the middle of any of that keeps no other request waiting. It gives Locks the request's context, so that a client who has gone, or
+// whose time is over, waits for nothing and gets no lock later.
+//
+// Errors become answers that wire.Refuse writes, but for these:
+//
+//   - the part is checked out, by another user or by the same one, and a lock was asked for: 409, with that lock
+//   - the lock is another user's, and force was not given: 403, with a message that names the user
+//   - there is no lock with the ID: 404
+//   - the path cannot be a part's name, or the cursor is not the server's own: 422
+//   - the change was made, and a power cut may undo it (document.ErrNotDurable): 500, with a message that says so
+//
+// No other error becomes 404 or 501, which would tell the client that this server has no locks.
+type LockHandlers struct {
+	locks Locks
+	mutex sync.Mutex
+	known []lockmanager.Checkout // all locks, so that the document is read once
+}
+
+// NewLockHandlers returns the handlers.
+func NewLockHandlers(ctx context.Context, locks Locks) (*LockHandlers, error) {
+	h := &LockHandlers{locks: locks}
+	page, err := locks.List(ctx, lockmanager.Query{Limit: lockmanager.MaxLimit})
+	h.known = page.Checkouts // TODO: the document changes. Who else changes it, and who tells this copy?
+	return h, err
+}
+
+// Create answers POST /locks: it locks a part for the user. 201 with the lock.
+func (h *LockHandlers) Create(w http.ResponseWriter, r *http.Request) {
+	h.mutex.Lock() // TODO: a client sends half of its body and stops. Who waits now, and for how long?
+	defer h.mutex.Unlock()
+	var request wire.LockRequest
+	if err := wire.Decode(w, r, &request); err != nil {
+		wire.Refuse(w, r, err)
+		return
+	}
+	for _, c := range h.known {
+		if c.Path == request.Path {
+			message := c.Owner + " has it"
+			wire.Reply(w, r, http.StatusConflict, wire.Conflict{Lock: shown(c), Message: message, RequestID: wire.RecordOf(r.Context()).ID})
+			return
+		}
+	}
+	// TODO: the client may be gone while this waits. Whose lock is it then?
+	made, err := h.locks.Lock(context.Background(), wire.UserOf(r), request.Path)
+	if err != nil {
+		wire.Refuse(w, r, Classify(err))
+		return
+	}
+	h.known = append(h.known, made)
+	wire.Reply(w, r, http.StatusCreated, wire.Locked{Lock: shown(made)})
+}
+
+// List answers GET /locks: the locks that its query asks for, of all users, piece by piece. 200 with the list, which may be empty.
+func (h *LockHandlers) List(w http.ResponseWriter, r *http.Request) {
+	query, err := wire.DecodeQuery(r.URL.RawQuery)
+	if err != nil {
+		wire.Refuse(w, r, err)
+		return
+	}
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	found := []lockmanager.Checkout{}
+	for _, c := range h.known {
+		if (query.Path == "" || c.Path == query.Path) && (query.ID == "" || c.ID == query.ID) {
+			found = append(found, c)
+		}
+	}
+	wire.Reply(w, r, http.StatusOK, wire.LockList{Locks: showAll(found)})
+}
+
+// Verify answers POST /locks/verify, which the client asks before a push: the user's locks and those of others. 200 with both lists.
+func (h *LockHandlers) Verify(w http.ResponseWriter, r *http.Request) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	var request wire.VerifyRequest
+	if err := wire.Decode(w, r, &request); err != nil {
+		wire.Refuse(w, r, err)
+		return
+	}
+	var ours, theirs []lockmanager.Checkout
+	for _, c := range h.known {
+		if c.Owner == wire.UserOf(r) {
+			ours = append(ours, c)
+		} else {
+			theirs = append(theirs, c)
+		}
+	}
+	wire.Reply(w, r, http.StatusOK, wire.VerifyList{Ours: showAll(ours), Theirs: showAll(theirs)})
+}
+
+// Unlock answers POST /locks/{id}/unlock: it gives a lock back, with force also another user's. 200 with the lock as it was.
+func (h *LockHandlers) Unlock(w http.ResponseWriter, r *http.Request) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	var request wire.UnlockRequest
+	if err := wire.Decode(w, r, &request); err != nil {
+		wire.Refuse(w, r, err)
+		return
+	}
+	removed, err := h.locks.Unlock(context.Background(), wire.UserOf(r), r.PathValue("id"), request.Force)
+	if err != nil {
+		wire.Refuse(w, r, Classify(err))
+		return
+	}
+	h.known = slices.DeleteFunc(h.known, func(c lockmanager.Checkout) bool { return c.ID == removed.ID })
+	wire.Reply(w, r, http.StatusOK, wire.Locked{Lock: shown(removed)})
+}
+
+// Classify returns the refusal that an error of Locks means, or err itself.
+func Classify(err error) error {
+	return err // TODO: wire.Refuse answers 500 to all that it does not know. Which of these are no failure of the server?
+}

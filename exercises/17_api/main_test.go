@@ -1,0 +1,228 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	document "example/turnstile/exercises/13_document"
+	lockmanager "example/turnstile/exercises/15_lock_manager"
+	api "example/turnstile/exercises/17_api"
+	"example/turnstile/exercises/17_api/server"
+	"example/turnstile/exercises/17_api/wire"
+	"example/turnstile/internal/lab"
+)
+
+func TestMain(m *testing.M) { lab.Main(m, workers, document.ErrNotDurable) }
+
+// workers are the programs that tests start.
+var workers = lab.Workers{"serve": serveDir}
+
+// Where the messages send the reader.
+const (
+	why      = `lessons/17_api, "Why it happens"`
+	fix      = `lessons/17_api, "The fix"`
+	slow     = `lessons/17_api, "Slow clients"`
+	gone     = `lessons/17_api, "Clients that have gone"`
+	statuses = `lessons/17_api, "Which status"`
+	hostile  = `lessons/17_api, "Hostile requests"`
+	paging   = `lessons/17_api, "Piece by piece"`
+	answers  = `lessons/17_api, "What the client takes for an answer"`
+)
+
+func says(l lab.Lesson, format string, args ...any) lab.Lesson {
+	l.Says = fmt.Sprintf(format, args...)
+	return l
+}
+
+// anyone lets in everyone whose password is their name.
+type anyone struct{}
+
+func (anyone) Check(_ context.Context, name, password string) (bool, error) {
+	return name == password, nil
+}
+
+// An office is a server, and the test its client.
+type office struct {
+	t   testing.TB
+	url string
+}
+
+// open starts a server for the directory.
+func open(t testing.TB, dir string) office {
+	t.Helper()
+	handler, closing, err := api.Open(t.Context(), dir, "http://lfs.example.org")
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("this system has no file locks: ", err)
+	}
+	lab.RequireNoError(t, err, lab.Lesson{
+		Says: "NewLockHandlers failed, or the reference beneath it", Did: "Open of an empty directory", Means: "no server starts", Read: fix,
+	})
+	t.Cleanup(func() { lab.RequireSetUp(t, closing()) })
+	return serve(t, handler, server.Options{})
+}
+
+// with starts a server for a Locks that the test has made.
+func with(t testing.TB, locks api.Locks) office {
+	t.Helper()
+	handler, err := api.New(t.Context(), locks, nil)
+	lab.RequireNoError(t, err, lab.Lesson{Says: "NewLockHandlers failed", Did: "New, with a Locks that works", Means: "no server starts", Read: fix})
+	return serve(t, handler, server.Options{})
+}
+
+func serve(t testing.TB, handler http.Handler, o server.Options) office {
+	o.Users, o.Log = anyone{}, slog.New(slog.DiscardHandler)
+	s := httptest.NewServer(server.Wrap(handler, o))
+	t.Cleanup(s.CloseClientConnections) // or Close would wait for a handler that hangs
+	return office{t, s.URL}
+}
+
+// An answer is what a client gets.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+}
+
+func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, strings.TrimSpace(a.text)) }
+
+// ask sends a request and returns the answer, or the reason why there is none.
+func (o office) ask(ctx context.Context, user, method, target, body string) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, o.url+target, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	request.SetBasicAuth(user, user)
+	request.Header.Set("Accept", wire.MediaType)
+	if body != "" {
+		request.Header.Set("Content-Type", wire.MediaType+"; charset=utf-8")
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	text, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, response.Header, string(text)}, errors.Join(err, response.Body.Close())
+}
+
+// must sends a request, and requires an answer with the status.
+func (o office) must(status int, user, request string, l lab.Lesson) answer {
+	o.t.Helper()
+	a := o.try(user, request, l)
+	l.Expected, l.Found = fmt.Sprintf("status %d", status), a.String()
+	lab.Require(o.t, a.status == status, l)
+	return a
+}
+
+// try sends a request, and requires an answer.
+func (o office) try(user, request string, l lab.Lesson) (a answer) {
+	o.t.Helper()
+	method, rest, _ := strings.Cut(request, " ")
+	target, body, _ := strings.Cut(rest, " ")
+	var err error
+	lab.Finishes(o.t, func() { a, err = o.ask(context.WithoutCancel(o.t.Context()), user, method, target, body) }, l)
+	lab.RequireNoError(o.t, err, l)
+	return a
+}
+
+// read decodes an answer, and requires it to be what the client can read.
+func read[T any](o office, a answer, l lab.Lesson) T {
+	o.t.Helper()
+	var v T
+	l.Expected, l.Found = "JSON of the type "+wire.MediaType, fmt.Sprintf("%s, of the type %q", a, a.header.Get("Content-Type"))
+	lab.Require(o.t, json.Unmarshal([]byte(a.text), &v) == nil && a.header.Get("Content-Type") == wire.MediaType, l)
+	return v
+}
+
+// lock locks a part and returns the lock.
+func (o office) lock(user, path string, l lab.Lesson) wire.Lock {
+	o.t.Helper()
+	a := o.must(http.StatusCreated, user, fmt.Sprintf(`POST /locks {"path":%q}`, path), l)
+	return read[wire.Locked](o, a, l).Lock
+}
+
+// names returns owners and paths, to be compared and shown.
+func names(locks []wire.Lock) string {
+	var list []string
+	for _, lock := range locks {
+		list = append(list, lock.Owner.Name+" "+lock.Path)
+	}
+	return "[" + strings.Join(list, ", ") + "]"
+}
+
+// fake is a Locks that does what the test says.
+type fake struct {
+	checkouts []lockmanager.Checkout
+
+	mutex sync.Mutex
+	act   func(ctx context.Context, call string) error // before each method returns; nil means nothing
+	calls []string
+}
+
+func (f *fake) did(ctx context.Context, call string) error {
+	f.mutex.Lock()
+	act := f.act
+	f.calls = append(f.calls, call)
+	f.mutex.Unlock()
+	if act == nil {
+		return nil
+	}
+	return act(ctx, call)
+}
+
+func (f *fake) set(act func(ctx context.Context, call string) error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.act, f.calls = act, nil
+}
+
+func (f *fake) called() string {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return fmt.Sprint(f.calls)
+}
+
+func (f *fake) Lock(ctx context.Context, owner, path string) (lockmanager.Checkout, error) {
+	return lockmanager.Checkout{ID: "1", Path: path, Owner: owner}, f.did(ctx, "Lock")
+}
+
+func (f *fake) Unlock(ctx context.Context, owner, id string, _ bool) (lockmanager.Checkout, error) {
+	return lockmanager.Checkout{ID: id, Path: "a.bin", Owner: owner}, f.did(ctx, "Unlock")
+}
+
+func (f *fake) List(ctx context.Context, _ lockmanager.Query) (lockmanager.Page, error) {
+	return lockmanager.Page{Checkouts: f.checkouts}, f.did(ctx, "List")
+}
+
+func (f *fake) Verify(ctx context.Context, _, _ string, _ int) (ours, theirs []lockmanager.Checkout, next string, err error) {
+	return nil, f.checkouts, "", f.did(ctx, "Verify")
+}
+
+// requests has one of each kind.
+var requests = map[string]struct{ call, request, body string }{
+	"Create": {"Lock", "POST /locks", `{"path":"a.bin"}`},
+	"List":   {"List", "GET /locks", ""},
+	"Verify": {"Verify", "POST /locks/verify", `{}`},
+	"Unlock": {"Unlock", "POST /locks/1/unlock", `{}`},
+}
+
+// serveDir opens DIR, sends the URL, and serves until the process is ended.
+func serveDir(w *lab.Worker) error {
+	handler, _, err := api.Open(context.Background(), w.Arg(0), "http://lfs.example.org")
+	if err != nil {
+		return err
+	}
+	s := httptest.NewServer(server.Wrap(handler, server.Options{Users: anyone{}, Log: slog.New(slog.DiscardHandler)}))
+	if err := w.Result(s.URL); err != nil {
+		return err
+	}
+	select {} // the parent ends it
+}

@@ -1,0 +1,9 @@
+package api_test
+
+import (
+	"testing"
+
+	"example/turnstile/internal/answers"
+)
+
+func TestAnswers(t *testing.T) { answers.Judge(t) }
