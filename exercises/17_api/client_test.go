@@ -1,0 +1,125 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"example/turnstile/exercises/17_api/wire"
+	"example/turnstile/internal/lab"
+)
+
+// What git-lfs makes of an answer depends on details. Each was seen with git-lfs 3.3.0.
+func TestAnswersAreWhatTheClientReads(t *testing.T) {
+	t.Parallel()
+	o := open(t, t.TempDir())
+	l := lab.Lesson{Did: "alice locked a.bin and asked for it again; bob did the same; both listed and verified; alice unlocked it", Read: answers}
+
+	l = says(l, "List and Verify do not answer with empty lists where there is no lock")
+	l.Means = "a client that expects a list finds null"
+	lab.RequireEqual(t, `{"locks":[]}`, strings.TrimSpace(o.must(http.StatusOK, "alice", "GET /locks", l).text), l)
+	lab.RequireEqual(t, `{"locks":[]}`, strings.TrimSpace(o.must(http.StatusOK, "alice", "GET /locks?path=a.bin", l).text), l)
+	lab.RequireEqual(t, `{"ours":[],"theirs":[]}`, strings.TrimSpace(o.must(http.StatusOK, "alice", "POST /locks/verify {}", l).text), l)
+
+	before := time.Now().Add(-time.Second)
+	made := o.must(http.StatusCreated, "alice", `POST /locks {"path":"a.bin","ref":{"name":"refs/heads/main"}}`, says(l, "Create did not answer 201"))
+	shape := regexp.MustCompile(`^\{"lock":\{"id":"[A-Za-z0-9._~-]+","path":"a\.bin","locked_at":"[^"]+","owner":\{"name":"alice"\}\}\}\s*$`)
+	l.Expected, l.Found = `{"lock":{"id":…,"path":"a.bin","locked_at":…,"owner":{"name":"alice"}}} and nothing else`, made.String()
+	l.Means = "the client takes a message for a failure, and panics where the owner is missing"
+	lab.Require(t, shape.MatchString(made.text), says(l, "Create does not answer as the client needs it"))
+	lock := read[wire.Locked](o, made, l).Lock
+	l.Expected, l.Found = "now, in whole seconds", lock.LockedAt.String()
+	now := lock.LockedAt.After(before) && !lock.LockedAt.After(time.Now()) && lock.LockedAt.Nanosecond() == 0
+	lab.Require(t, now, says(l, "Create does not say when the lock was made"))
+
+	for _, user := range []string{"bob", "alice"} {
+		l.Means = "the client shows its user neither who has the part nor since when"
+		l = says(l, "Create did not answer 409 with the lock that is in the way to %s", user)
+		conflict := read[wire.Conflict](o, o.must(http.StatusConflict, user, `POST /locks {"path":"a.bin"}`, l), l)
+		lab.RequireEqual(t, lock, conflict.Lock, l)
+		lab.Require(t, conflict.Message != "", l)
+	}
+	for _, c := range []struct{ user, want string }{{"alice", "ours [alice a.bin], theirs []"}, {"bob", "ours [], theirs [alice a.bin]"}} {
+		l.Means = "the client pushes what another has locked, or refuses what it may push"
+		l = says(l, "Verify did not tell %s's locks from those of others", c.user)
+		lists := read[wire.VerifyList](o, o.must(http.StatusOK, c.user, "POST /locks/verify {}", l), l)
+		lab.RequireEqual(t, c.want, fmt.Sprintf("ours %s, theirs %s", names(lists.Ours), names(lists.Theirs)), l)
+	}
+
+	l.Means = "everyone can take what another works on"
+	o.must(http.StatusForbidden, "bob", "POST /locks/"+lock.ID+"/unlock {}", says(l, "Unlock gave bob the lock of alice"))
+	o.must(http.StatusForbidden, "bob", "POST /locks/"+lock.ID+`/unlock {"force":false}`, says(l, "Unlock gave bob the lock of alice"))
+	l.Means = "the client reports an invalid answer, though the lock is gone"
+	forced := o.must(http.StatusOK, "bob", "POST /locks/"+lock.ID+`/unlock {"force":true}`, says(l, "Unlock did not obey force"))
+	lab.RequireEqual(t, lock, read[wire.Locked](o, forced, l).Lock, says(l, "Unlock did not answer with the lock as it was"))
+	o.must(http.StatusNotFound, "bob", "POST /locks/"+lock.ID+"/unlock {}", says(l, "Unlock did not answer 404 for a lock that is gone"))
+}
+
+// More locks than one answer holds, and some go while the client is reading.
+func TestListsComePieceByPiece(t *testing.T) {
+	t.Parallel()
+	const many = 25
+	o := open(t, t.TempDir())
+	l := lab.Lesson{
+		Did:   fmt.Sprintf("%d parts were locked, by two users in turn; a client read them in pieces of 4 and went on at next_cursor", many),
+		Means: "a lock that the client does not see stops no push", Read: paging,
+	}
+	ids := map[string]string{}
+	for i := range many {
+		path := fmt.Sprintf("part-%02d.bin", i)
+		ids[path] = o.lock([]string{"alice", "bob"}[i%2], path, says(l, "Create failed")).ID
+	}
+	type piece struct {
+		locks []wire.Lock
+		next  string
+	}
+	for verb, ask := range map[string]func(cursor string, l lab.Lesson) piece{
+		"List": func(cursor string, l lab.Lesson) piece {
+			target := "GET /locks?limit=4"
+			if cursor != "" {
+				target += "&cursor=" + cursor
+			}
+			list := read[wire.LockList](o, o.must(http.StatusOK, "carol", target, l), l)
+			return piece{list.Locks, list.NextCursor}
+		},
+		"Verify": func(cursor string, l lab.Lesson) piece {
+			list := read[wire.VerifyList](o, o.must(http.StatusOK, "alice", fmt.Sprintf(`POST /locks/verify {"cursor":%q,"limit":4}`, cursor), l), l)
+			return piece{append(list.Ours, list.Theirs...), list.NextCursor}
+		},
+	} {
+		t.Run(verb, func(t *testing.T) {
+			l := says(l, "%s did not return each lock once", verb)
+			seen, cursor := map[string]int{}, ""
+			for n := 0; n == 0 || cursor != ""; n++ {
+				p := ask(cursor, l)
+				cursor = p.next
+				lab.Require(t, len(p.locks) <= 4, shows(says(l, "%s did not keep to the limit", verb), "4 locks at most", len(p.locks)))
+				lab.Require(t, n < many, shows(says(l, "%s returns a next_cursor for ever", verb), "an end after 7 pieces", n))
+				for _, lock := range p.locks {
+					seen[lock.Path]++
+				}
+			}
+			for path := range ids {
+				lab.Require(t, seen[path] == 1, shows(l, path+" once", fmt.Sprintf("%d times", seen[path])))
+			}
+		})
+	}
+	l.Did += "; three were unlocked after the first piece"
+	l = says(l, "List lost a lock when others before it were unlocked")
+	first := read[wire.LockList](o, o.must(http.StatusOK, "carol", "GET /locks?limit=4", l), l)
+	for _, lock := range first.Locks[:3] {
+		o.must(http.StatusOK, "carol", "POST /locks/"+lock.ID+`/unlock {"force":true}`, l)
+	}
+	second := read[wire.LockList](o, o.must(http.StatusOK, "carol", "GET /locks?limit=4&cursor="+first.NextCursor, l), l)
+	lab.RequireEqual(t, "[alice part-04.bin, bob part-05.bin, alice part-06.bin, bob part-07.bin]", names(second.Locks), l)
+
+	l = says(l, "List did not obey its filters")
+	l.Means = "git lfs unlock takes the first lock of the answer, and removes it"
+	lab.RequireEqual(t, "[bob part-09.bin]", names(listed(o, "GET /locks?path=part-09.bin", l)), l)
+	lab.RequireEqual(t, "[bob part-11.bin]", names(listed(o, "GET /locks?id="+ids["part-11.bin"], l)), l)
+	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks?path=part-09.bin&id="+ids["part-11.bin"], l)), l)
+	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks?path=missing.bin", l)), l)
+}

@@ -1,0 +1,66 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"example/turnstile/internal/lab"
+)
+
+// What no client sends by accident. Each request is refused with a message, never with 500, and leaves nothing behind.
+func TestHostileRequestsAreRefused(t *testing.T) {
+	t.Parallel()
+	o := open(t, t.TempDir())
+	long := strings.Repeat("long/", 1000) + "a.bin"
+	body := map[string]int{ // of Create
+		``: 400, `{`: 400, `null`: 400, `[]`: 400, `"a.bin"`: 400, `{"path":7}`: 400, `{"path":"a.bin"} {}`: 400, "\xef\xbb\xbf" + `{"path":"a.bin"}`: 400,
+		`{"path":"a.bin","path":"b.bin"}`: 400, `{"path":"a.bin","PATH":"b.bin"}`: 400, `{"path":"a.bin","ref":{"name":"x","name":"y"}}`: 400,
+		"{\"path\":\"a\xff.bin\"}": 400, `{"path":"a\ud800.bin"}`: 400, `{"path":"a.bin","x":` + strings.Repeat("[", 1e5) + strings.Repeat("]", 1e5) + `}`: 400,
+		`{"path":"a.bin","x":"` + strings.Repeat("x", 2<<20) + `"}`: 413,
+		`{}`: 422, `{"path":null}`: 422, `{"path":""}`: 422, `{"path":"/etc/passwd"}`: 422, `{"path":"../a.bin"}`: 422, `{"path":"x/../a.bin"}`: 422,
+		`{"path":"./a.bin"}`: 422, `{"path":"x//a.bin"}`: 422, `{"path":"a\\b.bin"}`: 422, `{"path":"a\u0000.bin"}`: 422, `{"path":"` + long + `"}`: 422,
+	}
+	l := lab.Lesson{Means: "one file is locked under two names, or an attack costs the server more than the attacker", Read: hostile}
+	require := func(t *testing.T, status int, verb, request string) {
+		t.Helper()
+		l := says(l, "%s did not refuse a hostile request as it should", verb)
+		l.Did = fmt.Sprintf("%.100s", request)
+		a := o.must(status, "mallory", request, l)
+		l.Expected, l.Found = "a message", a.String()
+		lab.Require(t, read[struct{ Message string }](o, a, l).Message != "", l)
+	}
+	t.Run("Create", func(t *testing.T) {
+		for text, status := range body {
+			require(t, status, "Create", "POST /locks "+text)
+		}
+	})
+	t.Run("Verify", func(t *testing.T) {
+		for text, status := range map[string]int{
+			``: 400, `[]`: 400, `{"limit":"many"}`: 400, `{"limit":1e99}`: 400, `{"cursor":"a","cursor":"b"}`: 400, `{"cursor":"../../etc"}`: 422,
+		} {
+			require(t, status, "Verify", "POST /locks/verify "+text)
+		}
+	})
+	t.Run("Unlock", func(t *testing.T) {
+		for request, status := range map[string]int{
+			`POST /locks/x/unlock {"force":true,"force":false}`: 400, `POST /locks/x/unlock {"force":"yes"}`: 400, `POST /locks/x/unlock `: 400,
+			`POST /locks/..%2f..%2fetc/unlock {"force":true}`: 404, `POST /locks/` + strings.Repeat("9", 5000) + `/unlock {"force":true}`: 404,
+		} {
+			require(t, status, "Unlock", request)
+		}
+	})
+	t.Run("List", func(t *testing.T) {
+		for query, status := range map[string]int{
+			"path=": 400, "path=a&path=b": 400, "path=%zz": 400, "path=%ff": 400, "limit=-1": 400, "limit=many": 400, "id=": 400,
+			"path=../a": 422, "path=a%5cb": 422, "cursor=x": 422, "path=" + strings.Repeat("a", 20000): 414,
+		} {
+			require(t, status, "List", "GET /locks?"+query)
+		}
+	})
+	l = says(l, "a hostile request left a lock behind")
+	l.Did = "all of these requests; then a list of all locks"
+	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks", l)), l)
+	lab.RequireEqual(t, http.StatusCreated, o.must(http.StatusCreated, "alice", `POST /locks {"path":"dir/ü ö.bin"}`, l).status, l)
+}
