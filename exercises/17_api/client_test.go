@@ -76,8 +76,8 @@ func TestListsComePieceByPiece(t *testing.T) {
 		locks []wire.Lock
 		next  string
 	}
-	for verb, ask := range map[string]func(cursor string, l lab.Lesson) piece{
-		"List": func(cursor string, l lab.Lesson) piece {
+	for verb, ask := range map[string]func(o office, cursor string, l lab.Lesson) piece{
+		"List": func(o office, cursor string, l lab.Lesson) piece {
 			target := "GET /locks?limit=4"
 			if cursor != "" {
 				target += "&cursor=" + cursor
@@ -85,7 +85,7 @@ func TestListsComePieceByPiece(t *testing.T) {
 			list := read[wire.LockList](o, o.must(http.StatusOK, "carol", target, l), l)
 			return piece{list.Locks, list.NextCursor}
 		},
-		"Verify": func(cursor string, l lab.Lesson) piece {
+		"Verify": func(o office, cursor string, l lab.Lesson) piece {
 			list := read[wire.VerifyList](o, o.must(http.StatusOK, "alice", fmt.Sprintf(`POST /locks/verify {"cursor":%q,"limit":4}`, cursor), l), l)
 			return piece{append(list.Ours, list.Theirs...), list.NextCursor}
 		},
@@ -94,7 +94,7 @@ func TestListsComePieceByPiece(t *testing.T) {
 			l := says(l, "%s did not return each lock once", verb)
 			seen, cursor := map[string]int{}, ""
 			for n := 0; n == 0 || cursor != ""; n++ {
-				p := ask(cursor, l)
+				p := ask(o.on(t), cursor, l)
 				cursor = p.next
 				lab.Require(t, len(p.locks) <= 4, shows(says(l, "%s did not keep to the limit", verb), "4 locks at most", len(p.locks)))
 				lab.Require(t, n < many, shows(says(l, "%s returns a next_cursor for ever", verb), "an end after 7 pieces", n))

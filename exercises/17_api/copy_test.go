@@ -27,9 +27,15 @@ func TestEveryServerSeesEveryLock(t *testing.T) {
 		{"Verify", func(t *testing.T, one, other office, l lab.Lesson) {
 			l.Means = "the client pushes what another user has locked"
 			l = says(l, "Verify did not show a lock that another server has given")
-			one.lock("alice", "a.bin", l)
-			lists := read[wire.VerifyList](other, other.must(http.StatusOK, "bob", "POST /locks/verify {}", l), l)
-			lab.RequireEqual(t, "ours [], theirs [alice a.bin]", fmt.Sprintf("ours %s, theirs %s", names(lists.Ours), names(lists.Theirs)), l)
+			verified := func() string {
+				lists := read[wire.VerifyList](other, other.must(http.StatusOK, "bob", "POST /locks/verify {}", l), l)
+				return fmt.Sprintf("ours %s, theirs %s", names(lists.Ours), names(lists.Theirs))
+			}
+			lab.RequireEqual(t, "ours [], theirs []", verified(), l)
+			made := one.lock("alice", "a.bin", l)
+			lab.RequireEqual(t, "ours [], theirs [alice a.bin]", verified(), l)
+			one.must(http.StatusOK, "alice", "POST /locks/"+made.ID+"/unlock {}", l)
+			lab.RequireEqual(t, "ours [], theirs []", verified(), says(l, "Verify still shows a lock that another server has removed"))
 		}},
 		{"Create", func(t *testing.T, one, other office, l lab.Lesson) {
 			l = says(l, "Create did not answer 409 for a part that another server has locked")

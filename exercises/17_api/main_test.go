@@ -85,6 +85,9 @@ func serve(t testing.TB, handler http.Handler, o server.Options) office {
 	return office{t, s.URL}
 }
 
+// on returns the office for a subtest.
+func (o office) on(t testing.TB) office { return office{t, o.url} }
+
 // An answer is what a client gets.
 type answer struct {
 	status int
