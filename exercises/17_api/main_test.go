@@ -163,11 +163,11 @@ func names(locks []wire.Lock) string {
 
 // fake is a Locks that does what the test says.
 type fake struct {
-	checkouts []lockmanager.Checkout
-
-	mutex sync.Mutex
-	act   func(ctx context.Context, call string) error // before each method returns; nil means nothing
-	calls []string
+	mutex     sync.Mutex
+	checkouts []lockmanager.Checkout                       // what List and Verify return
+	once      bool                                         // only the first of them does
+	act       func(ctx context.Context, call string) error // before each method returns; nil means nothing
+	calls     []string
 }
 
 func (f *fake) did(ctx context.Context, call string) error {
@@ -179,6 +179,16 @@ func (f *fake) did(ctx context.Context, call string) error {
 		return nil
 	}
 	return act(ctx, call)
+}
+
+func (f *fake) take() (checkouts []lockmanager.Checkout) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	checkouts = f.checkouts
+	if f.once {
+		f.checkouts = nil
+	}
+	return checkouts
 }
 
 func (f *fake) set(act func(ctx context.Context, call string) error) {
@@ -202,11 +212,11 @@ func (f *fake) Unlock(ctx context.Context, owner, id string, _ bool) (lockmanage
 }
 
 func (f *fake) List(ctx context.Context, _ lockmanager.Query) (lockmanager.Page, error) {
-	return lockmanager.Page{Checkouts: f.checkouts}, f.did(ctx, "List")
+	return lockmanager.Page{Checkouts: f.take()}, f.did(ctx, "List")
 }
 
 func (f *fake) Verify(ctx context.Context, _, _ string, _ int) (ours, theirs []lockmanager.Checkout, next string, err error) {
-	return nil, f.checkouts, "", f.did(ctx, "Verify")
+	return nil, f.take(), "", f.did(ctx, "Verify")
 }
 
 // requests has one of each kind.

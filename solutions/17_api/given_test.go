@@ -147,10 +147,16 @@ func FuzzServer(f *testing.F) {
 	handler = server.Wrap(handler, server.Options{Users: who, Log: slog.New(slog.DiscardHandler)})
 	id := strings.Repeat("0a", 32)
 	for _, seed := range [][3]string{
-		{"POST", "/locks", `{"path":"a.bin"}`}, {"GET", "/locks?limit=1&path=a", ""}, {"POST", "/locks/verify", `{"limit":1}`},
-		{"POST", "/locks/x/unlock", `{"force":true}`}, {"PUT", "/objects/content/" + id, "x"}, {"GET", "/objects/content/" + id, ""},
+		{"POST", "/locks", `{"path":"a.bin"}`},
+		{"GET", "/locks?limit=1&path=a", ""},
+		{"POST", "/locks/verify", `{"limit":1}`},
+		{"POST", "/locks/x/unlock", `{"force":true}`},
+		{"PUT", "/objects/content/" + id, "x"},
+		{"GET", "/objects/content/" + id, ""},
 		{"POST", "/objects/batch", `{"operation":"upload","objects":[{"oid":"` + id + `","size":1}]}`},
-		{"POST", "/objects/verify", `{"oid":"../..","size":-1}`}, {"GET", "/../locks//verify", ""}, {"DELETE", "/locks", ""},
+		{"POST", "/objects/verify", `{"oid":"../..","size":-1}`},
+		{"GET", "/../locks//verify", ""},
+		{"DELETE", "/locks", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
