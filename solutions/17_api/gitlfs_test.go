@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +21,7 @@ func TestGitLFS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("about 200 processes: left out with -short")
 	}
-	url := serving(t, t.TempDir())
+	url := build(t).serve(t, t.TempDir()).url
 	origin := filepath.Join(t.TempDir(), "origin.git")
 	alice, bob := newPerson(t, "alice", url), newPerson(t, "bob", url)
 	alice.must("git", "init", "-q", "--bare", "-b", "main", origin)
@@ -57,25 +56,6 @@ func TestGitLFS(t *testing.T) {
 	require.Empty(t, strings.TrimSpace(bob.must("git", "lfs", "locks")))
 	alice.login("wrong", url)
 	require.Contains(t, alice.mustNot("git", "lfs", "lock", "a.bin"), "a.bin")
-}
-
-// serving starts the command of the reference, and returns its URL.
-func serving(t *testing.T, dir string) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "serve")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./serve")
-	text, err := build.CombinedOutput()
-	require.NoError(t, err, string(text))
-	command := exec.CommandContext(t.Context(), program, "-addr", "127.0.0.1:0", "-dir", dir, "-user", "alice:secret", "-user", "bob:secret")
-	output, err := command.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, command.Start())
-	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
-	line, err := bufio.NewReader(output).ReadString('\n')
-	require.NoError(t, err)
-	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
-	require.True(t, ok, line)
-	return url
 }
 
 // A person has a home and a clone.
