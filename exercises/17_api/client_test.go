@@ -3,11 +3,13 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	lockmanager "example/turnstile/exercises/15_lock_manager"
 	"example/turnstile/exercises/17_api/wire"
 	"example/turnstile/internal/lab"
 )
@@ -61,24 +63,28 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 // More locks than one answer holds, and some go while the client is reading.
 func TestListsComePieceByPiece(t *testing.T) {
 	t.Parallel()
-	const many = 25
-	o := open(t, t.TempDir())
+	const many = 110 // more than one piece has if the client does not say how many it wants
+	dir := t.TempDir()
+	o := open(t, dir)
 	l := lab.Lesson{
-		Did:   fmt.Sprintf("%d parts were locked, by two users in turn; a client read them in pieces of 4 and went on at next_cursor", many),
+		Did:   fmt.Sprintf("%d parts were locked, by two users in turn; a client read them in pieces and went on at next_cursor", many),
 		Means: "a lock that the client does not see stops no push", Read: paging,
 	}
 	ids := map[string]string{}
+	manager := lockmanager.New(filepath.Join(dir, "locks.json"), lockmanager.Options{})
 	for i := range many {
-		path := fmt.Sprintf("part-%02d.bin", i)
-		ids[path] = o.lock([]string{"alice", "bob"}[i%2], path, says(l, "Create failed")).ID
+		made, err := manager.Lock(t.Context(), []string{"alice", "bob"}[i%2], fmt.Sprintf("part-%03d.bin", i))
+		lab.RequireSetUp(t, err)
+		ids[made.Path] = made.ID
 	}
 	type piece struct {
 		locks []wire.Lock
 		next  string
 	}
+	const limit = 20
 	for verb, ask := range map[string]func(o office, cursor string, l lab.Lesson) piece{
 		"List": func(o office, cursor string, l lab.Lesson) piece {
-			target := "GET /locks?limit=4"
+			target := fmt.Sprintf("GET /locks?limit=%d", limit)
 			if cursor != "" {
 				target += "&cursor=" + cursor
 			}
@@ -86,7 +92,7 @@ func TestListsComePieceByPiece(t *testing.T) {
 			return piece{list.Locks, list.NextCursor}
 		},
 		"Verify": func(o office, cursor string, l lab.Lesson) piece {
-			list := read[wire.VerifyList](o, o.must(http.StatusOK, "alice", fmt.Sprintf(`POST /locks/verify {"cursor":%q,"limit":4}`, cursor), l), l)
+			list := read[wire.VerifyList](o, o.must(http.StatusOK, "alice", fmt.Sprintf(`POST /locks/verify {"cursor":%q,"limit":%d}`, cursor, limit), l), l)
 			return piece{append(list.Ours, list.Theirs...), list.NextCursor}
 		},
 	} {
@@ -96,8 +102,8 @@ func TestListsComePieceByPiece(t *testing.T) {
 			for n := 0; n == 0 || cursor != ""; n++ {
 				p := ask(o.on(t), cursor, l)
 				cursor = p.next
-				lab.Require(t, len(p.locks) <= 4, shows(says(l, "%s did not keep to the limit", verb), "4 locks at most", len(p.locks)))
-				lab.Require(t, n < many, shows(says(l, "%s returns a next_cursor for ever", verb), "an end after 7 pieces", n))
+				lab.Require(t, len(p.locks) <= limit, shows(says(l, "%s did not keep to the limit", verb), "20 locks at most", len(p.locks)))
+				lab.Require(t, n < many, shows(says(l, "%s returns a next_cursor for ever", verb), "an end after 6 pieces", n))
 				for _, lock := range p.locks {
 					seen[lock.Path]++
 				}
@@ -113,13 +119,21 @@ func TestListsComePieceByPiece(t *testing.T) {
 	for _, lock := range first.Locks[:3] {
 		o.must(http.StatusOK, "carol", "POST /locks/"+lock.ID+`/unlock {"force":true}`, l)
 	}
-	second := read[wire.LockList](o, o.must(http.StatusOK, "carol", "GET /locks?limit=4&cursor="+first.NextCursor, l), l)
-	lab.RequireEqual(t, "[alice part-04.bin, bob part-05.bin, alice part-06.bin, bob part-07.bin]", names(second.Locks), l)
+	second := read[wire.LockList](o, o.must(http.StatusOK, "carol", "GET /locks?limit=3&cursor="+first.NextCursor, l), l)
+	lab.RequireEqual(t, "[alice part-004.bin, bob part-005.bin, alice part-006.bin]", names(second.Locks), l)
 
 	l = says(l, "List did not obey its filters")
 	l.Means = "git lfs unlock takes the first lock of the answer, and removes it"
-	lab.RequireEqual(t, "[bob part-09.bin]", names(listed(o, "GET /locks?path=part-09.bin", l)), l)
-	lab.RequireEqual(t, "[bob part-11.bin]", names(listed(o, "GET /locks?id="+ids["part-11.bin"], l)), l)
-	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks?path=part-09.bin&id="+ids["part-11.bin"], l)), l)
+	lab.RequireEqual(t, "[bob part-009.bin]", names(listed(o, "GET /locks?path=part-009.bin", l)), l)
+	lab.RequireEqual(t, "[bob part-109.bin]", names(listed(o, "GET /locks?path=part-109.bin&limit=1", l)), l)
+	lab.RequireEqual(t, "[bob part-109.bin]", names(listed(o, "GET /locks?id="+ids["part-109.bin"], l)), l)
+	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks?path=part-009.bin&id="+ids["part-011.bin"], l)), l)
 	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks?path=missing.bin", l)), l)
+	l = says(l, "List without a limit did not return each lock once")
+	all := read[wire.LockList](o, o.must(http.StatusOK, "carol", "GET /locks", l), l)
+	rest := wire.LockList{}
+	if all.NextCursor != "" {
+		rest = read[wire.LockList](o, o.must(http.StatusOK, "carol", "GET /locks?cursor="+all.NextCursor, l), l)
+	}
+	lab.RequireEqual(t, many-3, len(all.Locks)+len(rest.Locks), l)
 }

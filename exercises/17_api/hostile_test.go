@@ -3,7 +3,6 @@ package api_test
 import (
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -65,5 +64,9 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 	l = says(l, "a hostile request left a lock behind")
 	l.Did = "all of these requests; then a list of all locks"
 	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks", l)), l)
-	lab.RequireEqual(t, http.StatusCreated, o.must(http.StatusCreated, "alice", `POST /locks {"path":"dir/ü ö.bin"}`, l).status, l)
+	for _, path := range []string{"dir/ü ö.bin", "Dir/B.STEP", " x/é.bin"} {
+		l = says(l, "Create changed a path that is a part's name")
+		l.Did, l.Means = fmt.Sprintf("Create, of %q", path), "the client does not find its own lock again"
+		lab.RequireEqual(t, path, o.lock("alice", path, l).Path, l)
+	}
 }

@@ -56,7 +56,7 @@ func TestClassify(t *testing.T) {
 					Means: c.means, Read: statuses,
 				}
 				a := o.try("alice", requests[verb].request+" "+requests[verb].body, l)
-				lab.RequireEqual(t, "["+requests[verb].call+"]", locks.called(), says(l, "%s answered without a question to Locks", verb))
+				lab.RequireEqual(t, "["+requests[verb].call+"]", locks.called(), says(l, "%s did not ask Locks once, by the method that is for it", verb))
 				l.Expected, l.Found = fmt.Sprintf("status %d", c.status), a.String()
 				lab.Require(t, a.status == c.status, l)
 				message := read[wire.Conflict](o, a, l)

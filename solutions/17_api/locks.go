@@ -15,9 +15,10 @@ import (
 // Any number of servers may have one document. What an answer says was true while the server handled this request, by whatever server it was
 // made true: a lock that one server has given is held, listed and removed at each of them.
 //
-// A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, and then sends its answer: a client that is slow, or
-// stops, in the middle of any of that keeps no other request waiting. It gives Locks the request's context, so that a client who has gone, or
-// whose time is over, waits for nothing and gets no lock later.
+// A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, once, by the one method that is for it, with what the
+// client has sent, unchanged; and then it sends its answer. A client that is slow, or stops, in the middle of any of that keeps no other
+// request waiting. Locks gets the request's context, so that a client who has gone, or whose time is over, waits for nothing and gets no
+// lock later.
 //
 // Errors become answers that wire.Refuse writes, but for these:
 //
