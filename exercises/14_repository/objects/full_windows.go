@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-func isFull(err error) bool {
+// IsFull reports whether err says that the disk, or the user's share of it, is full.
+func IsFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) || errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
 }

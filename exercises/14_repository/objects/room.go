@@ -80,7 +80,7 @@ func Explain(err error) error {
 		return nil
 	case errors.Is(err, ErrQuota):
 		return fmt.Errorf("%w; remove objects, or raise the quota", err)
-	case isFull(err):
+	case IsFull(err):
 		return fmt.Errorf("%w: %w; make room on it, remove objects, or sweep", ErrFull, err)
 	}
 	return err
