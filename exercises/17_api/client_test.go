@@ -18,7 +18,8 @@ import (
 func TestAnswersAreWhatTheClientReads(t *testing.T) {
 	t.Parallel()
 	o := open(t, t.TempDir())
-	l := lab.Lesson{Did: "alice locked a.bin and asked for it again; bob did the same; both listed and verified; alice unlocked it", Read: answers}
+	l := lab.Lesson{Read: answers}
+	l.Did = "alice locked a.bin and asked for it again; bob did the same; both listed and verified; alice unlocked it"
 
 	l = says(l, "List and Verify do not answer with empty lists where there is no lock")
 	l.Means = "a client that expects a list finds null"
@@ -27,7 +28,8 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 	lab.RequireEqual(t, `{"ours":[],"theirs":[]}`, strings.TrimSpace(o.must(http.StatusOK, "alice", "POST /locks/verify {}", l).text), l)
 
 	before := time.Now().Add(-time.Second)
-	made := o.must(http.StatusCreated, "alice", `POST /locks {"path":"a.bin","ref":{"name":"refs/heads/main"}}`, says(l, "Create did not answer 201"))
+	const request = `POST /locks {"path":"a.bin","ref":{"name":"refs/heads/main"}}`
+	made := o.must(http.StatusCreated, "alice", request, says(l, "Create did not answer 201"))
 	shape := regexp.MustCompile(`^\{"lock":\{"id":"[A-Za-z0-9._~-]+","path":"a\.bin","locked_at":"[^"]+","owner":\{"name":"alice"\}\}\}\s*$`)
 	l.Expected, l.Found = `{"lock":{"id":…,"path":"a.bin","locked_at":…,"owner":{"name":"alice"}}} and nothing else`, made.String()
 	l.Means = "the client takes a message for a failure, and panics where the owner is missing"
@@ -92,7 +94,8 @@ func TestListsComePieceByPiece(t *testing.T) {
 			return piece{list.Locks, list.NextCursor}
 		},
 		"Verify": func(o office, cursor string, l lab.Lesson) piece {
-			list := read[wire.VerifyList](o, o.must(http.StatusOK, "alice", fmt.Sprintf(`POST /locks/verify {"cursor":%q,"limit":%d}`, cursor, limit), l), l)
+			request := fmt.Sprintf(`POST /locks/verify {"cursor":%q,"limit":%d}`, cursor, limit)
+			list := read[wire.VerifyList](o, o.must(http.StatusOK, "alice", request, l), l)
 			return piece{append(list.Ours, list.Theirs...), list.NextCursor}
 		},
 	} {

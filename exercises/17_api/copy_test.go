@@ -9,7 +9,8 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// Two servers on one directory. What one of them does, the other one must know: each request is asked of the one that has not done the last.
+// Two servers on one directory. What one of them does, the other one must know: each request is asked of the one that has not done the
+// last.
 func TestEveryServerSeesEveryLock(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -12,13 +12,13 @@ import (
 
 // LockHandlers answers the requests about locks. The owner of a lock is the user who has logged in (wire.UserOf).
 //
-// Any number of servers may have one document. What an answer says was true while the server handled this request, by whatever server it was
-// made true: a lock that one server has given is held, listed and removed at each of them.
+// Any number of servers may have one document. What an answer says was true while the server handled this request, by whatever server it
+// was made true: a lock that one server has given is held, listed and removed at each of them.
 //
-// A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, once, by the one method that is for it, with what the
-// client has sent, unchanged; and then it sends its answer. A client that is slow, or stops, in the middle of any of that keeps no other
-// request waiting. Locks gets the request's context, so that a client who has gone, or whose time is over, waits for nothing and gets no
-// lock later.
+// A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, once, by the one method that is for it, with what
+// the client has sent, unchanged; and then it sends its answer. A client that is slow, or stops, in the middle of any of that keeps no
+// other request waiting. Locks gets the request's context, so that a client who has gone, or whose time is over, waits for nothing and gets
+// no lock later.
 //
 // Errors become answers that wire.Refuse writes, but for these:
 //
@@ -54,8 +54,8 @@ func (h *LockHandlers) Create(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, c := range h.known {
 		if c.Path == request.Path {
-			message := c.Owner + " has it"
-			wire.Reply(w, r, http.StatusConflict, wire.Conflict{Lock: shown(c), Message: message, RequestID: wire.RecordOf(r.Context()).ID})
+			record := wire.RecordOf(r.Context())
+			wire.Reply(w, r, http.StatusConflict, wire.Conflict{Lock: shown(c), Message: hasIt(r, c), RequestID: record.ID})
 			return
 		}
 	}

@@ -74,7 +74,8 @@ func open(t testing.TB, dir string) office {
 func with(t testing.TB, locks api.Locks) office {
 	t.Helper()
 	handler, err := api.New(t.Context(), locks, nil)
-	lab.RequireNoError(t, err, lab.Lesson{Says: "NewLockHandlers failed", Did: "New, with a Locks that works", Means: "no server starts", Read: fix})
+	l := lab.Lesson{Says: "NewLockHandlers failed", Did: "New, with a Locks that works", Means: "no server starts", Read: fix}
+	lab.RequireNoError(t, err, l)
 	return serve(t, handler, server.Options{})
 }
 

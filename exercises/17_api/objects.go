@@ -30,7 +30,8 @@ func (o objects) PutExpected(ctx context.Context, want repository.Object, conten
 	case errors.Is(err, repository.ErrMismatch):
 		return &wire.Error{Status: http.StatusUnprocessableEntity, Message: "the content is not what its oid says; send it again", Err: err}
 	case errors.Is(err, repository.ErrQuota):
-		return &wire.Error{Status: http.StatusInsufficientStorage, Message: "the server's quota is used up; its administrator has to make room", Err: err}
+		const message = "the server's quota is used up; its administrator has to make room"
+		return &wire.Error{Status: http.StatusInsufficientStorage, Message: message, Err: err}
 	}
 	return err
 }

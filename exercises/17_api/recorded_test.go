@@ -11,7 +11,8 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// What git-lfs 3.3.0 (Debian 12) sent to a server, in this order, but for the Host and the logins, which the test puts in. ID is the lock's.
+// What git-lfs 3.3.0 (Debian 12) sent to a server, in this order, but for the Host and the logins, which the test puts in. ID is the
+// lock's.
 var recorded = []struct {
 	command, user string
 	request       string
@@ -28,7 +29,10 @@ var recorded = []struct {
 	{"git push", "bob", post("/locks/verify", `{"ref":{"name":"refs/heads/main"}}`), 200, `"ours":[]`},
 	{"git lfs unlock a.bin", "bob", get("/locks?path=a.bin"), 200, `"name":"alice"`},
 	{"git lfs unlock a.bin", "bob", post("/locks/ID/unlock", `{"force":false,"ref":{"name":"refs/heads/main"}}`), 403, `alice`},
-	{"git lfs unlock --force a.bin", "bob", post("/locks/ID/unlock", `{"force":true,"ref":{"name":"refs/heads/main"}}`), 200, `{"lock":{"id":"ID"`},
+	{
+		"git lfs unlock --force a.bin", "bob", post("/locks/ID/unlock", `{"force":true,"ref":{"name":"refs/heads/main"}}`), 200,
+		`{"lock":{"id":"ID"`,
+	},
 	{"git lfs unlock --id ID", "alice", post("/locks/ID/unlock", `{"force":false,"ref":{"name":"refs/heads/main"}}`), 404, `"message":`},
 	{"git lfs locks --id ID", "alice", get("/locks?id=ID&refspec=refs%2Fheads%2Fmain"), 200, `{"locks":[]}`},
 }

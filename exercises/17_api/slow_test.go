@@ -56,7 +56,8 @@ func TestSlowClientsKeepNoOneWaiting(t *testing.T) {
 		t.Parallel()
 		locks := &fake{}
 		for i := range 1500 {
-			locks.checkouts = append(locks.checkouts, lockmanager.Checkout{ID: fmt.Sprint(i), Path: strings.Repeat("long/", 800) + fmt.Sprint(i), Owner: "alice"})
+			path := strings.Repeat("long/", 800) + fmt.Sprint(i)
+			locks.checkouts = append(locks.checkouts, lockmanager.Checkout{ID: fmt.Sprint(i), Path: path, Owner: "alice"})
 		}
 		handler, err := api.New(t.Context(), locks, nil)
 		lab.RequireSetUp(t, err)

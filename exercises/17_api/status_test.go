@@ -11,6 +11,7 @@ import (
 	"time"
 
 	document "example/turnstile/exercises/13_document"
+	"example/turnstile/exercises/14_repository/objects"
 	lockmanager "example/turnstile/exercises/15_lock_manager"
 	"example/turnstile/exercises/17_api/wire"
 	"example/turnstile/internal/lab"
@@ -23,6 +24,7 @@ func TestClassify(t *testing.T) {
 	t.Parallel()
 	held := &lockmanager.HeldError{Checkout: lockmanager.Checkout{ID: "7", Path: "a.bin", Owner: "carol", LockedAt: time.Unix(1e9, 0)}}
 	inside := func(err error) error { return &fs.PathError{Op: "open", Path: secretDir, Err: err} }
+	notDurable := fmt.Errorf("%w: %w", document.ErrNotDurable, fullDisk)
 	const all = "Create List Verify Unlock"
 	for _, c := range []struct {
 		name   string
@@ -37,9 +39,9 @@ func TestClassify(t *testing.T) {
 		{"no such lock", lockmanager.ErrNotFound, "Unlock", 404, "", "the client believes that the server has failed, and tries again"},
 		{"a path that is none", lockmanager.ErrName, "Create List", 422, "", "an attack fills the log with failures of the server"},
 		{"a cursor that is none", lockmanager.ErrCursor, "List Verify", 422, "", "an attack fills the log with failures of the server"},
-		{"not durable", fmt.Errorf("%w: %w", document.ErrNotDurable, fullDisk), "Create Unlock", 500, "power cut", "the user believes that nothing has changed"},
+		{"not durable", notDurable, "Create Unlock", 500, "power cut", "the user believes that nothing has changed"},
 		{"the document is missing", inside(fs.ErrNotExist), all, 500, "", "404 tells git-lfs that this server has no locks; it never asks again"},
-		{"no locks on this system", inside(errors.ErrUnsupported), all, 500, "", "501 tells git-lfs that this server has no locks; it never asks again"},
+		{"no locks on this system", inside(errors.ErrUnsupported), all, 500, "", "501 tells git-lfs that this server has no locks at all"},
 		{"no permission", inside(fs.ErrPermission), all, 500, "", "403 blames the user for what the administrator must mend"},
 		{"an unexpected error", inside(errors.New("input/output error")), all, 500, "", "a failure of the disk passes for something else"},
 		{"the disk is full", inside(fullDisk), "Create Unlock", 507, "full", "no one makes room"},
@@ -48,8 +50,8 @@ func TestClassify(t *testing.T) {
 		for verb := range strings.FieldsSeq(c.verbs) {
 			t.Run(c.name+"/"+verb, func(t *testing.T) {
 				t.Parallel()
-				if c.status == http.StatusInsufficientStorage && !wire.NoRoom(fullDisk) {
-					t.Skip("package wire cannot tell a full disk on this system")
+				if c.status == http.StatusInsufficientStorage && !objects.IsFull(fullDisk) {
+					t.Skip("package objects cannot tell a full disk on this system")
 				}
 				locks := &fake{}
 				o := with(t, locks)
@@ -59,12 +61,14 @@ func TestClassify(t *testing.T) {
 					Means: c.means, Read: statuses,
 				}
 				a := o.try("alice", requests[verb].request+" "+requests[verb].body, l)
-				lab.RequireEqual(t, "["+requests[verb].call+"]", locks.called(), says(l, "%s did not ask Locks once, by the method that is for it", verb))
+				once := says(l, "%s did not ask Locks once, by the method that is for it", verb)
+				lab.RequireEqual(t, "["+requests[verb].call+"]", locks.called(), once)
 				l.Expected, l.Found = fmt.Sprintf("status %d", c.status), a.String()
 				lab.Require(t, a.status == c.status, l)
 				message := read[wire.Conflict](o, a, l)
 				l.Expected, l.Found = "a message with the word "+c.tells, a.String()
-				lab.Require(t, message.Message != "" && strings.Contains(message.Message, c.tells), says(l, "%s answered without a message that helps", verb))
+				helps := message.Message != "" && strings.Contains(message.Message, c.tells)
+				lab.Require(t, helps, says(l, "%s answered without a message that helps", verb))
 				l.Expected = "nothing of the server's inside"
 				lab.Require(t, !strings.Contains(a.text, secretDir), says(l, "%s showed the client a path of the server", verb))
 				if c.status == http.StatusServiceUnavailable {
@@ -72,7 +76,8 @@ func TestClassify(t *testing.T) {
 					lab.Require(t, a.header.Get("Retry-After") != "", says(l, "%s did not say when to try again", verb))
 				}
 				if c.status == http.StatusConflict {
-					lab.RequireEqual(t, "7 a.bin carol", message.Lock.ID+" "+message.Lock.Path+" "+message.Lock.Owner.Name, says(l, "%s answered 409 without the lock that is in the way", verb))
+					shown := message.Lock.ID + " " + message.Lock.Path + " " + message.Lock.Owner.Name
+					lab.RequireEqual(t, "7 a.bin carol", shown, says(l, "%s answered 409 without the lock that is in the way", verb))
 				}
 			})
 		}

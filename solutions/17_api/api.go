@@ -64,8 +64,8 @@ func New(ctx context.Context, locks Locks, objects *transfer.Handlers) (http.Han
 	return mux, nil
 }
 
-// nothingHere answers requests for what the server does not have. A client with a wrong lfs.url would take 404 for "this server has no locks", and
-// write into its configuration never to ask again: it gets another answer.
+// nothingHere answers requests for what the server does not have. A client with a wrong lfs.url would take 404 for "this server has no
+// locks", and write into its configuration never to ask again: it gets another answer.
 func nothingHere(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusNotFound
 	if strings.HasSuffix(r.URL.Path, "/locks/verify") {
@@ -77,8 +77,8 @@ func nothingHere(w http.ResponseWriter, r *http.Request) {
 // abandoned is how old the temporary file of an upload must be before it is removed.
 const abandoned = 24 * time.Hour
 
-// Open opens the server's directory: locks.json, and the objects beside it. An empty directory becomes a new server's. A directory with objects
-// and without locks.json is refused: it is not a first start. Any number of servers may have it open. It is a server.Open.
+// Open opens the server's directory: locks.json, and the objects beside it. An empty directory becomes a new server's. A directory with
+// objects and without locks.json is refused: it is not a first start. Any number of servers may have it open. It is a server.Open.
 func Open(ctx context.Context, dir, base string) (handler http.Handler, closing func() error, err error) {
 	path := filepath.Join(dir, "locks.json")
 	manager := lockmanager.New(path, lockmanager.Options{})
@@ -89,7 +89,7 @@ func Open(ctx context.Context, dir, base string) (handler http.Handler, closing 
 		}
 	}
 	if _, err := manager.List(ctx, lockmanager.Query{Limit: 1}); err != nil {
-		return nil, nil, fmt.Errorf("open the locks in %s: %w; if locks.json is lost or damaged, locks.json.bak has the state before it", dir, err)
+		return nil, nil, fmt.Errorf("open the locks in %s: %w; if it is lost or damaged, locks.json.bak has the state before it", dir, err)
 	}
 	store, err := repository.Create(dir, repository.Options{})
 	if errors.Is(err, fs.ErrExist) {
@@ -111,6 +111,14 @@ func Open(ctx context.Context, dir, base string) (handler http.Handler, closing 
 // shown returns a checkout as the API shows it.
 func shown(c lockmanager.Checkout) wire.Lock {
 	return wire.Lock{ID: c.ID, Path: c.Path, LockedAt: c.LockedAt.UTC().Truncate(time.Second), Owner: wire.Owner{Name: c.Owner}}
+}
+
+// hasIt says to a user who has the part that they have asked for.
+func hasIt(r *http.Request, c lockmanager.Checkout) string {
+	if c.Owner == wire.UserOf(r) {
+		return fmt.Sprintf("you have %s already, since %s", c.Path, c.LockedAt.UTC().Format(time.RFC3339))
+	}
+	return (&lockmanager.HeldError{Checkout: c}).Error()
 }
 
 // showAll returns a list that is never nil: the API wants [], and not null.

@@ -46,7 +46,8 @@ type running struct {
 // serve starts the server, for alice and bob, who have the password secret.
 func (c command) serve(t testing.TB, dir string) running {
 	t.Helper()
-	p := exec.CommandContext(context.WithoutCancel(t.Context()), string(c), "-addr", "127.0.0.1:0", "-dir", dir, "-user", "alice:secret", "-user", "bob:secret")
+	p := exec.CommandContext(context.WithoutCancel(t.Context()), string(c),
+		"-addr", "127.0.0.1:0", "-dir", dir, "-user", "alice:secret", "-user", "bob:secret")
 	output, err := p.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.Start())

@@ -99,7 +99,9 @@ func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // Whatever is decoded is refused with a status below 500, or is a request in valid UTF-8 that can be encoded again.
 func FuzzDecode(f *testing.F) {
-	for _, text := range []string{`{"path":"a.bin","ref":{"name":"x"}}`, `{"force":true}`, `{"cursor":"","limit":100}`, `{"path":"\ud800"}`, `[[[[`, "{\"\xff\":1}"} {
+	for _, text := range []string{
+		`{"path":"a.bin","ref":{"name":"x"}}`, `{"force":true}`, `{"cursor":"","limit":100}`, `{"path":"\ud800"}`, `[[[[`, "{\"\xff\":1}",
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -12,13 +12,13 @@ import (
 
 // LockHandlers answers the requests about locks. The owner of a lock is the user who has logged in (wire.UserOf).
 //
-// Any number of servers may have one document. What an answer says was true while the server handled this request, by whatever server it was
-// made true: a lock that one server has given is held, listed and removed at each of them.
+// Any number of servers may have one document. What an answer says was true while the server handled this request, by whatever server it
+// was made true: a lock that one server has given is held, listed and removed at each of them.
 //
-// A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, once, by the one method that is for it, with what the
-// client has sent, unchanged; and then it sends its answer. A client that is slow, or stops, in the middle of any of that keeps no other
-// request waiting. Locks gets the request's context, so that a client who has gone, or whose time is over, waits for nothing and gets no
-// lock later.
+// A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, once, by the one method that is for it, with what
+// the client has sent, unchanged; and then it sends its answer. A client that is slow, or stops, in the middle of any of that keeps no
+// other request waiting. Locks gets the request's context, so that a client who has gone, or whose time is over, waits for nothing and gets
+// no lock later.
 //
 // Errors become answers that wire.Refuse writes, but for these:
 //
@@ -49,7 +49,7 @@ func (h *LockHandlers) Create(w http.ResponseWriter, r *http.Request) {
 	if held := (*lockmanager.HeldError)(nil); errors.As(err, &held) {
 		record := wire.RecordOf(r.Context())
 		record.Err = err
-		wire.Reply(w, r, http.StatusConflict, wire.Conflict{Lock: shown(held.Checkout), Message: held.Error(), RequestID: record.ID})
+		wire.Reply(w, r, http.StatusConflict, wire.Conflict{Lock: shown(held.Checkout), Message: hasIt(r, held.Checkout), RequestID: record.ID})
 		return
 	}
 	if err != nil {

@@ -43,7 +43,10 @@ func TestTransfer(t *testing.T) {
 		require.NoError(t, err)
 		return status, string(text)
 	}
-	const hello, other = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03", "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac"
+	const (
+		hello = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+		other = "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac"
+	)
 	batch := func(t *testing.T, operation, oid string, size int) wire.BatchObject {
 		t.Helper()
 		status, text := ask(t, "POST", "/objects/batch", fmt.Sprintf(`{"operation":%q,"objects":[{"oid":%q,"size":%d}]}`, operation, oid, size))

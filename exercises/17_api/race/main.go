@@ -105,7 +105,8 @@ func hammer(ctx context.Context, urls []string) (winners []given, conflicts, fai
 	return winners, conflicts, failures, err
 }
 
-// cross asks each server about the other one's locks: would a push be stopped? And, when it has been unlocked there, can it be locked again?
+// cross asks each server about the other one's locks: would a push be stopped? And, when it has been unlocked there, can it be locked
+// again?
 func cross(ctx context.Context, urls []string, winners []given) (unseen, refused int, err error) {
 	for _, w := range winners {
 		here, there := urls[w.server], urls[1-w.server]

@@ -1,5 +1,5 @@
-// Package server surrounds the handlers of a lock server with what every request needs, and runs them: request ids and a log, logins, bounds of
-// time and size, and an end without cut answers. It opens no file and takes no lock.
+// Package server surrounds the handlers of a lock server with what every request needs, and runs them: request ids and a log, logins,
+// bounds of time and size, and an end without cut answers. It opens no file and takes no lock.
 package server
 
 import (

@@ -19,8 +19,8 @@ import (
 	"example/turnstile/exercises/17_api/users"
 )
 
-// Open opens the server's directory and returns the handlers for it, and what closes them. Base is the URL at which clients reach the server,
-// without a slash at its end.
+// Open opens the server's directory and returns the handlers for it, and what closes them. Base is the URL at which clients reach the
+// server, without a slash at its end.
 type Open func(ctx context.Context, dir, base string) (handler http.Handler, closing func() error, err error)
 
 // Main is the command serve: it reads the arguments, serves until it gets an interrupt or SIGTERM, and returns the exit status.
@@ -51,8 +51,9 @@ func parse(words []string, output io.Writer) (a arguments, err error) {
 	flags.StringVar(&a.dir, "dir", "", "the `directory` of locks.json and the objects; it must exist")
 	flags.StringVar(&a.usersFile, "users", "", "a `file` of users with hashed passwords; it is read again when it changes")
 	flags.StringVar(&a.base, "base-url", "", "the `URL` at which clients reach the server, if it is not http://ADDR: that of a proxy")
-	flags.StringVar(&a.add, "add", "", "add the user `name` to the file of -users, with the password in the first line of standard input, and end")
-	flags.Func("user", "a user, as `NAME:PASSWORD`; may be given again (other users of the machine can see it: -users hides it)", func(s string) error {
+	flags.StringVar(&a.add, "add", "", "add the user `name` to the file of -users, with the first line of standard input as password, and end")
+	const user = "a user, as `NAME:PASSWORD`; may be given again (other users of the machine can see it: -users hides it)"
+	flags.Func("user", user, func(s string) error {
 		a.users = append(a.users, s)
 		return nil
 	})
@@ -134,17 +135,19 @@ func add(ctx context.Context, a arguments, input io.Reader, output io.Writer) er
 	return err
 }
 
-// baseURL returns the URL at which clients reach the server. The Host header of a request is not asked: a client could write anything into it,
-// and another one would get it.
+// baseURL returns the URL at which clients reach the server. The Host header of a request is not asked: a client could write anything into
+// it, and another one would get it.
 func baseURL(given string, address net.Addr) (string, error) {
 	if given == "" {
 		if tcp, ok := address.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-			return "", fmt.Errorf("%v means all addresses; say with -base-url which one clients use, as in http://lfs.example.org:%d", address, tcp.Port)
+			const advice = "%v means all addresses; say with -base-url which one clients use, as in http://lfs.example.org:%d"
+			return "", fmt.Errorf(advice, address, tcp.Port)
 		}
 		return "http://" + address.String(), nil
 	}
 	base, err := url.Parse(given)
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" || base.User != nil {
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" ||
+		base.RawQuery != "" || base.Fragment != "" || base.User != nil {
 		return "", fmt.Errorf("-base-url %q is not a URL such as https://lfs.example.org/team", given)
 	}
 	return strings.TrimRight(given, "/"), nil

@@ -1,4 +1,5 @@
-// Package transfer has the handlers for objects: the batch, uploads and downloads by the basic transfer, and the check that an upload arrived.
+// Package transfer has the handlers for objects: the batch, uploads and downloads by the basic transfer, and the check that an upload
+// arrived.
 package transfer
 
 import (
@@ -21,8 +22,8 @@ const MaxObjects = 1000
 
 // A Store keeps objects. Lesson 14's Repository is one, but for the type that its Get returns.
 //
-// An error of PutExpected for content that was not announced so, and one for a quota, is an *wire.Error; one for an object that does not exist
-// matches fs.ErrNotExist.
+// An error of PutExpected for content that was not announced so, and one for a quota, is an *wire.Error; one for an object that does not
+// exist matches fs.ErrNotExist.
 type Store interface {
 	Stat(ctx context.Context, id objects.ID) (objects.Object, error)
 	PutExpected(ctx context.Context, want objects.Object, content io.Reader) error
@@ -108,7 +109,8 @@ func (h *Handlers) object(r *http.Request, operation string, asked wire.Object) 
 		answer.Authenticated = true
 		answer.Actions = map[string]wire.Action{"download": h.action(r, "/objects/content/"+asked.OID)}
 	case operation == "download":
-		answer.Error = &wire.ObjectError{Code: http.StatusNotFound, Message: "the server does not have the object; push it from a clone that has it"}
+		const message = "the server does not have the object; push it from a clone that has it"
+		answer.Error = &wire.ObjectError{Code: http.StatusNotFound, Message: message}
 	}
 	return answer, nil
 }
@@ -137,7 +139,8 @@ func (h *Handlers) Upload(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// Download answers GET /objects/content/{oid}, with the whole object. If the object turns out to be damaged, the connection ends before the last byte.
+// Download answers GET /objects/content/{oid}, with the whole object. If the object turns out to be damaged, the connection ends before the
+// last byte.
 func (h *Handlers) Download(w http.ResponseWriter, r *http.Request) {
 	id, err := objects.ParseID(r.PathValue("oid"))
 	if err != nil {

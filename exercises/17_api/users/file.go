@@ -50,7 +50,8 @@ var encoding = base64.RawStdEncoding.Strict()
 
 // line returns the entry as a line of the file.
 func (e entry) line(name string) string {
-	return fmt.Sprintf("%s:%s:%d:%s:%s\n", name, scheme, e.iterations, encoding.EncodeToString([]byte(e.salt)), encoding.EncodeToString([]byte(e.key)))
+	salt, key := encoding.EncodeToString([]byte(e.salt)), encoding.EncodeToString([]byte(e.key))
+	return fmt.Sprintf("%s:%s:%d:%s:%s\n", name, scheme, e.iterations, salt, key)
 }
 
 // parseLine is the inverse of line.
@@ -97,8 +98,8 @@ func parseFile(text string) (map[string]entry, error) {
 }
 
 // Add adds a user to the file at path, or changes their password, and reports which. A file that does not exist is created, for its owner
-// alone; its directory is not. Several programs may add users at once: they take turns with a lock on path + ".lock", which stays. The file is
-// replaced in one step, so a server that reads it meets the old users or the new ones.
+// alone; its directory is not. Several programs may add users at once: they take turns with a lock on path + ".lock", which stays. The file
+// is replaced in one step, so a server that reads it meets the old users or the new ones.
 func Add(ctx context.Context, path, name, password string) (changed bool, err error) {
 	if err := CheckName(name); err != nil {
 		return false, err
@@ -136,7 +137,8 @@ func Add(ctx context.Context, path, name, password string) (changed bool, err er
 	return changed, nil
 }
 
-// readOrCreate returns what the file holds. Replace keeps the mode of a file that exists, so a new one is created for its owner alone first.
+// readOrCreate returns what the file holds. Replace keeps the mode of a file that exists, so a new one is created for its owner alone
+// first.
 func readOrCreate(path string) (string, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {

@@ -1,7 +1,7 @@
 // Package users knows who may use the server, and checks their passwords.
 //
-// Users come from the command line (Parse) and from a file (Open), which holds no password, only what crypto/pbkdf2 made of it. Whoever reads
-// the file still has to try passwords one by one, at a tenth of a second each.
+// Users come from the command line (Parse) and from a file (Open), which holds no password, only what crypto/pbkdf2 made of it. Whoever
+// reads the file still has to try passwords one by one, at a tenth of a second each.
 package users
 
 import (
@@ -24,8 +24,8 @@ import (
 // MaxName is how many bytes a user's name may have.
 const MaxName = 64
 
-// CheckName returns an error unless name can be a user's: 1 to MaxName bytes of UTF-8, without colons, without blanks at the ends, all of it
-// visible, and no # at the beginning, which is a comment's.
+// CheckName returns an error unless name can be a user's: 1 to MaxName bytes of UTF-8, without colons, without blanks at the ends, all of
+// it visible, and no # at the beginning, which is a comment's.
 func CheckName(name string) error {
 	visible := func(r rune) bool { return r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 	switch {
@@ -74,8 +74,8 @@ func Parse(list []string) (*Users, error) {
 	return u, nil
 }
 
-// Open adds the users of the file at path, which Add has written. The file is read again when it has changed: a user who is added or removed
-// there is added or removed at once. The command line's users count first.
+// Open adds the users of the file at path, which Add has written. The file is read again when it has changed: a user who is added or
+// removed there is added or removed at once. The command line's users count first.
 func (u *Users) Open(path string) error {
 	u.path = path
 	return u.refresh()
@@ -88,8 +88,8 @@ func (u *Users) Len() int {
 	return len(u.given) + len(u.entries)
 }
 
-// Check reports whether there is a user with this name and password. It returns an error if it cannot tell: ctx has ended before its turn to
-// compute, or the file cannot be read any more. Then no one from the file gets in.
+// Check reports whether there is a user with this name and password. It returns an error if it cannot tell: ctx has ended before its turn
+// to compute, or the file cannot be read any more. Then no one from the file gets in.
 //
 // Its comparisons take the same time wherever two texts differ, and a name from nowhere takes as long as a wrong password in the file.
 func (u *Users) Check(ctx context.Context, name, password string) (bool, error) {

@@ -23,11 +23,11 @@ const (
 
 // Decode reads the JSON body of r into request, which is a pointer to one of the package's request types.
 //
-// It reads the whole body first. It refuses, with an *Error that says what is wrong: another media type than JSON; a body that is longer than
-// MaxBody, deeper than MaxDepth, not one JSON object, or not UTF-8 (half of a surrogate pair in an escape is not either); an object that has a
-// key twice, in any letter case; a value of another type than the field's. encoding/json alone accepts a key twice and takes the last, and
-// makes one letter, U+FFFD, of all that is not UTF-8: so two paths could become one. Keys that request does not have are ignored, since newer
-// clients send more.
+// It reads the whole body first. It refuses, with an *Error that says what is wrong: another media type than JSON; a body that is longer
+// than MaxBody, deeper than MaxDepth, not one JSON object, or not UTF-8 (half of a surrogate pair in an escape is not either); an object
+// that has a key twice, in any letter case; a value of another type than the field's. encoding/json alone accepts a key twice and takes the
+// last, and makes one letter, U+FFFD, of all that is not UTF-8: so two paths could become one. Keys that request does not have are ignored,
+// since newer clients send more.
 func Decode(w http.ResponseWriter, r *http.Request, request any) error {
 	if err := checkMediaType(r.Header); err != nil {
 		return err
@@ -129,8 +129,8 @@ type Query struct {
 }
 
 // DecodeQuery reads the parameters of GET /locks. It refuses, with an *Error: a query that cannot be parsed, a parameter twice, one of them
-// without a value (to ignore an empty path would be to return all locks, of which the client removes the first), what is not UTF-8, and a limit
-// that is not a number above 0. Other parameters are ignored.
+// without a value (to ignore an empty path would be to return all locks, of which the client removes the first), what is not UTF-8, and a
+// limit that is not a number above 0. Other parameters are ignored.
 func DecodeQuery(raw string) (q Query, err error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"example/turnstile/exercises/14_repository/objects"
 )
 
 // RetryAfter is how long a client is asked to wait before it asks a busy server again.
@@ -78,10 +80,10 @@ func Reply(w http.ResponseWriter, r *http.Request, status int, body any) {
 
 // Refuse answers that the request failed because of err, and leaves err to the log.
 //
-// An *Error has its own status and message. If time was over, or the request was cancelled, before the server had the lock it needs, the server
-// is busy: 503, with Retry-After. If there is no room for what has to be written, 507. Everything else is 500 with a message that shows nothing
-// of the server's inside, and so are a missing document and a system without locks: 404 or 501 would tell the client that there is no locking
-// here, and git-lfs would write into its configuration never to ask again.
+// An *Error has its own status and message. If time was over, or the request was cancelled, before the server had the lock it needs, the
+// server is busy: 503, with Retry-After. If there is no room for what has to be written, 507. Everything else is 500 with a message that
+// shows nothing of the server's inside, and so are a missing document and a system without locks: 404 or 501 would tell the client that
+// there is no locking here, and git-lfs would write into its configuration never to ask again.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	record := RecordOf(r.Context())
 	record.Err = err
@@ -92,7 +94,7 @@ func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status, message = own.Status, own.Message
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		status, message = http.StatusServiceUnavailable, "the server is busy; nothing was changed; try again"
-	case NoRoom(err):
+	case objects.IsFull(err):
 		status, message = http.StatusInsufficientStorage, "the server's disk is full; nothing was changed; its administrator has to make room"
 	}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {

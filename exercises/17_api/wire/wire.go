@@ -1,7 +1,8 @@
-// Package wire is the JSON of the Git LFS API: what a request may look like, and how an answer is written. It opens no file and takes no lock.
+// Package wire is the JSON of the Git LFS API: what a request may look like, and how an answer is written. It opens no file and takes no
+// lock.
 //
-// It reads strictly and writes tolerantly. A request is read to its end before any of it is used, within bounds, so a slow client keeps no one
-// waiting. An answer is encoded before its first byte is sent.
+// It reads strictly and writes tolerantly. A request is read to its end before any of it is used, within bounds, so a slow client keeps no
+// one waiting. An answer is encoded before its first byte is sent.
 package wire
 
 import (
@@ -48,7 +49,8 @@ type VerifyRequest struct {
 	Ref    *Ref   `json:"ref"`
 }
 
-// Locked is the answer to a lock that was created or deleted. It has no message: the client takes a message for a failure, whatever the status.
+// Locked is the answer to a lock that was created or deleted. It has no message: the client takes a message for a failure, whatever the
+// status.
 type Locked struct {
 	Lock Lock `json:"lock"`
 }
