@@ -52,8 +52,8 @@ func ExampleOpen() {
 	}
 	// Output:
 	// 201 Created {"lock":{"id":"…","path":"bracket.step","locked_at":"…","owner":{"name":"alice"}}}
-	// 409 Conflict {"lock":{"id":"…","path":"bracket.step","locked_at":"…","owner":{"name":"alice"}},"message":"you have bracket.step already, since …"}
+	// 409 Conflict {"lock":{"id":"…","path":"bracket.step","locked_at":"…","owner":{"name":"alice"}},"message":"you have bracket.step already, since …","request_id":"…"}
 }
 
 // varying is what differs from run to run: ids and times.
-var varying = regexp.MustCompile(`,"request_id":"[0-9a-f]*"|[0-9a-f]{32}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+var varying = regexp.MustCompile(`[0-9a-f]{16,}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)

@@ -22,6 +22,9 @@ import (
 	api "example/turnstile/solutions/17_api"
 )
 
+// hello is the oid of hello and a newline.
+const hello = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+
 // Package transfer in front of lesson 14's repository.
 func TestTransfer(t *testing.T) {
 	t.Parallel()
@@ -43,10 +46,7 @@ func TestTransfer(t *testing.T) {
 		require.NoError(t, err)
 		return status, string(text)
 	}
-	const (
-		hello = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
-		other = "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac"
-	)
+	const other = "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac"
 	batch := func(t *testing.T, operation, oid string, size int) wire.BatchObject {
 		t.Helper()
 		status, text := ask(t, "POST", "/objects/batch", fmt.Sprintf(`{"operation":%q,"objects":[{"oid":%q,"size":%d}]}`, operation, oid, size))
