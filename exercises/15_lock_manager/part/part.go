@@ -11,6 +11,7 @@
 package part
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,32 +29,50 @@ var ErrName = errors.New("not a part's name; give it relative to the top, with s
 // some system would read as another spelling of another name: no empty element, `.` or `..`, no backslash or colon, no control character, no
 // element that ends in a dot or a blank (Windows drops them), valid UTF-8, and 1 to MaxLength bytes.
 func Check(name string) error {
-	reason := ""
+	if len(name) > MaxLength {
+		return fmt.Errorf("the name of %d bytes is longer than %d: %w", len(name), MaxLength, ErrName)
+	}
+	// One pass over the bytes is enough for most names. It matters: all names of a ledger are checked at each change.
+	reason, ascii, last := "", true, byte('/')
+	for i := range len(name) {
+		b := name[i]
+		switch {
+		case b > '/' && b < ':' || b > ':' && b < '\\' || b > '\\' && b < 0x7f: // a letter, most often
+		case b == '/':
+			reason = cmp.Or(reason, end(last))
+		case b == '\\' || b == ':':
+			reason = "it has a backslash or a colon"
+		case b < ' ' || b == 0x7f:
+			reason = "it has a control character"
+		case b >= utf8.RuneSelf:
+			ascii = false
+		}
+		last = b
+	}
+	reason = cmp.Or(reason, end(last))
 	switch {
 	case name == "":
 		reason = "it is empty"
-	case len(name) > MaxLength:
-		return fmt.Errorf("the name of %d bytes is longer than %d: %w", len(name), MaxLength, ErrName)
-	case !utf8.ValidString(name):
+	case !ascii && !utf8.ValidString(name):
 		reason = "it is not UTF-8"
-	case strings.ContainsFunc(name, unicode.IsControl):
+	case !ascii && strings.ContainsFunc(name, unicode.IsControl):
 		reason = "it has a control character"
-	case strings.ContainsAny(name, `\:`):
-		reason = "it has a backslash or a colon"
-	}
-	for element := range strings.SplitSeq(name, "/") {
-		switch {
-		case reason != "":
-		case element == "":
-			reason = "it has an empty element"
-		case strings.HasSuffix(element, ".") || strings.HasSuffix(element, " "):
-			reason = "an element ends in a dot or a blank"
-		}
 	}
 	if reason != "" {
 		return fmt.Errorf("%q: %s: %w", name, reason, ErrName)
 	}
 	return nil
+}
+
+// end returns what is wrong with an element that ends with this byte, or that is empty if it is a slash.
+func end(last byte) string {
+	switch last {
+	case '/':
+		return "it has an empty element"
+	case '.', ' ':
+		return "an element ends in a dot or a blank"
+	}
+	return ""
 }
 
 // Same reports whether two names are one part: they are equal but for the case of letters.
