@@ -33,6 +33,9 @@ type plan struct {
 	parts            []*plan // of which it is made
 }
 
+// room is how many elements can be appended to the copy of a slice before it has to grow.
+const room = 4
+
 type plans map[reflect.Type]*plan
 
 func (known plans) plan(t reflect.Type) *plan {
@@ -56,7 +59,8 @@ func (known plans) plan(t reflect.Type) *plan {
 			if v.IsNil() {
 				return
 			}
-			fresh := reflect.MakeSlice(t, v.Len(), v.Len())
+			// Who gets a copy often appends one element. Without room for it, append would copy all of them again.
+			fresh := reflect.MakeSlice(t, v.Len(), v.Len()+room)
 			reflect.Copy(fresh, v)
 			element.deepenEach(fresh)
 			v.Set(fresh)
