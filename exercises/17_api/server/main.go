@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -23,8 +24,15 @@ import (
 // server, without a slash at its end.
 type Open func(ctx context.Context, dir, base string) (handler http.Handler, closing func() error, err error)
 
+// collect is how many percent the heap grows before garbage is collected. Each change copies the document's content, so there is much garbage
+// and little else: a server with 1000 locks spent a third of its time on collecting with Go's default of 100, and has a few MiB either way.
+const collect = 400
+
 // Main is the command serve: it reads the arguments, serves until it gets an interrupt or SIGTERM, and returns the exit status.
 func Main(open Open) int {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collect)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := Command(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, open)
