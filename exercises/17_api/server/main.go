@@ -24,8 +24,9 @@ import (
 // server, without a slash at its end.
 type Open func(ctx context.Context, dir, base string) (handler http.Handler, closing func() error, err error)
 
-// collect is how many percent the heap grows before garbage is collected. Each change copies the document's content, so there is much garbage
-// and little else: a server with 1000 locks spent a third of its time on collecting with Go's default of 100, and has a few MiB either way.
+// collect is how many percent the heap grows before garbage is collected. Each change copies the document's content, so there is much
+// garbage and little else: a server with 1000 locks spent a quarter of its CPU time on collecting with Go's default of 100, and has a few
+// MiB either way.
 const collect = 400
 
 // Main is the command serve: it reads the arguments, serves until it gets an interrupt or SIGTERM, and returns the exit status.
