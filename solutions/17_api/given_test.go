@@ -175,6 +175,36 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
+// Whatever is in the file of users, each of its lines is a comment or a user, or the file is refused, with the line's number.
+func FuzzUsersFile(f *testing.F) {
+	const salt, key = "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for _, text := range []string{
+		"", "# comment\n\n", "alice:pbkdf2-sha256:100000:" + salt + ":" + key + "\n", "alice:pbkdf2-sha256:1:" + salt + ":" + key,
+		"a:pbkdf2-sha256:100000:" + salt + ":" + key + "\r\na:pbkdf2-sha256:100000:" + salt + ":" + key, "a:b", "\xff:pbkdf2-sha256:9:x:y", "\x00",
+	} {
+		f.Add(text)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		path := filepath.Join(dir, "users")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		u, err := users.Parse(nil)
+		require.NoError(t, err)
+		if err := u.Open(path); err != nil {
+			require.ErrorContains(t, err, "line ")
+			require.Zero(t, u.Len())
+			return
+		}
+		lines := 0
+		for line := range strings.Lines(text) {
+			if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "#") {
+				lines++
+			}
+		}
+		require.Equal(t, lines, u.Len())
+	})
+}
+
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	check := func(u *users.Users, name, password string) bool {
