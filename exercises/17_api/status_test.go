@@ -40,6 +40,7 @@ func TestClassify(t *testing.T) {
 		{"a path that is none", lockmanager.ErrName, "Create List", 422, "", "an attack fills the log with failures of the server"},
 		{"a cursor that is none", lockmanager.ErrCursor, "List Verify", 422, "", "an attack fills the log with failures of the server"},
 		{"not durable", notDurable, "Create Unlock", 500, "power cut", "the user believes that nothing has changed"},
+		{"saved, no more", document.ErrSaved, "Create Unlock", 500, "power cut", "the user believes that nothing has changed"},
 		{"the document is missing", inside(fs.ErrNotExist), all, 500, "", "404 tells git-lfs that this server has no locks; it never asks again"},
 		{"no locks on this system", inside(errors.ErrUnsupported), all, 500, "", "501 tells git-lfs that this server has no locks at all"},
 		{"no permission", inside(fs.ErrPermission), all, 500, "", "403 blames the user for what the administrator must mend"},

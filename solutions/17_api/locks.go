@@ -26,7 +26,8 @@ import (
 //   - the lock is another user's, and force was not given: 403, with a message that names the user
 //   - there is no lock with the ID: 404
 //   - the path cannot be a part's name, or the cursor is not the server's own: 422
-//   - the change was made, and a power cut may undo it (document.ErrNotDurable): 500, with a message that says so
+//   - the change was made, and what comes after it was refused (document.ErrSaved): 500, with a message that says that a power cut may
+//     undo it
 //
 // No other error becomes 404 or 501, which would tell the client that this server has no locks.
 type LockHandlers struct {
@@ -110,7 +111,7 @@ func Classify(err error) error {
 	switch held := (*lockmanager.HeldError)(nil); {
 	case errors.As(err, &held):
 		status, message = http.StatusForbidden, held.Error()
-	case errors.Is(err, document.ErrNotDurable):
+	case errors.Is(err, document.ErrSaved):
 		status, message = http.StatusInternalServerError, "the change was made, but a power cut may undo it; list the locks before you go on"
 	case errors.Is(err, lockmanager.ErrNotFound):
 		status, message = http.StatusNotFound, lockmanager.ErrNotFound.Error()
