@@ -45,6 +45,9 @@ func (s *Service) checkIn(ctx context.Context, person, id string, content io.Rea
 		return Version{}, err
 	}
 	v, err := s.publish(ctx, c, content)
+	if errors.Is(err, document.ErrSaved) && !errors.Is(err, ErrNotDurable) {
+		return v, fmt.Errorf("%w: %w", ErrUnfinished, err)
+	}
 	if err != nil {
 		return v, err
 	}
@@ -80,7 +83,7 @@ func (s *Service) publish(ctx context.Context, c Checkout, content io.Reader) (v
 		v = b.Add(c, object, s.now())
 		return nil
 	})
-	if err != nil && !errors.Is(err, document.ErrNotDurable) {
+	if err != nil && !errors.Is(err, document.ErrSaved) {
 		v = Version{}
 	}
 	return v, err
