@@ -42,6 +42,12 @@ func learnerCode(e *curriculum.Exercise) (answer.Answer, error) {
 	return code, err
 }
 
+// referenceAsLearner returns the reference as it reads in the learner's place, where exercises import exercises.
+func referenceAsLearner(e *curriculum.Exercise) (answer.Answer, error) {
+	reference, err := answer.Reference(e)
+	return reference.InExercises(), err
+}
+
 // reset gives an exercise back as it was shipped.
 func (s *session) reset(ctx context.Context) error {
 	if err := s.ownCode("reset"); err != nil {
@@ -177,7 +183,7 @@ func widestTitle(exercises []*curriculum.Exercise) int {
 func (s *session) ownAndDone(ctx context.Context, exercises []*curriculum.Exercise) (map[*curriculum.Exercise]bool, error) {
 	var own []*curriculum.Exercise
 	for _, e := range exercises {
-		reference, err := answer.Reference(e)
+		reference, err := referenceAsLearner(e)
 		if err != nil {
 			return nil, err
 		}
@@ -202,7 +208,7 @@ func (s *session) putReference(e *curriculum.Exercise) (state string, copied boo
 	if err != nil {
 		return "", false, err
 	}
-	reference, err := answer.Reference(e)
+	reference, err := referenceAsLearner(e)
 	if err != nil {
 		return "", false, err
 	}
@@ -222,7 +228,7 @@ func (s *session) solution(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reference, err := answer.Reference(e)
+	reference, err := referenceAsLearner(e)
 	if err != nil {
 		return err
 	}

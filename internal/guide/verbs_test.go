@@ -212,6 +212,8 @@ func TestCatchup(t *testing.T) {
 	require.Contains(t, b.out.String(), "01 · The double     now the reference; a copy of what was there is kept")
 	require.Contains(t, b.out.String(), "02 · The quadruple  now the reference; a copy of what was there is kept", "it failed, on top of 01")
 	require.Equal(t, b.read(t, "solutions/01_double/double.go"), b.read(t, "exercises/01_double/double.go"))
+	require.Contains(t, b.read(t, "exercises/02_quadruple/quadruple.go"), `import "example/turnstile/exercises/01_double"`,
+		"the learner's code imports the learner's code, not the reference")
 
 	b.write(t, "exercises/02_quadruple/quadruple.go", mine)
 	require.Equal(t, exitDone, b.guide(t, "catchup 3"))
