@@ -73,6 +73,17 @@ func create(t *testing.T, options repository.Options) (r *repository.Repository,
 	return r, dir
 }
 
+// created returns the path of a new repository which no Repository has open. It has no symbolic link in it, as strace shows paths.
+func created(t *testing.T) (dir string) {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	lab.RequireSetUp(t, err)
+	r, err := repository.Create(dir, repository.Options{})
+	lab.RequireSetUp(t, err)
+	lab.RequireSetUp(t, r.Close())
+	return dir
+}
+
 // place returns where the object with that content is.
 func place(dir, content string) string { return filepath.Join(dir, objects.Name(objectOf(content).ID)) }
 
@@ -180,6 +191,28 @@ func (u *upload) Read(p []byte) (int, error) {
 	n := copy(p, u.first)
 	u.first = u.first[n:]
 	return n, nil
+}
+
+// begin starts a Put of that content, which is half way when begin returns. It ends when goOn is told how, or with the test.
+func begin(t *testing.T, r *repository.Repository, content string, l lab.Lesson) (slow *upload, ended chan error) {
+	t.Helper()
+	slow, ended = newUpload(content), make(chan error, 1)
+	reached := slow.reached
+	t.Cleanup(func() {
+		select {
+		case slow.goOn <- errCut:
+		default:
+		}
+	})
+	go func() { _, err := r.Put(context.WithoutCancel(t.Context()), slow); ended <- err }()
+	lab.Finishes(t, func() {
+		select {
+		case <-reached:
+		case err := <-ended:
+			ended <- err
+		}
+	}, says(l, "Put waits for another upload, or does not read its content"))
+	return slow, ended
 }
 
 // A desk is a program that has a repository open.

@@ -18,13 +18,15 @@ import (
 // The object does not exist until all its bytes are stored: a reader, a List, or the next program after a process crash finds it whole, or
 // what was there before. When Put returns nil, a power cut does not take it away, as far as file system and disk do what fsync(2) promises;
 // the names of new directories too (objects.Directory). Any number of Puts, of the same object too and in any number of processes, run at
-// once, and none is in another's way. The memory that Put needs, a few MiB at most, does not depend on the size.
+// once, and none waits for another's content or takes its file. The memory that Put needs, a few MiB at most, does not depend on the size.
 //
-// Put fails if content fails, if ctx ends, which it asks between two reads, if the quota has no room (ErrQuota), or if the kernel refuses a
-// step; the error wraps the cause, and ErrFull too if the disk is full. Then the store holds what it held before, and nothing is left open
-// or behind, not even if content panics; empty directories may be. The one exception is an error that matches ErrNotDurable: the object is
-// in place. Put reports every refusal, and repeats nothing that was refused, except as Store.Rename does on Windows. Only a process crash
-// leaves a temporary file, for Sweep.
+// Put fails if content fails (io.EOF itself is the end, an error that wraps it is not), if ctx ends, which Put asks before each Read of the
+// content, if the quota has no room (ErrQuota), or if the kernel refuses a step; the error wraps the cause, and ErrFull too if the disk is
+// full. Then the store holds what it held before, the quota is given back, and nothing is left open or behind, not even if content panics;
+// empty directories may be. The one exception is an error that matches ErrNotDurable: the object is in place. Put reports each refusal of a
+// step that its promise rests on, the Close of its file and the removal of what it leaves among them. It repeats nothing that was refused,
+// except as Store.Rename does on Windows, and never does without it. Only a process crash leaves a temporary file, for Sweep. Put does not
+// sweep: an old temporary file may be that of a slow upload.
 //
 // Put writes in the directory that Open found, whatever becomes of the path, and never through a symbolic link that leads out of it. A file
 // gets objects.Perm less the umask.
@@ -37,8 +39,9 @@ func (r *Repository) Put(ctx context.Context, content io.Reader) (Object, error)
 }
 
 // PutExpected is Put for a content that its sender has announced. If the content has another ID or another size, the error matches
-// ErrMismatch, and it is as if there had been no upload: an object that exists stays what it is. PutExpected reads no more than want.Size
-// bytes and a few more (32 KiB) to see that. A negative want.Size is unknown.
+// ErrMismatch, and it is as if there had been no upload: an object that exists stays what it is. PutExpected reads at most 1 MiB more than
+// want.Size bytes to see that. A negative want.Size is unknown; any other is a claim, up to math.MaxInt64, for which PutExpected takes
+// nothing in advance. If the quota, too, has no room for what comes, the error matches ErrMismatch or ErrQuota.
 func (r *Repository) PutExpected(ctx context.Context, want Object, content io.Reader) error {
 	if _, err := r.put(ctx, content, &want); err != nil {
 		return fmt.Errorf("put object %v: %w", want.ID, objects.Explain(err))

@@ -185,6 +185,7 @@ func TestPutExpectedRefusesWhatWasNotAnnounced(t *testing.T) {
 		{"the right bytes, and too large a size", repository.Object{ID: objectOf(bracket).ID, Size: 14}},
 		{"the right bytes, and too small a size", repository.Object{ID: objectOf(bracket).ID, Size: 12}},
 		{"the right bytes, and a size of 0", repository.Object{ID: objectOf(bracket).ID, Size: 0}},
+		{"the right bytes, and the largest size", repository.Object{ID: objectOf(bracket).ID, Size: math.MaxInt64}},
 	} {
 		for _, stored := range [][]string{nil, {bracket, hinge}} {
 			t.Run(fmt.Sprintf("%s, %d objects", c.name, len(stored)), func(t *testing.T) {
@@ -212,7 +213,7 @@ func TestPutExpectedRefusesWhatWasNotAnnounced(t *testing.T) {
 			Means: "one client that lies fills the disk", Read: announced,
 		}
 		lab.RequireErrorIs(t, putExpected(t, r, objectOf(bracket), content, l), repository.ErrMismatch, l)
-		l.Expected, l.Found = "at most 1 MiB is read", fmt.Sprintf("%d bytes were", content.read)
+		l.Expected, l.Found = "at most 1 MiB more is read", fmt.Sprintf("%d bytes were", content.read)
 		lab.Require(t, content.read <= 1<<20+13, l)
 		requireHolds(t, dir, nil, l)
 	})
@@ -238,13 +239,16 @@ func TestPutLeavesNothingOfACutUpload(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		came string
+		want repository.Object
 		err  error
 	}{
-		{"before the first byte", "", errCut},
-		{"after 5 bytes", bracket[:5], errCut},
-		{"after all bytes", bracket, errCut},
-		{"after 200,000 bytes", big[:200_000], io.ErrUnexpectedEOF},
-		{"after all bytes, by another error", big, io.ErrUnexpectedEOF},
+		{"before the first byte", "", objectOf(bracket), errCut},
+		{"after 5 bytes", bracket[:5], objectOf(bracket), errCut},
+		{"after all bytes", bracket, objectOf(bracket), errCut},
+		{"after all bytes, by an error that wraps io.EOF", bracket, objectOf(bracket), fmt.Errorf("read tcp: %w", io.EOF)},
+		{"after 5 bytes, with the largest size", bracket[:5], repository.Object{ID: objectOf(bracket).ID, Size: math.MaxInt64}, errCut},
+		{"after 200,000 bytes", big[:200_000], objectOf(big), io.ErrUnexpectedEOF},
+		{"after all bytes, by another error", big, objectOf(big), io.ErrUnexpectedEOF},
 	} {
 		for _, call := range []string{"Put", "PutExpected"} {
 			for _, stored := range [][]string{nil, {bracket, big}} {
@@ -263,11 +267,7 @@ func TestPutLeavesNothingOfACutUpload(t *testing.T) {
 					if call == "Put" {
 						_, err = put(t, r, content, l)
 					} else {
-						want := objectOf(bracket)
-						if len(c.came) > 100 {
-							want = objectOf(big)
-						}
-						err = putExpected(t, r, want, content, l)
+						err = putExpected(t, r, c.want, content, l)
 					}
 					lab.RequireErrorIs(t, err, c.err, l)
 					requireHolds(t, dir, stored, says(l, "%s has failed, and the repository is not as it was", call))
@@ -316,6 +316,26 @@ func cutByContext(t *testing.T) {
 			cancel()
 		}
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	atEnd := &failing{strings.NewReader(bracket), func() error { cancel(); return io.EOF }}
+	l := lab.Lesson{
+		Says: "Put returned an error, and the object is there, or nil, and it is not", Did: "Put; its context ended with the content's io.EOF",
+		Means: "the client sends again what is stored, or removes a copy that is the last one", Read: stream,
+	}
+	var stored []string
+	var err error
+	lab.Finishes(t, func() { _, err = r.Put(ctx, atEnd) }, says(l, "Put does not return"))
+	if err == nil {
+		stored = []string{bracket}
+	}
+	requireHolds(t, dir, stored, l)
+	l = lab.Lesson{
+		Says: "Put does not end with its context", Did: "Put with a context that has ended, of a strings.Reader, which has a WriteTo",
+		Means: "the client is gone, and the server still works for it", Read: stream,
+	}
+	lab.Finishes(t, func() { _, err = r.Put(ctx, strings.NewReader(hinge)) }, says(l, "Put does not return"))
+	lab.RequireErrorIs(t, err, context.Canceled, l)
+	requireHolds(t, dir, stored, says(l, "Put has failed, and the repository is not as it was"))
 }
 
 type readerFunc func([]byte) (int, error)
@@ -324,7 +344,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func cutByPanic(t *testing.T) {
 	t.Helper()
-	r, dir := create(t, repository.Options{})
+	r, dir := create(t, repository.Options{Quota: int64(len(bracket)) + 1})
 	l := lab.Lesson{
 		Says: "Put swallows a panic of content", Did: "Put; the content panicked after 13 bytes",
 		Means: "a mistake of the program looks like an upload", Read: refusal,
@@ -337,6 +357,9 @@ func cutByPanic(t *testing.T) {
 	lab.RequireEqual(t, value, any(errCut), l)
 	l.Says, l.Means = "Put leaves a file behind when content panics", "what is left piles up, one file for each such upload"
 	requireHolds(t, dir, nil, l)
+	l.Says, l.Means = "Put does not give the quota back when content panics", "the quota is used up by what is not there"
+	_, err := put(t, r, strings.NewReader(bracket), l)
+	lab.RequireNoError(t, err, l)
 }
 
 func cutByCrash(t *testing.T) {
@@ -380,10 +403,15 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	small, large, other := long(40_000), long(70_000), "other"+long(50_000)
 	l := lab.Lesson{Did: "the quota is 100,000 bytes; Put of 40,000", Means: "one client fills the disk for all", Read: room}
 	requireStored(t, r, small, l)
+	slow, ended := begin(t, r, hinge, l)
 	l.Did += ", and then of 70,000"
 	l.Says = "Put stores more than the quota allows"
 	_, err := put(t, r, strings.NewReader(large), l)
 	lab.RequireErrorIs(t, err, repository.ErrQuota, l)
+	l.Says = "Put, which the quota refuses, takes away the file of another upload"
+	slow.goOn <- nil
+	lab.Finishes(t, func() { lab.RequireNoError(t, <-ended, l) }, l)
+	lab.RequireSetUp(t, r.Remove(t.Context(), objectOf(hinge).ID))
 	requireHolds(t, dir, []string{small}, says(l, "Put has failed, and the repository is not as it was"))
 	announced := says(l, "PutExpected stores more than the quota allows")
 	announced.Did += "; PutExpected of the same"
@@ -394,7 +422,7 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	_, err = put(t, r, content, l)
 	lab.RequireErrorIs(t, err, repository.ErrQuota, l)
 	l.Expected, l.Found = "Put stops when the room is used up", fmt.Sprintf("%d bytes were read", content.read)
-	lab.Require(t, content.read <= 2<<20, l)
+	lab.Require(t, content.read <= 8<<20, l)
 
 	l.Did, l.Means = "after Puts that the quota refused, Put of 50,000 bytes more", "the quota is used up by what is not there"
 	l.Expected, l.Found = "", ""
@@ -406,6 +434,23 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	requireStored(t, r, "another"+other, l)
 	requireHolds(t, dir, []string{small, "another" + other}, says(l, "Put did not store the content"))
 
+	t.Run("of one that is about to be in place", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{Quota: 100_000})
+		stopped := false
+		refused := lab.Watch(func() { _, _ = r.Put(t.Context(), strings.NewReader(large)) }, func(call string) {
+			if !stopped && (strings.HasPrefix(call, "rename") || call == "linkat") {
+				stopped = true
+				_, _ = put(t, r, strings.NewReader(other), lab.Lesson{Did: "Put, while another one is before its rename", Read: room})
+			}
+		})
+		lab.RequireRefuse(t, refused)
+		requireWithin(t, dir, 100_000, lab.Lesson{
+			Says: "Puts at once store more than the quota allows", Read: room,
+			Did:   "the quota is 100,000 bytes; Put of 70,000, stopped before its rename; Put of 50,005 bytes",
+			Means: "the bytes of an upload count for nothing between its last Read and its rename",
+		})
+	})
 	t.Run("of all that is under way", func(t *testing.T) {
 		t.Parallel()
 		r, dir := create(t, repository.Options{Quota: 100_000})
@@ -414,15 +459,22 @@ func TestPutKeepsTheQuota(t *testing.T) {
 			crowd.Go(func() { _, _ = r.Put(t.Context(), strings.NewReader(fmt.Sprint(i)+large)) })
 		}
 		crowd.Wait()
-		var sum int64
-		for _, name := range files(t, dir) {
-			info, err := os.Stat(filepath.Join(dir, name))
-			lab.RequireSetUp(t, err)
-			sum += info.Size()
-		}
-		lab.Require(t, sum <= 100_000, lab.Lesson{
+		requireWithin(t, dir, 100_000, lab.Lesson{
 			Says: "Puts at once store more than the quota allows", Did: "8 Puts of 70,000 bytes at once; the quota is 100,000",
-			Expected: "at most 100,000 bytes", Found: fmt.Sprint(sum, " bytes"), Means: "the disk is full although there is a quota", Read: room,
+			Means: "the disk is full although there is a quota", Read: room,
 		})
 	})
+}
+
+// requireWithin demands that all files of the repository together have at most so many bytes.
+func requireWithin(t *testing.T, dir string, quota int64, l lab.Lesson) {
+	t.Helper()
+	var sum int64
+	for _, name := range files(t, dir) {
+		info, err := os.Stat(filepath.Join(dir, name))
+		lab.RequireSetUp(t, err)
+		sum += info.Size()
+	}
+	l.Expected, l.Found = fmt.Sprintf("at most %d bytes", quota), fmt.Sprint(sum, " bytes")
+	lab.Require(t, sum <= quota, l)
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	repository "example/turnstile/exercises/14_repository"
 	"example/turnstile/exercises/14_repository/objects"
@@ -45,6 +46,7 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 				}
 				first := start(t, dir)
 				first.Succeed("begin long", says(l, "PutExpected failed although nothing stood in its way"))
+				lab.Age(t, dir, 1000*time.Hour) // its connection is very slow
 				_, err := put(t, r, strings.NewReader(long), l)
 				lab.RequireNoError(t, err, says(l, "Put fails while another upload of the same object is under way"))
 				lab.RequireFile(t, place(dir, long), long, says(l, "Put returned nil, and the object is not there"))
@@ -77,35 +79,7 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 		first.Succeed("end", says(l, "PutExpected fails because another upload lied"))
 		requireHolds(t, dir, []string{long}, says(l, "PutExpected returned nil, and the object is not there"))
 	})
-	t.Run("beside a slow one in the same process", func(t *testing.T) {
-		t.Parallel()
-		r, dir := create(t, repository.Options{})
-		l := lab.Lesson{
-			Says: "Put waits for another upload", Did: "a goroutine was half way through Put; others stored the same object and another one",
-			Means: "one slow client keeps all others out", Read: together,
-		}
-		slow, ended := newUpload(long), make(chan error, 1)
-		reached := slow.reached
-		defer func() { // if the test fails, let it end
-			select {
-			case slow.goOn <- nil:
-			default:
-			}
-		}()
-		go func() { _, err := r.Put(t.Context(), slow); ended <- err }()
-		lab.Finishes(t, func() { <-reached }, says(l, "Put does not read its content"))
-		requireStored(t, r, long, l)
-		requireStored(t, r, hinge, l)
-		both := []string{long, hinge}
-		for _, content := range both {
-			lab.RequireFile(t, place(dir, content), content, says(l, "Put returned nil, and the object is not there"))
-		}
-		slow.goOn <- nil
-		var err error
-		lab.Finishes(t, func() { err = <-ended }, says(l, "Put does not return"))
-		lab.RequireNoError(t, err, says(l, "Put fails because another upload of the same object was faster"))
-		requireHolds(t, dir, both, says(l, "Put returned nil, and the object is not there"))
-	})
+	t.Run("beside slow ones in the same process", func(t *testing.T) { t.Parallel(); besideSlowOnes(t) })
 	t.Run("eight at once", func(t *testing.T) {
 		t.Parallel()
 		_, dir := create(t, repository.Options{})
@@ -132,6 +106,55 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 		lab.RequireNoError(t, errors.Join(failed...), l)
 		requireHolds(t, dir, []string{long}, says(l, "Put returned nil, and the repository does not hold the object alone"))
 	})
+}
+
+// besideSlowOnes has slow uploads of one object and of others half way, stores the same meanwhile, and lets the slow ones end or cuts them.
+func besideSlowOnes(t *testing.T) {
+	t.Helper()
+	r, dir := create(t, repository.Options{})
+	l := lab.Lesson{
+		Did:   "100 goroutines were half way through Put, 50 of them of one object; others stored that object and another one",
+		Means: "a few slow clients keep all others out", Read: together,
+	}
+	long := contents()["long"]
+	uploads, ended := make([]*upload, 100), make([]chan error, 100)
+	slow := func(i int) string {
+		if i%2 == 0 {
+			return long
+		}
+		return fmt.Sprint(bracket, " ", i)
+	}
+	for i := range uploads {
+		uploads[i], ended[i] = begin(t, r, slow(i), l)
+	}
+	stored := []string{long, hinge}
+	for _, content := range stored {
+		requireStored(t, r, content, says(l, "Put waits for another upload"))
+		lab.RequireFile(t, place(dir, content), content, says(l, "Put returned nil, and the object is not there"))
+	}
+	for i, ways := range []error{errCut, nil} { // the cut ones first: the others are still half way
+		l.Did += "; then " + []string{"each third of the 100 was cut", "the rest went on"}[i]
+		for j, upload := range uploads {
+			if (ways != nil) != (j%3 == 0) {
+				continue
+			}
+			upload.goOn <- ways
+			var err error
+			lab.Finishes(t, func() { err = <-ended[j] }, says(l, "Put does not return"))
+			if ways != nil {
+				lab.RequireErrorIs(t, err, ways, says(l, "Put returned no error, or another one, for an upload that was cut"))
+				requireStored(t, r, slow(j), says(l, "Put fails after an upload of the same object was cut"))
+			} else {
+				lab.RequireNoError(t, err, says(l, "Put fails because another upload was faster, or was cut"))
+			}
+		}
+	}
+	for j := range uploads {
+		if j%2 == 1 {
+			stored = append(stored, slow(j))
+		}
+	}
+	requireHolds(t, dir, stored, says(l, "Put returned nil, and the object is not there"))
 }
 
 func TestPutHealsADamagedObject(t *testing.T) {
@@ -332,14 +355,17 @@ func TestPutAsksTheDisk(t *testing.T) {
 	for _, content := range []string{bracket, "", long(2 << 20)} {
 		t.Run(fmt.Sprint("for ", len(content), " bytes"), func(t *testing.T) {
 			t.Parallel()
-			dir, err := filepath.EvalSymlinks(t.TempDir())
-			lab.RequireSetUp(t, err)
-			r, err := repository.Create(dir, repository.Options{})
-			lab.RequireSetUp(t, errors.Join(err, r.Close()))
+			dir := created(t)
+			before := ""
+			if len(content) > 1<<20 { // a new object's name, and that of one which is replaced
+				plant(t, dir, content, strings.ToUpper(content))
+				before = ", where a damaged object had its name"
+			}
 			rule := lab.Rule{Calls: "openat,linkat,mkdirat," + trace.Writes + "," + trace.Syncs + "," + trace.Renames}
 			p := lab.Trace(t, rule, lab.Options{}, "store", dir, fmt.Sprint(len(content)))
 			l := lab.Lesson{
-				Did: fmt.Sprintf("the first Put of a repository, of %d bytes, under strace, which shows its calls", len(content)), Read: onDisk,
+				Did:   fmt.Sprintf("the first Put of a program, of %d bytes%s, under strace, which shows its calls", len(content), before),
+				Read:  onDisk,
 				Means: "the client removes its copy, and a power cut takes the object away",
 			}
 			lab.RequireNoError(t, p.Wait(l), says(l, "Put failed although nothing stood in its way"))

@@ -73,6 +73,7 @@ func TestGetHandsOutTheObject(t *testing.T) {
 
 func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 	t.Parallel()
+	t.Run("damage after Get", func(t *testing.T) { t.Parallel(); damagedMeanwhile(t) })
 	good, large := long(40_000), long(2<<20)
 	flip := func(at int) string { return good[:at] + "#" + good[at+1:] }
 	for _, c := range []struct{ name, content, found string }{
@@ -93,7 +94,7 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 			r, dir := create(t, repository.Options{})
 			plant(t, dir, c.content, c.content)
 			get(r, objectOf(c.content).ID) // while it was good
-			plant(t, dir, c.content, c.found)
+			damage(t, place(dir, c.content), c.found)
 			for _, way := range ways {
 				l := lab.Lesson{
 					Says: "Get and Read hand out a damaged object without an error", Did: "the object was good once; then, on the disk: " + c.name + "; Get, read " + way.name,
@@ -104,9 +105,6 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 				if err == nil {
 					lab.RequireNotNil(t, reader, "Get", l)
 					lab.Finishes(t, func() { got, err = way.read(reader, len(c.found)) }, says(l, "Read does not come to an end"))
-					if c.found == "" { // so many bytes were read, and no Read was made
-						_, err = reader.Read(make([]byte, 10))
-					}
 				}
 				lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
 				l.Says, l.Means = "Read handed out the last byte of a damaged object", "a caller that counts bytes, as a web server does, sees no error"
@@ -123,6 +121,44 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 				lab.RequireFile(t, place(dir, c.content), c.found, says(l, "Get changed the file of a damaged object"))
 			}
 		})
+	}
+}
+
+// damage writes text into the file, which stays the same one and keeps its time of modification.
+func damage(t *testing.T, path, text string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	lab.RequireSetUp(t, err)
+	lab.RequireSetUp(t, os.WriteFile(path, []byte(text), 0o644))
+	lab.RequireSetUp(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+}
+
+// damagedMeanwhile damages an object after Get, or between two Reads. A Reader may have read ahead, and hand out good bytes.
+func damagedMeanwhile(t *testing.T) {
+	t.Helper()
+	for _, c := range []struct {
+		moment string
+		read   int
+	}{{"after Get", 0}, {"after the first 100,000 bytes were read", 100_000}} {
+		r, dir := create(t, repository.Options{})
+		content := long(2 << 20)
+		plant(t, dir, content, content)
+		l := lab.Lesson{
+			Says: "Read hands out a damaged object without an error", Did: "Get; a byte near the end changed on the disk " + c.moment + "; the rest was read",
+			Means: "what was verified is not what was handed out", Read: verify,
+		}
+		reader, err := r.Get(t.Context(), objectOf(content).ID)
+		lab.RequireNoError(t, err, says(l, "Get failed although nothing stood in its way"))
+		defer reader.Close()
+		got := make([]byte, c.read)
+		_, err = io.ReadFull(reader, got)
+		lab.RequireNoError(t, err, says(l, "Read failed although the object is good"))
+		damage(t, place(dir, content), content[:len(content)-1000]+"#"+content[len(content)-999:])
+		var rest []byte
+		lab.Finishes(t, func() { rest, err = io.ReadAll(reader) }, says(l, "Read does not come to an end"))
+		if string(got)+string(rest) != content || err != nil {
+			lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
+		}
 	}
 }
 
@@ -218,10 +254,7 @@ func TestGetReportsARefusal(t *testing.T) {
 	t.Run("of a read", func(t *testing.T) {
 		t.Parallel()
 		lab.EachErrno(t, func(t *testing.T, errno error) {
-			dir, err := filepath.EvalSymlinks(t.TempDir())
-			lab.RequireSetUp(t, err)
-			r, err := repository.Create(dir, repository.Options{})
-			lab.RequireSetUp(t, errors.Join(err, r.Close()))
+			dir := created(t)
 			content := long(100_000)
 			plant(t, dir, content, content)
 			l := lab.Lesson{
@@ -230,7 +263,7 @@ func TestGetReportsARefusal(t *testing.T) {
 			}
 			rule := lab.Rule{Calls: "read,pread64", Paths: []string{place(dir, content)}, Fail: errno, When: 2}
 			p := lab.Trace(t, rule, lab.Options{}, "get", dir)
-			err = p.Wait(l)
+			err := p.Wait(l)
 			if len(p.Injected()) == 0 {
 				t.Skip("the code under test reads in another way")
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -20,8 +21,9 @@ type Reader struct {
 }
 
 // Get opens an object. If there is none, the error matches fs.ErrNotExist; if the kernel refuses it, or ctx has ended, the error wraps that.
-// What is not a regular file (a symbolic link, a pipe), or is reached through a link that leads out of the directory that Open found, is an
-// error.
+// What is not a regular file (a symbolic link, a pipe), or is reached through a link that leads out of the directory that Open found, is
+// an error. An object that was cut to 0 bytes is ErrCorrupt at once: a caller that counts bytes makes no Read. A Get that fails leaves
+// nothing open.
 //
 // The Reader goes on with the same object, whatever Put and Remove do meanwhile. The memory that it needs does not depend on the size.
 func (r *Repository) Get(ctx context.Context, id ID) (*Reader, error) {
@@ -40,16 +42,23 @@ func (r *Repository) get(ctx context.Context, id ID) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{object: Object{ID: id, Size: size}, file: file, hash: sha256.New()}, nil
+	reader := &Reader{object: Object{ID: id, Size: size}, file: file, hash: sha256.New()}
+	if size == 0 { // no Read may come
+		if _, err := reader.Read(make([]byte, 1)); err != io.EOF {
+			return nil, errors.Join(err, file.Close())
+		}
+	}
+	return reader, nil
 }
 
 // Size returns how many bytes the object has.
 func (r *Reader) Size() int64 { return r.object.Size }
 
-// Read is that of an io.Reader. If the bytes on the disk do not have the object's ID, Read, or Get before it, fails with an error that
-// matches ErrCorrupt, and so does each later Read. The bytes before it are not to be trusted; the last byte of a damaged object is never
-// handed out, so that a caller who counts bytes and does not wait for io.EOF cannot miss the error. If the kernel refuses a read, the error
-// wraps that, and is neither io.EOF nor ErrCorrupt.
+// Read is that of an io.Reader. If the bytes that it hands out do not have the object's ID, Read, or Get before it, fails with an error
+// that matches ErrCorrupt, and so does each later Read. No earlier verification counts, and no time of the file: a disk changes bytes and
+// leaves the time. The bytes before the error are not to be trusted; the last byte of a damaged object is never handed out, so that a
+// caller who counts bytes and does not wait for io.EOF cannot miss the error. If the kernel refuses a read, the error wraps that, and is
+// neither io.EOF nor ErrCorrupt.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.failed != nil {
 		return 0, r.failed

@@ -76,7 +76,7 @@ func (s *Store) entries(ctx context.Context, dir string) []entry {
 	_ = file.Close() // it was open for reading
 	var entries []entry
 	for _, f := range found {
-		info, err := f.Info()
+		info, err := s.Root.Lstat(path.Join(dir, f.Name())) // not f.Info, which may look outside: golang.org/issue/77827
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
