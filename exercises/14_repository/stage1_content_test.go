@@ -410,7 +410,8 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	lab.RequireErrorIs(t, err, repository.ErrQuota, l)
 	l.Says = "Put, which the quota refuses, takes away the file of another upload"
 	slow.goOn <- nil
-	lab.Finishes(t, func() { lab.RequireNoError(t, <-ended, l) }, l)
+	lab.Finishes(t, func() { err = <-ended }, l)
+	lab.RequireNoError(t, err, l)
 	lab.RequireSetUp(t, r.Remove(t.Context(), objectOf(hinge).ID))
 	requireHolds(t, dir, []string{small}, says(l, "Put has failed, and the repository is not as it was"))
 	announced := says(l, "PutExpected stores more than the quota allows")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -441,27 +442,52 @@ func TestPutReportsEachRefusal(t *testing.T) {
 		{"write", "a write is refused", []error{syscall.ENOSPC, syscall.EIO, syscall.EDQUOT}},
 		{"sync", "an fsync fails", []error{syscall.EIO, syscall.EINVAL, syscall.ENOSPC}},
 		{"close", "a close fails", []error{syscall.EIO, syscall.EDQUOT}},
-		{"rename", "the rename fails", []error{syscall.EXDEV, syscall.EIO, syscall.ENOSPC}},
+		{"rename", "the rename fails", []error{syscall.EXDEV, syscall.EIO, syscall.ENOSPC, syscall.ENOENT}},
 		{"create exclusively", "the temporary file cannot be created", []error{syscall.ENOSPC, syscall.EACCES}},
 		{"open for reading", "no directory can be opened", []error{syscall.EMFILE, syscall.EACCES}},
 	} {
-		for _, stored := range [][]string{nil, {bracket}} {
-			t.Run(fmt.Sprintf("%s, %d objects", c.what, len(stored)), func(t *testing.T) {
+		for before, found := range befores {
+			t.Run(c.what+", "+before, func(t *testing.T) {
 				t.Parallel()
 				for _, errno := range c.errnos {
-					requireReported(t, c, errno, stored)
+					requireReported(t, c, errno, found)
 				}
 			})
 		}
 	}
+	t.Run("the removal of a cut upload's file is refused", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		l := lab.Lesson{
+			Says: "Put leaves a file behind, and does not report it", Did: "Put of a content that was cut; the kernel refuses to remove a file: EACCES",
+			Means: "what is left piles up, and nothing in the server's log says so", Read: refusal,
+		}
+		var err error
+		content := &failing{strings.NewReader(bracket), func() error { return errCut }}
+		lab.RequireRefuse(t, lab.Refuse("remove", syscall.EACCES, func() { _, err = r.Put(t.Context(), content) }))
+		lab.RequireErrorIs(t, err, errCut, says(l, "Put hides why an upload was cut"))
+		if len(files(t, dir)) > 0 {
+			lab.RequireErrorIs(t, err, syscall.EACCES, l)
+		}
+	})
 }
 
-func requireReported(t *testing.T, c refused, errno error, stored []string) {
+// befores are what has the bracket's name before a Put: nothing, the object, or a damaged one of the same size.
+var befores = map[string]string{"no object": "", "over the object": bracket, "over a damaged object": strings.ToUpper(bracket)}
+
+// over returns a new repository in which found, unless it is empty, has the bracket's name.
+func over(t *testing.T, found string) (r *repository.Repository, dir string) {
 	t.Helper()
-	r, dir := create(t, repository.Options{})
-	for _, content := range stored {
-		plant(t, dir, content, content)
+	r, dir = create(t, repository.Options{})
+	if found != "" {
+		plant(t, dir, bracket, found)
 	}
+	return r, dir
+}
+
+func requireReported(t *testing.T, c refused, errno error, found string) {
+	t.Helper()
+	r, dir := over(t, found)
 	l := lab.Lesson{
 		Did: "Put; " + c.what + ": " + trace.ErrnoName(errno) + " (the test makes the kernel refuse it)", Read: refusal,
 	}
@@ -470,15 +496,35 @@ func requireReported(t *testing.T, c refused, errno error, stored []string) {
 		refused = lab.Refuse(c.calls, errno, func() { _, err = r.Put(t.Context(), strings.NewReader(bracket)) })
 	}, says(l, "Put does not return"))
 	lab.RequireRefuse(t, refused)
-	mayBeAvoided := c.calls == "open for reading" || c.calls == "create exclusively" || c.calls == "rename" // another design need not make them
-	if err != nil || !mayBeAvoided {
-		l.Says, l.Means = "Put mistakes a refusal for a success, or hides the kernel's reason", "the client removes its copy, and the object is not there, or not for long"
+	l.Says, l.Means = "Put mistakes a refusal for a success, or hides the kernel's reason", "the client removes its copy, and the object is not there, or not for long"
+	if err != nil {
 		lab.RequireErrorIs(t, err, errno, l)
 		isFull := errno == syscall.ENOSPC || errno == syscall.EDQUOT
 		l.Says, l.Means = "Put does not say that the disk is full", "the server cannot tell its client a full disk from a broken one"
 		lab.Require(t, errors.Is(err, repository.ErrFull) == isFull, withFound(l, fmt.Sprintf("an error that matches ErrFull: %v", isFull), err))
+	} else if c.calls == "sync" {
+		lab.Require(t, syncs(calls(t, found)) == 0, withFound(l, "an error that matches "+trace.ErrnoName(errno), err))
+	} // what else may be another design's: it makes the call in a goroutine of its own, or has no need of it
+	requireTruth(t, dir, found, err, false, l)
+}
+
+// calls returns the calls, without the writes, that a Put makes in the caller's goroutine.
+func calls(t *testing.T, found string) []string {
+	t.Helper()
+	r, _ := over(t, found)
+	calls, failed := lab.RefuseOne(math.MaxInt32, syscall.EIO, func() { _, _ = r.Put(t.Context(), strings.NewReader(bracket)) })
+	lab.RequireRefuse(t, failed)
+	return calls
+}
+
+// syncs counts the calls that bring something to the disk.
+func syncs(calls []string) (n int) {
+	for _, call := range calls {
+		if strings.Contains(call, "sync") {
+			n++
+		}
 	}
-	requireTruth(t, dir, stored, err, false, l)
+	return n
 }
 
 func withFound(l lab.Lesson, expected string, err error) lab.Lesson {
@@ -486,56 +532,90 @@ func withFound(l lab.Lesson, expected string, err error) lab.Lesson {
 	return l
 }
 
-// requireTruth demands what the repository holds after a Put of the bracket has returned err.
+// requireTruth demands what the repository holds after a Put of the bracket, where found was, has returned err.
 //
 // Where a design removes its temporary file although all has gone well, and this very removal is refused, the file stays.
-func requireTruth(t *testing.T, dir string, stored []string, err error, removalRefused bool, l lab.Lesson) {
+func requireTruth(t *testing.T, dir, found string, err error, removalRefused bool, l lab.Lesson) {
 	t.Helper()
 	if removalRefused {
 		lab.RequireSetUp(t, os.RemoveAll(filepath.Join(dir, "tmp")))
 	}
-	l.Says, l.Means = "Put has failed, and the repository is not as it was", "what is left piles up, or an object counts as stored that is not"
 	if err == nil || errors.Is(err, repository.ErrNotDurable) {
-		stored = []string{bracket}
 		l.Says, l.Means = "Put returned "+fmt.Sprint(err)+", and the object is not in place", "the client removes its copy"
+		requireHolds(t, dir, []string{bracket}, l)
+	} else {
+		l.Says, l.Means = "Put has failed, and the repository is not as it was", "what is left piles up, or an object counts as stored that is not"
+		if found != "" {
+			lab.RequireFile(t, place(dir, bracket), found, l)
+			lab.RequireSetUp(t, os.Remove(place(dir, bracket)))
+		}
+		requireHolds(t, dir, nil, l)
 	}
-	requireHolds(t, dir, stored, l)
+	if err == nil {
+		l.Says, l.Means = "Put does not report that the kernel refused to close its file", "a network file system reports there that the bytes are lost"
+		l.Expected, l.Found = "an error", "nil, and the object is still open for writing"
+		lab.Require(t, !openForWriting(place(dir, bracket)), l)
+	}
+}
+
+// openForWriting reports whether this process can write to the file at path through a descriptor: its close was refused.
+func openForWriting(path string) bool {
+	found, _ := lab.OpenDescriptors(path)
+	return slices.ContainsFunc(found, func(descriptor int) bool {
+		info, err := os.ReadFile(fmt.Sprint("/proc/self/fdinfo/", descriptor))
+		var flags int
+		if _, after, ok := strings.Cut(string(info), "flags:"); err == nil && ok {
+			_, _ = fmt.Sscanf(after, "%o", &flags)
+		}
+		return flags&(os.O_WRONLY|os.O_RDWR) != 0
+	})
 }
 
 // TestPutTellsTheTruthWhicheverCallIsRefused lets each call of a Put fail once.
 func TestPutTellsTheTruthWhicheverCallIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, stored := range [][]string{nil, {bracket}} {
-		for _, errno := range []error{syscall.EIO, syscall.ENOSPC, syscall.EINVAL} {
-			removal := -1 // of a Put to which nothing is refused
-			for made := -1; ; made++ {
-				r, dir := create(t, repository.Options{})
-				for _, content := range stored {
-					plant(t, dir, content, content)
-				}
-				var err error
-				calls, failed := lab.RefuseOne(made, errno, func() { _, err = r.Put(t.Context(), strings.NewReader(bracket)) })
-				lab.RequireRefuse(t, failed)
-				if made < 0 {
-					removal = slices.Index(calls, "unlinkat")
-					continue
-				}
-				if made >= len(calls) {
-					break
-				}
-				l := lab.Lesson{
-					Did: fmt.Sprintf("Put; %s, its call number %d without the writes, is refused: %s", calls[made], made+1, trace.ErrnoName(errno)), Read: refusal,
-				}
-				requireTruth(t, dir, stored, err, made <= removal && made > removal-3, l)
-				_ = r.Close()
-				l.Says, l.Means = "Put hides the kernel's reason", "the server cannot say what went wrong"
-				if err != nil {
-					lab.RequireErrorIs(t, err, errno, l)
-				}
-				l.Says, l.Means = "Put mistakes a refused fsync for a success", "a power cut takes the object away, and no error reported it"
-				lab.Require(t, err != nil || !strings.Contains(calls[made], "sync"), withFound(l, "an error", err))
+	for before, found := range befores {
+		t.Run(before, func(t *testing.T) {
+			t.Parallel()
+			for _, errno := range []error{syscall.EIO, syscall.ENOSPC, syscall.EACCES} {
+				refuseOneByOne(t, before, found, errno, "")
 			}
+			for _, errno := range []error{syscall.EINVAL, syscall.EOPNOTSUPP} { // "this file system has no fsync"
+				refuseOneByOne(t, before, found, errno, "sync")
+			}
+		})
+	}
+}
+
+// refuseOneByOne puts the bracket again and again, each time into a new repository and with another call refused, of those whose name has
+// that part.
+func refuseOneByOne(t *testing.T, before, found string, errno error, part string) {
+	t.Helper()
+	all := calls(t, found) // of a Put to which nothing is refused
+	removal := slices.Index(all, "unlinkat")
+	for made, name := range all {
+		if !strings.Contains(name, part) {
+			continue
 		}
+		r, dir := over(t, found)
+		var err error
+		calls, failed := lab.RefuseOne(made, errno, func() { _, err = r.Put(t.Context(), strings.NewReader(bracket)) })
+		lab.RequireRefuse(t, failed)
+		l := lab.Lesson{
+			Did:  fmt.Sprintf("Put, %s; %s, its call number %d without the writes, is refused: %s", before, name, made+1, trace.ErrnoName(errno)),
+			Read: refusal,
+		}
+		requireTruth(t, dir, found, err, made <= removal && made > removal-3, l)
+		_ = r.Close()
+		l.Says, l.Means = "Put hides the kernel's reason", "the server cannot say what went wrong"
+		if err != nil {
+			lab.RequireErrorIs(t, err, errno, l)
+			continue
+		}
+		l.Says, l.Means = "Put mistakes a refused fsync for a success", "a power cut takes the object away, and no error reported it"
+		lab.Require(t, !strings.Contains(name, "sync"), withFound(l, "an error", err))
+		l.Says = "Put does without an fsync when another call is refused"
+		lab.Require(t, syncs(calls) >= syncs(all), withFound(l, "an error, or as many fsyncs as without the refusal", err))
 	}
 }
 
@@ -572,13 +652,17 @@ func TestPutOnAFullDisk(t *testing.T) {
 		}
 		lab.RequireErrorIs(t, err, tooLarge, l)
 		requireHolds(t, dir, nil, says(l, "Put has failed, and the repository is not as it was"))
+		l.Says, l.Did = "PutExpected takes room for bytes that have only been announced", "PutExpected of 13 bytes; its sender announced 110,000; no file may have more than 100,000"
+		l.Means = "an upload fails because of what its sender says, and not of what it sends"
+		p = lab.Start(t, "limited", dir, "announced")
+		lab.RequireErrorIs(t, p.Wait(l), repository.ErrMismatch, l)
 	})
 }
 
 // tooLarge is what a limit of a file's size is reported by.
 const tooLarge = syscall.EFBIG
 
-// limited puts 110,000 bytes into the repository in DIR with a limit of 100,000 bytes.
+// limited puts 110,000 bytes into the repository in DIR with a limit of 100,000 bytes, or a bracket which is ANNOUNCED with that size.
 func limited(w *lab.Worker) error {
 	r, err := repository.Open(w.Arg(0), repository.Options{})
 	if err != nil {
@@ -586,6 +670,9 @@ func limited(w *lab.Worker) error {
 	}
 	if err := lab.LimitFileSize(100_000); err != nil {
 		return err
+	}
+	if w.Arg(1) == "announced" {
+		return r.PutExpected(context.Background(), repository.Object{ID: objectOf(bracket).ID, Size: 110_000}, strings.NewReader(bracket))
 	}
 	_, err = r.Put(context.Background(), strings.NewReader(long(110_000)))
 	return err
@@ -595,14 +682,16 @@ func TestPutAndGetLeaveNothingOpen(t *testing.T) {
 	t.Parallel()
 	_, dir := create(t, repository.Options{})
 	plant(t, dir, hinge, strings.ToUpper(hinge))
+	plant(t, dir, "nothing", "")
 	lab.RequireSetUp(t, os.MkdirAll(place(dir, "directory"), 0o755))
 	for _, what := range []string{
 		"Put", "Put that is cut", "PutExpected of other bytes", "PutExpected of too many bytes", "Put over a directory",
-		"Get", "Get of no object", "Get of a directory", "Get of a damaged object",
+		"Put, each call of which is refused once",
+		"Get", "Get of no object", "Get of a directory", "Get of a damaged object", "Get of an object that was cut to nothing",
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			call, _, _ := strings.Cut(what, " ")
+			call := strings.Trim(strings.Fields(what)[0], ",")
 			l := lab.Lesson{
 				Says: call + " leaves a file open", Did: "20 times " + what, Means: "after some thousand requests the server can open no file", Read: refusal,
 			}
@@ -640,6 +729,10 @@ func handles(w *lab.Worker) error {
 			_ = r.PutExpected(ctx, objectOf(hinge), strings.NewReader(hinge+hinge))
 		case "Put over a directory":
 			_, _ = r.Put(ctx, strings.NewReader("directory"))
+		case "Put, each call of which is refused once":
+			refuseEach(r)
+		case "Get of an object that was cut to nothing":
+			get(r, objectOf("nothing").ID)
 		case "Get":
 			get(r, objectOf("there").ID)
 		case "Get of no object":
@@ -653,7 +746,7 @@ func handles(w *lab.Worker) error {
 	if _, err := r.Put(context.Background(), strings.NewReader("there")); err != nil {
 		return err
 	}
-	once() // Go's runtime opens handles of its own the first time
+	once() // Go's runtime opens handles of its own the first time, and Put may make a directory
 	before, err := lab.OpenHandles()
 	if err != nil {
 		return err
@@ -663,6 +756,17 @@ func handles(w *lab.Worker) error {
 	}
 	after, err := lab.OpenHandles()
 	return errors.Join(err, w.Result(after-before))
+}
+
+// refuseEach puts the bracket again and again, each time with another call refused. A close that is refused closes nothing: not that one.
+func refuseEach(r *repository.Repository) {
+	store := func() { _, _ = r.Put(context.Background(), strings.NewReader(bracket)) }
+	calls, _ := lab.RefuseOne(math.MaxInt32, syscall.EIO, store)
+	for made, call := range calls {
+		if call != "close" {
+			_, _ = lab.RefuseOne(made, syscall.EIO, store)
+		}
+	}
 }
 
 // get gets an object, reads it and closes it.
