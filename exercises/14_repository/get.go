@@ -12,9 +12,9 @@ type Reader struct {
 	file   *os.File
 }
 
-// Get opens an object. If there is none, the error matches fs.ErrNotExist; if the kernel refuses it, or ctx has ended, the error wraps that.
-// What is not a regular file (a symbolic link, a pipe), or is reached through a link that leads out of the directory that Open found, is
-// an error. An object that was cut to 0 bytes is ErrCorrupt at once: a caller that counts bytes makes no Read. A Get that fails leaves
+// Get opens an object. If there is none, the error matches fs.ErrNotExist; if the kernel refuses it, or ctx has ended, the error wraps
+// that. What is not a regular file (a symbolic link, a pipe), or is reached through a link that leads out of the directory that Open found,
+// is an error. An object that was cut to 0 bytes is ErrCorrupt at once: a caller that counts bytes makes no Read. A Get that fails leaves
 // nothing open.
 //
 // The Reader goes on with the same object, whatever Put and Remove do meanwhile. The memory that it needs does not depend on the size.

@@ -23,7 +23,8 @@ import (
 
 func TestMain(m *testing.M) {
 	runtime.LockOSThread() // strace counts calls by thread: a worker's own calls are to come from one
-	lab.Main(m, workers, repository.ErrMismatch, repository.ErrCorrupt, repository.ErrQuota, repository.ErrFull, repository.ErrNotDurable, errCut)
+	lab.Main(m, workers, repository.ErrMismatch, repository.ErrCorrupt, repository.ErrQuota, repository.ErrFull, repository.ErrNotDurable,
+		errCut)
 }
 
 // workers of files with build tags are added in their init.

@@ -380,7 +380,8 @@ func cutByCrash(t *testing.T) {
 	requireOnly(t, dir, func(name string) bool { return strings.HasPrefix(name, "tmp/") },
 		says(l, "Put, in a process that was killed, leaves a file where Sweep does not look"))
 
-	l.Says, l.Means = "After a process crash, Put of the same object fails", "what a dead process left stands in the way until a person removes it"
+	l.Says = "After a process crash, Put of the same object fails"
+	l.Means = "what a dead process left stands in the way until a person removes it"
 	requireStored(t, r, contents()["long"], l)
 	_, err := r.Sweep(t.Context(), 0)
 	lab.RequireSetUp(t, err)

@@ -70,7 +70,8 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 		t.Parallel()
 		r, dir := create(t, repository.Options{})
 		l := lab.Lesson{
-			Says: "PutExpected stores what was not announced", Did: "an upload was half way; another one announced the same object, and sent other bytes",
+			Says:  "PutExpected stores what was not announced",
+			Did:   "an upload was half way; another one announced the same object, and sent other bytes",
 			Means: "a client that lies takes an honest upload away", Read: together,
 		}
 		first := start(t, dir)
@@ -171,7 +172,8 @@ func TestPutHealsADamagedObject(t *testing.T) {
 				lab.RequireSetUp(t, err)
 				plant(t, dir, bracket, damage)
 				l := lab.Lesson{
-					Says: call + " leaves a damaged object as it is", Did: "the object's file was damaged: " + name + "; " + call + " of the right content",
+					Says:  call + " leaves a damaged object as it is",
+					Did:   "the object's file was damaged: " + name + "; " + call + " of the right content",
 					Means: "the damage stays for ever: each good copy that is sent is refused or thrown away", Read: `lessons/14_repository, "Write once"`,
 				}
 				if call == "Put" {
@@ -326,7 +328,9 @@ func TestPutShowsAWholeObjectOrNone(t *testing.T) {
 		content := long(100_000)
 		r, dir := create(t, repository.Options{})
 		l := lab.Lesson{
-			Says: "Put lets a reader find half an object, or none where there was one", Did: "Put of 100,000 bytes, stopped before each call", Read: why,
+			Says:  "Put lets a reader find half an object, or none where there was one",
+			Did:   "Put of 100,000 bytes, stopped before each call",
+			Read:  why,
 			Means: "a reader, or a process crash, finds that moment under a name that promises the whole",
 		}
 		if existed {
@@ -459,7 +463,8 @@ func TestPutReportsEachRefusal(t *testing.T) {
 		t.Parallel()
 		r, dir := create(t, repository.Options{})
 		l := lab.Lesson{
-			Says: "Put leaves a file behind, and does not report it", Did: "Put of a content that was cut; the kernel refuses to remove a file: EACCES",
+			Says:  "Put leaves a file behind, and does not report it",
+			Did:   "Put of a content that was cut; the kernel refuses to remove a file: EACCES",
 			Means: "what is left piles up, and nothing in the server's log says so", Read: refusal,
 		}
 		var err error
@@ -496,7 +501,8 @@ func requireReported(t *testing.T, c refused, errno error, found string) {
 		refused = lab.Refuse(c.calls, errno, func() { _, err = r.Put(t.Context(), strings.NewReader(bracket)) })
 	}, says(l, "Put does not return"))
 	lab.RequireRefuse(t, refused)
-	l.Says, l.Means = "Put mistakes a refusal for a success, or hides the kernel's reason", "the client removes its copy, and the object is not there, or not for long"
+	l.Says = "Put mistakes a refusal for a success, or hides the kernel's reason"
+	l.Means = "the client removes its copy, and the object is not there, or not for long"
 	if err != nil {
 		lab.RequireErrorIs(t, err, errno, l)
 		isFull := errno == syscall.ENOSPC || errno == syscall.EDQUOT
@@ -544,7 +550,8 @@ func requireTruth(t *testing.T, dir, found string, err error, removalRefused boo
 		l.Says, l.Means = "Put returned "+fmt.Sprint(err)+", and the object is not in place", "the client removes its copy"
 		requireHolds(t, dir, []string{bracket}, l)
 	} else {
-		l.Says, l.Means = "Put has failed, and the repository is not as it was", "what is left piles up, or an object counts as stored that is not"
+		l.Says = "Put has failed, and the repository is not as it was"
+		l.Means = "what is left piles up, or an object counts as stored that is not"
 		if found != "" {
 			lab.RequireFile(t, place(dir, bracket), found, l)
 			lab.RequireSetUp(t, os.Remove(place(dir, bracket)))
@@ -552,7 +559,8 @@ func requireTruth(t *testing.T, dir, found string, err error, removalRefused boo
 		requireHolds(t, dir, nil, l)
 	}
 	if err == nil {
-		l.Says, l.Means = "Put does not report that the kernel refused to close its file", "a network file system reports there that the bytes are lost"
+		l.Says = "Put does not report that the kernel refused to close its file"
+		l.Means = "a network file system reports there that the bytes are lost"
 		l.Expected, l.Found = "an error", "nil, and the object is still open for writing"
 		lab.Require(t, !openForWriting(place(dir, bracket)), l)
 	}
@@ -652,7 +660,8 @@ func TestPutOnAFullDisk(t *testing.T) {
 		}
 		lab.RequireErrorIs(t, err, tooLarge, l)
 		requireHolds(t, dir, nil, says(l, "Put has failed, and the repository is not as it was"))
-		l.Says, l.Did = "PutExpected takes room for bytes that have only been announced", "PutExpected of 13 bytes; its sender announced 110,000; no file may have more than 100,000"
+		l.Says = "PutExpected takes room for bytes that have only been announced"
+		l.Did = "PutExpected of 13 bytes; its sender announced 110,000; no file may have more than 100,000"
 		l.Means = "an upload fails because of what its sender says, and not of what it sends"
 		p = lab.Start(t, "limited", dir, "announced")
 		lab.RequireErrorIs(t, p.Wait(l), repository.ErrMismatch, l)
@@ -693,7 +702,10 @@ func TestPutAndGetLeaveNothingOpen(t *testing.T) {
 			t.Parallel()
 			call := strings.Trim(strings.Fields(what)[0], ",")
 			l := lab.Lesson{
-				Says: call + " leaves a file open", Did: "20 times " + what, Means: "after some thousand requests the server can open no file", Read: refusal,
+				Says:  call + " leaves a file open",
+				Did:   "20 times " + what,
+				Means: "after some thousand requests the server can open no file",
+				Read:  refusal,
 			}
 			p := lab.Start(t, "handles", append([]string{dir}, strings.Fields(what)...)...)
 			var more int

@@ -97,7 +97,8 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 			damage(t, place(dir, c.content), c.found)
 			for _, way := range ways {
 				l := lab.Lesson{
-					Says: "Get and Read hand out a damaged object without an error", Did: "the object was good once; then, on the disk: " + c.name + "; Get, read " + way.name,
+					Says:  "Get and Read hand out a damaged object without an error",
+					Did:   "the object was good once; then, on the disk: " + c.name + "; Get, read " + way.name,
 					Means: "the reader works with damage, and no error reports it", Read: verify,
 				}
 				reader, err := r.Get(t.Context(), objectOf(c.content).ID)
@@ -144,7 +145,8 @@ func damagedMeanwhile(t *testing.T) {
 		content := long(2 << 20)
 		plant(t, dir, content, content)
 		l := lab.Lesson{
-			Says: "Read hands out a damaged object without an error", Did: "Get; a byte near the end changed on the disk " + c.moment + "; the rest was read",
+			Says:  "Read hands out a damaged object without an error",
+			Did:   "Get; a byte near the end changed on the disk " + c.moment + "; the rest was read",
 			Means: "what was verified is not what was handed out", Read: verify,
 		}
 		reader, err := r.Get(t.Context(), objectOf(content).ID)
@@ -185,7 +187,10 @@ func TestGetOfWhatIsNoObject(t *testing.T) {
 			_ = reader.Close()
 		}
 		lab.RequireError(t, err, lab.Lesson{
-			Says: "Get opens what is not a file", Did: "Get where a directory has the object's name", Means: "the error comes later, where the caller does not expect it", Read: verify,
+			Says:  "Get opens what is not a file",
+			Did:   "Get where a directory has the object's name",
+			Means: "the error comes later, where the caller does not expect it",
+			Read:  verify,
 		})
 	})
 	for _, c := range []struct{ name, link string }{
@@ -229,7 +234,10 @@ func TestGetOfWhatIsNoObject(t *testing.T) {
 			_ = reader.Close()
 		}
 		lab.RequireErrorIs(t, err, context.Canceled, lab.Lesson{
-			Says: "Get does not end with its context", Did: "Get with a context that has ended", Means: "the client is gone, and the server still works for it", Read: verify,
+			Says:  "Get does not end with its context",
+			Did:   "Get with a context that has ended",
+			Means: "the client is gone, and the server still works for it",
+			Read:  verify,
 		})
 	})
 }
@@ -248,7 +256,8 @@ func TestGetReportsARefusal(t *testing.T) {
 			var err error
 			lab.RequireRefuse(t, lab.Refuse("open for reading", errno, func() { _, err = r.Get(t.Context(), objectOf(bracket).ID) }))
 			lab.RequireErrorIs(t, err, errno, l)
-			lab.Require(t, !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, repository.ErrCorrupt), withFound(l, "neither fs.ErrNotExist nor ErrCorrupt", err))
+			other := errors.Is(err, fs.ErrNotExist) || errors.Is(err, repository.ErrCorrupt)
+			lab.Require(t, !other, withFound(l, "neither fs.ErrNotExist nor ErrCorrupt", err))
 		}, syscall.EMFILE, syscall.EACCES, syscall.EIO)
 	})
 	t.Run("of a read", func(t *testing.T) {
@@ -258,7 +267,8 @@ func TestGetReportsARefusal(t *testing.T) {
 			content := long(100_000)
 			plant(t, dir, content, content)
 			l := lab.Lesson{
-				Says: "Read mistakes a refusal of the kernel for the end, or for damage", Did: "Get; the second read(2) fails: " + trace.ErrnoName(errno),
+				Says:  "Read mistakes a refusal of the kernel for the end, or for damage",
+				Did:   "Get; the second read(2) fails: " + trace.ErrnoName(errno),
 				Means: "half an object counts as the whole, or a good object is thrown away", Read: verify,
 			}
 			rule := lab.Rule{Calls: "read,pread64", Paths: []string{place(dir, content)}, Fail: errno, When: 2}
@@ -295,7 +305,8 @@ func TestGetOutlivesRemoveAndPut(t *testing.T) {
 	content := long(200_000)
 	plant(t, dir, content, content)
 	l := lab.Lesson{
-		Says: "Get failed although nothing stood in its way", Did: "Get, and a part of the object read; Remove, and a part read; a Put of the same object, and the rest read",
+		Says:  "Get failed although nothing stood in its way",
+		Did:   "Get, and a part of the object read; Remove, and a part read; a Put of the same object, and the rest read",
 		Means: "a download breaks off because another client stores or removes the object", Read: verify,
 	}
 	reader, err := r.Get(t.Context(), objectOf(content).ID)

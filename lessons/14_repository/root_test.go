@@ -35,7 +35,8 @@ func TestRoot(t *testing.T) {
 		require.Equal(t, "secret", string(content))
 	})
 
-	// os.Root: "If any component of a file name passed to a method of Root references a location outside the root, the method returns an error."
+	// os.Root: "If any component of a file name passed to a method of Root references a location outside the root, the method returns
+	// an error."
 	t.Run("a Root refuses a name that climbs out, and an absolute one", func(t *testing.T) {
 		t.Parallel()
 		dir, parts := beside(t)

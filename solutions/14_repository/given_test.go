@@ -60,7 +60,8 @@ func TestParseIDTakesOneSpelling(t *testing.T) {
 	require.Equal(t, id, object.ID)
 	require.ErrorIs(t, json.Unmarshal([]byte(`{"oid":"../secret"}`), &object), fs.ErrInvalid)
 	for _, bad := range []string{
-		"", good[:63], good + "0", strings.ToUpper(good), " " + good[1:], good[:63] + "\n", good[:63] + "g", "../" + good[3:], "./" + good[2:], "NUL", "COM1",
+		"", good[:63], good + "0", strings.ToUpper(good), " " + good[1:], good[:63] + "\n", good[:63] + "g",
+		"../" + good[3:], "./" + good[2:], "NUL", "COM1",
 		good[:61] + "é0", strings.Repeat("/", 64), "sha256:" + good, good[:62] + "\x00\x00", strings.Repeat("9", 1<<20),
 	} {
 		_, err := repository.ParseID(bad)
@@ -127,8 +128,8 @@ func TestListYieldsObjectsAndNothingElse(t *testing.T) {
 	}
 	one := want[0].ID
 	for _, name := range []string{
-		"tmp/" + one.String(), "objects/" + one.String(), objects.Name(one) + ".tmp", objects.Name(one)[:len(objects.Name(one))-1], "objects/ab/.DS_Store",
-		"objects/zz/zz/" + one.String(), "objects/00/00/" + one.String(), strings.ToUpper(objects.Name(one)), "notes.txt",
+		"tmp/" + one.String(), "objects/" + one.String(), objects.Name(one) + ".tmp", objects.Name(one)[:len(objects.Name(one))-1],
+		"objects/ab/.DS_Store", "objects/zz/zz/" + one.String(), "objects/00/00/" + one.String(), strings.ToUpper(objects.Name(one)), "notes.txt",
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if _, err := os.Lstat(path); err == nil {
@@ -201,7 +202,8 @@ func TestSweepRemovesWhatIsOldAndOurs(t *testing.T) {
 		return path
 	}
 	name := strings.Repeat("A", 25)
-	old, young, ahead, other := make(name+"B", 2*time.Hour), make(name+"C", 58*time.Minute), make(name+"D", -time.Hour), make("notes.txt", 2*time.Hour)
+	old, young, ahead := make(name+"B", 2*time.Hour), make(name+"C", 58*time.Minute), make(name+"D", -time.Hour)
+	other := make("notes.txt", 2*time.Hour)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "tmp", name+"E"), 0o700))
 	removed, err := r.Sweep(t.Context(), time.Hour)
 	require.NoError(t, err)

@@ -17,8 +17,8 @@ import (
 // List yields each object, in the order of the IDs. It does not look at contents, and yields only what Put has put in place: leftovers and
 // files of other programs are passed over.
 //
-// What cannot be listed is yielded as an error, and List goes on with the rest. When the context ends, its error is the last. An object that
-// is stored or removed meanwhile may be there or not.
+// What cannot be listed is yielded as an error, and List goes on with the rest. When the context ends, its error is the last. An object
+// that is stored or removed meanwhile may be there or not.
 func (s *Store) List(ctx context.Context) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		s.walk(ctx, objectsDir, 0, yield)
@@ -38,7 +38,8 @@ func (s *Store) walk(ctx context.Context, dir string, depth int, yield func(Obje
 				return false
 			}
 		case depth < 2:
-			if entry.mode.IsDir() && len(entry.name) == 2 && strings.Trim(entry.name, "0123456789abcdef") == "" && !s.walk(ctx, name, depth+1, yield) {
+			ours := entry.mode.IsDir() && len(entry.name) == 2 && strings.Trim(entry.name, "0123456789abcdef") == ""
+			if ours && !s.walk(ctx, name, depth+1, yield) {
 				return false
 			}
 		case entry.mode.IsRegular():

@@ -110,8 +110,8 @@ func (s *Store) RemoveTemp(name string) error {
 	return nil
 }
 
-// OpenFile opens the object's file for reading, through Root, and returns its size. If there is none, the error matches fs.ErrNotExist. What
-// is not a regular file is an error, a symbolic link too.
+// OpenFile opens the object's file for reading, through Root, and returns its size. If there is none, the error matches fs.ErrNotExist.
+// What is not a regular file is an error, a symbolic link too.
 func (s *Store) OpenFile(id ID) (file *os.File, size int64, err error) {
 	if _, err := s.lstat(id); err != nil { // before it is opened: the open of a pipe waits for a writer
 		return nil, 0, err

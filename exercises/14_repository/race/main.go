@@ -178,7 +178,8 @@ func damage(ctx context.Context, r *race.Report, repo *repository.Repository) (w
 	if _, err := repo.Put(ctx, strings.NewReader(rotten)); err != nil {
 		return 0, fmt.Errorf("put an object: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(r.Dir(), filepath.FromSlash(objects.Name(objectOf(rotten).ID))), []byte("solid bomt"), 0o600); err != nil {
+	place := filepath.Join(r.Dir(), filepath.FromSlash(objects.Name(objectOf(rotten).ID)))
+	if err := os.WriteFile(place, []byte("solid bomt"), 0o600); err != nil {
 		return 0, err
 	}
 	rows := [][]any{
