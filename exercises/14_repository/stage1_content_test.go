@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	repository "example/turnstile/exercises/14_repository"
 	"example/turnstile/internal/lab"
@@ -439,19 +440,27 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	t.Run("of one that is about to be in place", func(t *testing.T) {
 		t.Parallel()
 		r, dir := create(t, repository.Options{Quota: 100_000})
+		l := lab.Lesson{
+			Says: "Puts at once store more than the quota allows", Read: room,
+			Did:   "the quota is 100,000 bytes; Put of 70,000, stopped before its rename; Put of 50,005 bytes",
+			Means: "the bytes of an upload count for nothing between its last Read and its rename",
+		}
+		var second sync.WaitGroup
 		stopped := false
 		refused := lab.Watch(func() { _, _ = r.Put(t.Context(), strings.NewReader(large)) }, func(call string) {
 			if !stopped && (strings.HasPrefix(call, "rename") || call == "linkat") {
 				stopped = true
-				_, _ = put(t, r, strings.NewReader(other), lab.Lesson{Did: "Put, while another one is before its rename", Read: room})
+				ended := make(chan bool)
+				second.Go(func() { _, _ = r.Put(t.Context(), strings.NewReader(other)); close(ended) })
+				select {
+				case <-ended:
+				case <-time.After(5 * time.Second): // it waits for the step of the first, which may be another design's
+				}
 			}
 		})
 		lab.RequireRefuse(t, refused)
-		requireWithin(t, dir, 100_000, lab.Lesson{
-			Says: "Puts at once store more than the quota allows", Read: room,
-			Did:   "the quota is 100,000 bytes; Put of 70,000, stopped before its rename; Put of 50,005 bytes",
-			Means: "the bytes of an upload count for nothing between its last Read and its rename",
-		})
+		lab.Finishes(t, second.Wait, says(l, "Put does not return"))
+		requireWithin(t, dir, 100_000, l)
 	})
 	t.Run("of all that is under way", func(t *testing.T) {
 		t.Parallel()

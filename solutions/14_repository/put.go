@@ -17,7 +17,8 @@ import (
 // The object does not exist until all its bytes are stored: a reader, a List, or the next program after a process crash finds it whole, or
 // what was there before. When Put returns nil, a power cut does not take it away, as far as file system and disk do what fsync(2) promises;
 // the names of new directories too (objects.Directory). Any number of Puts, of the same object too and in any number of processes, run at
-// once, and none waits for another's content or takes its file. The memory that Put needs, a few MiB at most, does not depend on the size.
+// once: none waits for the content of another one, and none takes its file away. The memory that Put needs, a few MiB at most, does not
+// depend on the size.
 //
 // Put fails if content fails (io.EOF itself is the end, an error that wraps it is not), if ctx ends, which Put asks before each Read of the
 // content, if the quota has no room (ErrQuota), or if the kernel refuses a step; the error wraps the cause, and ErrFull too if the disk is
