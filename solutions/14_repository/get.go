@@ -1,7 +1,6 @@
 package repository
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -68,7 +67,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 		r.failed = fmt.Errorf("read object %v: %w", r.object.ID, err)
 	case r.read < r.object.Size && err == nil:
 		return n, nil
-	case r.read != r.object.Size || !bytes.Equal(r.hash.Sum(nil), r.object.ID[:]):
+	case r.read != r.object.Size || ID(r.hash.Sum(nil)) != r.object.ID:
 		r.failed = fmt.Errorf("read object %v: %w; put it again from a good copy, or remove it", r.object.ID, ErrCorrupt)
 	default:
 		return n, err // these are the last bytes, or io.EOF after them, and all are right
