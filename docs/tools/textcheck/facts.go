@@ -32,22 +32,24 @@ type Fact struct {
 // loop runs over (a field, the first string of an element, a map's key).
 //
 // A subtest whose name is computed is a case of the test around it, not a fact of its own.
-func Facts(root, lesson string) ([]*Fact, error) {
-	directory := path.Join("lessons", lesson)
+func Facts(root, lesson string) ([]*Fact, error) { return Tests(root, path.Join("lessons", lesson)) }
+
+// Tests is Facts for any directory, slash-separated and relative to root.
+func Tests(root, directory string) ([]*Fact, error) {
 	names, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(directory), "*_test.go"))
 	if err != nil {
-		return nil, fmt.Errorf("list the fact tests of %s: %w", directory, err)
+		return nil, fmt.Errorf("list the tests of %s: %w", directory, err)
 	}
 	r := factReader{files: token.NewFileSet(), functions: make(map[string]*ast.FuncDecl), variables: make(map[string]ast.Expr)}
 	var parsed []*ast.File
 	for _, name := range names {
 		source, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("read the fact test %s: %w", name, err)
+			return nil, fmt.Errorf("read the test %s: %w", name, err)
 		}
 		file, err := parser.ParseFile(r.files, path.Join(directory, filepath.Base(name)), source, parser.ParseComments)
 		if err != nil {
-			return nil, fmt.Errorf("parse the fact test: %w", err)
+			return nil, fmt.Errorf("parse the test: %w", err)
 		}
 		parsed = append(parsed, file)
 		r.declare(file)

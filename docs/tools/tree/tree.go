@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ import (
 const Variable = "TURNSTILE_TREE"
 
 // Files lists what belongs to the repository, slash-separated and relative to root, in order: the regular files that git
-// tracks or would add; without git, all but .git and .turnstile.
+// tracks or would add; without git, all but what .gitignore names.
 func Files(ctx context.Context, root string) ([]string, error) {
 	if _, err := os.Stat(filepath.Join(root, ".git")); errors.Is(err, fs.ErrNotExist) {
 		return walk(root)
@@ -39,13 +40,16 @@ func Files(ctx context.Context, root string) ([]string, error) {
 	return names, nil
 }
 
+// notOurs are directories that .gitignore would leave out.
+var notOurs = []string{".git", ".turnstile", "node_modules"}
+
 func walk(root string) ([]string, error) {
 	var names []string
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == ".turnstile") {
+		if entry.IsDir() && (slices.Contains(notOurs, entry.Name()) || name == filepath.Join(root, "docs", "site", "build")) {
 			return filepath.SkipDir
 		}
 		if entry.Type().IsRegular() {

@@ -1,0 +1,83 @@
+import path from 'node:path'
+import { defineConfig } from 'vitepress'
+import { book, isPage, lessons, publicDirectory, rewrite, root, settings, site } from '../lib/book.js'
+import { fencePlugin } from '../lib/fences.js'
+import { generate } from '../lib/generate.js'
+import { lessonPlugin } from '../lib/lesson.js'
+import { linkPlugin, slugify } from '../lib/links.js'
+import { sidebar } from '../lib/sidebar.js'
+
+generate()
+
+const built = path.join(site, 'build')
+const generated = 'docs/site/build/pages/'
+const lessonIn = /^(?:lessons|exercises)\/([^/]+)\//
+
+export default defineConfig({
+  title: 'Turnstile',
+  description: 'A workbook on files, atomicity and locks, in Go',
+  lang: 'en',
+  base: process.env.SITE_BASE || '/',
+  srcDir: root,
+  outDir: path.join(built, 'dist'),
+  cacheDir: path.join(built, 'cache'),
+  srcExclude: book.files.filter((name) => name.endsWith('.md') && !isPage(name)),
+  rewrites: rewrite,
+  metaChunk: true,
+  head: [['link', { rel: 'icon', href: (process.env.SITE_BASE || '/') + 'turnstile.svg', type: 'image/svg+xml' }]],
+
+  markdown: {
+    anchor: { slugify },
+    config(md) {
+      linkPlugin(md)
+      lessonPlugin(md)
+      fencePlugin(md)
+    },
+  },
+
+  transformPageData(page) {
+    const found = lessonIn.exec(page.relativePath)
+    const lesson = found && lessons.find((candidate) => candidate.id === found[1])
+    if (lesson) page.lesson = { id: lesson.id, number: lesson.number, title: lesson.title, read: lesson.read, do: lesson.do }
+    if (page.filePath.startsWith(generated)) page.filePath = page.relativePath
+  },
+
+  vite: {
+    publicDir: publicDirectory,
+    // The pages are outside docs/site, where no node_modules is above them.
+    resolve: {
+      alias: [
+        { find: /^vue$/, replacement: path.join(site, 'node_modules/vue/dist/vue.runtime.esm-bundler.js') },
+        { find: /^vue\/server-renderer$/, replacement: path.join(site, 'node_modules/@vue/server-renderer/dist/server-renderer.esm-bundler.js') },
+      ],
+    },
+    server: { fs: { allow: [root] } },
+    build: { chunkSizeWarningLimit: 4000 },
+  },
+
+  themeConfig: {
+    siteTitle: 'Turnstile',
+    logo: '/turnstile.svg',
+    nav: [
+      { text: 'Lessons', link: `/lessons/${lessons[0].id}/`, activeMatch: '^/lessons/' },
+      { text: 'Pitfalls', link: '/reference/pitfalls.html' },
+      { text: 'Reference', link: '/reference/', activeMatch: '^/reference/(?!pitfalls)' },
+    ],
+    sidebar: sidebar(),
+    outline: { level: [2, 3], label: 'On this page' },
+    ...(settings.repo && {
+      editLink: { pattern: `${settings.repo}/edit/${settings.branch}/:path`, text: 'Edit this page' },
+      socialLinks: [{ icon: 'git', link: settings.repo, ariaLabel: 'Code host' }],
+    }),
+    search: {
+      provider: 'local',
+      options: {
+        // Sources, references and hints would answer before the pages that explain.
+        _render(source, env, md) {
+          if (/^---\n[^]*?\nsearch: false\n[^]*?---\n/.test(source) || /\/hints\.md$/.test(env.path)) return ''
+          return md.render(source, env)
+        },
+      },
+    },
+  },
+})
