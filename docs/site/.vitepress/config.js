@@ -27,6 +27,7 @@ export default defineConfig({
   head: [['link', { rel: 'icon', href: (process.env.SITE_BASE || '/') + 'turnstile.svg', type: 'image/svg+xml' }]],
 
   markdown: {
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' }, // the others have comments that are too pale
     anchor: { slugify },
     config(md) {
       linkPlugin(md)

@@ -1,22 +1,27 @@
 // Drawings: an SVG in drawings/ takes the place of a picture in text, which stays below it as its twin. drawings.json says which picture:
-// the page, and the first line of the block. `text` is the SHA-256 of the block that the drawing was made from: where the block has
-// changed since, the page shows the block, and `make docs-test` fails until the drawing has been looked at.
+// the page, and how the block begins. `text` is the SHA-256 of the block that the drawing was made from: where the block has changed
+// since, the page shows the block, and `make docs-test` fails until the drawing has been looked at. A drawing with a `twin`, a text of its
+// own, stands below the block.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { site } from './book.js'
 
-export const drawings = JSON.parse(readFileSync(path.join(site, 'drawings/drawings.json'), 'utf8'))
-export const hash = (text) => createHash('sha256').update(text.trimEnd()).digest('hex').slice(0, 16)
-export const stale = new Set(drawings)
+const inDrawings = (name) => readFileSync(path.join(site, 'drawings', name), 'utf8')
+const drawings = JSON.parse(inDrawings('drawings.json'))
+const hash = (text) => createHash('sha256').update(text.trimEnd()).digest('hex').slice(0, 16)
 
-const svgOf = (drawing) =>
-  readFileSync(path.join(site, 'drawings', drawing.svg), 'utf8').replace(/<\?xml.*?\?>\s*|<!--.*?-->\s*/gs, '').replace(/\n\s*/g, '\n').trim()
-
-export function drawingOf(page, content, text) {
+// drawingOf returns what a page shows for the block with this content, text being the block itself; undefined if nothing is drawn of it.
+export function drawingOf(page, content, text, plain) {
   const drawing = drawings.find((candidate) => candidate.page === page && content.trimStart().startsWith(candidate.begins))
-  if (!drawing || drawing.text !== hash(content)) return undefined
-  stale.delete(drawing)
-  return `<figure class="drawing"><div class="drawing-box" tabindex="0" role="group" aria-label="Drawing: ${drawing.title}">${svgOf(drawing)}</div>
-<details><summary>The same in text</summary>${text}</details></figure>\n`
+  if (!drawing) return undefined
+  if (drawing.text !== hash(content)) {
+    console.warn(`${page}: the text of drawings/${drawing.svg} has changed; its hash is now ${hash(content)}`)
+    return undefined
+  }
+  const twin = drawing.twin ? plain(inDrawings(drawing.twin)) : text
+  return `${drawing.twin ? text : ''}<figure class="drawing"><div class="drawing-box" tabindex="0" role="group" aria-label="Drawing: ${drawing.title}">${inDrawings(drawing.svg)}</div>
+<details><summary>The same in text</summary>
+
+${twin}</details></figure>\n`
 }

@@ -29,10 +29,12 @@ function consoleBlock(content, md) {
   return `<div class="language-shell"><button title="Copy the commands" class="copy"></button><span class="lang"></span><pre v-pre tabindex="0"><code>${lines.join('')}</code></pre></div>`
 }
 
-const plainBlock = (content, md, label) =>
-  `<div class="language-txt"><pre v-pre tabindex="0"${label ? ` role="img" aria-label="${label}"` : ''}><code>${md.utils.escapeHtml(content.replace(/\n$/, ''))}</code></pre></div>`
+const plainBlock = (content, md) =>
+  `<div class="language-txt"><pre v-pre tabindex="0"><code>${md.utils.escapeHtml(content.replace(/\n$/, ''))}</code></pre></div>`
 
 export function fencePlugin(md) {
+  md.renderer.rules.table_open = () => '<div class="table-box" tabindex="0" role="group" aria-label="Table">\n<table>\n'
+  md.renderer.rules.table_close = () => '</table>\n</div>\n'
   const highlighted = md.renderer.rules.fence
   md.renderer.rules.fence = (tokens, index, options, env, self) => {
     const token = tokens[index]
@@ -40,10 +42,8 @@ export function fencePlugin(md) {
     const caption = captionOf(kind, rest.join(' '), md)
     if (kind === 'console') return figure(kind, caption, consoleBlock(token.content, md))
     if (kind === 'output') return figure(kind, caption, plainBlock(token.content, md))
-    if (kind === 'text') {
-      const text = figure(kind, caption, plainBlock(token.content, md))
-      return drawingOf(originOf(env), token.content, text) ?? text
-    }
-    return figure(kind || 'txt', caption, highlighted(tokens, index, options, env, self))
+    const text = (content) => figure('text', '', plainBlock(content, md))
+    const block = kind === 'text' ? text(token.content) : figure(kind || 'txt', caption, highlighted(tokens, index, options, env, self))
+    return drawingOf(originOf(env), token.content, block, text) ?? block
   }
 }

@@ -20,11 +20,14 @@ function highlight(code) {
 }
 
 function listing({ name, code, tests }) {
-  const byLine = new Map(tests.map((test) => [test.line, anchor(test)]))
+  const byLine = new Map()
+  for (const test of tests) byLine.set(test.line, [...(byLine.get(test.line) ?? []), test])
   const html = name.endsWith('.go') ? highlight(code) : escape(code)
+  const taken = new Set() // a helper's subtests belong to each test that calls it
   const lines = html.replace(/\n$/, '').split('\n').map((line, i) => {
-    const id = byLine.get(i + 1)
-    return `<span class="line"${id ? ` id="${id}" tabindex="-1"` : ''}>${line}\n</span>`
+    const ids = (byLine.get(i + 1) ?? []).map(anchor).filter((id) => !taken.has(id) && taken.add(id))
+    const places = ids.map((id) => `<i id="${id}" tabindex="-1"></i>`).join('')
+    return `<span class="line">${places}${line}\n</span>`
   })
   return `<pre tabindex="0" aria-label="${escape(name)}"><code>${lines.join('')}</code></pre>`
 }

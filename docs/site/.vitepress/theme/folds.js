@@ -8,7 +8,6 @@ function reveal(fragment) {
     fold.open = true
   }
   if (opened) target.scrollIntoView()
-  if (target.matches('.line')) target.focus({ preventScroll: !opened })
 }
 
 export function openForFragments(router) {
