@@ -1,11 +1,12 @@
-# Each target calls Go; no logic lives here. Everything a learner needs works without make: go run ./exercises
-.PHONY: help test check next windows
+# Each target calls Go, or npm for the site; no logic lives here. Everything a learner needs works without make: go run ./exercises
+.PHONY: help test check next windows docs docs-serve docs-test
 
 help:
 	@echo "make test     check the whole workbook"
 	@echo "make check    what maintainers owe: answers as shipped, text, linters, all systems"
 	@echo "make next     lead to the next exercise (= go run ./exercises)"
 	@echo "make windows  run the Windows build, under Wine unless this is Windows"
+	@echo "make docs     build the documentation site (needs Node and npm); docs-serve shows it, docs-test tests it (needs Chromium)"
 
 test:
 	go test -timeout=30m ./lessons/... ./solutions/... ./exercises ./internal/...
@@ -19,3 +20,15 @@ next:
 
 windows:
 	go -C docs/tools run ./windows
+
+docs/site/node_modules/.package-lock.json: docs/site/package-lock.json
+	npm --prefix docs/site ci
+
+docs: docs/site/node_modules/.package-lock.json
+	npm --prefix docs/site run build
+
+docs-serve: docs
+	npm --prefix docs/site run serve
+
+docs-test: docs
+	npm --prefix docs/site test

@@ -2,6 +2,9 @@ module example/turnstile
 
 go 1.26.0
 
+// npm's packages are none of ours, and some hold Go files.
+ignore ./docs/site
+
 require (
 	github.com/gofrs/flock v0.13.1
 	github.com/stretchr/testify v1.12.1

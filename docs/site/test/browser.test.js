@@ -28,6 +28,7 @@ after(async () => {
 // open shows a page in a context of its own and collects what goes wrong in it.
 async function open(address, options = {}) {
   const context = await browser.newContext({ reducedMotion: 'reduce', ...options })
+  context.setDefaultTimeout(300_000) // a busy machine is no reason to fail
   const page = await context.newPage()
   const troubles = []
   page.on('console', (message) => message.type() === 'error' && troubles.push(`${page.url()}: ${message.text()}`))

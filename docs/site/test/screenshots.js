@@ -17,6 +17,7 @@ for (const [name, options] of [
   ['phone', { colorScheme: 'light', viewport: { width: 375, height: 740 } }],
 ]) {
   const context = await browser.newContext({ reducedMotion: 'reduce', ...options })
+  context.setDefaultTimeout(300_000)
   const page = await context.newPage()
   for (const address of pages) {
     await page.goto(origin + address)
