@@ -5,10 +5,12 @@ import { fencePlugin } from '../lib/fences.js'
 import { generate } from '../lib/generate.js'
 import { lessonPlugin } from '../lib/lesson.js'
 import { linkPlugin, slugify } from '../lib/links.js'
+import { relative } from '../lib/relative.js'
 import { sidebar } from '../lib/sidebar.js'
 
 generate()
 
+const base = process.env.SITE_BASE || '/'
 const built = path.join(site, 'build')
 const generated = 'docs/site/build/pages/'
 const lessonIn = /^(?:lessons|exercises)\/([^/]+)\//
@@ -17,14 +19,18 @@ export default defineConfig({
   title: 'Turnstile',
   description: 'A workbook on files, atomicity and locks, in Go',
   lang: 'en',
-  base: process.env.SITE_BASE || '/',
+  base,
   srcDir: root,
   outDir: path.join(built, 'dist'),
   cacheDir: path.join(built, 'cache'),
-  srcExclude: book.files.filter((name) => name.endsWith('.md') && !isPage(name)),
+  // VitePress takes every Markdown file below srcDir, those that git ignores too.
+  srcExclude: [
+    'bench/**', 'internal/**', 'solutions/**', 'exercises/*/*/**', 'lessons/*/*/**', 'docs/tools/**', 'docs/workshop/*/**', 'docs/site/!(build)/**',
+    'docs/site/*.md', ...book.files.filter((name) => name.endsWith('.md') && !isPage(name)),
+  ],
   rewrites: rewrite,
   metaChunk: true,
-  head: [['link', { rel: 'icon', href: (process.env.SITE_BASE || '/') + 'turnstile.svg', type: 'image/svg+xml' }]],
+  head: [['link', { rel: 'icon', href: base + 'turnstile.svg', type: 'image/svg+xml' }]],
 
   markdown: {
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' }, // the others have comments that are too pale
@@ -43,11 +49,15 @@ export default defineConfig({
     if (page.filePath.startsWith(generated)) page.filePath = page.relativePath
   },
 
+  // In the files themselves the links are relative, so that the pages can be read without a server, straight from a directory.
+  transformHtml: (html, _, { page }) => (page === '404.md' ? undefined : relative(html, page, base)), // 404.html is shown at any address
+
   vite: {
     publicDir: publicDirectory,
-    // The pages are outside docs/site, where no node_modules is above them.
     resolve: {
+      // The pages are outside docs/site, where no node_modules is above them: they need to be told where vue is.
       alias: [
+        { find: /^.*\/VPSidebarGroup\.vue$/, replacement: path.join(site, '.vitepress/theme/SidebarGroups.vue') },
         { find: /^vue$/, replacement: path.join(site, 'node_modules/vue/dist/vue.runtime.esm-bundler.js') },
         { find: /^vue\/server-renderer$/, replacement: path.join(site, 'node_modules/@vue/server-renderer/dist/server-renderer.esm-bundler.js') },
       ],

@@ -52,7 +52,7 @@ const pageForms = [
   /^lessons\/[^/]+\/README\.md$/,
   /^exercises\/[^/]+\/hints\.md$/,
   /^docs\/[^/]+\.md$/,
-  /^docs\/(reference|workshop|bench|benchmarks)\/.*\.md$/,
+  /^docs\/(reference|workshop|bench|benchmarks)\/[^/]+\.md$/,
 ]
 export const isPage = (name) => files.has(name) && pageForms.some((form) => form.test(name))
 

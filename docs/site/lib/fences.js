@@ -32,9 +32,16 @@ function consoleBlock(content, md) {
 const plainBlock = (content, md) =>
   `<div class="language-txt"><pre v-pre tabindex="0"><code>${md.utils.escapeHtml(content.replace(/\n$/, ''))}</code></pre></div>`
 
+export const textFigure = (content, md) => figure('text', '', plainBlock(content, md))
+
 export function fencePlugin(md) {
   md.renderer.rules.table_open = () => '<div class="table-box" tabindex="0" role="group" aria-label="Table">\n<table>\n'
   md.renderer.rules.table_close = () => '</table>\n</div>\n'
+  md.core.ruler.push('workbook_empty_heads', (state) => {
+    state.tokens.forEach((token, i) => {
+      if (token.type === 'th_open' && state.tokens[i + 1].content === '') token.tag = state.tokens[i + 2].tag = 'td' // it names no column
+    })
+  })
   const highlighted = md.renderer.rules.fence
   md.renderer.rules.fence = (tokens, index, options, env, self) => {
     const token = tokens[index]
@@ -42,8 +49,7 @@ export function fencePlugin(md) {
     const caption = captionOf(kind, rest.join(' '), md)
     if (kind === 'console') return figure(kind, caption, consoleBlock(token.content, md))
     if (kind === 'output') return figure(kind, caption, plainBlock(token.content, md))
-    const text = (content) => figure('text', '', plainBlock(content, md))
-    const block = kind === 'text' ? text(token.content) : figure(kind || 'txt', caption, highlighted(tokens, index, options, env, self))
-    return drawingOf(originOf(env), token.content, block, text) ?? block
+    const block = kind === 'text' ? textFigure(token.content, md) : figure(kind || 'txt', caption, highlighted(tokens, index, options, env, self))
+    return drawingOf(originOf(env), token.content, block, (content) => textFigure(content, md)) ?? block
   }
 }

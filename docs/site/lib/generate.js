@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { address, anchor, book, children, escape, isDirectory, isFile, isPage, lessons, pages, publicDirectory, ran, read, settings, site } from './book.js'
+import { relative } from './relative.js'
 import { sourceHTML } from './sources.js'
 
 // shown are the files and directories that a generated page shows. The links of other pages decide which.
@@ -17,7 +18,8 @@ function writeIfNew(file, text) {
   if (!statSync(file, { throwIfNoEntry: false }) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text)
 }
 
-const writePublic = (name, text) => writeIfNew(path.join(publicDirectory, name), text)
+const writePublic = (name, text) =>
+  writeIfNew(path.join(publicDirectory, name), name.endsWith('.html') ? relative(text, name, process.env.SITE_BASE || '/') : text)
 
 function write(name, front, body) {
   const lines = Object.entries({ editLink: false, ...front }).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)

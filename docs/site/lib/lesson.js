@@ -2,6 +2,8 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { root, site } from './book.js'
+import { drawingBelow } from './drawings.js'
+import { textFigure } from './fences.js'
 import { originOf } from './links.js'
 
 const reference = ['In depth', 'Gotchas', 'On each system', 'Coming from Python', 'Going deeper']
@@ -32,6 +34,15 @@ function addSlot(state, lesson) {
   if (why >= 0 && next > why) state.tokens.splice(next, 0, html(state, `<LessonSlot lesson="${lesson}" />\n`))
 }
 
+function addDrawings(state, page, md) {
+  for (let i = state.tokens.length - 1; i >= 0; i--) {
+    const heading = state.tokens[i].type === 'heading_open' ? state.tokens[i + 1].content : undefined
+    const drawing = heading && drawingBelow(page, heading, (text) => textFigure(text, md))
+    const end = drawing ? state.tokens.findIndex((token, j) => j > i && token.type === 'paragraph_close') : -1
+    if (end >= 0) state.tokens.splice(end + 1, 0, html(state, drawing))
+  }
+}
+
 // foldHints makes each entry of a numbered list a fold of its own.
 function foldHints(state) {
   const tokens = []
@@ -60,6 +71,7 @@ export function lessonPlugin(md) {
     const lesson = lessonForm.exec(origin)
     if (lesson && !state.env.frontmatter?.origin) {
       addSlot(state, lesson[1])
+      addDrawings(state, origin, md)
       foldReference(state)
     } else if (/^exercises\/[^/]+\/hints\.md$/.test(origin)) foldHints(state)
   })

@@ -12,14 +12,15 @@ function pagesIn(...forms) {
 }
 
 const lessonItem = (lesson) => ({
-  text: `${lesson.number} · ${lesson.title} <span class="minutes" title="minutes to read + to do">${lesson.read} + ${lesson.do}</span>`,
+  text: `${lesson.number} · ${lesson.title}`,
+  minutes: `${lesson.read} + ${lesson.do}`,
   link: `/lessons/${lesson.id}/`,
 })
 
 export function sidebar() {
-  const groups = [{ items: [{ text: 'Begin', link: '/' }] }]
+  const groups = [{ text: '', items: [{ text: 'Begin', link: '/' }] }]
   for (const part of book.parts) {
-    groups.push({ text: part.name || 'Lessons', collapsed: false, items: part.lessons.map(lessonItem) })
+    groups.push({ text: part.name || 'Lessons', items: part.lessons.map(lessonItem) })
   }
   const reference = [
     { text: 'Pitfalls by symptom', link: '/reference/pitfalls.html' },
@@ -29,10 +30,10 @@ export function sidebar() {
     ...pagesIn(/^docs\/reference\/(?!README\.md$)[^/]+\.md$/),
     ...pagesIn(/^docs\/(benchmarks|bench)\.md$/, /^docs\/(benchmarks|bench)\/[^/]+\.md$/),
   ]
-  groups.push({ text: 'Reference', collapsed: false, items: reference })
+  groups.push({ text: 'Reference', items: reference })
   const workshop = pagesIn(/^docs\/workshop\/[^/]+\.md$/)
-  if (workshop.length > 0) groups.push({ text: 'Workshop', collapsed: true, items: workshop })
+  if (workshop.length > 0) groups.push({ text: 'Workshop', items: workshop })
   const rest = pagesIn(/^docs\/(?!benchmarks\.md|bench\.md)[^/]+\.md$/)
-  groups.push({ text: 'How it is made', collapsed: true, items: rest })
+  groups.push({ text: 'How it is made', items: rest })
   return groups
 }

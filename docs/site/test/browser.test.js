@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
-import { allPages, launch, serve } from './served.js'
+import { pathToFileURL } from 'node:url'
+import { allPages, dist, launch, serve } from './served.js'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const phone = { width: 375, height: 740 }
@@ -90,7 +92,7 @@ for (const colorScheme of ['light', 'dark']) {
 test('search finds a pitfall by its symptom', async () => {
   const { context, page, troubles } = await open('/')
   await ready(page)
-  await page.keyboard.press('Control+K')
+  await page.keyboard.press('/')
   await page.locator('.VPLocalSearchBox input').fill('all hang after a timeout')
   const first = page.locator('.VPLocalSearchBox .result').first()
   await first.waitFor()
@@ -201,5 +203,21 @@ test('paper shows the folded parts and not the navigation', async () => {
   assert.ok(await page.locator('h2#gotchas').isVisible())
   assert.ok(!(await page.locator('.VPNav').isVisible()))
   assert.ok(!(await page.locator('.VPSidebar').isVisible()))
+  await context.close()
+})
+
+test('without a server the pages can be read, and links lead on', async () => {
+  const context = await browser.newContext()
+  context.setDefaultTimeout(300_000)
+  const page = await context.newPage()
+  await page.goto(pathToFileURL(path.join(dist, 'index.html')).href)
+  assert.equal(await page.locator('.VPSidebar').evaluate((node) => getComputedStyle(node).position), 'fixed', 'the style is there')
+  await page.locator('.vp-doc a', { hasText: 'Atomic replace' }).click()
+  await page.waitForURL(/06_atomic_replace\/index\.html$/)
+  await page.locator('a.proof').first().click()
+  await page.waitForURL(/_test\.go\.html#/)
+  assert.ok(await page.locator('.line:has(:target)').isVisible())
+  await page.locator('header a').first().click()
+  await page.waitForURL(/dist\/index\.html$/)
   await context.close()
 })
