@@ -46,6 +46,7 @@ export default defineConfig({
     const found = lessonIn.exec(page.relativePath)
     const lesson = found && lessons.find((candidate) => candidate.id === found[1])
     if (lesson) page.lesson = { id: lesson.id, number: lesson.number, title: lesson.title, read: lesson.read, do: lesson.do }
+    if (/^reference\/(errors|glossary)\.md$/.test(page.relativePath)) page.frontmatter.aside = false // tables need the width
     if (page.filePath.startsWith(generated)) page.filePath = page.relativePath
   },
 
