@@ -33,6 +33,8 @@ func TestFilesOfACopyWithoutGit(t *testing.T) {
 	write(t, root, "a.go", "")
 	write(t, root, "lessons/x.md", "")
 	write(t, root, ".turnstile/state", "")
+	write(t, root, "docs/site/node_modules/x/README.md", "")
+	write(t, root, "docs/site/build/dist/index.html", "")
 	names, err := tree.Files(t.Context(), root)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a.go", "lessons/x.md"}, names)
