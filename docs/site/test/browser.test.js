@@ -206,6 +206,21 @@ test('paper shows the folded parts and not the navigation', async () => {
   await context.close()
 })
 
+test('from page to page, the links of the sidebar lead where they did', async () => {
+  const { context, page, troubles } = await open('/', { viewport: { width: 1400, height: 900 } })
+  await ready(page)
+  for (const title of ['Atomic replace', 'Pitfalls by symptom', 'Contention', 'Begin']) {
+    const link = page.locator('.VPSidebar a', { hasText: title })
+    const to = new URL(await link.evaluate((node) => node.href))
+    await link.click()
+    await page.waitForURL((url) => url.pathname === to.pathname)
+    await page.locator('.VPSidebar a[aria-current="page"]', { hasText: title }).waitFor()
+  }
+  assert.equal(new URL(page.url()).pathname, '/')
+  assert.deepEqual(troubles, [])
+  await context.close()
+})
+
 test('without a server the pages can be read, and links lead on', async () => {
   const context = await browser.newContext()
   context.setDefaultTimeout(300_000)

@@ -1,4 +1,5 @@
 import DefaultTheme from 'vitepress/theme-without-fonts'
+import { makeAbsolute } from './absolute.js'
 import Layout from './Layout.vue'
 import LessonSlot from './LessonSlot.vue'
 import { openForFragments } from './folds.js'
@@ -9,6 +10,8 @@ export default {
   Layout,
   enhanceApp({ app, router }) {
     app.component('LessonSlot', LessonSlot)
-    if (!import.meta.env.SSR) openForFragments(router)
+    if (import.meta.env.SSR) return
+    makeAbsolute()
+    openForFragments(router)
   },
 }
