@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	document "example/turnstile/exercises/13_document"
 	"example/turnstile/exercises/15_lock_manager/drawings"
@@ -13,11 +14,15 @@ import (
 // ErrFenced is matched by the error of a Read or a Write on behalf of a checkout that has ended.
 var ErrFenced = errors.New("the checkout has ended, and the part may be another's by now; check it out and read it again")
 
-// An Archive keeps the last drawing of each part, in a document of its own. Who has a part checked out reads its drawing and writes the next one.
+// ErrContent is matched by the error of a Write of what is not text: JSON would replace each byte that is not UTF-8.
+var ErrContent = errors.New("a drawing is text in UTF-8; encode anything else, as in base64")
+
+// An Archive keeps the last drawing of each part, in a document of its own. The person who has a part checked out reads its drawing and
+// writes the next one.
 //
-// It is the resource that checkouts protect. A checkout can end without its owner's knowledge: it was forced, or its lease has passed while the
-// program stood still. So the archive does not believe its callers: it remembers for each part the highest token that has come by, with a Read
-// or a Write, and refuses those that are lower.
+// It is the resource that checkouts protect. A checkout can end without its owner's knowledge: it was forced, or its lease has passed
+// while the program was stopped. So the archive does not trust its callers: it refuses a checkout whose path or token is not the recorded
+// one, and it remembers for each part the highest token that has come by, with a Read or a Write, and refuses lower ones.
 type Archive struct {
 	document *document.Document[drawings.Drawings]
 	manager  *Manager
@@ -25,7 +30,8 @@ type Archive struct {
 
 // NewArchive returns the archive in the document at path, for the checkouts of a manager. It opens no file.
 func NewArchive(path string, manager *Manager) *Archive {
-	return &Archive{document.New(path, document.Options[drawings.Drawings]{Validate: (*drawings.Drawings).Validate}), manager}
+	options := document.Options[drawings.Drawings]{Validate: (*drawings.Drawings).Validate}
+	return &Archive{document.New(path, options), manager}
 }
 
 // Create makes the document, without drawings. If it exists, it stays as it is, and the error matches fs.ErrExist.
@@ -33,8 +39,8 @@ func (a *Archive) Create(ctx context.Context) error {
 	return a.document.Create(ctx, &drawings.Drawings{Parts: map[string]drawings.Drawing{}})
 }
 
-// Read returns the drawing of the part that is checked out; a part without one has an empty drawing. From then on no earlier checkout of the
-// part can write. If the checkout has ended, the error matches ErrFenced.
+// Read returns the drawing of the part that is checked out; a part without one has an empty drawing. From then on no earlier checkout of
+// the part can write. If the checkout has ended, the error matches ErrFenced.
 func (a *Archive) Read(ctx context.Context, c Checkout) (content string, err error) {
 	if err := a.inForce(ctx, c); err != nil {
 		return "", fmt.Errorf("read the drawing of %s: %w", c.Path, err)
@@ -54,13 +60,18 @@ func (a *Archive) Read(ctx context.Context, c Checkout) (content string, err err
 	return content, nil
 }
 
-// Write makes content the drawing of the part that is checked out, as often as its owner likes.
+// Write makes content the drawing of the part that is checked out, as often as its owner likes: byte for byte, whatever it holds and
+// however long it is. If it is not valid UTF-8, the error matches ErrContent.
 //
-// Once a later checkout of the part has come by, with a Read or a Write, no Write of an earlier one changes the drawing, however long ago it
-// began, and wherever it was stopped on its way: the error matches ErrFenced. So it does, without a later one, if the checkout is known to have
-// ended when Write begins. After an error the drawing is what it was, unless it matches document.ErrNotDurable. Parts do not get in each other's
-// way.
+// Once a later checkout of the part has come by, with a Read or a Write of whatever content, no Write of an earlier one changes the
+// drawing, however long ago it began, and wherever it was stopped on its way: the error matches ErrFenced. The error also matches
+// ErrFenced if the manager knows, when Write begins, that the checkout has ended, even if no later one has come by.
+//
+// After any error but one that matches document.ErrSaved the archive is as it was, byte for byte. Checkouts of other parts do not matter.
 func (a *Archive) Write(ctx context.Context, c Checkout, content string) error {
+	if !utf8.ValidString(content) {
+		return fmt.Errorf("write the drawing of %s: %w", c.Path, ErrContent)
+	}
 	if err := a.inForce(ctx, c); err != nil {
 		return fmt.Errorf("write the drawing of %s: %w", c.Path, err)
 	}
@@ -75,11 +86,20 @@ func (a *Archive) Write(ctx context.Context, c Checkout, content string) error {
 	return nil
 }
 
-// inForce returns ErrFenced if the manager knows the checkout no more. What it returns was true: the checkout may end at any time.
+// inForce returns ErrFenced unless the manager has the checkout, with this path and this token. The answer may be out of date as soon as it
+// is returned.
 func (a *Archive) inForce(ctx context.Context, c Checkout) error {
-	page, err := a.manager.List(ctx, Query{ID: c.ID})
-	if err == nil && len(page.Checkouts) == 0 {
-		err = ErrFenced
+	if c.ID == "" { // which means any, to List
+		return ErrFenced
 	}
-	return err
+	page, err := a.manager.List(ctx, Query{ID: c.ID})
+	if err != nil {
+		return err
+	}
+	for _, recorded := range page.Checkouts {
+		if recorded.Path == c.Path && recorded.Token == c.Token {
+			return nil
+		}
+	}
+	return ErrFenced
 }
