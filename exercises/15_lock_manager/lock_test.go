@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,19 +24,61 @@ func TestLock(t *testing.T) {
 	l := lab.Lesson{Did: "Lock of bracket.step for alice", Means: "the record does not say what the caller asked for", Read: fix}
 	t.Run("records who has the part", func(t *testing.T) {
 		t.Parallel()
+		for _, owner := range []string{"alice", "Zoë O'Neil / 1", strings.Repeat("x", 300)} {
+			o := open(t)
+			c := lock(t, o.manager(0), owner, "parts/Bracket é.step")
+			l := says(l, "Lock returned a checkout that is not what it was asked for")
+			l.Did = fmt.Sprintf("Lock of parts/Bracket é.step for %.40q", owner)
+			l.Expected = "path, owner, the clock's time in UTC, an ID of at most 200 letters and digits, a token above 0, no end"
+			l.Found = fmt.Sprintf("%+v", c)
+			asked := c.Path == "parts/Bracket é.step" && c.Owner == owner && c.Token > 0 && c.Expires.IsZero()
+			when := c.LockedAt.Equal(start) && c.LockedAt.Location() == time.UTC
+			id := regexp.MustCompile(`^[A-Za-z0-9._~-]+$`).MatchString(c.ID) && len(c.ID) <= 200
+			lab.Require(t, asked && when && id, l)
+			l = says(l, "Lock recorded something else than it returned")
+			l.Expected, l.Found = "", ""
+			found := o.checkouts(t)
+			lab.RequireEqual(t, owner+" has parts/Bracket é.step", summary(found), l)
+			l.Found = fmt.Sprintf("%+v; it returned %+v", found[0], c)
+			lab.Require(t, same(c, found[0]), l)
+		}
+	})
+	// One write for both: alice's checkout cannot be written, so the change of bob, who had seen it, is made once more.
+	t.Run("forgets what a change that failed has shown", func(t *testing.T) {
+		t.Parallel()
 		o := open(t)
-		c := lock(t, o.manager(0), "alice", "parts/Bracket é.step")
-		l := says(l, "Lock returned a checkout that is not what it was asked for")
-		l.Expected = "path, owner, the clock's time in UTC, an ID of letters and digits, a token above 0, no end"
-		l.Found = fmt.Sprintf("%+v", c)
-		id := regexp.MustCompile(`^[A-Za-z0-9._~-]+$`).MatchString(c.ID) && len(c.ID) <= 200
-		lab.Require(t, c.Path == "parts/Bracket é.step" && c.Owner == "alice" && c.LockedAt.Equal(start) && c.LockedAt.Location() == time.UTC && c.Token > 0 && id && c.Expires.IsZero(), l)
-		l = says(l, "Lock recorded something else than it returned")
-		l.Expected, l.Found = "", ""
-		found := o.checkouts(t)
-		lab.RequireEqual(t, "alice has parts/Bracket é.step", summary(found), l)
-		l.Found = fmt.Sprintf("%+v; it returned %+v", found[0], c)
-		lab.Require(t, same(c, found[0]), l)
+		l := lab.Lesson{
+			Says: "Lock reported a checkout that was never made",
+			Did: "Locks of bracket.step for alice and for bob, whose changes share one write; alice's checkout could not be written, " +
+				"so Update called bob's function once more",
+			Means: "bob is sent to a person who does not have the part", Read: failures,
+		}
+		queued := &signal{Context: t.Context(), asked: make(chan struct{})}
+		var m *lockmanager.Manager
+		var calls atomic.Int32
+		var alices, bobs error
+		var bob sync.WaitGroup
+		m = lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time {
+			if calls.Add(1) > 1 {
+				return start
+			}
+			returned := make(chan struct{})
+			bob.Go(func() { defer close(returned); _, bobs = m.Lock(queued, "bob", "bracket.step") })
+			select { // a Lock that reads the clock before its turn, or has a context of its own, has nothing to show here
+			case <-queued.asked:
+			case <-returned:
+			case <-time.After(time.Second):
+			}
+			return time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) // JSON has no form for it
+		}})
+		lab.Finishes(t, func() {
+			_, alices = m.Lock(t.Context(), "alice", "bracket.step")
+			bob.Wait()
+		}, l)
+		if alices != nil { // otherwise she has the part, and bob was right to say so
+			lab.RequireNoError(t, bobs, l)
+			o.requireCheckouts(t, "bob has bracket.step", says(l, "Lock recorded something else than it returned"))
+		}
 	})
 	t.Run("leaves other parts alone", func(t *testing.T) {
 		t.Parallel()
@@ -79,19 +122,40 @@ func TestLock(t *testing.T) {
 	t.Run("needs an owner", func(t *testing.T) {
 		t.Parallel()
 		o := open(t)
-		_, err := o.manager(0).Lock(t.Context(), "", "bracket.step")
-		l := lab.Lesson{Says: "Lock accepted a checkout that no one has", Did: `Lock of bracket.step for ""`, Expected: "an error that matches ErrOwner", Means: "no one can give the part back", Read: fix}
-		lab.RequireErrorIs(t, err, lockmanager.ErrOwner, l)
-		o.requireCheckouts(t, "no checkout", l)
+		for _, owner := range []string{"", "b\xffb"} {
+			_, err := o.manager(0).Lock(t.Context(), owner, "bracket.step")
+			l := lab.Lesson{
+				Says: "Lock accepted a checkout that no one has", Did: fmt.Sprintf("Lock of bracket.step for %q", owner),
+				Expected: "an error that matches ErrOwner", Means: "no one can give the part back", Read: fix,
+			}
+			lab.RequireErrorIs(t, err, lockmanager.ErrOwner, l)
+			o.requireCheckouts(t, "no checkout", l)
+		}
 	})
 	t.Run("does not begin a document that is missing", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json")
 		_, err := lockmanager.New(path, lockmanager.Options{}).Lock(t.Context(), "alice", "bracket.step")
-		l := lab.Lesson{Says: "Lock took a missing document for an empty one", Did: "Lock; locks.json did not exist", Expected: "an error that matches fs.ErrNotExist", Means: "a mistyped path becomes a workshop in which everything is free", Read: failures}
+		l := lab.Lesson{
+			Says: "Lock took a missing document for an empty one", Did: "Lock; locks.json did not exist",
+			Expected: "an error that matches fs.ErrNotExist", Means: "a mistyped path becomes a workshop in which everything is free",
+			Read: failures,
+		}
 		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
 		lab.RequireNoFile(t, path, l)
 	})
+}
+
+// A signal is a context that reports that its end is waited for: a Lock that has to wait is in the queue by then.
+type signal struct {
+	context.Context
+	asked chan struct{}
+	once  sync.Once
+}
+
+func (s *signal) Done() <-chan struct{} {
+	s.once.Do(func() { close(s.asked) })
+	return s.Context.Done()
 }
 
 func TestLockDecidesOnWhatTheDocumentHoldsWhenItIsChanged(t *testing.T) {
@@ -223,7 +287,8 @@ func TestEightyRequestsForEightParts(t *testing.T) {
 			var got []request
 			p.Result(&got)
 			results = append(results, got...)
-			lab.RequireNoError(t, p.Wait(), lab.Lesson{Says: "Lock ended its program", Did: "80 Locks for 8 parts, from 5 processes", Means: "no one can work", Read: why})
+			l := lab.Lesson{Says: "Lock ended its program", Did: "80 Locks for 8 parts, from 5 processes", Means: "no one can work", Read: why}
+			lab.RequireNoError(t, p.Wait(), l)
 		}
 		requireOneEach(t, o, results, "80 Locks for 8 parts, from 5 processes")
 	})
@@ -351,7 +416,8 @@ func TestLockNeverGivesAnIDTwice(t *testing.T) {
 		t.Parallel()
 		l := l
 		l.Did = "two documents; Lock of bracket.step for alice in each"
-		a, b := lock(t, open(t).manager(0), "alice", "bracket.step"), lock(t, open(t).manager(0), "alice", "bracket.step")
+		a := lock(t, open(t).manager(0), "alice", "bracket.step")
+		b := lock(t, open(t).manager(0), "alice", "bracket.step")
 		l.Found = a.ID + ", and again " + b.ID
 		lab.Require(t, a.ID != b.ID, says(l, "Lock gave an ID twice"))
 	})
@@ -362,8 +428,8 @@ func TestLockKnowsAPartByAllItsNames(t *testing.T) {
 	l := lab.Lesson{Means: "one file is checked out twice, under two names", Read: names}
 	for _, path := range []string{
 		"", ".", "..", "/", "/bracket.step", "./bracket.step", "parts/./bracket.step", "parts//bracket.step", "parts/", "../bracket.step",
-		"parts/../bracket.step", `parts\bracket.step`, `C:\bracket.step`, "C:bracket.step", "bracket.step:stream", "bracket.step.", "bracket.step ",
-		"parts./bracket.step", "bracket\n.step", "bracket\x00.step", "bracket\xff.step", strings.Repeat("x", 4097),
+		"parts/../bracket.step", `parts\bracket.step`, `C:\bracket.step`, "C:bracket.step", "bracket.step:stream", "bracket.step.",
+		"bracket.step ", "parts./bracket.step", "bracket\n.step", "bracket\x00.step", "bracket\xff.step", strings.Repeat("x", 4097),
 	} {
 		shown := fmt.Sprintf("%.40q", path)
 		t.Run("refuses "+shown, func(t *testing.T) {
@@ -378,7 +444,8 @@ func TestLockKnowsAPartByAllItsNames(t *testing.T) {
 		})
 	}
 	for _, pair := range [][2]string{
-		{"Parts/Bracket.STEP", "parts/bracket.step"}, {"parts/bracket.step", "Parts/Bracket.STEP"}, {"Größe.step", "GRÖßE.step"}, {"κόσμος.step", "ΚΌΣΜΟΣ.step"},
+		{"Parts/Bracket.STEP", "parts/bracket.step"}, {"parts/bracket.step", "Parts/Bracket.STEP"},
+		{"Größe.step", "GRÖßE.step"}, {"κόσμος.step", "ΚΌΣΜΟΣ.step"},
 	} {
 		t.Run(pair[0]+" is "+pair[1], func(t *testing.T) {
 			t.Parallel()
@@ -391,7 +458,9 @@ func TestLockKnowsAPartByAllItsNames(t *testing.T) {
 			o.requireCheckouts(t, "alice has "+pair[0], says(l, "Lock changed the name of a part"))
 		})
 	}
-	for _, path := range []string{".gitattributes", "a..b/...c", "with a blank.step", "é.step", strings.Repeat("x/", 2047) + "xx", "a,b;c'd\"e$f#g?h%i&j"} {
+	for _, path := range []string{
+		".gitattributes", "a..b/...c", "with a blank.step", "é.step", strings.Repeat("x/", 2047) + "xx", "a,b;c'd\"e$f#g?h%i&j",
+	} {
 		shown := fmt.Sprintf("%.40q", path)
 		t.Run("accepts "+shown, func(t *testing.T) {
 			t.Parallel()
@@ -443,8 +512,10 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 			}
 			lab.RequireNoError(t, err, says(l, "Lock refused a part whose lease had ended"))
 			o.requireCheckouts(t, c.owner+" has bracket.step", says(l, "Lock left the checkout that had expired"))
-			l.Expected, l.Found = "a new ID and a higher token", fmt.Sprintf("ID %s and token %d, after ID %s and token %d", second.ID, second.Token, first.ID, first.Token)
-			lab.Require(t, second.ID != first.ID && second.Token > first.Token, says(l, "Lock gave an expired checkout out again, instead of a new one"))
+			l = says(l, "Lock gave an expired checkout out again, instead of a new one")
+			l.Expected = "a new ID and a higher token"
+			l.Found = fmt.Sprintf("ID %s and token %d, after ID %s and token %d", second.ID, second.Token, first.ID, first.Token)
+			lab.Require(t, second.ID != first.ID && second.Token > first.Token, l)
 		})
 	}
 	t.Run("at its end, which came while Lock waited", func(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) {
 	lab.Main(m, workers, lockmanager.ErrHeld, lockmanager.ErrNotFound, lockmanager.ErrName, lockmanager.ErrOwner, lockmanager.ErrFenced,
-		document.ErrNotDurable)
+		document.ErrNotDurable, document.ErrSaved)
 }
 
 // workers of files with build tags are added in their init.
@@ -42,8 +42,8 @@ const (
 	unlocked = `lessons/15_lock_manager, "Giving back"`
 )
 
-// start is the time at which a test's clock begins.
-var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.FixedZone("CET", 3600))
+// start is the time at which a test's clock begins: not at a full second, as usual.
+var start = time.Date(2026, 3, 2, 9, 0, 0, 123456789, time.FixedZone("CET", 3600))
 
 const lease = time.Hour
 
@@ -59,7 +59,10 @@ func open(t testing.TB) office {
 	o := office{filepath.Dir(lab.Path(t, "x")), new(atomic.Pointer[time.Time])}
 	o.setClock(t, start)
 	m := o.manager(0)
-	lab.RequireSetUp(t, errors.Join(m.Create(t.Context()), o.archive(m).Create(t.Context())))
+	lab.RequireNoError(t, errors.Join(m.Create(t.Context()), o.archive(m).Create(t.Context())), lab.Lesson{
+		Says: "Create of lesson 13's document failed", Did: "Create of locks.json and archive.json, which calls your Create of lesson 13",
+		Means: "without its document this lesson cannot begin; finish lesson 13 first", Read: `lessons/13_document, "Your turn"`,
+	})
 	return o
 }
 
@@ -294,7 +297,8 @@ func read(t *testing.T, path string) edition {
 	return text
 }
 
-// put makes an earlier or later edition the file's content, while the test holds the document's lock, or no one is at work. It replaces the file.
+// put makes an earlier or later edition the file's content, while the test holds the document's lock, or no one is at work. It replaces
+// the file.
 func (e edition) put(t *testing.T, path string) {
 	t.Helper()
 	temporary := path + ".edition"

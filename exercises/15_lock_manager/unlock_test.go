@@ -30,7 +30,13 @@ func TestUnlock(t *testing.T) {
 	for _, c := range []struct {
 		name, owner string
 		force       bool
-	}{{"its owner", "alice", false}, {"its owner, by force", "alice", true}, {"another, by force", "bob", true}, {"one who has no part, by force", "carol", true}} {
+	}{
+		{"its owner", "alice", false},
+		{"its owner, by force", "alice", true},
+		{"another, by force", "bob", true},
+		{"one who has no part, by force", "carol", true},
+		{"one without a name, by force", "", true},
+	} {
 		t.Run("by "+c.name, func(t *testing.T) {
 			t.Parallel()
 			o, m, hers := story(t)
@@ -62,10 +68,15 @@ func TestUnlock(t *testing.T) {
 		t.Parallel()
 		o, m, hers := story(t)
 		before := read(t, o.locks())
-		for _, id := range []string{"", "nothing", "bracket.step", hers.ID + "0", hers.ID[1:]} {
+		almost := []string{hers.ID + "0", hers.ID[1:], hers.ID[:len(hers.ID)-1], strings.ToUpper(hers.ID), strings.ToLower(hers.ID)}
+		for _, id := range append(almost, "", "nothing", "bracket.step") {
+			if id == hers.ID { // it has no letters, or all of one case
+				continue
+			}
 			for _, force := range []bool{false, true} {
 				l := l
-				l.Did, l.Expected = fmt.Sprintf("Unlock with the ID %q, force %v; no checkout has it", id, force), "an error that matches ErrNotFound"
+				l.Did = fmt.Sprintf("Unlock with the ID %q, force %v; the checkouts' IDs were others, such as %s", id, force, hers.ID)
+				l.Expected = "an error that matches ErrNotFound"
 				_, err := m.Unlock(t.Context(), "alice", id, force)
 				lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock did not report that there is no such checkout"))
 				lab.RequireFile(t, o.locks(), string(before), says(l, "Unlock changed the document although it failed"))
@@ -86,20 +97,25 @@ func TestUnlock(t *testing.T) {
 		t.Parallel()
 		o, m, hers := story(t)
 		o.setClock(t, start.Add(lease))
-		l := l
-		l.Did, l.Expected = "the lease of alice's checkout had ended; Unlock", "an error that matches ErrNotFound"
-		for _, force := range []bool{false, true} {
-			_, err := m.Unlock(t.Context(), "alice", hers.ID, force)
-			lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock did not report that the checkout had expired"))
+		l := says(l, "Unlock did not report that the checkout had expired")
+		for _, owner := range []string{"alice", "bob"} {
+			for _, force := range []bool{false, true} {
+				l.Did = fmt.Sprintf("the lease of alice's checkout had ended; Unlock by %s, force %v", owner, force)
+				l.Expected = "an error that matches ErrNotFound"
+				_, err := m.Unlock(t.Context(), owner, hers.ID, force)
+				lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, l)
+			}
 		}
 	})
 	t.Run("after its end, which came while Unlock waited", func(t *testing.T) {
 		t.Parallel()
 		o, _, hers := story(t)
-		l := l
-		l.Did, l.Expected = "Unlock began; the lease of alice's checkout ended before it could change the document", "an error that matches ErrNotFound"
-		r := between(t, begin(t, o, "lease"), "Unlock alice "+hers.ID, o.locks(), func() { o.setClock(t, start.Add(lease)) }, says(l, "Unlock judged the lease before its turn"))
-		lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrNotFound, says(l, "Unlock judged the lease before its turn"))
+		l := says(l, "Unlock judged the lease before its turn")
+		l.Did = "Unlock began; the lease of alice's checkout ended before it could change the document"
+		l.Expected = "an error that matches ErrNotFound"
+		end := func() { o.setClock(t, start.Add(lease)) }
+		r := between(t, begin(t, o, "lease"), "Unlock alice "+hers.ID, o.locks(), end, l)
+		lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrNotFound, l)
 	})
 	t.Run("without a document", func(t *testing.T) {
 		t.Parallel()
@@ -121,7 +137,8 @@ func TestUnlockOfAnOldIDChangesNothing(t *testing.T) {
 			o := open(t)
 			m := o.manager(0)
 			l := lab.Lesson{
-				Says: "Unlock with an old ID gave back a new checkout", Did: "Lock of bracket.step for alice; Unlock; Lock for " + c.next + "; the first Unlock once more, late",
+				Says:  "Unlock with an old ID gave back a new checkout",
+				Did:   "Lock of bracket.step for alice; Unlock; Lock for " + c.next + "; the first Unlock once more, late",
 				Means: "the part is free while its owner works on it", Read: once,
 			}
 			first := lock(t, m, "alice", "bracket.step")
@@ -148,8 +165,9 @@ func TestUnlockDecidesOnWhatTheDocumentHoldsWhenItIsChanged(t *testing.T) {
 			o := open(t)
 			m := o.manager(0)
 			l := lab.Lesson{
-				Says:  "Unlock gave back a checkout that it was not asked for",
-				Did:   c.order + " of alice's checkout began; before it could change the document, the checkout was gone, and " + c.next + " had a new one of the part",
+				Says: "Unlock gave back a checkout that it was not asked for",
+				Did: c.order + " of alice's checkout began; before it could change the document, the checkout was gone, and " + c.next +
+					" had a new one of the part",
 				Means: "the part is free while " + c.next + " works on it", Read: why,
 			}
 			first := lock(t, m, "alice", "bracket.step")
@@ -175,7 +193,8 @@ func TestUnlockInACrowd(t *testing.T) {
 	o := open(t)
 	m := o.manager(0)
 	l := lab.Lesson{
-		Says: "Unlock gave one checkout back several times", Did: "8 goroutines called Unlock with one ID; 8 others called Lock and Unlock of parts of their own, twice, and Lock once more",
+		Says:  "Unlock gave one checkout back several times",
+		Did:   "8 goroutines called Unlock with one ID; 8 others called Lock and Unlock of parts of their own, twice, and Lock once more",
 		Means: "two people are told that they freed the part", Read: why,
 	}
 	c := lock(t, m, "alice", "bracket.step")

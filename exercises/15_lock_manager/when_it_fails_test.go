@@ -61,7 +61,8 @@ func TestAContextEndsTheWait(t *testing.T) {
 			ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer stop()
 			l := c.lesson()
-			l.Did, l.Expected = "another program had the document's lock; "+c.call+" with a context that ended meanwhile", "an error that matches context.DeadlineExceeded"
+			l.Did = "another program had the document's lock; " + c.call + " with a context that ended meanwhile"
+			l.Expected = "an error that matches context.DeadlineExceeded"
 			var got lockmanager.Checkout
 			var err error
 			lab.Finishes(t, func() { got, err = c.make(ctx, o, hers) }, says(l, "%s did not obey its context", c.call))

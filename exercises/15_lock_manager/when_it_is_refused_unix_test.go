@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,7 +53,42 @@ func TestAChangeThatMayBeLostIsReported(t *testing.T) {
 				lab.Require(t, c.call == "Write" || got.ID != "", says(l, "%s kept the checkout to itself, although the change had been made", c.call))
 			}, syscall.EIO, syscall.EMFILE)
 		})
+		t.Run(c.call+", and then the lock could not be given back", func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, c.requireSaved, syscall.EIO)
+		})
 	}
+}
+
+// requireSaved demands that the call reports its change, although the lock could not be given back. Its last calls close files, and one of
+// them is the document's lock file.
+func (c change) requireSaved(t *testing.T, errno error) {
+	l := c.lesson()
+	l.Did = fmt.Sprintf("%s; when its change was made, close(2) of the document's lock file failed with %v", c.call, errno)
+	refusedAt := func(at int) (names []string, got lockmanager.Checkout, err error) {
+		o := open(t) // a new one each time: what has not been closed stays locked
+		hers := lock(t, o.manager(0), "alice", bracket)
+		names, refused := lab.RefuseOne(at, errno, func() { got, err = c.make(context.Background(), o, hers) })
+		lab.RequireRefuse(t, refused)
+		return names, got, err
+	}
+	names, _, err := refusedAt(math.MaxInt) // none, to see them
+	lab.RequireNoError(t, err, l)
+	reported := false
+	for at := len(names) - 1; at >= 0 && names[at] == "close"; at-- {
+		_, got, err := refusedAt(at)
+		if err == nil { // a file that it has only read
+			continue
+		}
+		reported = true
+		l.Expected = "an error that matches document.ErrSaved"
+		lab.RequireErrorIs(t, err, document.ErrSaved, says(l, "%s hid that its change had been made", c.call))
+		lab.RequireErrorIs(t, err, errno, says(l, "%s hid the reason of its failure", c.call))
+		l.Expected, l.Found = "the checkout, beside the error", fmt.Sprintf("%+v", got)
+		lab.Require(t, c.call == "Write" || got.ID != "", says(l, "%s kept the checkout to itself, although the change had been made", c.call))
+		l.Expected, l.Found = "", ""
+	}
+	lab.Require(t, reported, says(l, "%s hid that the lock could not be given back", c.call))
 }
 
 // lastIndex returns -1 if there is none.
@@ -79,7 +115,10 @@ func TestARefusedWriteChangesNothing(t *testing.T) {
 				path = o.drawingsFile()
 			}
 			before := read(t, path)
-			l := lab.Lesson{Did: "Lock; then the kernel refused to write more than 10 bytes into a file; " + order, Means: "the caller believes what is not so", Read: failures}
+			l := lab.Lesson{
+				Did:   "Lock; then the kernel refused to write more than 10 bytes into a file; " + order,
+				Means: "the caller believes what is not so", Read: failures,
+			}
 			if r := p.Ask("limit 10", l); errors.Is(r.Returned.Err, errors.ErrUnsupported) {
 				t.Skip("this system has no limit for the size of files")
 			}
@@ -106,7 +145,10 @@ func TestARefusedWriteChangesNothing(t *testing.T) {
 		before := read(t, o.locks())
 		filler := filepath.Join(dir, "filler")
 		fill(t, filler)
-		l := lab.Lesson{Did: "alice had a part; the disk (" + kind + ") was full; Lock for bob", Means: "a record is left that no one can break", Read: failures}
+		l := lab.Lesson{
+			Did:   "alice had a part; the disk (" + kind + ") was full; Lock for bob",
+			Means: "a record is left that no one can break", Read: failures,
+		}
 		_, err := m.Lock(t.Context(), "bob", "axle.step")
 		lab.RequireErrorIs(t, err, syscall.ENOSPC, says(l, "Lock did not report that the disk is full"))
 		lab.RequireFile(t, o.locks(), string(before), says(l, "Lock changed the document although it failed"))

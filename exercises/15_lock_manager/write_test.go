@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +23,10 @@ const bracket = "bracket.step"
 func mustRead(t *testing.T, a *lockmanager.Archive, c lockmanager.Checkout, want string) {
 	t.Helper()
 	got, err := a.Read(t.Context(), c)
-	l := lab.Lesson{Says: "Write did not leave what the next Read needs", Did: "Read of " + c.Path, Means: "the next owner begins with another drawing", Read: fencing}
+	l := lab.Lesson{
+		Says: "Write did not leave what the next Read needs", Did: "Read of " + c.Path,
+		Means: "the next owner begins with another drawing", Read: fencing,
+	}
 	lab.RequireNoError(t, err, l)
 	lab.RequireEqual(t, want, got, l)
 }
@@ -74,6 +79,73 @@ func TestWrite(t *testing.T) {
 		o.setClock(t, start.Add(100*time.Minute))
 		write(t, a, c, "after Renew", l)
 	})
+	t.Run("whatever it holds", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(lease)
+		a := o.archive(m)
+		c := lock(t, m, "alice", bracket)
+		for _, content := range []string{
+			"a\r\n\t<&>\u2028\x00 ", "\ufeff blanks at both ends \n", "", strings.Repeat("0123456789abcdef", 2<<20/16),
+		} {
+			l := l
+			l.Did = fmt.Sprintf("Write of %d bytes, %.40q", len(content), content)
+			write(t, a, c, content, l)
+			got := o.drawing(t, part.Key(bracket))
+			l.Found = fmt.Sprintf("%d bytes, %.40q", len(got), got)
+			lab.Require(t, content == got, says(l, "Write changed the content"))
+		}
+		write(t, a, c, "as it was", l)
+		before := read(t, o.drawingsFile())
+		l := says(l, "Write accepted what JSON has no form for")
+		l.Did, l.Expected = `Write of "x\xff", which is not UTF-8`, "an error that matches ErrContent"
+		lab.RequireErrorIs(t, a.Write(t.Context(), c, "x\xff"), lockmanager.ErrContent, l)
+		lab.RequireFile(t, o.drawingsFile(), string(before), says(l, "Write changed the archive although it failed"))
+	})
+	// The lease ends while Write is at work. It may or may not notice, but what it reports is so.
+	t.Run("with an error, nothing", func(t *testing.T) {
+		t.Parallel()
+		for last := range 3 {
+			o := open(t)
+			hers := lock(t, o.manager(lease), "alice", bracket)
+			var calls atomic.Int32
+			m := lockmanager.New(o.locks(), lockmanager.Options{Lease: lease, Now: func() time.Time {
+				if int(calls.Add(1)) > last {
+					return start.Add(lease)
+				}
+				return start
+			}})
+			before := read(t, o.drawingsFile())
+			l := l
+			l.Did = fmt.Sprintf("Write; the lease had ended when it read the clock for the %d. time", last+1)
+			if err := o.archive(m).Write(t.Context(), hers, "hers"); err != nil {
+				requireFenced(t, err, says(l, "Write failed, for another reason than that the checkout has ended"))
+				lab.RequireFile(t, o.drawingsFile(), string(before), says(l, "Write changed the archive although it failed"))
+				continue
+			}
+			lab.RequireEqual(t, "hers", o.drawing(t, part.Key(bracket)), says(l, "Write did not change the drawing"))
+		}
+	})
+	t.Run("for a checkout as Lock has returned it", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(lease)
+		hers := lock(t, m, "alice", bracket)
+		before := read(t, o.drawingsFile())
+		for name, forge := range map[string]func(*lockmanager.Checkout){
+			"nothing in it, as a failed Lock returns it": func(c *lockmanager.Checkout) { *c = lockmanager.Checkout{} },
+			"no ID":           func(c *lockmanager.Checkout) { c.ID = "" },
+			"another path":    func(c *lockmanager.Checkout) { c.Path = "axle.step" },
+			"a token too big": func(c *lockmanager.Checkout) { c.Token = 1 << 63 },
+		} {
+			c := hers
+			forge(&c)
+			l := l
+			l.Did = "alice has bracket.step; Write for a checkout with " + name
+			requireFenced(t, o.archive(m).Write(t.Context(), c, "evil"), says(l, "Write believed a checkout that no Lock has returned"))
+			lab.RequireFile(t, o.drawingsFile(), string(before), says(l, "Write changed the archive although it failed"))
+		}
+	})
 	t.Run("without an archive", func(t *testing.T) {
 		t.Parallel()
 		o := open(t)
@@ -92,15 +164,24 @@ func ended(t *testing.T, end string) (o office, m *lockmanager.Manager, old lock
 	t.Helper()
 	o = open(t)
 	m = o.manager(lease)
+	if end == "it had no lease, and was given back by force" {
+		m = o.manager(0)
+	}
 	old = lock(t, m, "alice", bracket)
-	switch end {
-	case "its lease had ended":
+	if end == "its lease had ended" {
 		o.setClock(t, start.Add(lease))
-	case "it was given back by force":
-		_, err := m.Unlock(t.Context(), "bob", old.ID, true)
-		lab.RequireNoError(t, err, lab.Lesson{Says: "Unlock failed although it was forced", Did: "Lock for alice; Unlock by bob, with force", Read: unlocked})
+	} else {
+		force(t, m, old)
 	}
 	return o, m, old
+}
+
+// force is an Unlock by bob that must succeed.
+func force(t *testing.T, m *lockmanager.Manager, c lockmanager.Checkout) {
+	t.Helper()
+	_, err := m.Unlock(t.Context(), "bob", c.ID, true)
+	l := lab.Lesson{Says: "Unlock failed although it was forced", Did: "Lock for alice; Unlock by bob, with force", Read: unlocked}
+	lab.RequireNoError(t, err, l)
 }
 
 func requireFenced(t *testing.T, err error, l lab.Lesson) {
@@ -111,15 +192,18 @@ func requireFenced(t *testing.T, err error, l lab.Lesson) {
 
 func TestWriteOfACheckoutThatHasEnded(t *testing.T) {
 	t.Parallel()
-	for _, end := range []string{"its lease had ended", "it was given back by force"} {
-		for _, next := range []string{"nothing else happened", "bob had the part, and had read", "bob had the part, and had written", "alice had the part again"} {
+	for _, end := range []string{"its lease had ended", "it was given back by force", "it had no lease, and was given back by force"} {
+		for _, next := range []string{
+			"nothing else happened", "bob had the part, and had read", "bob had the part, and had written", "alice had the part again",
+		} {
 			t.Run(end+", and "+next, func(t *testing.T) {
 				t.Parallel()
 				o, m, old := ended(t, end)
 				a := o.archive(m)
 				want := ""
 				l := lab.Lesson{
-					Says: "Write of a checkout that had ended was not refused", Did: "alice's checkout of the part: " + end + "; " + next + "; Write for the first one",
+					Says:  "Write of a checkout that had ended was not refused",
+					Did:   "alice's checkout of the part: " + end + "; " + next + "; Write for the first one",
 					Means: "she overwrites what the part's owner has made, or is about to", Read: fencing,
 				}
 				switch next {
@@ -146,40 +230,49 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 		reads       bool
 		content     string // what the next owner writes
 		force       bool   // the checkout has ended by force, and not by its lease
+		before      string // what she has written before
 	}{
-		{"the next owner has written", "bob", true, "bob's", false},
-		{"the next owner has only read", "bob", true, "", false},
-		{"the next owner has written without reading", "bob", false, "bob's", false},
-		{"the next owner has written what was there already", "bob", false, "", false},
-		{"its owner has the part again", "alice", true, "alice's second", false},
-		{"the checkout has ended by force", "bob", true, "", true},
+		{"the next owner has written", "bob", true, "bob's", false, ""},
+		{"the next owner has only read", "bob", true, "", false, ""},
+		{"the next owner has written without reading", "bob", false, "bob's", false, ""},
+		{"the next owner has written nothing into an empty drawing", "bob", false, "", false, ""},
+		{"the next owner has written what she had written before", "bob", false, "the-same", false, "the-same"},
+		{"its owner has the part again", "alice", true, "alice's second", false, ""},
+		{"the checkout has ended by force", "bob", true, "", true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			o, l := open(t), lab.Lesson{
-				Says:  "Write overwrote what a later owner of the part relies on",
-				Did:   fmt.Sprintf("Write for alice began; before it could change the archive, her checkout ended, %s checked the part out, and %s", c.owner, c.name),
+				Says: "Write overwrote what a later owner of the part relies on",
+				Did: fmt.Sprintf("Write for alice began; before it could change the archive, her checkout ended, %s checked the part out, and %s",
+					c.owner, c.name),
 				Means: "her program woke up, did not know how long it had slept, and the later owner's work is lost", Read: fencing,
 			}
 			alice := begin(t, o, "lease")
 			hers := alice.lock("alice", bracket, "hers")
+			if c.before != "" {
+				r := alice.Ask("Write hers "+c.before, l)
+				lab.RequireNoError(t, r.Returned.Err, says(l, "Write refused who has the part"))
+			}
 			before, early := read(t, o.drawingsFile()), read(t, o.locks())
 			// What will have happened meanwhile is prepared, and put back.
 			m := o.manager(lease)
 			end := start.Add(lease)
 			if c.force {
 				end = start
-				_, err := m.Unlock(t.Context(), "bob", hers.ID, true)
-				lab.RequireNoError(t, err, lab.Lesson{Says: "Unlock failed although it was forced", Did: "Lock for alice; Unlock by bob, with force", Read: unlocked})
+				force(t, m, hers)
 			}
 			o.setClock(t, end)
 			next := lock(t, m, c.owner, bracket)
-			lab.Require(t, next.Token > hers.Token, lab.Lesson{Says: "Lock gave a token that is not higher than all before it", Did: "Lock for alice; Lock for " + c.owner, Read: once})
+			lab.Require(t, next.Token > hers.Token, lab.Lesson{
+				Says: "Lock gave a token that is not higher than all before it", Did: "Lock for alice; Lock for " + c.owner, Read: once,
+			})
 			if c.reads {
 				mustRead(t, o.archive(m), next, "")
 			}
 			if c.content != "" || !c.reads {
-				lab.RequireNoError(t, o.archive(m).Write(t.Context(), next, c.content), says(l, "Write refused who has the part"))
+				err := o.archive(m).Write(t.Context(), next, c.content)
+				lab.RequireNoError(t, err, says(l, "Write refused who has the part"))
 			}
 			later, late := read(t, o.drawingsFile()), read(t, o.locks())
 			before.put(t, o.drawingsFile())
@@ -209,8 +302,9 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 	t.Parallel()
 	l := lab.Lesson{
-		Says:  "Write overwrote what a later owner of the part relies on",
-		Did:   "Write for alice was stopped before one of its system calls; her lease ended; bob checked the part out, read and wrote; her Write went on",
+		Says: "Write overwrote what a later owner of the part relies on",
+		Did: "Write for alice was stopped before one of its system calls; her lease ended; bob checked the part out, read and wrote; " +
+			"her Write went on",
 		Means: "her program woke up, did not know how long it had slept, and the later owner's work is lost", Read: fencing,
 	}
 	o := open(t)
@@ -258,8 +352,8 @@ func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 	lab.Require(t, overtaken >= 1, says(l, "Write lets no one work on the archive from its beginning to its end"))
 }
 
-// overtake has bob check the part out, read and write, and reports whether he came through, and what he read. He does not try while the stopped
-// program has one of the documents' locks, or is next in line: it protects itself.
+// overtake has bob check the part out, read and write, and reports whether he came through, and what he read. He does not try while the
+// stopped program has one of the documents' locks, or is next in line: it protects itself.
 func overtake(t *testing.T, o office, path string) (through bool, before string, err error) {
 	for _, document := range []string{o.locks(), o.drawingsFile()} {
 		if !isFree(document+".lock") || !isFree(document+".lock.next") {

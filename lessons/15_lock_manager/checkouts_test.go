@@ -64,7 +64,10 @@ func record(w *lab.Worker) error {
 func both(t *testing.T, worker string) (told int, owner string) {
 	t.Helper()
 	board := newFile(t, owners{})
-	people := []*lab.Process{lab.Start(t, worker, string(board), "alice", "bracket.step"), lab.Start(t, worker, string(board), "bob", "bracket.step")}
+	var people []*lab.Process
+	for _, owner := range []string{"alice", "bob"} {
+		people = append(people, lab.Start(t, worker, string(board), owner, "bracket.step"))
+	}
 	for _, p := range people {
 		p.Reached("has looked")
 	}

@@ -16,8 +16,8 @@ import (
 
 func init() { workers["halves"] = halves }
 
-// halves takes the lock DIRECTORY in two steps, as bundlewrap did: it makes a directory, and writes into it whose it is. The kernel refuses the
-// second one, as a full disk does.
+// halves takes the lock DIRECTORY in two steps, as bundlewrap did: it makes a directory, and writes into it whose it is. The kernel
+// refuses the second one, as a full disk does.
 func halves(w *lab.Worker) error {
 	if err := lab.LimitFileSize(0); err != nil {
 		return err

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// walk goes through the tokens 1 to 9 in pages of three, while the first three are given back after the first page, and returns those that it saw.
+// walk goes through the tokens 1 to 9 in pages of three, while the first three are given back after the first page, and returns those
+// that it saw.
 func walk(page func(tokens []int, seen []int, number int) []int) (seen []int) {
 	tokens := []int{1, 2, 3, 4, 5, 6, 7, 8, 9}
 	for number := 0; ; number++ {

@@ -83,7 +83,8 @@ func ExampleArchive_Write() {
 	defer remove()
 	ctx := context.Background()
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	manager := lockmanager.New(filepath.Join(directory, "locks.json"), lockmanager.Options{Lease: time.Hour, Now: func() time.Time { return now }})
+	options := lockmanager.Options{Lease: time.Hour, Now: func() time.Time { return now }}
+	manager := lockmanager.New(filepath.Join(directory, "locks.json"), options)
 	archive := lockmanager.NewArchive(filepath.Join(directory, "archive.json"), manager)
 	if err := errors.Join(manager.Create(ctx), archive.Create(ctx)); err != nil {
 		fmt.Println(err)

@@ -1,13 +1,13 @@
 // Package part decides which names of parts there are, and when two names are the same part.
 //
-// A part is a file that people have copies of, on Linux, on macOS and on Windows. A record that protects it must have one name for it, or one
-// file is taken twice under two names. So there is one decision, for all systems, wherever the program runs:
+// A part is a file that people have copies of, on Linux, on macOS and on Windows. A record that protects it must have one name for it, or
+// one file is taken twice under two names. So there is one decision, for all systems, wherever the program runs:
 //
 //   - a name has one spelling: slashes, no `.` or `..`, nothing that a system reads as another name (Check)
 //   - names that differ only in the letters' case are one part (Same), because macOS and Windows have one file for both
 //
-// A disk that has two files `A.step` and `a.step` pays for it: who takes one has both. Composed and decomposed letters (é in one code point or
-// in two) are different names: macOS has one file for both, and Git for macOS sends the composed form (core.precomposeUnicode).
+// A disk that has two files `A.step` and `a.step` pays for it: who takes one has both. Composed and decomposed letters (é in one code
+// point or in two) are different names: macOS has one file for both, and Git for macOS sends the composed form (core.precomposeUnicode).
 package part
 
 import (
@@ -25,9 +25,9 @@ const MaxLength = 4096
 // ErrName is matched by the error of Check.
 var ErrName = errors.New("not a part's name; give it relative to the top, with slashes, as in parts/bracket.step")
 
-// Check returns an error that matches ErrName unless name is a clean path: relative, with slashes between its elements, and nothing in it that
-// some system would read as another spelling of another name: no empty element, `.` or `..`, no backslash or colon, no control character, no
-// element that ends in a dot or a blank (Windows drops them), valid UTF-8, and 1 to MaxLength bytes.
+// Check returns an error that matches ErrName unless name is a clean path: relative, with slashes between its elements, and nothing in it
+// that some system would read as another spelling of another name: no empty element, `.` or `..`, no backslash or colon, no control
+// character, no element that ends in a dot or a blank (Windows drops them), valid UTF-8, and 1 to MaxLength bytes.
 func Check(name string) error {
 	if len(name) > MaxLength {
 		return fmt.Errorf("the name of %d bytes is longer than %d: %w", len(name), MaxLength, ErrName)
