@@ -146,6 +146,19 @@ func TestWrite(t *testing.T) {
 			lab.RequireFile(t, o.drawingsFile(), string(before), says(l, "Write changed the archive although it failed"))
 		}
 	})
+	t.Run("without a manager that knows", func(t *testing.T) {
+		t.Parallel()
+		o := open(t)
+		m := o.manager(0)
+		hers := lock(t, m, "alice", bracket)
+		before := read(t, o.drawingsFile())
+		lab.RequireSetUp(t, os.Remove(o.locks()))
+		err := o.archive(m).Write(t.Context(), hers, "hers")
+		l := says(l, "Write went on although the manager could not be asked")
+		l.Did, l.Expected = "Write; locks.json did not exist", "an error that matches fs.ErrNotExist"
+		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
+		lab.RequireFile(t, o.drawingsFile(), string(before), says(l, "Write changed the archive although it failed"))
+	})
 	t.Run("without an archive", func(t *testing.T) {
 		t.Parallel()
 		o := open(t)

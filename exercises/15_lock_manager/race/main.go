@@ -32,7 +32,7 @@ func main() {
 		Workers:   process.Workers{"ask": ask},
 		Sentinels: []error{lockmanager.ErrHeld},
 		Run: func(ctx context.Context, r *race.Report) error {
-			r.Title("%d people want all of %d parts, at the same time, on a machine whose clock takes %v: %d requests",
+			r.Title("%d people want all of %d parts, at the same time, on a machine where asking for the time takes %v: %d requests",
 				len(people), parts, slow, len(people)*parts)
 			for round := range rounds {
 				result, err := requests(ctx, r, filepath.Join(r.Dir(), fmt.Sprintf("locks-%d.json", round)))
