@@ -444,8 +444,10 @@ func TestLockKnowsAPartByAllItsNames(t *testing.T) {
 		})
 	}
 	for _, pair := range [][2]string{
-		{"Parts/Bracket.STEP", "parts/bracket.step"}, {"parts/bracket.step", "Parts/Bracket.STEP"},
-		{"Größe.step", "GRÖßE.step"}, {"κόσμος.step", "ΚΌΣΜΟΣ.step"},
+		{"Parts/Bracket.STEP", "parts/bracket.step"},
+		{"parts/bracket.step", "Parts/Bracket.STEP"},
+		{"Größe.step", "GRÖßE.step"},
+		{"κόσμος.step", "ΚΌΣΜΟΣ.step"},
 	} {
 		t.Run(pair[0]+" is "+pair[1], func(t *testing.T) {
 			t.Parallel()

@@ -203,8 +203,16 @@ func TestRecover(t *testing.T) {
 func TestPart(t *testing.T) {
 	t.Parallel()
 	for _, pair := range [][2]string{
-		{"a", "A"}, {"é", "É"}, {"ς", "Σ"}, {"k", "\u212a"}, {"s", "ſ"}, {"ß", "ẞ"}, {"a", "b"},
-		{"i", "ı"}, {"ss", "ß"}, {"é", "e\u0301"},
+		{"a", "A"},
+		{"é", "É"},
+		{"ς", "Σ"},
+		{"k", "\u212a"},
+		{"s", "ſ"},
+		{"ß", "ẞ"},
+		{"a", "b"},
+		{"i", "ı"},
+		{"ss", "ß"},
+		{"é", "e\u0301"},
 	} {
 		require.Equal(t, part.Same(pair[0], pair[1]), part.Key(pair[0]) == part.Key(pair[1]), "%q", pair)
 	}
