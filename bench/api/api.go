@@ -20,8 +20,17 @@ import (
 // Server is the name of the reference's row.
 const Server = "serve (17)"
 
-// Steps measures the program in a directory at the place.
-func Steps(s rounds.Settings, place, dir, program string) []rounds.Step {
+// Steps measures the server of the workbook at root, in a directory at the place.
+func Steps(s rounds.Settings, place, dir, root string) []rounds.Step {
+	var program string
+	built := false
+	prepare := func(ctx context.Context) (_ string, err error) {
+		if !built {
+			program, err = build(ctx, root, dir)
+			built = err == nil
+		}
+		return program, err
+	}
 	helds, clients := []int{0, 1000}, []int{1, 8, 64}
 	if s.Quick {
 		helds, clients = helds[:1], clients[:2]
@@ -33,18 +42,24 @@ func Steps(s rounds.Settings, place, dir, program string) []rounds.Step {
 				Part: "api", Series: fmt.Sprintf("held=%d", held), Place: place, By: "clients", X: float64(n), Unit: "pairs/s",
 				Title: fmt.Sprintf("Lock and unlock over HTTP, %d other locks held", held), Base: "raw fsync", Ours: Server,
 			}
-			steps = append(steps, step(s, c, dir, program, held, func(server *server) *crowd { return apart(server, n) }))
+			steps = append(steps, step(s, c, dir, prepare, held, func(server *server) *crowd { return apart(server, n) }))
 		}
 	}
 	c := results.Comparison{
 		Part: "api", Series: "contested", Place: place, Unit: "pairs/s", Base: "raw fsync", Ours: Server,
 		Title: "Lock and unlock over HTTP, 16 clients want the same 4 paths",
 	}
-	return append(steps, step(s, c, dir, program, 0, func(server *server) *crowd { return contested(server, 16, 4) }))
+	return append(steps, step(s, c, dir, prepare, 0, func(server *server) *crowd { return contested(server, 16, 4) }))
 }
 
-func step(s rounds.Settings, c results.Comparison, dir, program string, held int, clients func(*server) *crowd) rounds.Step {
+func step(
+	s rounds.Settings, c results.Comparison, dir string, prepare func(context.Context) (program string, err error), held int, clients func(*server) *crowd,
+) rounds.Step {
 	return rounds.Step{Name: c.Name(), Run: func(ctx context.Context) (done []results.Comparison, err error) {
+		program, err := prepare(ctx)
+		if err != nil {
+			return nil, err
+		}
 		dir, err := os.MkdirTemp(dir, "api-")
 		if err != nil {
 			return nil, err

@@ -8,13 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"example/turnstile/internal/gotest"
 )
 
 // mediaType is what the File Locking API of Git LFS speaks.
@@ -27,17 +28,18 @@ type server struct {
 	stop   func() error
 }
 
-// ErrMissing is the error of Build if the workbook has no lesson 17.
-var ErrMissing = errors.New("solutions/17_api does not exist")
+// Exists reports whether the workbook has the lock server of lesson 17.
+func Exists(root string) bool {
+	_, err := os.Stat(filepath.Join(root, "solutions", "17_api", "serve"))
+	return err == nil
+}
 
-// Build builds the reference's command, into dir.
-func Build(ctx context.Context, root, dir string) (program string, err error) {
-	if _, err := os.Stat(filepath.Join(root, "solutions", "17_api", "serve")); errors.Is(err, fs.ErrNotExist) {
-		return "", ErrMissing
-	}
+// build builds the reference's command, into dir.
+func build(ctx context.Context, root, dir string) (program string, err error) {
 	program = filepath.Join(dir, "serve.exe")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./solutions/17_api/serve")
 	build.Dir = root
+	build.Env = gotest.Environment(root)
 	if text, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the server: %w\n%s", err, text)
 	}

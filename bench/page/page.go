@@ -39,6 +39,8 @@ func Render(text []byte, f *results.File, goals []results.Goal) ([]byte, error) 
 	return page, failed
 }
 
+const notMeasured = "Not measured in this run.\n"
+
 // blocks are all that a page has, in the order of a run's output.
 var blocks = []string{"machine", "primitives", "update", "crossing", "locks", "api", "loop", "behind", "goals", "how"}
 

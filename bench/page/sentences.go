@@ -164,7 +164,7 @@ func crossing(f *results.File) string {
 		}
 	}
 	if len(lines) == 0 {
-		return "Not measured in this run.\n"
+		return notMeasured
 	}
 	return strings.Join(lines, "\n") + "\n"
 }

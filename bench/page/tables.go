@@ -53,7 +53,7 @@ func (s *series) heading(f *results.File) string {
 func part(f *results.File, name string) string {
 	all := seriesOf(f, name)
 	if len(all) == 0 {
-		return "Not measured in this run.\n"
+		return notMeasured
 	}
 	var text strings.Builder
 	for _, s := range all {
@@ -239,7 +239,7 @@ func value(v float64, unit string) string {
 		tidy, _ := benchunit.Tidy(v, "ns")
 		return short(tidy) + "s"
 	}
-	return short(v)
+	return strings.TrimSpace(short(v))
 }
 
 // short has three digits, as benchunit's four promise more than one run knows.
@@ -363,7 +363,7 @@ func goalTable(f *results.File, goals []results.Goal) string {
 		rows = append(rows, []string{"`" + o.Of + "`", o.String(), fmt.Sprintf("%s (%s to %s)", each(s.Median), each(s.Min), each(s.Max)), o.Status})
 	}
 	if len(rows) == 0 {
-		return "Nothing was measured that a goal is about.\n"
+		return notMeasured
 	}
 	return table([]string{"comparison", "goal", "found", ""}, rows)
 }

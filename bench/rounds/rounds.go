@@ -3,7 +3,6 @@ package rounds
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -108,7 +107,7 @@ type Settings struct {
 func Compare(ctx context.Context, c results.Comparison, n int, length time.Duration, contestants []Contestant) ([]results.Comparison, error) {
 	rows, err := Run(ctx, n, length, contestants)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Name(), err)
+		return nil, err
 	}
 	c.Rows = rows
 	return []results.Comparison{c}, nil
