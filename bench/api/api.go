@@ -47,7 +47,7 @@ func Steps(s rounds.Settings, place, dir, root string) []rounds.Step {
 	}
 	c := results.Comparison{
 		Part: "api", Series: "contested", Place: place, Unit: "pairs/s", Base: "raw fsync", Ours: Server,
-		Title: "Lock and unlock over HTTP, 16 clients want the same 4 paths",
+		Title: "Lock and unlock over HTTP, 16 clients want the same 4 paths and keep them for 2ms",
 	}
 	return append(steps, step(s, c, dir, prepare, 0, func(server *server) *crowd { return contested(server, 16, 4) }))
 }
@@ -108,7 +108,8 @@ type crowd struct {
 	server  *server
 	clients int
 	paths   func(client, turn int) string
-	refusal bool // may be an answer
+	refusal bool          // may be an answer
+	hold    time.Duration // how long a client keeps what it was given, which is when a second owner shows
 	owners  sync.Map
 	doubles atomic.Int64
 }
@@ -121,7 +122,7 @@ func apart(s *server, clients int) *crowd {
 // contested has the clients want the same few paths.
 func contested(s *server, clients, paths int) *crowd {
 	return &crowd{
-		server: s, clients: clients, refusal: true,
+		server: s, clients: clients, refusal: true, hold: 2 * time.Millisecond,
 		paths: func(client, turn int) string { return fmt.Sprintf("parts/%d.step", (client+turn)%paths) },
 	}
 }
@@ -154,6 +155,15 @@ func (c *crowd) round(ctx context.Context, length time.Duration) (rounds.Samples
 	}, nil
 }
 
+// granted notes that a client was given a path, which is its alone until it asks to give it back.
+func (c *crowd) granted(path string, client int) {
+	if _, taken := c.owners.LoadOrStore(path, client); taken {
+		c.doubles.Add(1)
+	}
+}
+
+func (c *crowd) givenBack(path string) { c.owners.Delete(path) }
+
 // client locks and unlocks until the time has come, and returns how often it had a lock.
 func (c *crowd) client(ctx context.Context, number int, end time.Time, waits *hdrhistogram.Histogram) (pairs int, err error) {
 	for turn := 0; turn == 0 || time.Now().Before(end); turn++ {
@@ -168,11 +178,9 @@ func (c *crowd) client(ctx context.Context, number int, end time.Time, waits *hd
 			}
 			continue
 		}
-		// From the answer to the next request the path is this client's alone.
-		if _, taken := c.owners.LoadOrStore(path, number); taken {
-			c.doubles.Add(1)
-		}
-		c.owners.Delete(path)
+		c.granted(path, number)
+		time.Sleep(c.hold)
+		c.givenBack(path)
 		if err := c.server.unlock(ctx, path, id); err != nil {
 			return pairs, err
 		}

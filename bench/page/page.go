@@ -69,6 +69,9 @@ func Text(f *results.File, goals []results.Goal) string {
 	for _, name := range blocks {
 		content, _ := Block(f, goals, name)           // blocks has no unknown one
 		content = image.ReplaceAllString(content, "") // a terminal shows none
+		if content == notMeasured {
+			continue
+		}
 		fmt.Fprintf(&text, "## %s\n\n%s\n", name, strings.TrimSpace(content)+"\n")
 	}
 	return text.String()

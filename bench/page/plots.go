@@ -68,14 +68,14 @@ func (c cloud) Y(i int) float64                 { return c.XYs[i].Y }
 
 // scaled returns a spread in seconds, or as it is. A logarithm has no room for 0, nor for what is less.
 func scaled(s results.Spread, unit string) (results.Spread, bool) {
-	if strings.Contains(unit, "ns") {
+	if results.IsTime(unit) {
 		s = results.Spread{Median: s.Median / 1e9, Min: s.Min / 1e9, Max: s.Max / 1e9}
 	}
 	return s, s.Min > 0 && !math.IsInf(s.Max, 0)
 }
 
 func (s *series) axis() string {
-	if strings.Contains(s.Unit, "ns") {
+	if results.IsTime(s.Unit) {
 		return "time"
 	}
 	return measure(s.Unit)
@@ -112,7 +112,7 @@ func (s *series) scale(a *plot.Axis) {
 			}
 			unit := s.Unit
 			v := ticks[i].Value
-			if strings.Contains(unit, "ns") {
+			if results.IsTime(unit) {
 				v *= 1e9
 			}
 			ticks[i].Label = strings.TrimSpace(value(v, unit))

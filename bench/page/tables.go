@@ -235,7 +235,7 @@ func value(v float64, unit string) string {
 	switch {
 	case unit == "share":
 		return fmt.Sprintf("%.2f", v)
-	case strings.Contains(unit, "ns"):
+	case results.IsTime(unit):
 		tidy, _ := benchunit.Tidy(v, "ns")
 		return short(tidy) + "s"
 	}
@@ -254,11 +254,8 @@ func short(v float64) string {
 	text := benchunit.Scale(rounded, benchunit.Decimal)
 	digits := strings.TrimRight(text, "yzafpnµmkMGTPEZY")
 	prefix := text[len(digits):]
-	if strings.Contains(digits, ".") {
-		for len(strings.ReplaceAll(digits, ".", "")) > 3 && strings.HasSuffix(digits, "0") {
-			digits = digits[:len(digits)-1]
-		}
-		digits = strings.TrimSuffix(digits, ".")
+	if len(strings.ReplaceAll(digits, ".", "")) > 3 {
+		digits = strings.TrimSuffix(digits[:len(digits)-1], ".")
 	}
 	return digits + " " + prefix
 }

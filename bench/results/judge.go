@@ -78,3 +78,8 @@ func Judge(row, other *Row, unit string) Verdict {
 
 // MoreIsBetter reports whether a unit counts what was achieved and not what it took.
 func MoreIsBetter(unit string) bool { return strings.HasSuffix(unit, "/s") || unit == "share" }
+
+// IsTime reports whether a unit counts nanoseconds.
+func IsTime(unit string) bool {
+	return strings.HasSuffix(unit, "ns/op") || strings.HasSuffix(unit, "-ns")
+}
