@@ -1,5 +1,5 @@
 # Each target calls Go, or npm for the site; no logic lives here. Everything a learner needs works without make: go run ./exercises
-.PHONY: help test check next windows docs docs-serve docs-test
+.PHONY: help test check next windows docs docs-serve docs-test bench
 
 help:
 	@echo "make test     check the whole workbook"
@@ -7,6 +7,7 @@ help:
 	@echo "make next     lead to the next exercise (= go run ./exercises)"
 	@echo "make windows  run the Windows build, under Wine unless this is Windows"
 	@echo "make docs     build the documentation site (needs Node and npm); docs-serve shows it, docs-test tests it (needs Chromium)"
+	@echo "make bench    measure what things cost, side by side with other libraries; some ten minutes"
 
 test:
 	go test -timeout=30m ./lessons/... ./solutions/... ./exercises ./internal/...
@@ -32,3 +33,6 @@ docs-serve: docs
 
 docs-test: docs
 	npm --prefix docs/site test
+
+bench:
+	go -C bench run . -o out/results.json

@@ -183,6 +183,9 @@ func measure(ctx context.Context, root string, arguments []string) (status int, 
 	}
 	began := time.Now()
 	f := &results.File{Format: results.Format, Began: began.UTC().Truncate(time.Second), Quick: o.quick, Machine: machine.Describe()}
+	if version := contention.PythonVersion(); version != "" {
+		f.Machine.Versions["Python filelock"] = version
+	}
 	places, remove, err := o.scratch()
 	defer func() {
 		if failed := remove(); failed != nil {
@@ -248,10 +251,10 @@ func (o *options) write(f *results.File) error {
 	return errors.Join(os.WriteFile(o.output, text, 0o644), page.WritePlots(filepath.Dir(o.output), f))
 }
 
-// steps plans the run. Primitives and updates are measured at each place, everything else at the first one.
+// steps plans the run. What one goroutine does is measured at each place, everything else at the first one.
 func (o *options) steps(places []results.Place) (all []rounds.Step, leftOut []string) {
 	batches := rounds.Settings{Quick: o.quick, Rounds: 9, Length: 30 * time.Millisecond}
-	crowds := rounds.Settings{Quick: o.quick, Rounds: 5, Length: 500 * time.Millisecond}
+	crowds := rounds.Settings{Quick: o.quick, Rounds: 5, Length: 300 * time.Millisecond}
 	commands := rounds.Settings{Quick: o.quick, Rounds: 6}
 	if o.quick {
 		batches.Rounds, batches.Length = 4, 5*time.Millisecond
@@ -261,15 +264,19 @@ func (o *options) steps(places []results.Place) (all []rounds.Step, leftOut []st
 	}
 	for _, place := range places {
 		all = append(all, primitives.Steps(batches, place.Name, o.scratches[place.Name])...)
-		all = append(all, update.Steps(batches, place.Name, o.scratches[place.Name])...)
+		all = append(all, update.Alone(batches, place.Name, o.scratches[place.Name])...)
 	}
 	if !slices.ContainsFunc(places, func(p results.Place) bool { return p.Name == "disk" }) {
 		leftOut = append(leftOut, "a disk: no directory of one was given, so an fsync costs nothing in this run")
 	}
 	main := places[0].Name
 	dir := o.scratches[main]
+	all = append(all, update.Together(batches, main, dir)...)
 	all = append(all, contention.Steps(crowds, main, dir)...)
 	all = append(all, loop.Steps(commands, o.root, dir)...)
+	if contention.PythonVersion() == "" {
+		leftOut = append(leftOut, "Python's filelock, because it is not installed")
+	}
 	if api.Exists(o.root) {
 		all = append(all, api.Steps(crowds, main, dir, o.root)...)
 		leftOut = append(leftOut, "git-lfs/lfs-test-server, because the module proxy does not serve it")

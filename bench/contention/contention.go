@@ -50,7 +50,7 @@ func Steps(s rounds.Settings, place, dir string) []rounds.Step {
 					Title: fmt.Sprintf("Processes hold the lock for %v and think for %v", hold, think), Base: Polling, Ours: Fair,
 				}
 				steps = append(steps, rounds.Step{Name: c.Name(), Run: func(ctx context.Context) ([]results.Comparison, error) {
-					return compare(ctx, s, c, kinds, dir, order{Hold: hold, Think: think}, n)
+					return compare(ctx, s, c, available(), dir, order{Hold: hold, Think: think}, n)
 				}})
 			}
 		}
@@ -125,6 +125,9 @@ type outcome struct {
 
 // work is one process.
 func work(o order, ready func()) (out outcome, err error) {
+	if o.Kind == python.name {
+		return workInPython(o, ready)
+	}
 	at := slices.IndexFunc(kinds, func(k kind) bool { return k.name == o.Kind })
 	if at < 0 {
 		return out, fmt.Errorf("there is no lock %q", o.Kind)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/alexflint/go-filemutex"
 	gofrs "github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 	"github.com/natefinch/atomic"
 	"github.com/rogpeppe/go-internal/lockedfile"
 
@@ -233,14 +232,14 @@ func onFile(dir string) ([]op, func() error, error) {
 		return atomic.WriteFile(path, bytes.NewReader(data))
 	})
 	add("google/renameio", "WriteFile, which has an fsync of the file", results.Whole, func(path string, data []byte) error {
-		return renameio.WriteFile(path, data, 0o600)
+		return RenameIO(path, data)
 	})
 	add("temp, two fsyncs, rename", "and an fsync of the directory after the rename", results.Durable, func(path string, data []byte) error {
 		return Replace(path, data, results.Durable)
 	})
 	add("renameio, directory fsync", "WriteFile, then an fsync of the directory, which renameio leaves to its caller", results.Durable,
 		func(path string, data []byte) error {
-			return errors.Join(renameio.WriteFile(path, data, 0o600), SyncDirectory(path))
+			return errors.Join(RenameIO(path, data), SyncDirectory(path))
 		})
 	add(WriteFile, "WriteFile of lesson 06", results.Durable, func(path string, data []byte) error {
 		return atomicreplace.WriteFile(path, data, 0o600)

@@ -21,13 +21,18 @@ type Contestant struct {
 	Round func(ctx context.Context, length time.Duration) (Samples, error)
 }
 
-// Run has n rounds, after one that warms up and does not count. Who begins changes from round to round. It fails only if ctx ends.
+// Run has n rounds, after a short one that warms up and does not count; with a length of 0 there is none of those. Who begins changes from
+// round to round. It fails only if ctx ends.
 func Run(ctx context.Context, n int, length time.Duration, contestants []Contestant) ([]results.Row, error) {
 	rows := make([]results.Row, len(contestants))
 	for i, c := range contestants {
 		rows[i] = results.Row{Name: c.Name, How: c.How, Guarantee: c.Guarantee, Samples: map[string][]float64{}}
 	}
-	for round := range n + 1 {
+	warmUp := 0
+	if length > 0 {
+		warmUp = 1
+	}
+	for round := range n + warmUp {
 		for i := range contestants {
 			at := (i + round) % len(contestants)
 			row := &rows[at]
@@ -35,7 +40,7 @@ func Run(ctx context.Context, n int, length time.Duration, contestants []Contest
 				continue
 			}
 			took := length
-			if round == 0 {
+			if round < warmUp {
 				took = length / 4
 			}
 			samples, err := contestants[at].Round(ctx, took)
@@ -47,7 +52,7 @@ func Run(ctx context.Context, n int, length time.Duration, contestants []Contest
 				continue
 			}
 			for unit, value := range samples {
-				if round > 0 {
+				if round >= warmUp {
 					row.Samples[unit] = append(row.Samples[unit], value)
 				}
 			}

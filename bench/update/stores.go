@@ -13,7 +13,6 @@ import (
 	"time"
 
 	gofrs "github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 	"github.com/rogpeppe/go-internal/lockedfile"
 	"go.etcd.io/bbolt"
 	_ "modernc.org/sqlite" // the driver
@@ -208,7 +207,7 @@ func renameUpdate(path string) error {
 		if err != nil {
 			return err
 		}
-		return renameio.WriteFile(path, data, 0o600)
+		return primitives.RenameIO(path, data)
 	})
 }
 

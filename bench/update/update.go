@@ -34,11 +34,11 @@ var Goals = []results.Goal{
 	{Part: "update", Series: SeriesGoroutines, Place: "disk", Row: documentName, Beside: oneAtATime, Unit: "updates/s", AtLeast: 10},
 }
 
-// Steps measures in a directory at the place: one goroutine, many, and processes.
-func Steps(s rounds.Settings, place, dir string) []rounds.Step {
-	sizes, goroutineSizes, processCounts := []int{10, 100, 1000, 10000}, []int{10, 1000}, []int{1, 2, 4, 8}
+// Alone measures one goroutine, in a directory at the place.
+func Alone(s rounds.Settings, place, dir string) []rounds.Step {
+	sizes := []int{10, 100, 1000, 10000}
 	if s.Quick {
-		sizes, goroutineSizes, processCounts = []int{10, 1000}, []int{10}, []int{1, 4}
+		sizes = []int{10, 1000}
 	}
 	var steps []rounds.Step
 	for _, n := range sizes {
@@ -50,18 +50,27 @@ func Steps(s rounds.Settings, place, dir string) []rounds.Step {
 		c.Series, c.Title, c.Ours = SeriesNotDurable, "One update that does not wait for the disk", editName
 		steps = append(steps, single(s, c, dir, notDurable(), n, 1))
 	}
-	for _, n := range goroutineSizes {
+	return steps
+}
+
+// Together measures goroutines and processes that want the same document, in a directory at the place.
+func Together(s rounds.Settings, place, dir string) []rounds.Step {
+	sizes, counts := []int{10, 1000}, []int{1, 2, 4, 8}
+	if s.Quick {
+		sizes, counts = []int{10}, []int{1, 4}
+	}
+	var steps []rounds.Step
+	for _, n := range sizes {
 		steps = append(steps, single(s, results.Comparison{
 			Part: "update", Series: SeriesGoroutines, Title: "Durable updates of 64 goroutines of one process", Place: place,
 			By: "records", X: float64(n), Unit: "updates/s", Base: byHand, Ours: documentName,
 		}, dir, durable(together), n, 64))
 	}
-	for _, n := range processCounts {
-		c := results.Comparison{
+	for _, n := range counts {
+		steps = append(steps, several(s, results.Comparison{
 			Part: "update", Series: SeriesProcesses, Title: "Durable updates of several processes, a document of 100 records", Place: place,
 			By: "processes", X: float64(n), Unit: "updates/s", Base: byHand, Ours: documentName,
-		}
-		steps = append(steps, several(s, c, dir, n))
+		}, dir, n))
 	}
 	return steps
 }
