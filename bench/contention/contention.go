@@ -72,6 +72,7 @@ func compare(ctx context.Context, s rounds.Settings, c results.Comparison, kinds
 				}
 				defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 				o.Kind, o.Dir, o.Length = k.name, dir, length
+				o.Python, _ = interpreter()
 				return round(ctx, all, n, o)
 			},
 		})
@@ -114,6 +115,7 @@ func round(ctx context.Context, all *crew.Crew, n int, o order) (rounds.Samples,
 
 type order struct {
 	Kind, Dir           string
+	Python              string // the interpreter, for that kind
 	Hold, Think, Length time.Duration
 }
 

@@ -35,7 +35,8 @@ func TestEveryLockExcludesAndItsCounterIsExact(t *testing.T) {
 			}
 			all := crew.New("contend")
 			defer all.Kill()
-			samples, err := round(t.Context(), all, 4, order{Kind: k.name, Dir: t.TempDir(), Hold: time.Millisecond, Length: 50 * time.Millisecond})
+			python, _ := interpreter()
+			samples, err := round(t.Context(), all, 4, order{Kind: k.name, Python: python, Dir: t.TempDir(), Hold: time.Millisecond, Length: 50 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -35,12 +35,20 @@ func available() []kind {
 }
 
 // PythonVersion returns the version of Python's filelock module, or "" if there is none.
-var PythonVersion = sync.OnceValue(func() string {
-	text, err := exec.Command("python3", "-c", "import filelock; print(filelock.__version__)").Output()
-	if err != nil {
-		return ""
+func PythonVersion() string {
+	_, version := interpreter()
+	return version
+}
+
+// interpreter returns a Python that has the module, and its version. A distribution's module is for the distribution's Python, which need
+// not be the first one on the PATH.
+var interpreter = sync.OnceValues(func() (program, version string) {
+	for _, program := range []string{"/usr/bin/python3", "python3"} {
+		if text, err := exec.Command(program, "-c", "import filelock; print(filelock.__version__)").Output(); err == nil {
+			return program, strings.TrimSpace(string(text))
+		}
 	}
-	return strings.TrimSpace(string(text))
+	return "", ""
 })
 
 //go:embed contend.py
@@ -49,7 +57,7 @@ var script string
 // workInPython is one process, whose loop runs in Python.
 func workInPython(o order, ready func()) (out outcome, err error) {
 	seconds := func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
-	command := exec.Command("python3", "-c", script, filepath.Join(o.Dir, "lock"), filepath.Join(o.Dir, "counter"),
+	command := exec.Command(o.Python, "-c", script, filepath.Join(o.Dir, "lock"), filepath.Join(o.Dir, "counter"),
 		seconds(o.Hold), seconds(o.Think), seconds(o.Length))
 	var log bytes.Buffer
 	command.Stderr = &log
@@ -74,7 +82,7 @@ func workInPython(o order, ready func()) (out outcome, err error) {
 		}
 	}
 	if failed := command.Wait(); failed != nil {
-		return out, fmt.Errorf("python3: %w: %s", failed, log.String())
+		return out, fmt.Errorf("%s: %w: %s", o.Python, failed, log.String())
 	}
 	if err != nil {
 		return out, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -27,6 +28,11 @@ var colours = []color.Color{
 var glyphs = []draw.GlyphDrawer{
 	draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.BoxGlyph{}, draw.PlusGlyph{}, draw.CrossGlyph{},
 }
+
+func init() { plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"} }
+
+// family names fonts with the widths that the plots are laid out for, and one that every system has.
+const family = "font-family:Liberation Sans, Arial, Helvetica, sans-serif"
 
 var unsafe = regexp.MustCompile(`[^a-z0-9]+`)
 
@@ -97,7 +103,7 @@ func svg(p *plot.Plot, height vg.Length) ([]byte, error) {
 	if _, err := w.WriteTo(&text); err != nil {
 		return nil, err
 	}
-	return text.Bytes(), nil
+	return bytes.ReplaceAll(text.Bytes(), []byte("font-family:Liberation Sans"), []byte(family)), nil
 }
 
 // scale makes an axis a logarithmic one, with units at its ticks. It keeps room around the values: one value alone is no range.
@@ -179,10 +185,11 @@ func (s *series) lines(f *results.File) ([]byte, error) {
 	}
 	p.X.Label.Text, p.Y.Label.Text = s.By, s.axis()
 	p.X.Scale = plot.LogScale{}
-	p.X.Min, p.X.Max = s.all[0].X/1.15, s.all[len(s.all)-1].X*1.15
+	first, last := s.all[0].X, s.all[len(s.all)-1].X
+	p.X.Min, p.X.Max = first/1.15, last*1.15*math.Pow(last/first*1.3, 0.6) // the legend has the room at the right to itself
 	p.X.Tick.Marker = plot.ConstantTicks(s.ticks())
 	s.scale(&p.Y)
-	p.Legend.Top, p.Legend.Left = !results.MoreIsBetter(s.Unit), true
+	p.Legend.Top = true
 	p.Add(plotter.NewGrid())
 	return svg(p, 4.6*vg.Inch)
 }

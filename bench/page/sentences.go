@@ -110,15 +110,21 @@ func behind(f *results.File) string {
 	var lines []string
 	for _, part := range []string{"primitives", "update", "locks", "api", "loop"} {
 		for _, s := range seriesOf(f, part) {
+			var reasons []string
+			peers := map[string][]string{} // by reason
 			for _, st := range standings(s) {
 				if len(st.at[results.Behind]) == 0 {
 					continue
 				}
-				line := fmt.Sprintf("* %s: %s is behind %s.", s.heading(f), s.Ours, st.phrase(s, results.Behind))
-				if why := reason(part, s.Ours, st.peer); why != "" {
-					line += " " + why
+				why := reason(part, s.Ours, st.peer)
+				if peers[why] == nil {
+					reasons = append(reasons, why)
 				}
-				lines = append(lines, line)
+				peers[why] = append(peers[why], st.phrase(s, results.Behind))
+			}
+			for _, why := range reasons {
+				line := fmt.Sprintf("* %s: %s is behind %s. %s", s.heading(f), s.Ours, strings.Join(peers[why], "; "), why)
+				lines = append(lines, strings.TrimSpace(line))
 			}
 		}
 	}
@@ -153,7 +159,11 @@ func reason(part, ours, peer string) string {
 // crossing says from which size on a database is faster than a JSON file, where both survive a power cut.
 func crossing(f *results.File) string {
 	var lines []string
+	disk := slices.ContainsFunc(f.Machine.Places, func(p results.Place) bool { return p.Name == "disk" })
 	for _, s := range seriesOf(f, "update") {
+		if disk && s.Place != "disk" { // in memory, nothing survives a power cut
+			continue
+		}
 		if !strings.HasSuffix(s.Series, "/durable") {
 			continue
 		}
