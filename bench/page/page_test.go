@@ -160,8 +160,15 @@ func TestFiguresHaveThreeDigits(t *testing.T) {
 		unit  string
 		want  string
 	}{
-		{1234567, "ns/op", "1.23 ms"}, {999999, "ns/op", "1.00 ms"}, {200, "ns/op", "200 ns"}, {2e9, "ns/op", "2.00 s"}, {45678, "turns/s", "45.7 k"},
-		{0.5, "share", "0.50"}, {0, "turns/s", "0"}, {100, "turns/s", "100"}, {20, "turns/s", "20.0"},
+		{1234567, "ns/op", "1.23 ms"},
+		{999999, "ns/op", "1.00 ms"},
+		{200, "ns/op", "200 ns"},
+		{2e9, "ns/op", "2.00 s"},
+		{45678, "turns/s", "45.7 k"},
+		{0.5, "share", "0.50"},
+		{0, "turns/s", "0"},
+		{100, "turns/s", "100"},
+		{20, "turns/s", "20.0"},
 	} {
 		if got := value(c.value, c.unit); got != c.want {
 			t.Errorf("%v %s is shown as %q, want %q", c.value, c.unit, got, c.want)

@@ -20,9 +20,14 @@ import (
 
 // colours can be told apart by people who see few colours (Okabe and Ito); glyphs, without any.
 var colours = []color.Color{
-	color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0xd5, 0x5e, 0x00, 0xff}, color.RGBA{0x00, 0x9e, 0x73, 0xff},
-	color.RGBA{0xcc, 0x79, 0xa7, 0xff}, color.RGBA{0xe6, 0x9f, 0x00, 0xff}, color.RGBA{0x56, 0xb4, 0xe9, 0xff},
-	color.RGBA{0x55, 0x55, 0x55, 0xff}, color.RGBA{0x8b, 0x45, 0x13, 0xff},
+	color.RGBA{0x00, 0x72, 0xb2, 0xff},
+	color.RGBA{0xd5, 0x5e, 0x00, 0xff},
+	color.RGBA{0x00, 0x9e, 0x73, 0xff},
+	color.RGBA{0xcc, 0x79, 0xa7, 0xff},
+	color.RGBA{0xe6, 0x9f, 0x00, 0xff},
+	color.RGBA{0x56, 0xb4, 0xe9, 0xff},
+	color.RGBA{0x55, 0x55, 0x55, 0xff},
+	color.RGBA{0x8b, 0x45, 0x13, 0xff},
 }
 
 var glyphs = []draw.GlyphDrawer{
@@ -189,7 +194,8 @@ func (s *series) lines(f *results.File) ([]byte, error) {
 	p.X.Min, p.X.Max = first/1.15, last*1.15*math.Pow(last/first*1.3, 0.6) // the legend has the room at the right to itself
 	p.X.Tick.Marker = plot.ConstantTicks(s.ticks())
 	s.scale(&p.Y)
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.XOffs = 0.3*vg.Inch + 6.9*vg.Inch*vg.Length(math.Log(last/p.X.Min)/math.Log(p.X.Max/p.X.Min))
 	p.Add(plotter.NewGrid())
 	return svg(p, 4.6*vg.Inch)
 }
