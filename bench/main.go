@@ -258,7 +258,7 @@ func (o *options) steps(places []results.Place) (all []rounds.Step, leftOut []st
 	commands := rounds.Settings{Quick: o.quick, Rounds: 6}
 	if o.quick {
 		batches.Rounds, batches.Length = 4, 5*time.Millisecond
-		crowds.Rounds, crowds.Length = 4, 100*time.Millisecond
+		crowds.Rounds, crowds.Length = 4, 60*time.Millisecond
 		commands.Rounds = 1
 		leftOut = append(leftOut, "a quick run leaves out half of the sizes, short holds, and the guide with an empty build cache")
 	}

@@ -1,6 +1,7 @@
 package primitives
 
 import (
+	"strings"
 	"testing"
 
 	"example/turnstile/bench/results"
@@ -37,7 +38,7 @@ func BenchmarkPrimitives(b *testing.B) {
 			b.Fatal(err)
 		}
 		for _, o := range ops {
-			b.Run(series+"/by="+o.name, func(b *testing.B) {
+			b.Run(series+"/by="+strings.ReplaceAll(o.name, "/", "_"), func(b *testing.B) {
 				for b.Loop() {
 					if err := o.call(); err != nil {
 						b.Fatal(err)

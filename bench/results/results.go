@@ -165,7 +165,8 @@ func (f *File) WriteBenchmarks(w io.Writer) error {
 				continue
 			}
 			for i := range r.Samples[c.Unit] {
-				fmt.Fprintf(&text, "Benchmark%s/by=%s 1", c.Name(), clean.Replace(r.Name))
+				name := c.Name() // the format wants a capital letter after Benchmark
+				fmt.Fprintf(&text, "Benchmark%s/by=%s 1", strings.ToUpper(name[:1])+name[1:], clean.Replace(r.Name))
 				for _, unit := range r.Units() {
 					fmt.Fprintf(&text, " %g %s", r.Samples[unit][i], unit)
 				}

@@ -96,7 +96,8 @@ func BenchmarkUpdate(b *testing.B) {
 	for _, group := range []string{"durable/alone", "not-durable/alone"} {
 		for _, records := range []int{10, 1000} {
 			for _, k := range all()[group] {
-				b.Run(fmt.Sprintf("%s/records=%d/by=%s", strings.TrimSuffix(group, "/alone"), records, k.name), func(b *testing.B) { benchmark(b, k, records) })
+				name := fmt.Sprintf("%s/records=%d/by=%s", strings.TrimSuffix(group, "/alone"), records, strings.ReplaceAll(k.name, "/", "_"))
+				b.Run(name, func(b *testing.B) { benchmark(b, k, records) })
 			}
 		}
 	}
