@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"syscall"
 	"time"
 
 	"example/turnstile/bench/api"
@@ -56,7 +57,7 @@ var goals = slices.Concat(primitives.Goals, update.Goals, contention.Goals, loop
 
 func main() {
 	process.Dispatch(workers())
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	status, err := command(ctx, os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
@@ -167,6 +168,9 @@ func (o *options) scratch() (places []results.Place, remove func() error, err er
 			continue
 		}
 		made, err := os.MkdirTemp(dir, "turnstile-bench-")
+		if err == nil {
+			made, err = filepath.Abs(made) // a build cache must be named so
+		}
 		if err != nil {
 			return nil, remove, err
 		}
@@ -182,7 +186,7 @@ func measure(ctx context.Context, root string, arguments []string) (status int, 
 		return 3, err
 	}
 	began := time.Now()
-	f := &results.File{Format: results.Format, Began: began.UTC().Truncate(time.Second), Quick: o.quick, Machine: machine.Describe()}
+	f := &results.File{Format: results.Format, Began: began.UTC().Truncate(time.Second), Quick: o.quick, Only: o.only.String(), Machine: machine.Describe()}
 	if version := contention.PythonVersion(); version != "" {
 		f.Machine.Versions["Python filelock"] = version
 	}

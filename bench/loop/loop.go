@@ -85,7 +85,7 @@ func (w *workbook) measure(ctx context.Context, s rounds.Settings, series string
 	}
 	n := s.Rounds
 	if series == seriesCold {
-		commands, n = commands[:2], min(n, 4)
+		commands, n = commands[:2], min(n, 3)
 	}
 	var contestants []rounds.Contestant
 	for _, c := range commands {

@@ -308,6 +308,9 @@ func machine(f *results.File) string {
 	if f.Quick {
 		kind = "a quick run, which is too short for figures to quote"
 	}
+	if f.Only != "" {
+		kind += ", of `" + f.Only + "` alone"
+	}
 	least := math.MaxInt
 	for _, c := range f.Comparisons {
 		for _, r := range c.Rows {

@@ -22,6 +22,7 @@ type File struct {
 	Began       time.Time    `json:"began"`
 	Seconds     float64      `json:"seconds"`
 	Quick       bool         `json:"quick"`
+	Only        string       `json:"only,omitempty"` // the pattern that the run was limited to
 	Machine     Machine      `json:"machine"`
 	LeftOut     []string     `json:"left_out"` // what was not measured, and why
 	Comparisons []Comparison `json:"comparisons"`
