@@ -264,7 +264,7 @@ func (o *options) steps(places []results.Place) (all []rounds.Step, leftOut []st
 		batches.Rounds, batches.Length = 4, 5*time.Millisecond
 		crowds.Rounds, crowds.Length = 4, 60*time.Millisecond
 		commands.Rounds = 1
-		leftOut = append(leftOut, "a quick run leaves out half of the sizes, short holds, and the guide with an empty build cache")
+		leftOut = append(leftOut, "a quick run leaves out half of the sizes, short holds, Python, and the guide with an empty build cache")
 	}
 	for _, place := range places {
 		all = append(all, primitives.Steps(batches, place.Name, o.scratches[place.Name])...)
