@@ -32,8 +32,10 @@ func verbs() []verb {
 		{"reset", "N", 1, "give N back as it was shipped; your code is kept in a dated copy", method((*session).reset)},
 		{"catchup", "N", 1, "put the reference in place before N, where yours is not done; copies are kept", method((*session).catchup)},
 		{"bring", "DIR", 1, "your answers from an older copy of the workbook in DIR; copies are kept", method((*session).bring)},
-		{"report", "[N|DIR …]", 10_000, "the state of all exercises, or of those named, for graders; needs --json; with DIR, of the answers " +
-			"in that learner's directory, by the tests of this copy", method((*session).report)},
+		{"report", "[N|DIR …]", 10_000, "the state of all exercises, or of those named, for graders; needs --json or --junit; with DIR, of " +
+			"the answers in that learner's directory, by the tests of this copy", method((*session).report)},
+		{"board", "FILE|DIR …", 10_000, "one page for a class: who stands where, and which test stops most people; FILE is what report " +
+			"--json wrote, DIR a learner's directory or one that holds many", method((*session).board)},
 		{"help", "", 1, "this text", method((*session).help)},
 	}
 }
@@ -49,11 +51,14 @@ type options struct {
 	reference bool // -solution: work on the reference instead of the learner's code
 	yes       bool // --yes: answer the question before it is asked
 	json      bool // --json
+	junit     bool // --junit
+
+	output string // -o FILE: where board and report write; "" is standard output
 }
 
 // flags returns the flags of the command line and where each is kept. One dash or two, before or after the verb.
 func (o *options) flags() map[string]*bool {
-	return map[string]*bool{"solution": &o.reference, "yes": &o.yes, "y": &o.yes, "json": &o.json}
+	return map[string]*bool{"solution": &o.reference, "yes": &o.yes, "y": &o.yes, "json": &o.json, "junit": &o.junit}
 }
 
 // parse reads a command line. Its error is a *usageError that names what was nearly meant.
@@ -61,7 +66,17 @@ func parse(args []string) (verb, options, error) {
 	var opts options
 	var words []string
 	help := false
-	for _, arg := range args {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "-o" && i+1 < len(args) {
+			i++
+			opts.output = args[i]
+			continue
+		}
+		if path, ok := strings.CutPrefix(arg, "-o="); ok {
+			opts.output = path
+			continue
+		}
 		name, isFlag := strings.CutPrefix(arg, "-")
 		if !isFlag {
 			words = append(words, arg)
@@ -73,7 +88,8 @@ func parse(args []string) (verb, options, error) {
 		} else if flag := opts.flags()[name]; flag != nil {
 			*flag = true
 		} else {
-			return verb{}, opts, &usageError{fmt.Sprintf("There is no flag %s. The flags are -solution, --yes, --json and --help.", arg)}
+			return verb{}, opts, &usageError{fmt.Sprintf("There is no flag %s. The flags are -solution, --yes, --json, --junit, -o FILE "+
+				"and --help.", arg)}
 		}
 	}
 	if help {
@@ -92,6 +108,9 @@ func parse(args []string) (verb, options, error) {
 		}
 		if len(opts.operands) > v.most {
 			return verb{}, opts, &usageError{fmt.Sprintf("Too many words: %s takes %s.", v.name, orNothing(v.operands))}
+		}
+		if opts.output != "" && v.name != "board" && v.name != "report" {
+			return verb{}, opts, &usageError{fmt.Sprintf("%s writes to the terminal; -o FILE is for board and report.", v.name)}
 		}
 		return v, opts, nil
 	}
@@ -186,6 +205,8 @@ func (s *session) help(context.Context) error {
 		{"-solution", "work on the reference instead of your code"},
 		{"--yes", "do not ask (solution)"},
 		{"--json", "print JSON (report); docs/report.md describes it"},
+		{"--junit", "print JUnit's XML (report)"},
+		{"-o FILE", "write to FILE (report, board), in one step"},
 	} {
 		b.WriteString("  " + padded(r[0], column-2) + r[1] + "\n")
 	}

@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"example/turnstile/internal/answer"
+	"example/turnstile/internal/atomicfile"
 	"example/turnstile/internal/curriculum"
 	"example/turnstile/internal/gotest"
 )
@@ -63,8 +65,16 @@ type testReport struct {
 
 // report prints the state of the exercises for programs. Every test is run now; nothing is taken from go's test cache.
 func (s *session) report(ctx context.Context) error {
-	if !s.options.json {
-		return &usageError{fmt.Sprintf("report writes for programs: `%s`. For you there is `%s`.", s.command("report --json"), s.command("list"))}
+	if s.options.json == s.options.junit {
+		return &usageError{fmt.Sprintf("report writes for programs: `%s`, or --junit in its place. For you there is `%s`.",
+			s.command("report --json"), s.command("list"))}
+	}
+	encode, ending := encodeJSON, ".json"
+	if s.options.junit {
+		encode, ending = encodeJUnit, ".xml"
+	}
+	if err := s.checkOutput(ending); err != nil {
+		return err
 	}
 	exercises, directories, err := s.reportOperands()
 	if err != nil {
@@ -85,10 +95,44 @@ func (s *session) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	encoder := json.NewEncoder(s.Out)
+	text, err := encode(file)
+	if err != nil {
+		return err
+	}
+	return s.deliver(text)
+}
+
+func encodeJSON(file reportFile) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(file)
+	err := encoder.Encode(file)
+	return text.Bytes(), err
+}
+
+// checkOutput refuses a name for -o that does not end as such files do. A shell makes `-o *.json` to one name for the output and the
+// rest for the input: the first learner's report would be overwritten by the page on all.
+func (s *session) checkOutput(ending string) error {
+	if s.options.output != "" && !strings.EqualFold(filepath.Ext(s.options.output), ending) {
+		return &usageError{fmt.Sprintf("-o %s: the name must end in %s.", s.options.output, ending)}
+	}
+	return nil
+}
+
+// deliver writes what a verb has made to standard output, or in one step to the file of -o.
+func (s *session) deliver(content []byte) error {
+	if s.options.output == "" {
+		_, err := s.Out.Write(content)
+		return err
+	}
+	path := s.absolute(s.options.output)
+	if err := atomicfile.Replace(path, content); err != nil {
+		// Not %w: explain would take a missing directory for a damaged workbook.
+		return fmt.Errorf("write %s: %v; name a file in a directory that exists and that you may write", s.path(path), err)
+	}
+	s.remark("Written to %s.", s.path(path))
+	return nil
 }
 
 // unknown lists what a report does not know.
