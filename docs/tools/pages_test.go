@@ -99,6 +99,28 @@ func TestCurriculum(t *testing.T) {
 	report(t, "curriculum", problems)
 }
 
+// TestWorkshop checks the facilitator's guide: its minutes, its commands, its words, and that no lesson lacks its notes.
+func TestWorkshop(t *testing.T) {
+	t.Parallel()
+	book := openBook(t)
+	load := func(name string) *textcheck.Page {
+		page, err := textcheck.Load(book.Root, "docs/workshop/"+name)
+		require.NoError(t, err)
+		report(t, "prose", textcheck.Style(page))
+		report(t, "commands", textcheck.Commands(page))
+		return page
+	}
+	report(t, "schedules", textcheck.Schedules(load("README.md"), book))
+	for i, part := range book.Parts {
+		page := load(fmt.Sprintf("part%d.md", i+1))
+		report(t, "code blocks", textcheck.Fences(page))
+		report(t, "notes", textcheck.Notes(page, part.Exercises))
+	}
+	for _, name := range []string{"setup.md", "grading.md"} {
+		load(name)
+	}
+}
+
 // TestConsoleBlocks runs what the lesson pages show in console blocks. One page after another, since several race demos at
 // once would disturb each other's timing.
 func TestConsoleBlocks(t *testing.T) {

@@ -88,7 +88,9 @@ func shown(text string) string {
 }
 
 // clipBytes keeps what shown may show, so that a text of many megabytes is not turned into runes.
-func clipBytes(text string) string { return strings.ToValidUTF8(text[:min(len(text), 8*mostShown)], "\uFFFD") }
+func clipBytes(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), 8*mostShown)], "\uFFFD")
+}
 
 func allShown(texts []string, most int) []string {
 	var list []string

@@ -14,7 +14,7 @@ import (
 
 // topLevel are the only entries of the repository's root.
 var topLevel = []string{
-	".ci", ".editorconfig", ".gitattributes", ".github", ".gitignore", "LICENSE", "Makefile", "README.md", "bench", "docs",
+	".ci", ".devcontainer", ".editorconfig", ".gitattributes", ".github", ".gitignore", "LICENSE", "Makefile", "README.md", "bench", "docs",
 	"exercises", "go.mod", "go.sum", "internal", "lessons", "solutions",
 }
 
