@@ -1,5 +1,5 @@
-# Each target calls Go, or npm for the site; no logic lives here. Everything a learner needs works without make: go run ./exercises
-.PHONY: help test check next windows docs docs-serve docs-test bench
+# Each target calls Go, or npm for the site and the slides; no logic lives here. Everything a learner needs works without make: go run ./exercises
+.PHONY: help test check next windows docs docs-serve docs-test bench pack slides
 
 help:
 	@echo "make test     check the whole workbook"
@@ -8,6 +8,8 @@ help:
 	@echo "make windows  run the Windows build, under Wine unless this is Windows"
 	@echo "make docs     build the documentation site (needs Node and npm); docs-serve shows it, docs-test tests it (needs Chromium)"
 	@echo "make bench    measure what things cost, side by side with other libraries; some ten minutes"
+	@echo "make pack     one zip for a class without a network"
+	@echo "make slides   the workshop's slides, as HTML and PDF (needs Node and Chromium)"
 
 test:
 	go test -timeout=30m ./lessons/... ./solutions/... ./exercises ./internal/...
@@ -36,3 +38,6 @@ docs-test: docs
 
 bench:
 	go -C bench run . -o out/results.json
+
+pack:
+	go -C docs/tools run ./pack
