@@ -1,5 +1,5 @@
-# Each target calls Go, or npm for the site and the slides; no logic lives here. Everything a learner needs works without make: go run ./exercises
 .PHONY: help test check next windows docs docs-serve docs-test bench pack slides
+# No logic lives here. Everything a learner needs works without make: go run ./exercises
 
 help:
 	@echo "make test     check the whole workbook"
@@ -41,3 +41,7 @@ bench:
 
 pack:
 	go -C docs/tools run ./pack
+
+slides:
+	npm --prefix docs/workshop/slides ci --ignore-scripts
+	node docs/workshop/slides/build.mjs

@@ -103,6 +103,8 @@ func TestCurriculum(t *testing.T) {
 func TestWorkshop(t *testing.T) {
 	t.Parallel()
 	book := openBook(t)
+	references, err := textcheck.ReferenceCode(book.Root)
+	require.NoError(t, err)
 	load := func(name string) *textcheck.Page {
 		page, err := textcheck.Load(book.Root, "docs/workshop/"+name)
 		require.NoError(t, err)
@@ -115,6 +117,14 @@ func TestWorkshop(t *testing.T) {
 		page := load(fmt.Sprintf("part%d.md", i+1))
 		report(t, "code blocks", textcheck.Fences(page))
 		report(t, "notes", textcheck.Notes(page, part.Exercises))
+
+		var code []textcheck.CodeFile
+		for _, e := range part.Exercises {
+			files, err := textcheck.LessonCode(e)
+			require.NoError(t, err)
+			code = append(code, files...)
+		}
+		report(t, "Go blocks", textcheck.GoBlocks(load(fmt.Sprintf("slides/part%d.md", i+1)), code, references))
 	}
 	for _, name := range []string{"setup.md", "grading.md"} {
 		load(name)

@@ -20,7 +20,7 @@ const (
 	// top is the directory that the zip unpacks to.
 	top = "turnstile"
 	// site is where `make docs` puts the built site, relative to the root. In the zip it is the directory site.
-	site = "docs/site/build"
+	site = "docs/site/build/dist"
 )
 
 // write writes the pack to the file target, by a temporary file beside it, and says what is in it.

@@ -17,10 +17,14 @@ import (
 	"example/turnstile/internal/curriculum"
 )
 
-// The pack works without a network, with nothing in any cache, on the day of the class.
+// emptyCache makes the test begin with an empty build cache as well, as on a machine where Go was installed a minute ago. That compiles
+// the standard library anew, so .ci/run asks for it, and no one else.
+const emptyCache = "TURNSTILE_EMPTY_CACHE"
+
+// The pack works without a network and with an empty module cache.
 func TestThePackWorksWithoutANetwork(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: it compiles everything anew, which takes a minute or more")
+		t.Skip("-short: it compiles the workbook in another directory")
 	}
 	_ = os.Getenv(tree.Variable) // go runs this again when a file of the repository has changed
 	root, err := curriculum.Root(".")
@@ -42,24 +46,32 @@ func TestThePackWorksWithoutANetwork(t *testing.T) {
 
 	home := t.TempDir()
 	unpack(t, target, filepath.Join(home, "Müller's class"))
-	class := learner{filepath.Join(home, "Müller's class", top), home}
+	cache := filepath.Join(home, "cache")
+	if os.Getenv(emptyCache) == "" {
+		said, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
+		require.NoError(t, err)
+		cache = strings.TrimSpace(string(said))
+	}
+	class := learner{filepath.Join(home, "Müller's class", top), home, cache}
 	require.NoDirExists(t, filepath.Join(class.root, ".git"))
 	require.FileExists(t, filepath.Join(class.root, "vendor", "modules.txt"))
 
 	screen := class.run(t, nil, "run", "./exercises")
 	require.Contains(t, screen, "01 · Open modes")
 	require.Contains(t, screen, "exercises/01_open_modes/open.go:")
-	require.Contains(t, class.run(t, nil, "test", "-count=1", "./lessons/01_open_modes", "./solutions/01_open_modes", "-run",
-		"Test.*Open|TestAnswers/(reference|wrong/01)"), "ok")
+	require.Contains(t, class.run(t, nil, "run", "./exercises", "-solution", "race", "1"), "no race: ")
+	require.Contains(t, class.run(t, nil, "test", "-count=1", "./lessons/01_open_modes"), "ok")
 	// A module that is missing for another system is missing here, too: list resolves all imports.
 	for _, system := range []string{"linux", "windows", "darwin", "freebsd"} {
 		class.run(t, []string{"GOOS=" + system, "CGO_ENABLED=0"}, "list", "-deps", "-test", "./...")
 	}
-	class.run(t, []string{"GOOS=windows", "CGO_ENABLED=0"}, "build", "-o", filepath.Join(home, "guide.exe"), "./exercises")
+	if os.Getenv(emptyCache) != "" {
+		class.run(t, []string{"GOOS=windows", "CGO_ENABLED=0"}, "build", "-o", filepath.Join(home, "guide.exe"), "./exercises")
+	}
 }
 
 // A learner has unpacked the pack to root, and has go and a home directory, and nothing else.
-type learner struct{ root, home string }
+type learner struct{ root, home, cache string }
 
 func (l learner) run(t *testing.T, variables []string, arguments ...string) string {
 	t.Helper()
@@ -70,7 +82,7 @@ func (l learner) run(t *testing.T, variables []string, arguments ...string) stri
 	command.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + l.home, "USERPROFILE=" + l.home, "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"),
 		"TMPDIR=" + t.TempDir(), "TMP=" + t.TempDir(), "GOENV=off", "GOPROXY=off", "GOTOOLCHAIN=local", "NO_COLOR=1",
-		"GOPATH=" + filepath.Join(l.home, "go"), "GOCACHE=" + filepath.Join(l.home, "cache"),
+		"GOPATH=" + filepath.Join(l.home, "go"), "GOCACHE=" + l.cache,
 		"http_proxy=http://127.0.0.1:9", "https_proxy=http://127.0.0.1:9",
 	}, variables...)
 	said, err := command.CombinedOutput()
