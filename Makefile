@@ -1,5 +1,5 @@
-.PHONY: help test check next windows docs docs-serve docs-test bench pack slides
 # No logic lives here. Everything a learner needs works without make: go run ./exercises
+.PHONY: help test check next windows docs docs-serve docs-test bench pack slides
 
 help:
 	@echo "make test     check the whole workbook"
