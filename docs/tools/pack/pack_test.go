@@ -60,7 +60,7 @@ func TestThePackWorksWithoutANetwork(t *testing.T) {
 	require.Contains(t, screen, "01 · Open modes")
 	require.Contains(t, screen, "exercises/01_open_modes/open.go:")
 	require.Contains(t, class.run(t, nil, "run", "./exercises", "-solution", "race", "1"), "no race: ")
-	require.Contains(t, class.run(t, nil, "test", "-count=1", "./lessons/01_open_modes"), "ok")
+	require.Contains(t, class.run(t, nil, "test", "-count=1", "./lessons/03_seek_truncate"), "ok")
 	// A module that is missing for another system is missing here, too: list resolves all imports.
 	for _, system := range []string{"linux", "windows", "darwin", "freebsd"} {
 		class.run(t, []string{"GOOS=" + system, "CGO_ENABLED=0"}, "list", "-deps", "-test", "./...")
@@ -81,7 +81,7 @@ func (l learner) run(t *testing.T, variables []string, arguments ...string) stri
 	command.Dir = l.root
 	command.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + l.home, "USERPROFILE=" + l.home, "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"),
-		"TMPDIR=" + t.TempDir(), "TMP=" + t.TempDir(), "GOENV=off", "GOPROXY=off", "GOTOOLCHAIN=local", "NO_COLOR=1",
+		"TMPDIR=" + os.TempDir(), "TMP=" + os.TempDir(), "GOENV=off", "GOPROXY=off", "GOTOOLCHAIN=local", "NO_COLOR=1",
 		"GOPATH=" + filepath.Join(l.home, "go"), "GOCACHE=" + l.cache,
 		"http_proxy=http://127.0.0.1:9", "https_proxy=http://127.0.0.1:9",
 	}, variables...)
