@@ -58,7 +58,7 @@ func (s *session) board(ctx context.Context) error {
 		c.addUnknown(unknown(true))
 	}
 	c.mergePeople()
-	c.findStrangers(exercises)
+	c.findStrangers(s.book.Exercises)
 	for _, sentence := range c.trouble {
 		s.remark("%s", visible(sentence))
 	}

@@ -175,18 +175,18 @@ func boardParts(book *curriculum.Book, exercises []*curriculum.Exercise) []board
 }
 
 // findStrangers reports exercises that this edition of the workbook does not have.
-func (c *class) findStrangers(exercises []*curriculum.Exercise) {
+func (c *class) findStrangers(all []*curriculum.Exercise) {
 	var strangers []string
 	for _, who := range c.people {
 		for _, e := range who.exercises {
-			known := slices.ContainsFunc(exercises, func(k *curriculum.Exercise) bool { return k.ID == e.Name })
+			known := slices.ContainsFunc(all, func(k *curriculum.Exercise) bool { return k.ID == e.Name })
 			if !known && !slices.Contains(strangers, shown(e.Name)) && len(strangers) < mostTrouble {
 				strangers = append(strangers, shown(e.Name))
 			}
 		}
 	}
 	if len(strangers) > 0 {
-		c.refuse("The reports hold exercises that this page does not show: %s.", strings.Join(strangers, ", "))
+		c.refuse("The reports hold exercises that this edition of the workbook does not have: %s.", strings.Join(strangers, ", "))
 	}
 }
 
