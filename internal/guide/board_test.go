@@ -189,8 +189,8 @@ func TestTheBoardReadsWhatPowerShellWrites(t *testing.T) {
 }
 
 var (
-	tag       = regexp.MustCompile(`<[^>]*>`)
-	fineTag   = regexp.MustCompile(`^</?(?:html|head|meta|title|style|body|main|h1|h2|p|span|div|table|thead|tbody|tfoot|tr|th|td|bdi|b|i|` +
+	tag     = regexp.MustCompile(`<[^>]*>`)
+	fineTag = regexp.MustCompile(`^</?(?:html|head|meta|title|style|body|main|h1|h2|p|span|div|table|thead|tbody|tfoot|tr|th|td|bdi|b|i|` +
 		`br|ul|li|small)\b`)
 	handler   = regexp.MustCompile(`(?i)\s(?:on[a-z]+|href|src|style|action|formaction|data|srcdoc)\s*=`)
 	styleText = regexp.MustCompile(`(?s)<style>(.*)</style>`)
