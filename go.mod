@@ -3,7 +3,10 @@ module example/turnstile
 go 1.26.0
 
 // npm's packages are none of ours, and some hold Go files.
-ignore ./docs/site
+ignore (
+	./docs/site
+	./docs/workshop/slides
+)
 
 require (
 	github.com/gofrs/flock v0.13.1
