@@ -68,6 +68,7 @@ test('the largest page is under 300 KB over the wire', (t) => {
     const parts = new Set([fileOf(page)])
     for (const [, kind, attribute] of html.get(page).matchAll(/<(script|link|img)\s([^>]*)>/g)) {
       const to = /\b(?:href|src)="([^"]*)"/.exec(attribute)?.[1]
+      if (to?.startsWith('data:')) continue // a part of the page
       if (to && (kind !== 'link' || /rel="(?:stylesheet|preload|modulepreload|icon)/.test(attribute))) parts.add(path.join(dist, new URL(to, 'http://site' + page).pathname))
     }
     return { page, bytes: [...parts].reduce((sum, file) => sum + sizeOf(file), 0) }
