@@ -68,7 +68,7 @@ func TestHandlers(t *testing.T) {
 		<-inside
 		require.False(t, mutex.TryLock(), "no other request gets further than this")
 		require.NoError(t, slow.Close()) // only the slow client can end it
-		mutex.Lock() // that it returns is all
+		mutex.Lock()                     // that it returns is all
 		defer mutex.Unlock()
 	})
 	t.Run("the context of a request ends when its client goes away", func(t *testing.T) {
