@@ -40,7 +40,7 @@ func TestGitLFS(t *testing.T) {
 	require.Contains(t, alice.must("git", "lfs", "locks", "--path", "a.bin"), "a.bin")
 	require.Contains(t, alice.must("git", "lfs", "locks", "--verify"), "O a.bin")
 	require.NotContains(t, bob.must("git", "lfs", "locks", "--verify"), "O ")
-	require.Contains(t, bob.mustNot("git", "lfs", "lock", "a.bin"), "alice has a.bin since")
+	require.Contains(t, bob.mustNot("git", "lfs", "lock", "a.bin"), "alice has had a.bin since")
 	require.Contains(t, alice.mustNot("git", "lfs", "lock", "a.bin"), "you have a.bin already")
 	require.Contains(t, bob.mustNot("git", "lfs", "unlock", "a.bin"), "alice")
 
