@@ -8,7 +8,8 @@ import (
 	"example/turnstile/exercises/16_service/books"
 )
 
-// CheckIn makes content the next version of the part that the person has, gives the part back, and returns the version.
+// CheckIn makes content, from where it stands to its end, the next version of the part that the person has, gives the part back, and
+// returns the version.
 //
 // It is all or nothing, to everyone who looks, and wherever its program is killed: after a Recover, either there is no new version and the
 // person has the part still, or there is one, with its whole content, and the part is free. Recover needs no more than what the directory
@@ -18,17 +19,18 @@ import (
 // published once, and each call returns it, also if others have changed the part since. With another content the error matches ErrEnded,
 // and the version stays what it is.
 //
-// If there is neither a checkout nor a version of it with the ID, or a later checkout of the part has come by (CheckOut, CheckIn), however
-// long ago CheckIn began, nothing is published, and the error matches ErrEnded. If the checkout is another one's, the error is a
-// *lockmanager.HeldError; if the version is, ErrEnded.
+// If no checkout and no version has the ID, nothing is published, and the error matches ErrEnded. It is the same if a later checkout of the
+// part has come by (CheckOut, CheckIn), however long ago CheckIn began. If the checkout is another one's, the error is a
+// *lockmanager.HeldError; if the version is another one's, the error matches ErrEnded.
 //
-// If content fails, or ctx ends before the version is published, or a step is refused, there is no new version, the person has the part
-// still, and the error wraps the cause. There are two exceptions, with the version beside the error: ErrNotDurable, when the version is
-// published, a power cut may undo that, and the part is not given back; and ErrUnfinished, when it is published durably, and giving back
-// was refused. To call again is right for both. Once the version is published, ctx plays no part any more.
+// If content fails, or ctx ends before the version is published, or a step is refused, there is no new version, and the person has the part
+// still. There are two exceptions, with the version beside the error: ErrNotDurable, when the version is published, a power cut may undo
+// that, and the part is not given back; and ErrUnfinished, when it is published durably, and giving back was refused. To call again is
+// right for both; after ErrNotDurable, that writes versions.json once more. Each error wraps its cause. Once the version is published, ctx
+// plays no part any more. CheckIn works in its caller's goroutine, and repeats no refused step by itself.
 //
-// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload). A
-// content that comes slowly keeps no one from anything but that. Whatever the error is, CheckIn has left the gate, also if content panics.
+// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload). While
+// a content comes slowly, only a collection has to wait. Whatever the error is, CheckIn has left the gate, also if content panics.
 func (s *Service) CheckIn(ctx context.Context, person, id string, content io.Reader) (Version, error) {
 	v, err := s.checkIn(ctx, person, id, content)
 	if err != nil {

@@ -255,7 +255,7 @@ func (s *Service) giveBack(ctx context.Context, c Checkout) error {
 }
 
 // restore brings both documents in order. Before it brings versions.json back from its backup, without the last versions, it bars the gate:
-// what is left of those are objects without a home.
+// what is left of those are objects without a home. A collection that was inside already has to leave first, and knows the old versions.
 func (s *Service) restore(ctx context.Context) (locks, versions document.Recovery, err error) {
 	if locks, err = s.manager.Recover(ctx); err != nil {
 		return locks, versions, err
@@ -266,6 +266,11 @@ func (s *Service) restore(ctx context.Context) (locks, versions document.Recover
 		if err := s.gate.Bar(); err != nil {
 			return locks, versions, err
 		}
+		pass, err := s.gate.Upload(ctx)
+		if err != nil {
+			return locks, versions, err
+		}
+		defer pass.Leave() //nolint:errcheck // what it guarded is done, and the file is closed
 	}
 	versions, err = s.versions.Recover(ctx)
 	return locks, versions, err

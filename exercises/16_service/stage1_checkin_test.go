@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func TestCheckIn(t *testing.T) {
 		o.requireState(t, `version 1 of bracket.step is "first", by alice; version 2 of Bracket.step is "second", by bob`,
 			says(l, "CheckIn did not leave both versions"))
 	})
-	for name, content := range map[string]string{"empty": "", "large": strings.Repeat("0123456789abcdef", 1<<16)} {
+	for name, content := range map[string]string{"empty": "", "large": strings.Repeat("0123456789abcdef", 1<<16+257)} {
 		t.Run("of a content that is "+name, func(t *testing.T) {
 			t.Parallel()
 			o, l := found(t), l
@@ -56,6 +57,19 @@ func TestCheckIn(t *testing.T) {
 			lab.Require(t, got == content, says(l, "CheckIn changed the content"))
 		})
 	}
+	t.Run("of what is left of a content", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		l.Did = "CheckOut; three bytes of the content were read; CheckIn of the rest"
+		s := o.service(t)
+		c, _ := checkOut(t, s, "alice", bracket)
+		content := strings.NewReader("1: first")
+		_, err := io.CopyN(io.Discard, content, 3)
+		lab.RequireSetUp(t, err)
+		_, err = try(t, s, c, content, l)
+		lab.RequireNoError(t, err, says(l, "CheckIn refused who has the part"))
+		o.requireState(t, `version 1 of bracket.step is "first", by alice`, says(l, "CheckIn did not read the content from where it stood"))
+	})
 	t.Run("the same content again, of a new checkout", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
@@ -101,6 +115,7 @@ func TestCheckInOfWhatIsNotTheirs(t *testing.T) {
 	var held *lockmanager.HeldError
 	lab.Require(t, errors.As(err, &held) && held.Checkout.ID == c.ID, says(l, "CheckIn did not say whose the part is"))
 	l.Expected = ""
+	o.requireOpenGate(t, l)
 	o.requireState(t, "alice has bracket.step", says(l, "CheckIn let another one in"))
 }
 
@@ -146,6 +161,7 @@ func TestCheckInTwice(t *testing.T) {
 		v, err := try(t, s, c, strings.NewReader("more"), l)
 		requireEnded(t, err, says(l, "CheckIn reported success for a content that it has not published"))
 		lab.RequireEqual(t, service.Version{}, v, says(l, "CheckIn returned a version beside its error"))
+		o.requireOpenGate(t, l)
 		o.recoverAll(t, l)
 		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "CheckIn changed a version"))
 	})
@@ -232,6 +248,14 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 			},
 		},
 		{
+			"who is she, and has changed the part", "her lease ended, and she checked the part out and in, with another program",
+			`version 1 of bracket.step is "anew", by alice`, func(t *testing.T, o shop, s *service.Service, _ service.Checkout) {
+				o.clock.Add(int64(2 * lease.Seconds()))
+				anew, _ := checkOut(t, s, "alice", bracket)
+				checkInAs(t, s, anew, "anew")
+			},
+		},
+		{
 			"who has it from the lock manager alone",
 			"an administrator undid her checkout; the lock manager gave bob the part, and he checked it in",
 			`version 1 of bracket.step is "his", by bob`, func(t *testing.T, o shop, s *service.Service, hers service.Checkout) {
@@ -252,14 +276,15 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 			}
 			other := o.service(t)
 			v, err := try(t, o.service(t), hers, &midway{happens: func() { c.happens(t, o, other, hers) }}, l)
+			o.requireOpenGate(t, l)
 			o.recoverAll(t, l)
-			o.requireState(t, c.want, says(l, "CheckIn published the work of a checkout that had ended"))
+			o.requireState(t, c.want, says(l, "CheckIn changed something although its checkout had ended"))
 			requireEnded(t, err, says(l, "CheckIn did not report that its checkout had ended"))
 			lab.RequireEqual(t, service.Version{}, v, says(l, "CheckIn returned a version beside its error"))
-			o.requireOpenGate(t, l)
 			again, err := try(t, o.service(t), hers, strings.NewReader("hers and more"), l)
 			requireEnded(t, err, says(l, "CheckIn published the work of a checkout that had ended, when it was called again"))
 			lab.RequireEqual(t, service.Version{}, again, says(l, "CheckIn returned a version beside its error"))
+			o.requireOpenGate(t, l)
 		})
 	}
 	t.Run("who is none, but the checkout was undone before", func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"example/turnstile/exercises/11_locked_file/filelock"
 	service "example/turnstile/exercises/16_service"
 	"example/turnstile/exercises/16_service/books"
 	"example/turnstile/exercises/16_service/gate"
@@ -50,6 +52,21 @@ func TestCheckInOfAContentThatFails(t *testing.T) {
 		checkInAs(t, s, hers, "hers and more")
 		o.requireState(t, done, says(l, "CheckIn did not make up for a failure when it was called again"))
 	}, syscall.EIO, io.ErrUnexpectedEOF)
+	t.Run("while another one's comes", func(t *testing.T) {
+		t.Parallel()
+		o, l := found(t), l
+		other := o.service(t)
+		hers, _ := checkOut(t, other, "alice", bracket)
+		his, _ := checkOut(t, other, "bob", axle)
+		l.Did = "while the content of alice's CheckIn came, bob's CheckIn failed because of its content"
+		var failed error
+		_, err := try(t, o.service(t), hers, &midway{happens: func() {
+			_, failed = other.CheckIn(t.Context(), "bob", his.ID, cut{strings.NewReader("his"), io.ErrUnexpectedEOF})
+		}}, l)
+		lab.RequireErrorIs(t, failed, io.ErrUnexpectedEOF, says(l, "CheckIn hid why it had failed"))
+		lab.RequireNoError(t, err, says(l, "CheckIn failed because another one had failed"))
+		o.requireState(t, "bob has axle.step; "+done, says(l, "CheckIn failed, and another one was not left alone"))
+	})
 	t.Run("with a panic", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
@@ -63,6 +80,42 @@ func TestCheckInOfAContentThatFails(t *testing.T) {
 		o.requireOpenGate(t, l)
 		o.requireState(t, still, says(l, "CheckIn panicked, and the part is not its owner's any more"))
 	})
+}
+
+// A gate that cannot be entered is not an open one.
+func TestAGateThatCannotBeEntered(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(s *service.Service, hers service.Checkout) error{
+		"CheckIn": func(s *service.Service, hers service.Checkout) error {
+			_, err := s.CheckIn(context.Background(), "alice", hers.ID, strings.NewReader("hers"))
+			return err
+		},
+		"Recover": func(s *service.Service, _ service.Checkout) error {
+			_, err := s.Recover(context.Background())
+			return err
+		},
+	} {
+		t.Run("by "+name, func(t *testing.T) {
+			t.Parallel()
+			o := found(t)
+			s := o.service(t)
+			hers, _ := checkOut(t, s, "alice", bracket)
+			o.orphan(t, "of no version")
+			lab.RequireSetUp(t, os.Mkdir(o.path("uploads.lock"), 0o700))
+			l := lab.Lesson{
+				Did:   "uploads.lock was a directory, so that it cannot be opened; " + name,
+				Means: "an upload and a collection meet, and a version loses its content", Read: garbage,
+			}
+			before := o.state(t)
+			var err error
+			lab.Finishes(t, func() { err = call(s, hers) }, says(l, "%s does not come to its end", name))
+			o.requireState(t, before, says(l, "%s went on without the gate", name))
+			var cause *fs.PathError
+			l.Expected, l.Found = "an error that wraps the *fs.PathError of uploads.lock", fmt.Sprint(err)
+			lab.Require(t, errors.As(err, &cause) && filepath.Base(cause.Path) == "uploads.lock",
+				says(l, "%s hid why it could not enter the gate", name))
+		})
+	}
 }
 
 func TestCheckInObeysItsContext(t *testing.T) {
@@ -84,31 +137,42 @@ func TestCheckInObeysItsContext(t *testing.T) {
 		o.requireState(t, still, says(l, "CheckIn did not obey its context"))
 		o.requireOpenGate(t, l)
 	})
-	t.Run("while it waits for a collection", func(t *testing.T) {
-		t.Parallel()
-		o, l := found(t), l
-		l.Did = "another program collected; CheckIn with a context that ended meanwhile"
-		hers, _ := checkOut(t, o.service(t), "alice", bracket)
-		pass, err := gate.New(o.path("uploads.lock")).Collect()
-		lab.RequireSetUp(t, err)
-		ctx, stop := context.WithCancel(t.Context())
-		finished := make(chan error, 1)
-		content := &midway{happens: func() {}}
-		s := o.service(t)
-		go func() {
-			_, err := s.CheckIn(ctx, "alice", hers.ID, content)
-			finished <- err
-		}()
-		stop()
-		lab.Finishes(t, func() { err = <-finished }, says(l, "CheckIn did not obey its context"))
-		lab.RequireErrorIs(t, err, context.Canceled, says(l, "CheckIn did not obey its context"))
-		lab.RequireSetUp(t, pass.Leave())
-		for end := time.Now().Add(process.Patience()); !o.isFree("uploads") && time.Now().Before(end); { // the kernel's wait has to end first
-			time.Sleep(time.Millisecond)
-		}
-		o.requireState(t, still, says(l, "CheckIn did not obey its context"))
-		o.requireOpenGate(t, l)
-	})
+	for what, holds := range map[string]func(t *testing.T, o shop) (release func() error){
+		"a collection": func(t *testing.T, o shop) func() error {
+			pass, err := gate.New(o.path("uploads.lock")).Collect()
+			lab.RequireSetUp(t, err)
+			return pass.Leave
+		},
+		"locks.json": func(t *testing.T, o shop) func() error {
+			file, err := os.OpenFile(o.path("locks.json.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+			lab.RequireSetUp(t, err)
+			handle, err := filelock.New(file)
+			lab.RequireSetUp(t, err)
+			lab.RequireSetUp(t, handle.TryLock(filelock.Exclusive))
+			return func() error { return errors.Join(handle.Unlock(), file.Close()) }
+		},
+	} {
+		t.Run("while it waits for "+what, func(t *testing.T) {
+			t.Parallel()
+			o, l := found(t), l
+			l.Did = "CheckIn had to wait for " + what + " of another program, and its context ended"
+			hers, _ := checkOut(t, o.service(t), "alice", bracket)
+			release := holds(t, o)
+			p := lab.Start(t, "stoppable", o.dir, hers.ID)
+			p.Settle()
+			lab.RequireSetUp(t, os.WriteFile(o.path("stop"), nil, 0o600))
+			var got outcome
+			p.Result(&got, says(l, "CheckIn did not obey its context"))
+			lab.RequireErrorIs(t, got.Returned.Err, context.Canceled, says(l, "CheckIn did not obey its context"))
+			lab.RequireSetUp(t, p.Wait())
+			lab.RequireSetUp(t, release())
+			for end := time.Now().Add(process.Patience()); !o.isFree("uploads") && time.Now().Before(end); { // not every system is as fast
+				time.Sleep(time.Millisecond)
+			}
+			o.requireState(t, still, says(l, "CheckIn did not obey its context"))
+			o.requireOpenGate(t, l)
+		})
+	}
 	t.Run("while it waits for versions.json", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l

@@ -3,9 +3,11 @@
 package service_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,13 +60,21 @@ func TestCheckInWhenACallIsRefused(t *testing.T) {
 			Did:   fmt.Sprintf("CheckIn; the kernel refused system call %d of it, %s, with %v", number+1, names[number], errno),
 			Means: "a version that a power cut takes away, of a part that is another's by then", Read: failures,
 		}
+		if err != nil {
+			lab.RequireErrorIs(t, err, errno, says(l, "CheckIn hid the reason of its failure"))
+		}
 		if names[number] == "fsync" {
 			lab.RequireError(t, err, says(l, "CheckIn passed over a refused fsync"))
 		}
 		o.requireHonest(t, v, err, says(l, "CheckIn failed, and did not leave what its error says"))
 		o.requireOpenGate(t, l)
-		again, err := try(t, o.service(t), hers, &midway{happens: func() {}}, l)
-		lab.RequireNoError(t, err, says(l, "CheckIn refused its owner after a failure"))
+		before := o.editions(t, "versions.json")
+		again, failed := try(t, o.service(t), hers, &midway{happens: func() {}}, l)
+		if errors.Is(err, service.ErrNotDurable) {
+			after := o.editions(t, "versions.json")
+			lab.Require(t, !maps.EqualFunc(before, after, bytes.Equal), says(l, "CheckIn did not write again what may not be durable"))
+		}
+		lab.RequireNoError(t, failed, says(l, "CheckIn refused its owner after a failure"))
 		lab.RequireEqual(t, 1, again.Number, says(l, "CheckIn published a second version of one checkout"))
 		o.requireState(t, done, says(l, "CheckIn did not make up for a failure when it was called again"))
 	}
@@ -77,15 +87,17 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 	hers, _ := checkOut(t, template.service(t), "alice", bracket)
 	template.publish(t, hers, "hers and more")
 	template.orphan(t, "of no version")
-	refuse := func(number int, errno error) (o shop, names []string, err error) {
+	template.leftover(t)
+	refuse := func(number int, errno error) (o shop, recovered service.Recovery, names []string, err error) {
 		o = template.copy(t)
+		o.ageTemporary(t)
 		s := o.service(t)
 		defer s.Close()
-		names, refused := lab.RefuseOne(number, errno, func() { _, err = s.Recover(context.Background()) })
+		names, refused := lab.RefuseOne(number, errno, func() { recovered, err = s.Recover(context.Background()) })
 		lab.RequireRefuse(t, refused)
-		return o, names, err
+		return o, recovered, names, err
 	}
-	_, names, err := refuse(1<<20, syscall.EIO)
+	_, _, names, err := refuse(1<<20, syscall.EIO)
 	lab.RequireNoError(t, err, lab.Lesson{Says: "Recover failed", Did: "Recover", Read: failures})
 	t.Run("that lists a directory, which is not an empty one", func(t *testing.T) {
 		t.Parallel()
@@ -106,7 +118,7 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 	})
 	for i, number := range refusals(names) {
 		errno := []error{syscall.EIO, syscall.EACCES}[i%2]
-		o, names, err := refuse(number, errno) // which may differ from the first ones
+		o, recovered, names, err := refuse(number, errno) // which may differ from the first ones
 		if number >= len(names) {
 			continue
 		}
@@ -119,10 +131,25 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 		} else {
 			lab.RequireErrorIs(t, err, errno, says(l, "Recover hid the reason of its failure"))
 		}
+		o.requireTold(t, recovered, l)
 		o.requireOpenGate(t, says(l, "Recover has not left the gate"))
 		o.recoverAll(t, l)
 		o.requireState(t, done, says(l, "Recover did not make up for a failure when it was called again"))
 	}
+}
+
+// requireTold demands that the Recovery says what is gone of one checkout that has a version, one object that has none, and one temporary file.
+func (o shop) requireTold(t testing.TB, recovered service.Recovery, l lab.Lesson) {
+	t.Helper()
+	state, given, removed := o.state(t), 1, 2
+	for sign, count := range map[string]*int{still: &given, "objects without a version: 1": &removed, "temporary files: 1": &removed} {
+		if strings.Contains(state, sign) {
+			*count--
+		}
+	}
+	l.Expected = fmt.Sprintf("%d given back, %d removed; what is left: %s", given, removed, state)
+	l.Found = fmt.Sprintf("%d given back, %d removed", len(recovered.GivenBack), recovered.Removed)
+	lab.Require(t, len(recovered.GivenBack) == given && recovered.Removed == removed, says(l, "Recover did not say what it has done"))
 }
 
 // requireHonest demands that the directory holds what CheckIn's results say.

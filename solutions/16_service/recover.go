@@ -28,10 +28,11 @@ type Recovery struct {
 // killed can be called again.
 //
 // It then removes the objects that no version has, and temporary files, under the gate: never those of an upload that is under way or whose
-// version is about to be published. While there is one, it removes nothing, and Collected is false; so it does when the gate is barred,
-// because versions.json once had to come back from its backup: the contents are all that is left of the versions that were lost.
+// version is about to be published. While there is one, it removes nothing, and Collected is false. Nor does it remove anything when the
+// gate is barred, because versions.json once had to come back from its backup: the contents are all that is left of the versions that were
+// lost.
 //
-// An error says what could not be done, and what was done is in the Recovery.
+// An error says what could not be done, and what was done is in the Recovery, also if a power cut may undo it.
 func (s *Service) Recover(ctx context.Context) (done Recovery, err error) {
 	if done.Locks, done.Versions, err = s.restore(ctx); err != nil {
 		return done, fmt.Errorf("recover: %w", err)
@@ -66,10 +67,13 @@ func (s *Service) finish(ctx context.Context) (done []Checkout, err error) {
 		if !published[c.ID] {
 			continue
 		}
-		if err := s.giveBack(ctx, c); err != nil {
+		err := s.giveBack(ctx, c)
+		if err == nil || errors.Is(err, document.ErrSaved) {
+			done = append(done, c)
+		}
+		if err != nil {
 			return done, err
 		}
-		done = append(done, c)
 	}
 	return done, nil
 }

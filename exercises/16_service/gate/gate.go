@@ -45,18 +45,33 @@ func (g Gate) Upload(ctx context.Context) (*Pass, error) {
 // Collect lets a collection in if no upload, and no other collection, is inside. It does not wait, because an upload may take hours: the
 // error matches ErrBusy. After a Bar, it matches ErrBarred.
 func (g Gate) Collect() (*Pass, error) {
-	if _, err := os.Lstat(g.bar()); err == nil {
-		return nil, fmt.Errorf("collect: %w; look at the objects, then remove %s", ErrBarred, g.bar())
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("collect: %w", err)
+	if err := g.barred(); err != nil {
+		return nil, err
 	}
-	return g.enter("collect", func(h *filelock.Handle) error {
+	pass, err := g.enter("collect", func(h *filelock.Handle) error {
 		err := h.TryLock(filelock.Exclusive)
 		if errors.Is(err, filelock.ErrLocked) {
 			err = ErrBusy
 		}
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	if err := g.barred(); err != nil { // since the first look, before the lock
+		return nil, errors.Join(err, pass.Leave())
+	}
+	return pass, nil
+}
+
+// barred returns an error that matches ErrBarred after a Bar.
+func (g Gate) barred() error {
+	if _, err := os.Lstat(g.bar()); err == nil {
+		return fmt.Errorf("collect: %w; look at the objects, then remove %s", ErrBarred, g.bar())
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("collect: %w", err)
+	}
+	return nil
 }
 
 // Bar keeps all collections out, until a person removes the file PATH.barred. It survives a power cut.
