@@ -191,9 +191,10 @@ func TestRecoverSparesUploads(t *testing.T) {
 		lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected while an upload was under way"))
 		lab.RequireEqual(t, 0, recovered.Removed, says(l, "Recover collected while an upload was under way"))
 		lab.RequireEqual(t, 1, len(recovered.GivenBack), says(l, "Recover gave nothing back while an upload was under way"))
+		o.requireOpenGate(t, l)
 		later, err := other.Recover(t.Context())
 		lab.RequireNoError(t, err, says(l, "Recover failed when it was called again"))
-		lab.RequireEqual(t, true, later.Collected, says(l, "CheckIn has not left the gate, so Recover cannot collect any more"))
+		lab.RequireEqual(t, true, later.Collected, says(l, "Recover does not collect any more, though the upload is over"))
 		o.requireState(t, `version 1 of axle.step is "his", by bob; `+done, says(l, "Recover took an upload for garbage"))
 	})
 	t.Run("of another program, which is then killed", func(t *testing.T) {
