@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,45 @@ func TestTheModelLeavesNothingBehind(t *testing.T) {
 	tables, err := os.ReadDir(roots[0])
 	require.NoError(t, err)
 	require.Empty(t, tables)
+}
+
+// The last process that closes a file discards its table while the next one makes it. Making and removing the directory all the time
+// stands for a thousand such processes.
+func TestTheModelIsOpenedWhileItsTableIsDiscarded(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	path := filepath.Join(t.TempDir(), "jobs.txt")
+	open := func() error {
+		f, err := winfile.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	}
+	f, err := winfile.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	require.NoError(t, err)
+	tables, err := filepath.Glob(filepath.Join(os.TempDir(), "turnstile-winfile-*", "*"))
+	require.NoError(t, err)
+	require.Len(t, tables, 1)
+	require.NoError(t, f.Close())
+
+	done := make(chan struct{})
+	var others sync.WaitGroup
+	others.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = os.Mkdir(tables[0], 0o700)
+				_ = os.Remove(tables[0])
+			}
+		}
+	})
+	defer others.Wait()
+	defer close(done)
+	for range 300 {
+		require.NoError(t, open())
+	}
 }
 
 func TestFilesOfTheModel(t *testing.T) {

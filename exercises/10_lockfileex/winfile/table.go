@@ -53,7 +53,11 @@ func (t table) use(work func() error) (err error) {
 // It asks again and again instead of waiting in the kernel. The turn is over in microseconds, and a test that asks the kernel which
 // process waits for a lock must see only those that wait for one of the model's.
 func (t table) enter() (*os.File, error) {
-	if err := os.MkdirAll(string(t), 0o700); err != nil {
+	err := os.MkdirAll(string(t), 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, nil // MkdirAll found the directory, and another process discarded it before MkdirAll looked what it was
+	}
+	if err != nil {
 		return nil, err
 	}
 	path := filepath.Join(string(t), turnFile)
