@@ -53,7 +53,7 @@ func workers() process.Workers {
 	return all
 }
 
-var goals = slices.Concat(primitives.Goals, update.Goals, contention.Goals, loop.Goals)
+var goals = slices.Concat(primitives.Goals, update.Goals, contention.Goals, api.Goals, loop.Goals)
 
 func main() {
 	process.Dispatch(workers())
@@ -186,7 +186,9 @@ func measure(ctx context.Context, root string, arguments []string) (status int, 
 		return 3, err
 	}
 	began := time.Now()
-	f := &results.File{Format: results.Format, Began: began.UTC().Truncate(time.Second), Quick: o.quick, Only: o.only.String(), Machine: machine.Describe()}
+	f := &results.File{
+		Format: results.Format, Began: began.UTC().Truncate(time.Second), Quick: o.quick, Only: o.only.String(), Machine: machine.Describe(),
+	}
 	if version := contention.PythonVersion(); version != "" {
 		f.Machine.Versions["Python filelock"] = version
 	}

@@ -54,7 +54,8 @@ func TestARunWritesResultsAndPlots(t *testing.T) {
 
 func TestWrongArgumentsAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, arguments := range [][]string{{"measure"}, {"-only", "("}, {"-dir", filepath.Join(t.TempDir(), "missing"), "-only", "none"}, {"text"}} {
+	missing := filepath.Join(t.TempDir(), "missing")
+	for _, arguments := range [][]string{{"measure"}, {"-only", "("}, {"-dir", missing, "-only", "none"}, {"text"}} {
 		if status, err := command(t.Context(), arguments); status != 3 || err == nil {
 			t.Errorf("%v: status %d, %v", arguments, status, err)
 		}

@@ -20,6 +20,13 @@ import (
 // Server is the name of the reference's row.
 const Server = "serve (17)"
 
+// Goals are what lesson 17 promises: 64 clients share the commits of their locks, and so are no slower than a disk that syncs for one at a
+// time.
+var Goals = []results.Goal{
+	{Part: "api", Series: "held=0", X: 64, Row: Server, Beside: "raw fsync", Unit: "pairs/s", AtLeast: 1},
+	{Part: "api", Series: "held=1000", X: 64, Row: Server, Beside: "raw fsync", Unit: "pairs/s", AtLeast: 1},
+}
+
 // Steps measures the server of the workbook at root, in a directory at the place.
 func Steps(s rounds.Settings, place, dir, root string) []rounds.Step {
 	var program string
@@ -53,7 +60,8 @@ func Steps(s rounds.Settings, place, dir, root string) []rounds.Step {
 }
 
 func step(
-	s rounds.Settings, c results.Comparison, dir string, prepare func(context.Context) (program string, err error), held int, clients func(*server) *crowd,
+	s rounds.Settings, c results.Comparison, dir string, prepare func(context.Context) (program string, err error), held int,
+	clients func(*server) *crowd,
 ) rounds.Step {
 	return rounds.Step{Name: c.Name(), Run: func(ctx context.Context) (done []results.Comparison, err error) {
 		program, err := prepare(ctx)
@@ -116,7 +124,9 @@ type crowd struct {
 
 // apart has each client lock a path of its own.
 func apart(s *server, clients int) *crowd {
-	return &crowd{server: s, clients: clients, paths: func(client, turn int) string { return fmt.Sprintf("parts/%d-%d.step", client, turn%100) }}
+	return &crowd{server: s, clients: clients, paths: func(client, turn int) string {
+		return fmt.Sprintf("parts/%d-%d.step", client, turn%100)
+	}}
 }
 
 // contested has the clients want the same few paths.

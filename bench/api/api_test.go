@@ -73,7 +73,8 @@ func (f *fake) start(t *testing.T) *server {
 func TestACrowdOfClientsIsServed(t *testing.T) {
 	t.Parallel()
 	for name, clients := range map[string]func(*server) *crowd{
-		"paths of their own": func(s *server) *crowd { return apart(s, 4) }, "the same paths": func(s *server) *crowd { return contested(s, 4, 2) },
+		"paths of their own": func(s *server) *crowd { return apart(s, 4) },
+		"the same paths":     func(s *server) *crowd { return contested(s, 4, 2) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,7 +118,8 @@ func TestAServerThatGrantsTwiceIsFound(t *testing.T) {
 
 func TestAnAnswerAboutAnotherPathIsAnError(t *testing.T) {
 	t.Parallel()
-	if _, err := apart((&fake{otherPath: true}).start(t), 1).round(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "with another lock") {
+	_, err := apart((&fake{otherPath: true}).start(t), 1).round(t.Context(), 0)
+	if err == nil || !strings.Contains(err.Error(), "with another lock") {
 		t.Errorf("the server answered about another path: %v", err)
 	}
 }

@@ -58,7 +58,9 @@ func Steps(s rounds.Settings, place, dir string) []rounds.Step {
 	return steps
 }
 
-func compare(ctx context.Context, s rounds.Settings, c results.Comparison, kinds []kind, dir string, o order, n int) ([]results.Comparison, error) {
+func compare(
+	ctx context.Context, s rounds.Settings, c results.Comparison, kinds []kind, dir string, o order, n int,
+) ([]results.Comparison, error) {
 	all := crew.New("contend")
 	defer all.Kill()
 	var contestants []rounds.Contestant
@@ -104,7 +106,8 @@ func round(ctx context.Context, all *crew.Crew, n int, o order) (rounds.Samples,
 		inTime, turns, shares = inTime+one.InTime, turns+one.Turns, append(shares, one.InTime)
 	}
 	if counted, err := read(counter); err != nil || counted != turns {
-		return nil, errors.Join(fmt.Errorf("the processes had the lock %d times, the counter under it says %d: it does not exclude", turns, counted), err)
+		return nil, errors.Join(
+			fmt.Errorf("the processes had the lock %d times, the counter under it says %d: it does not exclude", turns, counted), err)
 	}
 	return rounds.Samples{
 		"turns/s": float64(inTime) / o.Length.Seconds(),

@@ -36,7 +36,8 @@ func TestEveryLockExcludesAndItsCounterIsExact(t *testing.T) {
 			all := crew.New("contend")
 			defer all.Kill()
 			python, _ := interpreter()
-			samples, err := round(t.Context(), all, 4, order{Kind: k.name, Python: python, Dir: t.TempDir(), Hold: time.Millisecond, Length: 50 * time.Millisecond})
+			o := order{Kind: k.name, Python: python, Dir: t.TempDir(), Hold: time.Millisecond, Length: 50 * time.Millisecond}
+			samples, err := round(t.Context(), all, 4, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +51,8 @@ func TestEveryLockExcludesAndItsCounterIsExact(t *testing.T) {
 func TestALockThatDoesNotExcludeIsMarkedAsBroken(t *testing.T) {
 	t.Parallel()
 	c := results.Comparison{Part: "locks", Unit: "turns/s"}
-	done, err := compare(t.Context(), rounds.Settings{Rounds: 1, Length: 400 * time.Millisecond}, c, []kind{noLock}, t.TempDir(), order{Hold: 5 * time.Millisecond}, 4)
+	s := rounds.Settings{Rounds: 1, Length: 400 * time.Millisecond}
+	done, err := compare(t.Context(), s, c, []kind{noLock}, t.TempDir(), order{Hold: 5 * time.Millisecond}, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,8 @@ func TestTheCrewStartsAnewAfterAFailure(t *testing.T) {
 	t.Parallel()
 	all := crew.New("contend")
 	defer all.Kill()
-	if _, err := round(t.Context(), all, 2, order{Kind: "unheard of", Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "no lock") {
+	_, err := round(t.Context(), all, 2, order{Kind: "unheard of", Dir: t.TempDir()})
+	if err == nil || !strings.Contains(err.Error(), "no lock") {
 		t.Fatalf("a lock that does not exist is an error: %v", err)
 	}
 	if _, err := round(t.Context(), all, 2, order{Kind: Fair, Dir: t.TempDir(), Length: time.Millisecond}); err != nil {

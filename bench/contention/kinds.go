@@ -46,7 +46,7 @@ var kinds = []kind{
 			return held.Unlock, nil
 		}
 	}},
-	{"OpenFile (11), no turnstile", "OpenFile of lesson 11: waits in the kernel, without the turnstile", results.Exclusion, func(path string) taker {
+	{"OpenFile (11), no turnstile", "OpenFile of lesson 11: waits in the kernel, no turnstile", results.Exclusion, func(path string) taker {
 		return func(ctx context.Context) (func() error, error) {
 			file, err := lockedreference.OpenFile(ctx, path, os.O_RDWR|os.O_CREATE, 0o600)
 			if err != nil {

@@ -89,12 +89,13 @@ func (w *workbook) measure(ctx context.Context, s rounds.Settings, series string
 	}
 	var contestants []rounds.Contestant
 	for _, c := range commands {
-		contestants = append(contestants, rounds.Contestant{Name: c.name, How: c.how, Round: func(ctx context.Context, _ time.Duration) (rounds.Samples, error) {
+		round := func(ctx context.Context, _ time.Duration) (rounds.Samples, error) {
 			if err := prepare(w); err != nil {
 				return nil, err
 			}
 			return w.run(ctx, c.arguments)
-		}})
+		}
+		contestants = append(contestants, rounds.Contestant{Name: c.name, How: c.how, Round: round})
 	}
 	if series != seriesCold { // fills the build cache, for this copy's paths as well
 		if _, err := rounds.Run(ctx, 1, 0, contestants); err != nil {
@@ -110,7 +111,10 @@ func (w *workbook) measure(ctx context.Context, s rounds.Settings, series string
 
 // without returns the row of the guide less what go run takes in the same round.
 func without(guide, goRun results.Row) results.Row {
-	row := results.Row{Name: Net, How: "the difference of the two above, round by round", Samples: map[string][]float64{}, Broken: guide.Broken + goRun.Broken}
+	row := results.Row{
+		Name: Net, How: "the difference of the two above, round by round",
+		Samples: map[string][]float64{}, Broken: guide.Broken + goRun.Broken,
+	}
 	for unit, all := range guide.Samples {
 		for i, value := range all {
 			if less := goRun.Samples[unit]; i < len(less) {
@@ -147,7 +151,8 @@ func (w *workbook) run(ctx context.Context, arguments []string) (rounds.Samples,
 
 // saw returns an error unless a command has done its work: bare go test must have reached a verdict, and the guide must have spoken.
 func saw(command, output string) error {
-	if command == "test" && !strings.Contains(output, "--- FAIL") || strings.TrimSpace(output) == "" || strings.Contains(output, "[build failed]") {
+	untested := command == "test" && !strings.Contains(output, "--- FAIL")
+	if untested || strings.TrimSpace(output) == "" || strings.Contains(output, "[build failed]") {
 		return fmt.Errorf("this is not what was to be measured: %.500s", output)
 	}
 	return nil

@@ -33,7 +33,8 @@ func Render(text []byte, f *results.File, goals []results.Goal) ([]byte, error) 
 	})
 	for _, name := range blocks {
 		if !seen[name] {
-			failed = errors.Join(failed, fmt.Errorf("the page has no block `<!-- bench: %s -->` … `<!-- /bench -->`; every part of the results must be in it", name))
+			failed = errors.Join(failed,
+				fmt.Errorf("the page has no block `<!-- bench: %s -->` … `<!-- /bench -->`; every part of the results must be in it", name))
 		}
 	}
 	return page, failed

@@ -16,7 +16,8 @@ func equals(c results.Comparison) []string {
 	}
 	var names []string
 	for _, r := range c.Rows {
-		if r.Name != c.Ours && r.Guarantee == ours.Guarantee && !strings.HasPrefix(r.Name, c.Ours[:strings.IndexAny(c.Ours+"(", "(")]) && !floor(r.Name) {
+		relative := strings.HasPrefix(r.Name, c.Ours[:strings.IndexAny(c.Ours+"(", "(")])
+		if r.Name != c.Ours && r.Guarantee == ours.Guarantee && !relative && !floor(r.Name) {
 			names = append(names, r.Name)
 		}
 	}
@@ -76,7 +77,8 @@ func verdicts(s *series) []string {
 
 func verb(v results.Verdict) string {
 	return map[results.Verdict]string{
-		results.Ahead: "is ahead of", results.Behind: "is **behind**", results.Undecided: "shows no difference, because the spreads overlap, from",
+		results.Ahead: "is ahead of", results.Behind: "is **behind**",
+		results.Undecided: "shows no difference, because the spreads overlap, from",
 	}[v]
 }
 
@@ -138,14 +140,17 @@ func behind(f *results.File) string {
 func reason(part, ours, peer string) string {
 	switch {
 	case part == "update" && (peer == "bbolt" || peer == "SQLite"):
-		return "A database writes the pages that have changed, in a file that stays; a JSON file is encoded and written whole, and a rename needs a " +
+		return "A database writes the pages that have changed, in a file that stays; a JSON file is encoded and written whole, and " +
+			"a rename needs a " +
 			"second fsync for the name."
 	case part == "update" && strings.HasPrefix(ours, "Edit"):
 		return "Edit checks more around the same writes: it puts the old content back if the kernel refuses one."
 	case part == "update":
-		return "What Document does beyond the loop is a turnstile, a backup, and a strict decoder that reads the new document once more before it is written."
+		return "What Document does beyond the loop is a turnstile, a backup, and a strict decoder that reads the new document once more " +
+			"before it is written."
 	case part == "locks":
-		return "The turnstile is a second file to open and to lock for each turn. It buys the order; without it, whoever is luckiest has most of the turns."
+		return "The turnstile is a second file to open and to lock for each turn. It buys the order; without it, whoever is luckiest " +
+			"has most of the turns."
 	case part == "primitives" && strings.HasPrefix(ours, "filelock"):
 		return "A Handle also keeps the order of the goroutines of this process, and answers to a context."
 	case part == "primitives" && strings.HasPrefix(ours, "OpenFile"):
@@ -203,7 +208,8 @@ func crossingOf(f *results.File, s *series, peer string) string {
 	}
 	switch {
 	case from < 0:
-		return what + fmt.Sprintf("%s is not proved to be slower with %s %s, the most that was measured.", s.Ours, number(last.X), plural(s.By, last.X))
+		return what + fmt.Sprintf("%s is not proved to be slower with %s %s, the most that was measured.",
+			s.Ours, number(last.X), plural(s.By, last.X))
 	case from == 0 && len(s.all) > 1:
 		return what + fmt.Sprintf("%s is slower at every size that was measured: %s its time with %s, %s with %s %s.", s.Ours,
 			times(s.all[0]), number(s.X), times(last), number(last.X), plural(s.By, last.X))

@@ -320,7 +320,8 @@ func machine(f *results.File) string {
 		}
 	}
 	rows := [][]string{
-		{"run", fmt.Sprintf("%s, %s, %s", f.Began.UTC().Format("2 January 2006, 15:04 UTC"), kind, time.Duration(f.Seconds*1e9).Round(time.Second))},
+		{"run", fmt.Sprintf("%s, %s, %s",
+			f.Began.UTC().Format("2 January 2006, 15:04 UTC"), kind, time.Duration(f.Seconds*1e9).Round(time.Second))},
 		{"machine", fmt.Sprintf("%s, %d cores, %.0f GiB, %s, %s", m.Processor, m.Cores, m.MemoryGiB, m.Kernel, m.System)},
 		{"load average", m.Load[0] + " when it began, " + m.Load[1] + " when it ended"},
 		{"file systems", strings.Join(places, ", ")},
@@ -360,7 +361,8 @@ func goalTable(f *results.File, goals []results.Goal) string {
 		}
 		s := o.Spread
 		each := func(v float64) string { return show(results.Spread{Median: v, Min: v, Max: v}) }
-		rows = append(rows, []string{"`" + o.Of + "`", o.String(), fmt.Sprintf("%s (%s to %s)", each(s.Median), each(s.Min), each(s.Max)), o.Status})
+		found := fmt.Sprintf("%s (%s to %s)", each(s.Median), each(s.Min), each(s.Max))
+		rows = append(rows, []string{"`" + o.Of + "`", o.String(), found, o.Status})
 	}
 	if len(rows) == 0 {
 		return notMeasured

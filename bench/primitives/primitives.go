@@ -173,7 +173,7 @@ func onPath(dir string) ([]op, func() error, error) {
 		}, nil},
 	}...)
 	if program, err := exec.LookPath("flock"); err == nil {
-		ops = append(ops, op{"flock(1)", "util-linux: the command starts, locks, and runs `true`: most of it is the start of two programs", results.None, func() error {
+		ops = append(ops, op{"flock(1)", "util-linux: most of it is the start of two programs", results.None, func() error {
 			return exec.Command(program, path("command"), "true").Run()
 		}, nil})
 	}

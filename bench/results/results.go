@@ -54,8 +54,8 @@ type Guarantee string
 // The guarantees, the strongest first.
 const (
 	Durable          Guarantee = "durable"                           // survives a power cut
-	Whole            Guarantee = "whole"                             // after a power cut, the file is whole, and the last changes may be missing
-	KillSafe         Guarantee = "process-crash-safe"                // whole after kill -9; a power cut may leave a file that is empty or damaged
+	Whole            Guarantee = "whole"                             // after a power cut, the file is whole, maybe an older one
+	KillSafe         Guarantee = "process-crash-safe"                // whole after kill -9; empty or damaged after a power cut
 	Unsafe           Guarantee = "not crash-safe"                    // kill -9 may leave half of a file
 	Exclusion        Guarantee = "exclusion"                         // a lock that ends with its process
 	BetweenProcesses Guarantee = "exclusion between processes alone" // one of the same process gets it too

@@ -109,7 +109,9 @@ type Settings struct {
 }
 
 // Compare fills in the rows of a comparison.
-func Compare(ctx context.Context, c results.Comparison, n int, length time.Duration, contestants []Contestant) ([]results.Comparison, error) {
+func Compare(
+	ctx context.Context, c results.Comparison, n int, length time.Duration, contestants []Contestant,
+) ([]results.Comparison, error) {
 	rows, err := Run(ctx, n, length, contestants)
 	if err != nil {
 		return nil, err

@@ -55,7 +55,8 @@ func TestAContestantThatFailsIsMarkedAndTheOthersGoOn(t *testing.T) {
 func TestTimedCountsItsCallsAndHasThemChecked(t *testing.T) {
 	t.Parallel()
 	calls, checked := 0, 0
-	samples, err := rounds.Timed(func() error { calls++; return nil }, func(n int) error { checked = n; return nil })(t.Context(), time.Millisecond)
+	timed := rounds.Timed(func() error { calls++; return nil }, func(n int) error { checked = n; return nil })
+	samples, err := timed(t.Context(), time.Millisecond)
 	if err != nil || calls == 0 || checked != calls || samples["ns/op"] <= 0 {
 		t.Errorf("%d calls, %d checked, %v, %v", calls, checked, samples, err)
 	}

@@ -99,8 +99,9 @@ func durable(m manner) []kind {
 func notDurable() []kind {
 	return []kind{
 		byHandKind(results.KillSafe, "the same without any fsync"),
-		onJSON("renameio + gofrs/flock", "flock.New(path.lock).Lock, json, renameio.WriteFile as it is: an fsync of the file", results.Whole, renameUpdate),
-		onJSON(editName, "Edit of lesson 11, json in between: in place, under a lock on the file itself", results.Unsafe, func(path string) error {
+		onJSON("renameio + gofrs/flock", "flock.New(path.lock).Lock, json, renameio.WriteFile as it is: an fsync of the file",
+			results.Whole, renameUpdate),
+		onJSON(editName, "Edit of lesson 11, json in between: in place, locked on the file itself", results.Unsafe, func(path string) error {
 			return ours.Edit(context.Background(), path, changed)
 		}),
 		onJSON("lockedfile.Transform", "json in between: in place, under a lock on the file itself", results.Unsafe, func(path string) error {

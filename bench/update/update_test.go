@@ -20,7 +20,8 @@ func TestMain(m *testing.M) {
 // all are all ways, each with those who use it.
 func all() map[string][]kind {
 	return map[string][]kind{
-		"durable/alone": durable(alone), "durable/together": durable(together), "durable/processes": durable(processes), "not-durable/alone": notDurable(),
+		"durable/alone": durable(alone), "durable/together": durable(together), "durable/processes": durable(processes),
+		"not-durable/alone": notDurable(),
 	}
 }
 
