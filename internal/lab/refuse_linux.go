@@ -151,7 +151,14 @@ func watched() (listener int, err error) {
 	for number := range watchedCalls {
 		calls = append(calls, refusal{number: number})
 	}
-	return filter(calls, nil, unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	// Without the second flag (Linux 5.19), a signal such as the runtime's own interrupts a call that at has seen, and the thread makes it
+	// again: it would be counted twice, and the calls of two runs would not have the same numbers.
+	listener, err = filter(calls, nil, unix.SECCOMP_RET_USER_NOTIF,
+		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+	if errors.Is(err, unix.EINVAL) {
+		return filter(calls, nil, unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	}
+	return listener, err
 }
 
 // A notification is the kernel's struct seccomp_notif, and a verdict its struct seccomp_notif_resp (seccomp_unotify(2)).

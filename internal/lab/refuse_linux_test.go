@@ -2,12 +2,15 @@ package lab_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"example/turnstile/internal/lab"
 )
@@ -30,4 +33,27 @@ func TestRefuseFlock(t *testing.T) {
 		require.ErrorIs(t, locked, syscall.ENOLCK)
 		require.NoError(t, unlocked)
 	}
+}
+
+// Go's runtime interrupts its threads with SIGURG whenever it likes. A call that is made again after that must not be counted twice.
+func TestWatchSeesACallOnceDespiteSignals(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "missing")
+	thread := 0
+	var removed error
+	var seen []string
+	err := lab.Watch(func() {
+		thread = unix.Gettid()
+		removed = unix.Unlinkat(unix.AT_FDCWD, missing, 0)
+	}, func(name string) {
+		seen = append(seen, name)
+		require.NoError(t, unix.Tgkill(os.Getpid(), thread, unix.SIGURG))
+		time.Sleep(20 * time.Millisecond) // the signal has all the time that it needs
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	require.ErrorIs(t, removed, fs.ErrNotExist)
+	require.Equal(t, []string{"unlinkat"}, seen)
 }
