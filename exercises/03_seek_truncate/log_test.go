@@ -30,7 +30,10 @@ func TestAppendLineAddsWholeLines(t *testing.T) {
 			want: firstLine + "bob took hinge.step\n\nalice gave bracket.step\n",
 		},
 		{name: "as they are", old: firstLine, lines: []string{" \t100% of \x00 %s \xff\r"}, want: firstLine + " \t100% of \x00 %s \xff\r\n"},
-		{name: "of any length", old: firstLine, lines: []string{long, long[:65_535], "x"}, want: firstLine + long + "\n" + long[:65_535] + "\nx\n"},
+		{
+			name: "of any length", old: firstLine, lines: []string{long, long[:65_535], "x"},
+			want: firstLine + long + "\n" + long[:65_535] + "\nx\n",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -83,8 +83,8 @@ var (
 	closeRefused = refusal{"close", "close", 0, []error{syscall.EDQUOT, syscall.EIO}}
 )
 
-// withRefusal runs a worker on the file at path while the kernel refuses a step with errno. It returns what the call in the worker returned,
-// and whether the call came to that step at all.
+// withRefusal runs a worker on the file at path while the kernel refuses a step with errno. It returns what the call in the worker
+// returned, and whether the call came to that step at all.
 func withRefusal(t *testing.T, r refusal, errno error, lesson lab.Lesson, worker, path string, args ...string) (call done, met bool) {
 	t.Helper()
 	rule := lab.Rule{Calls: r.calls, Paths: []string{path}, Fail: errno, When: r.when}

@@ -139,7 +139,8 @@ func TestReadRecordLeavesTheOffsetAlone(t *testing.T) {
 				return // ReadRecord has closed the file: the result will tell
 			}
 			prepared(t, err)
-			lesson.Expected, lesson.Found = "the offset is 5 after each system call", fmt.Sprintf("the offset is %d after %s", offset, stop.Call.Name)
+			lesson.Expected = "the offset is 5 after each system call"
+			lesson.Found = fmt.Sprintf("the offset is %d after %s", offset, stop.Call.Name)
 			lesson.Means = "a goroutine that reads through the same file at this moment reads somewhere else"
 			lab.Require(t, offset == 5, lesson)
 		}, lesson)
@@ -160,8 +161,8 @@ func TestReadRecordLeavesTheOffsetAlone(t *testing.T) {
 	})
 }
 
-// readRecord is the body of a worker that is stopped after each call of ReadRecord. The first order opens the table and reads 5 bytes of it;
-// another one is the number of a record.
+// readRecord is the body of a worker that is stopped after each call of ReadRecord. The first order opens the table and reads 5 bytes of
+// it; another one is the number of a record.
 func readRecord(w *lab.Worker) error {
 	var file *os.File
 	return lab.Steps(w, func(order string) any {
@@ -328,7 +329,10 @@ func TestReadRecordReturnsOtherErrorsAsTheyAre(t *testing.T) {
 			prepared(t, file.Close())
 			return file
 		}, fs.ErrClosed, false},
-		{"a directory", "ReadRecord(file, 0) of an open directory", func(t *testing.T) *os.File { t.Helper(); return open(t, t.TempDir()) }, syscall.EISDIR, true},
+		{"a directory", "ReadRecord(file, 0) of an open directory", func(t *testing.T) *os.File {
+			t.Helper()
+			return open(t, t.TempDir())
+		}, syscall.EISDIR, true},
 		{"a file that is open for writing only", "ReadRecord(file, 0) of a file opened with os.O_WRONLY", func(t *testing.T) *os.File {
 			t.Helper()
 			file, err := os.OpenFile(lab.WriteFile(t, "shelf.tab", table(2)), os.O_WRONLY, 0)

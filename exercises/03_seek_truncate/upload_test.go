@@ -49,10 +49,13 @@ func TestReadHeaderReturnsTheWholeHeader(t *testing.T) {
 		{"from a reader that gives a byte at a time", "the part came a byte at a time", iotest.OneByteReader},
 		{"from a reader that gives half of what it is asked for", "each Read gave half of what it was asked for", iotest.HalfReader},
 		{"from a reader that gives all at once", "the whole part came in one piece", func(r io.Reader) io.Reader { return r }},
-		{"from a reader that hesitates", "every second Read returned 0 bytes and no error", func(r io.Reader) io.Reader { return &hesitant{Reader: r} }},
-		{"from two readers after each other", "the part came from two readers, the first of which ended inside the header", func(r io.Reader) io.Reader {
-			return io.MultiReader(io.LimitReader(r, 7), r)
+		{"from a reader that hesitates", "every second Read returned 0 bytes and no error", func(r io.Reader) io.Reader {
+			return &hesitant{Reader: r}
 		}},
+		{
+			"from two readers after each other", "the part came from two readers, the first of which ended inside the header",
+			func(r io.Reader) io.Reader { return io.MultiReader(io.LimitReader(r, 7), r) },
+		},
 		{"from the middle of a file", "the part was in an open file, of which the program had read 5 bytes before", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -37,7 +37,8 @@ func TestWithoutTheLockNothingIsWritten(t *testing.T) {
 			}
 			lab.EachErrno(t, func(t *testing.T, errno error) {
 				lesson := lesson
-				lesson.Did = "the file held " + c.content + "; " + c.order + "; the lock failed with " + trace.ErrnoName(errno) + " (injected by strace)"
+				lesson.Did = "the file held " + c.content + "; " + c.order + "; the lock failed with " + trace.ErrnoName(errno) +
+					" (injected by strace)"
 				rule := lab.Rule{Calls: "flock", Fail: errno}
 				interrupted := errors.Is(errno, syscall.EINTR)
 				if interrupted {
@@ -154,8 +155,9 @@ func listCannotGrow(t *testing.T) {
 	const content = `{"bracket.step":"alice"}`
 	path := listFile(t, content)
 	lesson := lab.Lesson{
-		Says:  "Take did not report that the kernel had refused the write",
-		Did:   "no file could grow beyond the list's length (a limit of the process); Take of hinge.step; another program took it, when the file was right again",
+		Says: "Take did not report that the kernel had refused the write",
+		Did: "no file could grow beyond the list's length (a limit of the process); Take of hinge.step; " +
+			"another program took it, when the file was right again",
 		Means: "Bob works on a part that is free according to the list, or no program gets its turn again",
 		Read:  refusal,
 	}

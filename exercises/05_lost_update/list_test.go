@@ -140,7 +140,10 @@ func TestTakeAndReturnGoByWhatTheFileHolds(t *testing.T) {
 		},
 	} {
 		write(t, path, c.content)
-		lesson := lab.Lesson{Says: c.says, Did: "two programs had the list open, which held " + lab.Show([]byte(c.content)), Means: c.means, Read: copied}
+		lesson := lab.Lesson{
+			Says: c.says, Did: "two programs had the list open, which held " + lab.Show([]byte(c.content)),
+			Means: c.means, Read: copied,
+		}
 		for i, turn := range c.turns {
 			lesson.Did += "; " + turn.order
 			early := lesson
@@ -199,8 +202,8 @@ func damagedLists(t *testing.T) {
 	path := listFile(t, `{}`)
 	p := start(t, path)
 	for _, damaged := range []string{
-		"", "null", "[]", `{"bracket.step":"ali`, `{"bracket.step":"alice"}}`, `{"bracket.step":"alice","bracket.step":"bob"}`, `{"bracket.step":null}`,
-		`{"bracket.step":{"person":"alice"}}`,
+		"", "null", "[]", `{"bracket.step":"ali`, `{"bracket.step":"alice"}}`, `{"bracket.step":"alice","bracket.step":"bob"}`,
+		`{"bracket.step":null}`, `{"bracket.step":{"person":"alice"}}`,
 	} {
 		write(t, path, damaged)
 		for _, order := range []string{"take hinge.step bob", "return bracket.step alice"} {

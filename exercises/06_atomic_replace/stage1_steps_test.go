@@ -195,7 +195,8 @@ func TestNothingHappensAfterCommitOrDiscard(t *testing.T) {
 
 			lesson.Did += "; then Discard"
 			lesson.Says = "Discard is not harmless after " + end.name
-			lesson.Means = "with a deferred Discard, which is there for the ways out before Commit, a save that worked is reported as failed, or undone"
+			lesson.Means = "with a deferred Discard, which is there for the ways out before Commit, " +
+				"a save that worked is reported as failed, or undone"
 			lab.RequireNoError(t, pending.Discard(), lesson)
 			requireContent(t, path, []byte(end.holds), lesson)
 			requireAlone(t, path, lab.Lesson{Says: end.name + " left a file behind", Did: lesson.Did, Read: stream})
@@ -256,7 +257,8 @@ func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
 		path := lab.WriteFile(t, "locks.json", before)
 		lesson := lab.Lesson{
 			Says: "Create gives two processes one temporary file", Means: means, Read: ownName,
-			Did: "a process was killed between Create and Commit; a second one was there as well and stopped; a third called WriteFile, and the second went on",
+			Did: "a process was killed between Create and Commit; a second one was there as well and stopped; " +
+				"a third called WriteFile, and the second went on",
 		}
 		killed, second := lab.Start(t, "hold", path), lab.Start(t, "hold", path)
 		killed.Reached("holds", lesson)
@@ -547,7 +549,9 @@ var handleCases = []struct {
 		}
 	}},
 	{"a Create on a directory", "Create", "", func(_, dir string) { _, _ = atomicreplace.Create(dir, 0o644) }},
-	{"a Create in a missing directory", "Create", "", func(_, dir string) { _, _ = atomicreplace.Create(filepath.Join(dir, "nowhere", "locks.json"), 0o644) }},
+	{"a Create in a missing directory", "Create", "", func(_, dir string) {
+		_, _ = atomicreplace.Create(filepath.Join(dir, "nowhere", "locks.json"), 0o644)
+	}},
 }
 
 func saveOnce(path, _ string) { _ = atomicreplace.WriteFile(path, []byte(after), 0o644) }
@@ -641,7 +645,8 @@ func isBesideTheTarget(t *testing.T) {
 	t.Helper()
 	dir, elsewhere, nowhere := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "nowhere")
 	must(t, os.WriteFile(filepath.Join(dir, "locks.json"), []byte(before), 0o600))
-	worker := lab.Launch(t, lab.Options{Dir: dir, Env: []string{"TMPDIR=" + nowhere, "TMP=" + nowhere, "TEMP=" + nowhere}}, "in another directory", elsewhere)
+	noTemp := []string{"TMPDIR=" + nowhere, "TMP=" + nowhere, "TEMP=" + nowhere}
+	worker := lab.Launch(t, lab.Options{Dir: dir, Env: noTemp}, "in another directory", elsewhere)
 	lesson := lab.Lesson{
 		Says:     "Create needs the system's directory for temporary files",
 		Did:      `TMPDIR names a missing directory; WriteFile on "locks.json", a path without a directory`,
@@ -695,8 +700,11 @@ func inAnotherDirectory(w *lab.Worker) error {
 func takesEveryName(t *testing.T) {
 	t.Helper()
 	for name, file := range map[string]string{
-		"254 bytes": strings.Repeat("n", 249) + ".json", "255 bytes": strings.Repeat("n", 250) + ".json", "many bytes a letter": strings.Repeat("é", 127),
-		"a hidden name": ".locks", "spaces and brackets": "my [locks] *.json",
+		"254 bytes":           strings.Repeat("n", 249) + ".json",
+		"255 bytes":           strings.Repeat("n", 250) + ".json",
+		"many bytes a letter": strings.Repeat("é", 127),
+		"a hidden name":       ".locks",
+		"spaces and brackets": "my [locks] *.json",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -720,7 +728,8 @@ func takesEveryName(t *testing.T) {
 func harmsNoOtherFile(t *testing.T) {
 	t.Helper()
 	names := []string{
-		"locks.json.tmp", ".locks.json.tmp", "locks.json.new", "locks.json.temp", "locks.json~", ".locks.json.swp", "locks.json.bak", "locks.tmp", "tmp", ".tmp",
+		"locks.json.tmp", ".locks.json.tmp", "locks.json.new", "locks.json.temp", "locks.json~", ".locks.json.swp", "locks.json.bak",
+		"locks.tmp", "tmp", ".tmp",
 		fmt.Sprintf("locks.json.%d", os.Getpid()), fmt.Sprintf(".locks.json.%d.tmp", os.Getpid()), fmt.Sprintf("locks.json.tmp.%d", os.Getpid()),
 	}
 	plants := map[string]func(path, victim string) error{

@@ -45,7 +45,8 @@ func TestCommitAsksTheDisk(t *testing.T) {
 		cases = append(cases, disk{change{"a file behind a link", []byte(before), []byte(after)}, link, file})
 	}
 
-	writer := lab.Trace(t, lab.Rule{Calls: "openat,linkat,umask," + trace.Writes + "," + trace.Syncs + "," + trace.Removes + "," + trace.Renames}, lab.Options{}, "write")
+	watched := "openat,linkat,umask," + trace.Writes + "," + trace.Syncs + "," + trace.Removes + "," + trace.Renames
+	writer := lab.Trace(t, lab.Rule{Calls: watched}, lab.Options{}, "write")
 	for _, c := range cases {
 		writer.Send(save{c.path, string(c.new)})
 		lesson := lab.Lesson{
@@ -174,7 +175,8 @@ func durableBytes(seen []lab.Call, temp string) bool {
 		return strings.Contains(c.Name, "write") && len(c.Paths) > 0 && c.Paths[0] == temp
 	})
 	always := last(seen, func(c lab.Call) bool {
-		return c.Name == "openat" && len(c.Paths) > 0 && c.Paths[0] == temp && (strings.Contains(c.Args, "O_SYNC") || strings.Contains(c.Args, "O_DSYNC"))
+		return c.Name == "openat" && len(c.Paths) > 0 && c.Paths[0] == temp &&
+			(strings.Contains(c.Args, "O_SYNC") || strings.Contains(c.Args, "O_DSYNC"))
 	})
 	return always >= 0 || synced(seen, temp) > written
 }
@@ -311,7 +313,8 @@ func TestEachRefusalOfTheKernelIsReported(t *testing.T) {
 	}
 }
 
-// requireRefusalReported lets WriteFile run into each of the refusals, and judges what it returns and leaves. The file at path is as c says.
+// requireRefusalReported lets WriteFile run into each of the refusals, and judges what it returns and leaves.
+// The file at path is as c says.
 func requireRefusalReported(t *testing.T, r refused, path string, c change) {
 	t.Helper()
 	for _, errno := range r.errnos {
@@ -416,7 +419,8 @@ func requireTrue(t *testing.T, path string, c change, err, errno error, calls []
 	isRename := func(call string) bool { return strings.HasPrefix(call, "rename") }
 	isSync := func(call string) bool { return strings.HasSuffix(call, "sync") || call == "syncfs" }
 	lesson := lab.Lesson{
-		Did:  fmt.Sprintf("WriteFile of "+c.name+"; %s, its call number %d without the writes, is refused: %s", calls[made], made+1, trace.ErrnoName(errno)),
+		Did: fmt.Sprintf("WriteFile of "+c.name+"; %s, its call number %d without the writes, is refused: %s",
+			calls[made], made+1, trace.ErrnoName(errno)),
 		Says: "WriteFile (Create, Commit) returns an error and the new content is in place", Read: refusal,
 		Means: "the caller mistakes the old content for what the file holds: only ErrNotDurable says that readers see the new one",
 	}
@@ -426,7 +430,8 @@ func requireTrue(t *testing.T, path string, c change, err, errno error, calls []
 	expected := c.old
 	if err == nil || errors.Is(err, atomicreplace.ErrNotDurable) {
 		expected = c.new
-		lesson.Says, lesson.Means = "Commit returns "+orNil(err)+", and the file does not hold the new content", "the caller believes that readers see it"
+		lesson.Says = "Commit returns " + orNil(err) + ", and the file does not hold the new content"
+		lesson.Means = "the caller believes that readers see it"
 	}
 	lab.RequireFile(t, path, string(expected), lesson)
 	requireCause(t, "WriteFile (Create, Commit)", err, errno, lesson)
@@ -440,7 +445,8 @@ func requireTrue(t *testing.T, path string, c change, err, errno error, calls []
 	lesson.Says, lesson.Expected, lesson.Found = "Write or Commit mistakes a refused fsync for a success", "an error", "nil"
 	lesson.Means = "a power cut leaves the new name and not the bytes, and no error reported it"
 	lab.Require(t, !isSync(calls[made]) || slices.ContainsFunc(calls[:made], isRename), lesson)
-	lesson.Says, lesson.Expected = "Commit does without the disk where the kernel refuses a call", "an error, or an fsync of the directory after the rename"
+	lesson.Says = "Commit does without the disk where the kernel refuses a call"
+	lesson.Expected = "an error, or an fsync of the directory after the rename"
 	lesson.Found = "nil, after " + strings.Join(calls, ", ")
 	lesson.Means = "a power cut may bring the old list of checkouts back, and no error reported it"
 	lab.Require(t, asked, lesson)
@@ -450,7 +456,8 @@ func discardReportsWhatStays(t *testing.T) {
 	t.Helper()
 	path := place(t, []byte(before))
 	lesson := lab.Lesson{
-		Says: "Discard hides that the temporary file stays", Did: "Create, Write, Discard; the kernel refuses to remove a file: EACCES", Read: refusal,
+		Says: "Discard hides that the temporary file stays", Read: refusal,
+		Did:   "Create, Write, Discard; the kernel refuses to remove a file: EACCES",
 		Means: "a copy of the data stays, and no error reports it",
 	}
 	pending := create(t, path, lesson)

@@ -34,7 +34,10 @@ func TestALinkStaysAndItsFileIsReplaced(t *testing.T) {
 		{name: "to another link", link: "links/locks.json", points: "second.json", file: "data/locks.json", exists: true},
 		{name: "by an absolute path", link: "links/locks.json", file: "data/locks.json", exists: true},
 		{name: "to a file that does not exist yet", link: "links/locks.json", points: "../data/locks.json", file: "data/locks.json"},
-		{name: "in a directory that is itself reached by a link", link: "shortcut/locks.json", points: "../real.json", file: "deep/real.json", exists: true},
+		{
+			name: "in a directory that is itself reached by a link", link: "shortcut/locks.json", points: "../real.json",
+			file: "deep/real.json", exists: true,
+		},
 		{name: "and none, in a directory that .. of a link leads to", link: "shortcut/../plain.json", file: "deep/plain.json", exists: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -177,8 +177,10 @@ func TestAnExistingFileKeepsItsOwnerAndGroup(t *testing.T) {
 func TestARefusalOfModeOrOwnerIsReported(t *testing.T) {
 	t.Parallel()
 	c := change{"a file with another group", []byte(before), []byte(after)}
-	requireRefusalReported(t, refused{"chmod", "the mode cannot be set", "Create", []error{syscall.EPERM, syscall.EIO}}, ofAnotherGroup(t, 0o666), c)
-	requireRefusalReported(t, refused{"chown", "the owner cannot be set", "Create", []error{syscall.EIO, syscall.EDQUOT}}, ofAnotherGroup(t, 0o640), c)
+	chmod := refused{"chmod", "the mode cannot be set", "Create", []error{syscall.EPERM, syscall.EIO}}
+	requireRefusalReported(t, chmod, ofAnotherGroup(t, 0o666), c)
+	chown := refused{"chown", "the owner cannot be set", "Create", []error{syscall.EIO, syscall.EDQUOT}}
+	requireRefusalReported(t, chown, ofAnotherGroup(t, 0o640), c)
 }
 
 func TestWhereTheGroupCannotBeKeptItsBitsGo(t *testing.T) {
@@ -269,8 +271,9 @@ func secretIsShut(t *testing.T, path, call string) {
 			Expected: expected,
 			Found:    fmt.Sprintf("%04o, group %d", mode, gid),
 			Read:     carryOver,
-			Did:      fmt.Sprintf("the file had mode 0640 and group %d; a look at the temporary file after %s", theirs, strings.ReplaceAll(call, name, "TEMP")),
-			Means:    "what only Alice and her group may read is open to others while it is written, and after a process crash for good",
+			Did: fmt.Sprintf("the file had mode 0640 and group %d; a look at the temporary file after %s",
+				theirs, strings.ReplaceAll(call, name, "TEMP")),
+			Means: "what only Alice and her group may read is open to others while it is written, and after a process crash for good",
 		})
 	}
 }

@@ -154,7 +154,8 @@ func leavesNeighbours(t *testing.T) {
 	t.Helper()
 	path := lab.WriteFile(t, "locks.json", before)
 	neighbours := []string{
-		"locks.json.tmp", "locks.json.bak", "locks.json-notes.tmp", ".locks.json.swp", ".locks.json.tmp", ".locks.json..tmp", "parts.json", "plan.tmp",
+		"locks.json.tmp", "locks.json.bak", "locks.json-notes.tmp", ".locks.json.swp", ".locks.json.tmp", ".locks.json..tmp",
+		"parts.json", "plan.tmp",
 		".locks.json.notes.tmp", ".locks.json.2026.07.tmp", ".locks.json.2026.tmp", "locks", "locks.json.lock",
 	}
 	for _, name := range neighbours {
@@ -323,7 +324,9 @@ func TestSweepGoesOnAfterOneThatItCannotRemove(t *testing.T) {
 		both := crashed(t, 2*time.Hour, dir, 2)
 		var removed []string
 		var err error
-		calls, failed := lab.RefuseOne(made, syscall.EACCES, func() { removed, err = atomicreplace.Sweep(filepath.Join(dir, "locks.json"), time.Hour) })
+		calls, failed := lab.RefuseOne(made, syscall.EACCES, func() {
+			removed, err = atomicreplace.Sweep(filepath.Join(dir, "locks.json"), time.Hour)
+		})
 		if failed != nil {
 			t.Skip("this test cannot make the kernel refuse one call: ", failed)
 		}

@@ -510,8 +510,9 @@ func TestThreeProcessesTakeEachBracketOnce(t *testing.T) {
 	brackets := want + 5
 	path := stockFile(t, fmt.Sprintf(`{"bracket":%d,"taken":0}`, brackets))
 	l := lab.Lesson{
-		Says:  "Update lost a bracket, or gave one out twice, in a crowd",
-		Did:   fmt.Sprintf("%d processes with %d goroutines took %d brackets each and looked at the stock after each", processes, goroutines, each),
+		Says: "Update lost a bracket, or gave one out twice, in a crowd",
+		Did: fmt.Sprintf("%d processes with %d goroutines took %d brackets each and looked at the stock after each",
+			processes, goroutines, each),
 		Means: "what the callers were told is not what the file says", Read: why,
 	}
 	var all []*lab.Process

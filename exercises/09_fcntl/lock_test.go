@@ -27,14 +27,29 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		name, did, section string
 		orders             []string
 	}{
-		{"while the program reads the table", "the program read another row with rows.Read, which opens and closes the file", why, []string{"read"}},
+		{
+			"while the program reads the table",
+			"the program read another row with rows.Read, which opens and closes the file",
+			why,
+			[]string{"read"},
+		},
 		{"while it asks who has a row", "the program called Locked for another row", asking, []string{"Locked 2 1"}},
-		{"while it locks and unlocks another row", "the program called Lock and Unlock for another row", ends, []string{"Lock other 2 1", "Unlock other"}},
+		{
+			"while it locks and unlocks another row",
+			"the program called Lock and Unlock for another row",
+			ends,
+			[]string{"Lock other 2 1", "Unlock other"},
+		},
 		{"while it changes another row", "the program called Update for another row", ends, []string{"update 2"}},
 		{"while it writes the table", "the program wrote another row with rows.Write", why, []string{"write"}},
 		{"while it opens the file by another name", "the program read the file by a hard link", ends, []string{"link"}},
 		{"while it collects garbage", "the program kept the Held, and collected garbage", ends, []string{"collect"}},
-		{"while it asks again for the same row", "the program called TryLock and TryRLock for the same row, and was refused", ends, []string{"TryLock it 0 1", "TryRLock it 0 1"}},
+		{
+			"while it asks again for the same row",
+			"the program called TryLock and TryRLock for the same row, and was refused",
+			ends,
+			[]string{"TryLock it 0 1", "TryRLock it 0 1"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,7 +190,8 @@ func TestLockCoversItsRowsAndNoOthers(t *testing.T) {
 			defer file.Close()
 			for _, call := range calls {
 				l := lab.Lesson{
-					Did:  fmt.Sprintf("%s of Rows{First: %d, Count: %d}; then another program asked for a lock of single bytes", call, c.rows.First, c.rows.Count),
+					Did: fmt.Sprintf("%s of Rows{First: %d, Count: %d}; then another program asked for a lock of single bytes",
+						call, c.rows.First, c.rows.Count),
 					Read: whichBytes,
 				}
 				p.get(fmt.Sprintf("%s it %d %d", call, c.rows.First, c.rows.Count))
@@ -540,7 +556,8 @@ func readOnly(t *testing.T) {
 	requireAnswer(t, p, 1, "Locked 0 1", l)
 	for _, call := range []string{"Lock", "TryLock"} {
 		l.Did, l.Means = call+" of a table that this user may read and not write", "it believes in a lock that it does not have"
-		lab.RequireErrorIs(t, p.Do(call+" other 7 1", l), fs.ErrPermission, says(l, "%s did not report that the user may not write the table", call))
+		lab.RequireErrorIs(t, p.Do(call+" other 7 1", l), fs.ErrPermission,
+			says(l, "%s did not report that the user may not write the table", call))
 	}
 	info, err := os.Stat(path)
 	lab.RequireSetUp(t, err)

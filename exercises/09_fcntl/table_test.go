@@ -222,7 +222,10 @@ func TestView(t *testing.T) {
 	t.Run("returns every error", func(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
-		l := lab.Lesson{Says: "View did not return the error of use", Did: "View; use returned an error", Means: "the caller goes on as if all were well", Read: fix}
+		l := lab.Lesson{
+			Says: "View did not return the error of use", Did: "View; use returned an error",
+			Means: "the caller goes on as if all were well", Read: fix,
+		}
 		called := 0
 		lab.RequireErrorIs(t, fcntl.View(path, func([]rows.Row) error { called++; return errTest }), errTest, l)
 		l.Means = "what use does happens twice"
@@ -484,7 +487,8 @@ func moveReads(t *testing.T) {
 		path := tableFile(t)
 		l := lab.Lesson{
 			Says: "Move read a row before it had the lock", Read: why,
-			Did:   fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0; the first wrote 50 into the row, and called Unlock", held),
+			Did: fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0; "+
+				"the first wrote 50 into the row, and called Unlock", held),
 			Means: "what the other has written is lost",
 		}
 		first := start(t, path)
@@ -492,7 +496,8 @@ func moveReads(t *testing.T) {
 		p := lab.Start(t, "move", path, "2", "0", "10")
 		p.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
 		half := says(l, "Move changed one row before it had the lock on the other")
-		half.Did, half.Means = fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0, and waits", held), "a View sees parts in neither row, or in both"
+		half.Did = fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0, and waits", held)
+		half.Means = "a View sees parts in neither row, or in both"
 		lab.RequireFile(t, path, three, half)
 		part, after := "bracket", row("bracket", 60)+row("hinge", 4)+row("bolt", 90)
 		if held == 2 {
@@ -551,7 +556,8 @@ func TestMovesInOppositeDirectionsComeToTheirEnd(t *testing.T) {
 			}
 			lab.RequireNoError(t, one.Wait(l), says(l, "Move failed beside a Move in the other direction"))
 			lab.RequireNoError(t, other.Wait(l), says(l, "Move failed beside a Move in the other direction"))
-			lab.RequireFile(t, path, row("bracket", 10)+row("hinge", 4)+row("bolt", 91), says(l, "Move lost parts beside a Move in the other direction"))
+			lab.RequireFile(t, path, row("bracket", 10)+row("hinge", 4)+row("bolt", 91),
+				says(l, "Move lost parts beside a Move in the other direction"))
 		})
 	}
 }
@@ -608,7 +614,8 @@ func TestThreeProcessesWorkOnOneTable(t *testing.T) {
 	}
 	var crew []*lab.Process
 	for range processes {
-		crew = append(crew, lab.Launch(t, lab.Options{Hold: true, Dir: filepath.Dir(path)}, "crowd", "parts.table", fmt.Sprint(goroutines), fmt.Sprint(each)))
+		crew = append(crew, lab.Launch(t, lab.Options{Hold: true, Dir: filepath.Dir(path)},
+			"crowd", "parts.table", fmt.Sprint(goroutines), fmt.Sprint(each)))
 	}
 	for _, p := range crew {
 		p.Continue()

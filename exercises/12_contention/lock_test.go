@@ -43,7 +43,8 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 		t.Parallel()
 		path, p := several(t, 3)
 		l := lab.Lesson{
-			Says: "Lock waits for the lock of another file", Did: "a process had a lock; another one waited for it in Lock; a third called Lock for another file of the directory",
+			Says:  "Lock waits for the lock of another file",
+			Did:   "a process had a lock; another one waited for it in Lock; a third called Lock for another file of the directory",
 			Means: "one slow owner stops programs that have nothing to do with it", Read: turnstile,
 		}
 		p[0].get("Lock it")
@@ -79,7 +80,8 @@ func TestLockWaitsAsLongAsItTakes(t *testing.T) {
 	t.Parallel()
 	_, p := several(t, 3)
 	l := lab.Lesson{
-		Says: "Lock gave up waiting, or went in without the lock", Did: "a process had a lock from RLock for two seconds; another one waited in Lock, and a third one in RLock",
+		Says:  "Lock gave up waiting, or went in without the lock",
+		Did:   "a process had a lock from RLock for two seconds; another one waited in Lock, and a third one in RLock",
 		Means: "under load, programs fail or work side by side; without load, nothing is to be seen", Read: giveUp,
 	}
 	p[0].get("RLock it")
@@ -117,8 +119,9 @@ func TestLockIsNotOvertaken(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 2)
 		l := lab.Lesson{
-			Says:     "Lock overtook the one who was next in line",
-			Did:      "a process had the lock; another one waited for it in Lock, and was slow to wake up (it was stopped); the first called Unlock and Lock",
+			Says: "Lock overtook the one who was next in line",
+			Did: "a process had the lock; another one waited for it in Lock, and was slow to wake up (it was stopped); " +
+				"the first called Unlock and Lock",
 			Expected: "the second Lock waits until the other one has had its turn", Found: "it returned at once",
 			Means: "a program that locks again at once takes every turn, and all others starve", Read: barging,
 		}
@@ -315,7 +318,10 @@ func TestUnlock(t *testing.T) {
 		_, p := several(t, 1)
 		p[0].get("RLock other")
 		before := p[0].Handles()
-		l := lab.Lesson{Says: "Unlock left a file open", Did: "RLock and Unlock, 20 times", Means: "the program runs out of handles", Read: turnstile}
+		l := lab.Lesson{
+			Says: "Unlock left a file open", Did: "RLock and Unlock, 20 times",
+			Means: "the program runs out of handles", Read: turnstile,
+		}
 		for range 20 {
 			p[0].get("RLock it")
 			p[0].free("it")
@@ -369,7 +375,8 @@ func TestLockReportsWhatItCannotClose(t *testing.T) {
 	path := lab.Path(t, "stock.json.lock")
 	for made := 0; ; made++ {
 		l := lab.Lesson{
-			Says: "Lock did not report that the kernel could not close a file", Did: fmt.Sprintf("Lock; its system call number %d was close, and failed with EIO", made+1),
+			Says:  "Lock did not report that the kernel could not close a file",
+			Did:   fmt.Sprintf("Lock; its system call number %d was close, and failed with EIO", made+1),
 			Means: "the line may stay closed for all others, and the one who could know is not told", Read: turnstile,
 		}
 		var held *contention.Held
@@ -441,8 +448,10 @@ func TestLockChangesNothingElse(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		l := lab.Lesson{
-			Says: "Lock removed or renamed a file when it failed", Did: "a directory was in the place of a file of the line; Lock, stopped before each system call",
-			Means: "another program may have opened the file meanwhile, and wait for it: it then waits for a file that no one else finds", Read: turnstile,
+			Says:  "Lock removed or renamed a file when it failed",
+			Did:   "a directory was in the place of a file of the line; Lock, stopped before each system call",
+			Means: "another program may have opened the file meanwhile, and wait for it: it then waits for a file that no one else finds",
+			Read:  turnstile,
 		}
 		for _, file := range linesOf(t, path) {
 			lab.RequireSetUp(t, errors.Join(os.Remove(path), os.Remove(file), os.Mkdir(file, 0o700)))
@@ -470,7 +479,8 @@ func TestLockChangesNothingElse(t *testing.T) {
 			lab.RequireSetUp(t, os.WriteFile(file, []byte("kept"), 0o660))
 			lab.Age(t, file, 1000*time.Hour)
 		}
-		l.Did, l.Means = "Lock and Unlock, when all files were old and held something", "a file of the line is another one, or was written, while programs wait there"
+		l.Did = "Lock and Unlock, when all files were old and held something"
+		l.Means = "a file of the line is another one, or was written, while programs wait there"
 		lockAndUnlock(t, path, l)
 		for _, file := range all {
 			lab.RequireFile(t, file, "kept", says(l, "Lock changed or replaced %s", filepath.Base(file)))
@@ -480,7 +490,10 @@ func TestLockChangesNothingElse(t *testing.T) {
 	t.Run("a directory that does not exist", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(filepath.Dir(lab.Path(t, "x")), "missing", "stock.json.lock")
-		l := lab.Lesson{Says: "Lock did not report that it cannot create its file", Did: "Lock in a directory that does not exist", Means: "a mistyped path becomes a lock that no one else has", Read: turnstile}
+		l := lab.Lesson{
+			Says: "Lock did not report that it cannot create its file", Did: "Lock in a directory that does not exist",
+			Means: "a mistyped path becomes a lock that no one else has", Read: turnstile,
+		}
 		_, err := contention.Lock(t.Context(), path)
 		lab.RequireErrorIs(t, err, os.ErrNotExist, l)
 		lab.RequireNoFile(t, filepath.Dir(path), says(l, "Lock created the directory"))

@@ -68,7 +68,8 @@ func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 1)
 		l := says(l, "Lock did not report that the process may open no more files")
-		l.Did, l.Means = "the process had as many handles as it may have; Lock, with a context that ended soon", "the caller is told to give it more time, and more time does not help"
+		l.Did = "the process had as many handles as it may have; Lock, with a context that ended soon"
+		l.Means = "the caller is told to give it more time, and more time does not help"
 		lab.RequireNoError(t, p[0].Do("few", l), l)
 		lab.RequireNoError(t, p[0].tell("start-late Lock it", l), l)
 		lab.RequireErrorIs(t, p[0].tell("end it", l), syscall.EMFILE, l)

@@ -53,7 +53,10 @@ func TestTransfer(t *testing.T) {
 	t.Run("moves", func(t *testing.T) {
 		t.Parallel()
 		path := shelves(t, 2)
-		l := lab.Lesson{Says: "Transfer did not write what move made of the stocks", Did: did, Means: "the files do not hold what the caller was told", Read: bothFiles}
+		l := lab.Lesson{
+			Says: "Transfer did not write what move made of the stocks", Did: did,
+			Means: "the files do not hold what the caller was told", Read: bothFiles,
+		}
 		for _, c := range [][2]string{{path[0], path[1]}, {path[1], path[0]}, {path[1], path[0]}} {
 			lab.Finishes(t, func() {
 				lab.RequireNoError(t, contention.Transfer(t.Context(), c[0], c[1], takeOne), says(l, "Transfer failed"))
@@ -70,7 +73,10 @@ func TestTransfer(t *testing.T) {
 	t.Run("shows the stocks to move", func(t *testing.T) {
 		t.Parallel()
 		path := shelves(t, 2)
-		l := lab.Lesson{Says: "Transfer called move with other stocks than the files hold", Did: did, Means: "parts go the wrong way", Read: bothFiles}
+		l := lab.Lesson{
+			Says: "Transfer called move with other stocks than the files hold", Did: did,
+			Means: "parts go the wrong way", Read: bothFiles,
+		}
 		lab.RequireSetUp(t, os.WriteFile(path[1], []byte(`{"bracket":7}`), 0o600))
 		for _, c := range [][4]int{{0, 1, 5, 7}, {1, 0, 7, 5}} {
 			var err error
@@ -92,7 +98,10 @@ func TestTransfer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := shelves(t, 2)
-			l := lab.Lesson{Says: "Transfer hid from its caller that move had failed", Did: did + "; " + name, Means: "the caller goes on as if the parts had moved", Read: bothFiles}
+			l := lab.Lesson{
+				Says: "Transfer hid from its caller that move had failed", Did: did + "; " + name,
+				Means: "the caller goes on as if the parts had moved", Read: bothFiles,
+			}
 			var err error
 			panicked := false
 			lab.Finishes(t, func() {
@@ -118,7 +127,10 @@ func TestTransfer(t *testing.T) {
 		t.Parallel()
 		path := shelves(t, 2)
 		ctx, stop := context.WithCancel(t.Context())
-		l := lab.Lesson{Says: "Transfer stopped half way when its context ended", Did: did + "; the context ended while move was at work", Means: "the caller cannot know what the files hold", Read: giveUp}
+		l := lab.Lesson{
+			Says: "Transfer stopped half way when its context ended", Did: did + "; the context ended while move was at work",
+			Means: "the caller cannot know what the files hold", Read: giveUp,
+		}
 		var err error
 		lab.Finishes(t, func() {
 			err = contention.Transfer(ctx, path[0], path[1], func(from, to bins.Stock) error { stop(); return takeOne(from, to) })
@@ -174,7 +186,8 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 				used[i] = linkTo(t, path[i])
 			}
 			l := lab.Lesson{
-				Says: "Transfer does not wait for the lock of the shelf that it takes parts " + which, Did: "a process had a Lock of that shelf; another one called Transfer",
+				Says:  "Transfer does not wait for the lock of the shelf that it takes parts " + which,
+				Did:   "a process had a Lock of that shelf; another one called Transfer",
 				Means: "it works beside the owner, and one of the two updates is lost", Read: bothFiles,
 			}
 			if which == "to" {
@@ -194,7 +207,8 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			owner.free("it")
 			p.Reached("inside", says(l, "Transfer did not get the locks after the owner had called Unlock"))
 			l = lab.Lesson{
-				Says: "Transfer called move without the lock of one of its shelves", Did: "a process was inside its Transfer; another one called RLock for the shelf",
+				Says:  "Transfer called move without the lock of one of its shelves",
+				Did:   "a process was inside its Transfer; another one called RLock for the shelf",
 				Means: "two programs work on one stock at once", Read: bothFiles,
 			}
 			owner.queue("RLock it", l)
@@ -212,7 +226,8 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			lab.Require(t, !strings.Contains(string(content), "49") && !strings.Contains(string(content), "51"), l)
 			lab.RequireFile(t, path[2], map[bool]string{true: `{"bracket":50}`, false: stock}[used[i] != path[i]], l)
 			l = lab.Lesson{
-				Says: "Transfer read a stock before it had both locks", Did: "while Transfer waited for a lock, both stocks became 8 brackets; then it moved one",
+				Says:  "Transfer read a stock before it had both locks",
+				Did:   "while Transfer waited for a lock, both stocks became 8 brackets; then it moved one",
 				Means: "it writes what it made of numbers that are out of date", Read: bothFiles,
 			}
 			lab.RequireFile(t, path[0], `{"bracket":7}`, l)
@@ -276,7 +291,9 @@ func TestTransfersDoNotWaitInACircle(t *testing.T) {
 	t.Run("in opposite directions, and both files have one name", func(t *testing.T) {
 		t.Parallel()
 		path := []string{shelves(t, 1)[0], shelves(t, 1)[0]}
-		opposite(t, path, path[1], path[0], lab.Lesson{Did: "one process called Transfer from x/a.json to y/a.json, another one from y/a.json to x/a.json", Read: twoNames})
+		opposite(t, path, path[1], path[0], lab.Lesson{
+			Did: "one process called Transfer from x/a.json to y/a.json, another one from y/a.json to x/a.json", Read: twoNames,
+		})
 	})
 	t.Run("in the same direction, under other names", func(t *testing.T) {
 		t.Parallel()
@@ -292,7 +309,8 @@ func TestTransfersDoNotWaitInACircle(t *testing.T) {
 	})
 }
 
-// requireLink demands that the link was made, and leads to its file: under Windows the user may not make it, and under Wine it leads nowhere.
+// requireLink demands that the link was made, and leads to its file:
+// under Windows the user may not make it, and under Wine it leads nowhere.
 func requireLink(t *testing.T, link string, err error) {
 	t.Helper()
 	if err == nil {
@@ -308,7 +326,8 @@ func requireLink(t *testing.T, link string, err error) {
 // who gives back first one, then the other.
 func opposite(t *testing.T, path []string, one, two string, l lab.Lesson) {
 	t.Helper()
-	l.Says, l.Expected, l.Found = "Transfer waits for another Transfer that waits for it", "one of the two goes in", "neither is inside, and no other program has a lock"
+	l.Says = "Transfer waits for another Transfer that waits for it"
+	l.Expected, l.Found = "one of the two goes in", "neither is inside, and no other program has a lock"
 	l.Means = "each holds what the other needs: both wait for ever, and everyone behind them"
 	owner := start(t, "")
 	for i, path := range path {
@@ -316,7 +335,10 @@ func opposite(t *testing.T, path []string, one, two string, l lab.Lesson) {
 	}
 	p := []*lab.Process{lab.Start(t, "carry", path[0], path[1]), lab.Start(t, "carry", one, two)}
 	for _, p := range p {
-		waitBlocked(p, lab.Lesson{Says: "Transfer does not wait in the kernel", Did: "another process had both locks", Means: "it goes in beside the owner, or polls", Read: bothFiles})
+		waitBlocked(p, lab.Lesson{
+			Says: "Transfer does not wait in the kernel", Did: "another process had both locks",
+			Means: "it goes in beside the owner, or polls", Read: bothFiles,
+		})
 	}
 	owner.free("0")
 	for _, p := range p {
@@ -382,7 +404,8 @@ func TestTransferFromAShelfToItself(t *testing.T) {
 		t.Parallel()
 		path := shelves(t, 1)
 		l := lab.Lesson{
-			Says: "Transfer waited before it refused two names of one shelf", Did: "a process had the lock of a shelf; another one called Transfer from that shelf to itself",
+			Says:  "Transfer waited before it refused two names of one shelf",
+			Did:   "a process had the lock of a shelf; another one called Transfer from that shelf to itself",
 			Means: "the caller waits for an answer that no wait can change", Read: itself,
 		}
 		start(t, path[0]+".lock").get("Lock it")
@@ -399,8 +422,9 @@ func TestTransferEndsWithItsContext(t *testing.T) {
 				t.Parallel()
 				path := shelves(t, 2)
 				l := lab.Lesson{
-					Says: "Transfer goes on waiting when its context has ended", Read: giveUp, Means: "the caller, who had no more time, waits for as long as others please",
-					Did: "a process had the lock of one shelf; another one waited in Transfer; its context was cancelled",
+					Says: "Transfer goes on waiting when its context has ended", Read: giveUp,
+					Did:   "a process had the lock of one shelf; another one waited in Transfer; its context was cancelled",
+					Means: "the caller, who had no more time, waits for as long as others please",
 				}
 				owner, p := start(t, path[i]+".lock"), start(t, "")
 				owner.get("Lock it")
@@ -427,7 +451,10 @@ func TestTransferReportsEveryError(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s", name, []string{"from", "to"}[i]), func(t *testing.T) {
 				t.Parallel()
 				path := shelves(t, 2)
-				l := lab.Lesson{Says: "Transfer did not report " + name, Did: "Transfer; one of the files was " + name, Means: "parts go where nothing counts them", Read: bothFiles}
+				l := lab.Lesson{
+					Says: "Transfer did not report " + name, Did: "Transfer; one of the files was " + name,
+					Means: "parts go where nothing counts them", Read: bothFiles,
+				}
 				lab.RequireSetUp(t, os.Remove(path[i]))
 				if c.content != "" {
 					lab.RequireSetUp(t, os.WriteFile(path[i], []byte(c.content), 0o600))
@@ -503,7 +530,14 @@ func crowd(w *lab.Worker) error {
 	if err := os.Chdir(w.Arg(0)); err != nil {
 		return err
 	}
-	ways := [][2]string{{"a.json", "b.json"}, {"b.json", "c.json"}, {"c.json", "a.json"}, {"b.json", "a.json"}, {"c.json", "b.json"}, {"a.json", "c.json"}}
+	ways := [][2]string{
+		{"a.json", "b.json"},
+		{"b.json", "c.json"},
+		{"c.json", "a.json"},
+		{"b.json", "a.json"},
+		{"c.json", "b.json"},
+		{"a.json", "c.json"},
+	}
 	var mutex sync.Mutex
 	var failures error
 	var all sync.WaitGroup
@@ -530,7 +564,8 @@ func crowdOfTransfers(t *testing.T) {
 	path := shelves(t, 3)
 	l := lab.Lesson{
 		Says: "Transfer lost a bracket in a crowd, or made one", Read: bothFiles,
-		Did:   fmt.Sprintf("%d processes with %d goroutines each transferred brackets %d times among three shelves with 15 brackets", processes, goroutines, each),
+		Did: fmt.Sprintf("%d processes with %d goroutines each transferred brackets %d times among three shelves with 15 brackets",
+			processes, goroutines, each),
 		Means: "what the callers were told is not what the files say",
 	}
 	var all []*lab.Process

@@ -87,7 +87,8 @@ func TestLock(t *testing.T) {
 		for _, c := range [][2]string{{"alice", "a.step"}, {"alice", "b.step"}, {"bob", "a.step.old"}, {"carol", "x/a.step"}} {
 			lock(t, m, c[0], c[1])
 		}
-		o.requireCheckouts(t, "alice has a.step; alice has b.step; bob has a.step.old; carol has x/a.step", says(l, "Lock changed another's checkout"))
+		o.requireCheckouts(t, "alice has a.step; alice has b.step; bob has a.step.old; carol has x/a.step",
+			says(l, "Lock changed another's checkout"))
 	})
 	for name, second := range map[string]string{"another owner": "bob", "the same owner": "alice"} {
 		t.Run("refuses a part that is out to "+name, func(t *testing.T) {

@@ -213,7 +213,8 @@ func TestMissingModule(t *testing.T) {
 	needGo(t)
 	e := toybook.Find(t, toybook.New(t, toybook.Lesson("01_one", "Part One, Files"), toybook.Files{
 		"go.mod": "module example/turnstile\n\ngo 1.26\n\nrequire github.com/gofrs/flock v0.13.1\n",
-		"go.sum": "github.com/gofrs/flock v0.13.1/go.mod h1:sf4BFiHwnvgxa25DlQoDqXQnwRMEOwqxRq37P6MzzmE=\ngithub.com/gofrs/flock v0.13.1 h1:jjREztyBeSKBZYAC+mgc1laB+xsgy4kYMf3FbKF2UBo=\n",
+		"go.sum": "github.com/gofrs/flock v0.13.1/go.mod h1:sf4BFiHwnvgxa25DlQoDqXQnwRMEOwqxRq37P6MzzmE=\n" +
+			"github.com/gofrs/flock v0.13.1 h1:jjREztyBeSKBZYAC+mgc1laB+xsgy4kYMf3FbKF2UBo=\n",
 		"exercises/01_one/double.go": "package one\n\nimport \"github.com/gofrs/flock\"\n\nfunc Double(n int) int { flock.New(\"x\"); " +
 			"return n }\n",
 	}), "1")
@@ -361,5 +362,6 @@ esac
 	assert.Equal(t, []any{gotest.Broken, "the test process ended before the first test: MZ"}, []any{result.Status, result.Reason})
 	lines, err := os.ReadFile(said)
 	require.NoError(t, err)
-	assert.Regexp(t, `^windows 0 build -o \S.*race\.exe \./exercises/01_one/race\nwindows 0 test -json .*-exec='.*run it\.sh' \./exercises/01_one\n$`, string(lines))
+	assert.Regexp(t, `^windows 0 build -o \S.*race\.exe \./exercises/01_one/race\n`+
+		`windows 0 test -json .*-exec='.*run it\.sh' \./exercises/01_one\n$`, string(lines))
 }

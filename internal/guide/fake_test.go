@@ -126,7 +126,8 @@ func TestSeven(t *testing.T) {
 	}
 }
 `, name, id, 5*factor, "`"+fmt.Sprintf(
-		`{"says":"Do(5) is wrong","did":"called Do(5)","expected":"%d","found":"%%d","means":"the sum is off","read":"lessons/%s, \"Why it happens\""}`,
+		`{"says":"Do(5) is wrong","did":"called Do(5)","expected":"%d","found":"%%d",`+
+			`"means":"the sum is off","read":"lessons/%s, \"Why it happens\""}`,
 		5*factor, id)+"`", 7*factor)
 }
 

@@ -151,13 +151,19 @@ func TestChecksThatFailSayWhatTheyFound(t *testing.T) {
 		"a directory that should not be there": {
 			func(tb testing.TB) { lab.RequireNoFile(tb, filepath.Dir(path), story) }, "nothing at that path", "a directory", "",
 		},
-		"another number":  {func(tb testing.TB) { lab.RequireEqual(tb, 300, 212, story) }, "300", "212", ""},
-		"another text":    {func(tb testing.TB) { lab.RequireEqual(tb, "a\n", "a", story) }, "a⏎", "a", ""},
-		"an error":        {func(tb testing.TB) { lab.RequireNoError(tb, fs.ErrClosed, story) }, "no error", "file already closed", ""},
-		"no error":        {func(tb testing.TB) { lab.RequireError(tb, nil, story) }, "an error", "no error", ""},
-		"another error":   {func(tb testing.TB) { lab.RequireErrorIs(tb, fs.ErrClosed, fs.ErrExist, story) }, "file already exists", "file already closed", ""},
+		"another number": {func(tb testing.TB) { lab.RequireEqual(tb, 300, 212, story) }, "300", "212", ""},
+		"another text":   {func(tb testing.TB) { lab.RequireEqual(tb, "a\n", "a", story) }, "a⏎", "a", ""},
+		"an error":       {func(tb testing.TB) { lab.RequireNoError(tb, fs.ErrClosed, story) }, "no error", "file already closed", ""},
+		"no error":       {func(tb testing.TB) { lab.RequireError(tb, nil, story) }, "an error", "no error", ""},
+		"another error": {
+			func(tb testing.TB) { lab.RequireErrorIs(tb, fs.ErrClosed, fs.ErrExist, story) },
+			"file already exists", "file already closed", "",
+		},
 		"an error for it": {func(tb testing.TB) { lab.RequireErrorIs(tb, nil, fs.ErrExist, story) }, "file already exists", "no error", ""},
-		"a panic":         {func(tb testing.TB) { lab.Finishes(tb, func() { panic("nil map") }, story) }, "returns", "panic: nil map", "The code under test panicked"},
+		"a panic": {
+			func(tb testing.TB) { lab.Finishes(tb, func() { panic("nil map") }, story) },
+			"returns", "panic: nil map", "The code under test panicked",
+		},
 		"a step that is not reached": {
 			func(tb testing.TB) { lab.Start(tb, "steps").Reached("outside", story) }, `reach the step "outside"`, `stands at "inside"`, "",
 		},

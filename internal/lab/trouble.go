@@ -55,7 +55,8 @@ func hangs(l Lesson, limit, why string, lock bool) Lesson {
 
 func panics(l Lesson, text string) Lesson {
 	return Lesson{
-		Says: underTest(l.Says) + " panicked", Did: l.Did, Expected: "it returns, with an error if something is wrong", Found: firstLines(text, 2),
+		Says: underTest(l.Says) + " panicked", Did: l.Did,
+		Expected: "it returns, with an error if something is wrong", Found: firstLines(text, 2),
 		Means: "one bad file or argument ends the whole program, in the middle of somebody else's work", Read: l.Read,
 	}
 }
@@ -64,7 +65,8 @@ func panics(l Lesson, text string) Lesson {
 func RequireNotNil[T any](t testing.TB, got *T, call string, l Lesson) {
 	t.Helper()
 	if got == nil {
-		l.Says, l.Expected, l.Found = call+" returned neither a result nor an error", "a result, or an error that says why there is none", "nil and nil"
+		l.Says = call + " returned neither a result nor an error"
+		l.Expected, l.Found = "a result, or an error that says why there is none", "nil and nil"
 		l.Means = "the caller sees no error, uses the result and panics"
 		Fail(t, l)
 	}

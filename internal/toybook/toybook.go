@@ -103,7 +103,8 @@ instead of doubling.
 caught by: TestDouble
 says: "is not 8"
 
-` + string(udiff.Diff("a", "b", answer.Answer{"double.go": []byte(pkg("2 * n"))}, answer.Answer{"double.go": []byte(pkg("n + 1 // TODO"))})),
+` + string(udiff.Diff("a", "b",
+			answer.Answer{"double.go": []byte(pkg("2 * n"))}, answer.Answer{"double.go": []byte(pkg("n + 1 // TODO"))})),
 	}
 }
 

@@ -119,7 +119,8 @@ func TestAppend(t *testing.T) {
 		const writers, lines, length = 4, 100, 10_000
 		var crowd []*lab.Process
 		for n := range writers {
-			crowd = append(crowd, lab.Launch(t, lab.Options{Hold: true}, "append many lines", path, strings.Repeat(fmt.Sprint(n), length), fmt.Sprint(lines)))
+			crowd = append(crowd, lab.Launch(t, lab.Options{Hold: true},
+				"append many lines", path, strings.Repeat(fmt.Sprint(n), length), fmt.Sprint(lines)))
 		}
 		for _, p := range crowd {
 			p.Continue()

@@ -30,7 +30,8 @@ func TestARefusedWrite(t *testing.T) {
 		require.Equal(t, old+"bob toocarol took lid.step\n", content(t, path), "the next line follows the half one directly")
 	})
 
-	// os.File.Write returns the bytes of the first write(2). os.File.WriteAt adds up only what internal/poll.FD.Pwrite returns without an error.
+	// os.File.Write returns the bytes of the first write(2).
+	// os.File.WriteAt adds up only what internal/poll.FD.Pwrite returns without an error.
 	for _, c := range []struct {
 		name, call string
 		want       int

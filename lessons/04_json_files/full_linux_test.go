@@ -45,7 +45,8 @@ func writeOnAFullDisk(w *lab.Worker) error {
 // A really full disk: a tmpfs in a mount namespace of the worker's own (unshare(1), tmpfs(5)). Its blocks are pages.
 func TestAFullDisk(t *testing.T) {
 	t.Parallel()
-	if out, err := exec.CommandContext(t.Context(), "unshare", "-rm", "mount", "-t", "tmpfs", "none", os.TempDir()).CombinedOutput(); err != nil {
+	mount := exec.CommandContext(t.Context(), "unshare", "-rm", "mount", "-t", "tmpfs", "none", os.TempDir())
+	if out, err := mount.CombinedOutput(); err != nil {
 		t.Skipf("this user may not mount a file system of its own (%v: %s): these facts fill one", err, out)
 	}
 	old := `{"bracket.step":"alice","hinge.step":"alice","lid.step":"bob"}`

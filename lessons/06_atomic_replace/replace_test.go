@@ -43,9 +43,18 @@ func TestReplacing(t *testing.T) {
 		name, step, content string
 		leftover            string // "" if there is none
 	}{
-		{name: "a process crash after the temp file is made leaves the old content and an empty temp file", step: "created", content: before, leftover: "empty"},
-		{name: "a process crash in the middle of the write leaves the old content and half a temp file", step: "half written", content: before, leftover: after[:20]},
-		{name: "a process crash before the rename leaves the old content and a whole temp file", step: "closed", content: before, leftover: after},
+		{
+			name: "a process crash after the temp file is made leaves the old content and an empty temp file",
+			step: "created", content: before, leftover: "empty",
+		},
+		{
+			name: "a process crash in the middle of the write leaves the old content and half a temp file",
+			step: "half written", content: before, leftover: after[:20],
+		},
+		{
+			name: "a process crash before the rename leaves the old content and a whole temp file",
+			step: "closed", content: before, leftover: after,
+		},
 		{name: "a process crash after the rename leaves the new content and no temp file", step: "renamed", content: after},
 	}
 	for _, test := range tests {

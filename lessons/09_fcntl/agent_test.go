@@ -115,7 +115,8 @@ func obey(words []string, path string, files map[string]*os.File) string {
 	if lock.Pid == -1 {
 		by = "no process"
 	}
-	return fmt.Sprintf("%s %d+%d by %s", map[int16]string{unix.F_RDLCK: "shared", unix.F_WRLCK: "exclusive"}[lock.Type], lock.Start, lock.Len, by)
+	kind := map[int16]string{unix.F_RDLCK: "shared", unix.F_WRLCK: "exclusive"}[lock.Type]
+	return fmt.Sprintf("%s %d+%d by %s", kind, lock.Start, lock.Len, by)
 }
 
 func number(word string) int64 {

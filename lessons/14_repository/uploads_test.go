@@ -58,18 +58,21 @@ func TestUploads(t *testing.T) {
 	t.Parallel()
 
 	// open(2), O_EXCL. What the clean-up does to the first one is the upload's own affair.
-	t.Run("a second upload of the same object finds the temporary name taken, and its clean-up removes the first one's file", func(t *testing.T) {
-		t.Parallel()
-		if runtime.GOOS == "windows" {
-			t.Skip("Windows removes no file that os.OpenFile has open")
-		}
-		dir := t.TempDir()
-		first, err := begin(dir, nameOf(bracket))
-		require.NoError(t, err)
-		_, err = begin(dir, nameOf(bracket))
-		require.ErrorIs(t, err, fs.ErrExist)
-		require.ErrorIs(t, first.end(bracket), fs.ErrNotExist)
-	})
+	t.Run(
+		"a second upload of the same object finds the temporary name taken, and its clean-up removes the first one's file",
+		func(t *testing.T) {
+			t.Parallel()
+			if runtime.GOOS == "windows" {
+				t.Skip("Windows removes no file that os.OpenFile has open")
+			}
+			dir := t.TempDir()
+			first, err := begin(dir, nameOf(bracket))
+			require.NoError(t, err)
+			_, err = begin(dir, nameOf(bracket))
+			require.ErrorIs(t, err, fs.ErrExist)
+			require.ErrorIs(t, first.end(bracket), fs.ErrNotExist)
+		},
+	)
 	t.Run("an upload that fails removes the object that another one has stored", func(t *testing.T) {
 		t.Parallel()
 		if runtime.GOOS == "windows" {

@@ -37,8 +37,9 @@ func TestReadCounter(t *testing.T) {
 		require.Equal(t, want, counter)
 	}
 	for _, content := range []string{
-		"", "null", "41", "[41]", "{}", `{"counter":41`, `{"counter":41}}`, `{"counter":41,"counter":42}`, `{"Counter":41}`, `{"counter":41,"year":2026}`,
-		`{"counter":null}`, `{"counter":"41"}`, `{"counter":41.0}`, `{"counter":4e1}`, `{"counter":{}}`, `{"counter":92233720368547758070}`, "\ufeff{\"counter\":41}",
+		"", "null", "41", "[41]", "{}", `{"counter":41`, `{"counter":41}}`, `{"counter":41,"counter":42}`, `{"Counter":41}`,
+		`{"counter":41,"year":2026}`, `{"counter":null}`, `{"counter":"41"}`, `{"counter":41.0}`, `{"counter":4e1}`, `{"counter":{}}`,
+		`{"counter":92233720368547758070}`, "\ufeff{\"counter\":41}",
 	} {
 		file := open(t, content)
 		_, err := document.ReadCounter(file)
@@ -57,8 +58,8 @@ func TestReadCheckouts(t *testing.T) {
 		require.Equal(t, want, holders)
 	}
 	for _, content := range []string{
-		"", "null", "[]", `{"lid.step":"bo`, `{"lid.step":""}`, `{"lid.step":null}`, `{"lid.step":7}`, `{"lid.step":["bob"]}`, `{"lid.step":"bob"}{}`,
-		`{"lid.step":"bob","lid.step":"eve"}`, `{"lid.step":"bob","l\u0069d.step":"eve"}`, "{\"lid.step\":\"\xff\"}",
+		"", "null", "[]", `{"lid.step":"bo`, `{"lid.step":""}`, `{"lid.step":null}`, `{"lid.step":7}`, `{"lid.step":["bob"]}`,
+		`{"lid.step":"bob"}{}`, `{"lid.step":"bob","lid.step":"eve"}`, `{"lid.step":"bob","l\u0069d.step":"eve"}`, "{\"lid.step\":\"\xff\"}",
 	} {
 		_, err := document.ReadCheckouts(open(t, content))
 		require.ErrorContains(t, err, "damaged", content)

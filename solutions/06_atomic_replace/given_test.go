@@ -36,7 +36,8 @@ func TestPlace(t *testing.T) {
 		at := place.Place{Path: filepath.Join(dir, "locks.json")}
 		for _, name := range []string{
 			"", ".locks.json.tmp", ".locks.json..tmp", ".locks.json.swp", ".locks.json." + strings.Repeat("a", 26) + ".tmp",
-			".locks.json." + strings.Repeat("A", 25) + ".tmp", "locks.json." + strings.Repeat("A", 26) + ".tmp", ".locks.json." + strings.Repeat("A", 26),
+			".locks.json." + strings.Repeat("A", 25) + ".tmp", "locks.json." + strings.Repeat("A", 26) + ".tmp",
+			".locks.json." + strings.Repeat("A", 26),
 		} {
 			require.False(t, at.IsTemp(name), name)
 		}

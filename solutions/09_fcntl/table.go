@@ -36,7 +36,8 @@ func View(path string, use func(all []rows.Row) error) (err error) {
 // held until then: no other Update or Move of this row, in this process or another one, has written in between. If change returns an
 // error or panics, the row keeps its bytes.
 //
-// Update waits for no other row. change may call Update for another row, but none of these functions for this one: it would wait for itself.
+// Update waits for no other row. change may call Update for another row, but none of these functions for this one:
+// it would wait for itself.
 func Update(path string, n int64, change func(row rows.Row) (rows.Row, error)) (err error) {
 	held, err := Lock(path, Rows{First: n, Count: 1})
 	if err != nil {

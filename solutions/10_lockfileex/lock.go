@@ -102,8 +102,8 @@ func acquire(f *winfile.File, flags uint32) error {
 	}
 }
 
-// The lock is on one byte, at an offset that no byte of a file has: lengths are int64, so the last byte of the largest file is just before it.
-// A lock on bytes of the file would keep everyone from reading them.
+// The lock is on one byte, at an offset that no byte of a file has: lengths are int64, so the last byte of the largest file is just before
+// it. A lock on bytes of the file would keep everyone from reading them.
 const (
 	offset uint64 = math.MaxInt64
 	length uint32 = 1

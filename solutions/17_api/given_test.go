@@ -180,7 +180,8 @@ func FuzzUsersFile(f *testing.F) {
 	const salt, key = "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 	for _, text := range []string{
 		"", "# comment\n\n", "alice:pbkdf2-sha256:100000:" + salt + ":" + key + "\n", "alice:pbkdf2-sha256:1:" + salt + ":" + key,
-		"a:pbkdf2-sha256:100000:" + salt + ":" + key + "\r\na:pbkdf2-sha256:100000:" + salt + ":" + key, "a:b", "\xff:pbkdf2-sha256:9:x:y", "\x00",
+		"a:pbkdf2-sha256:100000:" + salt + ":" + key + "\r\na:pbkdf2-sha256:100000:" + salt + ":" + key,
+		"a:b", "\xff:pbkdf2-sha256:9:x:y", "\x00",
 	} {
 		f.Add(text)
 	}

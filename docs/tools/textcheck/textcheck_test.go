@@ -227,7 +227,10 @@ func TestTemplate(t *testing.T) {
 		{"builds on text", "[01](../01_open_modes/)", "lesson one", "**You", "fixed form"},
 		{"builds on a link of another number", "[01](../01_open_modes/)", "[02](../01_open_modes/)", "**You", "fixed form"},
 		{"a heading of its own", "## Gotchas", "## Traps\n\nText.\n\n## Gotchas", "## Traps", "none of the fixed headings"},
-		{"the order", "## Gotchas", "## Coming from Python\n\nText.\n\n## On each system\n\nText.\n\n## Gotchas", "## On each", `"On each system" is after "Coming from Python"`},
+		{
+			"the order", "## Gotchas", "## Coming from Python\n\nText.\n\n## On each system\n\nText.\n\n## Gotchas", "## On each",
+			`"On each system" is after "Coming from Python"`,
+		},
 		{"a heading twice", "## Gotchas", "## The fix\n\nText.\n\n## Gotchas", "## The fix\n\nText.", "occurs twice"},
 		{"a second title", "## Gotchas", "# More\n\n## Gotchas", "# More", "a second title"},
 		{"too deep a heading", "## Gotchas", "#### Deep\n\n## Gotchas", "#### Deep", "of level 4"},
@@ -235,12 +238,26 @@ func TestTemplate(t *testing.T) {
 		{"an empty section", "- Write never shortens.\n", "", "## Takeaways", `"Takeaways" is empty`},
 		{"too many takeaways", "- Write never shortens.\n", "- 1\n- 2\n- 3\n- 4\n- 5\n- 6\n", "## Takeaways", "6 lines"},
 		{"takeaways that are not a list", "- Write never shortens.\n", "Write never shortens.\n", "## Takeaways", "0 lines"},
-		{"one question only", "**2.** And on Windows?\n\n<details><summary>Answer</summary>\n\n[The same](seek_test.go \"truncate leaves the offset\").\n\n</details>\n", "", "## Predict", "asks 1 questions"},
+		{
+			"one question only",
+			"**2.** And on Windows?\n\n<details><summary>Answer</summary>\n\n" +
+				"[The same](seek_test.go \"truncate leaves the offset\").\n\n</details>\n",
+			"", "## Predict", "asks 1 questions",
+		},
 		{"misnumbered questions", "**2.** And", "**3.** And", "**3.**", "question 3 is the 2th"},
 		{"an answer without proof", "[Zeros](seek_test.go \"the gap reads as zeros\").", "Zeros.", "<details>", "question 1 has no proof"},
-		{"an answer that is not folded away", "</details>\n\n## The fix", "## The fix", "<details><summary>Answer</summary>\n\n[The same", "not closed"},
-		{"an answer that Markdown does not see", "<details><summary>Answer</summary>\n\n[Zeros", "<details><summary>Answer</summary>\n[Zeros", "<details>", "opens in another way"},
-		{"a second answer to one question", "**2.** And on Windows?", "And on Windows?", "<details><summary>Answer</summary>\n\n[The same", "without a question"},
+		{
+			"an answer that is not folded away", "</details>\n\n## The fix", "## The fix",
+			"<details><summary>Answer</summary>\n\n[The same", "not closed",
+		},
+		{
+			"an answer that Markdown does not see", "<details><summary>Answer</summary>\n\n[Zeros",
+			"<details><summary>Answer</summary>\n[Zeros", "<details>", "opens in another way",
+		},
+		{
+			"a second answer to one question", "**2.** And on Windows?", "And on Windows?",
+			"<details><summary>Answer</summary>\n\n[The same", "without a question",
+		},
 		{"gotchas in prose", "| symptom | cause | right way | proof |\n|---|---|---|---|\n", "", "## Gotchas", "no table"},
 		{"gotchas with other columns", "| symptom | cause |", "| what | cause |", "| what", "columns of Gotchas are what, cause"},
 		{"a gotcha without proof", "[a hole](seek_test.go \"TestHole\") |", "see above |", "| a tail", "a gotcha without a proof"},
@@ -299,7 +316,10 @@ func TestGoBlocks(t *testing.T) {
 	}
 	for _, test := range []breakage{
 		{"code of nowhere", "", "panic(1)\n", "~~~go", "is not in exercises/03_seek_truncate/seek.go"},
-		{"a changed line", "", "func Rewrite(path string) error {\n\tfile, err := create(path)\n", "create(path)", "here the file goes on: file, err := open(path)"},
+		{
+			"a changed line", "", "func Rewrite(path string) error {\n\tfile, err := create(path)\n", "create(path)",
+			"here the file goes on: file, err := open(path)",
+		},
 		{"a missing line", "", "file, err := open(path)\nreturn file.Truncate(2)\n", "return file", "seek.go:4"},
 		{"another indentation within", "", "if err != nil {\nreturn err\n}\n", "return err", "here the file goes on"},
 		{"the learner's code", "", "// the learner was here\n", "~~~go", "is not in exercises/03_seek_truncate/seek.go"},
@@ -334,7 +354,11 @@ func TestAGoBlockNamesItsFileAndKeepsTheAnswer(t *testing.T) {
 		{"no file", fence, "~~~go", "~~~go", "does not name its file"},
 		{"another lesson's file", fence, "~~~go ../01_open_modes/open_test.go", "~~~go", "not a Go file of the lesson"},
 		{"another file of the lesson", fence, "~~~go seek_test.go", "~~~go", "is not in lessons/03_seek_truncate/seek_test.go"},
-		{"code that only a reference holds", "## Your turn", "~~~go ../../solutions/03_seek_truncate/seek.go\n" + solved + "\n## Your turn", "~~~go ../../solutions", "not a Go file of the lesson"},
+		{
+			"code that only a reference holds", "## Your turn",
+			"~~~go ../../solutions/03_seek_truncate/seek.go\n" + solved + "\n## Your turn",
+			"~~~go ../../solutions", "not a Go file of the lesson",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -348,7 +372,8 @@ func TestAGoBlockNamesItsFileAndKeepsTheAnswer(t *testing.T) {
 	}
 	seek.Path = "lessons/03_seek_truncate/copy_test.go"
 	broken := page(t, "## Your turn", "~~~go copy_test.go\n"+solved+"\n## Your turn")
-	requireProblem(t, textcheck.GoBlocks(broken, append(code, seek), references), lineOf(t, broken.Source, "~~~go copy"), "is that of the reference, solutions/03_seek_truncate/seek.go:3")
+	requireProblem(t, textcheck.GoBlocks(broken, append(code, seek), references), lineOf(t, broken.Source, "~~~go copy"),
+		"is that of the reference, solutions/03_seek_truncate/seek.go:3")
 	short := page(t, "## Your turn", "~~~go copy_test.go\n\treturn replace(path, []byte(\"{}\"))\n~~~\n\n## Your turn")
 	require.Empty(t, textcheck.GoBlocks(short, append(code, seek), references), "two lines are any program's")
 }

@@ -1,5 +1,5 @@
-// Command race shows what others find of a file while WriteFile replaces it, what a killed writer leaves, and what becomes of lesson 04's Save
-// when its last call is WriteFile.
+// Command race shows what others find of a file while WriteFile replaces it, what a killed writer leaves, and what becomes of lesson 04's
+// Save when its last call is WriteFile.
 package main
 
 import (
@@ -45,8 +45,8 @@ func locks(person string) []byte {
 	return b.Bytes()
 }
 
-// write calls WriteFile COUNT times on PATH, for Alice and Bob in turn. It stops at "writing" after the first, and creates the file DONE when
-// it has finished.
+// write calls WriteFile COUNT times on PATH, for Alice and Bob in turn. It stops at "writing" after the first, and creates the file DONE
+// when it has finished.
 func write(w *process.Worker) error {
 	documents := [][]byte{locks("alice"), locks("bob")}
 	for i := range w.Int(1) {
@@ -112,7 +112,8 @@ func (t *tally) look(path string, documents [][]byte) {
 func (t tally) damaged() int { return t.Empty + t.Torn + t.Missing }
 
 func run(ctx context.Context, r *race.Report) error {
-	r.Title("WriteFile × %d in one process beside %d readers; %d writers that are killed; lesson 04's Save × %d beside a Load", writes, readers, crashes, saves)
+	r.Title("WriteFile × %d in one process beside %d readers; %d writers that are killed; lesson 04's Save × %d beside a Load",
+		writes, readers, crashes, saves)
 	seen, err := watch(ctx, r)
 	if err != nil {
 		return err
@@ -147,12 +148,13 @@ func run(ctx context.Context, r *race.Report) error {
 		r.Clean("every read, every Load and every kill found one whole document")
 		return nil
 	}
-	r.Race("%d reads, %d loads and %d of %d kills found neither the old nor the new document", read.damaged(), through.Refused+through.Invented, left.damaged(), crashes)
+	r.Race("%d reads, %d loads and %d of %d kills found neither the old nor the new document",
+		read.damaged(), through.Refused+through.Invented, left.damaged(), crashes)
 	return nil
 }
 
-// watch lets readers read while a writer replaces. On a busy machine a reader may get to read only between two writes, so it goes on for some
-// rounds until one has found something.
+// watch lets readers read while a writer replaces. On a busy machine a reader may get to read only between two writes, so it goes on for
+// some rounds until one has found something.
 func watch(ctx context.Context, r *race.Report) ([]tally, error) {
 	sum := make([]tally, readers)
 	for round := range 4 {

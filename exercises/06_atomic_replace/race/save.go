@@ -61,7 +61,9 @@ func save(w *process.Worker) error {
 	for n := range saves {
 		doc.Checkouts = map[string]jsonfiles.Checkout{}
 		for part := range checkouts(doc.Generation + 1) {
-			doc.Checkouts[fmt.Sprintf("part-%02d.step", part)] = jsonfiles.Checkout{Person: "alice", Since: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+			doc.Checkouts[fmt.Sprintf("part-%02d.step", part)] = jsonfiles.Checkout{
+				Person: "alice", Since: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
+			}
 		}
 		if err := savers[w.Arg(1)](w.Arg(0), doc); err != nil {
 			return fmt.Errorf("save %d: %w", n+1, err)

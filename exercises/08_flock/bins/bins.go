@@ -21,7 +21,8 @@ func Read(path string) (Stock, error) {
 	}
 	var stock Stock
 	if err := json.Unmarshal(text, &stock); err != nil || stock == nil {
-		return nil, fmt.Errorf("read the stock: %s is damaged (%d bytes): %w; restore it from a copy", path, len(text), errors.Join(err, errDamaged))
+		return nil, fmt.Errorf("read the stock: %s is damaged (%d bytes): %w; restore it from a copy",
+			path, len(text), errors.Join(err, errDamaged))
 	}
 	return stock, nil
 }

@@ -64,7 +64,8 @@ func Len(path string) (int64, error) {
 func Write(path string, n int64, row Row) (err error) {
 	text := fmt.Sprintf("%-19s %11d\n", row.Part, row.Number)
 	if len(text) != Size || strings.ContainsAny(row.Part, " \n") {
-		return fmt.Errorf("write row %d of %s: %q and %d do not fit in %d bytes; choose a shorter name, without blanks", n, path, row.Part, row.Number, Size)
+		return fmt.Errorf("write row %d of %s: %q and %d do not fit in %d bytes; choose a shorter name, without blanks",
+			n, path, row.Part, row.Number, Size)
 	}
 	count, err := Len(path)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 // A table is a directory that holds what all processes know of one file: an empty file, an entry, for each open handle and for each lock.
 //
 // The process that an entry belongs to has a lock of flock(2) on it, which the kernel drops if the process dies. So an entry that is not
-// locked is dead, and the next process that finds it removes it; and one that waits for a lock of the model waits in flock(2) for its entry. The
-// file "turn" is locked by whoever reads or changes the table.
+// locked is dead, and the next process that finds it removes it; and one that waits for a lock of the model waits in flock(2) for its
+// entry. The file "turn" is locked by whoever reads or changes the table.
 type table string
 
 const turnFile = "turn"

@@ -8,8 +8,8 @@
 // The model differs from Windows in this:
 //
 //   - It binds only the programs that use this package, of one user, with the same temporary directory (os.TempDir).
-//   - Close takes [Late] to release locks that were not unlocked. Windows promises no time, and is often quicker. The locks of a process that
-//     has ended are free at once.
+//   - Close takes [Late] to release locks that were not unlocked. Windows promises no time, and is often quicker. The locks of a process
+//     that has ended are free at once.
 //   - Waiting handles get their locks in no particular order.
 //   - A file that was opened with FILE_FLAG_OVERLAPPED is for locks alone: Size, Truncate, reads and writes fail, on Windows too.
 //   - Truncate is not kept out by a lock: no document was found that says what it does.
@@ -101,8 +101,8 @@ func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 	return n, f.fails("ReadAt", err)
 }
 
-// WriteAt writes as io.WriterAt says. If another handle has a lock on one of the bytes, or this handle a shared one, nothing is written, and
-// the error matches ERROR_LOCK_VIOLATION.
+// WriteAt writes as io.WriterAt says. If another handle has a lock on one of the bytes, or this handle a shared one, nothing is written,
+// and the error matches ERROR_LOCK_VIOLATION.
 func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	if err := intercept(f.name, "WriteAt"); err != nil {
 		return 0, f.fails("WriteAt", err)
@@ -170,10 +170,10 @@ func Rename(from, to string) error { return rename(from, to) }
 // LockFileEx locks a range of bytes for the handle: bytesLow and bytesHigh are the low and the high half of its length, and the fields
 // Offset and OffsetHigh of overlapped those of its first byte. The range may lie beyond the end of the file. reserved must be 0.
 //
-// An exclusive lock overlaps no other lock, of whichever handle. A shared one overlaps shared locks, and an exclusive one of the same handle.
-// If the range is not free, LockFileEx waits, or fails with ERROR_LOCK_VIOLATION if flags has LOCKFILE_FAIL_IMMEDIATELY. On a handle with
-// FILE_FLAG_OVERLAPPED it does not wait, but returns ERROR_IO_PENDING: the request stands, and GetOverlappedResult waits for it. Until then
-// the program must keep overlapped.
+// An exclusive lock overlaps no other lock, of whichever handle. A shared one overlaps shared locks, and an exclusive one of the same
+// handle. If the range is not free, LockFileEx waits, or fails with ERROR_LOCK_VIOLATION if flags has LOCKFILE_FAIL_IMMEDIATELY. On a
+// handle with FILE_FLAG_OVERLAPPED it does not wait, but returns ERROR_IO_PENDING: the request stands, and GetOverlappedResult waits for
+// it. Until then the program must keep overlapped.
 //
 // A handle that was opened neither for reading nor for writing, such as Go's for O_APPEND and O_WRONLY, fails with ERROR_ACCESS_DENIED.
 func LockFileEx(file Handle, flags, reserved, bytesLow, bytesHigh uint32, overlapped *Overlapped) error {
@@ -204,10 +204,10 @@ func GetOverlappedResult(file Handle, overlapped *Overlapped, done *uint32, wait
 
 var interceptors sync.Map // the functions that Intercept was given, by path
 
-// Intercept is for tests: until the function that it returns is called, before runs ahead of each call on a file that this process has opened
-// by that path, with the name of the call: "LockFileEx", "UnlockFileEx", "GetOverlappedResult", "ReadAt", "WriteAt" or "Close". If before
-// returns an error, the call fails with it and does nothing, except that Close closes the file all the same, and that the request which
-// GetOverlappedResult was asked about ends without a lock, as after an error of the system.
+// Intercept is for tests: until the function that it returns is called, before runs ahead of each call on a file that this process has
+// opened by that path, with the name of the call: "LockFileEx", "UnlockFileEx", "GetOverlappedResult", "ReadAt", "WriteAt" or "Close". If
+// before returns an error, the call fails with it and does nothing, except that Close closes the file all the same, and that the request
+// which GetOverlappedResult was asked about ends without a lock, as after an error of the system.
 func Intercept(path string, before func(call string) error) (undo func()) {
 	interceptors.Store(path, before)
 	return func() { interceptors.Delete(path) }

@@ -1,5 +1,5 @@
-// Package shelf finds the stock file of a shelf by whatever name it is given, together with the file to lock for it, and writes two of them.
-// It takes no lock: that is its callers' work.
+// Package shelf finds the stock file of a shelf by whatever name it is given, together with the file to lock for it, and writes two of
+// them. It takes no lock: that is its callers' work.
 package shelf
 
 import (

@@ -288,7 +288,9 @@ func TestEveryWaitEndsWithItsContext(t *testing.T) {
 }
 
 func TestPatienceCanBeSet(t *testing.T) {
-	for value, want := range map[string]time.Duration{"4s": 4 * time.Second, "": defaultPatience, "soon": defaultPatience, "-1s": defaultPatience} {
+	for value, want := range map[string]time.Duration{
+		"4s": 4 * time.Second, "": defaultPatience, "soon": defaultPatience, "-1s": defaultPatience,
+	} {
 		t.Setenv(EnvironmentPatience, value)
 		require.Equal(t, want, Patience(), "%q", value)
 	}

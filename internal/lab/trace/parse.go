@@ -114,7 +114,8 @@ func pathsOf(name, args string) (paths []string) {
 }
 
 func takesDirectory(name string) bool {
-	return strings.HasSuffix(name, "at") && name != "stat" && name != "lstat" && name != "fstat" || strings.HasSuffix(name, "at2") || name == "statx"
+	return strings.HasSuffix(name, "at") && name != "stat" && name != "lstat" && name != "fstat" ||
+		strings.HasSuffix(name, "at2") || name == "statx"
 }
 
 // isPath says whether string number n of a call is a path of this process, and not data, an answer, or the text of a symbolic link.
@@ -124,7 +125,8 @@ func isPath(name string, n int) bool {
 		return n == 2
 	case strings.HasPrefix(name, "rename"), strings.HasPrefix(name, "link"):
 		return n <= 2
-	case strings.Contains(name, "write"), strings.HasPrefix(name, "read") && !strings.HasPrefix(name, "readlink"), strings.HasPrefix(name, "pread"):
+	case strings.Contains(name, "write"), strings.HasPrefix(name, "read") && !strings.HasPrefix(name, "readlink"),
+		strings.HasPrefix(name, "pread"):
 		return false
 	}
 	return n == 1

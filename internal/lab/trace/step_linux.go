@@ -87,7 +87,8 @@ func Attach(ctx context.Context, pid, thread int, calls, log string) (*Stepper, 
 		return nil, err
 	}
 	s := &Stepper{pid: pid, thread: fmt.Sprintf("/proc/%d/task/%d", pid, thread), log: f}
-	s.strace = exec.CommandContext(ctx, "strace", "-p", strconv.Itoa(thread), "-y", "-o", log, "-e", "trace="+calls, "-e", "inject="+calls+":signal=SIGSTOP")
+	s.strace = exec.CommandContext(ctx, "strace", "-p", strconv.Itoa(thread), "-y", "-o", log,
+		"-e", "trace="+calls, "-e", "inject="+calls+":signal=SIGSTOP")
 	said, err := s.strace.StderrPipe()
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -20,7 +20,10 @@ func TestParse(t *testing.T) {
 	}{
 		{
 			"open below a directory", "12 openat(AT_FDCWD</w>, \"locks.json\", O_RDWR|O_CLOEXEC) = 3</w/locks.json>\n",
-			[]Call{{Thread: 12, Name: "openat", Args: `AT_FDCWD</w>, "locks.json", O_RDWR|O_CLOEXEC`, Paths: []string{"/w/locks.json"}, Result: "3"}},
+			[]Call{{
+				Thread: 12, Name: "openat", Args: `AT_FDCWD</w>, "locks.json", O_RDWR|O_CLOEXEC`,
+				Paths: []string{"/w/locks.json"}, Result: "3",
+			}},
 		},
 		{
 			"an injected failure", "12 fsync(3</w/a b>)                = -1 EIO (Input/output error) (INJECTED)\n",
@@ -38,7 +41,10 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
-			"data is no path", "1 write(3</w/x>, \"/etc) = 0\", 9) = 9\n1 readlinkat(AT_FDCWD</w>, \"l\", \"/target\", 128) = 7\n1 symlinkat(\"/text\", AT_FDCWD</w>, \"l\") = 0\n",
+			"data is no path",
+			"1 write(3</w/x>, \"/etc) = 0\", 9) = 9\n" +
+				"1 readlinkat(AT_FDCWD</w>, \"l\", \"/target\", 128) = 7\n" +
+				"1 symlinkat(\"/text\", AT_FDCWD</w>, \"l\") = 0\n",
 			[]Call{
 				{Thread: 1, Name: "write", Args: `3</w/x>, "/etc) = 0", 9`, Paths: []string{"/w/x"}, Result: "9"},
 				{Thread: 1, Name: "readlinkat", Args: `AT_FDCWD</w>, "l", "/target", 128`, Paths: []string{"/w/l"}, Result: "7"},
@@ -60,7 +66,9 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
-			"a call that waits", "flock(3</a>, LOCK_EX) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)\n--- SIGSTOP {si_signo=SIGSTOP, si_code=SI_USER} ---\n",
+			"a call that waits",
+			"flock(3</a>, LOCK_EX) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)\n" +
+				"--- SIGSTOP {si_signo=SIGSTOP, si_code=SI_USER} ---\n",
 			[]Call{{Name: "flock", Args: "3</a>, LOCK_EX", Paths: []string{"/a"}, Result: "?", Errno: "ERESTARTSYS"}},
 		},
 		{
