@@ -77,6 +77,20 @@ func TestLineEnds(t *testing.T) {
 	require.ErrorContains(t, err, "open.md:2 is the last line")
 }
 
+func TestLineLengths(t *testing.T) {
+	t.Parallel()
+	full := "\t//" + strings.Repeat("é", longest-3)
+	output := "func ExampleX() {\n\t// Output:\n\t// one\n" + full + "é\n"
+	root, names := directory(t, map[string]string{
+		"full.go": full + "\n", "open.go": full, "page.md": full + "é\n", "output_test.go": output + "}\n",
+	})
+	require.NoError(t, checkLineLengths(root, names))
+	root, names = directory(t, map[string]string{"long.go": "package x\n\n" + full + "é\n", "after_test.go": output + "}\n" + full + "é\n"})
+	err := checkLineLengths(root, names)
+	require.ErrorContains(t, err, "long.go:3 has 141 characters")
+	require.ErrorContains(t, err, "after_test.go:6 has 141 characters")
+}
+
 func TestRequirements(t *testing.T) {
 	t.Parallel()
 	const head = "module example/turnstile\n\ngo 1.26\n\n"

@@ -54,6 +54,10 @@ func houseChecks(root string, names []string) []check {
 			run: func(context.Context) error { return checkLineEnds(root, names) },
 		},
 		{
+			name: "line lengths", do: fmt.Sprintf("break the line: Go has at most %d characters on one, a tab being one", longest),
+			run: func(context.Context) error { return checkLineLengths(root, names) },
+		},
+		{
 			name: "requirements", do: "keep what only maintainers need in docs/tools or bench, which are modules of their own",
 			run: func(ctx context.Context) error { return checkRequirements(ctx, root) },
 		},

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // topLevel are the only entries of the repository's root.
@@ -67,6 +68,29 @@ func checkMachinePaths(root string, names []string) error {
 		return 0, ""
 	})
 }
+
+// longest is how many characters a line of Go may have, a tab being one (.editorconfig: max_line_length).
+const longest = 140
+
+// checkLineLengths finds lines of Go that are too long. What an Example prints is not judged: a line of its Output cannot be broken.
+func checkLineLengths(root string, names []string) error {
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasSuffix(name, ".go") })
+	return eachFile(root, names, func(content []byte) (int, string) {
+		offset, isOutput := 0, false
+		for line := range bytes.Lines(content) {
+			comment, isComment := bytes.CutPrefix(bytes.TrimSpace(line), []byte("//"))
+			isOutput = isComment && (isOutput || outputForm.Match(comment))
+			if count := utf8.RuneCount(bytes.TrimRight(line, "\r\n")); count > longest && !isOutput {
+				return offset, fmt.Sprintf("has %d characters", count)
+			}
+			offset += len(line)
+		}
+		return 0, ""
+	})
+}
+
+// outputForm is how the comment begins that go test compares with what an Example prints.
+var outputForm = regexp.MustCompile(`^ *(?:Unordered output|Output):`)
 
 func checkLineEnds(root string, names []string) error {
 	return eachFile(root, names, func(content []byte) (int, string) {
