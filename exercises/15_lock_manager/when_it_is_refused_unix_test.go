@@ -32,7 +32,7 @@ func TestAChangeThatMayBeLostIsReported(t *testing.T) {
 				var err error
 				call := func() { got, err = c.make(context.Background(), o, hers) }
 				l := c.lesson()
-				for range 20 { // until the calls were those of the time before, which is the rule: a signal can repeat one
+				for range 20 { // until the calls were those of the time before, which is the rule (see sameCalls)
 					usual, refused := lab.RefuseOne(1000, errno, call)
 					lab.RequireRefuse(t, refused)
 					lab.RequireNoError(t, err, l)
@@ -40,7 +40,7 @@ func TestAChangeThatMayBeLostIsReported(t *testing.T) {
 					last := lastIndex(usual, "fsync")
 					names, refused := lab.RefuseOne(last, errno, call)
 					lab.RequireRefuse(t, refused)
-					if last < 0 || slices.Equal(usual[:last+1], names[:min(last+1, len(names))]) {
+					if last < 0 || sameCalls(usual, names, last) {
 						break
 					}
 					first.put(t, c.path(o))
@@ -72,11 +72,22 @@ func (c change) requireSaved(t *testing.T, errno error) {
 		lab.RequireRefuse(t, refused)
 		return names, got, err
 	}
-	names, _, err := refusedAt(math.MaxInt) // none, to see them
-	lab.RequireNoError(t, err, l)
 	reported := false
+	var names []string
+	for range 20 { // until two in turn made the same calls: with none refused, to see them
+		before := names
+		var err error
+		names, _, err = refusedAt(math.MaxInt)
+		lab.RequireNoError(t, err, l)
+		if slices.Equal(before, names) {
+			break
+		}
+	}
 	for at := len(names) - 1; at >= 0 && names[at] == "close"; at-- {
-		_, got, err := refusedAt(at)
+		now, got, err := refusedAt(at)
+		for try := 0; try < 20 && !sameCalls(names, now, at); try++ {
+			now, got, err = refusedAt(at)
+		}
 		if err == nil { // a file that it has only read
 			continue
 		}
@@ -89,6 +100,12 @@ func (c change) requireSaved(t *testing.T, errno error) {
 		l.Expected, l.Found = "", ""
 	}
 	lab.Require(t, reported, says(l, "%s hid that the lock could not be given back", c.call))
+}
+
+// sameCalls reports whether two runs made the same calls up to this one. Most do. But a program that is being started has all files open for
+// a moment; a change that comes then finds the lock taken, waits for it in another thread, and makes some calls there.
+func sameCalls(one, other []string, at int) bool {
+	return at < len(one) && at < len(other) && slices.Equal(one[:at+1], other[:at+1])
 }
 
 // lastIndex returns -1 if there is none.
