@@ -20,9 +20,9 @@ var ErrRange = errors.New("no such range of rows")
 
 // Rows are the rows to lock: Count of them, from row First on.
 //
-// These are not a range, and every function here refuses them with an error that matches ErrRange: a First below 0, a Count of 0 or below
-// All, and a number of bytes that is above math.MaxInt64, which is (First + Count) × rows.Size, or for All First × rows.Size. The table
-// need not have the rows yet.
+// These are not a range: a First below 0; a Count of 0 or below All; and rows that no file has room for, because (First + Count) ×
+// rows.Size, or for All First × rows.Size, is above math.MaxInt64. Every function here refuses them with an error that matches ErrRange;
+// those that take Rows do so even if there is no table. The table need not have the rows yet.
 type Rows struct {
 	First, Count int64
 }
@@ -76,14 +76,15 @@ const (
 // The file must exist, and the user must be allowed to read and to write it. Lock changes nothing in the file or in its permissions,
 // creates none, and removes none; nor do the other functions that lock or ask, and Unlock.
 //
-// If the system refuses, for whatever reason, Lock does not try again. The error wraps that reason and does not match ErrLocked; Lock never
-// takes another kind of lock instead. It matches errors.ErrUnsupported on systems other than Linux, and where the reason itself does, as
-// ENOSYS and EOPNOTSUPP do. No other reason is translated: EINVAL may be an old kernel, and ENOLCK too many locks, but the kernel does not
-// say so. After an error nothing is locked, and no handle is left open.
+// If the system refuses, for whatever reason, Lock does not try again, and never takes another kind of lock instead. The error wraps that
+// reason and does not match ErrLocked, not even for EAGAIN or EACCES: a lock that waits does not fail because of another owner. It matches
+// errors.ErrUnsupported on systems other than Linux, and where the reason itself does, as ENOSYS and EOPNOTSUPP do. No other reason is
+// translated: EINVAL may be an old kernel, and ENOLCK too many locks, but the kernel does not say so. After an error nothing is locked, and
+// no handle is left open.
 func Lock(path string, r Rows) (*Held, error) { return acquire(path, r, exclusive, true) }
 
-// RLock waits until no other owner has an exclusive lock on any of the rows, and returns a shared one. The user need only be allowed to
-// read the file. Otherwise it is Lock.
+// RLock waits until no other owner has an exclusive lock on any of the rows, and returns a shared one. It is enough that the file can be
+// opened for reading, whatever the reason is that it cannot be opened for writing. Otherwise RLock is Lock.
 func RLock(path string, r Rows) (*Held, error) { return acquire(path, r, shared, true) }
 
 // TryLock is Lock, except that it does not wait, not even for a moment: if another owner has a lock on any of the rows, the error matches
@@ -94,7 +95,8 @@ func TryLock(path string, r Rows) (*Held, error) { return acquire(path, r, exclu
 func TryRLock(path string, r Rows) (*Held, error) { return acquire(path, r, shared, false) }
 
 // Locked reports whether any owner, in this process or another one, has a lock on any of the rows at this moment: whether a TryLock would
-// find one. It only asks. It takes no lock and ends none, needs no right to write the file, and does not wait. Errors are those of Lock.
+// find one. It only asks: it takes no lock, ends no Held's, and does not wait. As for RLock, it is enough that the file can be opened for
+// reading. Otherwise its errors are those of Lock.
 func Locked(path string, r Rows) (locked bool, err error) {
 	start, length, err := r.span()
 	if err != nil {
