@@ -109,10 +109,42 @@ func TestLockKeepsOthersOut(t *testing.T) {
 	t.Run("under another name of the file", func(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
-		link := filepath.Join(filepath.Dir(path), "link")
-		lab.RequireSetUp(t, os.Symlink("parts.table", link))
+		dir := filepath.Dir(path)
 		p := start(t, path)
-		tryPairs(t, p, p, "at "+link+" ", "through a symbolic link")
+		lab.RequireSetUp(t, os.Symlink("parts.table", filepath.Join(dir, "link")))
+		lab.RequireSetUp(t, os.Link(path, filepath.Join(dir, "hard")))
+		// The kernel follows a link before it goes up: another directory has a table at the path that is left without "directory/..".
+		lab.RequireSetUp(t, os.MkdirAll(filepath.Join(dir, "bench", "below"), 0o700))
+		lab.RequireSetUp(t, os.Symlink(filepath.Join(dir, "bench", "below"), filepath.Join(dir, "directory")))
+		lab.RequireSetUp(t, os.Link(path, filepath.Join(dir, "bench", "table")))
+		lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "table"), []byte(three), 0o600))
+		for name, where := range map[string]string{
+			"link": "through a symbolic link", "hard": "by a hard link", "directory/../table": "through a symbolic link to a directory, and ..",
+		} {
+			tryPairs(t, p, p, "at "+dir+"/"+name+" ", where)
+		}
+	})
+	t.Run("after the table was replaced", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		a, b := start(t, path), start(t, path)
+		for _, call := range calls {
+			a.get(call + " it 0 3")
+			a.get("Unlock it")
+		}
+		l := lab.Lesson{
+			Says: "Locked did not report what a TryLock would find", Read: fix,
+			Did:   "a process called Locked; a copy of the table was renamed over it; another process called Lock; the first called Locked again",
+			Means: "it asks about a file that is no longer at the path",
+		}
+		requireAnswer(t, a, 0, "Locked 1 1", l)
+		lab.RequireSetUp(t, os.WriteFile(path+".copy", []byte(three), 0o600))
+		lab.RequireSetUp(t, os.Rename(path+".copy", path))
+		b.get("Lock it 1 1")
+		requireAnswer(t, a, 1, "Locked 1 1", l)
+		b.get("Unlock it")
+		tryPairs(t, a, b, "", "in another process, after the first one had used a table that a copy has replaced")
+		tryPairs(t, b, a, "", "in another process, which had used a table that a copy has replaced")
 	})
 	for kind, command := range map[string]int{"an open file description lock": unix.F_OFD_SETLK, "a POSIX lock": unix.F_SETLK} {
 		t.Run("a program that asks for "+kind, func(t *testing.T) {
@@ -138,6 +170,22 @@ func TestLockKeepsOthersOut(t *testing.T) {
 			p.refused("TryRLock it 1 1", says(l, "TryRLock does not see the lock of a program that calls fcntl(2)"))
 			l.Did = "another program had " + kind + " of the bytes of row 1; then Locked"
 			requireAnswer(t, p, 1, "Locked 1 1", says(l, "Locked does not see the lock of a program that calls fcntl(2)"))
+			for _, order := range []string{"Locked 1 1", "TryLock it 1 1", "TryRLock it 1 1"} { // in this process
+				lab.RequireSetUp(t, set(unix.F_WRLCK)) // anew: the close of another handle ends a POSIX lock
+				call := callOf(order)
+				l := says(l, "%s does not see the lock of a library that calls fcntl(2)", call)
+				l.Did = "other code of this process had " + kind + " of the bytes of row 1; then " + call
+				l.Means = "it is another owner, although it is in the same process: its row passes for free"
+				var r lab.Reply
+				lab.Finishes(t, func() { r = newDesk(path).do(strings.Fields(order)) }, l)
+				if call != "Locked" {
+					requireLocked(t, call, r.Returned.Err, l)
+					continue
+				}
+				lab.RequireNoError(t, r.Returned.Err, says(l, "Locked failed"))
+				l.Expected, l.Found = "true", "false"
+				lab.Require(t, r.N == 1, l)
+			}
 		})
 	}
 }
@@ -155,7 +203,7 @@ func tryPairs(t *testing.T, a, b program, prefix, where string) {
 				b.Succeed("Unlock second", l)
 			} else {
 				l.Says, l.Means = first+" did not keep "+second+" out", "two owners are inside at once, and one of them writes: an update is lost"
-				requireLocked(t, err, l)
+				requireLocked(t, second, err, l)
 			}
 			a.Succeed("Unlock first", says(l, "Unlock failed"))
 		}
@@ -232,6 +280,7 @@ func free1(free bool) string {
 
 func TestLockRefusesWhatIsNoRange(t *testing.T) {
 	t.Parallel()
+	missing := lab.Path(t, "parts.table")
 	p := start(t, tableFile(t))
 	before := p.Handles()
 	for _, r := range []fcntl.Rows{
@@ -265,7 +314,10 @@ func TestLockRefusesWhatIsNoRange(t *testing.T) {
 			if call == "Locked" {
 				name = ""
 			}
-			lab.RequireErrorIs(t, p.Do(fmt.Sprintf("%s%s %d %d", call, name, r.First, r.Count), l), fcntl.ErrRange, l)
+			order := fmt.Sprintf("%s%s %d %d", call, name, r.First, r.Count)
+			lab.RequireErrorIs(t, p.Do(order, l), fcntl.ErrRange, l)
+			l.Did, l.Means = l.Did+" of a table that does not exist", "the mistake shows itself only once there is a table"
+			lab.RequireErrorIs(t, p.Do("at "+missing+" "+order, l), fcntl.ErrRange, l)
 		}
 	}
 	requireHandles(t, p, before, lab.Lesson{
@@ -284,11 +336,10 @@ func TestLockWaits(t *testing.T) {
 			t.Parallel()
 			path := tableFile(t)
 			a, b := start(t, path), start(t, path)
-			l := lab.Lesson{
-				Says:  c.second + " does not wait in the kernel",
-				Did:   "a process had a lock on row 1 from " + c.first + "; another one called " + c.second + " for rows 0 to 2",
-				Means: "it goes in beside the owner, gives up, or asks again and again and comes too late", Read: fix,
-			}
+			l := mustWait(lab.Lesson{
+				Did:  "a process had a lock on row 1 from " + c.first + "; another one called " + c.second + " for rows 0 to 2",
+				Read: fix,
+			}, "%s does not wait in the kernel", c.second)
 			a.get(c.first + " first 1 1")
 			b.Send(c.second + " second 0 3")
 			b.WaitBlocked(l)
@@ -315,7 +366,7 @@ func TestLockWaits(t *testing.T) {
 				Means: "a program that must not wait does wait",
 			}
 			p := lab.Trace(t, lab.Rule{Calls: "fcntl", Paths: []string{path}}, lab.Options{}, "interrupted", path, call)
-			requireLocked(t, p.Wait(l), says(l, "%s did not find another owner", call))
+			requireLocked(t, call, p.Wait(l), says(l, "%s did not find another owner", call))
 			asked := 0
 			for _, c := range p.Calls() {
 				if strings.Contains(c.Args, "F_OFD_SETLK") {
@@ -367,6 +418,7 @@ func TestLocked(t *testing.T) {
 	t.Parallel()
 	path := tableFile(t)
 	a, b := start(t, path), start(t, path)
+	before := a.Handles()
 	for _, c := range []struct {
 		call, asks string
 		want       int
@@ -397,7 +449,6 @@ func TestLocked(t *testing.T) {
 		Says: "Locked left a lock behind", Did: "Locked of all rows, 20 times; then another process called TryLock",
 		Means: "a program that only asks keeps the others out", Read: asking,
 	}
-	before := a.Handles()
 	for range 20 {
 		requireAnswer(t, a, 0, "Locked 0 -1", l)
 	}
@@ -536,6 +587,7 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 func TestLockOpensTheFileForWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	t.Run("a table that this user may only read", readOnly)
+	t.Run("a table that cannot be opened for writing", notForWriting)
 	t.Run("a file that cannot be opened", unopenable)
 	t.Run("a file for which the kernel has no handle", noHandle)
 }
@@ -563,6 +615,42 @@ func readOnly(t *testing.T) {
 	lab.RequireSetUp(t, err)
 	l.Means = "the owner has forbidden it"
 	lab.RequireEqual(t, fs.FileMode(0o444), info.Mode(), says(l, "Lock changed the permissions of the table"))
+}
+
+// A file system that is read-only, and a file that runs as a program, have error numbers of their own.
+func notForWriting(t *testing.T) {
+	t.Helper()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		t.Parallel()
+		path := tableFile(t)
+		d := newDesk(path)
+		l := lab.Lesson{Means: "people who may only look at the table cannot even do that", Read: openModes}
+		ask := func(call string, do func() error) (err error) {
+			l.Did = call + "; each open(2) for writing failed with " + errno.Error()
+			var failed error
+			lab.Finishes(t, func() { failed = lab.Refuse("open for writing", errno, func() { err = do() }) }, l)
+			lab.RequireRefuse(t, failed)
+			return err
+		}
+		for _, order := range []string{"RLock it 0 1", "TryRLock other 0 2", "Locked 0 1", "View"} {
+			call := callOf(order)
+			err := ask(call, func() error {
+				if order == "View" {
+					return changes["View"](path, func() {})
+				}
+				return d.do(strings.Fields(order)).Returned.Err
+			})
+			lab.RequireNoError(t, err, says(l, "%s failed although the table can be opened for reading", call))
+		}
+		l.Means = "the program goes on without a lock, or no one can tell what to do about it"
+		for _, call := range []string{"Lock", "TryLock"} {
+			err := ask(call, func() error { return d.do([]string{call, "it", "2", "1"}).Returned.Err })
+			lab.RequireErrorIs(t, err, errno, says(l, "%s did not report why it could not open the file", call))
+		}
+		for _, held := range d.held {
+			lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+		}
+	}, syscall.EROFS, syscall.ETXTBSY, syscall.EACCES)
 }
 
 // The kernel refuses one open: a function that tries again has a lock, or an answer.

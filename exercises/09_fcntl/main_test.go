@@ -51,6 +51,7 @@ var (
 const (
 	all   = fcntl.All
 	three = "bracket                       1\nhinge                         4\nbolt                        100\n" // three rows
+	odd   = "bracket 1                      \nhinge 4                        \nbolt 100                       \n" // as rows.Write writes none
 )
 
 func tableFile(t *testing.T) (path string) {
@@ -180,6 +181,13 @@ func (p program) tell(order string, l lab.Lesson) {
 	lab.RequireNoError(p.t, p.Tell(order, l).Returned.Err, l)
 }
 
+// mustWait is the lesson for a call that does not wait in the kernel, whatever else it does.
+func mustWait(l lab.Lesson, format string, args ...any) lab.Lesson {
+	l = says(l, format, args...)
+	l.Means = "it goes on beside the owner, gives up, or asks again and again and comes too late"
+	return l
+}
+
 // waits demands that so many of the program's goroutines wait for a lock on the file at path, and that so many calls of "go" have returned.
 func (p program) waits(path string, want, over int, l lab.Lesson) {
 	p.t.Helper()
@@ -190,7 +198,14 @@ func (p program) waits(path string, want, over int, l lab.Lesson) {
 		}
 		l.Expected = fmt.Sprintf("%d calls wait in the kernel, and %d have returned", want, over)
 		l.Found = fmt.Sprintf("%d wait, and %d have returned", waiting, returned)
-		lab.Require(p.t, returned <= over && time.Now().Before(end), l)
+		lab.Require(p.t, returned <= over, l)
+		if waiting < want {
+			l = mustWait(l, "Lock does not wait in the kernel")
+		} else if waiting > want {
+			l = says(l, "Lock waits for a lock that was given back")
+			l.Means = "the others wait for an owner that is no longer inside"
+		}
+		lab.Require(p.t, time.Now().Before(end), l)
 		runtime.Gosched()
 	}
 }
@@ -208,7 +223,7 @@ func (p program) get(order string) {
 // refused demands that the order, a Try, finds another owner.
 func (p program) refused(order string, l lab.Lesson) {
 	p.t.Helper()
-	requireLocked(p.t, p.Do(order, l), l)
+	requireLocked(p.t, callOf(order), p.Do(order, l), l)
 }
 
 // requireHandles demands that the program has as many open handles as before.
@@ -220,9 +235,13 @@ func requireHandles(t *testing.T, p program, before int, l lab.Lesson) {
 	lab.Require(t, handles == before, l)
 }
 
-func requireLocked(t *testing.T, err error, l lab.Lesson) {
+// requireLocked demands that the call has found another owner. The lesson is for a call that has the lock.
+func requireLocked(t *testing.T, call string, err error, l lab.Lesson) {
 	t.Helper()
 	l.Expected = "an error that matches ErrLocked"
+	if err != nil {
+		l.Says, l.Means = call+" did not recognize another owner", "a row that is in use for a moment is reported as a failure"
+	}
 	lab.RequireErrorIs(t, err, fcntl.ErrLocked, l)
 }
 

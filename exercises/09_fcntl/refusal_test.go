@@ -21,13 +21,15 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-func init() { workers["interrupted"], workers["steps"] = interrupted, steps }
+func init() {
+	workers["interrupted"], workers["steps"], workers["refused once"] = interrupted, steps, refusedOnce
+}
 
 // refused obeys the order in words while the kernel refuses every open file description lock with the error number.
 func (d *desk) refused(errno string, words []string) (r lab.Reply) {
 	number := map[string]syscall.Errno{
 		"ENOLCK": syscall.ENOLCK, "ENOSYS": syscall.ENOSYS, "EOPNOTSUPP": syscall.EOPNOTSUPP, "EIO": syscall.EIO, "EINVAL": syscall.EINVAL,
-		"EAGAIN": syscall.EAGAIN, "EACCES": syscall.EACCES,
+		"EAGAIN": syscall.EAGAIN, "EACCES": syscall.EACCES, "EPERM": syscall.EPERM,
 	}[errno]
 	if err := lab.Refuse(ofd, number, func() { r = d.do(words) }); err != nil {
 		r.Returned.Err, r.N = err, cannotRefuse
@@ -53,6 +55,7 @@ var reasons = []reason{
 	{"EOPNOTSUPP", syscall.EOPNOTSUPP},
 	{"EIO", syscall.EIO},
 	{"EINVAL", syscall.EINVAL}, // Linux before 3.15, which has no such locks, or a bad range
+	{"EPERM", syscall.EPERM},   // a policy of this machine; like EACCES, it matches fs.ErrPermission
 }
 
 func TestARefusedLockIsNotALock(t *testing.T) {
@@ -70,6 +73,10 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 				Did:   call + "; no other owner had a lock; fcntl(2) failed with " + reason.name,
 				Means: "the program goes on without a lock, or with one of another kind, which ends when any handle of the file is closed",
 			}
+			if call == "Locked" {
+				l.Says = "Locked returned an answer although the kernel had given none"
+				l.Means = "people are told that a row is free, and no one knows"
+			}
 			r := p.Ask("refused "+reason.name+" "+order, l)
 			if r.N == cannotRefuse {
 				t.Skip(r.Returned.Err)
@@ -85,7 +92,10 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 			l.Expected = fmt.Sprintf("errors.Is(err, errors.ErrUnsupported) is %t", unsupported)
 			l.Found = fmt.Sprintf("it is %t, for %q", !unsupported, err)
 			l.Means = "the caller takes a lock that failed for one that does not exist here, or the other way round"
-			l.Says = call + " did not match errors.ErrUnsupported as its reason does"
+			l.Says = call + " matched errors.ErrUnsupported, and its reason does not"
+			if unsupported {
+				l.Says = call + " did not match errors.ErrUnsupported, and its reason does"
+			}
 			lab.Require(t, errors.Is(err, errors.ErrUnsupported) == unsupported, l)
 			l.Expected, l.Found = "", ""
 			requireHandles(t, p, before, says(l, "%s left the file open when it failed", call))
@@ -94,16 +104,60 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 			p.Succeed("Unlock it", says(l, "Unlock failed"))
 		}
 	}
-	for _, call := range []string{"TryLock", "TryRLock"} {
-		for _, errno := range []string{"EAGAIN", "EACCES"} {
+	for _, reason := range []reason{{"EAGAIN", syscall.EAGAIN}, {"EACCES", syscall.EACCES}} {
+		for _, call := range []string{"TryLock", "TryRLock"} {
 			l := lab.Lesson{
-				Says:  call + " did not recognize another owner",
-				Did:   call + "; fcntl(2) failed with " + errno + ", which POSIX allows where another owner is in the way",
-				Means: "a row that is in use for a moment is reported as a failure", Read: refusals,
+				Says:  call + " returned no error although another owner was in the way",
+				Did:   call + "; fcntl(2) failed with " + reason.name + ", which POSIX allows where another owner is in the way",
+				Means: "two owners are inside at once", Read: refusals,
 			}
-			p.refused("refused "+errno+" "+call+" it 0 1", l)
+			p.refused("refused "+reason.name+" "+call+" it 0 1", l)
+		}
+		for _, call := range []string{"Lock", "RLock"} { // where no other owner is in the way: it would wait for one
+			l := lab.Lesson{
+				Says: call + " did not report why it failed", Did: call + "; fcntl(2), asked to wait, failed with " + reason.name,
+				Means: "no one can tell what to do about it", Read: refusals,
+			}
+			err := p.Do("refused "+reason.name+" "+call+" it 0 1", l)
+			lab.RequireErrorIs(t, err, reason.errno, l)
+			l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
+			l.Means = "a lock that waits does not fail because of another owner: the caller tries again for ever"
+			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), says(l, "%s reported another owner, and there is none", call))
 		}
 	}
+}
+
+// refusedOnce calls each function for a row of its own of PATH. The kernel refuses all.
+func refusedOnce(w *lab.Worker) error {
+	runtime.LockOSThread() // strace counts a thread's calls
+	d := newDesk(w.Arg(0))
+	var all error
+	for n, call := range calls {
+		all = errors.Join(all, d.lock(call, call, fcntl.Rows{First: int64(n), Count: 1}))
+	}
+	return errors.Join(all, d.do([]string{"Locked", "7", "1"}).Returned.Err)
+}
+
+func TestARefusedLockIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		t.Parallel()
+		path := tableFile(t)
+		l := lab.Lesson{
+			Says: "Lock tries again after the kernel has refused", Read: refusals,
+			Did:   "Lock, RLock, TryLock and TryRLock of a row each, and Locked; each fcntl(2) on the table failed with " + errno.Error(),
+			Means: "the caller waits, is told nothing, and cannot decide by itself whether to try again",
+		}
+		p := lab.Trace(t, lab.Rule{Calls: "fcntl", Paths: []string{path}, Fail: errno}, lab.Options{}, "refused once", path)
+		lab.RequireErrorIs(t, p.Wait(l), errno, says(l, "Lock did not report why it failed"))
+		asked := map[string]int{}
+		for _, c := range p.Calls() {
+			_, what, _ := strings.Cut(c.Args, ">, ") // without the descriptor and its path
+			asked[what]++
+			l.Expected, l.Found = "no question is asked twice", "fcntl(…, "+what+") was called again"
+			lab.Require(t, asked[what] == 1 || !strings.Contains(what, "F_OFD_") || strings.Contains(what, "F_UNLCK"), l)
+		}
+	}, syscall.ENOLCK, syscall.ENOMEM)
 }
 
 // interrupted calls CALL for row 0 of PATH, and stands at "holding" if it has the lock.
@@ -225,7 +279,7 @@ func TestTheTableIsNotTouchedWithoutTheLock(t *testing.T) {
 	t.Parallel()
 	for call, do := range changes {
 		lab.EachErrno(t, func(t *testing.T, errno error) {
-			path := tableFile(t)
+			path := lab.WriteFile(t, "parts.table", odd)
 			l := lab.Lesson{
 				Says:  call + " went on although the kernel had refused the lock",
 				Did:   call + "; fcntl(2) failed with " + errno.Error(),
@@ -241,7 +295,7 @@ func TestTheTableIsNotTouchedWithoutTheLock(t *testing.T) {
 			l.Expected, l.Found = "it does not call the caller's function", "it called it"
 			lab.Require(t, !ran, l)
 			l.Expected, l.Found = "", ""
-			lab.RequireFile(t, path, three, l)
+			lab.RequireFile(t, path, odd, l)
 			lab.RequireError(t, err, says(l, "%s returned no error although the kernel had refused the lock", call))
 			l.Means = "no one can tell what to do about it"
 			lab.RequireErrorIs(t, err, errno, says(l, "%s did not report why the kernel had refused the lock", call))
@@ -309,6 +363,44 @@ func TestTheTableReportsEveryError(t *testing.T) {
 		if call != "View" {
 			t.Run(call+"/write", func(t *testing.T) { t.Parallel(); writeFails(t, call, do) })
 		}
+	}
+	for call, failing := range twoErrors {
+		t.Run(call+"/two errors", func(t *testing.T) { t.Parallel(); bothAreReported(t, call, failing.want, failing.do) })
+	}
+}
+
+// twoErrors are calls that fail although the kernel refuses nothing.
+var twoErrors = map[string]struct {
+	want error
+	do   func(path string) error
+}{
+	"View": {errTest, func(path string) error { return fcntl.View(path, func([]rows.Row) error { return errTest }) }},
+	"Update": {errTest, func(path string) error {
+		return fcntl.Update(path, 0, func(row rows.Row) (rows.Row, error) { return row, errTest })
+	}},
+	"Move": {fcntl.ErrTooFew, func(path string) error { return fcntl.Move(path, 1, 0, 5) }},
+}
+
+// bothAreReported has the kernel refuse the last close of a function that fails anyway: the one of its last Unlock.
+func bothAreReported(t *testing.T, call string, want error, do func(path string) error) {
+	t.Helper()
+	path := tableFile(t)
+	names, failed := lab.RefuseOne(1<<30, syscall.EIO, func() { _ = do(path) }) // none is refused
+	lab.RequireRefuse(t, failed)
+	last := len(names) - 1
+	if last < 0 || names[last] != "close" {
+		t.Skip("the last call that can be refused is not the close of an Unlock")
+	}
+	var err error
+	_, failed = lab.RefuseOne(last, syscall.EIO, func() { err = do(path) })
+	lab.RequireRefuse(t, failed)
+	for _, one := range []error{want, syscall.EIO} {
+		lab.RequireErrorIs(t, err, one, lab.Lesson{
+			Says:  call + " returned one error, and there were two",
+			Did:   fmt.Sprintf("%s, which fails with %q; its last close(2) failed with EIO", call, want),
+			Means: "a lock that was not given back hides why the call has failed, or the other way round",
+			Read:  refusals,
+		})
 	}
 }
 

@@ -92,9 +92,7 @@ func TestUpdateKeepsItsLock(t *testing.T) {
 		bob.Settle()
 		alice.Continue()
 	} else {
-		waits := says(l, "Update did not wait for another Update of the same row")
-		waits.Means = "it went on beside the other one, or gave up, although it had only to wait"
-		bob.WaitBlocked(waits)
+		bob.WaitBlocked(mustWait(l, "Update did not wait for another Update of the same row"))
 		alice.Continue()
 		bob.Reached("inside", says(l, "Update does not call change"))
 		bob.Continue()
@@ -132,11 +130,17 @@ func TestUpdate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := tableFile(t)
+			if c.err != nil {
+				path, c.after = lab.WriteFile(t, "parts.table", odd), odd
+			}
 			l := lab.Lesson{
 				Says:  "Update did not leave in the table what it should",
 				Did:   fmt.Sprintf("Update of row %d of a table of three rows", c.n),
 				Read:  fix,
 				Means: "the table is not what the callers were told",
+			}
+			if errors.Is(c.err, errTest) {
+				l.Did += "; change returned a row and an error"
 			}
 			var err error
 			lab.Finishes(t, func() { err = fcntl.Update(path, c.n, c.change) }, l)
@@ -149,6 +153,28 @@ func TestUpdate(t *testing.T) {
 			requireFree(t, path, says(l, "Update kept its lock"))
 		})
 	}
+	t.Run("of a row that its owner adds meanwhile", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		l := lab.Lesson{
+			Says: "Update decided before it had the lock that there is no such row", Read: why,
+			Did:   "a program had a lock on row 3, of a table of rows 0 to 2; another called Update of it",
+			Means: "the row that its owner adds is not seen, although Update waits for it",
+		}
+		first := start(t, path)
+		first.get("Lock it 3 1")
+		p := lab.Start(t, "take", path, "3")
+		if p.Settle() != process.Finished {
+			p.WaitBlocked(mustWait(l, "Update does not wait for a lock on its row"))
+			lab.RequireSetUp(t, rows.Write(path, 3, rows.Row{Part: "nut", Number: 5}))
+			first.get("Unlock it")
+			l.Did += "; the first wrote the row, and called Unlock"
+		}
+		p.Reached("inside", l)
+		p.Continue()
+		lab.RequireNoError(t, p.Wait(l), says(l, "Update failed"))
+		lab.RequireFile(t, path, three+row("nut", 4), l)
+	})
 	t.Run("waits for no other row", otherRows)
 	t.Run("gives its lock back if change does not return", noReturn)
 }
@@ -170,7 +196,7 @@ func otherRows(t *testing.T) {
 func noReturn(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-	path := tableFile(t)
+	path := lab.WriteFile(t, "parts.table", odd)
 	for call, do := range map[string]func(leave func()) error{
 		"Update": func(leave func()) error {
 			return fcntl.Update(path, 0, func(row rows.Row) (rows.Row, error) { leave(); return row, nil })
@@ -190,7 +216,8 @@ func noReturn(t *testing.T) {
 			if how == "panicked" {
 				lab.RequireEqual(t, "no more brackets", fmt.Sprint(value), l)
 			}
-			lab.RequireFile(t, path, three, says(l, "%s wrote after the function that it called %s", call, how))
+			l.Means = "the row is no longer what it was, although change has not returned another one"
+			lab.RequireFile(t, path, odd, says(l, "%s wrote after the function that it called %s", call, how))
 			l.Means = "every other program waits for one that is no longer inside"
 			requireFree(t, path, says(l, "%s kept its lock after the function that it called %s", call, how))
 		}
@@ -205,13 +232,14 @@ func TestView(t *testing.T) {
 		path := tableFile(t)
 		l := lab.Lesson{
 			Says:  "View read the table before it had the lock",
-			Did:   "a program had a lock on row 2; another called View; the first wrote 7 bolts, and called Unlock",
+			Did:   "a program had a lock on row 2; another called View",
 			Means: "it works with rows that are out of date, or half written, although it has waited for its turn", Read: fix,
 		}
 		other := start(t, path)
 		other.get("Lock it 2 1")
 		viewer := lab.Start(t, "view", path)
-		viewer.WaitBlocked(says(l, "View does not wait for a lock on a row"))
+		viewer.WaitBlocked(mustWait(l, "View does not wait for a lock on a row"))
+		l.Did += "; the first wrote 7 bolts, and called Unlock"
 		lab.RequireSetUp(t, rows.Write(path, 2, rows.Row{Part: "bolt", Number: 7}))
 		lab.RequireSetUp(t, rows.Write(path, 3, rows.Row{Part: "nut", Number: 1000}))
 		other.get("Unlock it")
@@ -319,7 +347,7 @@ func viewAndChanges(t *testing.T) {
 			}
 			p.Settle()
 			lab.RequireFile(t, path, before, says(l, "%s wrote while a View was at work", call))
-			p.WaitBlocked(says(l, "%s does not wait for a View", call))
+			p.WaitBlocked(mustWait(l, "%s does not wait for a View", call))
 		}
 		one.Continue()
 		lab.RequireNoError(t, one.Wait(l), says(l, "View failed"))
@@ -388,14 +416,15 @@ func appendBesideAppend(t *testing.T) {
 	path := tableFile(t)
 	l := lab.Lesson{
 		Says: "Append wrote over a row that another Append had added", Read: fix,
-		Did:   "a program had a lock on all rows; two others called Append, and waited; the first added a row itself, and called Unlock",
+		Did:   "a program had a lock on all rows; two others called Append",
 		Means: "a part is gone from the table, although its Append returned no error",
 	}
 	first := start(t, path)
 	first.get("Lock it 0 -1")
 	one, other := lab.Start(t, "append", path, "nut"), lab.Start(t, "append", path, "washer")
-	one.WaitBlocked(says(l, "Append does not wait for a lock on all rows"))
-	other.WaitBlocked(says(l, "Append does not wait for a lock on all rows"))
+	one.WaitBlocked(mustWait(l, "Append does not wait for a lock on all rows"))
+	other.WaitBlocked(mustWait(l, "Append does not wait for a lock on all rows"))
+	l.Did += ", and waited; the first added a row itself, and called Unlock"
 	lab.RequireSetUp(t, rows.Write(path, 3, rows.Row{Part: "pin", Number: 9}))
 	first.get("Unlock it")
 	var a, b int64
@@ -431,10 +460,17 @@ func TestMove(t *testing.T) {
 		{"to a row that the table does not have", 0, 3, 1, three, rows.ErrNoRow},
 		{"to a row below 0", 0, -1, 1, three, fcntl.ErrRange},
 		{"from a row below 0 to itself", -1, -1, 0, three, fcntl.ErrRange},
+		{"none from a row that the table does not have", 3, 0, 0, three, rows.ErrNoRow},
+		{"none to a row that the table does not have", 0, 3, 0, three, rows.ErrNoRow},
+		{"none from a row below 0", -1, 0, 0, three, fcntl.ErrRange},
+		{"none to a row below 0", 0, -1, 0, three, fcntl.ErrRange},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := tableFile(t)
+			if c.err != nil || c.from == c.to {
+				path, c.after = lab.WriteFile(t, "parts.table", odd), odd
+			}
 			l := lab.Lesson{
 				Says:  "Move did not leave in the table what it should",
 				Did:   fmt.Sprintf("Move of %d parts from row %d to row %d of a table of three", c.count, c.from, c.to),
@@ -455,13 +491,30 @@ func TestMove(t *testing.T) {
 			}
 			lab.RequireFile(t, path, c.after, l)
 			if c.err == nil {
+				l.Means = "the caller is told that the parts were not moved, and they were"
 				lab.RequireNoError(t, err, says(l, "Move failed"))
 			} else {
+				l.Means = "the caller goes on as if there were such rows, and that many parts"
 				lab.RequireErrorIs(t, err, c.err, says(l, "Move did not return the error that it should"))
 			}
+			l.Means = "every other program waits for one that is no longer inside"
 			requireFree(t, path, says(l, "Move kept a lock"))
 		})
 	}
+	t.Run("to a row in which the sum does not fit", func(t *testing.T) {
+		t.Parallel()
+		full := "bracket 99999999999            \n" + odd[rows.Size:]
+		path := lab.WriteFile(t, "parts.table", full)
+		l := lab.Lesson{
+			Says: "Move changed the table although the sum does not fit into its row", Read: fix, Means: "parts are gone, or exist twice",
+			Did: "Move of 1 part to a row that says 99999999999, the largest number that fits",
+		}
+		var err error
+		lab.Finishes(t, func() { err = fcntl.Move(path, 1, 0, 1) }, says(l, "Move does not return"))
+		lab.RequireFile(t, path, full, l)
+		l.Means = "the caller is told that the parts were moved, and they were not"
+		lab.RequireError(t, err, says(l, "Move did not report that the sum does not fit into its row"))
+	})
 	t.Run("reads both rows under its locks", moveReads)
 	t.Run("beside a lock on a row in between", func(t *testing.T) {
 		t.Parallel()
@@ -486,19 +539,18 @@ func moveReads(t *testing.T) {
 	for _, held := range []int64{0, 2} {
 		path := tableFile(t)
 		l := lab.Lesson{
-			Says: "Move read a row before it had the lock", Read: why,
-			Did: fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0; "+
-				"the first wrote 50 into the row, and called Unlock", held),
-			Means: "what the other has written is lost",
+			Says:  "Move read a row before it had the lock",
+			Did:   fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0", held),
+			Means: "what the other has written is lost", Read: why,
 		}
 		first := start(t, path)
 		first.get(fmt.Sprintf("Lock it %d 1", held))
 		p := lab.Start(t, "move", path, "2", "0", "10")
-		p.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
+		p.WaitBlocked(mustWait(l, "Move does not wait for a lock on one of its rows"))
 		half := says(l, "Move changed one row before it had the lock on the other")
-		half.Did = fmt.Sprintf("a program had a lock on row %d; another called Move from row 2 to row 0, and waits", held)
-		half.Means = "a View sees parts in neither row, or in both"
+		half.Did, half.Means = l.Did+", and waits", "a View sees parts in neither row, or in both"
 		lab.RequireFile(t, path, three, half)
+		l.Did += "; the first wrote 50 into the row, and called Unlock"
 		part, after := "bracket", row("bracket", 60)+row("hinge", 4)+row("bolt", 90)
 		if held == 2 {
 			part, after = "bolt", row("bracket", 11)+row("hinge", 4)+row("bolt", 40)
@@ -508,20 +560,39 @@ func moveReads(t *testing.T) {
 		lab.RequireNoError(t, p.Wait(l), says(l, "Move failed"))
 		lab.RequireFile(t, path, after, l)
 	}
-	path := tableFile(t)
-	l := lab.Lesson{
-		Says: "Move decided before it had the lock that there are enough", Read: why, Means: "parts are handed out that do not exist",
-		Did: "a program had a lock on row 2, of 100 bolts; another called Move of 10 of them; the first wrote 9 " +
-			"into the row, and called Unlock",
+	for _, c := range []struct {
+		from      int64
+		count, by int
+		after     string
+		err       error
+		means     string
+	}{
+		{2, 10, 9, row("bracket", 1) + row("hinge", 4) + row("bolt", 9), fcntl.ErrTooFew, "parts are handed out that do not exist"},
+		{2, 110, 120, row("bracket", 111) + row("hinge", 4) + row("bolt", 10), nil, "the parts that the owner of the row adds are not seen"},
+		{3, 10, 12, row("bracket", 11) + three[rows.Size:] + row("bolt", 2), nil, "the row that its owner adds is not seen"},
+	} {
+		path := tableFile(t)
+		l := lab.Lesson{
+			Says: "Move decided before it had the lock whether there are enough", Read: why,
+			Did:   fmt.Sprintf("a program had a lock on row %d; another called Move of %d from it to row 0", c.from, c.count),
+			Means: c.means,
+		}
+		first := start(t, path)
+		first.get(fmt.Sprintf("Lock it %d 1", c.from))
+		p := lab.Start(t, "move", path, fmt.Sprint(c.from), "0", fmt.Sprint(c.count))
+		if p.Settle() != process.Finished { // otherwise it has decided
+			p.WaitBlocked(mustWait(l, "Move does not wait for a lock on one of its rows"))
+			l.Did += fmt.Sprintf("; the first wrote %d into the row, and called Unlock", c.by)
+			lab.RequireSetUp(t, rows.Write(path, c.from, rows.Row{Part: "bolt", Number: c.by}))
+			first.get("Unlock it")
+		}
+		if c.err == nil {
+			lab.RequireNoError(t, p.Wait(l), l)
+		} else {
+			lab.RequireErrorIs(t, p.Wait(l), c.err, l)
+		}
+		lab.RequireFile(t, path, c.after, l)
 	}
-	first := start(t, path)
-	first.get("Lock it 2 1")
-	p := lab.Start(t, "move", path, "2", "0", "10")
-	p.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
-	lab.RequireSetUp(t, rows.Write(path, 2, rows.Row{Part: "bolt", Number: 9}))
-	first.get("Unlock it")
-	lab.RequireErrorIs(t, p.Wait(l), fcntl.ErrTooFew, l)
-	lab.RequireFile(t, path, row("bracket", 1)+row("hinge", 4)+row("bolt", 9), l)
 }
 
 // Whichever row a Move locks first: while it waits for the other, one in the opposite direction begins.
@@ -533,16 +604,16 @@ func TestMovesInOppositeDirectionsComeToTheirEnd(t *testing.T) {
 			path := tableFile(t)
 			l := lab.Lesson{
 				Says: "Move waits for a Move in the other direction, which waits for it", Read: deadlock,
-				Did: "a program had a lock on row " + held + "; one process called Move from row 0 to row 2, another " +
-					"one from 2 to 0; then the lock was given back",
+				Did:   "a program had a lock on row " + held + "; one process called Move from row 0 to row 2, another one from 2 to 0",
 				Means: "both stand still for ever, and so does everyone who needs one of the rows",
 			}
 			first := start(t, path)
 			first.get("Lock it " + held + " 1")
 			one, other := lab.Start(t, "move", path, "0", "2", "1"), lab.Start(t, "move", path, "2", "0", "10")
-			one.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
-			other.WaitBlocked(says(l, "Move does not wait for a lock on one of its rows"))
+			one.WaitBlocked(mustWait(l, "Move does not wait for a lock on one of its rows"))
+			other.WaitBlocked(mustWait(l, "Move does not wait for a lock on one of its rows"))
 			first.get("Unlock it")
+			l.Did += "; then the lock was given back"
 			for _, p := range []*lab.Process{one, other} {
 				if p.Settle() == process.Blocked { // it may wait for the other one, which is at work
 					if one.Settle() == process.Blocked && other.Settle() == process.Blocked {

@@ -30,6 +30,7 @@ type refusal struct {
 var refusals = map[string][]refusal{
 	"create exclusively": {{number: unix.SYS_OPENAT, argument: 2, bits: unix.O_EXCL | unix.O_TMPFILE&^unix.O_DIRECTORY}},
 	"open for reading":   {{number: unix.SYS_OPENAT, argument: 2, bits: unix.O_WRONLY | unix.O_RDWR, none: true}},
+	"open for writing":   {{number: unix.SYS_OPENAT, argument: 2, bits: unix.O_WRONLY | unix.O_RDWR}},
 	"chmod":              {{number: unix.SYS_FCHMOD}, {number: unix.SYS_FCHMODAT}},
 	"chown":              {{number: unix.SYS_FCHOWN}, {number: unix.SYS_FCHOWNAT}},
 	"write": {
