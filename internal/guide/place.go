@@ -130,6 +130,9 @@ func declarations(code answer.Answer) []declaration {
 			d := declaration{name: id.Name, file: name, edit: positions.Position(id.Pos()).Line, function: function}
 			if todo := todoLine(lines[first-1 : min(last, len(lines))]); todo > 0 {
 				d.edit, d.todo = first-1+todo, true
+				if elsewhere, line := sentTo(lines[d.edit-1], name, code); line > 0 {
+					d.file, d.edit = elsewhere, line
+				}
 			} else if called, ok := node.(*ast.FuncDecl); ok {
 				if found := calls.todo(called, map[*ast.FuncDecl]bool{}); found.IsValid() {
 					d.file, d.edit = found.Filename, found.Line
@@ -142,6 +145,16 @@ func declarations(code answer.Answer) []declaration {
 		}
 	}
 	return all
+}
+
+// sentTo returns the first TODO of the other file that the TODO in a line of the named file sends the learner to, and 0 if it names none.
+func sentTo(todo, from string, code answer.Answer) (file string, line int) {
+	for _, name := range code.Names() {
+		if name != from && strings.Contains(todo, " "+name) {
+			return name, todoLine(strings.Split(string(code[name]), "\n"))
+		}
+	}
+	return "", 0
 }
 
 func addNames(node ast.Decl, add func(id *ast.Ident, node ast.Node, function bool)) {

@@ -297,6 +297,10 @@ func acquire() {
 }
 func give() {} // TODO: a third one
 
+type Range struct {
+	first int // TODO: go to span.go
+}
+
 func broken( {
 `), "span.go": []byte(`package lock
 
@@ -310,6 +314,7 @@ func span() {
 		{"your Append lost a line", "append.go:8"},
 		{"f.Append lost a line that Save had kept", "append.go:8"},
 		{"Close dropped the error", "lock.go:8"},
+		{"the Range is wrong", "span.go:4"},
 		{"Lock let two in", "span.go:4"},
 		{"The report is gone", ""},
 		{"the file is empty", ""},
