@@ -3,6 +3,7 @@ package lab_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -158,6 +159,10 @@ func TestChecksThatFailSayWhatTheyFound(t *testing.T) {
 		"another error": {
 			func(tb testing.TB) { lab.RequireErrorIs(tb, fs.ErrClosed, fs.ErrExist, story) },
 			"file already exists", "file already closed", "",
+		},
+		"the text of the error": {
+			func(tb testing.TB) { lab.RequireErrorIs(tb, fmt.Errorf("open x: %v", fs.ErrExist), fs.ErrExist, story) }, //nolint:errorlint // the mistake
+			"file already exists", "wrap an error with %w", "",
 		},
 		"an error for it": {func(tb testing.TB) { lab.RequireErrorIs(tb, nil, fs.ErrExist, story) }, "file already exists", "no error", ""},
 		"a panic": {

@@ -135,6 +135,9 @@ func RequireErrorIs(t testing.TB, err, target error, l Lesson) {
 	l.Found = "no error"
 	if err != nil {
 		l.Found = firstLines(err.Error(), 2)
+		if strings.Contains(err.Error(), target.Error()) {
+			l.Found += "\nthe text says so, but errors.Is does not find it: wrap an error with %w"
+		}
 	}
 	fill(&l, fmt.Sprintf("an error that matches %q", target), "")
 	Fail(t, troubled(l, err))
