@@ -382,7 +382,9 @@ func (p *Process) NextResult(ctx context.Context, v any) error {
 }
 
 // Kill ends the worker as a crash would (SIGKILL, TerminateProcess) and returns when it is gone: its handles are closed
-// and its kernel locks are free, as far as the system frees them at once. It may be called more than once.
+// and its kernel locks are free, as far as the system frees them at once. It may be called more than once. It gives up after Patience if
+// the end of the worker's output does not come: a program that the worker has started may keep it open, and code under test that closes
+// a descriptor twice may have closed the parent's end of it.
 func (p *Process) Kill() {
 	if p.pid != 0 && p.pid != p.command.Process.Pid {
 		if inner, err := os.FindProcess(p.pid); err == nil {
@@ -402,12 +404,20 @@ func (p *Process) closeInput() {
 	p.stdinEnd.Do(func() { _ = p.stdin.Close() })
 }
 
-// reap drains the worker's last events and returns when the process is gone.
+// reap drains the worker's last events and returns when the process is gone, or after Patience.
 func (p *Process) reap() {
-	for e := range p.events {
-		p.note(e)
+	limit := time.After(Patience())
+	for {
+		select {
+		case e, open := <-p.events:
+			if !open { // so exited is closed as well
+				return
+			}
+			p.note(e)
+		case <-limit:
+			return
+		}
 	}
-	<-p.exited
 }
 
 // Stop freezes the worker (SIGSTOP) and returns when it stands still. Resume lets it run again.

@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 		"lock crowd": lockCrowd,
 		"user":       func(w *Worker) error { return w.Result(os.Geteuid()) },
 		"refuses":    refuses,
+
+		"leaves its output": leavesItsOutput,
 	}, errTaken, errLost)
 	m.Run()
 }
@@ -102,6 +104,20 @@ func computes(w *Worker) error {
 	for n := 0; ; n++ {
 		_ = n
 	}
+}
+
+// leavesItsOutput starts a program that has the worker's own output, says which, and waits.
+func leavesItsOutput(w *Worker) error {
+	command := exec.Command("sleep", "600")
+	command.Stdout = w.events // os.Stdout is not, in a worker
+	if err := command.Start(); err != nil {
+		return err
+	}
+	if err := w.Result(command.Process.Pid); err != nil {
+		return err
+	}
+	time.Sleep(time.Hour)
+	return nil
 }
 
 // parent starts workers of its own and says which, so that a test can kill it and look for them.
@@ -386,6 +402,27 @@ func TestAWrappedWorkerIsKilledItself(t *testing.T) {
 	require.NotEqual(t, p.command.Process.Pid, p.PID())
 	p.Kill()
 	require.False(t, alive(p.PID()))
+}
+
+func TestKillDoesNotWaitForAnOutputThatDoesNotEnd(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the program that keeps the output open is sleep")
+	}
+	t.Setenv(EnvironmentPatience, "2s")
+	p := start(t, Options{}, "leaves its output")
+	var pid int
+	require.NoError(t, p.NextResult(t.Context(), &pid))
+	keeper, err := os.FindProcess(pid)
+	require.NoError(t, err)
+	defer func() { _ = keeper.Kill() }()
+	killed := make(chan bool)
+	go func() { p.Kill(); close(killed) }()
+	select {
+	case <-killed:
+		require.ErrorIs(t, p.err, ErrKilled)
+	case <-time.After(10 * Patience()):
+		t.Fatal("Kill waits for a program that the worker has started")
+	}
 }
 
 func TestTheTailKeepsTheEnd(t *testing.T) {
