@@ -60,6 +60,7 @@ var reasons = []reason{
 
 func TestARefusedLockIsNotALock(t *testing.T) {
 	t.Parallel()
+	t.Run("and not tried again", notTriedAgain)
 	p := start(t, tableFile(t))
 	before := p.Handles()
 	for _, call := range append(calls, "Locked") {
@@ -138,8 +139,8 @@ func refusedOnce(w *lab.Worker) error {
 	return errors.Join(all, d.do([]string{"Locked", "7", "1"}).Returned.Err)
 }
 
-func TestARefusedLockIsNotTriedAgain(t *testing.T) {
-	t.Parallel()
+func notTriedAgain(t *testing.T) {
+	t.Helper()
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		t.Parallel()
 		path := tableFile(t)
