@@ -92,9 +92,10 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 			unsupported := reason.errno.Is(errors.ErrUnsupported)
 			l.Expected = fmt.Sprintf("errors.Is(err, errors.ErrUnsupported) is %t", unsupported)
 			l.Found = fmt.Sprintf("it is %t, for %q", !unsupported, err)
-			l.Means = "the caller takes a lock that failed for one that does not exist here, or the other way round"
+			l.Means = "the caller mistakes a lock that failed for one that does not exist on this system"
 			l.Says = call + " matched errors.ErrUnsupported, and its reason does not"
 			if unsupported {
+				l.Means = "the caller mistakes a lock that does not exist on this system for one that failed"
 				l.Says = call + " did not match errors.ErrUnsupported, and its reason does"
 			}
 			lab.Require(t, errors.Is(err, errors.ErrUnsupported) == unsupported, l)

@@ -307,7 +307,9 @@ func requireViewed(t *testing.T, path string, want int, l lab.Lesson) {
 		}
 		return nil
 	})
-	lab.RequireNoError(t, err, says(l, "View failed"))
+	failed := says(l, "View failed")
+	failed.Means = "the caller cannot see the table"
+	lab.RequireNoError(t, err, failed)
 	lab.RequireEqual(t, want, sum, l)
 }
 
