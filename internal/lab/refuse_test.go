@@ -34,11 +34,17 @@ func TestRefuse(t *testing.T) {
 		"chmod":            func() error { return open.Chmod(0o600) },
 		"chown":            func() error { return open.Chown(-1, -1) },
 		"write":            func() error { _, err := open.WriteString("x"); return err },
-		"sync":             open.Sync,
-		"rename":           func() error { return os.Rename(there, filepath.Join(dir, "elsewhere")) },
-		"remove":           func() error { return os.Remove(there) },
-		"stat":             func() error { _, err := os.Lstat(there); return err },
-		"list":             func() error { _, err := os.ReadDir(dir); return err },
+		"truncate": func() error {
+			if err := open.Truncate(4); err == nil {
+				return nil
+			}
+			return os.Truncate(there, 4)
+		},
+		"sync":   open.Sync,
+		"rename": func() error { return os.Rename(there, filepath.Join(dir, "elsewhere")) },
+		"remove": func() error { return os.Remove(there) },
+		"stat":   func() error { _, err := os.Lstat(there); return err },
+		"list":   func() error { _, err := os.ReadDir(dir); return err },
 	} {
 		t.Run(what, func(t *testing.T) {
 			var got, other error
