@@ -19,34 +19,45 @@ const document = `{"bracket.step":"alice"}`
 
 func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
 	t.Parallel()
-	for _, flags := range []string{"w", "w+"} {
-		for _, owner := range []string{"r+", "r"} {
-			t.Run(flags+" beside "+owner, func(t *testing.T) {
-				t.Parallel()
-				path := lab.WriteFile(t, "checkouts.json", document)
-				a, b := start(t, path), start(t, path)
-				l := lab.Lesson{
-					Says: "TryOpenFile emptied a file that another owner had locked", Read: order,
-					Did:   "a process had the file open (" + owner + "); another one called TryOpenFile with O_TRUNC, which failed",
-					Means: "the owner's document is gone, and the call that destroyed it reports only that it came too late",
-				}
-				a.get("OpenFile first " + owner)
-				b.refused("TryOpenFile second "+flags, says(l, "TryOpenFile did not find the other owner"))
-				a.requireContent("first", document, l)
-				l.Says = "OpenFile emptied a file that another owner had locked"
-				l.Did = "a process had the file open (" + owner + "); another one called OpenFile with O_TRUNC, and waits"
-				l.Means = "whoever has the lock finds its document gone under its hands"
-				b.Send("OpenFile second " + flags)
-				b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
-				a.requireContent("first", document, l)
-				a.Succeed("Close first", says(l, "Close failed"))
-				l.Says = "OpenFile did not empty the file"
-				l.Means = "what is written is shorter than what was there, and a tail of the old document is left"
-				l.Did += "; then the first called Close"
-				lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
-				b.requireContent("second", "", l)
-			})
-		}
+	for _, c := range []struct{ name, flags, owner, before string }{
+		{"w beside r+", "w", "r+", document},
+		{"w beside r", "w", "r", document},
+		{"w+ beside r+", "w+", "r+", document},
+		{"w+ beside r", "w+", "r", document},
+		{"w beside the first words", "w", "r+", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "checkouts.json", c.before)
+			a, b := start(t, path), start(t, path)
+			l := lab.Lesson{
+				Says: "TryOpenFile emptied a file that another owner had locked", Read: order,
+				Did:   "a process had the file open (" + c.owner + "); another one called TryOpenFile with O_TRUNC, which failed",
+				Means: "the owner's document is gone, and the call that destroyed it reports only that it came too late",
+			}
+			a.get("OpenFile first " + c.owner)
+			b.refused("TryOpenFile second "+c.flags, says(l, "TryOpenFile did not find the other owner"))
+			a.requireContent("first", c.before, l)
+			l.Says = "OpenFile emptied a file that another owner had locked"
+			l.Did = "a process had the file open (" + c.owner + "); another one called OpenFile with O_TRUNC, and waits"
+			l.Means = "whoever has the lock finds its document gone under its hands"
+			b.Send("OpenFile second " + c.flags)
+			b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
+			if c.before == "" {
+				a.Succeed("write first "+document, says(l, "OpenFile returned a file that cannot be written"))
+				l.Did += "; the first wrote into the file, which had been empty"
+			}
+			a.requireContent("first", document, l)
+			a.Succeed("Close first", says(l, "Close failed"))
+			l.Says = "OpenFile did not empty the file"
+			l.Means = "what is written is shorter than what was there, and a tail of the old document is left"
+			l.Did += "; then the first called Close"
+			lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
+			b.requireContent("second", "", l)
+		})
+	}
+	for _, flags := range []string{"w", "r"} {
+		t.Run(flags+" of the file, and not of its name", func(t *testing.T) { t.Parallel(); keepsToTheFileThatItLocked(t, flags) })
 	}
 	t.Run("with no other owner", func(t *testing.T) {
 		t.Parallel()
@@ -79,6 +90,38 @@ func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
 			lab.RequireFile(t, path, c.want, l)
 		}
 	})
+}
+
+// keepsToTheFileThatItLocked renames the file while OpenFile waits for it.
+func keepsToTheFileThatItLocked(t *testing.T, flags string) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not rename an open file")
+	}
+	path := lab.WriteFile(t, "checkouts.json", document)
+	a, b := start(t, path), start(t, path)
+	l := lab.Lesson{
+		Says: "OpenFile emptied another file than the one that it had locked", Read: order,
+		Did:   "a process had the file open (r+); another one called OpenFile (" + flags + ")",
+		Means: "the file at the path is another owner's by then, and its document is gone",
+	}
+	a.get("OpenFile first r+")
+	b.Send("OpenFile second " + flags)
+	b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
+	lab.RequireSetUp(t, os.Rename(path, path+".moved"))
+	lab.RequireSetUp(t, os.WriteFile(path, []byte("{}"), 0o600))
+	a.get("Close first")
+	l.Did += "; while it waited, the file was renamed, and another one created at the path; then the first called Close"
+	lab.RequireNoError(t, b.Reply(l).Returned.Err, says(l, "OpenFile failed although it had only to wait"))
+	lab.RequireFile(t, path, "{}", l)
+	want := document
+	l.Says, l.Means = "OpenFile returned another file than the one that it had locked", "it has a lock on one file, and works with another one"
+	if flags == "w" {
+		want = ""
+		l.Says, l.Means = "OpenFile did not empty the file that it had locked", "a tail of the old document is left behind the new one"
+	}
+	b.requireContent("second", want, l)
+	lab.RequireFile(t, path+".moved", want, l)
 }
 
 // A pair is two opens of one file.
@@ -256,6 +299,7 @@ func (p program) StillWaitingFor(t *testing.T, path string, l lab.Lesson) {
 func TestOpenFileOpensAsItsFlagsSay(t *testing.T) {
 	t.Parallel()
 	t.Run("creates with the mode", createsWithTheMode)
+	t.Run("opens the path that it is given", opensThePathThatItIsGiven)
 	t.Run("refuses flags that cannot work", refusesFlagsThatCannotWork)
 	t.Run("reports a file that cannot be opened", reportsAFileThatCannotBeOpened)
 	t.Run("reads what is read-only", readsWhatIsReadOnly)
@@ -308,6 +352,7 @@ func refusesFlagsThatCannotWork(t *testing.T) {
 		_, err = lockedfile.TryOpenFile(path, flag, 0o600)
 		lab.RequireErrorIs(t, err, fs.ErrInvalid, says(l, "TryOpenFile accepted flags with which it cannot keep its promise"))
 		lab.RequireFile(t, path, document, l)
+		requireNamed(t, named(err, path), "TryOpenFile", l)
 	}
 }
 
@@ -345,7 +390,9 @@ func reportsAFileThatCannotBeOpened(t *testing.T) {
 			}
 			err := p.Do(call+" it "+c.flags, l)
 			lab.RequireErrorIs(t, err, c.reason, l)
+			l.Expected, l.Found = "an error that does not match ErrLocked", fmt.Sprint(err)
 			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), l)
+			requireNamed(t, err, call, l)
 		}
 	}
 	l := lab.Lesson{
@@ -397,16 +444,48 @@ func namesThePath(t *testing.T) {
 		"TryOpenFile": func() error { _, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0); return err },
 		"OpenFile":    func() error { _, err := lockedfile.OpenFile(ended, path, os.O_RDWR, 0); return err },
 	} {
-		l := lab.Lesson{
-			Says: call + " returned an error that does not tell the path", Did: call + " of a file that another owner had locked",
-			Expected: "an error in which errors.As finds a *fs.PathError with the path", Means: "of a hundred files, no one knows which is locked",
-			Read: refusals,
-		}
-		lab.Finishes(t, func() { err = open() }, l)
-		l.Found = fmt.Sprint(err)
-		pathError, ok := errors.AsType[*fs.PathError](err)
-		lab.Require(t, ok && pathError.Path == path, l)
+		l := lab.Lesson{Did: call + " of a file that another owner had locked", Read: refusals}
+		lab.Finishes(t, func() { err = open() }, says(l, "%s waits, and should not", call))
+		requireNamed(t, named(err, path), call, l)
 	}
+}
+
+// What stands before "..", or before a slash at the end, is for the kernel to find: a link leads elsewhere.
+func opensThePathThatItIsGiven(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows itself takes .. out of a path, and not every user may make a symbolic link")
+	}
+	dir := filepath.Dir(lab.Path(t, "checkouts.json"))
+	lab.RequireSetUp(t, os.MkdirAll(filepath.Join(dir, "office", "desk"), 0o755))
+	lab.RequireSetUp(t, os.Symlink("office/desk", filepath.Join(dir, "link")))
+	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "office", "checkouts.json"), []byte(document), 0o600))
+	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "checkouts.json"), []byte("{}"), 0o600))
+	path := dir + "/link/../checkouts.json"
+	p := start(t, path)
+	for _, call := range []string{"OpenFile", "TryOpenFile"} {
+		for _, flags := range []string{"r", "r+"} {
+			l := lab.Lesson{
+				Says: call + " opened another file than os.OpenFile does", Read: order,
+				Did:   call + " (" + flags + ") of link/../checkouts.json; link led to office/desk",
+				Means: "the kernel follows the link first: .. is the directory above office/desk, and not the one above link",
+			}
+			p.Succeed(call+" it "+flags, l)
+			p.requireContent("it", document, l)
+			p.get("Close it")
+			l.Did = call + " (" + flags + ") of checkouts.json/, with a slash at the end"
+			l.Means = "the path names a directory, and a file was opened"
+			lab.RequireErrorIs(t, p.Do("at "+dir+"/checkouts.json/ "+call+" it "+flags, l), syscall.ENOTDIR, l)
+		}
+	}
+	l := lab.Lesson{
+		Says: "Edit opened another file than os.OpenFile does", Did: "Edit of link/../checkouts.json; link led to office/desk",
+		Means: "the kernel follows the link first: .. is the directory above office/desk, and not the one above link", Read: order,
+	}
+	err := lockedfile.Edit(t.Context(), path, func([]byte) ([]byte, error) { return []byte("[]"), nil })
+	lab.RequireNoError(t, err, l)
+	lab.RequireFile(t, filepath.Join(dir, "checkouts.json"), "{}", l)
+	lab.RequireFile(t, filepath.Join(dir, "office", "checkouts.json"), "[]", l)
 }
 
 func appendsAndCreatesExclusively(t *testing.T) {

@@ -35,6 +35,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			err := b.Reply(l).Returned.Err
 			lab.RequireErrorIs(t, err, context.Canceled, l)
 			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), says(l, "OpenFile returned an error that matches ErrLocked: it was to wait"))
+			requireNamed(t, err, "OpenFile", l)
 			a.requireContent("first", document, says(l, "OpenFile emptied the file although its context had ended"))
 			l.Did += "; then the first called Close, and opened the file again"
 			l.Says, l.Means = "OpenFile kept a lock although its context had ended", "everyone waits for an owner that does not exist"
@@ -92,20 +93,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		b.tell("Close again", l)
 		requireHandles(t, b, before, l)
 	})
-	t.Run("before it begins", func(t *testing.T) {
-		t.Parallel()
-		requireLocks(t)
-		path := lab.WriteFile(t, "checkouts.json", document)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(errTest) // of which the error need not tell
-		_, err := lockedfile.OpenFile(ctx, path, os.O_RDWR|os.O_TRUNC, 0)
-		l := lab.Lesson{
-			Says: "OpenFile went on although its context had ended before", Did: "OpenFile with a context that had ended, of a file that was free",
-			Means: "a request that its client has given up is carried out all the same", Read: waiting,
-		}
-		lab.RequireErrorIs(t, err, context.Canceled, l)
-		lab.RequireFile(t, path, document, l)
-	})
+	t.Run("before it begins", beforeItBegins)
 	t.Run("and not after it has the file", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "checkouts.json", document)
@@ -136,6 +124,32 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		lab.RequireNoError(t, err, l)
 		lab.RequireNoError(t, file.Close(), l)
 	})
+}
+
+func beforeItBegins(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errTest) // of which the error need not tell
+	path := lab.WriteFile(t, "checkouts.json", document)
+	l := lab.Lesson{
+		Says: "OpenFile went on although its context had ended before", Did: "OpenFile with a context that had ended, of a file that was free",
+		Means: "a request that its client has given up is carried out all the same", Read: waiting,
+	}
+	_, err := lockedfile.OpenFile(ctx, path, os.O_RDWR|os.O_TRUNC, 0)
+	lab.RequireErrorIs(t, err, context.Canceled, l)
+	lab.RequireFile(t, path, document, l)
+	requireNamed(t, named(err, path), "OpenFile", l)
+	for _, flags := range []string{"a", "rc", "w+", "r+", "r"} {
+		missing := lab.Path(t, "checkouts.json")
+		l.Did = "OpenFile (" + flags + ") with a context that had ended, of a file that did not exist"
+		_, err := lockedfile.OpenFile(ctx, missing, flagsOf(flags), 0o600)
+		l.Means = "a request that its client has given up leaves an empty document behind"
+		lab.RequireNoFile(t, missing, says(l, "OpenFile created a file although its context had ended before"))
+		l.Means = "a request that its client has given up is reported as a missing file"
+		lab.RequireErrorIs(t, err, context.Canceled, says(l, "OpenFile did not report that its context had ended before"))
+		requireNamed(t, named(err, missing), "OpenFile", l)
+	}
 }
 
 // untilEmptied is a context that ends when it is asked for its error after the file has been emptied.

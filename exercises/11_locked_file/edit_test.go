@@ -65,12 +65,12 @@ func bringsTheOldContentBack(t *testing.T) {
 	path := lab.WriteFile(t, "checkouts.json", document)
 	l := lab.Lesson{
 		Says:  "Edit did not report that there was no room",
-		Did:   "Edit; change returned a document that is longer than the kernel lets the process write",
+		Did:   "Edit; change altered the slice that it got, and returned a document that is longer than the kernel lets the process write",
 		Means: "the program tells the user that all is saved", Read: editing,
 	}
 	lab.RequireErrorIs(t, lab.Run(t, "limited", path), tooBig, l)
 	l.Says = "Edit did not bring the old content back when there was no room for the new one"
-	l.Means = "the old document is damaged, and the new one is nowhere"
+	l.Means = "the old document is damaged (x is what change wrote into its own slice), and the new one is nowhere"
 	lab.RequireFile(t, path, document, l)
 }
 
@@ -92,7 +92,9 @@ func TestEdit(t *testing.T) {
 	t.Run("reads inside the lock", func(t *testing.T) { t.Parallel(); readsInsideTheLock(t, false) })
 	t.Run("of the file, and not of its name", func(t *testing.T) { t.Parallel(); readsInsideTheLock(t, true) })
 	t.Run("keeps readers out until it has written", keepsReadersOutUntilItHasWritten)
-	t.Run("writes what change returns", writesWhatChangeReturns)
+	t.Run("writes what change returns", func(t *testing.T) { t.Parallel(); writesWhatChangeReturns(t, false) })
+	t.Run("writes what change returns in the slice that it got", func(t *testing.T) { t.Parallel(); writesWhatChangeReturns(t, true) })
+	t.Run("makes no other file", makesNoOtherFile)
 	t.Run("leaves the file alone if change returns no content", leavesTheFileAlone)
 	t.Run("needs a file", needsAFile)
 	t.Run("obeys its context", obeysItsContext)
@@ -109,10 +111,10 @@ func readsInsideTheLock(t *testing.T, renamed bool) {
 	path := lab.WriteFile(t, "counter.json", `{"counter":41}`)
 	l := lab.Lesson{
 		Says: "Edit lost another process's change", Read: editing,
-		Did:   "one process was inside Edit, about to set 99; a second process called Edit(+1)",
+		Did:   "one process was inside Edit, about to set 12345; a second process called Edit(+1)",
 		Means: "the second process had read the file before it had the lock, so it overwrote the first one's change",
 	}
-	first := lab.Start(t, "edit", path, "set", "99")
+	first := lab.Start(t, "edit", path, "set", "12345")
 	first.Reached("inside", says(l, "Edit did not call change"))
 	second := lab.Start(t, "edit", path, "add", "1")
 	if second.Settle() == "at a step" {
@@ -137,7 +139,7 @@ func readsInsideTheLock(t *testing.T, renamed bool) {
 		lab.RequireFile(t, path, `{"counter":7}`, l)
 		path += ".moved"
 	}
-	lab.RequireFile(t, path, `{"counter":100}`, l)
+	lab.RequireFile(t, path, `{"counter":12346}`, l)
 }
 
 func keepsReadersOutUntilItHasWritten(t *testing.T) {
@@ -157,8 +159,8 @@ func keepsReadersOutUntilItHasWritten(t *testing.T) {
 	other.requireContent("it", `{"counter":99}`, says(l, "Edit did not write what change returned"))
 }
 
-func writesWhatChangeReturns(t *testing.T) {
-	t.Parallel()
+// writesWhatChangeReturns lets change return a slice of its own, or the altered one that it got.
+func writesWhatChangeReturns(t *testing.T, sameSlice bool) {
 	requireLocks(t)
 	long := strings.Repeat(document, 50_000) // 1.2 MB
 	for _, c := range []struct{ name, old, content string }{
@@ -181,6 +183,9 @@ func writesWhatChangeReturns(t *testing.T) {
 				Says: "Edit did not give change what the file held", Did: "Edit; change returned what is " + c.name,
 				Means: "change decides by something else", Read: editing,
 			}
+			if sameSlice {
+				l.Did += ", in the slice that it got"
+			}
 			var got string
 			var kept []byte
 			err = lockedfile.Edit(t.Context(), path, func(old []byte) ([]byte, error) {
@@ -188,12 +193,16 @@ func writesWhatChangeReturns(t *testing.T) {
 				for i := range old {
 					old[i] = 'x' // the slice is change's own
 				}
+				if sameSlice {
+					kept = append(old[:0], c.content...)
+					return kept, nil
+				}
 				return []byte(c.content), nil
 			})
 			lab.RequireNoError(t, err, says(l, "Edit failed although nothing stood in its way"))
 			lab.RequireEqual(t, c.old, got, l)
 			l.Says = "Edit did not write what change returned"
-			l.Means = "the document is damaged: it has a tail of the old one, or a hole, or is cut off"
+			l.Means = "the document is as it was, or is damaged: it has a tail of the old one, or a hole, or is cut off"
 			lab.RequireFile(t, path, c.content, l)
 			after, err := os.Stat(path)
 			lab.RequireSetUp(t, err)
@@ -206,9 +215,37 @@ func writesWhatChangeReturns(t *testing.T) {
 			lab.RequireEqual(t, 1, len(entries), says(l, "Edit left another file beside the document"))
 			readsAgain(t, path, len(c.content), after)
 			l.Says, l.Means = "Edit changed the slice that it had given change", "what the caller has kept is another document now"
-			lab.RequireEqual(t, strings.Repeat("x", len(c.old)), string(kept), l)
+			want := strings.Repeat("x", len(c.old))
+			if sameSlice {
+				want = c.content
+			}
+			lab.RequireEqual(t, want, string(kept), l)
 		})
 	}
+}
+
+// In a directory that may not be written no other file can be made: no copy for safety, no new document, no lock file.
+func makesNoOtherFile(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no read-only directories")
+	}
+	dir := lab.SharedDir(t)
+	path := filepath.Join(dir, "counter.json")
+	lab.RequireSetUp(t, os.WriteFile(path, []byte(`{"counter":41}`), 0o600))
+	lab.RequireSetUp(t, os.Chmod(path, 0o666)) //nolint:gosec // for a worker without privileges
+	lab.RequireSetUp(t, os.Chmod(dir, 0o555))  //nolint:gosec // likewise
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
+	l := lab.Lesson{
+		Says: "Edit needs another file beside the document", Did: "Edit of a file with mode 0666 in a directory with mode 0555",
+		Means: "it fails in such a directory; in others it may overwrite or remove a file that is the user's own", Read: editing,
+	}
+	p := lab.Launch(t, lab.Options{Unprivileged: true}, "edit", path, "set", "99")
+	p.Reached("inside", l)
+	p.Continue()
+	lab.RequireNoError(t, p.Wait(l), l)
+	lab.RequireFile(t, path, `{"counter":99}`, says(l, "Edit did not write what change returned"))
 }
 
 // readsAgain calls Edit once more, after another program has written as many bytes as the file held, in the same moment.
@@ -230,7 +267,7 @@ func readsAgain(t *testing.T, path string, size int, info fs.FileInfo) {
 
 func leavesTheFileAlone(t *testing.T) {
 	t.Parallel()
-	for _, way := range []string{"an error", "a panic"} {
+	for _, way := range []string{"an error", "a panic", "runtime.Goexit"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "checkouts.json", document)
@@ -241,20 +278,30 @@ func leavesTheFileAlone(t *testing.T) {
 			}
 			var err error
 			var panicked any
-			func() {
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
 				defer func() { panicked = recover() }()
 				err = lockedfile.Edit(t.Context(), path, func(old []byte) ([]byte, error) {
 					clear(old)
-					if way == "a panic" {
+					switch way {
+					case "a panic":
 						panic("the test's own panic")
+					case "runtime.Goexit":
+						runtime.Goexit()
 					}
 					return []byte("{}"), errTest
 				})
 			}()
-			if way == "an error" {
+			<-ended
+			switch way {
+			case "an error":
 				lab.RequireErrorIs(t, err, errTest, says(l, "Edit did not return the error of change"))
-			} else {
-				lab.RequireEqual(t, "the test's own panic", fmt.Sprint(panicked), says(l, "Edit did not pass the panic on"))
+			case "a panic":
+				stopped := says(l, "Edit did not pass the panic on")
+				stopped.Means = "a mistake in the program looks like a request that was refused, or done"
+				stopped.Expected, stopped.Found = "a panic with the test's own value", fmt.Sprint("no such panic; Edit returned: ", err)
+				lab.Require(t, panicked == "the test's own panic", stopped)
 			}
 			other.Succeed("TryOpenFile it r+", says(l, "Edit kept the lock when change ended with %s", way))
 			other.requireContent("it", document, l)
@@ -273,6 +320,7 @@ func needsAFile(t *testing.T) {
 	err := lockedfile.Edit(t.Context(), path, func([]byte) ([]byte, error) { return []byte("{}"), nil })
 	lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
 	lab.RequireNoFile(t, path, says(l, "Edit created a file"))
+	requireNamed(t, named(err, path), "Edit", l)
 }
 
 func obeysItsContext(t *testing.T) {

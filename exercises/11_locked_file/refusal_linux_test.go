@@ -3,6 +3,7 @@ package lockedfile_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
@@ -17,8 +18,8 @@ import (
 
 func init() { workers["call"] = call }
 
-// call calls CALL for PATH, and stands at "holding" while it has the file. It sends whether its function was called or it had a file, and
-// whether the file was open afterwards.
+// call calls CALL for PATH, and stands at "holding" while it has the file. It sends whether its function was called or it had a file,
+// whether the file was open afterwards, and whether the error told the path.
 func call(w *lab.Worker) (err error) {
 	runtime.LockOSThread()
 	path, had := w.Arg(1), false
@@ -40,7 +41,7 @@ func call(w *lab.Worker) (err error) {
 		err = lockedfile.Edit(context.Background(), path, func([]byte) ([]byte, error) { return []byte("{}"), use(nil) })
 	}
 	open, _ := lab.IsOpen(path)
-	return errors.Join(err, w.Result([]bool{had, open}))
+	return errors.Join(err, w.Result([]bool{had, open, !errors.Is(named(err, path), errUnnamed)}))
 }
 
 func hold(file *lockedfile.File, err error) func(use func(*lockedfile.File) error) error {
@@ -67,9 +68,15 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 				Did:   c + "; no other owner had a lock; signals interrupted flock(2) three times (EINTR, injected by strace)",
 				Means: "a program that resizes its window, or whose child ends, fails now and then, and no one can repeat it",
 			}
+			other := start(t, path)
+			undisturbed := lab.Start(t, "call", c, path)
+			alone := lab.Lesson{Did: c + "; no other owner had a lock", Means: "another program goes in beside it", Read: fix}
+			undisturbed.Reached("holding", says(alone, "%s failed although nothing stood in its way", c))
+			other.refused("TryOpenFile it r+", says(alone, "%s does not have the lock while its caller works with the file", c))
+			undisturbed.Kill()
 			p := lab.Launch(t, lab.Options{Wrap: wrap}, "call", c, path)
 			p.Reached("holding", l)
-			start(t, path).refused("TryOpenFile it r+", says(l, "%s went on without a lock after a signal", c))
+			other.refused("TryOpenFile it r+", says(l, "%s went on without a lock after a signal", c))
 			p.Continue()
 			var state []bool
 			p.Result(&state, l)
@@ -117,6 +124,9 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), says(l, "%s reported another owner, and there is none", c.call))
 			l.Means = "with each call that fails the program has one descriptor less, until it can open nothing"
 			lab.Require(t, !state[1], says(l, "%s left the file open when it failed", c.call))
+			l.Means = "of a hundred files, no one knows which one could not be locked"
+			l.Expected = "an error in which errors.As finds a *fs.PathError with the path"
+			lab.Require(t, state[2], says(l, "%s returned an error that does not tell the path", c.call))
 		})
 	}
 	t.Run("every error for busy", everyErrorForBusy)
@@ -140,9 +150,18 @@ func TestCloseReportsAnUnlockThatTheKernelRefuses(t *testing.T) {
 				Means: "another program may find the file locked, and nothing tells why", Read: refusals,
 			}
 			p := lab.Trace(t, lab.Rule{Calls: "flock", Fail: syscall.EIO, When: 2}, lab.Options{}, "call", c, path)
+			var state []bool
+			if p.Settle() != process.AtStep {
+				early := says(l, "%s made a second flock(2) before its caller had the file", c)
+				early.Did = c + "; its second flock(2) failed with EIO (injected by strace)"
+				early.Expected = "one flock(2), which takes the lock for as long as the caller works with the file"
+				early.Means = "what it takes and gives back before is no protection: another owner can come in between"
+				p.Result(&state, early)
+				early.Found = fmt.Sprint("it failed: ", p.Wait(early))
+				lab.Fail(t, early)
+			}
 			p.Reached("holding", l)
 			p.Continue()
-			var state []bool
 			p.Result(&state, l)
 			err := p.Wait(l)
 			for _, call := range p.Injected() {
@@ -167,6 +186,7 @@ func everyErrorForBusy(t *testing.T) {
 		var err error
 		lab.RequireRefuse(t, lab.Refuse("flock", errno, func() { _, err = lockedfile.TryOpenFile(path, os.O_RDWR|os.O_TRUNC, 0) }))
 		requireLocked(t, err, l)
+		requireNamed(t, named(err, path), "TryOpenFile", l)
 		lab.RequireErrorIs(t, err, errno, l)
 		lab.RequireFile(t, path, document, says(l, "TryOpenFile emptied the file although another owner had it"))
 	}, syscall.EAGAIN, syscall.EACCES)
@@ -176,23 +196,25 @@ func aRefusedTruncate(t *testing.T) {
 	t.Parallel()
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		path := lab.WriteFile(t, "checkouts.json", document)
-		l := lab.Lesson{
-			Says:  "OpenFile did not report the refused truncate",
-			Did:   "OpenFile with O_TRUNC; the truncate failed with " + errno.Error(),
-			Means: "the caller believes that the file is empty: a tail of the old document may be left behind the new one", Read: refusals,
-		}
 		for name, open := range map[string]func() (*lockedfile.File, error){
 			"OpenFile": func() (*lockedfile.File, error) {
 				return lockedfile.OpenFile(context.Background(), path, os.O_RDWR|os.O_TRUNC, 0)
 			},
 			"TryOpenFile": func() (*lockedfile.File, error) { return lockedfile.TryOpenFile(path, os.O_RDWR|os.O_TRUNC, 0) },
 		} {
-			var err error
-			lab.RequireRefuse(t, lab.Refuse("truncate", errno, func() { _, err = open() }))
-			lab.RequireErrorIs(t, err, errno, says(l, "%s did not report the refused truncate", name))
+			l := lab.Lesson{
+				Says: name + " did not report the refused truncate",
+				Did:  name + " with O_TRUNC; each truncate failed with " + errno.Error(), Read: refusals,
+				Means: "the caller believes that the file is empty: a tail of the old document may be left behind the new one",
+			}
+			var refused error
+			lab.RequireRefuse(t, lab.Refuse("truncate", errno, func() { _, refused = open() }))
+			lab.RequireErrorIs(t, refused, errno, l)
+			lab.RequireFile(t, path, document, says(l, "%s changed the file although it failed", name))
 			again, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0)
 			lab.RequireNoError(t, err, says(l, "%s kept its lock when it failed", name))
 			lab.RequireNoError(t, again.Close(), l)
+			requireNamed(t, named(refused, path), name, l)
 		}
 	}, syscall.EIO, syscall.EPERM)
 }

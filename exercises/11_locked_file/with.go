@@ -29,12 +29,13 @@ func With(ctx context.Context, path string, flag int, perm fs.FileMode, use func
 // before it is read until after it is written: no Edit is lost. What is read and written is the file that is locked, even if path names
 // another one by then. Any number of processes and goroutines may call it.
 //
-// The file must exist: if it does not, the error matches fs.ErrNotExist. It is written in place, so its mode, its owner and its names
-// stay, and if the kernel refuses a write, the old content is put back if possible (package inplace). If change returns an error or
-// panics, the file keeps its bytes. Every error is returned, as With does.
+// The file must exist: if it does not, the error matches fs.ErrNotExist. It is written in place, and no other file is made, not even for
+// a moment: its mode, its owner and its names stay, and its directory need not be writable. If the kernel refuses a write, the old
+// content is put back if possible (package inplace). If change returns an error, panics, or ends its goroutine, the file keeps its
+// bytes. Every error is returned, as With does.
 //
-// change may alter old and keep it: the slice is its own. It must not open the same file, which would wait for itself. ctx ends the wait
-// for the lock, and nothing later.
+// change may alter old, return it, and keep it: the slice is its own. It must not open the same file, which would wait for itself. ctx
+// ends the wait for the lock, and nothing later.
 func Edit(ctx context.Context, path string, change func(old []byte) (content []byte, err error)) error {
 	old, err := os.ReadFile(path)
 	if err != nil {

@@ -14,10 +14,9 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// leave calls With and leaves use in the given way. It returns the value of a panic and With's error.
-func leave(path, way string) (panicked any, err error) {
+// leave calls With and leaves use in the given way. It returns the value of a panic, whether With returned, and its error.
+func leave(path, way string) (panicked any, returned bool, err error) {
 	ended := make(chan struct{})
-	err = errNothing
 	go func() {
 		defer close(ended)
 		defer func() { panicked = recover() }()
@@ -36,9 +35,10 @@ func leave(path, way string) (panicked any, err error) {
 			}
 			return nil
 		})
+		returned = true
 	}()
 	<-ended
-	return panicked, err
+	return panicked, returned, err
 }
 
 func TestWith(t *testing.T) {
@@ -58,8 +58,8 @@ func closesOnEveryWayOut(t *testing.T) {
 	}{
 		{"nil", nil, nil},
 		{"an error", errTest, nil},
-		{"a panic", errNothing, "the test's own panic"},
-		{"runtime.Goexit", errNothing, nil},
+		{"a panic", nil, "the test's own panic"},
+		{"runtime.Goexit", nil, nil},
 		{"a Close of its own", nil, nil},
 		{"an error, after a Close of its own", errTest, nil},
 	} {
@@ -72,19 +72,26 @@ func closesOnEveryWayOut(t *testing.T) {
 				Did:   "With; use ended with " + c.way + "; then another process called TryOpenFile",
 				Means: "everyone waits for an owner that is no longer inside", Read: closing,
 			}
-			panicked, err := leave(path, c.way)
+			panicked, returned, err := leave(path, c.way)
 			other.Succeed("TryOpenFile it r+", l)
 			other.get("Close it")
 			open, failed := lab.IsOpen(path)
 			lab.RequireSetUp(t, failed)
 			lab.Require(t, !open, says(l, "With left the file open when use ended with %s", c.way))
 			l.Says, l.Means = "With did not pass on how use ended", "the caller goes on as if all had been done"
-			if c.want == nil {
+			switch {
+			case c.panic != nil || c.way == "runtime.Goexit":
+				l.Expected, l.Found = "With does not return", fmt.Sprint("With returned: ", err)
+				lab.Require(t, !returned, l)
+			case c.want == nil:
 				lab.RequireNoError(t, err, l)
-			} else {
+			default:
 				lab.RequireErrorIs(t, err, c.want, l)
 			}
-			l.Expected, l.Found = fmt.Sprint(c.panic), fmt.Sprint(panicked)
+			l.Expected, l.Found = fmt.Sprint("a panic with the value ", c.panic), fmt.Sprint(panicked)
+			if c.panic == nil {
+				l.Expected = "no panic"
+			}
 			lab.Require(t, c.panic == panicked, l)
 		})
 	}
@@ -127,7 +134,11 @@ func doesNotCallUseWithoutTheLock(t *testing.T) {
 		ctx    context.Context
 		path   string
 		reason error
-	}{{ended, path, context.Canceled}, {t.Context(), path + ".missing", fs.ErrNotExist}} {
+	}{
+		{ended, path, context.Canceled},
+		{ended, path + ".missing", context.Canceled},
+		{t.Context(), path + ".missing", fs.ErrNotExist},
+	} {
 		l := lab.Lesson{
 			Says: "With called use although it had no locked file", Did: "With, of a file that could not be opened and locked",
 			Means: "use works with a file that is not there, or that others write", Read: closing,

@@ -40,19 +40,25 @@ type osFile = os.File
 // difference.
 //
 // Nothing in the file changes before it is locked. With os.O_TRUNC it is empty when OpenFile returns. With os.O_CREATE a file that does
-// not exist is created, with the mode perm (before umask), and may remain after an error; its directory is not created. What is opened
-// for writing is opened for reading too, also with O_APPEND, and the user must be allowed to do both; what is opened for reading alone
-// cannot be written through the File, and need not be writable, nor its directory.
+// not exist is created, with the mode perm (before umask), and is not removed after an error: another program may have it by then. Its
+// directory is not created. O_WRONLY means O_RDWR: what is opened for writing is opened for reading too, also with O_APPEND, and the user
+// must be allowed to do both. All other flags, and path, mean what they mean to os.OpenFile. What is opened for reading alone cannot be
+// written through the File, and need not be writable, nor its directory.
 //
 // OpenFile is for regular files, and for links to them. What else os.OpenFile could open, such as a directory or a device, it may refuse,
-// and what O_TRUNC does there is not promised.
+// with the system's reason where the system has one, and what O_TRUNC does there is not promised.
 //
-// OpenFile refuses O_TRUNC without O_WRONLY or O_RDWR, and O_TRUNC with O_APPEND: the error matches fs.ErrInvalid. If ctx ends, or has
-// ended before, the error wraps ctx.Err(), and the caller gets no lock, now or later; the wait that it has given up delays no other call.
-// Every other error wraps the system's reason, and matches errors.ErrUnsupported where the system, or the file system, has no locks; none
-// matches ErrLocked. errors.As finds a *fs.PathError with the path in each. After an error the file is not open (but for a wait that the
-// kernel has not ended yet) and its content is what it was. OpenFile never goes on without the lock.
+// OpenFile refuses O_TRUNC without O_WRONLY or O_RDWR, and O_TRUNC with O_APPEND: the error matches fs.ErrInvalid. If ctx ends while
+// OpenFile waits, the error wraps ctx.Err(), and the caller gets no lock, now or later; no other call waits longer because of the wait that
+// it has given up. If ctx has ended before the call, the error wraps ctx.Err() too, whatever else the system would refuse, and no file is
+// created; if the flags are refused as well, the error is one of the two. Every other error wraps the system's reason, and matches
+// errors.ErrUnsupported where the system, or the file system, has no locks; none matches ErrLocked. errors.As finds a *fs.PathError with
+// the path in each. After an error the file is not open (but for a wait that the kernel has not ended yet), and its content is what it was,
+// which is nothing if it was created. OpenFile never goes on without the lock.
 func OpenFile(ctx context.Context, path string, flag int, perm fs.FileMode) (*File, error) {
+	if err := ctx.Err(); err != nil { // before the open, which can fail by itself, or create the file
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
 	return open(path, flag, perm, func(h *filelock.Handle, m filelock.Mode) error { return h.Lock(ctx, m) })
 }
 
