@@ -11,22 +11,25 @@ import (
 )
 
 // Add adds a job to the list in the file at path, as a line of its number, a blank and its text, and returns the number. It is one more
-// than the number of lines that the list has when Add has the lock, whatever numbers they have. Add calls describe for the text while it
-// has an exclusive lock on the file. The text is written as it is, however long; it may be empty.
+// than the number of lines that the list has when Add has the lock, empty ones included, whatever numbers they have. Add calls describe for
+// the text while it has an exclusive lock on the file, and keeps that lock until the line is written. The text is written as it is, byte
+// for byte, however long; it may be empty.
 //
 // If there is no file, Add creates it, with mode 0600, even if several programs do so at once; the mode of a list that exists stays. Add
 // creates no directory. If describe returns an error, panics or ends its goroutine (runtime.Goexit), nothing is added; a panic goes on to
-// the caller. A text of more than one line is an error, and so is a list that ends in half a line; the list stays as it is. After a failed
-// write half a line may be at its end.
+// the caller. A text with a newline in it, even at its end, is an error, and so is a list that ends in half a line; the list stays as it
+// is. After a failed write half a line may be at its end, and nothing is written after it. Add removes no list, not even a new one that
+// stays empty.
 //
 // On every way out, the lock is given back before Add returns, and the file closed: the next one need not wait for the system to tidy up.
-// errors.Is finds every error of the lock, of the file and of describe in the error that Add returns, even if there are two.
+// errors.Is finds every error of the lock, of the file and of describe in the error that Add returns, even if there are two. After an
+// error the number means nothing.
 //
 // A program that does not lock, such as the board on the wall, can read the list at any time. Different lists never wait for each other.
 func Add(path string, describe func(number int) (text string, err error)) (number int, err error) {
 	f, err := winfile.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return 0, fmt.Errorf("add a job: %w; its directory must exist, and this user must be allowed to write the list", err)
+		return 0, fmt.Errorf("add a job: %w; does its directory exist, and may this user write the list?", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	// TODO: only Close gives this lock back. When?
@@ -56,8 +59,8 @@ func Add(path string, describe func(number int) (text string, err error)) (numbe
 }
 
 // Jobs calls use with the lines of the list in the file at path, while it has a shared lock on the file: no Add writes meanwhile, and any
-// number of Jobs may be at work. For half a line, the ways out and the errors see Add. Jobs creates nothing: without a file, the error
-// matches fs.ErrNotExist.
+// number of Jobs may be at work. Half a line, the ways out (of use, too: an error, a panic, runtime.Goexit) and the errors are as in Add.
+// Jobs creates nothing: without a file, the error matches fs.ErrNotExist.
 func Jobs(path string, use func(lines []string) error) (err error) {
 	f, err := winfile.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {

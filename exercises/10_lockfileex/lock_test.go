@@ -35,7 +35,7 @@ func TestALockKeepsOtherHandlesOut(t *testing.T) {
 				a.get(verb)
 				b.refused("TryLock", l)
 				b.refused("TryRLock", l)
-				a.succeed("Unlock", says(l, "Unlock failed"))
+				a.unlock(l)
 				b.takes("TryLock", says(l, "Unlock did not give the lock back"))
 			}
 			for _, verb := range []string{"RLock", "TryRLock"} {
@@ -45,7 +45,7 @@ func TestALockKeepsOtherHandlesOut(t *testing.T) {
 				b.refused("TryLock", l)
 				b.takes("TryRLock", says(l, "%s kept a reader out", verb))
 				b.refused("TryLock", l)
-				a.succeed("Unlock", says(l, "Unlock failed"))
+				a.unlock(l)
 				b.takes("TryLock", says(l, "Unlock did not give the lock back"))
 			}
 		})
@@ -58,21 +58,38 @@ func TestALockKeepsOtherHandlesOut(t *testing.T) {
 			a, b := keep(t, f, err), openHandle(t, path)
 			l := lab.Lesson{
 				Did:   "Lock, RLock or a Try with a handle that was opened " + how,
-				Means: "a program that only reads must open the file for writing to lock it", Read: handles,
+				Means: "a program must open the file for more than it needs, only to lock it", Read: handles,
 			}
 			for _, verb := range []string{"Lock", "TryLock"} {
 				a.succeed(verb, says(l, "%s failed, and no lock was in its way", verb))
 				b.refused("TryRLock", says(l, "%s let a second handle in", verb))
-				a.succeed("Unlock", says(l, "Unlock failed"))
+				a.unlock(l)
 			}
 			for _, verb := range []string{"RLock", "TryRLock"} {
 				a.succeed(verb, says(l, "%s failed, and no lock was in its way", verb))
 				b.refused("TryLock", says(l, "%s let a writer in", verb))
-				a.succeed("Unlock", says(l, "Unlock failed"))
+				a.unlock(l)
 			}
 			b.takes("TryLock", says(l, "Unlock did not give the lock back"))
 		})
 	}
+	t.Run("until some time after its handle was closed", func(t *testing.T) {
+		t.Parallel()
+		for _, verb := range []string{"Lock", "RLock"} {
+			path := file(t, "1 bracket\n")
+			a, b := openHandle(t, path), openHandle(t, path)
+			l := lab.Lesson{
+				Says: "Lock did not get a lock whose handle was closed", Did: verb + " and Close, without Unlock; then Lock with another handle",
+				Means: "one Unlock that was forgotten keeps everyone out as long as the program runs", Read: closing,
+			}
+			a.get(verb)
+			lab.RequireSetUp(t, a.Close())
+			var err error
+			lab.Finishes(t, func() { err = lockfileex.Lock(b.File) }, l)
+			lab.RequireNoError(t, err, l)
+			b.unlock(l)
+		}
+	})
 	t.Run("before and after it has grown", func(t *testing.T) {
 		t.Parallel()
 		path := file(t, "")
@@ -121,7 +138,7 @@ func TestTryLockIsRefusedToTheHandleThatHasALock(t *testing.T) {
 		a.get(verb)
 		a.refused("TryLock", l)
 		b.refused("TryLock", says(l, "TryLock took the handle's older lock away when it failed"))
-		a.succeed("Unlock", says(l, "Unlock failed"))
+		a.unlock(l)
 		b.takes("TryLock", says(l, "Unlock left a lock behind after a TryLock that had failed"))
 	}
 }
@@ -141,10 +158,10 @@ func TestALockChangesNothing(t *testing.T) {
 		}
 		a.get("Lock")
 		b.refused("TryLock", l)
-		a.succeed("Downgrade", says(l, "Downgrade failed"))
-		a.succeed("RLock", says(l, "RLock failed on a handle that has a lock already"))
+		a.succeed("Downgrade", tells(l, "Downgrade failed", "readers wait, although the program writes no more"))
+		a.succeed("RLock", tells(l, "RLock failed on a handle that has a lock already", "two parts of a program cannot share a handle"))
 		lab.RequireFile(t, path, content, l)
-		a.succeed("Unlock", says(l, "Unlock failed"))
+		a.unlock(l)
 		lab.RequireFile(t, path, content, says(l, "Unlock changed the file"))
 		after, err := os.Stat(path)
 		lab.RequireSetUp(t, err)
@@ -180,11 +197,16 @@ func TestUnlockGivesEveryLockBack(t *testing.T) {
 			for _, verb := range c.locks {
 				a.succeed(verb, says(l, "%s failed on a handle that has a lock already", verb))
 			}
+			if c.locks[0] == "Lock" && len(c.locks) > 1 {
+				l := tells(l, "A shared lock took the place of the handle's exclusive one", "a reader comes in while the program writes")
+				l.Did = "Lock and RLock or TryRLock with one handle; TryRLock with another"
+				b.refused("TryRLock", l)
+			}
 			if c.grow {
 				_, err := a.WriteAt([]byte("1 bracket\n"), 0)
 				lab.RequireNoError(t, err, says(l, "Lock keeps its own handle from writing"))
 			}
-			a.succeed("Unlock", says(l, "Unlock failed"))
+			a.unlock(l)
 			l.Did += "; then TryLock with another handle"
 			b.takes("TryLock", says(l, "Unlock left a lock behind"))
 		})
@@ -200,7 +222,7 @@ func TestUnlockGivesEveryLockBack(t *testing.T) {
 		a.get("Lock")
 		lab.RequireErrorIs(t, b.do("Unlock", l), winfile.ERROR_NOT_LOCKED, l)
 		c.refused("TryRLock", says(l, "Unlock took another handle's lock away"))
-		a.succeed("Unlock", says(l, "Unlock failed"))
+		a.unlock(l)
 		l.Did = "Lock, Unlock, and Unlock again"
 		lab.RequireErrorIs(t, a.do("Unlock", l), winfile.ERROR_NOT_LOCKED, l)
 	})
@@ -285,7 +307,7 @@ func TestLockWaits(t *testing.T) {
 			p := lab.Start(t, "owner", path, c.how, c.verb)
 			p.WaitBlocked(l)
 			p.StillWaiting(l)
-			a.succeed("Unlock", says(l, "Unlock failed"))
+			a.unlock(l)
 			l.Did += "; then the lock was given back"
 			p.Reached("holding", says(l, "%s did not get the lock after the Unlock", c.verb))
 			b.refused("TryLock", says(l, "%s returned no error, and has no lock", c.verb))
@@ -334,6 +356,23 @@ func TestLockWaits(t *testing.T) {
 			lab.RequireNoError(t, w.Wait(), l)
 		}
 	})
+	t.Run("for a lock of its own handle, for ever", func(t *testing.T) {
+		t.Parallel()
+		for _, older := range []string{"RLock", "Lock"} {
+			path := file(t, "1 bracket\n")
+			a := openHandle(t, path)
+			l := lab.Lesson{
+				Says:  "Lock does not wait in the system for the lock that its own handle has",
+				Did:   "another process called " + older + " and then Lock, with one handle",
+				Means: "the older lock is gone, or two parts of the program are inside at once", Read: unlocks,
+			}
+			p := lab.Start(t, "owner", path, "plain", older+" Lock")
+			p.WaitBlocked(l)
+			a.refused("TryLock", says(l, "Lock gave the handle's older lock back while it waits"))
+			p.StillWaiting(l)
+			p.Kill()
+		}
+	})
 	t.Run("and a Try of an overlapped handle does not", func(t *testing.T) {
 		t.Parallel()
 		path := file(t, "1 bracket\n")
@@ -346,10 +385,11 @@ func TestLockWaits(t *testing.T) {
 		a.get("Lock")
 		b.refused("TryLock", l)
 		b.refused("TryRLock", l)
-		a.succeed("Unlock", says(l, "Unlock failed"))
-		b.succeed("TryLock", says(l, "TryLock of an overlapped handle failed, and no lock was in its way"))
+		a.unlock(l)
+		b.succeed("TryLock", tells(l, "TryLock of an overlapped handle failed, and no lock was in its way",
+			"the program never gets in, although no one else is inside"))
 		a.refused("TryRLock", l)
-		b.succeed("Unlock", says(l, "Unlock failed"))
+		b.unlock(l)
 	})
 }
 
@@ -373,7 +413,7 @@ func TestDowngrade(t *testing.T) {
 		a.succeed("Downgrade", l)
 		b.takes("TryRLock", says(l, "Downgrade left the exclusive lock in place"))
 		b.refused("TryLock", says(l, "Downgrade left no lock"))
-		a.succeed("Unlock", says(l, "Unlock failed after Downgrade"))
+		a.unlock(l)
 		b.takes("TryLock", says(l, "Unlock after Downgrade left a lock behind"))
 	})
 	t.Run("lets no other in at any moment", func(t *testing.T) {
@@ -407,7 +447,7 @@ func TestDowngrade(t *testing.T) {
 		a.succeed("Downgrade", l)
 		lab.Require(t, p.Settle() != process.AtStep, l)
 		b.takes("TryRLock", says(l, "Downgrade left the exclusive lock in place"))
-		a.succeed("Unlock", says(l, "Unlock failed after Downgrade"))
+		a.unlock(l)
 		p.Reached("holding", says(l, "Unlock after Downgrade left a lock behind"))
 		p.Continue()
 		lab.RequireNoError(t, p.Wait(), l)
@@ -438,7 +478,7 @@ func TestDowngrade(t *testing.T) {
 				lab.RequireErrorIs(t, err, reason, l)
 				l.Did += "; then TryRLock with another handle"
 				b.refused("TryRLock", says(l, "Downgrade failed, and gave the exclusive lock up"))
-				a.succeed("Unlock", says(l, "Unlock failed after a Downgrade that had failed"))
+				a.unlock(l)
 				b.takes("TryLock", says(l, "Unlock left a lock behind after a Downgrade that had failed"))
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	lockfileex "example/turnstile/exercises/10_lockfileex"
@@ -15,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Main(m, lab.Workers{"owner": owner, "add": add, "jobs": jobs, "crowd": crowd, "nested": nested},
+	lab.Main(m, lab.Workers{"owner": owner, "add": add, "jobs": jobs, "crowd": crowd, "nested": nested, "moves": moves},
 		lockfileex.ErrLocked, winfile.ERROR_LOCK_VIOLATION, winfile.ERROR_NOT_LOCKED, errTest)
 }
 
@@ -29,6 +30,7 @@ const (
 	closing   = `lessons/10_lockfileex, "Closing is not unlocking"`
 	refusals  = `lessons/10_lockfileex, "When the system refuses"`
 	sameRange = `lessons/10_lockfileex, "A range of no one's bytes"`
+	yourTurn  = `lessons/10_lockfileex, "Your turn"`
 )
 
 var errTest = errors.New("the test's own error")
@@ -38,8 +40,8 @@ var verbs = map[string]func(*winfile.File) error{
 	"Downgrade": lockfileex.Downgrade, "Unlock": lockfileex.Unlock,
 }
 
-// owner opens the file at PATH, "plain" or "overlapped" as HOW says, calls VERB, and stands at "holding" when it has the lock. Then it
-// sends how many calls of the system that took, and unlocks.
+// owner opens the file at PATH, "plain" or "overlapped" as HOW says, calls each of VERBS, and stands at "holding" when it has the locks.
+// Then it sends how many calls of the system that took, and unlocks.
 func owner(w *lab.Worker) (err error) {
 	open := openPlain
 	if w.Arg(1) == "overlapped" {
@@ -52,8 +54,10 @@ func owner(w *lab.Worker) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	calls := 0
 	undo := winfile.Intercept(w.Arg(0), func(string) error { calls++; return nil })
-	if err := verbs[w.Arg(2)](f); err != nil {
-		return err
+	for _, verb := range strings.Fields(w.Arg(2)) {
+		if err := verbs[verb](f); err != nil {
+			return err
+		}
 	}
 	undo()
 	w.Reached("holding")
@@ -119,15 +123,24 @@ func (h handle) refused(verb string, l lab.Lesson) {
 // takes demands that a Try succeeds, and unlocks.
 func (h handle) takes(verb string, l lab.Lesson) {
 	h.t.Helper()
-	h.succeed(verb, l)
-	h.succeed("Unlock", lab.Lesson{
-		Says: "Unlock failed", Did: verb + ", which succeeded, and Unlock", Read: sameRange,
-		Means: "the next one waits for a lock that no one uses",
-	})
+	h.succeed(verb, tells(l, l.Says, "others wait, although nothing is there that must keep them out"))
+	h.unlock(lab.Lesson{Did: verb + ", which succeeded, and Unlock", Read: sameRange})
+}
+
+// unlock gives locks back that the handle has.
+func (h handle) unlock(l lab.Lesson) {
+	h.t.Helper()
+	h.succeed("Unlock", tells(l, "Unlock failed", "the next one waits for a lock that no one uses"))
 }
 
 func says(l lab.Lesson, format string, args ...any) lab.Lesson {
 	l.Says = fmt.Sprintf(format, args...)
+	return l
+}
+
+// tells is says with another meaning.
+func tells(l lab.Lesson, says, means string) lab.Lesson {
+	l.Says, l.Means = says, means
 	return l
 }
 
@@ -164,11 +177,15 @@ func refuseFirst(t *testing.T, path, call string, most int, err error) (undo fun
 	return undo
 }
 
+// errInWords has the texts of the errors that mean something, and none of their numbers.
+var errInWords = fmt.Errorf("the server wrote: %s; %s; %s",
+	winfile.ERROR_LOCK_VIOLATION, winfile.ERROR_NOT_LOCKED, winfile.ERROR_IO_PENDING)
+
 // reasons are what the system may give for a refusal. ERROR_LOCK_VIOLATION is one more, but to a Try it says that a lock is in the way.
 var (
 	reasons = []error{
 		winfile.ERROR_NOT_ENOUGH_MEMORY, winfile.ERROR_ACCESS_DENIED, winfile.ERROR_NOT_SUPPORTED, winfile.ERROR_INVALID_PARAMETER,
-		winfile.ERROR_SHARING_VIOLATION,
+		winfile.ERROR_SHARING_VIOLATION, errInWords,
 	}
 	allReasons = append(slices.Clone(reasons), winfile.ERROR_LOCK_VIOLATION)
 )

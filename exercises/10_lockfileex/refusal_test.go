@@ -2,10 +2,12 @@ package lockfileex_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	lockfileex "example/turnstile/exercises/10_lockfileex"
@@ -86,11 +88,60 @@ func TestARequestThatFailsIsNotALock(t *testing.T) {
 			a.get("Lock")
 			refuse(t, path+".overlapped", "GetOverlappedResult", reason)
 			requireReason(t, verb, b.do(verb, l), reason, l)
-			a.succeed("Unlock", says(l, "Unlock failed"))
+			a.unlock(l)
 			l.Did += "; then Unlock, and TryLock with a third handle"
 			c.takes("TryLock", says(l, "%s failed, and has a lock all the same", verb))
 		}
 	}
+	t.Run("and ends no other one", func(t *testing.T) { // in this test, and not beside the requests above
+		for _, verb := range []string{"Lock", "RLock"} {
+			path := file(t, "1 bracket\n")
+			a := openHandle(t, path)
+			var b [2]handle
+			var names [2]string // the same file by names of which the calls are intercepted
+			for i := range b {
+				names[i] = fmt.Sprintf("%s.%d", path, i)
+				lab.RequireSetUp(t, os.Link(path, names[i]))
+				f, err := openOverlapped(names[i])
+				b[i] = keep(t, f, err)
+			}
+			l := lab.Lesson{
+				Says: verb + " mistook another handle's request for its own", Read: handles,
+				Did: "Lock; two goroutines called " + verb + " with an overlapped handle each, and the request of the second was refused; " +
+					"then Unlock, for the first",
+				Means: "of two goroutines that wait, one goes on without a lock, or waits for ever",
+			}
+			asked, goOn := make(chan struct{}), make(chan struct{})
+			ask, release := sync.OnceFunc(func() { close(asked) }), sync.OnceFunc(func() { close(goOn) })
+			t.Cleanup(release)
+			t.Cleanup(winfile.Intercept(names[0], func(call string) error {
+				if call == "GetOverlappedResult" {
+					ask()
+					<-goOn
+				}
+				return nil
+			}))
+			refuse(t, names[1], "GetOverlappedResult", winfile.ERROR_NOT_ENOUGH_MEMORY)
+			a.get("Lock")
+			first := make(chan error, 1)
+			go func() { first <- verbs[verb](b[0].File) }()
+			lab.Finishes(t, func() {
+				select {
+				case <-asked:
+				case err := <-first:
+					first <- err
+				}
+			}, says(l, "%s of an overlapped handle does not wait for its request", verb))
+			lab.RequireErrorIs(t, b[1].do(verb, l), winfile.ERROR_NOT_ENOUGH_MEMORY, says(l, "%s did not report how its request ended", verb))
+			release()
+			a.unlock(l)
+			var err error
+			lab.Finishes(t, func() { err = <-first }, l)
+			lab.RequireNoError(t, err, l)
+			a.refused("TryLock", l)
+			b[0].unlock(l)
+		}
+	})
 }
 
 func TestUnlockReportsWhatTheSystemRefuses(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	lockfileex "example/turnstile/exercises/10_lockfileex"
 	"example/turnstile/exercises/10_lockfileex/winfile"
@@ -75,6 +76,15 @@ func nested(w *lab.Worker) error {
 	return add(w.Int(1))
 }
 
+// moves adds a job to jobs.txt in the directory DIR, which is the working directory until describe makes it ANOTHER.
+func moves(w *lab.Worker) error {
+	if err := os.Chdir(w.Arg(0)); err != nil {
+		return err
+	}
+	_, err := lockfileex.Add("jobs.txt", func(int) (string, error) { return "bracket", os.Chdir(w.Arg(1)) })
+	return err
+}
+
 // addOne is Add of a bracket, which must return.
 func addOne(t *testing.T, path string, l lab.Lesson) (number int, err error) {
 	t.Helper()
@@ -109,7 +119,7 @@ func TestAddIsAloneInside(t *testing.T) {
 			second.WaitBlocked(l)
 			first.Continue()
 			l.Did += "; then the first returned"
-			second.Reached("inside", says(l, "Add did not get the lock after the other one"))
+			second.Reached("inside", tells(l, "Add did not get the lock after the other one", "the second program waits for no one"))
 			second.Continue()
 			var one, two int
 			first.Result(&one, l)
@@ -130,8 +140,11 @@ func TestAddWritesOneLineForEachJob(t *testing.T) {
 		{"to a list whose numbers have gaps", "3 hinge\n7 plate\n", "bracket"},
 		{"with blanks around the text", "1 hinge\n", " two  words "},
 		{"with no text", "1 hinge\n", ""},
+		{"with carriage returns", "1 hinge\r\n", "bra\rcket\r"},
+		{"with bytes that are not UTF-8", "1 T\xfcr\n", "T\xfcr\x00"},
+		{"to a list with empty lines", "\n1 hinge\n\n", "bracket"},
 		{"with a text of 70 KB", "", long},
-		{"to a list of more than 1 MB", strings.Repeat("1 "+long+"\n", 20), "bracket"},
+		{"to a list of more than 10 MB", strings.Repeat("1 "+long+"\n", 150), "bracket"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -162,18 +175,41 @@ func TestAddWritesOneLineForEachJob(t *testing.T) {
 
 func TestAddCountsWhatTheListHolds(t *testing.T) {
 	t.Parallel()
-	path := file(t, "1 hinge\n2 hinge\n")
+	path := file(t, "")
 	openHandle(t, path).Close() //nolint:errcheck // it only skips
 	l := lab.Lesson{
-		Says: "Add returned another number than the next one", Did: "Add to a list of two jobs; a new list of none took its place; Add again",
+		Did:   "Jobs and Add; another list, as long and as old as the first had been, took its place; Jobs and Add; then an empty one",
 		Means: "the program believes what it remembers, and not what the list holds", Read: fix,
 	}
-	for _, want := range []int{3, 1} {
+	age := time.Now().Add(-time.Hour)
+	for _, c := range []struct {
+		list string
+		next int
+	}{{"1 hinge\n2 hinge\n", 3}, {"1 a long hinge.\n", 2}, {"", 1}} {
+		lab.RequireSetUp(t, errors.Join(os.WriteFile(path, []byte(c.list), 0o600), os.Chtimes(path, age, age)))
+		got := ""
+		err := lockfileex.Jobs(path, func(lines []string) error { got = strings.Join(append(lines, ""), "\n"); return nil })
+		lab.RequireNoError(t, err, says(l, "Jobs failed"))
+		lab.RequireEqual(t, c.list, got, says(l, "Jobs reads other lines than the list has"))
 		number, err := addOne(t, path, l)
 		lab.RequireNoError(t, err, says(l, "Add failed"))
-		lab.RequireEqual(t, want, number, l)
-		lab.RequireSetUp(t, os.WriteFile(path, nil, 0o600))
+		lab.RequireEqual(t, c.next, number, says(l, "Add returned another number than the next one"))
 	}
+}
+
+func TestAddWritesTheListThatItHasLocked(t *testing.T) {
+	t.Parallel()
+	here, there := file(t, "1 hinge\n"), file(t, "")
+	openHandle(t, here).Close() //nolint:errcheck // it only skips
+	l := lab.Lesson{
+		Says: "Add wrote to another list than the one that it had locked", Read: yourTurn,
+		Did:   "Add to jobs.txt in the working directory; while it was inside, that became another directory, which has a jobs.txt, too",
+		Means: "the job is in a list that it does not belong in, and that another program may be changing",
+	}
+	p := lab.Start(t, "moves", filepath.Dir(here), filepath.Dir(there))
+	lab.RequireNoError(t, p.Wait(l), says(l, "Add failed"))
+	lab.RequireFile(t, there, "", l)
+	lab.RequireFile(t, here, "1 hinge\n2 bracket\n", l)
 }
 
 func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
@@ -186,12 +222,13 @@ func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
 		lab.RequireSetUp(t, os.Link(path, path+".probe")) // the same file by a name that is not intercepted
 		b := openHandle(t, path+".probe")
 		l := lab.Lesson{
-			Did: name + "; before each of its reads and writes, another handle called TryLock", Read: why,
-			Means: "what it has read is out of date when it writes, or it reads what is half written",
+			Did: name + "; another handle called TryLock before each ReadAt, and TryRLock before each WriteAt", Read: why,
+			Means: "what it has read is out of date when it writes, or it or another one reads what is half written",
 		}
 		var free []string
+		tries := map[string]func(*winfile.File) error{"ReadAt": lockfileex.TryLock, "WriteAt": lockfileex.TryRLock}
 		t.Cleanup(winfile.Intercept(path, func(call string) error {
-			if (call == "ReadAt" || call == "WriteAt") && lockfileex.TryLock(b.File) == nil {
+			if try, ok := tries[call]; ok && try(b.File) == nil {
 				free = append(free, call)
 				return lockfileex.Unlock(b.File)
 			}
@@ -200,7 +237,7 @@ func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
 		var err error
 		lab.Finishes(t, func() { err = call(path) }, says(l, "%s does not return", name))
 		lab.RequireNoError(t, err, says(l, "%s failed", name))
-		l.Expected, l.Found = "the lock is taken", "it was free before "+strings.Join(free, " and ")
+		l.Expected, l.Found = "the other handle gets no lock", "it got one before "+strings.Join(free, " and ")
 		lab.Require(t, len(free) == 0, says(l, "%s reads or writes without its lock", name))
 	}
 }
@@ -221,24 +258,26 @@ func TestListsDoNotWaitForEachOther(t *testing.T) {
 func TestTheBoardReadsWhileAddIsInside(t *testing.T) {
 	t.Parallel()
 	mandatory(t)
-	path := file(t, "1 hinge\n")
-	l := lab.Lesson{
-		Says: "Add keeps the board from reading the list", Did: "while Add was inside, a program that asks for no lock read the list", Read: why,
-		Means: "the board is empty whenever a program adds a job",
+	for name, call := range map[string]func(path string) error{"Add": adds("bracket", nil), "Jobs": uses(nil)} {
+		path := file(t, "1 hinge\n")
+		openHandle(t, path).Close()                       //nolint:errcheck // it only skips
+		lab.RequireSetUp(t, os.Link(path, path+".board")) // the same file by a name that is not intercepted
+		l := lab.Lesson{
+			Says: name + " keeps the board from reading the list", Read: why, Expected: "no error",
+			Did:   name + "; before each call that it made, a program that asks for no lock read the list",
+			Means: "the board is empty whenever another program has the list",
+		}
+		t.Cleanup(winfile.Intercept(path, func(call string) error {
+			if _, err := winfile.ReadFile(path + ".board"); err != nil && l.Found == "" {
+				l.Found = "before " + call + ": " + err.Error()
+			}
+			return nil
+		}))
+		var err error
+		lab.Finishes(t, func() { err = call(path) }, says(l, "%s does not return", name))
+		lab.Require(t, l.Found == "", l)
+		lab.RequireNoError(t, err, says(l, "%s failed", name))
 	}
-	var text []byte
-	var read error
-	var err error
-	lab.Finishes(t, func() {
-		_, err = lockfileex.Add(path, func(int) (string, error) {
-			text, read = winfile.ReadFile(path)
-			return "bracket", nil
-		})
-	}, says(l, "Add does not return"))
-	skipUnsupported(t, err)
-	lab.RequireNoError(t, read, l)
-	lab.RequireEqual(t, "1 hinge\n", string(text), l)
-	lab.RequireNoError(t, err, says(l, "Add failed"))
 }
 
 func skipUnsupported(t *testing.T, err error) {
@@ -287,6 +326,8 @@ var exits = []struct {
 	{"Add returns", "1 hinge\n", "", adds("bracket", nil), false},
 	{"Add is given an error", "1 hinge\n", "", adds("", errTest), true},
 	{"Add is given two lines", "1 hinge\n", "", adds("a\nb", nil), true},
+	{"Add is given a newline at the end", "1 hinge\n", "", adds("bracket\n", nil), true},
+	{"Add is given nothing but a newline", "1 hinge\n", "", adds("\n", nil), true},
 	{"Add finds half a line", "1 hin", "", adds("bracket", nil), true},
 	{"Add panics", "1 hinge\n", "", func(path string) error {
 		return panics(func() { _, _ = lockfileex.Add(path, func(int) (string, error) { panic(errTest) }) })
@@ -363,20 +404,39 @@ func TestTheLockIsGivenBackAtOnce(t *testing.T) {
 			var err error
 			lab.Finishes(t, func() { err = exit.run(path) }, says(l, "%s does not return", verb))
 			undo()
-			b.takes("TryLock", l)
+			b.succeed("TryLock", l)
+			b.unlock(l)
+			l = lab.Lesson{Did: exit.name, Read: yourTurn}
 			if exit.fails {
-				lab.RequireError(t, err, says(l, "%s returned no error", verb))
+				lab.RequireError(t, err, tells(l, verb+" returned no error", "the program goes on as if all had gone well"))
 			} else {
-				lab.RequireNoError(t, err, says(l, "%s failed, or changed how the caller's function had ended", verb))
+				l.Expected = "the call ends as the caller's function does: it returns, panics or ends its goroutine"
+				lab.RequireNoError(t, err, tells(l, verb+" failed, or changed how the caller's function had ended",
+					"the caller mistakes one end for another, and does not stop, or stops without need"))
+				l.Expected = ""
 			}
 			if exit.name != "Add returns" {
-				lab.RequireFile(t, path, exit.content, says(l, "%s changed the list", verb))
+				lab.RequireFile(t, path, exit.content, tells(l, verb+" changed the list", "the list has lost what it held, or holds what no one added"))
 			}
 			lab.RequireSetUp(t, b.Close())
-			l.Did, l.Means = exit.name+"; then the file was removed", "on Windows no one can remove or replace the list as long as the program runs"
-			lab.RequireNoError(t, winfile.Remove(path), says(l, "%s left its file open", verb))
+			l.Did, l.Read = exit.name+"; then the file was removed", closing
+			lab.RequireNoError(t, winfile.Remove(path), tells(l, verb+" left its file open", openMeans))
 		})
 	}
+}
+
+const openMeans = "on Windows no one can remove or replace the list as long as the program runs"
+
+// requireBegins demands that a list that existed before still exists, with all that it held.
+func requireBegins(t *testing.T, path, before string, l lab.Lesson) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	l.Expected, l.Found = "the list, with what it held before", lab.Show(content)
+	if err != nil {
+		l.Found = err.Error()
+	}
+	l.Means = "a list that was there before the call is gone, with its mode and its owner, or has lost jobs"
+	lab.Require(t, err == nil && strings.HasPrefix(string(content), before), l)
 }
 
 func TestAddAndJobsReportEveryError(t *testing.T) {
@@ -397,8 +457,12 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 			}
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
-				for _, reason := range append(slices.Clone(allReasons), winfile.ERROR_DISK_FULL) {
-					path := file(t, "1 hinge\n")
+				for i, reason := range append(slices.Clone(allReasons), winfile.ERROR_DISK_FULL) {
+					before := "1 hinge\n"
+					if i%2 == 0 && what != "ReadAt" { // of an empty list nothing need be read
+						before = ""
+					}
+					path := file(t, before)
 					openHandle(t, path).Close() //nolint:errcheck // it only skips
 					l := lab.Lesson{
 						Says: name + " did not report what the system had refused", Did: name + "; each " + what + " failed with " + reason.Error(),
@@ -410,11 +474,13 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 					lab.Finishes(t, func() { err = call(path, func() error { inside = true; return nil }) }, says(l, "%s does not return", name))
 					undo()
 					lab.RequireErrorIs(t, err, reason, l)
+					requireBegins(t, path, before, says(l, "%s removed the list, or cut it, when it failed", name))
 					if what == "LockFileEx" {
 						lab.Require(t, !inside, says(l, "%s went on without the lock", name))
-						lab.RequireFile(t, path, "1 hinge\n", says(l, "%s went on without the lock", name))
+						lab.RequireFile(t, path, before, says(l, "%s went on without the lock", name))
 					}
-					lab.RequireNoError(t, winfile.Remove(path), says(l, "%s left its file open when it failed", name))
+					l.Did, l.Read = l.Did+"; then the file was removed", closing
+					lab.RequireNoError(t, winfile.Remove(path), tells(l, name+" left its file open when it failed", openMeans))
 				}
 			})
 		}
@@ -422,7 +488,11 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 			t.Parallel()
 			for _, also := range []string{"", "UnlockFileEx", "Close"} {
 				for _, own := range []error{errTest, io.EOF, lockfileex.ErrLocked, winfile.ERROR_LOCK_VIOLATION, winfile.ERROR_NOT_LOCKED} {
-					path := file(t, "1 hinge\n")
+					before := ""
+					if own == io.EOF { //nolint:errorlint // this one
+						before = "1 hinge\n"
+					}
+					path := file(t, before)
 					openHandle(t, path).Close() //nolint:errcheck // it only skips
 					l := lab.Lesson{
 						Says: name + " did not report the error of its function", Read: refusals,
@@ -444,9 +514,45 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 						lab.RequireErrorIs(t, err, winfile.ERROR_DISK_FULL, says(l, "%s lost the second of two errors", name))
 					}
 					lab.RequireErrorIs(t, err, own, l)
+					requireBegins(t, path, before, says(l, "%s removed the list, or cut it, when its function failed", name))
 				}
 			}
 		})
+	}
+}
+
+func TestAddWritesNothingAfterHalfALine(t *testing.T) {
+	t.Parallel()
+	path := file(t, "1 hinge\n")
+	openHandle(t, path).Close() //nolint:errcheck // it only skips
+	l := lab.Lesson{
+		Says: "Add wrote on after half a line", Read: yourTurn,
+		Did:   "Add; its first WriteAt wrote \"2 bra\" and failed with " + winfile.ERROR_DISK_FULL.Error(),
+		Means: "two jobs are one line, and no one was told",
+	}
+	failed := false
+	t.Cleanup(winfile.Intercept(path, func(call string) error {
+		if call != "WriteAt" || failed {
+			return nil
+		}
+		failed = true
+		half, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return err
+		}
+		_, err = half.WriteString("2 bra")
+		return errors.Join(winfile.ERROR_DISK_FULL, err, half.Close())
+	}))
+	_, err := addOne(t, path, l)
+	content, failure := os.ReadFile(path)
+	lab.RequireSetUp(t, failure)
+	whole := "1 hinge\n2 bracket\n"
+	l.Expected, l.Found = "the list, and at most this one line, or half of it", lab.Show(content)
+	lab.Require(t, strings.HasPrefix(whole, string(content)), l)
+	requireBegins(t, path, "1 hinge\n", l)
+	if err != nil || string(content) != whole { // it may have written the line again where it was
+		l.Expected, l.Found = "", ""
+		lab.RequireErrorIs(t, err, winfile.ERROR_DISK_FULL, says(l, "Add did not report what the system had refused"))
 	}
 }
 
@@ -463,11 +569,16 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 	lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
 	lab.RequireNoFile(t, missing, says(l, "Add made a directory"))
 	path = lab.Path(t, "jobs.txt")
-	l.Did = "Jobs of a list that does not exist"
+	l.Did, l.Means = "Jobs of a list that does not exist", "a mistyped path looks like a list without a job"
 	lab.RequireErrorIs(t, lockfileex.Jobs(path, use(nil)), fs.ErrNotExist, says(l, "Jobs did not report that there is no list"))
 	lab.RequireNoFile(t, path, says(l, "Jobs created a list"))
 
-	l.Did = "Add to a list that does not exist"
+	l.Did, l.Read = "Add, whose function failed, to a list that does not exist", yourTurn
+	l.Means = "a program that opens the new list just then adds its job to a file that is gone"
+	lab.RequireErrorIs(t, adds("", errTest)(path), errTest, says(l, "Add did not report the error of its function"))
+	lab.RequireFile(t, path, "", says(l, "Add removed the list that it had created"))
+	lab.RequireSetUp(t, os.Remove(path))
+	l.Did, l.Means = "Add to a list that does not exist", "a new list has no first job, or a wrong one"
 	number, err := addOne(t, path, l)
 	lab.RequireNoError(t, err, says(l, "Add did not create the list"))
 	lab.RequireEqual(t, 1, number, says(l, "Add returned another number than the next one"))
@@ -475,7 +586,8 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 	if runtime.GOOS != "windows" {
 		info, err := os.Stat(path)
 		lab.RequireSetUp(t, err)
-		lab.RequireEqual(t, "-rw-------", info.Mode().String(), says(l, "Add created the list with another mode than 0600"))
+		lab.RequireEqual(t, "-rw-------", info.Mode().String(), tells(l, "Add created the list with another mode than 0600",
+			"other users may read or change the list, or its own user may not"))
 		lab.RequireSetUp(t, os.Chmod(path, 0o640))
 		l.Did, l.Means = "Add to a list with mode 0640", "the others who may read the list cannot read it any more"
 		_, err = addOne(t, path, l)

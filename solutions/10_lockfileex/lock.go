@@ -9,7 +9,8 @@ import (
 	"example/turnstile/exercises/10_lockfileex/winfile"
 )
 
-// ErrLocked is matched by the error of a TryLock or TryRLock that found a lock in its way: another handle's, or one of its own.
+// ErrLocked is matched by the error of a TryLock or TryRLock that found a lock in its way: another handle's or, for TryLock, one of its
+// own. Of the errors of Downgrade it says nothing.
 var ErrLocked = errors.New("the file is locked")
 
 // Lock waits until no handle has a lock on the file, and takes an exclusive lock for the handle f. It waits as long as it takes, in the
@@ -33,7 +34,7 @@ func Lock(f *winfile.File) error {
 }
 
 // RLock waits until no other handle has an exclusive lock on the file, and takes a shared one. Otherwise it is Lock. A handle may have
-// several shared locks, and a shared lock besides its exclusive one.
+// several shared locks, and a shared lock besides its exclusive one, which stays.
 func RLock(f *winfile.File) error {
 	return acquire(f, 0)
 }
@@ -49,7 +50,8 @@ func TryRLock(f *winfile.File) error {
 }
 
 // Downgrade makes the handle's exclusive lock, which it must have, a shared one, in one step: no other handle has an exclusive lock in
-// between, not even one that waits for it. If the system refuses, the error wraps the reason, and the handle still has its exclusive lock.
+// between, not even one that waits for it. If the system refuses, the error wraps the reason, and the handle still has its exclusive lock,
+// maybe with a shared one besides, which Unlock gives back as well. Downgrade need not notice that a handle has no exclusive lock.
 func Downgrade(f *winfile.File) error {
 	// A shared lock may lie over an exclusive one of the same handle, and an unlock takes the exclusive one away first.
 	if err := TryRLock(f); err != nil {
