@@ -206,7 +206,18 @@ func TestUnlockGivesEveryLockBack(t *testing.T) {
 				_, err := a.WriteAt([]byte("1 bracket\n"), 0)
 				lab.RequireNoError(t, err, says(l, "Lock keeps its own handle from writing"))
 			}
-			a.unlock(l)
+			var err error
+			lab.FinishesInSteps(t, func(progress func()) {
+				steps := 2 * len(c.locks)
+				defer winfile.Intercept(path, func(string) error {
+					if steps--; steps >= 0 { // each call is a step, but not those of a loop without an end
+						progress()
+					}
+					return nil
+				})()
+				err = lockfileex.Unlock(a.File)
+			}, says(l, "Unlock does not return"))
+			lab.RequireNoError(t, err, tells(l, "Unlock failed", "the next one waits for a lock that no one uses"))
 			l.Did += "; then TryLock with another handle"
 			b.takes("TryLock", says(l, "Unlock left a lock behind"))
 		})
