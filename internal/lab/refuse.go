@@ -16,9 +16,14 @@ import (
 //
 // A panic of call is an error, for RequireNoError.
 func Refuse(what string, errno error, call func()) error {
-	_, ended := inOwnThread(func() (int, error) { return -1, refuse(what, errno) }, call)
+	_, ended := inOwnThread(func() (int, error) { return -1, refuse(what, errno, false) }, call)
 	return <-ended
 }
+
+// RefuseAll makes the kernel refuse these calls to every thread of this process, now and later, and cannot be undone: it is for a worker.
+// So it also refuses what the code under test asks for in a goroutine of its own. It returns the same error as Refuse where the system
+// cannot do that.
+func RefuseAll(what string, errno error) error { return refuse(what, errno, true) }
 
 // Watch runs call in a thread of its own and stops it before each system call that creates, opens, examines, syncs, renames, removes or
 // closes a file or changes its mode, owner or length. It does not stop at write(2), which Go's runtime uses too. While the thread stands

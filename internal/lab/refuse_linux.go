@@ -49,8 +49,8 @@ var refusals = map[string][]refusal{
 	"open file description lock": {{number: unix.SYS_FCNTL, argument: 1, bits: 32}},
 }
 
-// refuse makes the kernel refuse the calls of this thread with errno, for good (seccomp(2)).
-func refuse(what string, errno error) error {
+// refuse makes the kernel refuse the calls of this thread, or of all threads, with errno, for good (seccomp(2)).
+func refuse(what string, errno error, all bool) error {
 	number, ok := errors.AsType[syscall.Errno](errno)
 	if !ok || refusals[what] == nil {
 		return fmt.Errorf("refuse %q with %v: %w", what, errno, errors.ErrUnsupported)
@@ -59,7 +59,11 @@ func refuse(what string, errno error) error {
 	if err != nil {
 		return err
 	}
-	_, err = filter(refusals[what], spared, unix.SECCOMP_RET_ERRNO|uint32(number), 0)
+	flags := uintptr(0)
+	if all {
+		flags = unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+	}
+	_, err = filter(refusals[what], spared, unix.SECCOMP_RET_ERRNO|uint32(number), flags)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,34 @@ func TestRefuseFlock(t *testing.T) {
 		require.ErrorIs(t, locked, syscall.ENOLCK)
 		require.NoError(t, unlocked)
 	}
+}
+
+type refusedToAll struct{ Refused, Locked lab.Returned }
+
+func init() {
+	workers["lock in another thread"] = func(w *lab.Worker) error {
+		f, err := os.OpenFile(w.Arg(0), os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		r := refusedToAll{Refused: lab.Returned{Err: lab.RefuseAll("flock", syscall.EIO)}}
+		runtime.LockOSThread() // so the goroutine has another one
+		locked := make(chan error)
+		go func() { locked <- syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }()
+		r.Locked.Err = <-locked
+		return w.Result(r)
+	}
+}
+
+func TestRefuseAllRefusesToEveryThread(t *testing.T) {
+	t.Parallel()
+	p := lab.Start(t, "lock in another thread", lab.WriteFile(t, "lock", ""))
+	var r refusedToAll
+	p.Result(&r)
+	require.NoError(t, p.Wait())
+	lab.RequireRefuse(t, r.Refused.Err)
+	require.ErrorIs(t, r.Locked.Err, syscall.EIO)
 }
 
 // Go's runtime interrupts its threads with SIGURG whenever it likes. A call that is made again after that must not be counted twice.

@@ -8,11 +8,11 @@ import (
 	"runtime"
 )
 
-func refuse(what string, _ error) error {
+func refuse(what string, _ error, _ bool) error {
 	return fmt.Errorf("refuse %q on %s/%s: %w", what, runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
 }
 
-func watched() (int, error) { return -1, refuse("to watch", nil) }
+func watched() (int, error) { return -1, refuse("to watch", nil, false) }
 
 func supervise(prepared <-chan int, ended <-chan error, _ func(string) error) error {
 	<-prepared
