@@ -12,9 +12,9 @@ import (
 	"example/turnstile/exercises/11_locked_file/filelock"
 )
 
-// A Held is a lock on a file, shared or exclusive, from the call that returned it until its Unlock, or until the process ends. It excludes
-// as the locks of package filelock do: every other Held for the file in this process and in others, and every program that locks the file
-// in the same way. The lock is advisory.
+// A Held is a lock on a file, shared or exclusive, from the call that returned it until its Unlock, or until the process ends, even if
+// programs that it has started run on. It excludes as the locks of package filelock do: every other Held for the file in this process and
+// in others, and every program that locks the file in the same way. The lock is advisory.
 //
 // Keep the Held until its Unlock: the garbage collector closes the file of one that nothing refers to any more, and the lock ends with it.
 type Held struct {
@@ -28,17 +28,22 @@ type Held struct {
 // waits gets the lock before it, however often the others ask, and even if the owner asks again right after its Unlock. Only readers who
 // wait for the same writer may go in in any order. Of those that wait behind the next in line, the system chooses.
 //
-// If ctx ends first, in whichever of its waits, Lock returns at once, and the error matches ctx.Err(). So it does if ctx has ended before
-// the call. Where the system refuses anything, such as to open or to close a file, Lock does not try again, and the error wraps the
-// system's reason: Lock never goes on without a lock, never out of turn, and never with the line left closed. After any error nothing is
-// locked, and those behind move up. No handle is left open then, except one for a wait that the kernel cannot call off: it is closed once
-// the kernel has granted what it was asked for (see filelock.Handle.Lock).
+// If ctx ends first, in whichever of its waits, Lock returns at once, and the error matches ctx.Err(). If ctx has ended before the call,
+// that is the error, whatever else is wrong; the files may have been created even so. Lock has no limit of its own.
+//
+// Where the system refuses anything, such as to open or to close a file or to set its mode, Lock neither tries again nor does without, and
+// the error wraps the system's reason: Lock never goes on without a lock, never out of turn, and never with the line left closed. That a
+// file does not exist yet, or that another caller was the first to create it, is not a refusal, and Lock goes on. After any error nothing
+// is locked, even if a file could not be closed, and those behind move up. No handle is left open then, except one for a wait that the
+// kernel cannot call off: it is closed once the kernel has granted what it was asked for (see filelock.Handle.Lock).
 //
 // path means the file that it leads to when Lock is called, symbolic links followed, even if the program changes its directory or someone
-// changes a link while it waits. The file is created, with mode 0600, if it does not exist; its directory is not. For the line, Lock keeps
-// files in the directory of that file, not in that of a link to it, whose names begin with that of the file. It creates them with the mode
-// of the file, whatever the umask: who may lock the file may stand in line. None of these files is ever written or removed, or gets another
-// mode, and all of them stay when Lock fails.
+// changes a link while it waits. If another file is renamed over that file while it waits, it may lock either: a lock file should stay.
+// The file is created, with mode 0600, if it does not exist; its directory is not. For the line, Lock keeps files in the directory of that
+// file, not in that of a link to it, whose names begin with that of the file, such as PATH.next; programs stand in one line if they agree
+// on the names. It creates them with the mode of the file, whatever the umask, or sets that mode a moment later: who may lock the file may
+// stand in line. Lock never writes to any of these files or removes it, and one that exists keeps its mode. All of them stay when Lock
+// fails.
 //
 // Locks for different files do not wait for each other, except for a file and one of its line. A file with two hard links has a line for
 // each of its names: the locks exclude each other, and the order holds among those who use the same name.
@@ -54,8 +59,9 @@ func RLock(ctx context.Context, path string) (*Held, error) {
 	return acquire(ctx, path, filelock.Shared)
 }
 
-// Unlock gives the lock back and closes the file. A second Unlock changes nothing, even if another owner has the lock by then, and its
-// error matches fs.ErrClosed. Any other error wraps the system's reason; the file is closed all the same.
+// Unlock gives the lock back, even while a duplicate of the open file exists, as in a child that the program is just starting, and closes
+// the file. A second Unlock changes nothing, even if another owner has the lock by then, and its error matches fs.ErrClosed; two goroutines
+// must not call it at the same time. Any other error wraps the system's reason; the file is closed all the same.
 func (h *Held) Unlock() error {
 	if err := errors.Join(h.handle.Unlock(), h.file.Close()); err != nil {
 		return fmt.Errorf("unlock %s: %w; the file is closed", h.file.Name(), err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"example/turnstile/exercises/11_locked_file/filelock"
 	contention "example/turnstile/exercises/12_contention"
 	"example/turnstile/internal/lab"
 	"example/turnstile/internal/lab/process"
@@ -88,8 +89,8 @@ func TestLockWaitsAsLongAsItTakes(t *testing.T) {
 	p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
 	p[2].queue("RLock it", says(l, "RLock overtook a Lock that was next in line"))
 	time.Sleep(2 * time.Second) // it decides nothing: a right answer waits for as long as it takes
-	waitBlocked(p[1].Process, l)
-	waitBlocked(p[2].Process, says(l, "RLock gave up waiting, or went in without the lock"))
+	p[1].waits("Lock it", l)
+	p[2].waits("RLock it", says(l, "RLock gave up waiting, or went in without the lock"))
 	p[0].free("it")
 	p[1].end("it", l)
 	p[1].free("it")
@@ -196,50 +197,58 @@ func TestLockEndsWithItsContext(t *testing.T) {
 	for _, c := range []struct {
 		lock, where, name, order string
 		want                     error
+		same                     bool // process has both that wait
 	}{
-		{"Lock", next, "cancelled before its time was over", "start-limited ", context.Canceled},
-		{"RLock", next, "timed out", "start-late ", context.DeadlineExceeded},
-		{"RLock", behind, "cancelled", "start ", context.Canceled},
-		{"Lock", behind, "timed out", "start-late ", context.DeadlineExceeded},
+		{"Lock", next, "cancelled before its time was over", "start-limited ", context.Canceled, false},
+		{"RLock", next, "timed out", "start-late ", context.DeadlineExceeded, false},
+		{"RLock", behind, "cancelled", "start ", context.Canceled, false},
+		{"Lock", behind, "timed out", "start-late ", context.DeadlineExceeded, false},
+		{"Lock", behind, "timed out", "start-late ", context.DeadlineExceeded, true},
 	} {
-		lock, where := c.lock, c.where
-		t.Run(lock+" "+where+", "+c.name, func(t *testing.T) {
+		lock, where, name, how := c.lock, c.where, c.lock+" "+c.where+", "+c.name, c.name
+		if c.same {
+			name += ", in one process"
+			how += "; the next in line was a goroutine of the same process"
+		}
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, p := several(t, 4)
 			owner, first, late, after := p[0], p[1], p[2], p[3]
+			if c.same {
+				first = late
+			}
 			l := lab.Lesson{
 				Says: lock + " goes on waiting when its context has ended", Read: giveUp,
-				Did:   "a process had the lock; another one waited in " + lock + ", " + where + "; its context was " + c.name,
+				Did:   "a process had the lock; another one waited in " + lock + ", " + where + "; its context was " + how,
 				Means: "the caller, who had no more time, waits for as long as others please",
 			}
 			before := late.Handles()
 			owner.get("Lock it")
 			if where == behind {
-				first.queue("Lock it", says(l, "Lock does not wait in the kernel"))
+				first.queue("Lock first", says(l, "Lock does not wait in the kernel"))
 			}
 			requireNoPolling(t)
 			lab.RequireNoError(t, late.tell(c.order+lock+" it", l), l)
 			if c.order != "start-late " {
-				waitBlocked(late.Process, says(l, "%s does not wait in the kernel", lock))
+				late.waits(lock+" it", says(l, "%s does not wait in the kernel", lock))
 				lab.RequireNoError(t, late.tell("cancel it", l), l)
 			}
 			l.Expected = "an error that matches " + c.want.Error()
-			lab.RequireErrorIs(t, late.tell("end it", l), c.want, says(l, "%s did not report that its context has ended", lock))
+			lab.RequireErrorIs(t, late.ends("it", l), c.want, says(l, "%s did not report that its context has ended", lock))
 
 			l.Expected, l.Means = "", "a program that has given up keeps all others waiting, and none of them can know whom they wait for"
 			l.Says, l.Did = lock+" left something locked when its context ended", l.Did+"; another Lock waited; the owner called Unlock"
 			after.queue("Lock it", says(l, "Lock does not wait in the kernel"))
 			owner.free("it")
 			if where == behind {
-				first.end("it", l)
-				first.free("it")
+				first.endsWell("first", l)
+				first.free("first")
 			}
-			after.end("it", l)
+			after.endsWell("it", l)
 			after.free("it")
 			lab.RequireNoError(t, late.tell("Lock again", l), l)
 			lab.RequireNoError(t, late.tell("Unlock again", l), l)
-			l.Means = "a server that times out now and then runs out of handles"
-			lab.RequireEqual(t, before, late.handlesBecome(before), says(l, "%s left a file open when its context ended", lock))
+			requireHandles(t, before, late.handlesBecome(before), says(l, "%s left a file open when its context ended", lock))
 		})
 	}
 	t.Run("that has ended before", func(t *testing.T) {
@@ -256,7 +265,12 @@ func TestLockEndsWithItsContext(t *testing.T) {
 			l.Expected = ""
 			p[1].Succeed("Lock it", says(l, "%s locked although its context had ended", lock))
 			p[1].free("it")
-			lab.RequireEqual(t, before, p[0].Handles(), says(l, "%s left a file open when its context ended", lock))
+			requireHandles(t, before, p[0].Handles(), says(l, "%s left a file open when its context ended", lock))
+			l.Did = lock + ", in a directory that does not exist, with a context that has ended already"
+			l.Expected, l.Means = "an error that matches "+context.Canceled.Error(), "the caller is told of another mistake than that it is over"
+			nowhere := filepath.Join(filepath.Dir(lab.Path(t, "x")), "missing", "stock.json.lock")
+			lab.RequireNoError(t, p[0].tell("start-ended "+lock+" it "+nowhere, l), l)
+			lab.RequireErrorIs(t, p[0].tell("end it", l), context.Canceled, l)
 		}
 	})
 }
@@ -270,30 +284,24 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 		l := says(l, "Lock waits for an owner that was killed")
 		l.Did = "a process had the lock, started a program that runs on, and was killed; another one waited in Lock"
 		p[0].get("Lock it")
-		if runtime.GOOS != "windows" { // there is no sleep
-			child := p[0].Ask("child", l)
-			lab.RequireSetUp(t, child.Returned.Err)
-			t.Cleanup(func() {
-				if p, err := os.FindProcess(child.N); err == nil {
-					_ = p.Kill()
-				}
-			})
-		}
+		p[0].startsProgram(l)
 		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
 		p[0].Kill()
-		p[1].end("it", l)
+		p[1].endsWell("it", l)
 	})
 	t.Run("the next in line is killed", func(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 3)
 		l := says(l, "Lock waits for a next in line that was killed")
-		l.Did = "a process had the lock; the next in line waited in Lock, and was killed; another one waited in Lock; the first called Unlock"
+		l.Did = "a process had the lock; the next in line waited in Lock, started a program that runs on, and was killed; " +
+			"another one waited in Lock; the first called Unlock"
 		p[0].get("Lock it")
 		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[1].startsProgram(l)
 		p[2].queue("Lock it", says(l, "Lock does not wait in the kernel"))
 		p[1].Kill()
 		p[0].free("it")
-		p[2].end("it", l)
+		p[2].endsWell("it", l)
 	})
 }
 
@@ -319,43 +327,14 @@ func TestUnlock(t *testing.T) {
 		p[0].get("RLock other")
 		before := p[0].Handles()
 		l := lab.Lesson{
-			Says: "Unlock left a file open", Did: "RLock and Unlock, 20 times",
-			Means: "the program runs out of handles", Read: turnstile,
+			Says: "Unlock left a file open", Did: "RLock and Unlock, 20 times", Read: turnstile,
 		}
 		for range 20 {
 			p[0].get("RLock it")
 			p[0].free("it")
 		}
-		lab.RequireEqual(t, before, p[0].Handles(), l)
+		requireHandles(t, before, p[0].Handles(), l)
 	})
-}
-
-func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
-	t.Parallel()
-	for call, what := range map[string]string{"close": "close the file", "unlock": "give the lock back"} {
-		t.Run(call, func(t *testing.T) {
-			lab.EachErrno(t, func(t *testing.T, errno error) {
-				l := lab.Lesson{
-					Says: "Unlock did not report that the kernel could not " + what, Did: "Lock; Unlock; each " + call + " failed with " + errno.Error(),
-					Means: "what the kernel could not do is never known", Read: turnstile,
-				}
-				path := lab.Path(t, "stock.json.lock")
-				held, err := contention.Lock(t.Context(), path)
-				lab.RequireNoError(t, err, l)
-				lab.RequireNotNil(t, held, "Lock", l)
-				refused := lab.Refuse(call, errno, func() { err = held.Unlock() })
-				if errors.Is(refused, errors.ErrUnsupported) {
-					lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
-				}
-				lab.RequireRefuse(t, refused)
-				lab.RequireErrorIs(t, err, errno, l)
-				if call == "unlock" {
-					lab.Require(t, becomesFree(path), says(l, "Unlock did not close the file when the kernel could not give the lock back"))
-				}
-				requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
-			}, syscall.EIO, syscall.EACCES)
-		})
-	}
 }
 
 // becomesFree reports whether the file is free before patience ends: a child that another test is starting has all files of this process
@@ -367,33 +346,6 @@ func becomesFree(path string) bool {
 		}
 	}
 	return false
-}
-
-// A close that fails may be that of a file which still has a lock.
-func TestLockReportsWhatItCannotClose(t *testing.T) {
-	t.Parallel()
-	path := lab.Path(t, "stock.json.lock")
-	for made := 0; ; made++ {
-		l := lab.Lesson{
-			Says:  "Lock did not report that the kernel could not close a file",
-			Did:   fmt.Sprintf("Lock; its system call number %d was close, and failed with EIO", made+1),
-			Means: "the line may stay closed for all others, and the one who could know is not told", Read: turnstile,
-		}
-		var held *contention.Held
-		var err error
-		names, refused := lab.RefuseOne(made, syscall.EIO, func() { held, err = contention.Lock(t.Context(), path) })
-		lab.RequireRefuse(t, refused)
-		if made >= len(names) {
-			lab.RequireNoError(t, err, says(l, "Lock failed"))
-			return // none was refused
-		}
-		if names[made] == "close" {
-			lab.RequireErrorIs(t, err, syscall.EIO, l)
-		}
-		if err == nil {
-			_ = held.Unlock()
-		}
-	}
 }
 
 func TestLockChangesNothingElse(t *testing.T) {
@@ -438,7 +390,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 				err = held.Unlock()
 			}
 		}, func(name string) {
-			removed = removed || strings.HasPrefix(name, "unlink") || strings.HasPrefix(name, "rename")
+			removed = removed || removes(name)
 		})
 		lab.RequireRefuse(t, watched)
 		lab.RequireNoError(t, err, says(l, "Lock failed"))
@@ -457,12 +409,38 @@ func TestLockChangesNothingElse(t *testing.T) {
 			lab.RequireSetUp(t, errors.Join(os.Remove(path), os.Remove(file), os.Mkdir(file, 0o700)))
 			removed := false
 			watched := lab.Watch(func() { _, _ = contention.Lock(context.Background(), path) }, func(name string) {
-				removed = removed || strings.HasPrefix(name, "unlink") || strings.HasPrefix(name, "rename")
+				removed = removed || removes(name)
 			})
 			lab.RequireRefuse(t, watched)
 			lab.Require(t, !removed, l)
 			lab.RequireSetUp(t, errors.Join(os.Remove(file), os.WriteFile(path, nil, 0o600)))
 		}
+		l.Did = "an owner had the lock, and there was no file of the line yet; Lock, whose context ended while it waited"
+		requireKept(t, l)
+	})
+	t.Run("a link to a file that does not exist", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("under Windows the user may not make a link, and under Wine it leads nowhere")
+		}
+		path, link := lab.Path(t, "stock.json.lock"), lab.Path(t, "link.lock")
+		lab.RequireSetUp(t, os.Symlink(path, link))
+		l := lab.Lesson{Did: "Lock and Unlock by a symbolic link to a file that did not exist", Read: turnstile}
+		lockAndUnlock(t, link, l)
+		l.Means = "those who know the file by its own name stand in another line"
+		l.Says = "Lock did not create its files beside the one that the link leads to"
+		lab.RequireEqual(t, "link.lock", namesBeside(t, link), l)
+		found := namesBeside(t, path)
+		lockAndUnlock(t, path, l) // it creates what is missing
+		lab.RequireEqual(t, namesBeside(t, path), found, l)
+	})
+	t.Run("a name that leaves no room for the line", func(t *testing.T) {
+		t.Parallel()
+		testLongName(t)
+	})
+	t.Run("files that another Lock creates first", func(t *testing.T) {
+		t.Parallel()
+		testOthersCreate(t)
 	})
 	t.Run("a file that exists", func(t *testing.T) {
 		t.Parallel()
@@ -486,6 +464,14 @@ func TestLockChangesNothingElse(t *testing.T) {
 			lab.RequireFile(t, file, "kept", says(l, "Lock changed or replaced %s", filepath.Base(file)))
 		}
 		requireMode(t, all, 0o660, l)
+		for _, file := range linesOf(t, path) {
+			lab.RequireSetUp(t, os.Chmod(file, 0o640))
+		}
+		l.Did = "Lock and Unlock, when someone had changed the mode of the files of the line to -rw-r-----"
+		l.Means = "what the owner of a file has decided is undone, or a file of another user cannot be locked"
+		lockAndUnlock(t, path, l)
+		requireMode(t, linesOf(t, path), 0o640, says(l, "Lock changed the mode of a file that existed"))
+		requireMode(t, []string{path}, 0o660, says(l, "Lock changed the mode of a file that existed"))
 	})
 	t.Run("a directory that does not exist", func(t *testing.T) {
 		t.Parallel()
@@ -500,6 +486,113 @@ func TestLockChangesNothingElse(t *testing.T) {
 	})
 }
 
+// requireKept has Lock fail in its first wait, and demands that all files which were seen meanwhile exist afterwards.
+func requireKept(t *testing.T, l lab.Lesson) {
+	t.Helper()
+	path := lab.WriteFile(t, "stock.json.lock", "")
+	owner, err := os.OpenFile(path, os.O_RDWR, 0)
+	lab.RequireSetUp(t, err)
+	defer owner.Close()
+	handle, err := filelock.New(owner)
+	lab.RequireSetUp(t, err)
+	lab.RequireSetUp(t, handle.TryLock(filelock.Exclusive))
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	seen := map[string]bool{}
+	watched := lab.Watch(func() { _, err = contention.Lock(ctx, path) }, func(string) {
+		files, _ := filepath.Glob(path + "*") // the pattern is good
+		for _, file := range files {
+			seen[file] = true
+		}
+	})
+	lab.RequireRefuse(t, watched)
+	lab.RequireErrorIs(t, err, context.DeadlineExceeded, says(l, "Lock did not report that its context has ended"))
+	l.Expected = "the files that it created are there"
+	for file := range seen {
+		_, err := os.Lstat(file)
+		lab.RequireNoError(t, err, l)
+	}
+}
+
+// testLongName asks for a lock on the file with the longest name that the system allows: no other name begins with it.
+func testLongName(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the limit there is that of the whole path")
+	}
+	path := ""
+	for length, err := 255, error(syscall.ENAMETOOLONG); err != nil; length-- {
+		lab.Require(t, length > 0, lab.Lesson{Says: "The test could not prepare its own files", Found: fmt.Sprint(err)})
+		path = lab.Path(t, strings.Repeat("n", length))
+		err = os.WriteFile(path, nil, 0o600)
+	}
+	for _, lock := range []string{"Lock", "RLock"} {
+		p := start(t, path)
+		l := lab.Lesson{
+			Says:  lock + " went on although its line cannot have a file",
+			Did:   fmt.Sprintf("%s of a file whose name has %d bytes: no longer one is allowed", lock, len(filepath.Base(path))),
+			Means: "all other programs keep to the line, and this one overtakes them", Read: turnstile,
+		}
+		before := p.Handles()
+		err := p.Do(lock+" it", l)
+		lab.RequireErrorIs(t, err, syscall.ENAMETOOLONG, l)
+		requireHandles(t, before, p.Handles(), says(l, "%s left a file open when it failed", lock))
+		lab.Require(t, becomesFree(path), says(l, "%s left something locked when it failed", lock))
+	}
+}
+
+// testOthersCreate has other callers create the files between any two system calls of a Lock.
+func testOthersCreate(t *testing.T) {
+	t.Helper()
+	example := lab.Path(t, "stock.json.lock")
+	lines := linesOf(t, example)
+	for name, lock := range locks {
+		for moment, stops := 0, 1; moment < stops; moment++ {
+			path := lab.Path(t, "stock.json.lock")
+			l := lab.Lesson{
+				Says: name + " failed because another caller was quicker to create a file", Read: turnstile,
+				Did:   fmt.Sprintf("%s for the first time; before its system call number %d, another caller created the files", name, moment+1),
+				Means: "on the first morning one program works, and the others fail",
+			}
+			var held *contention.Held
+			var err, setUp error
+			stops = 0
+			watched := lab.Watch(func() { held, err = lock(context.Background(), path) }, func(string) {
+				if stops == moment {
+					for _, file := range append([]string{example}, lines...) {
+						other, err := os.OpenFile(path+strings.TrimPrefix(file, example), os.O_RDWR|os.O_CREATE, 0o600)
+						setUp = errors.Join(setUp, err, other.Close())
+					}
+				}
+				stops++
+			})
+			lab.RequireRefuse(t, watched)
+			lab.RequireSetUp(t, setUp)
+			lab.RequireNoError(t, err, l)
+			lab.RequireNotNil(t, held, name, l)
+			lab.Require(t, !isFree(path), says(l, "%s has locked another file than the one that the others find", name))
+			lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+		}
+	}
+}
+
+// namesBeside returns the names of all files in the directory of path.
+func namesBeside(t *testing.T, path string) string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	lab.RequireSetUp(t, err)
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+// removes reports whether the system call takes a name from a file.
+func removes(call string) bool {
+	return strings.HasPrefix(call, "unlink") || strings.HasPrefix(call, "rename")
+}
+
 // linesOf locks the file once, and returns the files that Lock keeps for the line.
 func linesOf(t *testing.T, path string) (lines []string) {
 	t.Helper()
@@ -511,7 +604,7 @@ func linesOf(t *testing.T, path string) (lines []string) {
 
 func lockAndUnlock(t *testing.T, path string, l lab.Lesson) {
 	t.Helper()
-	for _, lock := range []func(context.Context, string) (*contention.Held, error){contention.Lock, contention.RLock} {
+	for _, lock := range locks {
 		var held *contention.Held
 		var err error
 		lab.Finishes(t, func() { held, err = lock(t.Context(), path) }, says(l, "Lock does not get a lock that is free"))
@@ -530,7 +623,10 @@ func requireMode(t *testing.T, files []string, want fs.FileMode, l lab.Lesson) {
 		info, err := os.Stat(file)
 		lab.RequireSetUp(t, err)
 		l.Expected, l.Found = filepath.Base(file)+" "+want.String(), filepath.Base(file)+" "+info.Mode().String()
-		lab.Require(t, info.Mode() == want, says(l, "Lock gave a file another mode than the lock has"))
+		if l.Says == "" {
+			l.Says = "Lock gave a file another mode than the lock has"
+		}
+		lab.Require(t, info.Mode() == want, l)
 	}
 }
 
@@ -559,7 +655,7 @@ func TestLockReportsAFileThatItCannotOpen(t *testing.T) {
 				lab.RequireErrorIs(t, err, syscall.EISDIR, says(l, "%s did not report why it could not open %s", lock, name))
 			}
 		}
-		lab.RequireEqual(t, before, p[0].Handles(), says(l, "Lock left a file open when it failed"))
+		requireHandles(t, before, p[0].Handles(), says(l, "Lock left a file open when it failed"))
 		lab.RequireSetUp(t, os.Remove(file))
 		l.Did += "; then it was removed, and another process called Lock"
 		p[1].Succeed("Lock it", says(l, "Lock left something locked when it failed"))
@@ -607,6 +703,46 @@ func TestLockMeansThePathOfTheCall(t *testing.T) {
 			p[1].free("it")
 			here.end("it", l)
 			p[2].queue("Lock it", l)
+		})
+	}
+}
+
+// The second Lock of a program must not rely on what the first one has found out.
+func TestLockMeansThePathOfEachCall(t *testing.T) {
+	t.Parallel()
+	for _, change := range []string{"the link was changed", "the program changed its directory", "another file was renamed over the file"} {
+		t.Run(change, func(t *testing.T) {
+			t.Parallel()
+			path, other := lab.WriteFile(t, "stock.json.lock", ""), lab.WriteFile(t, "stock.json.lock", "")
+			var p program
+			used := path
+			switch change {
+			case "the link was changed":
+				used = linkTo(t, path)
+				p = start(t, used)
+			case "the program changed its directory":
+				p, used = launch(t, lab.Options{Dir: filepath.Dir(path)}, "stock.json.lock"), "stock.json.lock"
+			default:
+				p = start(t, path)
+			}
+			l := lab.Lesson{
+				Says:  "Lock locked another file than the one that its path leads to",
+				Did:   "Lock and Unlock of " + used + "; then " + change + "; Lock of " + used,
+				Means: "it believes that it has the lock, and another program has it as well", Read: turnstile,
+			}
+			p.get("Lock it")
+			p.free("it")
+			switch change {
+			case "the link was changed":
+				lab.RequireSetUp(t, errors.Join(os.Remove(used), os.Symlink(other, used)))
+			case "the program changed its directory":
+				lab.RequireNoError(t, p.Do("leave "+filepath.Dir(other), l), l)
+			default:
+				lab.RequireSetUp(t, os.Rename(other, path))
+				other = path
+			}
+			p.get("Lock it")
+			start(t, other).queue("Lock it", l)
 		})
 	}
 }

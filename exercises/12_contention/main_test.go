@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -44,17 +45,40 @@ var (
 	errNothing = errors.New("neither a lock nor an error was returned")
 )
 
-// A call is a Lock, an RLock or a Transfer that has begun.
+var locks = map[string]func(context.Context, string) (*contention.Held, error){"Lock": contention.Lock, "RLock": contention.RLock}
+
+// A call is a Lock, an RLock or a Transfer that has begun. held and err are there once over is closed.
 type call struct {
 	stop context.CancelFunc
 	held *contention.Held
-	err  chan error
+	err  error
+	over chan struct{}
+}
+
+func (c *call) end() error {
+	<-c.over
+	return c.err
+}
+
+func (c *call) isOver() bool {
+	select {
+	case <-c.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // desk is a program that locks the file at PATH.
 func desk(w *lab.Worker) error {
 	calls := map[string]*call{}
 	return lab.Obey(w, func(words []string) (r lab.Reply) {
+		if words[0] == "over" {
+			if c := calls[words[1]]; c.isOver() {
+				r.N, r.Returned.Err = 1, c.err
+			}
+			return r
+		}
 		r.Returned.Err = obey(words, w.Arg(0), calls)
 		return r
 	})
@@ -67,11 +91,12 @@ func desk(w *lab.Worker) error {
 //	start …                          begins one of these, and does not wait for it
 //	start-late …, start-ended …      with a context that ends soon, or has ended already
 //	start-limited …                  with a context that has much time
+//	over NAME                        N is 1 if it is over, and the error is what it returned
 //	end NAME                         waits for what has begun
 //	cancel NAME                      ends its context
 //	Unlock NAME
 //	again NAME                       Unlock, and Lock at once
-//	leave                            (the directory)
+//	leave, leave DIR                 (the directory, for another one)
 //	few                              handles are allowed from now on: no more than there are
 func obey(words []string, path string, calls map[string]*call) error {
 	name := ""
@@ -94,7 +119,7 @@ func obey(words []string, path string, calls map[string]*call) error {
 		stop()
 		calls[words[2]] = begin(ctx, words[1:], path)
 	case "end":
-		return <-calls[name].err
+		return calls[name].end()
 	case "cancel":
 		calls[name].stop()
 	case "Unlock":
@@ -104,36 +129,37 @@ func obey(words []string, path string, calls map[string]*call) error {
 			return err
 		}
 		calls[name] = begin(context.Background(), []string{"Lock", name}, path)
-		return <-calls[name].err
+		return calls[name].end()
 	case "few":
 		return lab.LimitHandles(3) // it has the first three, and no new one may have a greater number
 	case "leave":
-		return os.Chdir(os.TempDir())
+		if name == "" {
+			name = os.TempDir()
+		}
+		return os.Chdir(name)
 	default:
 		calls[name] = begin(context.Background(), words, path)
-		return <-calls[name].err
+		return calls[name].end()
 	}
 	return nil
 }
 
 func begin(ctx context.Context, words []string, path string) *call {
 	ctx, stop := context.WithCancel(ctx)
-	c := &call{stop: stop, err: make(chan error, 1)}
+	c := &call{stop: stop, over: make(chan struct{})}
 	go func() {
+		defer close(c.over)
 		if words[0] == "Transfer" {
-			c.err <- contention.Transfer(ctx, words[2], words[3], takeOne)
+			c.err = contention.Transfer(ctx, words[2], words[3], takeOne)
 			return
 		}
 		if len(words) > 2 {
 			path = words[2]
 		}
-		lock := map[string]func(context.Context, string) (*contention.Held, error){"Lock": contention.Lock, "RLock": contention.RLock}[words[0]]
-		held, err := lock(ctx, path)
-		if err == nil && held == nil {
-			err = errNothing
+		c.held, c.err = locks[words[0]](ctx, path)
+		if c.err == nil && c.held == nil {
+			c.err = errNothing
 		}
-		c.held = held
-		c.err <- err
 	}()
 	return c
 }
@@ -205,13 +231,41 @@ func (p program) queue(order string, l lab.Lesson) {
 	p.t.Helper()
 	requireNoPolling(p.t)
 	lab.RequireNoError(p.t, p.tell("start "+order, l), l)
-	waitBlocked(p.Process, l)
+	p.waits(order, l)
+}
+
+// waits demands that a call which has begun with the order waits in the kernel.
+func (p program) waits(order string, l lab.Lesson) {
+	p.t.Helper()
+	for began := time.Now(); p.Settle() != process.Blocked; {
+		r := p.Tell("over "+strings.Fields(order)[1], l)
+		if r.N == 0 && runtime.GOOS != "linux" {
+			return // no more can be known there
+		}
+		found := "it returned, and had the lock"
+		switch {
+		case r.Returned.Err != nil:
+			found = fmt.Sprintf("it returned an error: %v", r.Returned.Err)
+		case r.N == 0 && time.Since(began) < process.Patience():
+			continue
+		case r.N == 0:
+			polls.Store(true)
+			found = fmt.Sprintf("it has neither returned nor waited there for %v", process.Patience())
+		case callOf(order) == "Transfer":
+			found = "it returned no error"
+		}
+		l.Found = found
+		if l.Expected == "" {
+			l.Expected = "the kernel says that " + callOf(order) + " waits for a file lock"
+		}
+		lab.Fail(p.t, l)
+	}
 }
 
 // polls is set when a test has had no more patience with a call that does not wait in the kernel. The others then need not have it again.
 var polls atomic.Bool
 
-// waitBlocked is for all calls that must wait in the kernel.
+// waitBlocked is for a process whose only call must wait in the kernel.
 func waitBlocked(p *lab.Process, l lab.Lesson) {
 	began, blocked := time.Now(), false
 	defer func() {
@@ -228,8 +282,8 @@ func requireNoPolling(t *testing.T) {
 	t.Helper()
 	lab.Require(t, !polls.Load(), lab.Lesson{
 		Says: "Lock does not wait in the kernel", Did: "an earlier test had an owner keep a lock while another process called Lock or RLock",
-		Expected: "the kernel says that it waits for a file lock", Found: "it did not in all the time that the test had",
-		Means: "it asks again and again: it comes too late, and this test cannot see whether it waits", Read: asking,
+		Expected: "the kernel says that it waits for a file lock", Found: "it neither returned nor waited there while the test had time",
+		Means: "it asks again and again, and comes too late; and this test cannot see whether it waits", Read: asking,
 	})
 }
 
@@ -237,6 +291,49 @@ func requireNoPolling(t *testing.T) {
 func (p program) end(name string, l lab.Lesson) {
 	p.t.Helper()
 	lab.RequireNoError(p.t, p.tell("end "+name, l), l)
+}
+
+// ends is for a call that must come to its end: if it does not, that is what the message says. It returns the call's error.
+func (p program) ends(name string, l lab.Lesson) error {
+	p.t.Helper()
+	p.Send("end " + name)
+	for began := time.Now(); time.Since(began) < process.Patience(); time.Sleep(time.Millisecond) {
+		if state := p.Settle(); state == process.AtStep || state == process.Finished {
+			return p.Reply(l).Returned.Err
+		}
+	}
+	l.Expected, l.Found = callOf(l.Says)+" returns", fmt.Sprintf("it has waited for %v", process.Patience())
+	lab.Fail(p.t, l)
+	return nil
+}
+
+// endsWell is ends for a call that must succeed.
+func (p program) endsWell(name string, l lab.Lesson) {
+	p.t.Helper()
+	lab.RequireNoError(p.t, p.ends(name, l), l)
+}
+
+// startsProgram has the program start another one that runs on. It may have calls that wait.
+func (p program) startsProgram(l lab.Lesson) {
+	p.t.Helper()
+	if runtime.GOOS == "windows" {
+		return // there is no sleep
+	}
+	child := p.Tell("child", l)
+	lab.RequireSetUp(p.t, child.Returned.Err)
+	p.t.Cleanup(func() {
+		if p, err := os.FindProcess(child.N); err == nil {
+			_ = p.Kill()
+		}
+	})
+}
+
+// requireHandles demands that the program has as many open handles as before.
+func requireHandles(t *testing.T, before, after int, l lab.Lesson) {
+	t.Helper()
+	l.Expected, l.Found = fmt.Sprintf("%d open handles, as before", before), fmt.Sprintf("%d open handles", after)
+	l.Means = "a program that runs for days has no handles left one day"
+	lab.Require(t, before == after, l)
 }
 
 // handlesBecome counts the program's open handles until there are as many as wanted, or until patience ends: a wait that was left

@@ -3,15 +3,27 @@ package contention_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	contention "example/turnstile/exercises/12_contention"
 	"example/turnstile/internal/lab"
 )
 
-func init() { workers["strained"] = strained }
+func init() {
+	workers["strained"] = strained
+	workers["without locks"] = withoutLocks
+	workers["refusing"] = refusing
+}
 
 // strained calls Lock for PATH, and lives on.
 func strained(w *lab.Worker) error {
@@ -26,22 +38,59 @@ func strained(w *lab.Worker) error {
 	return nil
 }
 
+// withoutLocks calls Lock or RLock for PATH, in a process to which the kernel refuses locks with ERRNO.
+func withoutLocks(w *lab.Worker) error {
+	refused := lab.RefuseAll("flock", syscall.Errno(w.Int(2)))
+	if err := w.Result(lab.Returned{Err: refused}); err != nil || refused != nil {
+		return err
+	}
+	calls := map[string]*call{}
+	return w.Result(lab.Returned{Err: obey([]string{w.Arg(1), "it"}, w.Arg(0), calls)})
+}
+
+// refusing obeys
+//
+//	Lock PATH MADE ERRNO, RLock …    the call that comes after MADE others is refused with ERRNO; Text names all
+//
+// and gives back what it gets.
+func refusing(w *lab.Worker) error {
+	return lab.Obey(w, func(words []string) (r lab.Reply) {
+		made, err := strconv.Atoi(words[2])
+		errno, wrong := strconv.Atoi(words[3])
+		if r.Returned.Err = errors.Join(err, wrong); r.Returned.Err != nil {
+			return r
+		}
+		var held *contention.Held
+		names, err := lab.RefuseOne(made, syscall.Errno(errno), func() { held, r.Returned.Err = locks[words[0]](context.Background(), words[1]) })
+		switch {
+		case err != nil:
+			r.Returned.Err = err
+		case r.Returned.Err == nil && held == nil:
+			r.Returned.Err = errNothing
+		case r.Returned.Err == nil:
+			_ = held.Unlock()
+		}
+		r.Text = strings.Join(names, " ")
+		return r
+	})
+}
+
 func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 	t.Parallel()
 	l := lab.Lesson{Means: "it works without the lock, or out of turn, beside programs that keep to it", Read: turnstile}
 	t.Run("for the line", func(t *testing.T) {
 		t.Parallel()
 		lab.EachErrno(t, func(t *testing.T, errno error) {
-			l := says(l, "Lock went on although the kernel had refused it a lock")
-			l.Did = "Lock and RLock; flock(2) failed with " + errno.Error()
-			for _, lock := range []func() (*contention.Held, error){
-				func() (*contention.Held, error) { return contention.Lock(t.Context(), lab.Path(t, "stock.json.lock")) },
-				func() (*contention.Held, error) { return contention.RLock(t.Context(), lab.Path(t, "stock.json.lock")) },
-			} {
-				var err, refused error
-				lab.Finishes(t, func() { refused = lab.Refuse("flock", errno, func() { _, err = lock() }) }, l)
-				lab.RequireRefuse(t, refused)
-				lab.RequireErrorIs(t, err, errno, l)
+			number, _ := errors.AsType[syscall.Errno](errno)
+			for _, lock := range []string{"Lock", "RLock"} {
+				l := says(l, "%s went on although the kernel had refused it a lock", lock)
+				l.Did = lock + "; flock(2) failed with " + errno.Error()
+				p := lab.Start(t, "without locks", lab.Path(t, "stock.json.lock"), lock, strconv.Itoa(int(number)))
+				var refused, r lab.Returned
+				p.Result(&refused)
+				lab.RequireRefuse(t, refused.Err)
+				p.Result(&r, l)
+				lab.RequireErrorIs(t, r.Err, errno, l)
 			}
 		}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
 	})
@@ -74,4 +123,131 @@ func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 		lab.RequireNoError(t, p[0].tell("start-late Lock it", l), l)
 		lab.RequireErrorIs(t, p[0].tell("end it", l), syscall.EMFILE, l)
 	})
+}
+
+func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	requireGivenBack(t)
+	for call, what := range map[string]string{"close": "close the file", "unlock": "give the lock back"} {
+		t.Run(call, func(t *testing.T) {
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				l := lab.Lesson{
+					Says: "Unlock did not report that the kernel could not " + what, Did: "Lock; Unlock; each " + call + " failed with " + errno.Error(),
+					Means: "what the kernel could not do is never known", Read: turnstile,
+				}
+				path := lab.Path(t, "stock.json.lock")
+				held, err := contention.Lock(t.Context(), path)
+				lab.RequireNoError(t, err, l)
+				lab.RequireNotNil(t, held, "Lock", l)
+				refused := lab.Refuse(call, errno, func() { err = held.Unlock() })
+				if errors.Is(refused, errors.ErrUnsupported) {
+					lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+				}
+				lab.RequireRefuse(t, refused)
+				lab.RequireErrorIs(t, err, errno, l)
+				if call == "unlock" {
+					l := says(l, "Unlock did not close the file when the kernel could not give the lock back")
+					l.Expected, l.Found = "the lock ends with the file", "the file is locked, although Unlock has returned "+err.Error()
+					l.Means = "no one else gets the lock until the program ends"
+					lab.Require(t, becomesFree(path), l)
+				}
+				requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
+			}, syscall.EIO, syscall.EACCES)
+		})
+	}
+}
+
+// requireGivenBack demands that a lock ends with its Unlock. Between fork and exec a child has a duplicate of each open file, so a lock
+// that is only closed lasts until then; here the test has the duplicate.
+func requireGivenBack(t *testing.T) {
+	t.Helper()
+	path := lab.Path(t, "stock.json.lock")
+	l := lab.Lesson{
+		Says: "Unlock did not give the lock back", Did: "Lock; a duplicate of the open file was made, as for a child; Unlock",
+		Expected: "another owner can lock the file", Found: "it is locked: a close alone ends the lock when the last duplicate is closed",
+		Means: "now and then the next one does not get the lock, as long as a program is being started", Read: fix,
+	}
+	held, err := contention.Lock(t.Context(), path)
+	lab.RequireNoError(t, err, says(l, "Lock failed"))
+	lab.RequireNotNil(t, held, "Lock", l)
+	info, err := os.Stat(path)
+	lab.RequireSetUp(t, err)
+	descriptors, err := filepath.Glob("/proc/self/fd/*")
+	lab.RequireSetUp(t, err)
+	for _, name := range descriptors {
+		number, err := strconv.Atoi(filepath.Base(name))
+		if open, wrong := os.Stat(name); err != nil || wrong != nil || !os.SameFile(open, info) {
+			continue
+		}
+		duplicate, err := unix.FcntlInt(uintptr(number), unix.F_DUPFD_CLOEXEC, 0)
+		lab.RequireSetUp(t, err)
+		defer func() { _ = unix.Close(duplicate) }()
+	}
+	lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+	lab.Require(t, isFree(path), l)
+}
+
+// What the kernel may refuse to a Lock, and what becomes of it if the caller does not know.
+var refusable = map[string]struct{ what, means string }{
+	"openat":   {"open a file", "it has done without a file, or has tried again, and might have to do so for ever"},
+	"linkat":   {"create a file", "it has done without a file, or has tried again, and might have to do so for ever"},
+	"fchmod":   {"set the mode of a file", "others who may lock the file may never stand in line for it"},
+	"fchmodat": {"set the mode of a file", "others who may lock the file may never stand in line for it"},
+	"close":    {"close a file", "the line may stay closed for all others, and the one who could know is not told"},
+}
+
+// Each system call of a Lock is refused once: the next one, such as that of a second try, is not.
+func TestLockReportsWhatTheKernelRefuses(t *testing.T) {
+	t.Parallel()
+	for name, mode := range map[string]fs.FileMode{"Lock": 0, "Lock of a file for all": 0o666, "RLock of a file for all": 0o666} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lock := strings.Fields(name)[0]
+			p, other := program{lab.StartProgram(t, lab.Options{}, stuck, "refusing"), t}, start(t, "")
+			for _, errno := range []syscall.Errno{syscall.EIO, syscall.EPERM, syscall.EMFILE, syscall.ENAMETOOLONG} {
+				for made := 0; ; made++ {
+					path := lab.Path(t, "stock.json.lock")
+					if mode != 0 {
+						lab.RequireSetUp(t, errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, mode)))
+					}
+					if !oneRefused(t, p, other, lock, path, made, errno) {
+						break
+					}
+				}
+			}
+		})
+	}
+}
+
+// oneRefused demands what holds when the kernel has refused a Lock the call that comes after made others. It returns false if there are no
+// more of them.
+func oneRefused(t *testing.T, p, other program, lock, path string, made int, errno syscall.Errno) bool {
+	t.Helper()
+	l := lab.Lesson{Says: lock + " failed", Did: lock, Read: turnstile}
+	before := p.Handles()
+	r := p.Tell(fmt.Sprintf("%s %s %d %d", lock, path, made, errno), l)
+	if errors.Is(r.Returned.Err, errors.ErrUnsupported) {
+		t.Skip(r.Returned.Err)
+	}
+	calls := strings.Fields(r.Text)
+	if made >= len(calls) {
+		lab.RequireNoError(t, r.Returned.Err, l)
+		return false
+	}
+	l.Did = fmt.Sprintf("%s; its system call number %d was %s, and failed with %v", lock, made+1, calls[made], errno)
+	if c, ok := refusable[calls[made]]; ok {
+		l.Means = c.means
+		lab.RequireErrorIs(t, r.Returned.Err, errno, says(l, "%s did not report that the kernel could not %s", lock, c.what))
+	}
+	l.Expected, l.Found = "all files stay", "from that call on it made these: "+strings.Join(calls[made:], ", ")
+	l.Means = "another program may have opened the file meanwhile: it waits for one that no one else finds"
+	lab.Require(t, !slices.ContainsFunc(calls, removes), says(l, "%s removed or renamed a file when it failed", lock))
+	l.Expected, l.Found, l.Means = "", "", "all others wait until this program ends"
+	l.Did += "; then another process called Lock"
+	other.Succeed("Lock it "+path, says(l, "%s left something locked when it failed", lock))
+	other.free("it")
+	if calls[made] != "close" { // whose file is open, because the kernel did not close it
+		requireHandles(t, before, p.Handles(), says(l, "%s left a file open when it failed", lock))
+	}
+	return true
 }

@@ -430,7 +430,7 @@ func TestTransferEndsWithItsContext(t *testing.T) {
 				owner.get("Lock it")
 				p.queue("Transfer it "+path[from]+" "+path[1-from], says(l, "Transfer does not wait in the kernel"))
 				lab.RequireNoError(t, p.tell("cancel it", l), l)
-				lab.RequireErrorIs(t, p.tell("end it", l), context.Canceled, l)
+				lab.RequireErrorIs(t, p.ends("it", l), context.Canceled, l)
 				requireUntouched(t, path, says(l, "Transfer wrote although its context had ended"))
 				requireFree(t, path[1-i:2-i], says(l, "Transfer left its other lock when its context ended"))
 				owner.free("it")

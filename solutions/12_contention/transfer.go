@@ -17,10 +17,10 @@ var ErrSameShelf = errors.New("both are the same shelf")
 // finds one of these lock files, and no other owner of one, is at work on its stock. from and to mean the files that they lead to when
 // Transfer is called, even if someone changes a link while it waits.
 //
-// Transfers never wait for each other in a circle, however many there are, in whatever directions, and by whatever paths and symbolic links
-// they know the files. If from and to are the same file, by whatever names, Transfer does not wait, and the error matches ErrSameShelf.
-// Hard links are another matter: a stock with two of them has two lock files, which do not exclude each other, and a lock file must have
-// one name only.
+// Transfers of programs that see the same directories never wait for each other in a circle, however many there are, in whatever
+// directions, and by whatever paths and symbolic links they know the files. If from and to are the same file, by whatever names, Transfer
+// does not wait, and the error matches ErrSameShelf. Hard links are another matter: a stock with two of them has two lock files, which do
+// not exclude each other, and a lock file must have one name only.
 //
 // ctx limits the waiting: if it ends before both locks are there, the error matches ctx.Err(), and move is not called. Once move is called,
 // ctx plays no part any more. If anything fails before both stocks are written, or if move returns an error, panics or ends its goroutine,
