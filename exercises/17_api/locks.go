@@ -16,27 +16,31 @@ import (
 // was made true: a lock that one server has given is held, listed and removed at each of them.
 //
 // A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, once, by the one method that is for it, with what
-// the client has sent, unchanged; and then it sends its answer. A client that is slow, or stops, in the middle of any of that keeps no
-// other request waiting. Locks gets the request's context, so that a client who has gone, or whose time is over, waits for nothing and gets
-// no lock later.
+// the client has sent, unchanged; and then it sends its answer. Requests wait for one another inside Locks and nowhere else: clients that
+// are slow, or stop, in the middle of any of that keep no other request waiting, however many they are. Locks gets the request's context,
+// so that a client who has gone, or whose time is over, waits for nothing and gets no lock later. What Locks has done is answered as done,
+// even if the time is over by then. What Locks would refuse, such as an ended context or a path that is none, a handler
+// may refuse unasked.
 //
-// Errors become answers that wire.Refuse writes, but for these:
+// Errors become answers that wire.Refuse writes, but for these. If an error matches several, the first one of this list counts:
 //
-//   - the part is checked out, by another user or by the same one, and a lock was asked for: 409, with that lock
-//   - the lock is another user's, and force was not given: 403, with a message that names the user
-//   - there is no lock with the ID: 404
-//   - the path cannot be a part's name, or the cursor is not the server's own: 422
+//   - the part is checked out, by another user or by the same one, and a lock was asked for (lockmanager.HeldError): 409, with that lock
+//   - the lock is another user's, and force was not given (the same error): 403, with a message that names the user
 //   - the change was made, and what comes after it was refused (document.ErrSaved): 500, with a message that says that a power cut may
 //     undo it
+//   - the document is damaged (document.CorruptError): wire.Refuse's 500, even if the damage is a path that cannot be a part's name
+//   - there is no lock with the ID: 404
+//   - the path cannot be a part's name, or the cursor is not the server's own: 422
 //
-// No other error becomes 404 or 501, which would tell the client that this server has no locks.
+// No other error becomes 404 or 501, which would tell the client that this server has no locks. No message shows the server's inside, such
+// as the path of a file.
 type LockHandlers struct {
 	locks Locks
 	mutex sync.Mutex
 	known []lockmanager.Checkout // all locks, so that the document is read once
 }
 
-// NewLockHandlers returns the handlers.
+// NewLockHandlers returns the handlers. It may ask Locks whether it works, but keeps nothing of the answer.
 func NewLockHandlers(ctx context.Context, locks Locks) (*LockHandlers, error) {
 	h := &LockHandlers{locks: locks}
 	page, err := locks.List(ctx, lockmanager.Query{Limit: lockmanager.MaxLimit})
@@ -126,7 +130,8 @@ func (h *LockHandlers) Unlock(w http.ResponseWriter, r *http.Request) {
 	wire.Reply(w, r, http.StatusOK, wire.Locked{Lock: shown(removed)})
 }
 
-// Classify returns the refusal that an error of Locks means, or err itself.
+// Classify returns the refusal that an error of Locks means, as a *wire.Error that wraps err, or err itself if wire.Refuse knows the rest.
+// The 409 is Create's own: a *wire.Error has no lock in it.
 func Classify(err error) error {
 	return err // TODO: wire.Refuse answers 500 to all that it does not know. Which of these are no failure of the server?
 }
