@@ -55,9 +55,16 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 		lab.RequireEqual(t, c.want, fmt.Sprintf("ours %s, theirs %s", names(lists.Ours), names(lists.Theirs)), l)
 	}
 
-	l.Means = "everyone can take what another works on"
-	o.must(http.StatusForbidden, "bob", "POST /locks/"+lock.ID+"/unlock {}", says(l, "Unlock gave bob the lock of alice"))
-	o.must(http.StatusForbidden, "bob", "POST /locks/"+lock.ID+`/unlock {"force":false}`, says(l, "Unlock gave bob the lock of alice"))
+	for _, body := range []string{`{}`, `{"force":false}`} {
+		a := o.try("bob", "POST /locks/"+lock.ID+"/unlock "+body, says(l, "Unlock did not answer"))
+		l := says(l, "Unlock did not answer 403 to bob, who is not the owner")
+		l.Means = "bob does not learn that alice has the part, and that he must ask her"
+		l.Expected, l.Found = "status 403", a.String()
+		if a.status == http.StatusOK {
+			l.Says, l.Means = "Unlock gave bob the lock of alice", "everyone can take what another works on"
+		}
+		lab.Require(t, a.status == http.StatusForbidden, l)
+	}
 	l.Means = "the client reports an invalid answer, though the lock is gone"
 	forced := o.must(http.StatusOK, "bob", "POST /locks/"+lock.ID+`/unlock {"force":true}`, says(l, "Unlock did not obey force"))
 	lab.RequireEqual(t, lock, read[wire.Locked](o, forced, l).Lock, says(l, "Unlock did not answer with the lock as it was"))

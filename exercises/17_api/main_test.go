@@ -67,23 +67,32 @@ func open(t testing.TB, dir string) office {
 		Says: "NewLockHandlers failed, or the reference beneath it", Did: "Open of an empty directory", Means: "no server starts", Read: fix,
 	})
 	t.Cleanup(func() { lab.RequireSetUp(t, closing()) })
-	return serve(t, handler, server.Options{})
+	return serve(t, handler)
 }
 
 // with starts a server for a Locks that the test has made.
 func with(t testing.TB, locks api.Locks) office {
 	t.Helper()
-	handler, err := api.New(t.Context(), locks, nil)
-	l := lab.Lesson{Says: "NewLockHandlers failed", Did: "New, with a Locks that works", Means: "no server starts", Read: fix}
-	lab.RequireNoError(t, err, l)
-	return serve(t, handler, server.Options{})
+	return serve(t, handlers(t, locks))
 }
 
-func serve(t testing.TB, handler http.Handler, o server.Options) office {
-	o.Users, o.Log = anyone{}, slog.New(slog.DiscardHandler)
-	s := httptest.NewServer(server.Wrap(handler, o))
+// handlers returns the handlers for a Locks that the test has made.
+func handlers(t testing.TB, locks api.Locks) http.Handler {
+	t.Helper()
+	handler, err := api.New(context.WithoutCancel(t.Context()), locks, nil)
+	l := lab.Lesson{Says: "NewLockHandlers failed", Did: "New, with a Locks that works", Means: "no server starts", Read: fix}
+	lab.RequireNoError(t, err, l)
+	return handler
+}
+
+func serve(t testing.TB, handler http.Handler) office {
+	s := httptest.NewServer(wrapped(handler))
 	t.Cleanup(s.CloseClientConnections) // or Close would wait for a handler that hangs
 	return office{t, s.URL}
+}
+
+func wrapped(handler http.Handler) http.Handler {
+	return server.Wrap(handler, server.Options{Users: anyone{}, Log: slog.New(slog.DiscardHandler)})
 }
 
 // on returns the office for a subtest.
@@ -167,11 +176,13 @@ type fake struct {
 	mutex     sync.Mutex
 	checkouts []lockmanager.Checkout                       // what List and Verify return
 	once      bool                                         // only the first of them does
+	next      string                                       // the cursor that List and Verify return with the first piece
 	act       func(ctx context.Context, call string) error // before each method returns; nil means nothing
 	calls     []string
 }
 
-func (f *fake) did(ctx context.Context, call string) error {
+func (f *fake) did(ctx context.Context, format string, args ...any) error {
+	call := fmt.Sprintf(format, args...)
 	f.mutex.Lock()
 	act := f.act
 	f.calls = append(f.calls, call)
@@ -204,28 +215,50 @@ func (f *fake) called() string {
 	return fmt.Sprint(f.calls)
 }
 
-func (f *fake) Lock(ctx context.Context, owner, path string) (lockmanager.Checkout, error) {
-	return lockmanager.Checkout{ID: "1", Path: path, Owner: owner}, f.did(ctx, "Lock")
+func (f *fake) Lock(ctx context.Context, owner, path string) (c lockmanager.Checkout, err error) {
+	if err = f.did(ctx, "Lock %s %s", owner, path); err == nil || errors.Is(err, document.ErrSaved) {
+		c = lockmanager.Checkout{ID: "1", Path: path, Owner: owner}
+	}
+	return c, err
 }
 
-func (f *fake) Unlock(ctx context.Context, owner, id string, _ bool) (lockmanager.Checkout, error) {
-	return lockmanager.Checkout{ID: id, Path: "a.bin", Owner: owner}, f.did(ctx, "Unlock")
+func (f *fake) Unlock(ctx context.Context, owner, id string, force bool) (c lockmanager.Checkout, err error) {
+	if err = f.did(ctx, "Unlock %s %s %t", owner, id, force); err == nil || errors.Is(err, document.ErrSaved) {
+		c = lockmanager.Checkout{ID: id, Path: "a.bin", Owner: owner}
+	}
+	return c, err
 }
 
-func (f *fake) List(ctx context.Context, _ lockmanager.Query) (lockmanager.Page, error) {
-	return lockmanager.Page{Checkouts: f.take()}, f.did(ctx, "List")
+func (f *fake) List(ctx context.Context, q lockmanager.Query) (lockmanager.Page, error) {
+	if err := f.did(ctx, "List %+v", q); err != nil {
+		return lockmanager.Page{}, err
+	}
+	return lockmanager.Page{Checkouts: f.take(), Next: f.after(q.Cursor)}, nil
 }
 
-func (f *fake) Verify(ctx context.Context, _, _ string, _ int) (ours, theirs []lockmanager.Checkout, next string, err error) {
-	return nil, f.take(), "", f.did(ctx, "Verify")
+func (f *fake) Verify(ctx context.Context, owner, cursor string, limit int) (ours, theirs []lockmanager.Checkout, next string, err error) {
+	if err := f.did(ctx, "Verify %s %q %d", owner, cursor, limit); err != nil {
+		return nil, nil, "", err
+	}
+	return nil, f.take(), f.after(cursor), nil
 }
 
-// requests has one of each kind.
-var requests = map[string]struct{ call, request, body string }{
-	"Create": {"Lock", "POST /locks", `{"path":"a.bin"}`},
-	"List":   {"List", "GET /locks", ""},
-	"Verify": {"Verify", "POST /locks/verify", `{}`},
-	"Unlock": {"Unlock", "POST /locks/1/unlock", `{}`},
+func (f *fake) after(cursor string) string {
+	if cursor != "" {
+		return ""
+	}
+	return f.next
+}
+
+// requests has one of each kind, the call that it makes if alice sends it, and the status of its answer.
+var requests = map[string]struct {
+	call, request, body string
+	status              int
+}{
+	"Create": {"Lock alice a.bin", "POST /locks", `{"path":"a.bin"}`, http.StatusCreated},
+	"List":   {"List {Path: ID: Cursor: Limit:0}", "GET /locks", "", http.StatusOK},
+	"Verify": {`Verify alice "" 0`, "POST /locks/verify", `{}`, http.StatusOK},
+	"Unlock": {"Unlock alice 1 false", "POST /locks/1/unlock", `{}`, http.StatusOK},
 }
 
 // serveDir opens DIR, sends the URL, and serves until the process is ended.
@@ -234,7 +267,7 @@ func serveDir(w *lab.Worker) error {
 	if err != nil {
 		return err
 	}
-	s := httptest.NewServer(server.Wrap(handler, server.Options{Users: anyone{}, Log: slog.New(slog.DiscardHandler)}))
+	s := httptest.NewServer(wrapped(handler))
 	if err := w.Result(s.URL); err != nil {
 		return err
 	}

@@ -1,10 +1,7 @@
 package api_test
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -61,19 +58,9 @@ func TestTheRecordedClientIsAnswered(t *testing.T) {
 		line, headers, _ := strings.Cut(strings.ReplaceAll(head, "LENGTH", fmt.Sprint(len(body))), "\n")
 		headers = strings.ReplaceAll(headers+"\nConnection: close\n", "\n", "\r\n")
 		conn := o.dial(c.user, strings.TrimSuffix(line, " HTTP/1.1"), headers, body)
-		var text []byte
-		status := 0
-		lab.Finishes(t, func() {
-			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err == nil {
-				status = response.StatusCode
-				text, _ = io.ReadAll(response.Body) // what is missing is missed below
-				_ = response.Body.Close()
-			}
-		}, l)
-		a := answer{status: status, text: string(text)}
+		a := taken(t, conn, l)
 		l.Expected, l.Found = fmt.Sprintf("%d and %s", c.status, c.answer), a.String()
-		lab.Require(t, status == c.status && strings.Contains(a.text, strings.ReplaceAll(c.answer, "ID", id)), l)
+		lab.Require(t, a.status == c.status && strings.Contains(a.text, strings.ReplaceAll(c.answer, "ID", id)), l)
 		if _, rest, ok := strings.Cut(a.text, `{"lock":{"id":"`); ok && id == "" {
 			id, _, _ = strings.Cut(rest, `"`)
 		}

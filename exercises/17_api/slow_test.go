@@ -8,12 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	lockmanager "example/turnstile/exercises/15_lock_manager"
-	api "example/turnstile/exercises/17_api"
-	"example/turnstile/exercises/17_api/server"
 	"example/turnstile/internal/lab"
 )
 
@@ -59,8 +59,7 @@ func TestSlowClientsKeepNoOneWaiting(t *testing.T) {
 			path := strings.Repeat("long/", 800) + fmt.Sprint(i)
 			locks.checkouts = append(locks.checkouts, lockmanager.Checkout{ID: fmt.Sprint(i), Path: path, Owner: "alice"})
 		}
-		handler, err := api.New(t.Context(), locks, nil)
-		lab.RequireSetUp(t, err)
+		handler := handlers(t, locks)
 		locks.once = true // the others' answers are small
 		begun := make(chan bool, 1)
 		o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +68,7 @@ func TestSlowClientsKeepNoOneWaiting(t *testing.T) {
 				return
 			}
 			handler.ServeHTTP(&announced{w, begun}, r)
-		}), server.Options{})
+		}))
 		l := lab.Lesson{
 			Did:   "one client asked for a list of 6 MB and did not take it; then other clients sent requests",
 			Means: "one bad connection stops the workshop", Read: slow,
@@ -79,6 +78,60 @@ func TestSlowClientsKeepNoOneWaiting(t *testing.T) {
 
 		everyoneElse(t, o, l)
 	})
+	t.Run("a thousand send half of a request", func(t *testing.T) { aThousand(t, false) })
+	t.Run("a thousand do not take their answers", func(t *testing.T) { aThousand(t, true) })
+}
+
+// aThousand clients stop, more than any pool has places for: in their bodies, or when they should take their answers.
+func aThousand(t *testing.T, asked bool) {
+	t.Parallel()
+	handler := handlers(t, &fake{})
+	o := serve(t, handler)
+	l := lab.Lesson{
+		Did:   "a thousand clients sent half of a request and stopped; then other clients sent whole requests",
+		Means: "a few bad connections stop the workshop", Read: slow,
+	}
+	if asked {
+		l.Did = "a thousand clients sent a request and did not take the answer; then other clients sent requests"
+	}
+	goOn := make(chan struct{})
+	t.Cleanup(func() { close(goOn) })
+	var begun sync.WaitGroup
+	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun.Done()
+		handler.ServeHTTP(w, r)
+	})
+	for i := range 1000 {
+		verb := []string{"Create", "Verify", "Unlock", "List"}[i%4]
+		if verb == "List" && !asked {
+			continue // it has no body
+		}
+		body := io.Reader(stopped{goOn: goOn})
+		if asked {
+			body = strings.NewReader(requests[verb].body)
+		}
+		r := direct(counted, "mallory", verb, body)
+		begun.Add(1)
+		go r.handler.ServeHTTP(stopped{httptest.NewRecorder(), goOn}, r.request)
+	}
+	lab.Finishes(t, begun.Wait, says(l, "the server does not begin a request"))
+	everyoneElse(t, o, l)
+}
+
+// A stopped client neither sends its body nor takes its answer.
+type stopped struct {
+	http.ResponseWriter
+	goOn chan struct{}
+}
+
+func (s stopped) Read([]byte) (int, error) {
+	<-s.goOn
+	return 0, io.ErrUnexpectedEOF
+}
+
+func (s stopped) Write(b []byte) (int, error) {
+	<-s.goOn
+	return len(b), nil
 }
 
 // announced says that an answer begins to be sent.
@@ -107,35 +160,71 @@ func everyoneElse(t *testing.T, o office, l lab.Lesson) {
 	}
 }
 
-// A client that goes away while its request waits. The test's Locks waits until its context ends.
+// A client that goes away while its request waits, and others who stay. The test's Locks waits until the context ends.
 func TestGoneClientsWaitForNothing(t *testing.T) {
 	t.Parallel()
-	for verb, request := range requests {
+	for verb := range requests {
 		t.Run(verb, func(t *testing.T) {
 			t.Parallel()
 			locks := &fake{}
 			o := with(t, locks)
-			inside, left := make(chan bool), make(chan bool)
-			over := context.WithoutCancel(t.Context())
-			over, end := context.WithCancel(over)
+			inside, left := make(chan bool, 8), make(chan bool, 8)
+			over, end := context.WithCancel(context.WithoutCancel(t.Context()))
 			t.Cleanup(end)
 			locks.set(func(ctx context.Context, _ string) error {
 				inside <- true
 				select {
 				case <-ctx.Done():
+					left <- true
 				case <-over.Done():
 				}
-				close(left)
 				return ctx.Err()
 			})
 			l := lab.Lesson{
-				Did: verb + " waited for the lock of the document; its client closed the connection", Read: gone,
-				Means: "a crowd that has long gone waits in front of those who are here, and takes locks that no one knows of",
+				Did: verb + " waited for the lock of the document", Read: gone,
+				Means: "a request waits where its own context does not end the wait, and gets what another's has got",
 			}
-			c := o.dial("alice", request.request, fmt.Sprintf("Content-Length: %d\r\n", len(request.body)), request.body)
+			send := func(verb string) net.Conn {
+				request := requests[verb]
+				return o.dial("alice", request.request, fmt.Sprintf("Content-Length: %d\r\n", len(request.body)), request.body)
+			}
+			c := send(verb)
 			lab.Finishes(t, func() { <-inside }, says(l, "%s did not ask Locks", verb))
+			others := map[string]net.Conn{}
+			for other := range requests {
+				l := says(l, "%s did not ask Locks, because another request waits there", other)
+				l.Did += "; another client sent its request: " + other
+				others[other] = send(other)
+				lab.Finishes(t, func() { <-inside }, l)
+			}
+			l.Did += ", as did one request of each kind; then its client closed the connection"
+			l.Means = "a crowd that has long gone waits in front of those who are here, and takes locks that no one knows of"
 			lab.RequireSetUp(t, c.Close())
 			lab.Finishes(t, func() { <-left }, says(l, "%s waits on for a client that has gone", verb))
+
+			end()
+			l.Did += "; the others went on"
+			l.Means = "who is here is refused because another has gone"
+			for other, conn := range others {
+				a := taken(t, conn, says(l, "%s does not answer", other))
+				l.Expected, l.Found = fmt.Sprintf("status %d", requests[other].status), a.String()
+				lab.Require(t, a.status == requests[other].status, says(l, "%s ended with another client's request", other))
+			}
 		})
 	}
+}
+
+// taken returns the answer that comes by a connection; what is missing of it is missed later.
+func taken(t testing.TB, conn net.Conn, l lab.Lesson) (a answer) {
+	t.Helper()
+	lab.Finishes(t, func() {
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			return
+		}
+		text, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		a = answer{response.StatusCode, response.Header, string(text)}
+	}, l)
+	return a
 }
