@@ -141,18 +141,19 @@ func TestWhatWasDoneIsAnsweredThoughTheTimeIsOver(t *testing.T) {
 				handler := handlers(t, locks)
 				over := make(chan struct{})
 				end := sync.OnceFunc(func() { close(over) })
-				locks.set(func(ctx context.Context, _ string) error {
+				locks.set(func(context.Context, string) error {
 					end()
-					<-ctx.Done()
 					return c.err
+				})
+				ending := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					handler.ServeHTTP(w, r.WithContext(timed{r.Context(), over}))
 				})
 				l := lab.Lesson{
 					Says: verb + " did not answer what Locks has done", Read: gone,
 					Did:   fmt.Sprintf("%s; the request's time was over when Locks had made the change, which it reported: %s", verb, c.name),
 					Means: "the user goes on as if something else had happened",
 				}
-				r := direct(handler, "alice", verb, strings.NewReader(requests[verb].body))
-				r.request = r.request.WithContext(timed{r.request.Context(), over})
+				r := direct(ending, "alice", verb, strings.NewReader(requests[verb].body))
 				r.serve()
 				lab.Finishes(t, func() { <-r.done }, l)
 				l.Expected, l.Found = fmt.Sprintf("status %d", c.status), fmt.Sprintf("%d %s", r.answer.Code, r.answer.Body)
