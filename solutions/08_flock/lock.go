@@ -38,9 +38,10 @@ const (
 // Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It waits in the kernel, as long as it
 // takes; a signal does not end the wait.
 //
-// A file that does not exist is created, with mode 0600, where a symbolic link leads to it as well; its directory is not. Otherwise Lock,
-// like every function that returns a Held and every method of a Held, changes nothing in the file and in its directory, now or later,
-// however old the file is. If the user may not both read and write the file, Lock fails, and so does RLock.
+// A file that does not exist is created, with mode 0600 less the umask; if path is a symbolic link, the file is created where the link
+// leads. Its directory is not created. Nothing removes the file again, not even a Lock that fails. Apart from creating it, Lock, like every
+// function that returns a Held and every method of a Held, changes nothing in the file and in its directory, now or later, however old the
+// file is. If the user may not both read and write the file, Lock fails, and so does RLock.
 //
 // If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. For a call that waits EWOULDBLOCK
 // is such a reason too. The error matches errors.ErrUnsupported where the system, or the file system, has no flock(2). After an error
@@ -62,7 +63,8 @@ func TryRLock(path string) (*Held, error) { return acquire(path, shared, false) 
 // read under the shared lock may be out of date when Upgrade returns.
 //
 // If Upgrade fails, this Held has no lock any more, not even the shared one, on any system: it is as after Unlock. Errors are those of
-// Lock, and fs.ErrClosed after Unlock, whichever lock it was. An exclusive lock stays what it is.
+// Lock. After Unlock the error matches fs.ErrClosed, even if the lock was exclusive. A lock that is exclusive now stays as it is, and
+// Upgrade returns nil.
 func (h *Held) Upgrade() error { return h.upgrade(true) }
 
 // TryUpgrade is Upgrade, except that it does not wait: if another owner has a lock on the file, the error matches ErrLocked, and this Held

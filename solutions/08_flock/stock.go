@@ -10,12 +10,12 @@ import (
 // time; while use runs, no Update writes. Once use has returned or panicked, or if the stock cannot be read, the lock is given back. A
 // panic goes on to the caller.
 //
-// View and Update lock the file PATH.lock beside the document with this package, wait as RLock and Lock do, and never remove it. PATH is
-// the path as the caller wrote it: a document with two names has two locks. If the lock is refused, or its file cannot be opened, they
-// return the error and touch nothing: they never go on without it. Every error of use, of the lock and of package bins is returned; if two
-// things fail, the error matches both. Different paths never wait for each other.
+// View and Update lock the file PATH.lock beside the document with this package, wait for it in the kernel, as RLock and Lock do, and never
+// remove it. PATH is the path as the caller wrote it, neither resolved nor shortened: a document with two names has two locks. If the lock
+// is refused, or its file cannot be opened, they return the error and touch nothing: they never go on without it. Every error of use, of
+// the lock and of package bins is returned; if two things fail, the error matches both. Different paths never wait for each other.
 //
-// use must not call Update for the same path, which would wait for this View.
+// use may call View for the same path. It must not call Update, which would wait for this View.
 func View(path string, use func(stock bins.Stock) error) (err error) {
 	held, err := RLock(path + ".lock")
 	if err != nil {
