@@ -15,6 +15,7 @@ import (
 
 	flock "example/turnstile/exercises/08_flock"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
 // A pair is two calls for one file, by two owners.
@@ -68,10 +69,10 @@ func TestLockKeepsOthersOut(t *testing.T) {
 	t.Run("under another name of the file", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "stock.json.lock", "")
-		link := filepath.Join(filepath.Dir(path), "link")
-		lab.RequireSetUp(t, os.Symlink("stock.json.lock", link))
+		elsewhere := links(t, path)
 		p := start(t, path)
-		tryPairs(t, p, p, "at "+link+" ", "through a symbolic link")
+		tryPairs(t, p, p, "at "+elsewhere+"/link ", "through a symbolic link")
+		tryPairs(t, p, p, "at "+elsewhere+"/inner/../stock.json.lock ", "through a symbolic link to a directory, and ..")
 	})
 	t.Run("but not out of another file of the same name", func(t *testing.T) {
 		t.Parallel()
@@ -85,6 +86,18 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		lab.RequireSetUp(t, p.Do("leave "+t.TempDir(), l))
 		p.Succeed("TryLock other", l)
 	})
+}
+
+// links returns a directory in which link leads to the file at path, and inner to a directory beside it, so that inner/.. is where the
+// file is.
+func links(t *testing.T, path string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	inner := filepath.Join(filepath.Dir(path), "inner")
+	lab.RequireSetUp(t, errors.Join(
+		os.Mkdir(inner, 0o755), os.Symlink(path, filepath.Join(dir, "link")), os.Symlink(inner, filepath.Join(dir, "inner")),
+	))
+	return dir
 }
 
 func tryPairs(t *testing.T, a, b program, prefix, where string) {
@@ -148,6 +161,25 @@ func TestLockWaits(t *testing.T) {
 		l.Did += "; then the first called Unlock"
 		lab.RequireWaiters(t, path, 1, l, p.Process)
 	})
+	t.Run("a writer, and no reader for it", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		p := start(t, path)
+		l := lab.Lesson{
+			Says: "Lock does not wait in the kernel", Did: "a goroutine had a lock from RLock; another one of the same process called Lock",
+			Means: "it goes in beside the reader, or waits for something inside the process, where no other program sees it", Read: whoOwns,
+		}
+		p.get("RLock first")
+		p.tell("go Lock second", l)
+		lab.RequireWaiters(t, path, 1, l, p.Process)
+		for _, call := range []string{"RLock", "TryRLock"} {
+			l := says(l, "%s waits for a goroutine that has no lock yet", call)
+			l.Did += "; then a third called " + call
+			l.Means = "no owner has an exclusive lock, and yet a reader is kept out; one that calls another reader waits for itself"
+			p.tell(call+" third", l)
+			p.tell("Unlock third", l)
+		}
+	})
 }
 
 func TestLockLastsUntilUnlock(t *testing.T) {
@@ -187,6 +219,19 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		a.refused("TryLock third", says(l, "RLock did not keep TryLock out"))
 		a.Succeed("Unlock other", l)
 		b.refused("TryLock second", l)
+		collect := func(l lab.Lesson) {
+			l = says(l, "A Held lost its lock to the garbage collector, when other owners had come and gone")
+			l.Did, l.Read = strings.Replace(l.Did, "; then another", "; the program collected garbage; then another", 1), collected
+			a.Succeed("collect", l)
+			b.refused("TryLock second", l)
+		}
+		collect(l)
+		a.get("RLock other")
+		a.Succeed("Unlock it", l)
+		l.Did = "RLock twice in one program; Unlock of the first; then another process called TryLock"
+		collect(l)
+		a.Succeed("Unlock other", l)
+		a.get("RLock it")
 		l.Says = "TryLock took another owner's lock away when it failed"
 		l.Did = "Lock; TryLock and TryRLock in the same program failed; then another process called TryRLock"
 		a.Succeed("Unlock it", l)
@@ -194,14 +239,19 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		a.refused("TryLock third", l)
 		a.refused("TryRLock third", l)
 		b.refused("TryRLock second", l)
+		collect(l)
 	})
 }
 
 func TestLockEndsWithItsProcess(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, order, did string }{
-		{"that is killed", "", "a process had a lock from Lock, and was killed"},
-		{"even if a child of it lives", "child", "a process had a lock from Lock, started a program that runs on, and was killed"},
+	for _, c := range []struct {
+		name  string
+		child bool
+		did   string
+	}{
+		{"that is killed", false, "a process had a lock from Lock, and was killed"},
+		{"even if a child of it lives", true, "a process had a lock from Lock, started a program that runs on, and was killed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -212,18 +262,45 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 				Means: "the lock belongs to a program that does not know of it: all others wait until that one ends", Read: children,
 			}
 			a.get("Lock it")
-			if c.order != "" {
-				child := a.Ask(c.order, l)
-				lab.RequireSetUp(t, child.Returned.Err)
-				t.Cleanup(func() {
-					if p, err := os.FindProcess(child.N); err == nil {
-						_ = p.Kill()
-					}
-				})
+			if c.child {
+				a.child(l)
 			}
 			a.Kill()
 			b.Succeed("TryLock second", l)
 		})
+	}
+	t.Run("even if a child starts while the file is opened", childMeanwhile)
+}
+
+// childMeanwhile starts a program as soon as Lock has opened its file, 0.3 s before Lock can do more, such as set close-on-exec.
+func childMeanwhile(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := lab.WriteFile(t, "stock.json.lock", "")
+	wrap, _ := lab.Strace(t, "-P", path, "-e", "inject=openat:delay_exit=300000")
+	p := launch(t, lab.Options{Wrap: wrap}, path)
+	l := lab.Lesson{
+		Says: "Lock let a child inherit the file", Read: children,
+		Did:   "Lock; as soon as it had opened the file, another goroutine started a program (open(2) returned 0.3 s late)",
+		Means: "if the process ends, its lock lives on in a program that does not know of it, and all others wait",
+	}
+	p.tell("go Lock it", l)
+	open := 0
+	for deadline := time.Now().Add(process.Patience()); open == 0 && time.Now().Before(deadline); {
+		open = p.Tell("is-open", l).N
+	}
+	lab.RequireEqual(t, 1, open, says(l, "Lock did not open its file"))
+	child := p.child(l)
+	descriptors, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", child))
+	lab.RequireSetUp(t, err)
+	lab.RequireEqual(t, true, len(descriptors) > 0, says(l, "The test could not see which files a child has"))
+	file, err := os.Stat(path)
+	lab.RequireSetUp(t, err)
+	l.Expected, l.Found = "the child does not have it", "the child has it open"
+	for _, descriptor := range descriptors {
+		if info, err := os.Stat(descriptor); err == nil {
+			lab.Require(t, !os.SameFile(file, info), l)
+		}
 	}
 }
 

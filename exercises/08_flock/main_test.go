@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	flock "example/turnstile/exercises/08_flock"
 	"example/turnstile/internal/lab"
@@ -17,7 +19,9 @@ import (
 func TestMain(m *testing.M) { lab.Main(m, workers, flock.ErrLocked, errTest, errNothing) }
 
 // workers of files with build tags are added in their init.
-var workers = lab.Workers{"owner": owner, "take": take, "view": view, "crowd": crowd, "nested": nested, "beside": beside}
+var workers = lab.Workers{
+	"owner": owner, "take": take, "again": again, "view": view, "inner": inner, "crowd": crowd, "nested": nested, "beside": beside,
+}
 
 // Where the messages send the reader.
 const (
@@ -51,7 +55,7 @@ func owner(w *lab.Worker) error {
 
 // do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path,
 // "go CALL NAME" for a call in a goroutine that keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses,
-// "duplicate", "open-and-close" and "leave DIRECTORY" (for that one).
+// "duplicate", "open-and-close", "is-open" (1 if the file is) and "leave DIRECTORY" (for that one).
 func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "at":
@@ -69,6 +73,11 @@ func (d *desk) do(order []string) (r lab.Reply) {
 		r.N, r.Returned.Err = lab.DuplicateDescriptors(d.path)
 	case "open-and-close":
 		r.Returned.Err = openAndClose(d.path)
+	case "is-open":
+		var open bool
+		if open, r.Returned.Err = lab.IsOpen(d.path); open {
+			r.N = 1
+		}
 	case "leave":
 		r.Returned.Err = os.Chdir(order[1])
 	default:
@@ -123,6 +132,9 @@ func launch(t *testing.T, o lab.Options, path string) program {
 
 // stuck is what a test says if an order waits that should not.
 func stuck(order string, l lab.Lesson) lab.Lesson {
+	if !slices.Contains(strings.FieldsFunc(l.Did, func(r rune) bool { return !unicode.IsLetter(r) }), callOf(order)) {
+		l.Did += "; then " + callOf(order)
+	}
 	return lab.Lesson{
 		Says: callOf(order) + " waits for a lock, and should not", Did: l.Did,
 		Expected: "it returns", Found: "the kernel says that it waits for a file lock",
@@ -162,6 +174,19 @@ func requireClosed(t *testing.T, err error, l lab.Lesson) {
 	t.Helper()
 	l.Expected = "an error that matches fs.ErrClosed"
 	lab.RequireErrorIs(t, err, fs.ErrClosed, l)
+}
+
+// child starts a program that runs on, until the test ends.
+func (p program) child(l lab.Lesson) (pid int) {
+	p.t.Helper()
+	child := p.Tell("child", l)
+	lab.RequireSetUp(p.t, child.Returned.Err)
+	p.t.Cleanup(func() {
+		if p, err := os.FindProcess(child.N); err == nil {
+			_ = p.Kill()
+		}
+	})
+	return child.N
 }
 
 // callOf returns the function or the method of an order.

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	flock "example/turnstile/exercises/08_flock"
-	"example/turnstile/exercises/08_flock/bins"
 	"example/turnstile/internal/lab"
 	"example/turnstile/internal/lab/process"
 )
@@ -146,7 +145,7 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 			t.Skip(notRefused)
 		}
 	}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
-	t.Run("whose file cannot be opened", lockFileOfAnother)
+	t.Run("whose file cannot be opened", noLockFile)
 	t.Run("at the second of its locks", func(t *testing.T) {
 		t.Parallel()
 		lab.EachErrno(t, func(t *testing.T, errno error) {
@@ -174,25 +173,36 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 	})
 }
 
-// lockFileOfAnother has the lock files of a user who lets no one else open them.
-func lockFileOfAnother(t *testing.T) {
+// noLockFile has lock files that cannot be opened.
+func noLockFile(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-	for worker, call := range map[string]string{"view": "View", "take": "Update"} {
-		path := filepath.Join(lab.SharedDir(t), "stock.json")
-		for file, mode := range map[string]fs.FileMode{path: 0o666, path + ".lock": 0} {
-			lab.RequireSetUp(t, os.WriteFile(file, []byte(`{"bracket":1}`), 0o600))
-			lab.RequireSetUp(t, os.Chmod(file, mode))
+	for _, c := range []struct {
+		name, what string
+		make       func(lock string) error
+		want       error
+	}{
+		{"stock.json", "that the user may not open", func(lock string) error {
+			return errors.Join(os.WriteFile(lock, nil, 0o600), os.Chmod(lock, 0))
+		}, fs.ErrPermission},
+		{"stock.json", "at whose path a directory is", func(lock string) error { return os.Mkdir(lock, 0o755) }, syscall.EISDIR},
+		{"stock.json", "that is a symbolic link to itself", func(lock string) error { return os.Symlink(lock, lock) }, syscall.ELOOP},
+		{strings.Repeat("s", 253), "whose name is too long for the system", func(string) error { return nil }, syscall.ENAMETOOLONG},
+	} {
+		for worker, call := range map[string]string{"view": "View", "take": "Update"} {
+			path := filepath.Join(lab.SharedDir(t), c.name)
+			lab.RequireSetUp(t, os.WriteFile(path, []byte(`{"bracket":1}`), 0o600))
+			lab.RequireSetUp(t, errors.Join(os.Chmod(path, 0o666), c.make(path+".lock")))
+			l := lab.Lesson{
+				Says: call + " went on although its lock file could not be opened", Read: refusals,
+				Did:   call + " of a stock that this user may read and write, with a lock file " + c.what,
+				Means: "it reads and writes beside every other program, without the lock that they have",
+			}
+			p := lab.Launch(t, lab.Options{Unprivileged: true}, worker, path)
+			lab.Require(t, p.Settle() != process.AtStep, l)
+			lab.RequireErrorIs(t, p.Wait(l), c.want, l)
+			lab.RequireFile(t, path, `{"bracket":1}`, l)
 		}
-		l := lab.Lesson{
-			Says: call + " went on although its lock file could not be opened", Read: refusals,
-			Did:   call + " of a stock that this user may read and write, with a lock file that the user may not open",
-			Means: "it reads and writes beside every other program, without a lock",
-		}
-		p := lab.Launch(t, lab.Options{Unprivileged: true}, worker, path)
-		lab.Require(t, p.Settle() != process.AtStep, l)
-		lab.RequireErrorIs(t, p.Wait(l), fs.ErrPermission, l)
-		lab.RequireFile(t, path, `{"bracket":1}`, l)
 	}
 }
 
@@ -209,21 +219,6 @@ func isLocked(path string) bool {
 		locked <- errors.Is(errors.Join(err, file.Close()), unix.EWOULDBLOCK)
 	}()
 	return <-locked
-}
-
-// calls run View and Update, with a function that is called inside, and whose error use and change return.
-var calls = map[string]func(path string, inside func() error) error{
-	"View": func(path string, inside func() error) error {
-		return flock.View(path, func(bins.Stock) error { return inside() })
-	},
-	"Update": func(path string, inside func() error) error {
-		return flock.Update(path, func(stock bins.Stock) (bool, error) {
-			if err := inside(); err != nil {
-				return false, err
-			}
-			return takeOne(stock)
-		})
-	},
 }
 
 func TestUpdateAndViewReportEveryError(t *testing.T) {

@@ -50,7 +50,8 @@ var reasons = []reason{
 
 func TestARefusedLockIsNotALockedFile(t *testing.T) {
 	t.Parallel()
-	p := start(t, lab.Path(t, "stock.json.lock"))
+	path := lab.Path(t, "stock.json.lock")
+	p := start(t, path)
 	before := p.Handles()
 	missed := false
 	for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "Upgrade", "TryUpgrade"} {
@@ -66,6 +67,8 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 			upgrades := call == "Upgrade" || call == "TryUpgrade"
 			if upgrades {
 				p.get("RLock it")
+			} else if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) { // so that each call creates it
+				lab.RequireSetUp(t, err)
 			}
 			r := p.Ask("refused "+reason.name+" "+call+" it", l)
 			if r.N == cannotRefuse {
@@ -89,6 +92,8 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 				requireClosed(t, p.Do("Unlock it", l), says(l, "%s failed, and Unlock behaves as if there still were a lock", call))
 			}
 			lab.RequireEqual(t, before, p.Handles(), says(l, "%s left the file open when it failed", call))
+			_, err = os.Lstat(path)
+			lab.RequireNoError(t, err, removed(l, call))
 			p.Succeed("TryLock it", says(l, "%s failed and kept a lock", call))
 			p.Succeed("Unlock it", l)
 		}
@@ -96,6 +101,12 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 	if missed {
 		t.Skip(notRefused)
 	}
+}
+
+func removed(l lab.Lesson, call string) lab.Lesson {
+	l.Says, l.Expected = call+" removed the file when it failed", "the file is there, as after every other call"
+	l.Means = "another program may have opened and locked it meanwhile: the next one creates a new file, and both have a lock"
+	return l
 }
 
 // holds reports whether the program has the lock that the call should have brought.
@@ -120,6 +131,8 @@ func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
 	lab.RequireSetUp(t, os.Chmod(filepath.Join(dir, "private"), 0))
 	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "read-only"), nil, 0o600))
 	lab.RequireSetUp(t, os.Chmod(filepath.Join(dir, "read-only"), 0o444))
+	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "write-only"), nil, 0o600))
+	lab.RequireSetUp(t, os.Chmod(filepath.Join(dir, "write-only"), 0o222))
 	lab.RequireSetUp(t, os.Symlink("loop", filepath.Join(dir, "loop")))
 	for _, c := range []struct {
 		name, did string
@@ -129,6 +142,7 @@ func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
 		{"directory", "a path at which a directory is", syscall.EISDIR},
 		{"private", "a file that this user may not open", fs.ErrPermission},
 		{"read-only", "a file that this user may only read", fs.ErrPermission},
+		{"write-only", "a file that this user may only write", fs.ErrPermission},
 		{"loop", "a symbolic link to itself", syscall.ELOOP},
 	} {
 		p := launch(t, lab.Options{Unprivileged: true}, filepath.Join(dir, filepath.FromSlash(c.name)))

@@ -27,22 +27,19 @@ func stockFile(t *testing.T, content string) (path string) {
 	return lab.WriteFile(t, "stock.json", content)
 }
 
-// takeOne takes a bracket, if one is left.
+// takeOne takes a bracket first, and then looks whether one was left: if it returns false, the stock that it was given is spoilt.
 func takeOne(stock bins.Stock) (bool, error) {
-	if stock["bracket"] == 0 {
-		return false, nil
-	}
 	stock["bracket"]--
-	return true, nil
+	return stock["bracket"] >= 0, nil
 }
 
-// take takes a bracket from the stock at PATH. When change is first called (whenever it is called, if there is another argument), it
-// stands at "inside", and then collects garbage. It sends whether it has the bracket.
+// take takes a bracket from the stock at PATH. When change is first called, it stands at "inside", and then collects garbage. It sends
+// whether it has the bracket.
 func take(w *lab.Worker) error {
 	debug.SetGCPercent(-1)
 	asked, got := false, false
 	err := flock.Update(w.Arg(0), func(stock bins.Stock) (write bool, err error) {
-		if !asked || w.Arg(1) != "" {
+		if !asked {
 			asked = true
 			w.Reached("inside")
 			lab.CollectGarbage()
@@ -51,6 +48,34 @@ func take(w *lab.Worker) error {
 		return got, err
 	})
 	return errors.Join(err, w.Result(got && err == nil))
+}
+
+// again takes a bracket from the stock at PATH, and stands at "inside" whenever change is called. change counts its calls in the stock that
+// it is given, and fails if the stock has a part that is broken.
+func again(w *lab.Worker) error {
+	return flock.Update(w.Arg(0), func(stock bins.Stock) (bool, error) {
+		w.Reached("inside")
+		stock["calls"]++
+		if stock["broken"] > 0 {
+			return true, errTest
+		}
+		return takeOne(stock)
+	})
+}
+
+// calls run View and Update, with a function that is called inside, and whose error use and change return.
+var calls = map[string]func(path string, inside func() error) error{
+	"View": func(path string, inside func() error) error {
+		return flock.View(path, func(bins.Stock) error { return inside() })
+	},
+	"Update": func(path string, inside func() error) error {
+		return flock.Update(path, func(stock bins.Stock) (bool, error) {
+			if err := inside(); err != nil {
+				return false, err
+			}
+			return takeOne(stock)
+		})
+	},
 }
 
 // view stands at "inside" while it views PATH, and sends how many brackets it saw.
@@ -104,10 +129,22 @@ func TestUpdate(t *testing.T) {
 	t.Run("lets a panic of change through", panicInside)
 	t.Run("of a file that does not exist", missingStock)
 	t.Run("inside an Update of another file", anotherFile)
-	t.Run("while a View of another file waits", besideAView)
-	t.Run("through a symbolic link", throughALink)
+	t.Run("while others wait for other files", besideOthers)
+	t.Run("of the path as it is written", asWritten)
 	t.Run("of a file that looks unchanged", looksUnchanged)
-	t.Run("never gives up", neverGivesUp)
+	t.Run("is alone when it writes", aloneWhenItWrites)
+	for _, c := range []struct {
+		name  string
+		times int
+		last  string
+		err   error
+	}{
+		{"never gives up", 15, "", nil},
+		{"writes nothing if the last call of change returns false", 1, ` { "bracket": 0 } `, nil},
+		{"writes nothing if the last call of change fails", 1, ` { "bracket": 9, "broken": 1 } `, errTest},
+	} {
+		t.Run(c.name, func(t *testing.T) { t.Parallel(); overtake(t, c.times, c.last, c.err) })
+	}
 }
 
 func anotherFile(t *testing.T) {
@@ -136,53 +173,120 @@ func nested(w *lab.Worker) error {
 	})
 }
 
-func besideAView(t *testing.T) {
+// besideOthers has Views and Updates of many files wait in one process, and calls View and Update of as many others there.
+func besideOthers(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-	path, other := stockFile(t, `{"bracket":1}`), stockFile(t, `{"bracket":1}`)
-	l := lab.Lesson{
-		Says: "View waits for a View of another file", Read: whoOwns, Means: "a lock inside the process is held while View waits in the kernel",
-		Did: "View of one file waited in a goroutine for its lock; the same process called View and Update of another file",
+	const files = 40
+	dir := t.TempDir()
+	busy, free := filepath.Join(dir, "busy"), filepath.Join(dir, "free")
+	for number := range files {
+		for _, name := range []string{busy, free} {
+			lab.RequireSetUp(t, os.WriteFile(fmt.Sprint(name, number), []byte(`{"bracket":1}`), 0o600))
+		}
+		lock, err := os.OpenFile(fmt.Sprint(busy, number, ".lock"), os.O_RDWR|os.O_CREATE, 0o600)
+		lab.RequireSetUp(t, err)
+		defer lock.Close()
+		lab.RequireSetUp(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
 	}
-	owner := start(t, path+".lock")
-	owner.get("Lock it")
-	p := lab.Start(t, "beside", path, other)
+	l := lab.Lesson{
+		Says: "View and Update of many files do not each wait for their own lock, in the kernel", Read: whoOwns,
+		Did:   fmt.Sprintf("other programs had the locks of %d files; one process called View or Update of each, in goroutines", files),
+		Means: "a lock or a limit inside the process comes first, so one file waits for another",
+	}
+	p := lab.Start(t, "beside", busy, free, fmt.Sprint(files))
 	p.Reached("waiting", l)
-	lab.RequireWaiters(t, path+".lock", 1, l, p)
+	for number := range files {
+		lab.RequireWaiters(t, fmt.Sprint(busy, number, ".lock"), 1, l, p)
+	}
 	p.Continue()
+	l.Did += "; then View and Update of other files, which no other program used"
+	l.Says, l.Means = "View waits for another file", "a lock inside the process is held while View or Update waits in the kernel"
 	lab.RequireNoError(t, p.Wait(l), l)
-	lab.RequireFile(t, other, `{"bracket":0}`, says(l, "Update beside a View of another file did not write"))
+	for number := range files {
+		lab.RequireFile(t, fmt.Sprint(free, number), `{"bracket":0}`, says(l, "Update beside an Update of another file did not write"))
+	}
 }
 
-// beside takes a bracket from OTHER while a View of PATH waits.
+// beside takes a bracket from each of FILES stocks called FREE, while a View or an Update of each stock called BUSY waits.
 func beside(w *lab.Worker) error {
 	look := func(bins.Stock) error { return nil }
-	go func() { _ = flock.View(w.Arg(0), look) }()
+	for number := range w.Int(2) {
+		go func() {
+			if path := fmt.Sprint(w.Arg(0), number); number%2 == 0 {
+				_ = flock.View(path, look)
+			} else {
+				_ = flock.Update(path, takeOne)
+			}
+		}()
+	}
 	w.Reached("waiting")
-	return errors.Join(flock.View(w.Arg(1), look), flock.Update(w.Arg(1), takeOne))
+	for number := range w.Int(2) {
+		path := fmt.Sprint(w.Arg(1), number)
+		if err := errors.Join(flock.View(path, look), flock.Update(path, takeOne)); err != nil {
+			return err
+		}
+		w.Progress()
+	}
+	return nil
 }
 
-func throughALink(t *testing.T) {
+// asWritten reaches a file by paths that have another form when they are resolved or shortened.
+func asWritten(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-	path := stockFile(t, `{"bracket":1}`)
-	link := filepath.Join(t.TempDir(), "link.json")
-	lab.RequireSetUp(t, os.Symlink(path, link))
-	before, err := os.Stat(path)
-	lab.RequireSetUp(t, err)
-	l := lab.Lesson{
-		Says: "Update did not write into the file to which the path leads", Did: "Update of a symbolic link to stock.json", Read: fix,
-		Means: "a program that knows the file by another name does not see the change",
+	for _, c := range []struct{ name, what, other string }{
+		{"link", "link, a symbolic link to stock.json in another directory", "inner/../stock.json.lock"},
+		{"inner/../stock.json", "inner/../stock.json; inner is a symbolic link to a directory elsewhere", "stock.json.lock"},
+	} {
+		for call, do := range calls {
+			path := stockFile(t, `{"bracket":1}`)
+			dir := links(t, path) + "/"
+			before, err := os.Stat(path)
+			lab.RequireSetUp(t, err)
+			l := lab.Lesson{
+				Says: call + " did not work with the file to which the path leads", Did: call + " of " + c.what, Read: fix,
+				Means: "a program that knows the file by another name does not see the change",
+			}
+			lab.RequireNoError(t, do(dir+c.name, func() error { return nil }), l)
+			if call == "Update" {
+				lab.RequireFile(t, path, `{"bracket":0}`, l)
+			}
+			after, err := os.Stat(dir + c.name)
+			lab.RequireSetUp(t, err)
+			lab.Require(t, os.SameFile(before, after), says(l, "%s replaced the file", call))
+			l.Means = "a program that locks PATH.lock by the path that both were given is not kept out"
+			_, err = os.Stat(dir + c.name + ".lock")
+			lab.RequireNoError(t, err, says(l, "%s did not lock the file beside the path that it was given", call))
+			lab.RequireNoFile(t, dir+c.other, says(l, "%s locked a file beside another path than it was given", call))
+		}
 	}
-	lab.RequireNoError(t, flock.Update(link, takeOne), l)
-	lab.RequireFile(t, path, `{"bracket":0}`, l)
-	after, err := os.Stat(link)
+}
+
+// aloneWhenItWrites asks for a shared lock before each system call with which bins.Write changes the file.
+func aloneWhenItWrites(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := stockFile(t, `{"bracket":10}`)
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	lab.RequireSetUp(t, err)
-	lab.Require(t, os.SameFile(before, after), says(l, "Update replaced the file"))
-	l.Means = "a program that locks PATH.lock by the path that both were given is not kept out"
-	_, err = os.Stat(link + ".lock")
-	lab.RequireNoError(t, err, says(l, "Update did not lock the file beside the path that it was given"))
-	lab.RequireNoFile(t, path+".lock", says(l, "Update locked a file beside another path than it was given"))
+	defer lock.Close()
+	l := lab.Lesson{
+		Says: "Update wrote without an exclusive lock", Read: conversion, Expected: "EWOULDBLOCK",
+		Means: "a View gets in while the file is half written",
+	}
+	var failed error
+	watched := lab.Watch(func() { failed = flock.Update(path, takeOne) }, func(name string) {
+		if name == "pwrite64" || name == "ftruncate" {
+			l.Did = "Update; before its call of " + name + ", another program called flock(2) with LOCK_SH|LOCK_NB for the lock file"
+			lab.RequireErrorIs(t, unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK, l)
+		}
+	})
+	if errors.Is(watched, errors.ErrUnsupported) {
+		t.Skip(watched)
+	}
+	lab.RequireNoError(t, errors.Join(watched, failed), says(l, "Update failed"))
+	lab.RequireFile(t, path, `{"bracket":9}`, l)
 }
 
 // rewrite writes what is as long, and gives the file the time that it had.
@@ -220,24 +324,21 @@ func looksUnchanged(t *testing.T) {
 	}
 }
 
-// neverGivesUp has another owner come first whenever Update gives its shared lock up to write. An Update that has an exclusive lock by the
-// time it calls change cannot be overtaken.
-func neverGivesUp(t *testing.T) {
+// overtake has another program write that many times, whenever Update gives its shared lock up to write. The last text that it writes may
+// make change return false, or fail. An Update that has an exclusive lock by the time it calls change cannot be overtaken, and one that
+// never waits in the kernel is not.
+func overtake(t *testing.T, times int, last string, failure error) {
 	t.Helper()
-	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells when a process waits for a lock")
 	}
-	path := stockFile(t, `{"bracket":50}`)
-	l := lab.Lesson{
-		Says: "Update gave up", Means: "the caller gets an error, or a decision by an old stock, only because others are busy", Read: why,
-		Did: "whenever Update had called change under a shared lock, another program wrote the stock before Update could, 15 times at most",
-	}
+	content := func(n int) string { return fmt.Sprintf(`{"bracket":%d,"part%02d":1}`, 50+n, n) } // another part each time
+	path := stockFile(t, content(0))
 	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	lab.RequireSetUp(t, err)
 	defer lock.Close()
 	ask := func(how int) (ok bool) { return unix.Flock(int(lock.Fd()), how|unix.LOCK_NB) == nil }
-	p := lab.Start(t, "take", path, "each time")
+	p := lab.Start(t, "again", path)
 	settle := func() (state process.State) { // Waiting only means that the machine is slow, until patience ends
 		for end := time.Now().Add(process.Patience()); time.Now().Before(end); {
 			if state = p.Settle(); state != process.Waiting {
@@ -246,21 +347,42 @@ func neverGivesUp(t *testing.T) {
 		}
 		return state
 	}
-	brackets, overtaken := 50, 0
+	const rounds = 15
+	shared, overtaken := 0, 0
+	lesson := func(says, means string) lab.Lesson {
+		return lab.Lesson{
+			Says: says, Read: why, Means: means,
+			Did: fmt.Sprintf("Update; when it called change under a shared lock, another program had one too (%d times), "+
+				"and wrote as soon as Update had given its own up (%d times)", shared, overtaken),
+		}
+	}
 	for settle() == process.AtStep {
-		p.Reached("inside", l)
-		shares := overtaken < 15 && ask(unix.LOCK_SH)
+		p.Reached("inside", lesson("Update does not return", ""))
+		shares := shared < rounds && overtaken < times && ask(unix.LOCK_SH)
 		p.Continue()
+		if shares {
+			shared++
+		}
 		if shares && settle() == process.Blocked && ask(unix.LOCK_EX) {
-			overtaken++
-			brackets++
-			rewrite(t, path, fmt.Sprintf(`{"bracket":%d}`, brackets))
+			if overtaken++; overtaken == times && last != "" {
+				lab.RequireSetUp(t, os.WriteFile(path, []byte(last), 0o600))
+			} else {
+				rewrite(t, path, content(overtaken))
+			}
 		}
 		lab.RequireSetUp(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
 	}
-	lab.RequireNoError(t, p.Wait(l), l)
-	l.Did += fmt.Sprintf("; it came first %d times", overtaken)
-	lab.RequireFile(t, path, fmt.Sprintf(`{"bracket":%d}`, brackets-1), says(l, "Update wrote what it had decided by an old stock"))
+	err = p.Wait(lesson("Update does not return", ""))
+	if overtaken == times && last != "" {
+		refused := "the stock in the file is one that change has refused"
+		lab.RequireFile(t, path, last, lesson("Update wrote although the last call of change had refused to", refused))
+		requireOutcome(t, err, failure, lesson("Update did not return what the last call of change returned", "the caller does not learn it"))
+		return
+	}
+	lab.RequireNoError(t, err, lesson("Update gave up", "the caller gets an error only because others are busy"))
+	want := fmt.Sprintf(`{"bracket":%d,"calls":1,"part%02d":1}`, 50+overtaken-1, overtaken)
+	old := "the decision is one about an old stock, or parts come back that others had removed"
+	lab.RequireFile(t, path, want, lesson("Update did not begin again with what the file held by then, and nothing else", old))
 }
 
 func TestViewReturnsEveryError(t *testing.T) {
@@ -308,10 +430,15 @@ func panicInside(t *testing.T) {
 	} {
 		l := lab.Lesson{
 			Says: call + " swallowed a panic", Did: "the function that " + call + " called panicked", Read: givingBack,
-			Means: "the caller goes on as if nothing had happened", Expected: "the panic",
+			Means: "the caller goes on as if nothing had happened", Expected: "a panic with the value \"no more brackets\"",
 		}
-		lab.Finishes(t, func() { l.Found = fmt.Sprint(recovered(do)) }, says(l, "%s does not return after a panic", call))
-		lab.RequireEqual(t, "no more brackets", l.Found, l)
+		var value any
+		lab.Finishes(t, func() { value = recovered(do) }, says(l, "%s does not return after a panic", call))
+		if l.Found = fmt.Sprint(value); value != nil {
+			l = says(l, "%s did not pass the panic on as it was", call)
+			l.Means = "a caller that recovers from its own panic does not know it again"
+		}
+		lab.RequireEqual[any](t, "no more brackets", value, l)
 		lab.RequireFile(t, path, `{"bracket":1}`, says(l, "Update wrote although change had panicked"))
 		l.Means = "every other program waits for one that is no longer inside"
 		other := start(t, path+".lock")
@@ -375,17 +502,25 @@ func TestUpdateDecidesByWhatItsWriteReplaces(t *testing.T) {
 	l.Expected, l.Found = "one of the two has it", fmt.Sprintf("the first has it: %t; the second has it: %t", one, other)
 	lab.Require(t, one != other, l)
 	l.Expected, l.Found = "", ""
-	lab.RequireFile(t, path, `{"bracket":0}`, l)
+	l.Means = "the stock is not what the callers were told"
+	lab.RequireFile(t, path, `{"bracket":0}`, says(l, "Update wrote for a caller whose change returned false, or did not write for the other"))
 }
 
 func TestViewAndUpdateUseTheLockFile(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		worker, held string
-		waits        bool
-	}{{"view", "Lock", true}, {"view", "RLock", false}, {"take", "Lock", true}} {
+		waits, first bool
+		when         string
+	}{
+		{"view", "Lock", true, false, ""},
+		{"view", "RLock", false, false, ""},
+		{"take", "Lock", true, false, ""},
+		{"view", "Lock", true, true, ", who makes the first stock"},
+		{"take", "Lock", true, true, ", who makes the first stock"},
+	} {
 		call := map[string]string{"view": "View", "take": "Update"}[c.worker]
-		t.Run(call+" beside "+c.held, func(t *testing.T) {
+		t.Run(call+" beside "+c.held+c.when, func(t *testing.T) {
 			t.Parallel()
 			path := stockFile(t, `{"bracket":1}`)
 			l := lab.Lesson{
@@ -395,6 +530,12 @@ func TestViewAndUpdateUseTheLockFile(t *testing.T) {
 			}
 			other := start(t, path+".lock")
 			other.get(c.held + " it")
+			if c.first {
+				lab.RequireSetUp(t, os.Remove(path))
+				l.Did += "; there was no stock yet"
+				l.Says = call + " looked for the stock before it had the lock"
+				l.Means = "it reports that there is no stock, and the owner of the lock makes one"
+			}
 			// A relative name, from the directory of the stock.
 			p := lab.Launch(t, lab.Options{Dir: filepath.Dir(path)}, c.worker, "stock.json")
 			if c.waits {
@@ -464,6 +605,34 @@ func TestViewsShareAndKeepUpdateOut(t *testing.T) {
 	lab.RequireNoError(t, one.Wait(l), says(l, "View failed"))
 	lab.RequireNoError(t, writer.Wait(l), says(l, "Update failed"))
 	lab.RequireFile(t, path, `{"bracket":0}`, says(l, "Update did not write after the View"))
+	t.Run("and a View inside a View in, while an Update waits", viewInView)
+}
+
+func viewInView(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := stockFile(t, `{"bracket":1}`)
+	l := lab.Lesson{
+		Says: "Update does not wait in the kernel for a View", Read: whoOwns,
+		Did:   "a goroutine was inside View; another one of the same process called Update",
+		Means: "it waits for something inside the process, where no other program sees it, or asks again and again and comes too late",
+	}
+	p := lab.Start(t, "inner", path)
+	p.Reached("waiting", l)
+	lab.RequireWaiters(t, path+".lock", 1, l, p)
+	p.Continue()
+	l.Did += "; then the first called View once more"
+	l.Means = "the View waits for the Update, which waits for the View that called it, for ever"
+	lab.RequireNoError(t, p.Wait(l), says(l, "View inside a View failed"))
+}
+
+// inner calls View inside a View of PATH, while an Update of PATH waits in a goroutine.
+func inner(w *lab.Worker) error {
+	return flock.View(w.Arg(0), func(bins.Stock) error {
+		go func() { _ = flock.Update(w.Arg(0), takeOne) }()
+		w.Reached("waiting")
+		return flock.View(w.Arg(0), func(bins.Stock) error { return nil })
+	})
 }
 
 // crowd takes brackets from PATH in GOROUTINES goroutines, N each, with a View after each, and sends how many it got.
