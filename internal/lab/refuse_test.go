@@ -31,6 +31,7 @@ func TestRefuse(t *testing.T) {
 			return err
 		},
 		"open for reading": func() error { _, err := os.Open(dir); return err },
+		"open for writing": func() error { _, err := os.OpenFile(there, os.O_RDWR, 0); return err },
 		"chmod":            func() error { return open.Chmod(0o600) },
 		"chown":            func() error { return open.Chown(-1, -1) },
 		"write":            func() error { _, err := open.WriteString("x"); return err },
