@@ -36,7 +36,8 @@ var (
 	// ErrEmpty is what errors.Is finds in the error for a file of no bytes, which is a *CorruptError.
 	ErrEmpty = format.ErrEmpty
 	// ErrSaved is matched by the error of a call that has done its work, and failed only then: the new generation is in place, and to call
-	// again would make the change twice. Every other error means that the file is as it was.
+	// again would make the change twice. Every other error means that the file is as it was. An error that comes from use or change is
+	// passed on as it is, and tells nothing about this document.
 	ErrSaved = files.ErrSaved
 	// ErrNotDurable is matched by the error of a call that did replace the file, and then could not make sure that the new generation
 	// survives a power cut. Such an error matches ErrSaved too.
@@ -45,7 +46,8 @@ var (
 
 // Options say how a document is kept. The zero Options are ready to use.
 type Options[T any] struct {
-	// Validate returns an error for a content that no file may hold. It must not change the content. Nil accepts everything.
+	// Validate returns an error for a content that no file may hold. It judges what a file holds and what a save would make it hold, as
+	// it is loaded; what change has left it may be asked about too. It must not change the content. Nil accepts everything.
 	Validate func(*T) error
 	// Perm is the mode of a document that Create makes, and of new lock files, less the umask; 0 means 0644. A document that exists
 	// keeps its mode.
@@ -54,6 +56,8 @@ type Options[T any] struct {
 
 // A Document is a JSON document in a file, and its content is a T. Any number of goroutines may call its methods, and any number of
 // Documents and of programs may share the file.
+//
+// It starts no goroutine: all work is done in those of its callers, and so is a panic of a function that they have given it.
 //
 // The lock is advisory: a program that writes the file without it is not kept out, and may destroy the work of others.
 type Document[T any] struct {
@@ -64,8 +68,8 @@ type Document[T any] struct {
 
 // New returns the document in the file at path. It reads and creates nothing: Create makes a new document.
 //
-// A relative path is one in the directory that is the working directory now. A symbolic link is followed at each call, and the lock files
-// and the backup are beside the file that it leads to, so all names of a document but hard links have one lock.
+// A relative path is one in the directory that is the working directory now. A symbolic link is followed at each call, before the call
+// waits, and the lock files and the backup are beside the file that it leads to, so all names of a document but hard links have one lock.
 func New[T any](path string, options Options[T]) *Document[T] {
 	d := &Document[T]{path: files.Absolute(path), validate: options.Validate, perm: options.Perm}
 	if d.perm == 0 {
@@ -77,15 +81,15 @@ func New[T any](path string, options Options[T]) *Document[T] {
 // View calls use with the content of the document. No Update is at work meanwhile, in this process or in another one; other Views may be.
 //
 // The content belongs to use, which may change and keep it: that changes neither the file nor what other calls get. View writes
-// nothing but the lock files, if they do not exist. It returns the error of use. If use panics or ends its goroutine, the lock is
-// given back all the same.
+// nothing but the lock files, if they do not exist. It returns the error of use. If use or Validate panics, or ends its goroutine, the
+// lock is given back all the same.
 //
 // Without calling use it fails, with an error that names the path,
 //
 //   - if ctx ends before the lock is there, or has ended before the call: the error matches ctx.Err()
 //   - if there is no file: the error matches fs.ErrNotExist
 //   - if the file is not exactly one valid document, or Validate refuses its content: a *CorruptError, with the path of the backup if
-//     there is one
+//     there is one, good or not
 //   - if the document is of a newer version: a *VersionError
 //   - if the kernel refuses a step: the error wraps the refusal. View never goes on without the lock
 //
@@ -112,14 +116,14 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 //
 // The file stays as it was
 //
-//   - if change returns an error, which Update returns, or panics, or ends its goroutine
-//   - if Validate refuses what change has left, or JSON has no form for it, or it could not be loaded again
+//   - if change returns an error, which Update returns, or panics, or ends its goroutine; so may Validate
+//   - if JSON has no form for what change has left, or the bytes could not be loaded again, strictly and with Validate
 //   - in all cases in which View would fail: change is not called then
 //   - if the kernel refuses a step: the error wraps the refusal
 //
-// and, but for the last case, the backup too. Only after an error that matches ErrSaved is the new generation in place: it may not survive
-// a power cut, and then the error matches ErrNotDurable, or the kernel has refused the end of the lock. After any error nothing is locked,
-// and no file is left open.
+// The backup stays as it was too, except when the kernel refuses a step: then it may be missing, or be the same as the file. Only after an
+// error that matches ErrSaved is the new generation in place: it may not survive a power cut, and then the error matches ErrNotDurable, or
+// the kernel has refused the end of the lock. Whatever the end, nothing stays locked, and no file is left open.
 //
 // ctx limits the waiting. Once change is called, ctx plays no part any more. Updates of one Document that wait while another is being
 // written may share the next write, in the order in which they came; each has its own answer, and what one has spoiled the others do not
@@ -140,7 +144,8 @@ func (d *Document[T]) Update(ctx context.Context, change func(content *T) error)
 // Create makes a document of generation 1 with that content.
 //
 // If there is a file, whatever it holds, or a backup of one that has been lost, nothing changes and the error matches fs.ErrExist: Recover
-// brings a backup back. Its directory must exist. Otherwise Create is like Update.
+// brings a backup back. Its directory must exist. Otherwise Create is like Update: in what it writes and when, in what ctx limits, and in
+// what its errors mean.
 func (d *Document[T]) Create(ctx context.Context, first *T) (err error) {
 	at, held, err := d.lock(ctx, filelock.Exclusive)
 	if err != nil {
@@ -169,17 +174,22 @@ type batch[T any] struct {
 	content    *T    // with the changes so far
 }
 
-// open begins a batch: it takes the lock and loads the document.
-func (d *Document[T]) open(ctx context.Context) (*batch[T], error) {
+// open begins a batch: it takes the lock and loads the document. From then on the lock is the batch's, and commit gives it back.
+func (d *Document[T]) open(ctx context.Context) (b *batch[T], err error) {
 	at, held, err := d.lock(ctx, filelock.Exclusive)
 	if err != nil {
 		return nil, fmt.Errorf("update: %w", err)
 	}
-	b := &batch[T]{document: d, at: at, held: held}
-	if b.content, b.generation, err = d.load(at); err != nil {
-		return nil, errors.Join(fmt.Errorf("update: %w", err), held.Unlock())
+	defer func() {
+		if b == nil { // load has failed, or Validate, which it calls, has panicked
+			err = errors.Join(err, held.Unlock())
+		}
+	}()
+	content, generation, err := d.load(at)
+	if err != nil {
+		return nil, fmt.Errorf("update: %w", err)
 	}
-	return b, nil
+	return &batch[T]{document: d, at: at, held: held, generation: generation, content: content}, nil
 }
 
 // apply makes one change.

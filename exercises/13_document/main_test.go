@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 
 var workers = lab.Workers{
 	"update": update, "view": view, "recover": recoverIt, "desk": desk, "crowd": crowd, "away": away, "waiting": waiting, "create": create,
+	"refuse loudly": refuseLoudly,
 }
 
 // Where the messages send the reader.
@@ -55,11 +56,12 @@ type shop struct {
 	Checkouts map[string]string `json:"checkouts"`
 	Count     int               `json:"count,omitempty"`
 	Weight    float64           `json:"weight,omitempty"`
+	Nobody    bool              `json:"-"` // in memory alone, Validate accepts a checkout without a person
 }
 
 func validate(s *shop) error {
 	for part, person := range s.Checkouts {
-		if person == "" {
+		if person == "" && !s.Nobody {
 			return fmt.Errorf("%w: %s", errInvalid, part)
 		}
 	}
@@ -89,6 +91,43 @@ func kept(t *testing.T) string {
 	return path
 }
 
+// torn is what is left of a document.
+var torn = good[:40]
+
+// A method is one of the four that use a document. What they have in common is asked of each.
+type method func(ctx context.Context, d *document.Document[shop], use func(*shop) error) error
+
+var methods = map[string]method{
+	"View": func(ctx context.Context, d *document.Document[shop], use func(*shop) error) error {
+		return d.View(ctx, use)
+	},
+	"Update": func(ctx context.Context, d *document.Document[shop], use func(*shop) error) error {
+		return d.Update(ctx, use)
+	},
+	"Create": func(ctx context.Context, d *document.Document[shop], _ func(*shop) error) error {
+		return d.Create(ctx, &shop{Checkouts: map[string]string{"hinge.step": "bob"}})
+	},
+	"Recover": func(ctx context.Context, d *document.Document[shop], _ func(*shop) error) error {
+		_, err := d.Recover(ctx)
+		return err
+	},
+}
+
+// prepared returns a path at which the method has something to do: no document for Create, a damaged one for Recover, with its backup,
+// and a good one for View and Update.
+func prepared(t *testing.T, name string) (path string) {
+	t.Helper()
+	switch name {
+	case "Create":
+		return lab.Path(t, "locks.json")
+	case "Recover":
+		path = kept(t)
+		lab.RequireSetUp(t, os.WriteFile(path, []byte(torn), 0o644))
+		return path
+	}
+	return kept(t)
+}
+
 // checkOut is the change of most tests.
 func checkOut(part, person string) func(*shop) error {
 	return func(content *shop) error {
@@ -108,6 +147,10 @@ var failures = map[string]func(*shop) error{
 	"Validate refuses the result": func(s *shop) error { s.Checkouts["bracket.step"] = ""; return nil },
 	"JSON has no form for it":     func(s *shop) error { s.Weight = math.NaN(); return nil },
 	"it has a key twice":          func(s *shop) error { s.Checkouts["Bracket.step"] = "eve"; return nil },
+	"Validate refuses what would be loaded of it": func(s *shop) error {
+		s.Checkouts["bracket.step"], s.Nobody = "", true
+		return nil
+	},
 }
 
 // An outcome is how a call ended.
@@ -147,7 +190,7 @@ func succeed(t *testing.T, l lab.Lesson, call func() error) {
 	t.Helper()
 	o := end(t, l, call)
 	if o.panicked != nil || o.exited {
-		lab.Fail(t, says(l, "%s", strings.TrimSpace(fmt.Sprint(l.Says, ": it panicked or ended its goroutine"))))
+		lab.Fail(t, says(l, "%s: it panicked or ended its goroutine", l.Says))
 	}
 	lab.RequireNoError(t, o.err, l)
 }
@@ -240,6 +283,20 @@ func view(w *lab.Worker) error {
 
 func create(w *lab.Worker) error {
 	return open(w.Arg(0)).Create(context.Background(), &shop{Checkouts: map[string]string{}})
+}
+
+// refuseLoudly calls METHOD for the document at PATH, whose Validate panics. It returns what its caller has recovered, and
+// context.DeadlineExceeded if that has left the document locked.
+func refuseLoudly(w *lab.Worker) error {
+	d := document.New(w.Arg(1), document.Options[shop]{Validate: func(*shop) error { panic(errTest) }})
+	o := ended(func() error { return methods[w.Arg(0)](context.Background(), d, func(*shop) error { return nil }) })
+	err, _ := o.panicked.(error)
+	ctx, stop := context.WithTimeout(context.Background(), process.Patience()/2)
+	defer stop()
+	if free := open(w.Arg(1)).Update(ctx, func(*shop) error { return errTest }); errors.Is(free, context.DeadlineExceeded) {
+		return errors.Join(err, context.DeadlineExceeded)
+	}
+	return err
 }
 
 func recoverIt(w *lab.Worker) error {

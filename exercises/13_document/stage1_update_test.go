@@ -1,8 +1,10 @@
 package document_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -39,6 +41,13 @@ func TestUpdateWritesTheNextGeneration(t *testing.T) {
 	lab.RequireEqual(t, 9, generation, says(l, "Update did not count the second generation"))
 	requireCheckouts(t, path, says(l, "Update lost a checkout"), "bracket.step=alice hinge.step=bob plate.step=carol")
 	lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Update left a temporary file"))
+	now, err := os.ReadFile(path)
+	lab.RequireSetUp(t, err)
+	l.Did, l.Means = "Update with a change that changes nothing", "who waits for the next generation, or looks into the backup, is misled"
+	succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), func(*shop) error { return nil }) })
+	generation, _ = read(t, path, l)
+	lab.RequireEqual(t, 10, generation, says(l, "Update did not make the next generation when the content was the same"))
+	lab.RequireFile(t, path+".bak", string(now), says(l, "Update did not keep the generation before when the content was the same"))
 }
 
 func large(t *testing.T) {
@@ -85,7 +94,7 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 			switch name {
 			case "change returns an error":
 				lab.RequireErrorIs(t, o.err, errTest, says(l, "Update did not return the error of change"))
-			case "Validate refuses the result":
+			case "Validate refuses the result", "Validate refuses what would be loaded of it":
 				lab.RequireErrorIs(t, o.err, errInvalid, says(l, "Update hid the reason that Validate gave"))
 			}
 			lab.RequireFile(t, path+".bak", before, says(l, "Update changed the backup although its change had failed"))
@@ -98,6 +107,22 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 			requireCheckouts(t, path, says(l, "Update wrote what an earlier change had spoiled"), "bracket.step=alice hinge.step=bob")
 			generation, _ := read(t, path, l)
 			lab.RequireEqual(t, 8, generation, says(l, "Update counted a generation that was never written"))
+		})
+	}
+	for name := range methods {
+		t.Run("Validate panics in "+name, func(t *testing.T) {
+			t.Parallel()
+			path := prepared(t, name)
+			was := documents(t, path)
+			l := lab.Lesson{
+				Did: name + "; Validate panicked", Means: "a bug is hidden, or the document holds what no one has checked", Read: failing,
+			}
+			p := lab.Start(t, "refuse loudly", name, path)
+			err := p.Wait(l)
+			lab.RequireErrorIs(t, err, errTest, says(l, "%s did not pass the panic of Validate on to its caller", name))
+			lab.RequireEqual(t, was, documents(t, path), says(l, "%s wrote although Validate had panicked", name))
+			l.Means = "every program that needs the document waits for a call that is over"
+			lab.Require(t, !errors.Is(err, context.DeadlineExceeded), says(l, "%s left the document locked when Validate had panicked", name))
 		})
 	}
 }
@@ -316,21 +341,32 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 		succeed(t, says(l, "Update failed after Create"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 		requireCheckouts(t, path, says(l, "Update lost what Create had written"), "bracket.step=alice hinge.step=bob")
 	})
-	t.Run("under the lock", func(t *testing.T) {
-		t.Parallel()
-		path := lab.Path(t, "locks.json")
-		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
-		lab.RequireSetUp(t, err)
-		l := lab.Lesson{
-			Did:   "another program had the lock on locks.json.lock; Create",
-			Means: "two programs make the first document, and one overwrites what the other has acknowledged", Read: firstTime,
-		}
-		p := lab.Start(t, "create", path)
-		p.WaitBlocked(says(l, "Create does not wait for the lock on PATH.lock"))
-		lab.RequireEqual(t, "", entries(t, path), says(l, "Create wrote without the lock"))
-		lab.RequireSetUp(t, held.Unlock())
-		lab.RequireNoError(t, p.Wait(l), says(l, "Create failed"))
-	})
+	for what, file := range map[string]string{"nothing": "", "a document": "locks.json", "a backup": "locks.json.bak"} {
+		t.Run("under the lock, with "+what+" when it comes", func(t *testing.T) {
+			t.Parallel()
+			path := lab.Path(t, "locks.json")
+			held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
+			lab.RequireSetUp(t, err)
+			l := lab.Lesson{
+				Did:   "another program had the lock on locks.json.lock; Create waited; the other program left " + what,
+				Means: "two programs make the first document, and one overwrites what the other has acknowledged", Read: firstTime,
+			}
+			p := lab.Start(t, "create", path)
+			p.WaitBlocked(says(l, "Create does not wait for the lock on PATH.lock"))
+			lab.RequireEqual(t, "", entries(t, path), says(l, "Create wrote without the lock"))
+			if file == "" {
+				lab.RequireSetUp(t, held.Unlock())
+				lab.RequireNoError(t, p.Wait(l), says(l, "Create failed"))
+				return
+			}
+			lab.RequireSetUp(t, os.WriteFile(filepath.Join(filepath.Dir(path), file), []byte(good), 0o644))
+			was := documents(t, path)
+			lab.RequireSetUp(t, held.Unlock())
+			l = says(l, "Create looked for a document before it had the lock, and not after")
+			lab.RequireErrorIs(t, p.Wait(l), os.ErrExist, l)
+			lab.RequireEqual(t, was, documents(t, path), l)
+		})
+	}
 	for name, text := range map[string]string{"a document": good, "a damaged one": good[:30], "an empty file": "", "a backup alone": ""} {
 		t.Run("beside "+name, func(t *testing.T) {
 			t.Parallel()
@@ -353,8 +389,10 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 		})
 	}
 	for name, content := range map[string]*shop{
-		"Validate":        {Checkouts: map[string]string{"a": ""}},
-		"the strict load": {Checkouts: map[string]string{"a": "b", "A": "b"}},
+		"Validate":                       {Checkouts: map[string]string{"a": ""}},
+		"Validate, once it is loaded":    {Checkouts: map[string]string{"a": ""}, Nobody: true},
+		"the strict load":                {Checkouts: map[string]string{"a": "b", "A": "b"}},
+		"the encoder, which has no form": {Checkouts: map[string]string{"a": "b"}, Weight: math.NaN()},
 	} {
 		t.Run("not of what is refused by "+name, func(t *testing.T) {
 			t.Parallel()

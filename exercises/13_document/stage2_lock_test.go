@@ -11,9 +11,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"example/turnstile/exercises/11_locked_file/filelock"
 	document "example/turnstile/exercises/13_document"
+	"example/turnstile/exercises/13_document/lockfile"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
 // begin starts a worker that gets inside its callback, since no other owner stands in its way.
@@ -202,19 +206,44 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 		finish(t, bob, says(l, "Update failed"))
 		finish(t, alice, says(l, "Update failed"))
 	})
-	t.Run("from wherever it is used", func(t *testing.T) {
-		t.Parallel()
-		path := shelf(t)
-		elsewhere := filepath.Dir(lab.Path(t, "x"))
-		l := lab.Lesson{
-			Did:   "New with a relative path; the program changed its directory; then Update, View, Recover",
-			Means: "the document is looked for, or made, in another directory", Read: names,
-		}
-		p := lab.Start(t, "away", path, elsewhere)
-		lab.RequireNoError(t, p.Wait(l), says(l, "Update, View or Recover looked for the document in another directory than New"))
-		requireCheckouts(t, path, says(l, "Update wrote to another directory than that of New"), "bracket.step=alice hinge.step=bob")
-		lab.RequireEqual(t, "", entries(t, filepath.Join(elsewhere, "x")), says(l, "Update left files in another directory than that of New"))
-	})
+	for what, c := range map[string]struct{ name, means string }{
+		"by a relative path": {"locks.json", "the document is looked for, or made, in another directory"},
+		"by a path with .. after a link": {
+			"link/../locks.json", "the kernel follows the link first: .. is the parent of what it leads to, and this is another document",
+		},
+	} {
+		t.Run("from wherever it is used, "+what, func(t *testing.T) {
+			t.Parallel()
+			path := shelf(t)
+			from, elsewhere := filepath.Dir(path), filepath.Dir(lab.Path(t, "x"))
+			if c.name != "locks.json" {
+				if runtime.GOOS == "windows" {
+					t.Skip("Windows takes .. away before it looks for a link")
+				}
+				from = filepath.Dir(lab.Path(t, "y"))
+				lab.RequireSetUp(t, os.Mkdir(filepath.Join(filepath.Dir(path), "sub"), 0o755))
+				lab.RequireSetUp(t, os.Symlink(filepath.Join(filepath.Dir(path), "sub"), filepath.Join(from, "link")))
+			}
+			was := entries(t, filepath.Join(from, "y"))
+			for _, before := range []string{"", from + "/"} {
+				lab.RequireSetUp(t, os.WriteFile(path, []byte(good), 0o644))
+				l := lab.Lesson{
+					Did: "New with the path " + before + c.name + "; the program changed its directory; then Update, View, Recover", Means: c.means,
+					Read: names,
+				}
+				p := lab.Start(t, "away", from, before+c.name, elsewhere)
+				lab.RequireNoError(t, p.Wait(l), says(l, "Update, View or Recover looked for the document in another directory than New"))
+				requireCheckouts(t, path, says(l, "Update wrote to another directory than that of New"), "bracket.step=alice hinge.step=bob")
+				lab.RequireEqual(t, "", entries(t, filepath.Join(elsewhere, "x")), says(l, "Update left files in another directory than that of New"))
+				if c.name != "locks.json" {
+					found, err := os.ReadDir(from)
+					lab.RequireSetUp(t, err)
+					lab.RequireEqual(t, was, entries(t, filepath.Join(from, "y")), says(l, "Update left files beside the link"))
+					lab.RequireEqual(t, 1, len(found), says(l, "Update put its lock files beside the link"))
+				}
+			}
+		})
+	}
 	t.Run("whoever may only read it", func(t *testing.T) {
 		t.Parallel()
 		if os.Geteuid() != 0 || runtime.GOOS == "windows" {
@@ -236,13 +265,13 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 	})
 }
 
-// away uses the document at PATH by its bare name, and goes to the directory ELSEWHERE in between.
+// away names the document in the directory FROM by PATH, goes to the directory ELSEWHERE, and uses it.
 func away(w *lab.Worker) error {
-	if err := os.Chdir(filepath.Dir(w.Arg(0))); err != nil {
+	if err := os.Chdir(w.Arg(0)); err != nil {
 		return err
 	}
-	d := open(filepath.Base(w.Arg(0)))
-	if err := os.Chdir(w.Arg(1)); err != nil {
+	d := open(w.Arg(1))
+	if err := os.Chdir(w.Arg(2)); err != nil {
 		return err
 	}
 	ctx := context.Background()
@@ -255,23 +284,12 @@ func away(w *lab.Worker) error {
 	return d.View(ctx, func(*shop) error { return nil })
 }
 
-var calls = map[string]func(ctx context.Context, path string, use func(*shop) error) error{
-	"View": func(ctx context.Context, path string, use func(*shop) error) error { return open(path).View(ctx, use) },
-	"Update": func(ctx context.Context, path string, use func(*shop) error) error {
-		return open(path).Update(ctx, use)
-	},
-	"Recover": func(ctx context.Context, path string, _ func(*shop) error) error {
-		_, err := open(path).Recover(ctx)
-		return err
-	},
-}
-
 // waiting calls METHOD for the document at PATH, until it is told to end the context.
 func waiting(w *lab.Worker) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- calls[w.Arg(0)](ctx, w.Arg(1), func(*shop) error { return errTest }) }()
+	go func() { done <- methods[w.Arg(0)](ctx, open(w.Arg(1)), func(*shop) error { return errTest }) }()
 	order := ""
 	if err := w.Receive(&order); err != nil {
 		return err
@@ -282,11 +300,12 @@ func waiting(w *lab.Worker) error {
 
 func TestTheContextLimitsTheWaiting(t *testing.T) {
 	t.Parallel()
-	for method, call := range calls {
+	for method, call := range methods {
 		t.Run(method+" with a context that has ended", func(t *testing.T) {
 			t.Parallel()
 			for _, want := range []error{context.Canceled, context.DeadlineExceeded} {
-				path := shelf(t)
+				path := prepared(t, method)
+				was := documents(t, path)
 				ctx, stop := context.WithCancel(t.Context())
 				if want == context.DeadlineExceeded { //nolint:errorlint // one of two values above
 					ctx, stop = context.WithTimeout(t.Context(), 0)
@@ -295,31 +314,33 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 				called := false
 				l := lab.Lesson{Did: method + " with a context that had ended before", Means: "work is done for a caller who has left", Read: contexts}
 				err := fail(t, says(l, "%s went on although its context had ended", method), func() error {
-					return call(ctx, path, func(*shop) error { called = true; return nil })
+					return call(ctx, open(path), func(*shop) error { called = true; return nil })
 				})
 				lab.RequireErrorIs(t, err, want, says(l, "%s did not return the reason of the context", method))
 				requireNamed(t, path, err, says(l, "%s returned an error that does not name the path", method))
 				lab.Require(t, !called, says(l, "%s called its function although its context had ended", method))
-				lab.RequireFile(t, path, good, says(l, "%s wrote although its context had ended", method))
+				lab.RequireEqual(t, was, documents(t, path), says(l, "%s wrote although its context had ended", method))
 			}
 		})
 		t.Run(method+" with one that ends while it waits", func(t *testing.T) {
 			t.Parallel()
-			path := shelf(t)
+			path := prepared(t, method)
+			was := documents(t, path)
+			held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
+			lab.RequireSetUp(t, err)
 			l := lab.Lesson{
-				Did:   "alice was inside her Update; another program's " + method + " waited, and its context ended",
+				Did:   "another program had the lock on locks.json.lock; " + method + " waited, and its context ended",
 				Means: "the caller, who had no more time, waits for as long as others please", Read: contexts,
 			}
-			alice := begin(t, "update", path, "hinge.step", "alice")
 			p := lab.Start(t, "waiting", method, path)
-			p.WaitBlocked(says(l, "%s does not wait for an Update that is at work", method))
+			p.WaitBlocked(says(l, "%s does not wait for the lock on PATH.lock", method))
 			p.Send("cancel")
-			err := p.Wait(says(l, "%s goes on waiting when its context has ended", method))
+			err = p.Wait(says(l, "%s goes on waiting when its context has ended", method))
 			lab.RequireErrorIs(t, err, context.Canceled, says(l, "%s did not return the reason of the context", method))
 			requireNamed(t, path, err, says(l, "%s returned an error that does not name the path", method))
-			finish(t, alice, says(l, "Update failed"))
+			lab.RequireSetUp(t, held.Unlock())
 			requireFree(t, path, says(l, "%s left something locked when its context ended", method))
-			requireCheckouts(t, path, says(l, "%s wrote although its context had ended", method), "bracket.step=alice hinge.step=alice")
+			lab.RequireEqual(t, was, documents(t, path), says(l, "%s wrote although its context had ended", method))
 		})
 	}
 	t.Run("and nothing after that", func(t *testing.T) {
@@ -353,6 +374,8 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 			Means: "callers are told of the errors of others, or lose their change to one", Read: grouped,
 		}
 		entered, leave := make(chan struct{}), make(chan struct{})
+		let := sync.OnceFunc(func() { close(leave) })
+		t.Cleanup(let) // or all tests wait that share something with this one
 		var all sync.WaitGroup
 		all.Go(func() {
 			_ = d.Update(context.Background(), func(*shop) error {
@@ -385,18 +408,27 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		var late outcome
-		var one sync.WaitGroup
-		one.Go(func() {
+		left := make(chan struct{})
+		all.Go(func() {
+			defer close(left)
 			late = ended(func() error { return d.Update(ctx, checkOut("late.step", "eve")) })
 		})
 		for i := range 4 {
 			ask("good", checkOut(fmt.Sprintf("%d.step", i), "bob"))
 		}
 		stop()
-		lab.Finishes(t, one.Wait, says(l, "Update goes on waiting when its context has ended"))
+		select {
+		case <-left:
+		case <-time.After(process.Patience() / 2): // before those lose their patience who wait for the same
+			l := says(l, "Update goes on waiting when its context has ended")
+			l.Did += "; the context of one more ended"
+			l.Expected, l.Found = "it returns", "it made no progress for "+(process.Patience()/2).String()
+			l.Means, l.Read = "the caller, who had no more time, waits for as long as others please", contexts
+			lab.Fail(t, l)
+		}
 		lab.RequireErrorIs(t, late.err, context.Canceled, says(l, "Update did not return the reason of its context"))
 		requireNamed(t, path, late.err, says(l, "Update returned an error that does not name the path"))
-		close(leave)
+		let()
 		lab.Finishes(t, all.Wait, says(l, "Update does not come to its end among many"))
 		for _, a := range answers {
 			l := l
@@ -411,7 +443,7 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 				lab.Require(t, a.panicked == any(errTest), says(l, "Update did not pass the panic on to its own caller"))
 			case "change ends its goroutine":
 				lab.Require(t, a.exited, says(l, "Update did not let change end its own goroutine"))
-			case "Validate refuses the result":
+			case "Validate refuses the result", "Validate refuses what would be loaded of it":
 				lab.RequireErrorIs(t, a.err, errInvalid, says(l, "Update did not return the error of its own change"))
 			default:
 				lab.RequireError(t, a.err, says(l, "Update returned nil although its change had failed"))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -19,70 +20,143 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// watched returns the names of the calls that an Update makes, and calls at before each of them.
-func watched(t *testing.T, path string, l lab.Lesson, at func(name string)) {
+// watched calls the method of the document at path, and calls at before each of its system calls, with the name.
+func watched(t *testing.T, path, name string, l lab.Lesson, at func(call string)) {
 	t.Helper()
 	var err error
-	lab.RequireRefuse(t, lab.Watch(func() {
-		err = open(path).Update(context.Background(), checkOut("hinge.step", "bob"))
-	}, at))
-	lab.RequireNoError(t, err, says(l, "Update failed"))
+	lab.RequireRefuse(t, lab.Watch(func() { err = methods[name](context.Background(), open(path), checkOut("hinge.step", "bob")) }, at))
+	lab.RequireNoError(t, err, says(l, "%s failed", name))
 }
+
+// requireOwnGoroutine demands that the method works in its caller's goroutine. System calls of another one are neither seen nor refused by
+// the tests of this file, which would judge what they did not see.
+func requireOwnGoroutine(t *testing.T, name string) {
+	t.Helper()
+	path := prepared(t, name)
+	l := lab.Lesson{
+		Did: name + ", watched at each system call of its caller's goroutine", Read: failing,
+		Expected: "it starts no goroutine: what appears, goes or is replaced in the directory is the work of these calls",
+		Means:    "a panic of Validate in a goroutine of its own ends the whole program: no caller can recover it",
+	}
+	type view struct {
+		names string
+		file  os.FileInfo
+	}
+	look := func() (v view) {
+		found, err := os.ReadDir(filepath.Dir(path))
+		lab.RequireSetUp(t, err)
+		v.file, _ = os.Stat(path) // nil if there is none
+		for _, entry := range found {
+			v.names += " " + entry.Name()
+		}
+		return v
+	}
+	last, was := "its first call", look()
+	compare := func(next string) {
+		now := look()
+		does := slices.ContainsFunc([]string{"open", "link", "rename", "mkdir"}, func(s string) bool { return strings.Contains(last, s) })
+		same := now.names == was.names && (now.file == nil || os.SameFile(now.file, was.file))
+		l.Found = fmt.Sprintf("the directory changed between two calls that change nothing, %s and %s; now it holds%s", last, next, now.names)
+		lab.Require(t, does || same, says(l, "%s does its work in another goroutine than its caller's", name))
+		last, was = next, now
+	}
+	watched(t, path, name, l, compare)
+	compare("its return")
+}
+
+// saves are the methods that write a document.
+var saves = []string{"Update", "Create", "Recover"}
 
 func TestUpdateAsksTheDisk(t *testing.T) {
 	t.Parallel()
-	path := shelf(t)
-	l := lab.Lesson{Did: "Update of a document, watched at each system call", Read: durable}
+	for _, name := range saves {
+		t.Run(name, func(t *testing.T) { asksTheDisk(t, name) })
+	}
+}
+
+func asksTheDisk(t *testing.T, name string) {
+	t.Helper()
+	requireOwnGoroutine(t, name)
+	path := prepared(t, name)
+	l := lab.Lesson{Did: name + ", watched at each system call", Read: durable}
+	was, _ := os.ReadFile(path) // there is none before Create
 	var calls []string
 	replaced := -1 // the call after which the file is another one
-	watched(t, path, l, func(name string) {
-		if content, _ := os.ReadFile(path); replaced < 0 && string(content) != good {
+	look := func() {
+		if content, err := os.ReadFile(path); replaced < 0 && err == nil && (string(content) != string(was) || name == "Create") {
 			replaced = len(calls) - 1
 		}
-		calls = append(calls, name)
-	})
+	}
+	watched(t, path, name, l, func(call string) { look(); calls = append(calls, call) })
+	look()
 	l.Found = strings.Join(calls, " ")
-	lab.Require(t, replaced >= 0 && strings.HasPrefix(calls[replaced], "rename"), says(l, "Update renames nothing over the document"))
+	named := replaced >= 0 && (strings.HasPrefix(calls[replaced], "rename") || name == "Create" && strings.HasPrefix(calls[replaced], "link"))
+	l.Expected, l.Means = "a finished file gets the document's name", "a process crash in the middle leaves half a document"
+	lab.Require(t, named, says(l, "%s renames nothing over the document", name))
 	sync := func(calls []string) bool {
 		return slices.ContainsFunc(calls, func(name string) bool { return strings.HasSuffix(name, "sync") || name == "syncfs" })
 	}
 	l.Expected = "fsync of the temporary file before the rename"
 	l.Means = "a power cut keeps the new name and loses the bytes: the document is empty"
-	lab.Require(t, sync(calls[:replaced]), says(l, "Update renames a file whose bytes the disk does not have yet"))
-	l.Expected, l.Means = "fsync of the directory after the rename", "Update returned nil, and after a power cut the generation before is back"
-	lab.Require(t, sync(calls[replaced:]), says(l, "Update does not ask the disk for the new name"))
+	lab.Require(t, sync(calls[:replaced]), says(l, "%s renames a file whose bytes the disk does not have yet", name))
+	l.Expected, l.Means = "fsync of the directory after the rename", name+" returned nil, and after a power cut the generation before is back"
+	lab.Require(t, sync(calls[replaced:]), says(l, "%s does not ask the disk for the new name", name))
 }
 
-// At every moment of an Update the document is whole. A process that dies there leaves a directory that Recover can put in order.
+// At every moment of an Update the document is whole, and at every moment of a Create it is missing or whole. A process that dies there
+// leaves a directory that Recover can put in order.
 func TestUpdateMayDieAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	for name, path := range map[string]string{"with a backup": kept(t), "without": shelf(t)} {
+	for what, c := range map[string]struct {
+		name, path  string
+		generations []int64
+	}{
+		"Update of a document with a backup": {"Update", kept(t), []int64{7, 8}},
+		"Update of a document without":       {"Update", shelf(t), []int64{7, 8}},
+		"Create":                             {"Create", prepared(t, "Create"), []int64{1}},
+	} {
+		requireOwnGoroutine(t, c.name)
 		l := lab.Lesson{
-			Did:   "Update of a document " + name + ", looked at before each of its system calls",
-			Means: "a process crash at this moment costs the document", Read: durable,
+			Did: what + ", looked at before each of its system calls", Means: "a process crash at this moment costs the document", Read: durable,
 		}
 		var moments []string // copies of the directory
-		watched(t, path, l, func(string) {
-			if len(moments) == 0 || documents(t, path) != documents(t, filepath.Join(moments[len(moments)-1], "locks.json")) {
-				moments = append(moments, copyDir(t, filepath.Dir(path)))
+		watched(t, c.path, c.name, l, func(string) {
+			if len(moments) == 0 || documents(t, c.path) != documents(t, filepath.Join(moments[len(moments)-1], "locks.json")) {
+				moments = append(moments, copyDir(t, filepath.Dir(c.path)))
 			}
 		})
 		for _, moment := range moments {
-			path := filepath.Join(moment, "locks.json")
-			generation, _ := read(t, path, says(l, "Update leaves half a document if it dies"))
-			lab.Require(t, generation == 7 || generation == 8, says(l, "Update wrote another generation than the next"))
-			l := l
-			l.Did = "a process crash in the middle of an Update; then Recover, and Update"
-			d := open(path)
-			succeed(t, says(l, "Recover failed after a process crash"), func() error { _, err := d.Recover(t.Context()); return err })
-			now, _ := read(t, path, says(l, "Recover left no good document"))
-			lab.RequireEqual(t, generation, now, says(l, "Recover changed a good document"))
-			lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Recover left a temporary file"))
-			succeed(t, says(l, "Update failed after a process crash"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
-			lab.Require(t, exists(path+".bak"), says(l, "Update kept no backup after a process crash"))
+			requireRecoverable(t, filepath.Join(moment, "locks.json"), c.name, c.generations, l)
 		}
-		lab.Require(t, len(moments) > 2, says(l, "Update wrote nothing that a process crash could cut"))
+		least := 3 // before, between and after; a link can give a file without a name the name of the document
+		if c.name == "Create" {
+			least = 2
+		}
+		lab.Require(t, len(moments) >= least, says(l, "%s wrote nothing that a process crash could cut", c.name))
 	}
+}
+
+// requireRecoverable demands that the directory is one that a process crash in the middle of the method may leave.
+func requireRecoverable(t *testing.T, path, name string, generations []int64, l lab.Lesson) {
+	t.Helper()
+	d, then := open(path), "Update"
+	if exists(path) {
+		generation, _ := read(t, path, says(l, "%s leaves half a document if it dies", name))
+		lab.Require(t, slices.Contains(generations, generation), says(l, "%s wrote another generation than the next", name))
+		l.Did = "a process crash in the middle of " + name + "; then Recover, and Update"
+		succeed(t, says(l, "Recover failed after a process crash"), func() error { _, err := d.Recover(t.Context()); return err })
+		now, _ := read(t, path, says(l, "Recover left no good document"))
+		lab.RequireEqual(t, generation, now, says(l, "Recover changed a good document"))
+	} else {
+		lab.Require(t, name == "Create", says(l, "%s leaves no document if it dies", name))
+		l.Did, then = "a process crash in the middle of Create; then Recover, and Create again", "Create"
+		_ = fail(t, says(l, "Recover made a document of nothing"), func() error { _, err := d.Recover(t.Context()); return err })
+	}
+	lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Recover left a temporary file"))
+	succeed(t, says(l, "%s failed after a process crash", then), func() error {
+		return methods[then](t.Context(), d, checkOut("hinge.step", "bob"))
+	})
+	lab.Require(t, then == "Create" || exists(path+".bak"), says(l, "Update kept no backup after a process crash"))
 }
 
 func copyDir(t *testing.T, dir string) string {
@@ -92,86 +166,123 @@ func copyDir(t *testing.T, dir string) string {
 	return to
 }
 
-// Each call of an Update that the kernel may refuse is refused once, with two error numbers.
+// Each call of an Update and of a Create that the kernel may refuse is refused once, with several error numbers.
 func TestUpdateReportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
-	lab.EachErrno(t, func(t *testing.T, errno error) {
-		for made := 0; ; made++ {
-			path := kept(t)
-			d := open(path)
-			l := lab.Lesson{Means: "the caller goes on as if the change were saved", Read: durable}
-			var err error
-			names, refused := lab.RefuseOne(made, errno, func() { err = d.Update(context.Background(), checkOut("hinge.step", "bob")) })
-			lab.RequireRefuse(t, refused)
-			if made >= len(names) {
-				return
-			}
-			l.Did = fmt.Sprintf("Update; its system call number %d, which is %s, failed with %v", made+1, names[made], errno)
-			requireWhole(t, path, names[made], errno, err, l)
-			requireFree(t, path, says(l, "Update left the document locked when the kernel had refused a step"))
-			if names[made] != "unlinkat" && names[made] != "close" {
-				lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Update left a temporary file when the kernel had refused a step"))
-			}
-			l.Did += "; then View of the same Document"
-			found := ""
-			succeed(t, says(l, "View failed after an Update that had failed"), func() error {
-				return d.View(t.Context(), func(content *shop) error { found = list(content); return nil })
-			})
-			_, content := read(t, path, l)
-			lab.RequireEqual(t, list(content), found, says(l, "View showed what an Update that had failed did not write"))
-		}
-	}, syscall.EIO, syscall.ENOSPC)
+	for _, name := range slices.Sorted(maps.Keys(methods)) {
+		requireOwnGoroutine(t, name)
+	}
+	for _, name := range []string{"Update", "Create"} {
+		t.Run("each call of "+name, func(t *testing.T) {
+			lab.EachErrno(t, func(t *testing.T, errno error) { eachCall(t, name, errno) }, syscall.EIO, syscall.ENOSPC, syscall.EINVAL)
+		})
+	}
 	l := lab.Lesson{Means: "it works beside programs that keep to the lock", Read: fix}
 	t.Run("the lock", refused("flock", "the kernel had refused the lock", l, syscall.ENOLCK, syscall.ENOSYS, syscall.EOPNOTSUPP))
+	t.Run("the lock file", refused("open for writing", "its lock files could not be created", l, syscall.EACCES, syscall.EPERM, syscall.EROFS))
 	l = lab.Lesson{Means: "a good document is replaced by an old one, or by an empty one", Read: strict}
 	t.Run("reading", refused("open for reading", "the document could not be read", l, syscall.EIO, syscall.EACCES))
 	t.Run("the end of the lock", givingBack)
-	t.Run("of the bytes", func(t *testing.T) {
-		t.Parallel()
+	for _, name := range saves {
 		for _, what := range []string{"write", "sync", "rename", "flock"} {
-			lab.EachErrno(t, func(t *testing.T, errno error) {
-				path := kept(t)
-				l := lab.Lesson{
-					Did: "Update; every " + what + " failed with " + errno.Error(), Means: "the caller goes on as if the change were saved",
-					Read: durable,
-				}
-				var err, refused error
-				lab.Finishes(t, func() {
-					refused = lab.Refuse(what, errno, func() { err = open(path).Update(context.Background(), checkOut("hinge.step", "bob")) })
-				}, says(l, "Update does not come to its end when the kernel refuses"))
-				lab.RequireRefuse(t, refused)
-				lab.RequireErrorIs(t, err, errno, says(l, "Update did not report that the kernel had refused %s", what))
-				lab.RequireFile(t, path, good, says(l, "Update changed the document although the kernel had refused %s", what))
-				lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), says(l, "Update left a file when the kernel had refused %s", what))
-			}, syscall.EIO, syscall.EDQUOT)
+			if name == "Create" && what == "rename" {
+				continue // a link does it as well
+			}
+			t.Run("every "+what+" of "+name, func(t *testing.T) {
+				t.Parallel()
+				lab.EachErrno(t, func(t *testing.T, errno error) { everyCall(t, name, what, errno) }, syscall.EIO, syscall.EDQUOT)
+			})
 		}
-	})
+	}
 }
 
-// requireWhole demands that the error and the file agree.
-func requireWhole(t *testing.T, path, name string, errno, err error, l lab.Lesson) {
+// eachCall has the kernel refuse one call of the method, then another one, until all were refused once.
+func eachCall(t *testing.T, name string, errno error) {
 	t.Helper()
-	data, readErr := os.ReadFile(path)
-	lab.RequireSetUp(t, readErr)
-	generation, _, damaged := format.Decode(path, data, validate)
-	lab.RequireNoError(t, damaged, says(l, "Update left no good document when the kernel had refused a step"))
-	synced := strings.HasSuffix(name, "sync")
-	if synced || strings.HasPrefix(name, "rename") {
-		lab.RequireErrorIs(t, err, errno, says(l, "Update did not report that the kernel had refused %s", name))
+	for made := 0; ; made++ {
+		path := prepared(t, name)
+		d := open(path)
+		l := lab.Lesson{Means: "the caller goes on as if the change were saved", Read: durable}
+		var err error
+		names, refused := lab.RefuseOne(made, errno, func() { err = methods[name](context.Background(), d, checkOut("hinge.step", "bob")) })
+		lab.RequireRefuse(t, refused)
+		if made >= len(names) {
+			return
+		}
+		l.Did = fmt.Sprintf("%s; its system call number %d, which is %s, failed with %v", name, made+1, names[made], errno)
+		saved := requireWhole(t, path, name, names[made], errno, err, l)
+		requireFree(t, path, says(l, "%s left the document locked when the kernel had refused a step", name))
+		if names[made] != "unlinkat" && names[made] != "close" {
+			lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "%s left a temporary file when the kernel had refused a step", name))
+		}
+		if name == "Create" && !saved {
+			continue
+		}
+		l.Did += "; then View of the same Document"
+		found := ""
+		succeed(t, says(l, "View failed after %s had failed", name), func() error {
+			return d.View(t.Context(), func(content *shop) error { found = list(content); return nil })
+		})
+		_, content := read(t, path, l)
+		lab.RequireEqual(t, list(content), found, says(l, "View showed what %s that had failed did not write", name))
+	}
+}
+
+// requireWhole demands that the error and the file agree, and returns whether the method has saved something.
+func requireWhole(t *testing.T, path, name, refused string, errno, err error, l lab.Lesson) (saved bool) {
+	t.Helper()
+	was, next := int64(7), int64(8)
+	if name == "Create" {
+		was, next = 0, 1
+	}
+	generation := int64(0)
+	if data, readErr := os.ReadFile(path); name != "Create" || !errors.Is(readErr, os.ErrNotExist) {
+		lab.RequireSetUp(t, readErr)
+		var damaged error
+		generation, _, damaged = format.Decode(path, data, validate)
+		lab.RequireNoError(t, damaged, says(l, "%s left no good document when the kernel had refused a step", name))
+	}
+	synced := strings.HasSuffix(refused, "sync")
+	if synced || strings.HasPrefix(refused, "rename") {
+		lab.RequireErrorIs(t, err, errno, says(l, "%s did not report that the kernel had refused %s", name, refused))
 	}
 	switch {
 	case err == nil:
-		lab.RequireEqual(t, 8, generation, says(l, "Update did not write although it returned nil"))
-		return
+		lab.RequireEqual(t, next, generation, says(l, "%s did not write although it returned nil", name))
+		return true
 	case errors.Is(err, document.ErrSaved):
-		lab.RequireEqual(t, 8, generation, says(l, "Update did not write although its error matches ErrSaved"))
+		lab.RequireEqual(t, next, generation, says(l, "%s did not write although its error matches ErrSaved", name))
 	default:
-		lab.RequireEqual(t, 7, generation, says(l, "Update wrote although it returned an error that does not match ErrSaved"))
+		lab.RequireEqual(t, was, generation, says(l, "%s wrote although it returned an error that does not match ErrSaved", name))
 	}
-	lab.RequireErrorIs(t, err, errno, says(l, "Update hid what the kernel had refused"))
-	if synced && generation == 8 {
-		lab.RequireErrorIs(t, err, document.ErrNotDurable, says(l, "Update hid that the new generation may not survive a power cut"))
+	lab.RequireErrorIs(t, err, errno, says(l, "%s hid what the kernel had refused", name))
+	if synced && generation == next {
+		lab.RequireErrorIs(t, err, document.ErrNotDurable, says(l, "%s hid that the new generation may not survive a power cut", name))
 	}
+	return generation == next
+}
+
+// everyCall has the kernel refuse all calls of a kind.
+func everyCall(t *testing.T, name, what string, errno error) {
+	t.Helper()
+	path := prepared(t, name)
+	listed := entries(t, path)
+	was, _ := os.ReadFile(path) // there is none before Create
+	l := lab.Lesson{
+		Did: name + "; every " + what + " failed with " + errno.Error(), Means: "the caller goes on as if the change were saved", Read: durable,
+	}
+	var err, refused error
+	lab.Finishes(t, func() {
+		refused = lab.Refuse(what, errno, func() { err = methods[name](context.Background(), open(path), checkOut("hinge.step", "bob")) })
+	}, says(l, "%s does not come to its end when the kernel refuses", name))
+	lab.RequireRefuse(t, refused)
+	lab.RequireErrorIs(t, err, errno, says(l, "%s did not report that the kernel had refused %s", name, what))
+	if name == "Recover" {
+		lab.RequireSetUp(t, os.RemoveAll(path+".damaged-1")) // the second name, which the next Recover uses
+	}
+	lab.RequireEqual(t, listed, entries(t, path), says(l, "%s left a file when the kernel had refused %s", name, what))
+	now, _ := os.ReadFile(path)
+	lab.RequireEqual(t, string(was), string(now), says(l, "%s changed the document although the kernel had refused %s", name, what))
 }
 
 // refused makes the kernel refuse what in each method: it must report that, and leave the document alone.
@@ -179,24 +290,33 @@ func refused(what, did string, l lab.Lesson, errnos ...error) func(t *testing.T)
 	return func(t *testing.T) {
 		t.Parallel()
 		lab.EachErrno(t, func(t *testing.T, errno error) {
-			for method, call := range calls {
+			for method, call := range methods {
 				path := kept(t)
 				l := l
 				l.Did = method + " of a good document that has a backup; " + what + " failed with " + errno.Error()
+				if method == "Create" {
+					if what == "open for reading" {
+						continue // there is nothing to read
+					}
+					path = prepared(t, method)
+					l.Did = "Create; " + what + " failed with " + errno.Error()
+				}
+				was := documents(t, path)
 				var err, unsupported error
 				called := false
 				lab.Finishes(t, func() {
 					unsupported = lab.Refuse(what, errno, func() {
-						err = call(context.Background(), path, func(*shop) error { called = true; return nil })
+						err = call(context.Background(), open(path), func(*shop) error { called = true; return nil })
 					})
 				}, says(l, "%s does not come to its end when the kernel refuses", method))
 				lab.RequireRefuse(t, unsupported)
 				lab.Require(t, err != nil, says(l, "%s went on although %s", method, did))
-				lab.RequireErrorIs(t, err, errno, says(l, "%s did not report that %s", method, did))
+				hidden := says(l, "%s did not report that %s", method, did)
+				hidden.Means = "the caller looks for the reason where it is not"
+				lab.RequireErrorIs(t, err, errno, hidden)
 				lab.Require(t, !called, says(l, "%s called its function although %s", method, did))
 				lab.Require(t, !isCorrupt(err), says(l, "%s mistook a refusal for damage", method))
-				lab.RequireFile(t, path, good, says(l, "%s changed the document although %s", method, did))
-				lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), says(l, "%s left a file although %s", method, did))
+				lab.RequireEqual(t, was, documents(t, path), says(l, "%s changed a document, or left a file, although %s", method, did))
 			}
 		}, errnos...)
 	}
@@ -206,42 +326,55 @@ func refused(what, did string, l lab.Lesson, errnos ...error) func(t *testing.T)
 func givingBack(t *testing.T) {
 	t.Parallel()
 	lab.EachErrno(t, func(t *testing.T, errno error) {
-		for _, method := range []string{"View", "Update", "Create", "Recover"} {
+		for name := range methods {
 			l := lab.Lesson{
-				Says:  method + " did not report that the lock could not be given back",
-				Did:   method + "; close(2) of the lock file failed with " + errno.Error(),
+				Says:  name + " did not report that the lock could not be given back",
+				Did:   name + "; close(2) of the lock file failed with " + errno.Error(),
 				Means: "every program may wait for a call that is over, and no one is told", Read: failing,
 			}
-			names, _ := refusedAt(t, method, math.MaxInt, errno) // none, to see them
 			reported := false
-			for at := len(names) - 1; at >= 0 && names[at] == "close"; at-- {
-				_, err := refusedAt(t, method, at, errno)
+			for _, err := range closing(t, name, true, errno) {
 				if err == nil { // a file that it has only read
 					continue
 				}
 				reported = true
 				lab.RequireErrorIs(t, err, errno, l)
-				if method == "Update" || method == "Create" {
-					lab.RequireErrorIs(t, err, document.ErrSaved, says(l, "%s hid that all was saved when the lock could not be given back", method))
+				if name != "View" {
+					lab.RequireErrorIs(t, err, document.ErrSaved, says(l, "%s hid that all was saved when the lock could not be given back", name))
 				}
 			}
 			lab.Require(t, reported, l)
 		}
+		for name, want := range map[string]error{"View": errTest, "Update": errTest, "Create": os.ErrExist} {
+			l := lab.Lesson{
+				Did:   name + ", which failed and saved nothing; close(2) of the lock file failed with " + errno.Error(),
+				Means: "the caller believes that the change is saved, and does not make it again", Read: durable,
+			}
+			for _, err := range closing(t, name, false, errno) {
+				lab.RequireErrorIs(t, err, want, says(l, "%s hid why it had failed when the lock could not be given back", name))
+				lab.Require(t, !errors.Is(err, document.ErrSaved), says(l, "%s claimed that all was saved when nothing was", name))
+			}
+		}
 	}, syscall.EIO)
 }
 
-// refusedAt calls the method of a document, and has the kernel refuse the call after made others.
-func refusedAt(t *testing.T, method string, made int, errno error) (names []string, err error) {
+// closing calls the method again and again, and has the kernel refuse another one of the calls of close(2) at its end each time. It returns
+// the errors. If the method is not to succeed, its function returns an error, and Create finds a document.
+func closing(t *testing.T, name string, succeeds bool, errno error) (errs []error) {
 	t.Helper()
-	path := shelf(t)
-	call := calls[method]
-	if method == "Create" {
-		lab.RequireSetUp(t, os.Remove(path))
-		call = func(ctx context.Context, path string, _ func(*shop) error) error {
-			return open(path).Create(ctx, &shop{Checkouts: map[string]string{}})
+	refusedAt := func(made int) (names []string, err error) {
+		path, use := prepared(t, name), func(*shop) error { return nil }
+		if !succeeds {
+			path, use = kept(t), func(*shop) error { return errTest }
 		}
+		names, refused := lab.RefuseOne(made, errno, func() { err = methods[name](context.Background(), open(path), use) })
+		lab.RequireRefuse(t, refused)
+		return names, err
 	}
-	names, refused := lab.RefuseOne(made, errno, func() { err = call(context.Background(), path, func(*shop) error { return nil }) })
-	lab.RequireRefuse(t, refused)
-	return names, err
+	names, _ := refusedAt(math.MaxInt) // none, to see them
+	for at := len(names) - 1; at >= 0 && names[at] == "close"; at-- {
+		_, err := refusedAt(at)
+		errs = append(errs, err)
+	}
+	return errs
 }

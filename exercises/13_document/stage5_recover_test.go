@@ -78,17 +78,18 @@ func TestRecoverNeverResets(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		document, backup string
-		is               func(error) bool
+		is               string // of View's error
 	}{
-		"a damaged document without a backup":     {good[:40], "", isCorrupt},
-		"an empty one without a backup":           {"", "", isCorrupt},
-		"a damaged one with a damaged backup":     {good[:40], before[:40], isCorrupt},
-		"one with a backup that Validate refuses": {good[:40], strings.Replace(good, "alice", "", 1), isCorrupt},
-		"a missing one without a backup":          {"missing", "", func(err error) bool { return errors.Is(err, os.ErrNotExist) }},
-		"one of a newer version": {newer, before, func(err error) bool {
-			_, is := errors.AsType[*document.VersionError](err)
-			return is
-		}},
+		"a damaged document without a backup":      {torn, "", "damaged"},
+		"an empty one without a backup":            {"", "", "damaged empty"},
+		"a damaged one with a damaged backup":      {torn, before[:40], "damaged"},
+		"a damaged one with a backup of no bytes":  {torn, "no bytes", "damaged"},
+		"a damaged one with a newer backup":        {torn, newer, "damaged"},
+		"one with a backup that Validate refuses":  {torn, strings.Replace(good, "alice", "", 1), "damaged"},
+		"a missing one without a backup":           {"missing", "", "missing"},
+		"a missing one with a damaged backup":      {"missing", torn, "missing"},
+		"one of a newer version":                   {newer, before, "newer"},
+		"one of a newer version, without a backup": {newer, "", "newer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +98,7 @@ func TestRecoverNeverResets(t *testing.T) {
 				lab.RequireSetUp(t, os.WriteFile(path, []byte(c.document), 0o644))
 			}
 			if c.backup != "" {
-				lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(c.backup), 0o644))
+				lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(strings.TrimPrefix(c.backup, "no bytes")), 0o644))
 			}
 			was := documents(t, path)
 			l := lab.Lesson{
@@ -106,13 +107,34 @@ func TestRecoverNeverResets(t *testing.T) {
 			}
 			err := fail(t, l, func() error { _, err := open(path).Recover(t.Context()); return err })
 			lab.RequireEqual(t, was, documents(t, path), says(l, "Recover changed what it could not repair: %s", name))
-			lab.Require(t, c.is(err), says(l, "Recover did not return the error of View for %s", name))
+			l.Means = "the caller takes what is wrong with the backup for what is wrong with the document"
+			lab.RequireEqual(t, c.is, kind(err), says(l, "Recover did not return the error of View for %s", name))
 			requireFree(t, path, says(l, "Recover left the document locked"))
 		})
 	}
 }
 
 func isCorrupt(err error) bool { _, is := errors.AsType[*document.CorruptError](err); return is }
+
+// kind returns all that an error of View says of a document.
+func kind(err error) string {
+	var all []string
+	_, newer := errors.AsType[*document.VersionError](err)
+	for _, is := range []struct {
+		name string
+		is   bool
+	}{
+		{"damaged", isCorrupt(err)},
+		{"empty", errors.Is(err, document.ErrEmpty)},
+		{"missing", errors.Is(err, os.ErrNotExist)},
+		{"newer", newer},
+	} {
+		if is.is {
+			all = append(all, is.name)
+		}
+	}
+	return strings.Join(all, " ")
+}
 
 // documents shows all files of a directory but those of the lock.
 func documents(t *testing.T, path string) string {
@@ -166,10 +188,34 @@ func TestRecoverKeepsWhatIsNotItsOwn(t *testing.T) {
 		lab.Require(t, len(done.Removed) == 1 && filepath.Base(done.Removed[0]) == filepath.Base(mine),
 			says(l, "Recover did not return what it had removed"))
 	})
+	t.Run("the damaged documents of earlier days, of which some were removed", func(t *testing.T) {
+		t.Parallel()
+		for _, left := range [][]int{{2}, {1, 3}, {3, 2}} {
+			path := prepared(t, "Recover")
+			l := lab.Lesson{
+				Did: fmt.Sprintf("Recover of a damaged document; of the earlier ones there were the numbers %v", left), Read: recovery,
+				Means: "what was left of an earlier change is gone",
+			}
+			free := 1
+			for slices.Contains(left, free) {
+				free++
+			}
+			for _, number := range left {
+				lab.RequireSetUp(t, os.WriteFile(fmt.Sprint(path, ".damaged-", number), []byte("earlier"), 0o600))
+			}
+			done := recovered(t, path, l)
+			for _, number := range left {
+				lab.RequireFile(t, fmt.Sprint(path, ".damaged-", number), "earlier", says(l, "Recover overwrote what had been set aside before"))
+			}
+			aside := fmt.Sprint(path, ".damaged-", free)
+			lab.RequireFile(t, aside, torn, says(l, "Recover did not set the document aside under the next name that was free"))
+			lab.RequireEqual(t, filepath.Base(aside), filepath.Base(done.Aside), says(l, "Recover did not return where the damaged document is"))
+		}
+	})
 	t.Run("the damaged documents of earlier days", func(t *testing.T) {
 		t.Parallel()
 		path := kept(t)
-		lab.RequireSetUp(t, os.WriteFile(path, []byte(good[:40]), 0o600))
+		lab.RequireSetUp(t, os.WriteFile(path, []byte(torn), 0o600))
 		lab.RequireSetUp(t, os.Chmod(path, 0o600))
 		lab.RequireSetUp(t, os.WriteFile(path+".damaged-1", []byte("earlier"), 0o600))
 		taken := path + ".damaged-2"
@@ -182,7 +228,7 @@ func TestRecoverKeepsWhatIsNotItsOwn(t *testing.T) {
 		}
 		done := recovered(t, path, l)
 		lab.RequireFile(t, path+".damaged-1", "earlier", says(l, "Recover overwrote what had been set aside before"))
-		lab.RequireFile(t, path+".damaged-3", good[:40], says(l, "Recover did not set the document aside under a name that was free"))
+		lab.RequireFile(t, path+".damaged-3", torn, says(l, "Recover did not set the document aside under a name that was free"))
 		lab.RequireEqual(t, "locks.json.damaged-3", filepath.Base(done.Aside), says(l, "Recover did not return where the damaged document is"))
 		if runtime.GOOS != "windows" {
 			lab.RequireEqual(t, "-rw-------", mode(t, done.Aside), says(l, "Recover let others read what it had set aside"))
@@ -213,9 +259,8 @@ func TestRecoverWaitsForAnUpdate(t *testing.T) {
 // At every moment of a Recover there is a document, and the damaged bytes are somewhere.
 func TestRecoverMayDieAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	torn := good[:40]
-	path := lab.WriteFile(t, "locks.json", torn)
-	lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(before), 0o644))
+	requireOwnGoroutine(t, "Recover")
+	path := prepared(t, "Recover")
 	l := lab.Lesson{
 		Did:   "Recover of a damaged document, looked at before each of its system calls",
 		Means: "a process crash at this moment costs what was left", Read: recovery,
@@ -234,11 +279,10 @@ func TestRecoverMayDieAtAnyMoment(t *testing.T) {
 
 func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
-	torn := good[:40]
+	requireOwnGoroutine(t, "Recover")
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		for made := 0; ; made++ {
-			path := lab.WriteFile(t, "locks.json", torn)
-			lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(before), 0o644))
+			path := prepared(t, "Recover")
 			l := lab.Lesson{Means: "the caller believes that all is well", Read: recovery}
 			var err error
 			names, refused := lab.RefuseOne(made, errno, func() { _, err = open(path).Recover(context.Background()) })
@@ -251,6 +295,11 @@ func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 			data, readErr := os.ReadFile(path)
 			lab.RequireSetUp(t, readErr)
 			generation, _, damaged := format.Decode(path, data, validate)
+			if strings.HasSuffix(names[made], "sync") {
+				lab.RequireErrorIs(t, err, errno, says(l, "Recover did not report that the kernel had refused %s", names[made]))
+				lab.Require(t, damaged != nil || errors.Is(err, document.ErrNotDurable),
+					says(l, "Recover hid that the new generation may not survive a power cut"))
+			}
 			switch {
 			case err == nil:
 				lab.RequireNoError(t, damaged, says(l, "Recover returned nil and brought back no document"))
@@ -265,6 +314,10 @@ func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 			lab.Require(t, slices.ContainsFunc(found, func(name string) bool { content, _ := os.ReadFile(name); return string(content) == torn }),
 				says(l, "Recover lost the damaged bytes when the kernel had refused a step"))
 			requireFree(t, path, says(l, "Recover left the document locked"))
+			l.Did, l.Means = l.Did+"; then Recover again", "each start of the program on a full disk leaves one more file"
+			_ = recovered(t, path, l)
+			aside, _ := filepath.Glob(path + ".damaged-*")
+			lab.RequireEqual(t, 1, len(aside), says(l, "Recover set the damaged document aside twice"))
 		}
-	}, syscall.EIO, syscall.EACCES)
+	}, syscall.EIO, syscall.EACCES, syscall.EINVAL)
 }

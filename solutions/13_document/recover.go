@@ -32,8 +32,9 @@ type Recovery struct {
 // backup stays what it is.
 //
 // A good document, and one of a newer version, stays what it is. Without a good backup a damaged document stays where it is, and Recover
-// returns the error of View; so it does for a document that is missing. Nothing is ever reset to an empty document. To Recover twice
-// changes nothing more.
+// returns the error of View, whatever is wrong with the backup; so it does for a document that is missing. Nothing is ever reset to an
+// empty document. To Recover twice changes nothing more: where there are hard links, what a Recover that came to no end has set aside is
+// not set aside again. In what it writes and when, in what ctx limits, and in what its errors mean, Recover is like Update.
 func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 	at, held, err := d.lock(ctx, filelock.Exclusive)
 	if err != nil {
@@ -52,12 +53,16 @@ func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 		return done, fmt.Errorf("recover: %w", damage)
 	}
 	data, err := os.ReadFile(backup(at))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return done, fmt.Errorf("recover: %w; and the backup: %w", damage, err)
 	}
-	generation, content, err := format.Decode(backup(at), data, d.validate)
-	if err != nil {
-		return done, fmt.Errorf("recover: %w; and the backup: %w", damage, err)
+	var generation int64
+	var content *T
+	if err == nil {
+		generation, content, err = format.Decode(backup(at), data, d.validate)
+	}
+	if err != nil { // what the backup is must not be mistaken for what the document is: missing, damaged or newer
+		return done, fmt.Errorf("recover: %w; and the backup: %v", damage, err) //nolint:errorlint // see above
 	}
 	if corrupt != nil {
 		done.Aside, err = files.SetAside(at.Path)

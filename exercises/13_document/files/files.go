@@ -143,11 +143,19 @@ func duplicate(path, copied string) error {
 }
 
 // SetAside gives the file at path a second name, which is free: PATH.damaged-1, or the next number. Whatever has such a name already
-// stays what it is. The file stays at path too, until the caller replaces it.
+// stays what it is; if it is this very file (a link), which a caller who got no further has set aside, the name serves again. The file
+// stays at path too, until the caller replaces it.
 func SetAside(path string) (aside string, err error) {
+	file, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("set aside: %w", err)
+	}
 	for number := 1; ; number++ {
 		aside = fmt.Sprintf("%s.damaged-%d", path, number)
-		if _, err := os.Lstat(aside); err == nil {
+		if other, err := os.Lstat(aside); err == nil {
+			if os.SameFile(file, other) {
+				return aside, nil
+			}
 			continue
 		}
 		err := os.Link(path, aside)

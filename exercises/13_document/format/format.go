@@ -23,7 +23,7 @@ var ErrEmpty = errors.New("the file is empty, and no document is")
 // A CorruptError reports that a file holds something that is not exactly one valid document.
 type CorruptError struct {
 	Path   string
-	Backup string // where the last good generation is, if there is one
+	Backup string // the path of the backup, good or not, if there is one
 	Err    error  // what is wrong with the file
 }
 
