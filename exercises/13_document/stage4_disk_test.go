@@ -345,7 +345,7 @@ func givingBack(t *testing.T) {
 			}
 			lab.Require(t, reported, l)
 		}
-		for name, want := range map[string]error{"View": errTest, "Update": errTest, "Create": os.ErrExist} {
+		for name, want := range map[string]error{"View": errTest, "Update": errTest, "Create": os.ErrExist, "Recover": document.ErrEmpty} {
 			l := lab.Lesson{
 				Did:   name + ", which failed and saved nothing; close(2) of the lock file failed with " + errno.Error(),
 				Means: "the caller believes that the change is saved, and does not make it again", Read: durable,
@@ -359,12 +359,16 @@ func givingBack(t *testing.T) {
 }
 
 // closing calls the method again and again, and has the kernel refuse another one of the calls of close(2) at its end each time. It returns
-// the errors. If the method is not to succeed, its function returns an error, and Create finds a document.
+// the errors. If the method is not to succeed, its function returns an error, Create finds a document, and Recover no backup.
 func closing(t *testing.T, name string, succeeds bool, errno error) (errs []error) {
 	t.Helper()
 	refusedAt := func(made int) (names []string, err error) {
 		path, use := prepared(t, name), func(*shop) error { return nil }
-		if !succeeds {
+		switch {
+		case succeeds:
+		case name == "Recover":
+			path = lab.WriteFile(t, "locks.json", "")
+		default:
 			path, use = kept(t), func(*shop) error { return errTest }
 		}
 		names, refused := lab.RefuseOne(made, errno, func() { err = methods[name](context.Background(), open(path), use) })

@@ -12,8 +12,10 @@ import (
 	"syscall"
 	"testing"
 
+	"example/turnstile/exercises/11_locked_file/filelock"
 	document "example/turnstile/exercises/13_document"
 	"example/turnstile/exercises/13_document/format"
+	"example/turnstile/exercises/13_document/lockfile"
 	"example/turnstile/internal/lab"
 )
 
@@ -143,7 +145,7 @@ func documents(t *testing.T, path string) string {
 	for _, name := range strings.Fields(entries(t, path)) {
 		content, err := os.ReadFile(filepath.Join(filepath.Dir(path), name))
 		lab.RequireSetUp(t, err)
-		fmt.Fprintf(&all, "%s: %q; ", name, content)
+		fmt.Fprintf(&all, "%s: %s; ", name, content)
 	}
 	return all.String()
 }
@@ -239,6 +241,25 @@ func TestRecoverKeepsWhatIsNotItsOwn(t *testing.T) {
 
 func TestRecoverWaitsForAnUpdate(t *testing.T) {
 	t.Parallel()
+	t.Run("and for another Recover", func(t *testing.T) {
+		t.Parallel()
+		path := prepared(t, "Recover")
+		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
+		lab.RequireSetUp(t, err)
+		l := lab.Lesson{
+			Did:   "another program had the lock on locks.json.lock; Recover waited; the other program brought back the document, and updated it",
+			Means: "a good document is set aside, and what was acknowledged since is gone", Read: recovery,
+		}
+		p := lab.Start(t, "recover", path)
+		p.WaitBlocked(says(l, "Recover does not wait for the lock on PATH.lock"))
+		lab.RequireSetUp(t, os.WriteFile(path, []byte(good), 0o644))
+		was := documents(t, path)
+		lab.RequireSetUp(t, held.Unlock())
+		var done document.Recovery
+		p.Result(&done, l)
+		lab.RequireNoError(t, p.Wait(l), says(l, "Recover failed"))
+		lab.RequireEqual(t, was, documents(t, path), says(l, "Recover looked at the document before it had the lock, and not after"))
+	})
 	path := kept(t)
 	l := lab.Lesson{
 		Did:   "alice was inside her Update; another program called Recover",
