@@ -24,11 +24,14 @@ import (
 func TestMain(m *testing.M) {
 	runtime.LockOSThread() // strace counts calls by thread: a worker's own calls are to come from one
 	lab.Main(m, workers, repository.ErrMismatch, repository.ErrCorrupt, repository.ErrQuota, repository.ErrFull, repository.ErrNotDurable,
-		errCut)
+		errCut, errMissing)
 }
 
 // workers of files with build tags are added in their init.
-var workers = lab.Workers{"program": obey, "memory": memory, "elsewhere": elsewhere, "limited": limited, "handles": handles, "store": store}
+var workers = lab.Workers{
+	"program": obey, "memory": memory, "elsewhere": elsewhere, "limited": limited, "handles": handles, "store": store,
+	"escape": escape,
+}
 
 // Where the messages send the reader.
 const (
@@ -44,7 +47,10 @@ const (
 	verify    = `lessons/14_repository, "Verify when you read"`
 )
 
-var errCut = errors.New("the connection was lost")
+var (
+	errCut     = errors.New("the connection was lost")
+	errMissing = errors.New("Read returned io.EOF, and the bytes are not the object's")
+)
 
 const bracket, hinge = "solid bracket", "solid hinge"
 
@@ -194,8 +200,9 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// begin starts a Put of that content, which is half way when begin returns. It ends when goOn is told how, or with the test.
-func begin(t *testing.T, r *repository.Repository, content string, l lab.Lesson) (slow *upload, ended chan error) {
+// begin starts a Put of that content, which is half way when begin returns. It ends when goOn is told how, or with the test. If its sender
+// announces a size, it is a PutExpected.
+func begin(t *testing.T, r *repository.Repository, content string, announced int64, l lab.Lesson) (slow *upload, ended chan error) {
 	t.Helper()
 	slow, ended = newUpload(content), make(chan error, 1)
 	reached := slow.reached
@@ -205,7 +212,15 @@ func begin(t *testing.T, r *repository.Repository, content string, l lab.Lesson)
 		default:
 		}
 	})
-	go func() { _, err := r.Put(context.WithoutCancel(t.Context()), slow); ended <- err }()
+	go func() {
+		ctx := context.WithoutCancel(t.Context())
+		if announced == unknown {
+			_, err := r.Put(ctx, slow)
+			ended <- err
+			return
+		}
+		ended <- r.PutExpected(ctx, repository.Object{ID: objectOf(content).ID, Size: announced}, slow)
+	}()
 	lab.Finishes(t, func() {
 		select {
 		case <-reached:
@@ -215,6 +230,8 @@ func begin(t *testing.T, r *repository.Repository, content string, l lab.Lesson)
 	}, says(l, "Put waits for another upload, or does not read its content"))
 	return slow, ended
 }
+
+const unknown = -1
 
 // A desk is a program that has a repository open.
 type desk struct {

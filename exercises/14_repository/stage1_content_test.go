@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	repository "example/turnstile/exercises/14_repository"
@@ -220,18 +221,25 @@ func TestPutExpectedRefusesWhatWasNotAnnounced(t *testing.T) {
 	})
 }
 
-// failing is a content that ends in another way than with io.EOF.
+// failing is a content that ends in another way than with io.EOF. As an io.Reader may, it says so once: a caller that reads on gets io.EOF.
 type failing struct {
 	io.Reader
-	at func() error // called when the content is at its end
+	at   func() error // called when the content is at its end
+	said bool
 }
 
 func (f *failing) Read(p []byte) (int, error) {
 	n, err := f.Reader.Read(p)
-	if err == io.EOF {
+	if err == io.EOF && !f.said {
+		f.said = true
 		err = f.at()
 	}
 	return n, err
+}
+
+// failingAt returns a content that fails so at its end.
+func failingAt(content string, at func() error) *failing {
+	return &failing{Reader: strings.NewReader(content), at: at}
 }
 
 func TestPutLeavesNothingOfACutUpload(t *testing.T) {
@@ -263,21 +271,28 @@ func TestPutLeavesNothingOfACutUpload(t *testing.T) {
 						Says: call + " returned no error, or another one, for an upload that was cut", Did: call + "; the content failed " + c.name,
 						Means: "half an upload counts as stored, or the server cannot say what went wrong", Read: refusal,
 					}
-					content := &failing{strings.NewReader(c.came), func() error { return c.err }}
-					var err error
-					if call == "Put" {
-						_, err = put(t, r, content, l)
-					} else {
-						err = putExpected(t, r, c.want, content, l)
+					for _, content := range []*failing{
+						failingAt(c.came, func() error { return c.err }),
+						{Reader: iotest.DataErrReader(strings.NewReader(c.came)), at: func() error { return c.err }},
+					} {
+						var err error
+						if call == "Put" {
+							_, err = put(t, r, content, l)
+						} else {
+							err = putExpected(t, r, c.want, content, l)
+						}
+						lab.RequireErrorIs(t, err, c.err, l)
+						requireHolds(t, dir, stored, says(l, "%s has failed, and the repository is not as it was", call))
+						l.Did += "; again, and its error came with its last bytes"
 					}
-					lab.RequireErrorIs(t, err, c.err, l)
-					requireHolds(t, dir, stored, says(l, "%s has failed, and the repository is not as it was", call))
 				})
 			}
 		}
 	}
 	t.Run("by a context", func(t *testing.T) { t.Parallel(); cutByContext(t) })
-	t.Run("by a panic", func(t *testing.T) { t.Parallel(); cutByPanic(t) })
+	t.Run("by a context while a Read blocks", cutWhileReading)
+	t.Run("by a panic", func(t *testing.T) { t.Parallel(); cutByEscape(t, "panics") })
+	t.Run("by the end of its goroutine", func(t *testing.T) { t.Parallel(); cutByEscape(t, "ends its goroutine (runtime.Goexit)") })
 	t.Run("by a process crash", func(t *testing.T) { t.Parallel(); cutByCrash(t) })
 }
 
@@ -318,7 +333,7 @@ func cutByContext(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	atEnd := &failing{strings.NewReader(bracket), func() error { cancel(); return io.EOF }}
+	atEnd := failingAt(bracket, func() error { cancel(); return io.EOF })
 	l := lab.Lesson{
 		Says: "Put returned an error, and the object is there, or nil, and it is not", Did: "Put; its context ended with the content's io.EOF",
 		Means: "the client sends again what is stored, or removes a copy that is the last one", Read: stream,
@@ -343,24 +358,111 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func cutByPanic(t *testing.T) {
+// cutWhileReading ends the context while a Read of the content blocks. When all goroutines wait, Put must not have returned.
+func cutWhileReading(t *testing.T) {
 	t.Helper()
-	r, dir := create(t, repository.Options{Quota: int64(len(bracket)) + 1})
+	t.Parallel()
+	r, _ := create(t, repository.Options{})
 	l := lab.Lesson{
-		Says: "Put swallows a panic of content", Did: "Put; the content panicked after 13 bytes",
-		Means: "a mistake of the program looks like an upload", Read: refusal,
+		Says: "Put has returned, and still reads its content", Did: "Put; a Read of the content blocked, and the context was cancelled",
+		Expected: "Put returns after that Read", Found: "Put has returned before it",
+		Means: "the caller closes or reuses what a goroutine of Put's still reads, and two read one connection", Read: stream,
 	}
-	var value any
-	lab.Finishes(t, func() {
-		defer func() { value = recover() }()
-		_, _ = r.Put(t.Context(), &failing{strings.NewReader(bracket), func() error { panic(errCut) }})
-	}, l)
-	lab.RequireEqual(t, value, any(errCut), l)
-	l.Says, l.Means = "Put leaves a file behind when content panics", "what is left piles up, one file for each such upload"
-	requireHolds(t, dir, nil, l)
-	l.Says, l.Means = "Put does not give the quota back when content panics", "the quota is used up by what is not there"
-	_, err := put(t, r, strings.NewReader(bracket), l)
-	lab.RequireNoError(t, err, l)
+	early := false
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		reading, goOn, ended := make(chan bool), make(chan bool), make(chan bool)
+		go func() {
+			defer close(ended)
+			_, _ = r.Put(ctx, failingAt("", func() error { close(reading); <-goOn; return io.EOF }))
+		}()
+		select {
+		case <-reading:
+		case <-ended: // for another reason, of which other tests tell
+			return
+		}
+		cancel()
+		synctest.Wait()
+		select {
+		case <-ended:
+			early = true
+		default:
+		}
+		close(goOn)
+		<-ended
+	})
+	lab.Require(t, !early, l)
+}
+
+// An escaped is what a process saw of two Puts: of one whose content did not return from Read, and of the next one.
+type escaped struct {
+	Recovered string // what the first one's caller recovered
+	Left      []string
+	Next      lab.Returned
+}
+
+func cutByEscape(t *testing.T, way string) {
+	t.Helper()
+	for _, call := range []string{"Put", "PutExpected"} {
+		_, dir := create(t, repository.Options{})
+		l := lab.Lesson{
+			Says: call + " ends the process", Did: call + "; after 13 bytes, a Read of the content " + way,
+			Means: "one request whose content goes wrong ends all others", Read: refusal,
+		}
+		var e escaped
+		p := lab.Start(t, "escape", dir, call, way)
+		p.Result(&e, l)
+		lab.RequireNoError(t, p.Wait(l), l)
+		if way == "panics" {
+			l.Means = "a mistake of the program looks like an upload"
+			lab.RequireEqual(t, errCut.Error(), e.Recovered, says(l, "%s swallows a panic of content", call))
+		}
+		l.Says, l.Means = call+" leaves a file behind when content "+way, "what is left piles up, one file for each such upload"
+		l.Expected, l.Found = "no file in tmp", list(e.Left)
+		lab.Require(t, len(e.Left) == 0, l)
+		l.Says, l.Means = call+" does not give the quota back when content "+way, "the quota is used up by what is not there"
+		l.Expected, l.Found = "", ""
+		lab.RequireNoError(t, e.Next.Err, l)
+		requireHolds(t, dir, []string{bracket}, says(l, "Put did not store the content"))
+	}
+}
+
+// escape calls CALL in the repository in DIR with a content from which there is no return, in that WAY, and then Put with a good one. The
+// quota has room for one.
+func escape(w *lab.Worker) error {
+	r, err := repository.Open(w.Arg(0), repository.Options{Quota: int64(len(bracket)) + 1})
+	if err != nil {
+		return err
+	}
+	var e escaped
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		defer func() {
+			if value := recover(); value != nil {
+				e.Recovered = fmt.Sprint(value)
+			}
+		}()
+		content := failingAt(bracket, func() error { return gone(w.Arg(2)) })
+		if w.Arg(1) == "Put" {
+			_, _ = r.Put(context.Background(), content)
+		} else {
+			_ = r.PutExpected(context.Background(), objectOf(bracket), content)
+		}
+	}()
+	<-ended
+	e.Left, err = filepath.Glob(filepath.Join(w.Arg(0), "tmp", "*"))
+	_, e.Next.Err = r.Put(context.Background(), strings.NewReader(bracket))
+	return errors.Join(err, w.Result(e))
+}
+
+// gone does not return.
+func gone(way string) error {
+	if way != "panics" {
+		runtime.Goexit()
+	}
+	panic(errCut)
 }
 
 func cutByCrash(t *testing.T) {
@@ -405,7 +507,7 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	small, large, other := long(40_000), long(70_000), "other"+long(50_000)
 	l := lab.Lesson{Did: "the quota is 100,000 bytes; Put of 40,000", Means: "one client fills the disk for all", Read: room}
 	requireStored(t, r, small, l)
-	slow, ended := begin(t, r, hinge, l)
+	slow, ended := begin(t, r, hinge, unknown, l)
 	l.Did += ", and then of 70,000"
 	l.Says = "Put stores more than the quota allows"
 	_, err := put(t, r, strings.NewReader(large), l)
@@ -421,10 +523,12 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	lab.RequireErrorIs(t, putExpected(t, r, objectOf(large), strings.NewReader(large), announced), repository.ErrQuota, announced)
 
 	l.Did += "; of more than any quota, without an end"
+	l.Says = "Put stores more than the quota allows"
 	content := &counted{limit: 16 << 20}
 	_, err = put(t, r, content, l)
 	lab.RequireErrorIs(t, err, repository.ErrQuota, l)
-	l.Expected, l.Found = "Put stops when the room is used up", fmt.Sprintf("%d bytes were read", content.read)
+	l.Says = "Put reads on when the room is used up"
+	l.Expected, l.Found = "it stops", fmt.Sprintf("%d bytes were read", content.read)
 	lab.Require(t, content.read <= 8<<20, l)
 
 	l.Did, l.Means = "after Puts that the quota refused, Put of 50,000 bytes more", "the quota is used up by what is not there"
@@ -437,6 +541,11 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	requireStored(t, r, "another"+other, l)
 	requireHolds(t, dir, []string{small, "another" + other}, says(l, "Put did not store the content"))
 
+	t.Run("of one that has been announced", func(t *testing.T) {
+		t.Parallel()
+		r, _ := create(t, repository.Options{Quota: 100_000})
+		requireNothingTaken(t, r, 90_000, "the quota is 100,000 bytes")
+	})
 	t.Run("of one that is about to be in place", func(t *testing.T) {
 		t.Parallel()
 		r, dir := create(t, repository.Options{Quota: 100_000})
@@ -475,6 +584,20 @@ func TestPutKeepsTheQuota(t *testing.T) {
 			Means: "the disk is full although there is a quota", Read: room,
 		})
 	})
+}
+
+// requireNothingTaken demands that an upload whose sender has announced so many bytes, and sent none, leaves room for another of 50,000.
+func requireNothingTaken(t *testing.T, r *repository.Repository, announced int64, where string) {
+	t.Helper()
+	l := lab.Lesson{
+		Did:   fmt.Sprintf("%s; PutExpected of %d bytes had begun, and few of them had come; Put of 50,000", where, announced),
+		Means: "one client that announces much and sends nothing keeps all others out", Read: room,
+	}
+	slow, ended := begin(t, r, hinge, announced, l)
+	_, err := put(t, r, strings.NewReader(long(50_000)), l)
+	lab.RequireNoError(t, err, says(l, "PutExpected takes room for bytes that have only been announced"))
+	slow.goOn <- errCut
+	lab.Finishes(t, func() { <-ended }, says(l, "PutExpected does not return"))
 }
 
 // requireWithin demands that all files of the repository together have at most so many bytes.

@@ -35,7 +35,7 @@ var ways = []struct {
 	{"in small pieces", func(r io.Reader, _ int) ([]byte, error) {
 		return io.ReadAll(readerFunc(func(p []byte) (int, error) { return r.Read(p[:min(len(p), 199)]) }))
 	}},
-	{"with io.Copy", func(r io.Reader, _ int) ([]byte, error) {
+	{"with io.Copy, which calls no Read if there is a WriteTo", func(r io.Reader, _ int) ([]byte, error) {
 		var b strings.Builder
 		_, err := io.Copy(&b, r)
 		return []byte(b.String()), err
@@ -53,7 +53,9 @@ func TestGetHandsOutTheObject(t *testing.T) {
 				Says: "Get failed although nothing stood in its way", Did: fmt.Sprintf("Get of an object of %d bytes, read %s", size, way.name),
 				Means: "a good object cannot be read", Read: verify,
 			}
-			reader, err := r.Get(t.Context(), objectOf(content).ID)
+			ctx, cancel := context.WithCancel(t.Context())
+			reader, err := r.Get(ctx, objectOf(content).ID)
+			cancel() // it was Get's
 			lab.RequireNoError(t, err, l)
 			lab.RequireNotNil(t, reader, "Get", l)
 			lab.RequireEqual(t, int64(size), reader.Size(), says(l, "Size is not that of the object"))
@@ -64,9 +66,54 @@ func TestGetHandsOutTheObject(t *testing.T) {
 			_, err = reader.Read(make([]byte, 10))
 			lab.RequireErrorIs(t, err, io.EOF, says(l, "Read does not return io.EOF after the last byte"))
 			lab.RequireNoError(t, reader.Close(), says(l, "Close failed although nothing stood in its way"))
+			l.Means = "a mistake of the program stays unseen: by now the handle may be another file's"
 			_, err = reader.Read(make([]byte, 10))
 			lab.RequireErrorIs(t, err, fs.ErrClosed, says(l, "Read goes on after Close"))
 			lab.RequireErrorIs(t, reader.Close(), fs.ErrClosed, says(l, "Close does not report that the Reader was closed before"))
+			l.Means = "a program that counts the bytes changes its mind in the middle"
+			lab.RequireEqual(t, int64(size), reader.Size(), says(l, "Size changes when the Reader is closed"))
+		}
+	}
+}
+
+// TestReadersShareNothing reads two objects by turns, after Readers were closed once and twice, at the end and in the middle.
+func TestReadersShareNothing(t *testing.T) {
+	t.Parallel()
+	r, dir := create(t, repository.Options{})
+	contents := []string{long(200_000), strings.ToUpper(long(200_000))}
+	for _, content := range contents {
+		plant(t, dir, content, content)
+	}
+	l := lab.Lesson{
+		Says: "Get failed although nothing stood in its way", Did: "Readers were closed, some of them twice; Get of two objects, read by turns",
+		Means: "one download gets the bytes of another one, or breaks off because of it", Read: verify,
+	}
+	open := func(content string) *repository.Reader {
+		reader, err := r.Get(t.Context(), objectOf(content).ID)
+		lab.RequireNoError(t, err, l)
+		lab.RequireNotNil(t, reader, "Get", l)
+		t.Cleanup(func() { _ = reader.Close() })
+		return reader
+	}
+	for round := range 8 {
+		before := open(contents[round%2])
+		_, err := io.CopyN(io.Discard, before, int64(round)*20_000)
+		lab.RequireNoError(t, err, says(l, "Read failed although the object is good"))
+		_ = before.Close()
+		if round%2 == 1 {
+			_ = before.Close()
+		}
+		two := []*repository.Reader{open(contents[0]), open(contents[1])}
+		var got [2]strings.Builder
+		for range 200 {
+			for i, reader := range two {
+				_, err := io.CopyN(&got[i], reader, 1000)
+				lab.RequireNoError(t, err, says(l, "Read fails, or returns other bytes, when another Reader is at work"))
+			}
+		}
+		for i, content := range contents {
+			lab.RequireEqual(t, content, got[i].String(), says(l, "Read fails, or returns other bytes, when another Reader is at work"))
+			_ = two[i].Close()
 		}
 	}
 }
@@ -118,6 +165,9 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 						lab.RequireErrorIs(t, err, repository.ErrCorrupt, says(l, "Read forgets that the object is damaged"))
 					}
 					lab.RequireNoError(t, reader.Close(), says(l, "Close failed although nothing stood in its way"))
+					_, err = reader.Read(make([]byte, 1000))
+					l.Means = "the caller looks for a mistake of its own, and the damage stays"
+					lab.RequireErrorIs(t, err, repository.ErrCorrupt, says(l, "Read forgets after Close that the object is damaged"))
 				}
 				lab.RequireFile(t, place(dir, c.content), c.found, says(l, "Get changed the file of a damaged object"))
 			}
@@ -137,31 +187,49 @@ func damage(t *testing.T, path, text string) {
 // damagedMeanwhile damages an object after Get, or between two Reads. A Reader may have read ahead, and hand out good bytes.
 func damagedMeanwhile(t *testing.T) {
 	t.Helper()
-	for _, c := range []struct {
-		moment string
-		read   int
-	}{{"after Get", 0}, {"after the first 100,000 bytes were read", 100_000}} {
-		r, dir := create(t, repository.Options{})
-		content := long(2 << 20)
-		plant(t, dir, content, content)
-		l := lab.Lesson{
-			Says:  "Read hands out a damaged object without an error",
-			Did:   "Get; a byte near the end changed on the disk " + c.moment + "; the rest was read",
-			Means: "what was verified is not what was handed out", Read: verify,
-		}
-		reader, err := r.Get(t.Context(), objectOf(content).ID)
-		lab.RequireNoError(t, err, says(l, "Get failed although nothing stood in its way"))
-		defer reader.Close()
-		got := make([]byte, c.read)
-		_, err = io.ReadFull(reader, got)
-		lab.RequireNoError(t, err, says(l, "Read failed although the object is good"))
-		damage(t, place(dir, content), content[:len(content)-1000]+"#"+content[len(content)-999:])
-		var rest []byte
-		lab.Finishes(t, func() { rest, err = io.ReadAll(reader) }, says(l, "Read does not come to an end"))
-		if string(got)+string(rest) != content || err != nil {
-			lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
+	content := long(2 << 20)
+	changed := content[:len(content)-1000] + "#" + content[len(content)-999:]
+	for _, c := range []struct{ name, found string }{
+		{"a byte near the end changed", changed},
+		{"a byte near the end changed, and there were more bytes", changed + "a tail"},
+		{"it was cut to its half", content[:1<<20]},
+		{"it was cut to what had been read", content[:100_000]},
+		{"it lost its last byte", content[:len(content)-1]},
+		{"it was cut to 0 bytes", ""},
+		{"there were more bytes", content + "a tail"},
+	} {
+		for read, moment := range map[int]string{0: "after Get", 100_000: "after the first 100,000 bytes were read"} {
+			for _, way := range ways[:2] {
+				requireSeen(t, content, c.found, read, way.read, lab.Lesson{
+					Says:  "Read hands out a damaged object without an error",
+					Did:   "Get; the object changed on the disk " + moment + ": " + c.name + "; the rest was read " + way.name,
+					Means: "what was verified is not what was handed out, or a part counts as the whole", Read: verify,
+				})
+			}
 		}
 	}
+}
+
+// requireSeen reads an object, which found becomes when so many bytes were read, and demands all its bytes, or ErrCorrupt.
+func requireSeen(t *testing.T, content, found string, read int, rest func(io.Reader, int) ([]byte, error), l lab.Lesson) {
+	t.Helper()
+	r, dir := create(t, repository.Options{})
+	plant(t, dir, content, content)
+	reader, err := r.Get(t.Context(), objectOf(content).ID)
+	lab.RequireNoError(t, err, says(l, "Get failed although nothing stood in its way"))
+	defer reader.Close()
+	got := make([]byte, read)
+	_, err = io.ReadFull(reader, got)
+	lab.RequireNoError(t, err, says(l, "Read failed although the object is good"))
+	damage(t, place(dir, content), found)
+	var more []byte
+	lab.Finishes(t, func() { more, err = rest(reader, len(content)-read) }, says(l, "Read does not come to an end"))
+	if string(got)+string(more) != content || err != nil {
+		lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
+		_, err = reader.Read(make([]byte, 1000))
+		lab.RequireErrorIs(t, err, repository.ErrCorrupt, says(l, "Read forgets that the object is damaged"))
+	}
+	lab.RequireEqual(t, int64(len(content)), reader.Size(), says(l, "Size changes with the file"))
 }
 
 func TestGetOfWhatIsNoObject(t *testing.T) {
@@ -268,7 +336,7 @@ func TestGetReportsARefusal(t *testing.T) {
 			plant(t, dir, content, content)
 			l := lab.Lesson{
 				Says:  "Read mistakes a refusal of the kernel for the end, or for damage",
-				Did:   "Get; the second read(2) fails: " + trace.ErrnoName(errno),
+				Did:   "Get; the second read(2) fails: " + trace.ErrnoName(errno) + "; the caller read on after that error",
 				Means: "half an object counts as the whole, or a good object is thrown away", Read: verify,
 			}
 			rule := lab.Rule{Calls: "read,pread64", Paths: []string{place(dir, content)}, Fail: errno, When: 2}
@@ -279,24 +347,32 @@ func TestGetReportsARefusal(t *testing.T) {
 			}
 			lab.RequireErrorIs(t, err, errno, l)
 			lab.Require(t, !errors.Is(err, repository.ErrCorrupt), withFound(l, "no ErrCorrupt", err))
+			l.Says = "Read goes on after a refused read, and bytes are missing"
+			lab.Require(t, !errors.Is(err, errMissing), withFound(l, "an error, or the bytes from there on", err))
 		}, syscall.EIO, syscall.ENOTCONN)
 	})
 }
 
 func init() { workers["get"] = getWorker }
 
-// getWorker reads the object of 100,000 bytes in the repository in DIR.
+// getWorker reads the object of 100,000 bytes in the repository in DIR, and reads on after an error.
 func getWorker(w *lab.Worker) error {
 	r, err := repository.Open(w.Arg(0), repository.Options{})
 	if err != nil {
 		return err
 	}
-	reader, err := r.Get(context.Background(), objectOf(long(100_000)).ID)
+	content := long(100_000)
+	reader, err := r.Get(context.Background(), objectOf(content).ID)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, io.MultiReader(reader))
-	return errors.Join(err, reader.Close())
+	var got strings.Builder
+	_, err = io.Copy(&got, io.MultiReader(reader))
+	_, again := io.Copy(&got, io.MultiReader(reader))
+	if again == nil && got.String() != content {
+		again = errMissing
+	}
+	return errors.Join(err, again, reader.Close())
 }
 
 func TestGetOutlivesRemoveAndPut(t *testing.T) {

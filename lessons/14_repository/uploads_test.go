@@ -189,6 +189,35 @@ func TestReaders(t *testing.T) {
 
 	// unlink(2): "the file will remain in existence until the last file descriptor referring to it is closed." On Windows os.Root asks for
 	// the same (FILE_DISPOSITION_POSIX_SEMANTICS).
+	t.Run("a struct that embeds a file has its WriteTo, and io.Copy makes no Read", func(t *testing.T) {
+		t.Parallel()
+		file, err := os.Open(lab.WriteFile(t, "object", bracket))
+		require.NoError(t, err)
+		defer file.Close()
+		embedding := &embedding{File: file}
+		var got strings.Builder
+		_, err = io.Copy(&got, embedding)
+		require.NoError(t, err)
+		require.Equal(t, bracket, got.String())
+		require.Zero(t, embedding.reads)
+	})
+	t.Run("a deferred function that asks recover or the error does not see a Goexit", func(t *testing.T) {
+		t.Parallel()
+		var ran bool
+		var err error
+		var recovered any
+		ended := make(chan bool)
+		go func() {
+			defer close(ended)
+			defer func() { ran, recovered = true, recover() }()
+			runtime.Goexit()
+			err = io.EOF
+		}()
+		<-ended
+		require.True(t, ran)
+		require.NoError(t, err)
+		require.Nil(t, recovered)
+	})
 	t.Run("who has an object open reads on after it was removed, and after another file got its name", func(t *testing.T) {
 		t.Parallel()
 		root, err := os.OpenRoot(t.TempDir())
@@ -218,4 +247,15 @@ func (l lastly) Read(p []byte) (int, error) {
 		return n, l.err
 	}
 	return n, nil
+}
+
+// embedding counts its Reads.
+type embedding struct {
+	*os.File
+	reads int
+}
+
+func (e *embedding) Read(p []byte) (int, error) {
+	e.reads++
+	return e.File.Read(p)
 }

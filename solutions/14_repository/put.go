@@ -20,13 +20,14 @@ import (
 // once: none waits for the content of another one, and none takes its file away. The memory that Put needs, a few MiB at most, does not
 // depend on the size.
 //
-// Put fails if content fails (io.EOF itself is the end, an error that wraps it is not), if ctx ends, which Put asks before each Read of the
-// content, if the quota has no room (ErrQuota), or if the kernel refuses a step; the error wraps the cause, and ErrFull too if the disk is
-// full. Then the store holds what it held before, the quota is given back, and nothing is left open or behind, not even if content panics;
-// empty directories may be. The one exception is an error that matches ErrNotDurable: the object is in place. Put reports each refusal of a
-// step that its promise rests on, the Close of its file and the removal of what it leaves among them. It repeats nothing that was refused,
-// except as Store.Rename does on Windows, and never does without it. Only a process crash leaves a temporary file, for Sweep. Put does not
-// sweep: an old temporary file may be that of a slow upload.
+// Put fails if content fails (io.EOF itself is the end, an error that wraps it is not; an io.Reader need not repeat its error), if ctx
+// ends, which Put asks before each Read of the content, if the quota has no room (ErrQuota), or if the kernel refuses a step; the error
+// wraps the cause, and ErrFull too if the disk is full. Then the store holds what it held before, the quota is given back, and nothing is
+// left open or behind, not even if content panics or ends its goroutine (runtime.Goexit); empty directories may be. The one exception is an
+// error that matches ErrNotDurable: the object is in place. Put reports each refusal of a step that its promise rests on, the Close of its
+// file and the removal of what it leaves among them, but not the Close of a directory. It never does without a step that was refused, and
+// repeats none, except as Store.Rename does on Windows. Once Put has returned, it reads content no more: a Read that blocks keeps it. Only
+// a process crash leaves a temporary file, for Sweep. Put does not sweep: an old temporary file may be that of a slow upload.
 //
 // Put writes in the directory that Open found, whatever becomes of the path, and never through a symbolic link that leads out of it. A file
 // gets objects.Perm less the umask.
