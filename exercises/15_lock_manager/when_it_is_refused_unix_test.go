@@ -102,8 +102,8 @@ func (c change) requireSaved(t *testing.T, errno error) {
 	lab.Require(t, reported, says(l, "%s hid that the lock could not be given back", c.call))
 }
 
-// sameCalls reports whether two runs made the same calls up to this one. Most do. But a program that is being started has all files open for
-// a moment; a change that comes then finds the lock taken, waits for it in another thread, and makes some calls there.
+// sameCalls reports whether two runs made the same calls up to this one. Most do. But a program that is being started has all files open
+// for a moment; a change that comes then finds the lock taken, waits for it in another thread, and makes some calls there.
 func sameCalls(one, other []string, at int) bool {
 	return at < len(one) && at < len(other) && slices.Equal(one[:at+1], other[:at+1])
 }

@@ -161,7 +161,9 @@ func TestChecksThatFailSayWhatTheyFound(t *testing.T) {
 			"file already exists", "file already closed", "",
 		},
 		"the text of the error": {
-			func(tb testing.TB) { lab.RequireErrorIs(tb, fmt.Errorf("open x: %v", fs.ErrExist), fs.ErrExist, story) }, //nolint:errorlint // the mistake
+			func(tb testing.TB) {
+				lab.RequireErrorIs(tb, fmt.Errorf("open x: %v", fs.ErrExist), fs.ErrExist, story) //nolint:errorlint // the mistake
+			},
 			"file already exists", "wrap an error with %w", "",
 		},
 		"an error for it": {func(tb testing.TB) { lab.RequireErrorIs(tb, nil, fs.ErrExist, story) }, "file already exists", "no error", ""},
