@@ -25,7 +25,7 @@ func TestAProgramThatIsStartedDoesNotInheritTheFile(t *testing.T) {
 		f := fn.opened(t, path, lesson)
 		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
 		requireTool(t, err)
-		lab.Require(t, flags&unix.FD_CLOEXEC != 0, says(lesson, fn.name+" lets started programs inherit the file"))
+		lab.Require(t, flags&unix.FD_CLOEXEC != 0, lesson.Say("%s lets started programs inherit the file", fn.name))
 		closeFile(t, fn, f)
 	}
 }

@@ -76,7 +76,7 @@ func functionNamed(name string) function {
 // call calls the function. A hang, a panic and a nil file without an error have words of their own.
 func (fn function) call(t *testing.T, path string, lesson lab.Lesson) (f *os.File, err error) {
 	t.Helper()
-	lesson = says(lesson, fn.name+" did not return")
+	lesson = lesson.Say("%s did not return", fn.name)
 	lab.Finishes(t, func() { f, err = fn.open(path) }, lesson)
 	if err == nil {
 		lab.RequireNotNil(t, f, fn.name, lesson)
@@ -89,7 +89,7 @@ func (fn function) call(t *testing.T, path string, lesson lab.Lesson) (f *os.Fil
 func (fn function) opened(t *testing.T, path string, lesson lab.Lesson) *os.File {
 	t.Helper()
 	f, err := fn.call(t, path, lesson)
-	lab.RequireNoError(t, err, says(lesson, fn.name+" did not open the file"))
+	lab.RequireNoError(t, err, lesson.Say("%s did not open the file", fn.name))
 	return f
 }
 
@@ -109,11 +109,6 @@ func closeFile(t *testing.T, fn function, f *os.File) {
 		Says: fn.name + " returned a file that is closed", Did: "the test closed the file that " + fn.name + " had returned",
 		Means: "the caller can neither read nor write it", Read: theFix,
 	})
-}
-
-func says(lesson lab.Lesson, headline string) lab.Lesson {
-	lesson.Says = headline
-	return lesson
 }
 
 func means(lesson lab.Lesson, headline, meaning string) lab.Lesson {
@@ -150,7 +145,7 @@ func TestOpenForUpdateKeepsEveryByte(t *testing.T) {
 			requireTool(t, err)
 			closeFile(t, forUpdate, forUpdate.opened(t, path, lesson))
 
-			lab.RequireFile(t, path, document.content, says(lesson, "OpenForUpdate emptied locks.json"))
+			lab.RequireFile(t, path, document.content, lesson.Say("OpenForUpdate emptied locks.json"))
 			requireSameFile(t, before, path, forUpdate, lesson)
 		})
 	}
@@ -182,17 +177,17 @@ func TestOpenForUpdateReadsAndWritesInPlace(t *testing.T) {
 	lesson.Did = `the file held one record; through one open file it was read, then "alice" was overwritten at byte 13 by "bobby"`
 	f := forUpdate.opened(t, path, lesson)
 	content, err := io.ReadAll(f)
-	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate opened a file that cannot be read"))
-	lab.RequireEqual(t, "bracket.step alice\n", string(content), says(lesson, "OpenForUpdate did not let the file be read from its start"))
+	lab.RequireNoError(t, err, lesson.Say("OpenForUpdate opened a file that cannot be read"))
+	lab.RequireEqual(t, "bracket.step alice\n", string(content), lesson.Say("OpenForUpdate did not let the file be read from its start"))
 	_, err = f.WriteAt([]byte("bobby"), 13)
-	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate opened a file that cannot be changed in place"))
-	lab.RequireFile(t, path, "bracket.step bobby\n", says(lesson, "OpenForUpdate let a write land in another place"))
+	lab.RequireNoError(t, err, lesson.Say("OpenForUpdate opened a file that cannot be changed in place"))
+	lab.RequireFile(t, path, "bracket.step bobby\n", lesson.Say("OpenForUpdate let a write land in another place"))
 
 	path = lab.WriteFile(t, "record", "bracket.step alice\n")
 	lesson.Did = `the file held one record; "BRACKET" was written to it, with no read before`
 	_, err = forUpdate.opened(t, path, lesson).WriteString("BRACKET")
-	lab.RequireNoError(t, err, says(lesson, "OpenForUpdate opened a file that cannot be written"))
-	lab.RequireFile(t, path, "BRACKET.step alice\n", says(lesson, "OpenForUpdate did not let the first write begin at byte 0"))
+	lab.RequireNoError(t, err, lesson.Say("OpenForUpdate opened a file that cannot be written"))
+	lab.RequireFile(t, path, "BRACKET.step alice\n", lesson.Say("OpenForUpdate did not let the first write begin at byte 0"))
 }
 
 func TestOpenForUpdateCreatesNothing(t *testing.T) {
@@ -203,8 +198,8 @@ func TestOpenForUpdateCreatesNothing(t *testing.T) {
 		Read:  missing,
 	}
 	err := forUpdate.refused(t, path, lesson)
-	lab.RequireErrorIs(t, err, fs.ErrNotExist, says(lesson, "OpenForUpdate did not report that the file is missing"))
-	lab.RequireNoFile(t, path, says(lesson, "OpenForUpdate created a file where there was none"))
+	lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson.Say("OpenForUpdate did not report that the file is missing"))
+	lab.RequireNoFile(t, path, lesson.Say("OpenForUpdate created a file where there was none"))
 }
 
 func TestOpenForAppendWritesAtTheEndOfTheMoment(t *testing.T) {
@@ -234,7 +229,7 @@ func TestOpenForAppendWritesAtTheEndOfTheMoment(t *testing.T) {
 			closeFile(t, forAppend, alice)
 			closeFile(t, forAppend, bob)
 			lab.RequireFile(t, path, log.held+"bob gear.step\nalice bracket.step\nbob clamp.step\n",
-				says(lesson, "OpenForAppend let lines be overwritten"))
+				lesson.Say("OpenForAppend let lines be overwritten"))
 		})
 	}
 	t.Run("after the log was emptied", func(t *testing.T) {
@@ -247,7 +242,7 @@ func TestOpenForAppendWritesAtTheEndOfTheMoment(t *testing.T) {
 		alice := forAppend.opened(t, path, lesson)
 		requireTool(t, os.Truncate(path, 0))
 		writeLine(t, forAppend, alice, "alice bracket.step\n", lesson.Did)
-		lab.RequireFile(t, path, "alice bracket.step\n", says(lesson, "OpenForAppend let a line land where the end was before"))
+		lab.RequireFile(t, path, "alice bracket.step\n", lesson.Say("OpenForAppend let a line land where the end was before"))
 	})
 }
 
@@ -273,12 +268,12 @@ func TestOpenForAppendAddsNothingByItself(t *testing.T) {
 		before, err := os.Stat(path)
 		requireTool(t, err)
 		closeFile(t, forAppend, forAppend.opened(t, path, lesson))
-		lab.RequireFile(t, path, held, says(lesson, "OpenForAppend changed what the log holds"))
+		lab.RequireFile(t, path, held, lesson.Say("OpenForAppend changed what the log holds"))
 		requireSameFile(t, before, path, forAppend, lesson)
 	}
 	path := lab.Path(t, "history.log")
 	closeFile(t, forAppend, forAppend.opened(t, path, lesson))
-	lab.RequireFile(t, path, "", says(lesson, "OpenForAppend did not create the missing log empty"))
+	lab.RequireFile(t, path, "", lesson.Say("OpenForAppend did not create the missing log empty"))
 }
 
 func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
@@ -302,7 +297,7 @@ func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
 			lesson := lesson
 			lesson.Did = ticket.did + "; CreateNew was called with its path"
 			requireTaken(t, path, lesson)
-			lab.RequireFile(t, path, ticket.content, says(lesson, "CreateNew refused a ticket and still changed its file"))
+			lab.RequireFile(t, path, ticket.content, lesson.Say("CreateNew refused a ticket and still changed its file"))
 		})
 	}
 	t.Run("by a directory", func(t *testing.T) {
@@ -312,7 +307,7 @@ func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
 		lesson.Did = "bracket.ticket was a directory; CreateNew was called with its path"
 		requireTaken(t, path, lesson)
 		_, err := os.ReadDir(path)
-		lab.RequireNoError(t, err, says(lesson, "CreateNew removed a directory of that name"))
+		lab.RequireNoError(t, err, lesson.Say("CreateNew removed a directory of that name"))
 	})
 	for _, link := range []struct{ name, target, held string }{
 		{"by a link that leads nowhere", "a file that does not exist", ""}, {"by a link to a file", "another file", "carol"},
@@ -334,17 +329,17 @@ func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
 			}
 			requireTaken(t, path, lesson)
 			if link.held == "" {
-				lab.RequireNoFile(t, target, says(lesson, "CreateNew followed a link and created the file at its other end"))
+				lab.RequireNoFile(t, target, lesson.Say("CreateNew followed a link and created the file at its other end"))
 				return
 			}
-			lab.RequireFile(t, target, link.held, says(lesson, "CreateNew followed a link and changed the file at its other end"))
+			lab.RequireFile(t, target, link.held, lesson.Say("CreateNew followed a link and changed the file at its other end"))
 		})
 	}
 }
 
 func requireTaken(t *testing.T, path string, lesson lab.Lesson) {
 	t.Helper()
-	lab.RequireErrorIs(t, newTicket.refused(t, path, lesson), fs.ErrExist, says(lesson, "CreateNew did not report that the name is taken"))
+	lab.RequireErrorIs(t, newTicket.refused(t, path, lesson), fs.ErrExist, lesson.Say("CreateNew did not report that the name is taken"))
 }
 
 func TestCreateNewGivesAnEmptyFileToWrite(t *testing.T) {
@@ -355,10 +350,10 @@ func TestCreateNewGivesAnEmptyFileToWrite(t *testing.T) {
 		Read:  whyItHappens,
 	}
 	f := newTicket.opened(t, path, lesson)
-	lab.RequireFile(t, path, "", says(lesson, "CreateNew did not create an empty file at the path"))
+	lab.RequireFile(t, path, "", lesson.Say("CreateNew did not create an empty file at the path"))
 	writeLine(t, newTicket, f, "alice", "bracket.ticket was missing; CreateNew created it")
 	closeFile(t, newTicket, f)
-	lab.RequireFile(t, path, "alice", says(lesson, "CreateNew let the name land in another place"))
+	lab.RequireFile(t, path, "alice", lesson.Say("CreateNew let the name land in another place"))
 
 	requireTool(t, os.Remove(path))
 	lesson = lab.Lesson{
@@ -367,7 +362,7 @@ func TestCreateNewGivesAnEmptyFileToWrite(t *testing.T) {
 		Read:  askAndAct,
 	}
 	newTicket.opened(t, path, lesson)
-	lab.RequireFile(t, path, "", says(lesson, "CreateNew did not create an empty file at the path"))
+	lab.RequireFile(t, path, "", lesson.Say("CreateNew did not create an empty file at the path"))
 }
 
 // refusals are the errors of checks that say no. None of them is a reason to empty the file.
@@ -393,12 +388,12 @@ func TestOpenForReplaceAsksBeforeItEmpties(t *testing.T) {
 			Read:  whenBytesGo,
 		}
 		var seen refusalSeen
-		worker.Result(&seen, says(lesson, "OpenForReplace did not return"))
-		lab.RequireNoError(t, seen.Failed.Err, says(lesson, "OpenForReplace did not open the file"))
-		lab.RequireEqual(t, `{"bracket.step":"alice"}`, seen.Content, says(lesson, "OpenForReplace emptied the file before it asked"))
+		worker.Result(&seen, lesson.Say("OpenForReplace did not return"))
+		lab.RequireNoError(t, seen.Failed.Err, lesson.Say("OpenForReplace did not open the file"))
+		lab.RequireEqual(t, `{"bracket.step":"alice"}`, seen.Content, lesson.Say("OpenForReplace emptied the file before it asked"))
 		lab.RequireEqual(t, 1, seen.Calls, means(lesson, "OpenForReplace did not call allowed once",
 			"the answer to one call is used for another"))
-		lab.RequireFile(t, path, `{"bracket.step":"alice"}`, says(lesson, "OpenForReplace emptied a file that it was not allowed to"))
+		lab.RequireFile(t, path, `{"bracket.step":"alice"}`, lesson.Say("OpenForReplace emptied a file that it was not allowed to"))
 		lab.RequireEqual(t, "that error", seen.Returned, means(lesson, "OpenForReplace did not return the refusal",
 			"the program goes on as if it had been allowed, and writes over Alice's checkout"))
 		lab.Require(t, !seen.StillOpen, means(lesson, "OpenForReplace left the file open after the refusal",
@@ -484,8 +479,8 @@ func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
 			}}
 			f := replace.opened(t, path, lesson)
 			_, err := f.WriteString("{}")
-			lab.RequireNoError(t, err, says(lesson, "OpenForReplace returned a file that cannot be written"))
-			lab.RequireFile(t, path, "{}", says(lesson, "OpenForReplace did not return an empty file"))
+			lab.RequireNoError(t, err, lesson.Say("OpenForReplace returned a file that cannot be written"))
+			lab.RequireFile(t, path, "{}", lesson.Say("OpenForReplace did not return an empty file"))
 			lab.RequireEqual(t, 1, calls, means(lesson, "OpenForReplace did not call allowed once",
 				"allowed takes a lock twice, or asks a person the same question again"))
 			other := lesson
@@ -520,10 +515,10 @@ func TestOpenForReplaceEmptiesTheFileThatAllowedHasSeen(t *testing.T) {
 		return openmodes.OpenForReplace(path, func(*os.File) error { return os.Rename(other, path) })
 	}}
 	f := replace.opened(t, path, lesson)
-	lab.RequireFile(t, path, others, says(lesson, "OpenForReplace emptied a file that allowed has not seen"))
+	lab.RequireFile(t, path, others, lesson.Say("OpenForReplace emptied a file that allowed has not seen"))
 	info, err := f.Stat()
 	requireTool(t, err)
-	lab.RequireEqual(t, int64(0), info.Size(), says(lesson, "OpenForReplace did not return an empty file"))
+	lab.RequireEqual(t, int64(0), info.Size(), lesson.Say("OpenForReplace did not return an empty file"))
 }
 
 func TestOpenForReplaceCreatesNothing(t *testing.T) {
@@ -538,8 +533,8 @@ func TestOpenForReplaceCreatesNothing(t *testing.T) {
 		return openmodes.OpenForReplace(path, func(*os.File) error { calls++; return nil })
 	}}
 	err := replace.refused(t, path, lesson)
-	lab.RequireErrorIs(t, err, fs.ErrNotExist, says(lesson, "OpenForReplace did not report that the file is missing"))
-	lab.RequireNoFile(t, path, says(lesson, "OpenForReplace created a file where there was none"))
+	lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson.Say("OpenForReplace did not report that the file is missing"))
+	lab.RequireNoFile(t, path, lesson.Say("OpenForReplace created a file where there was none"))
 	lab.RequireEqual(t, 0, calls, means(lesson, "OpenForReplace called allowed for a missing file",
 		"allowed reads from a file that is not open"))
 }

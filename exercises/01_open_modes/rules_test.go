@@ -190,7 +190,7 @@ func TestAFileThatMayNotBeOpenedIsRefused(t *testing.T) {
 			for _, fn := range functions {
 				lesson := lab.Lesson{Did: fn.name + " " + c.did, Read: errorsOfOpen}
 				var came lab.Returned
-				worker.Result(&came, says(lesson, fn.name+" did not return"))
+				worker.Result(&came, lesson.Say("%s did not return", fn.name))
 				if want := c.want[fn.name]; want != nil {
 					requireReported(t, fn, came.Err, want, fn.name, lesson)
 				}
@@ -201,9 +201,9 @@ func TestAFileThatMayNotBeOpenedIsRefused(t *testing.T) {
 				path := filepath.Join(dir, fn.name)
 				info, err := os.Stat(path)
 				requireTool(t, err)
-				lab.RequireEqual(t, c.mode, info.Mode().Perm(), says(lesson, fn.name+" changed the permission of a file that it may not open"))
+				lab.RequireEqual(t, c.mode, info.Mode().Perm(), lesson.Say("%s changed the permission of a file that it may not open", fn.name))
 				requireTool(t, os.Chmod(path, 0o644)) // so that the test may read it
-				lab.RequireFile(t, path, "alice", says(lesson, fn.name+" changed a file that it may not open"))
+				lab.RequireFile(t, path, "alice", lesson.Say("%s changed a file that it may not open", fn.name))
 			}
 		})
 	}
@@ -298,7 +298,7 @@ func TestOpenForReplaceReportsThatItCannotEmpty(t *testing.T) {
 				}
 				worker := lab.Trace(t, lab.Rule{Calls: refused.calls, Paths: []string{path}, Fail: errno}, lab.Options{}, "replace", path)
 				var came replaced
-				worker.Result(&came, says(lesson, "OpenForReplace did not return"))
+				worker.Result(&came, lesson.Say("OpenForReplace did not return"))
 				requireTool(t, worker.Wait())
 				if len(worker.Injected()) == 0 {
 					return // it does it in another way, which was not refused
@@ -345,14 +345,14 @@ func TestANewFileHasThePermissionThatTheUmaskLeaves(t *testing.T) {
 				}
 				path := filepath.Join(lab.SharedDir(t), "new")
 				worker := lab.Launch(t, lab.Options{Unprivileged: true, Umask: umask}, "create and reopen", fn.name, path)
-				worker.Reached("created", says(lesson, fn.name+" did not create a missing file"))
+				worker.Reached("created", lesson.Say("%s did not create a missing file", fn.name))
 				worker.Continue()
 				worker.Reached("written", lab.Lesson{
 					Says: fn.name + " created a file and cannot write it", Did: fn.name + " was called in an empty directory, and a line was written",
 					Means: "the file exists and stays empty", Read: whyItHappens,
 				})
 				worker.Continue()
-				lab.RequireNoError(t, worker.Wait(), says(lesson, fn.name+" created a file that its owner cannot open again"))
+				lab.RequireNoError(t, worker.Wait(), lesson.Say("%s created a file that its owner cannot open again", fn.name))
 				if runtime.GOOS == "windows" {
 					return // it has no umask
 				}
@@ -429,7 +429,7 @@ func requireFollowsLink(t *testing.T, fn function) {
 	opened, err := f.Stat()
 	requireTool(t, err)
 	lesson.Expected, lesson.Found = "the file that the link leads to", "another one"
-	lab.Require(t, os.SameFile(before, opened), says(lesson, fn.name+" did not open the file that a link leads to"))
+	lab.Require(t, os.SameFile(before, opened), lesson.Say("%s did not open the file that a link leads to", fn.name))
 	requireSameFile(t, before, path, fn, lesson)
 	closeFile(t, fn, f)
 }
@@ -453,7 +453,7 @@ func requireKeepsSize(t *testing.T, fn function) {
 	requireSameFile(t, before, path, fn, lesson)
 	after, err := os.Stat(path)
 	requireTool(t, err)
-	lab.RequireEqual(t, size, after.Size(), says(lesson, fn.name+" changed the size of a large file"))
+	lab.RequireEqual(t, size, after.Size(), lesson.Say("%s changed the size of a large file", fn.name))
 }
 
 func requireKeepsPermission(t *testing.T, fn function) {
@@ -471,7 +471,7 @@ func requireKeepsPermission(t *testing.T, fn function) {
 	closeFile(t, fn, fn.opened(t, path, lesson))
 	info, err := os.Stat(path)
 	requireTool(t, err)
-	lab.RequireEqual(t, fs.FileMode(0o640), info.Mode().Perm(), says(lesson, fn.name+" changed the permission of an existing file"))
+	lab.RequireEqual(t, fs.FileMode(0o640), info.Mode().Perm(), lesson.Say("%s changed the permission of an existing file", fn.name))
 }
 
 func TestNothingElseIsLeftInTheDirectory(t *testing.T) {
@@ -496,7 +496,7 @@ func TestNothingElseIsLeftInTheDirectory(t *testing.T) {
 			requireTool(t, err)
 			for _, entry := range entries {
 				lesson.Found = "a file " + entry.Name()
-				lab.Require(t, entry.Name() == "bracket", says(lesson, fn.name+" left another file in the directory"))
+				lab.Require(t, entry.Name() == "bracket", lesson.Say("%s left another file in the directory", fn.name))
 			}
 		}
 	}
@@ -522,12 +522,12 @@ func TestARelativePathLeadsFromTheDirectoryOfTheMoment(t *testing.T) {
 				Read:     theFix,
 			}
 			var came finding
-			worker.Result(&came, says(lesson, fn.name+" did not return"))
+			worker.Result(&came, lesson.Say("%s did not return", fn.name))
 			headline := fn.name + " did not look in the directory that the process was in"
 			if came.Err.Err != nil {
 				lesson.Found = came.Err.Err.Error()
 			}
-			lab.Require(t, came.Err.Err == nil && came.Here, says(lesson, headline))
+			lab.Require(t, came.Err.Err == nil && came.Here, lesson.Say("%s", headline))
 		}
 	}
 	requireTool(t, worker.Wait())
@@ -587,9 +587,9 @@ func TestNoOtherHandleStaysOpen(t *testing.T) {
 			Read:  whoElseHas,
 		}
 		var came finding
-		worker.Result(&came, says(lesson, fn.name+" did not return"))
-		lab.RequireNoError(t, came.Err.Err, says(lesson, fn.name+" did not open the file"))
-		lab.Require(t, !came.StillOpen, says(lesson, fn.name+" left a handle open that the caller cannot close"))
+		worker.Result(&came, lesson.Say("%s did not return", fn.name))
+		lab.RequireNoError(t, came.Err.Err, lesson.Say("%s did not open the file", fn.name))
+		lab.Require(t, !came.StillOpen, lesson.Say("%s left a handle open that the caller cannot close", fn.name))
 	}
 	requireTool(t, worker.Wait())
 }

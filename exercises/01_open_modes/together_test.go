@@ -109,7 +109,7 @@ func meet(
 		if !acted {
 			return // she has made all her calls
 		}
-		bob.Reached("done", says(lesson, fn.name+" does not return beside another process"))
+		bob.Reached("done", lesson.Say("%s does not return beside another process", fn.name))
 		bob.Result(&his)
 		bob.Continue()
 		taken := lesson
@@ -157,7 +157,7 @@ func TestCreateNewGivesEachTicketToOne(t *testing.T) {
 					both.Go(func() { errs[i] = order{newTicket.name, path, "alice\n"}.run() })
 				}
 				both.Wait()
-			}, says(lesson, "CreateNew did not return beside another goroutine"))
+			}, lesson.Say("CreateNew did not return beside another goroutine"))
 			requireOneOwner(t, "goroutine", errs[0], errs[1], lesson)
 		}
 	})
@@ -168,17 +168,17 @@ func TestCreateNewGivesEachTicketToOne(t *testing.T) {
 		owners := make([][]string, crowdFiles)
 		for i, process := range crowd(t, "claim in a crowd", t.TempDir()) {
 			var claimed []int
-			process.Result(&claimed, says(lesson, "CreateNew did not return in a crowd"))
+			process.Result(&claimed, lesson.Say("CreateNew did not return in a crowd"))
 			for _, number := range claimed {
 				owners[number] = append(owners[number], fmt.Sprint(i+1))
 			}
-			lab.RequireNoError(t, process.Wait(), says(lesson, "CreateNew failed in a crowd"))
+			lab.RequireNoError(t, process.Wait(), lesson.Say("CreateNew failed in a crowd"))
 		}
 		for number, of := range owners {
 			lesson.Found = fmt.Sprintf("for ticket %d, CreateNew returned no error in the processes %s", number, strings.Join(of, " and "))
-			lab.Require(t, len(of) < 2, says(lesson, "CreateNew gave one ticket to two owners"))
+			lab.Require(t, len(of) < 2, lesson.Say("CreateNew gave one ticket to two owners"))
 			lesson.Found = fmt.Sprintf("for ticket %d, CreateNew returned fs.ErrExist in each process", number)
-			lab.Require(t, len(of) > 0, says(lesson, "CreateNew gave a free ticket to no process"))
+			lab.Require(t, len(of) > 0, lesson.Say("CreateNew gave a free ticket to no process"))
 		}
 	})
 }
@@ -188,11 +188,11 @@ func requireOneOwner(t *testing.T, caller string, one, other error, lesson lab.L
 	t.Helper()
 	for _, err := range []error{one, other} {
 		if err != nil {
-			lab.RequireErrorIs(t, err, fs.ErrExist, says(lesson, "CreateNew failed beside another "+caller))
+			lab.RequireErrorIs(t, err, fs.ErrExist, lesson.Say("CreateNew failed beside another %s", caller))
 		}
 	}
 	lesson.Found = "both returned no error"
-	lab.Require(t, one != nil || other != nil, says(lesson, "CreateNew gave one ticket to two owners"))
+	lab.Require(t, one != nil || other != nil, lesson.Say("CreateNew gave one ticket to two owners"))
 	lesson.Found = "both returned an error that matches fs.ErrExist"
 	lab.Require(t, one == nil || other == nil, means(lesson, "CreateNew gave a free ticket to no "+caller,
 		"no one works on the part, and each "+caller+" mistakes the other one for the owner"))
@@ -215,10 +215,10 @@ func TestOpenForAppendLosesNoLineOfAnotherProcess(t *testing.T) {
 			}
 			meet(t, forAppend, "append when told", prepare, log.did, func(path string, alice, bob error, lesson lab.Lesson) {
 				lesson.Read = whoFindsEnd
-				lab.RequireNoError(t, errors.Join(alice, bob), says(lesson, "OpenForAppend failed beside another process"))
+				lab.RequireNoError(t, errors.Join(alice, bob), lesson.Say("OpenForAppend failed beside another process"))
 				lesson.Means = "one process has destroyed what another one had written, and each write returned no error"
 				if content, err := os.ReadFile(path); err != nil || string(content) != held+"alice\nbob\n" {
-					lab.RequireFile(t, path, held+"bob\nalice\n", says(lesson, "OpenForAppend lost a line of another process"))
+					lab.RequireFile(t, path, held+"bob\nalice\n", lesson.Say("OpenForAppend lost a line of another process"))
 				}
 			})
 		})
@@ -235,17 +235,17 @@ func TestOpenForAppendLosesNoLineOfAnotherProcess(t *testing.T) {
 		}
 		dir := t.TempDir()
 		for _, process := range crowd(t, "append in a crowd", dir) {
-			err := process.Wait(says(lesson, "OpenForAppend did not return in a crowd"))
-			lab.RequireNoError(t, err, says(lesson, "OpenForAppend failed in a crowd"))
+			err := process.Wait(lesson.Say("OpenForAppend did not return in a crowd"))
+			lab.RequireNoError(t, err, lesson.Say("OpenForAppend failed in a crowd"))
 		}
 		for number := range crowdFiles {
 			content, err := os.ReadFile(filepath.Join(dir, fmt.Sprint(number)))
 			requireTool(t, err)
 			lesson.Expected, lesson.Found = "the lines 1, 2, 3 and 4, in any order", lab.Show(content)
-			lab.Require(t, len(content) == 2*people, says(lesson, "OpenForAppend lost a line of another process"))
+			lab.Require(t, len(content) == 2*people, lesson.Say("OpenForAppend lost a line of another process"))
 			for person := range people {
 				own := fmt.Sprintf("%d\n", person+1)
-				lab.Require(t, strings.Contains(string(content), own), says(lesson, "OpenForAppend lost a line of another process"))
+				lab.Require(t, strings.Contains(string(content), own), lesson.Say("OpenForAppend lost a line of another process"))
 			}
 		}
 	})
@@ -271,9 +271,9 @@ func TestAnExistingFileIsNeverSeenWithoutItsBytes(t *testing.T) {
 			var came lab.Returned
 			alice.Call(string(text), &came, func(stop lab.Stop) {
 				headline := fmt.Sprintf("%s left the file without its bytes for a moment, after %s", fn.name, stop.Call.Name)
-				lab.RequireFile(t, path, checkouts, says(lesson, headline))
+				lab.RequireFile(t, path, checkouts, lesson.Say("%s", headline))
 			}, lesson)
-			lab.RequireFile(t, path, checkouts, says(lesson, fn.name+" changed the file"))
+			lab.RequireFile(t, path, checkouts, lesson.Say("%s changed the file", fn.name))
 		})
 	}
 }

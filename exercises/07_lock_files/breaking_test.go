@@ -26,9 +26,9 @@ func TestTwoBreakersOfOneLock(t *testing.T) {
 	bob, errBob := acquire(t, path, dead(gone), l)
 	alice.Continue()
 	var hers outcome
-	alice.Result(&hers, says(l, "Acquire does not return"))
+	alice.Result(&hers, l.Say("Acquire does not return"))
 
-	both := says(l, "Acquire gave one lock to two owners at once")
+	both := l.Say("Acquire gave one lock to two owners at once")
 	both.Expected, both.Found = "one lock and one error", "two locks"
 	lab.Require(t, bob == nil || !hers.Got, both)
 	none := means(l, "Acquire gave a lock whose owner is dead to neither of two processes",
@@ -50,12 +50,12 @@ func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
 		Did:   "a process had the lock and was killed; Acquire was called, with the Alive of your package",
 		Means: stops, Read: theBug,
 	}
-	lock := requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not break the lock of a process that is dead"))
-	lab.RequireEqual(t, os.Getpid(), lock.Owner().PID, says(l, "Acquire left another process's number as the owner of the lock"))
+	lock := requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not break the lock of a process that is dead"))
+	lab.RequireEqual(t, os.Getpid(), lock.Owner().PID, l.Say("Acquire left another process's number as the owner of the lock"))
 	l.Did += "; another process called Acquire"
 	other := lab.Start(t, "try", path)
 	var theirs outcome
-	other.Result(&theirs, says(l, "Acquire does not return"))
+	other.Result(&theirs, l.Say("Acquire does not return"))
 	requireIs(t, theirs.Call.Err, lockfiles.ErrLocked,
 		means(l, "Acquire gave a broken lock to a second owner", "two programs write the same file"))
 }
@@ -109,7 +109,7 @@ func TestTakingAndReleasingLeavesNothingBehind(t *testing.T) {
 		lab.Start(t, "count handles", newPath(t)).Result(&open, means(l, "Acquire or Release failed where no other process was at work",
 			"a lock that was given back, or whose owner Alive calls dead, cannot be taken, or one that is held cannot be given back"))
 		lab.RequireEqual(t, fmt.Sprint(open[0], " open handles"), fmt.Sprint(open[1], " open handles"),
-			says(l, "Acquire or Release leave handles open"))
+			l.Say("Acquire or Release leave handles open"))
 	})
 	t.Run("on the disk", leavesNoFiles)
 }
@@ -122,18 +122,18 @@ func leavesNoFiles(t *testing.T) {
 		Means: "every crash and every lock leaves something for good: in a year the directory is full of it",
 		Read:  givingBack,
 	}
-	lock := requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not break the lock of a process that is dead"))
-	lab.RequireNoError(t, release(t, lock, l), says(l, "Release failed although the lock was held"))
+	lock := requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not break the lock of a process that is dead"))
+	lab.RequireNoError(t, release(t, lock, l), l.Say("Release failed although the lock was held"))
 	once := listing(t, filepath.Dir(path))
 	l.Did += "; then the same was done ten times more"
 	tokens := map[string]bool{lock.Owner().Token: true}
 	for range 10 {
-		lock := requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not take a lock that was released"))
-		broken := requireAcquired(t, path, allDead, says(l, "Acquire did not break a lock that Alive judged dead"))
-		lab.RequireNoError(t, release(t, broken, l), says(l, "Release failed although the lock was held"))
+		lock := requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not take a lock that was released"))
+		broken := requireAcquired(t, path, allDead, l.Say("Acquire did not break a lock that Alive judged dead"))
+		lab.RequireNoError(t, release(t, broken, l), l.Say("Release failed although the lock was held"))
 		tokens[lock.Owner().Token], tokens[broken.Owner().Token] = true, true
 	}
-	lab.RequireEqual(t, once, listing(t, filepath.Dir(path)), says(l, "Acquire or Release leave files behind"))
+	lab.RequireEqual(t, once, listing(t, filepath.Dir(path)), l.Say("Acquire or Release leave files behind"))
 	lab.RequireEqual(t, 21, len(tokens), means(l, "Acquire gave two locks of one process the same token",
 		"a judgement about one lock hits another one of the same process"))
 }

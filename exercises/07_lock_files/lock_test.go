@@ -19,7 +19,7 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		t.Helper()
 		before, touched := listing(t, filepath.Dir(path)), lastTouched(t, path)
 		_, err := acquire(t, path, o, l)
-		requireIs(t, err, lockfiles.ErrLocked, says(l, "Acquire did not refuse a lock that is held"))
+		requireIs(t, err, lockfiles.ErrLocked, l.Say("Acquire did not refuse a lock that is held"))
 		lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), means(l, "Acquire changed files of a lock that it did not get",
 			"the holder is at work, and its name is gone from the lock, or files pile up beside it"))
 		lab.RequireEqual(t, touched, lastTouched(t, path), means(l, "Acquire touched a lock that it did not get",
@@ -73,7 +73,7 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		held(t, path, lockfiles.Options{}, l)
 		l.Did = "a goroutine took the lock and forgot it; the garbage collector ran; another goroutine of the same process called Acquire"
 		lab.CollectGarbage()
-		requireLocked(t, path, says(l, "Acquire did not refuse a lock that is held"))
+		requireLocked(t, path, l.Say("Acquire did not refuse a lock that is held"))
 	})
 	t.Run("under a path with a link and two dots", func(t *testing.T) {
 		dir, l := t.TempDir(), l
@@ -84,7 +84,7 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		l.Did = "link leads to target/sub; a goroutine acquired link/../locks.json.lock, and another one called Acquire for locks.json.lock"
 		l.Read = givingBack
 		requireAcquired(t, dir+filepath.FromSlash("/link/../locks.json.lock"), lockfiles.Options{},
-			says(l, "Acquire did not take a free lock whose path has a link and two dots"))
+			l.Say("Acquire did not take a free lock whose path has a link and two dots"))
 		held(t, filepath.Join(dir, "locks.json.lock"), lockfiles.Options{}, l)
 	})
 	t.Run("by an owner that Alive protects", func(t *testing.T) {
@@ -132,14 +132,14 @@ func TestReleaseKeepsTheLockOfTheNextOwner(t *testing.T) {
 		Read:  givingBack,
 	}
 	alice := requireAcquired(t, path, lockfiles.Options{}, freeLock)
-	bob := requireAcquired(t, path, allDead, says(l, "Acquire did not break a lock that Alive judged dead"))
+	bob := requireAcquired(t, path, allDead, l.Say("Acquire did not break a lock that Alive judged dead"))
 
 	err := release(t, alice, l)
-	requireLocked(t, path, says(l, "Release gave back a lock that belongs to another owner"))
+	requireLocked(t, path, l.Say("Release gave back a lock that belongs to another owner"))
 	requireIs(t, err, lockfiles.ErrLost, means(l, "Release did not report that the lock was lost",
 		"Alice saved her list after the lock was lost, perhaps over Bob's, and never learns of it"))
-	lab.RequireNoError(t, release(t, bob, l), says(l, "Release failed although the lock was held"))
-	requireAcquired(t, path, lockfiles.Options{}, says(l, "Acquire did not take a lock that was released"))
+	lab.RequireNoError(t, release(t, bob, l), l.Say("Release failed although the lock was held"))
+	requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not take a lock that was released"))
 }
 
 func TestReleaseReportsALostLock(t *testing.T) {
@@ -183,7 +183,7 @@ func TestReleaseReportsALostLock(t *testing.T) {
 			lock := requireAcquired(t, path, lockfiles.Options{}, freeLock)
 			c.lose(t, path, lock)
 			before := standing(t, path)
-			requireIs(t, release(t, lock, l), lockfiles.ErrLost, says(l, "Release did not report that the lock was lost"))
+			requireIs(t, release(t, lock, l), lockfiles.ErrLost, l.Say("Release did not report that the lock was lost"))
 			lab.RequireEqual(t, before, standing(t, path), means(l, "Release changed what is not its lock", "a file that a person needs is gone"))
 		})
 	}
@@ -215,9 +215,9 @@ func TestARelativePathIsResolvedWhenAcquireIsCalled(t *testing.T) {
 	other := requireAcquired(t, there, lockfiles.Options{}, freeLock)
 	mover := lab.Launch(t, lab.Options{Dir: filepath.Dir(here)}, "change directory", filepath.Dir(there))
 	var released lab.Returned
-	mover.Result(&released, says(l, "Acquire or Release failed with a relative path"))
-	lab.RequireNoError(t, released.Err, says(l, "Release looked for its lock in another directory"))
-	requireLocked(t, there, says(l, "Release gave back a lock of another directory"))
-	requireAcquired(t, here, lockfiles.Options{}, says(l, "Release left its own lock, which is in another directory now"))
-	lab.RequireNoError(t, release(t, other, l), says(l, "Release failed although the lock was held"))
+	mover.Result(&released, l.Say("Acquire or Release failed with a relative path"))
+	lab.RequireNoError(t, released.Err, l.Say("Release looked for its lock in another directory"))
+	requireLocked(t, there, l.Say("Release gave back a lock of another directory"))
+	requireAcquired(t, here, lockfiles.Options{}, l.Say("Release left its own lock, which is in another directory now"))
+	lab.RequireNoError(t, release(t, other, l), l.Say("Release failed although the lock was held"))
 }

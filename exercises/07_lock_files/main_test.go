@@ -181,11 +181,6 @@ func release(t *testing.T, lock *lockfiles.Lock, l lab.Lesson) (err error) {
 	return err
 }
 
-func says(l lab.Lesson, headline string) lab.Lesson {
-	l.Says = headline
-	return l
-}
-
 func means(l lab.Lesson, headline, meaning string) lab.Lesson {
 	l.Says, l.Means = headline, meaning
 	return l

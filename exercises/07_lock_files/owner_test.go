@@ -55,21 +55,21 @@ func TestTheLockTellsOthersWhoHasIt(t *testing.T) {
 		found = append(found, owner)
 		return true
 	}}, l)
-	requireIs(t, err, lockfiles.ErrLocked, says(l, "Acquire did not refuse a lock that is held"))
+	requireIs(t, err, lockfiles.ErrLocked, l.Say("Acquire did not refuse a lock that is held"))
 	lab.RequireEqual(t, 1, len(found), means(l, "Acquire did not call Alive once for the owner of a lock",
 		"the owner is not judged at all, or Acquire waits and judges again and again"))
-	lab.RequireEqual(t, owner, found[0], says(l, "Acquire gave Alive another owner than the one that has the lock"))
+	lab.RequireEqual(t, owner, found[0], l.Say("Acquire gave Alive another owner than the one that has the lock"))
 
-	lab.RequireEqual(t, process.PID(), owner.PID, says(l, "Acquire wrote down another process id than its own"))
+	lab.RequireEqual(t, process.PID(), owner.PID, l.Say("Acquire wrote down another process id than its own"))
 	here, err := pid.Here()
 	lab.RequireSetUp(t, err)
-	lab.RequireEqual(t, here, owner.Host, says(l, "Acquire wrote down another Host than pid.Here returns"))
+	lab.RequireEqual(t, here, owner.Host, l.Say("Acquire wrote down another Host than pid.Here returns"))
 	started, err := pid.Started(process.PID())
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip("this system does not tell when a process started: ", err)
 	}
 	lab.RequireSetUp(t, err)
-	lab.RequireEqual(t, started, owner.Started, says(l, "Acquire did not write down when its process started, as pid.Started reports it"))
+	lab.RequireEqual(t, started, owner.Started, l.Say("Acquire did not write down when its process started, as pid.Started reports it"))
 }
 
 const robbed = "the lock is taken from a process that is at work: two programs write the same file"

@@ -154,9 +154,9 @@ func TestABreakerMayBeStoppedAnywhere(t *testing.T) {
 					"Alice went on", at, after),
 				Means: "a file that a person needs is gone", Read: notYours,
 			}
-			lab.RequireFile(t, path, "mine", says(l, "Acquire took away a file that is not its lock"))
+			lab.RequireFile(t, path, "mine", l.Say("Acquire took away a file that is not its lock"))
 			l.Means = "the program waits for an owner that does not exist, where a person has to look"
-			requireIs(t, o.Call.Err, lockfiles.ErrUnknown, says(l, "Acquire did not report the file that was put at the path"))
+			requireIs(t, o.Call.Err, lockfiles.ErrUnknown, l.Say("Acquire did not report the file that was put at the path"))
 		}
 	})
 }
@@ -301,7 +301,7 @@ func playRelease(t *testing.T, alice *stepped, path string, at int, lost bool) (
 	if bob == nil {
 		lab.RequireNoError(t, errCarol, means(l, "Acquire did not take a lock that was released",
 			"the lock is free, and every process is sent away"))
-		lab.RequireNoError(t, release(t, carol, l), says(l, "Release failed although the lock was held"))
+		lab.RequireNoError(t, release(t, carol, l), l.Say("Release failed although the lock was held"))
 		return stops
 	}
 	requireIs(t, errCarol, lockfiles.ErrLocked, means(l, "Release gave back a lock that belongs to another owner",
@@ -401,7 +401,7 @@ func breakTwice(t *testing.T, left string, gone, dora int, did string) {
 		})
 		alice.Kill()
 		l.Expected, l.Found = "one lock and one error", "two locks"
-		lab.Require(t, !hers.Got || !his.Got, says(l, "Acquire gave one lock to two owners at once"))
+		lab.Require(t, !hers.Got || !his.Got, l.Say("Acquire gave one lock to two owners at once"))
 	}
 }
 
@@ -454,7 +454,7 @@ func TestTwoGoroutinesBreakOneLock(t *testing.T) {
 			}
 			process := lab.Launch(t, lab.Options{Wrap: wrap}, "two goroutines", path, strconv.Itoa(gone))
 			var got []outcome
-			process.Result(&got, says(l, "Acquire does not return"))
+			process.Result(&got, l.Say("Acquire does not return"))
 			lab.Require(t, !got[0].Got || !got[1].Got, l)
 			l.Found = fmt.Sprintf("two errors: %v; %v", got[0].Call.Err, got[1].Call.Err)
 			lab.Require(t, got[0].Got || got[1].Got, means(l, "Acquire gave a lock whose owner is dead to neither of two goroutines",

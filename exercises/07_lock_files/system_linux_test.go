@@ -75,7 +75,7 @@ func TestAcquireReportsALockThatItCannotPutInPlace(t *testing.T) {
 		}
 		process := lab.Trace(t, lab.Rule{Calls: trace.Renames + ",?link,linkat,?symlink,symlinkat", Fail: errno}, lab.Options{}, "try", path)
 		var o outcome
-		process.Result(&o, says(l, "Acquire does not return"))
+		process.Result(&o, l.Say("Acquire does not return"))
 		lab.RequireSetUp(t, process.Wait())
 		if len(process.Injected()) == 0 {
 			return // this answer puts its lock in place by another call
@@ -152,16 +152,16 @@ func fill(t *testing.T, path string) {
 func requireNothingHalfMade(t *testing.T, process *lab.Process, path string, reason error, l lab.Lesson) {
 	t.Helper()
 	var o outcome
-	process.Result(&o, says(l, "Acquire does not return"))
+	process.Result(&o, l.Say("Acquire does not return"))
 	left := listing(t, filepath.Dir(path))
 	if o.Got && !hasFiles(t, path) {
 		// Its process may have ended by now, so that the package's own Alive would call it dead.
 		_, err := acquire(t, path, lockfiles.Options{Alive: func(lockfiles.Owner) bool { return true }}, l)
-		requireIs(t, err, lockfiles.ErrLocked, says(l, "Acquire gave a lock that other processes do not see"))
+		requireIs(t, err, lockfiles.ErrLocked, l.Say("Acquire gave a lock that other processes do not see"))
 		return
 	}
-	lab.RequireErrorIs(t, o.Call.Err, reason, says(l, "Acquire did not report that it could not write down its owner"))
-	lab.RequireEqual(t, "", left, says(l, "Acquire left a part of a lock behind although it failed"))
+	lab.RequireErrorIs(t, o.Call.Err, reason, l.Say("Acquire did not report that it could not write down its owner"))
+	lab.RequireEqual(t, "", left, l.Say("Acquire left a part of a lock behind although it failed"))
 }
 
 func hasFiles(t *testing.T, path string) (some bool) {

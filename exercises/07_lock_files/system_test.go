@@ -76,7 +76,7 @@ func TestAcquireReportsWhatTheSystemRefuses(t *testing.T) {
 		l := lab.Lesson{Did: "an ordinary user, who may not write in the directory of the lock's path, called Acquire", Read: refusals}
 		other := lab.Launch(t, lab.Options{Unprivileged: true}, "try", filepath.Join(dir, "locks.json.lock"))
 		var theirs outcome
-		other.Result(&theirs, says(l, "Acquire does not return"))
+		other.Result(&theirs, l.Say("Acquire does not return"))
 		requireRefused(t, theirs.Call.Err, fs.ErrPermission, l)
 	})
 }
@@ -104,7 +104,7 @@ func TestAcquireReportsALockOfAnotherUser(t *testing.T) {
 				other.Continue()
 			}
 			var theirs outcome
-			other.Result(&theirs, says(l, "Acquire does not return"))
+			other.Result(&theirs, l.Say("Acquire does not return"))
 			if theirs.Got && c.may == "change" {
 				return // a lock that is a plain file may be removed by anyone who may write in its directory
 			}
@@ -200,14 +200,14 @@ func TestReleaseReportsWhatTheSystemRefuses(t *testing.T) {
 			owner.Continue()
 			l.Did += "; then the directory was opened again, and the process called Release again"
 			owner.Result(&released, l)
-			lab.RequireNoError(t, released.Err, says(l, "Release failed although nothing stands in its way any more"))
+			lab.RequireNoError(t, released.Err, l.Say("Release failed although nothing stands in its way any more"))
 		})
 	}
 }
 
 func requireNotReleased(t *testing.T, err, reason error, l lab.Lesson) {
 	t.Helper()
-	lab.RequireErrorIs(t, err, reason, says(l, "Release did not report that the lock was not given back"))
+	lab.RequireErrorIs(t, err, reason, l.Say("Release did not report that the lock was not given back"))
 	l.Expected, l.Found = "an error that does not match ErrLost", err.Error()
 	lab.Require(t, !errors.Is(err, lockfiles.ErrLost), means(l, "Release reported a lock as lost that it could not give back",
 		"a person looks for damage where there is none, and the lock stays taken"))
@@ -251,7 +251,7 @@ func TestALockHasThePermissionsOfAnyNewFile(t *testing.T) {
 					what = "the directory "
 				}
 				lab.RequireEqual(t, what+(permissions&^fs.FileMode(mask)).String(), what+info.Mode().Perm().String(),
-					says(l, "Acquire chose permissions of its own for the lock"))
+					l.Say("Acquire chose permissions of its own for the lock"))
 				return nil
 			}))
 		})

@@ -57,10 +57,10 @@ func TestAcquireLeavesWhatItDoesNotKnow(t *testing.T) {
 				"the lock was broken, and released",
 			Means: "a file that a person needs is gone", Read: notYours,
 		}
-		lock := requireAcquired(t, path, allDead, says(l, "Acquire did not break a lock that Alive judged dead"))
-		lab.RequireNoError(t, release(t, lock, l), says(l, "Release failed although the lock was held"))
+		lock := requireAcquired(t, path, allDead, l.Say("Acquire did not break a lock that Alive judged dead"))
+		lab.RequireNoError(t, release(t, lock, l), l.Say("Release failed although the lock was held"))
 		for _, name := range []string{path + ".bak", filepath.Join(path+".old", "notes.txt")} {
-			lab.RequireFile(t, name, "mine", says(l, "Acquire or Release removed a file beside the lock that is not its own"))
+			lab.RequireFile(t, name, "mine", l.Say("Acquire or Release removed a file beside the lock that is not its own"))
 		}
 	})
 	type damage struct{ name, content string }
@@ -96,12 +96,12 @@ func requireUntouched(t *testing.T, path, what string) {
 	before := listing(t, filepath.Dir(path))
 	lab.Age(t, filepath.Dir(path), 400*24*time.Hour)
 	_, err := acquire(t, path, allDead, l)
-	lab.RequireError(t, err, says(l, "Acquire took a lock whose owner it could not read"))
-	lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), says(l, "Acquire changed what is not its own lock"))
+	lab.RequireError(t, err, l.Say("Acquire took a lock whose owner it could not read"))
+	lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), l.Say("Acquire changed what is not its own lock"))
 	l.Means = "the program cannot distinguish a lock that a person has to look at from one that is taken"
-	requireIs(t, err, lockfiles.ErrUnknown, says(l, "Acquire did not report that it does not know what is at the path"))
+	requireIs(t, err, lockfiles.ErrUnknown, l.Say("Acquire did not report that it does not know what is at the path"))
 	l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
-	lab.Require(t, !errors.Is(err, lockfiles.ErrLocked), says(l, "Acquire reported an owner where it knows of none"))
+	lab.Require(t, !errors.Is(err, lockfiles.ErrLocked), l.Say("Acquire reported an owner where it knows of none"))
 }
 
 // contentOf returns what a file of the lock holds, or nothing if it has none.
@@ -146,11 +146,11 @@ func requireDamageSeen(t *testing.T, path string, gone int, name, content string
 	if err == nil && asked.Load() {
 		return
 	}
-	lab.RequireError(t, err, says(l, "Acquire took a lock whose owner it could not read"))
-	lab.RequireEqual(t, before, standing(t, path), says(l, "Acquire changed a lock whose owner it could not read"))
+	lab.RequireError(t, err, l.Say("Acquire took a lock whose owner it could not read"))
+	lab.RequireEqual(t, before, standing(t, path), l.Say("Acquire changed a lock whose owner it could not read"))
 	l.Expected, l.Found = "an error that matches ErrUnknown", err.Error()
 	l.Means = "the program cannot distinguish a lock that a person has to look at from a fault of the system"
-	lab.Require(t, errors.Is(err, lockfiles.ErrUnknown), says(l, "Acquire did not report that the lock is damaged"))
+	lab.Require(t, errors.Is(err, lockfiles.ErrUnknown), l.Say("Acquire did not report that the lock is damaged"))
 }
 
 func TestAFileInALockSurvives(t *testing.T) {
@@ -178,7 +178,7 @@ func TestAFileInALockSurvives(t *testing.T) {
 					"a person looks for damage where there is none, and the lock stays taken"))
 				l.Expected, l.Found = "", ""
 			}
-			lab.RequireFile(t, notes, "mine", says(l, verb+" removed a file that is not its own"))
+			lab.RequireFile(t, notes, "mine", l.Say("%s removed a file that is not its own", verb))
 		})
 	}
 }

@@ -64,7 +64,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		p.get("Unlock it")
 		lab.RequireSetUp(t, unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB))
 		l.Did = "another program called flock(2) with LOCK_EX; then TryRLock"
-		p.refused("TryRLock it", says(l, "TryRLock does not see the lock of a program that calls flock(2)"))
+		p.refused("TryRLock it", l.Say("TryRLock does not see the lock of a program that calls flock(2)"))
 	})
 	t.Run("under another name of the file", func(t *testing.T) {
 		t.Parallel()
@@ -114,7 +114,7 @@ func tryPairs(t *testing.T, a, b program, prefix, where string) {
 			l.Says, l.Means = c.first+" did not keep "+c.second+" out", "two owners are inside at once, and one of them writes: an update is lost"
 			requireLocked(t, err, l)
 		}
-		a.Succeed("Unlock first", says(l, "Unlock failed"))
+		a.Succeed("Unlock first", l.Say("Unlock failed"))
 	}
 }
 
@@ -137,7 +137,7 @@ func TestLockWaits(t *testing.T) {
 			b.Send(c.second + " second")
 			b.WaitBlocked(l)
 			l.Did += "; then the first called Unlock"
-			a.Succeed("Unlock first", says(l, "Unlock failed"))
+			a.Succeed("Unlock first", l.Say("Unlock failed"))
 			l.Says, l.Means = c.second+" did not get the lock after it had waited for it", "the program gives up although the lock is free"
 			lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 			l.Did += "; then the first called " + c.third
@@ -173,7 +173,7 @@ func TestLockWaits(t *testing.T) {
 		p.tell("go Lock second", l)
 		lab.RequireWaiters(t, path, 1, l, p.Process)
 		for _, call := range []string{"RLock", "TryRLock"} {
-			l := says(l, "%s waits for a goroutine that has no lock yet", call)
+			l := l.Say("%s waits for a goroutine that has no lock yet", call)
 			l.Did += "; then a third called " + call
 			l.Means = "no owner has an exclusive lock, and yet a reader is kept out; one that calls another reader waits for itself"
 			p.tell(call+" third", l)
@@ -190,19 +190,19 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
 		for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock"} {
-			l := says(lost, "The Held from %s lost its lock to the garbage collector", call)
+			l := lost.Say("The Held from %s lost its lock to the garbage collector", call)
 			l.Did = call + "; the program kept the Held, and collected garbage; then another process called TryLock"
 			a.get(call + " it")
 			a.Succeed("collect", l)
 			b.refused("TryLock second", l)
-			a.Succeed("Unlock it", says(l, "Unlock failed after garbage had been collected"))
+			a.Succeed("Unlock it", l.Say("Unlock failed after garbage had been collected"))
 		}
 	})
 	t.Run("while the program opens and closes the file", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		l := says(lost, "Lock lost its lock when the program closed another handle of the file")
+		l := lost.Say("Lock lost its lock when the program closed another handle of the file")
 		l.Did, l.Read = "Lock; then the program read the same file; then another process called TryLock", whoOwns
 		a.get("Lock it")
 		lab.RequireSetUp(t, a.Do("open-and-close", l))
@@ -212,15 +212,15 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		l := says(lost, "RLock lost its lock when another owner gave its own back")
+		l := lost.Say("RLock lost its lock when another owner gave its own back")
 		l.Did, l.Read = "RLock twice in one program; a TryLock there failed; Unlock of the second; then another process called TryLock", whoOwns
 		a.get("RLock it")
 		a.get("RLock other")
-		a.refused("TryLock third", says(l, "RLock did not keep TryLock out"))
+		a.refused("TryLock third", l.Say("RLock did not keep TryLock out"))
 		a.Succeed("Unlock other", l)
 		b.refused("TryLock second", l)
 		collect := func(l lab.Lesson) {
-			l = says(l, "A Held lost its lock to the garbage collector, when other owners had come and gone")
+			l = l.Say("A Held lost its lock to the garbage collector, when other owners had come and gone")
 			l.Did, l.Read = strings.Replace(l.Did, "; then another", "; the program collected garbage; then another", 1), collected
 			a.Succeed("collect", l)
 			b.refused("TryLock second", l)
@@ -289,11 +289,11 @@ func childMeanwhile(t *testing.T) {
 	for deadline := time.Now().Add(process.Patience()); open == 0 && time.Now().Before(deadline); {
 		open = p.Tell("is-open", l).N
 	}
-	lab.RequireEqual(t, 1, open, says(l, "Lock did not open its file"))
+	lab.RequireEqual(t, 1, open, l.Say("Lock did not open its file"))
 	child := p.child(l)
 	descriptors, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", child))
 	lab.RequireSetUp(t, err)
-	lab.RequireEqual(t, true, len(descriptors) > 0, says(l, "The test could not see which files a child has"))
+	lab.RequireEqual(t, true, len(descriptors) > 0, l.Say("The test could not see which files a child has"))
 	file, err := os.Stat(path)
 	lab.RequireSetUp(t, err)
 	l.Expected, l.Found = "the child does not have it", "the child has it open"
@@ -334,14 +334,14 @@ func TestUnlock(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		l := says(kept, "Unlock left the lock to a duplicate of its descriptor")
+		l := kept.Say("Unlock left the lock to a duplicate of its descriptor")
 		l.Did = "Lock; the descriptor was duplicated, as for a child between fork and exec; Unlock; then another process called TryLock"
 		a.get("Lock it")
 		lab.RequireSetUp(t, a.Do("duplicate", l))
 		a.Succeed("Unlock it", l)
 		b.Succeed("TryLock second", l)
 		b.get("Unlock second")
-		l = says(l, "Upgrade left the lock to a duplicate of its descriptor when it failed")
+		l = l.Say("Upgrade left the lock to a duplicate of its descriptor when it failed")
 		l.Did = "RLock; the descriptor was duplicated; Upgrade, which the kernel refused; then another process called TryLock"
 		a.get("RLock it")
 		lab.RequireSetUp(t, a.Do("duplicate", l))
@@ -369,7 +369,7 @@ func TestUnlock(t *testing.T) {
 		requireClosed(t, a.Do("Unlock it", l), l)
 		b.refused("TryLock second", l)
 		a.Succeed("Unlock next", l)
-		b.Succeed("TryLock second", says(l, "Unlock gave nothing back"))
+		b.Succeed("TryLock second", l.Say("Unlock gave nothing back"))
 	})
 }
 
@@ -436,13 +436,13 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 		a.get("RLock it")
 		a.get("Upgrade it")
 		a.get("Unlock it")
-		alone(says(l, "Upgrade left another file in the directory"))
+		alone(l.Say("Upgrade left another file in the directory"))
 		lab.RequireFile(t, path, "do not touch\n", l)
 		after, err := os.Stat(path)
 		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l)
 		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
-		lab.Require(t, os.SameFile(before, after), says(l, "Lock replaced the file"))
+		lab.Require(t, os.SameFile(before, after), l.Say("Lock replaced the file"))
 	})
 	t.Run("a file that another program creates meanwhile", createdMeanwhile)
 }
@@ -482,7 +482,7 @@ func createdMeanwhile(t *testing.T) {
 		}
 		if mine == nil {
 			lab.RequireNotNil(t, held, "TryLock", l)
-			lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+			lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
 		}
 	}
 }

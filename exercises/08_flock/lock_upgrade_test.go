@@ -18,20 +18,20 @@ func TestUpgrade(t *testing.T) {
 		for _, call := range []string{"Upgrade", "TryUpgrade"} {
 			path := lab.Path(t, "stock.json.lock")
 			a, b := start(t, path), start(t, path)
-			l := says(l, "%s did not make the lock exclusive", call)
+			l := l.Say("%s did not make the lock exclusive", call)
 			l.Did = "RLock; no other owner had a lock; " + call + "; then another process called TryRLock"
 			a.get("RLock it")
 			a.Succeed(call+" it", l)
 			b.refused("TryRLock second", l)
 			a.Succeed("Unlock it", l)
-			b.Succeed("TryLock second", says(l, "Unlock did not give back a lock from %s", call))
+			b.Succeed("TryLock second", l.Say("Unlock did not give back a lock from %s", call))
 		}
 	})
 	t.Run("waits for the other readers", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		l := says(l, "Upgrade does not wait in the kernel for another reader")
+		l := l.Say("Upgrade does not wait in the kernel for another reader")
 		l.Did = "two processes had a shared lock from RLock; one called Upgrade"
 		a.get("RLock it")
 		b.get("RLock other")
@@ -40,13 +40,13 @@ func TestUpgrade(t *testing.T) {
 		b.Succeed("Unlock other", l)
 		l.Says = "Upgrade did not get the lock after the other reader's Unlock"
 		lab.RequireNoError(t, a.Reply(l).Returned.Err, l)
-		b.refused("TryRLock other", says(l, "Upgrade returned no error, and has no exclusive lock"))
+		b.refused("TryRLock other", l.Say("Upgrade returned no error, and has no exclusive lock"))
 	})
 	t.Run("of two readers, one after the other", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		l := says(l, "Upgrade of two readers did not let in one after the other")
+		l := l.Say("Upgrade of two readers did not let in one after the other")
 		l.Did = "two processes had a shared lock from RLock; both called Upgrade; the first that had it called Unlock"
 		l.Means = "two owners are inside at once, or both wait for ever"
 		a.get("RLock it")
@@ -67,7 +67,7 @@ func TestUpgrade(t *testing.T) {
 		a, b := start(t, path), start(t, path)
 		a.get("Lock it")
 		for _, call := range []string{"Upgrade", "TryUpgrade"} {
-			l := says(l, "%s of an exclusive lock did not leave it as it was", call)
+			l := l.Say("%s of an exclusive lock did not leave it as it was", call)
 			l.Did = "Lock; " + call + "; then another process called TryRLock"
 			a.Succeed(call+" it", l)
 			b.refused("TryRLock second", l)
@@ -77,7 +77,7 @@ func TestUpgrade(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := launch(t, lab.Options{Dir: filepath.Dir(path)}, "stock.json.lock"), start(t, path)
-		l := says(l, "Upgrade locked another file than RLock")
+		l := l.Say("Upgrade locked another file than RLock")
 		l.Did = "RLock of a relative path; the program changed its directory; Upgrade; then another process called TryRLock"
 		l.Means, l.Read = "the program is sure that it is alone, with a lock on a file that no other program asks for", whoOwns
 		a.get("RLock it")
@@ -89,14 +89,14 @@ func TestUpgrade(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		l := says(l, "Upgrade changed a lock that it does not own")
+		l := l.Say("Upgrade changed a lock that it does not own")
 		for _, first := range []string{"RLock", "Lock"} {
 			l.Did = first + " and Unlock; RLock in the same program; Upgrade and TryUpgrade of the first; then another process called TryRLock"
 			a.get(first + " it")
 			a.get("Unlock it")
 			a.get("RLock next")
 			for _, call := range []string{"Upgrade", "TryUpgrade"} {
-				requireClosed(t, a.Do(call+" it", l), says(l, "%s after Unlock did not report that there is no lock", call))
+				requireClosed(t, a.Do(call+" it", l), l.Say("%s after Unlock did not report that there is no lock", call))
 			}
 			b.Succeed("TryRLock second", l)
 			b.get("Unlock second")
@@ -118,12 +118,12 @@ func TestTryUpgradeThatFailsHoldsNothing(t *testing.T) {
 	a.get("RLock it")
 	b.get("RLock other")
 	a.refused("TryUpgrade it", l)
-	lab.RequireEqual(t, before, a.Handles(), says(l, "TryUpgrade left the file open when it failed"))
+	lab.RequireEqual(t, before, a.Handles(), l.Say("TryUpgrade left the file open when it failed"))
 	for _, call := range []string{"Unlock", "TryUpgrade", "Upgrade"} {
-		requireClosed(t, a.Do(call+" it", l), says(l, "TryUpgrade failed, and %s behaves as if there still were a lock", call))
+		requireClosed(t, a.Do(call+" it", l), l.Say("TryUpgrade failed, and %s behaves as if there still were a lock", call))
 	}
 	l.Did += "; the other called Unlock; then a third called TryLock"
 	l.Means = "a lock that the program does not know of keeps all others out"
 	b.Succeed("Unlock other", l)
-	c.Succeed("TryLock third", says(l, "TryUpgrade failed and kept a lock"))
+	c.Succeed("TryLock third", l.Say("TryUpgrade failed and kept a lock"))
 }

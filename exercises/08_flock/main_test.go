@@ -4,7 +4,6 @@ package flock_test
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -198,9 +197,4 @@ func callOf(order string) string {
 		}
 	}
 	return order
-}
-
-func says(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(format, args...)
-	return l
 }

@@ -61,7 +61,7 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 			if call == "Lock" || call == "Upgrade" {
 				second = "TryRLock"
 			}
-			start(t, path).refused(second+" it", says(l, "%s went on without a lock after a signal", call))
+			start(t, path).refused(second+" it", l.Say("%s went on without a lock after a signal", call))
 			p.Continue()
 			lab.RequireNoError(t, p.Wait(l), l)
 		})
@@ -79,9 +79,9 @@ func TestUpgradeOfAnExclusiveLockLetsNoOtherIn(t *testing.T) {
 		Did:   "Lock; another process waited in Lock; Upgrade (each flock(2) of the first process returned 0.3 s late)",
 		Means: "what was read under the exclusive lock is out of date",
 	}
-	a.tell("Lock it", says(l, "Lock did not get a lock that was free"))
+	a.tell("Lock it", l.Say("Lock did not get a lock that was free"))
 	b.Send("Lock second")
-	b.WaitBlocked(says(l, "Lock does not wait in the kernel"))
+	b.WaitBlocked(l.Say("Lock does not wait in the kernel"))
 	a.Begin("Upgrade it")
 	lab.Require(t, b.Settle() != process.AtStep, l)
 	lab.RequireNoError(t, a.Reply(l).Returned.Err, l)
@@ -98,7 +98,7 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 		lab.RequireNoError(t, err, l)
 		lab.RequireRefuse(t, lab.Refuse("close", errno, func() { err = held.Unlock() }))
 		lab.RequireErrorIs(t, err, errno, l)
-		requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
+		requireClosed(t, held.Unlock(), l.Say("Unlock did not report that there was nothing to unlock"))
 	}, syscall.EIO, syscall.ENOSPC)
 }
 
@@ -131,7 +131,7 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 						return nil
 					})
 				})
-			}, says(l, "%s does not return when the kernel refuses the lock", call))
+			}, l.Say("%s does not return when the kernel refuses the lock", call))
 			lab.RequireRefuse(t, failed)
 			lab.Require(t, !without, l)
 			if err == nil && with {
@@ -168,7 +168,7 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 				lab.RequireFile(t, path, content, l)
 			}
 			l.Means = "the handle that stays open may keep the lock, and all others wait"
-			lab.Require(t, !open, says(l, "Unlock left the file open when it failed"))
+			lab.Require(t, !open, l.Say("Unlock left the file open when it failed"))
 		}, syscall.ENOLCK, syscall.EIO)
 	})
 }
@@ -251,10 +251,10 @@ func TestUpdateAndViewReportEveryError(t *testing.T) {
 					lab.RequireRefuse(t, failed)
 					lab.RequireErrorIs(t, err, errno, l)
 					if c.inside != nil {
-						lab.RequireErrorIs(t, err, c.inside, says(l, "%s did not report the error of the function that it called", call))
+						lab.RequireErrorIs(t, err, c.inside, l.Say("%s did not report the error of the function that it called", call))
 					}
 					if what != "close" { // then the file that holds the lock stays open
-						start(t, path+".lock").Succeed("TryLock it", says(l, "%s kept its lock when it failed", call))
+						start(t, path+".lock").Succeed("TryLock it", l.Say("%s kept its lock when it failed", call))
 					}
 				}, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT)
 			})

@@ -83,18 +83,18 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 			lab.RequireError(t, err, l)
 			l.Means = "the program waits for another owner, who does not exist, and never says what is wrong"
 			l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
-			lab.Require(t, !errors.Is(err, flock.ErrLocked), says(l, "%s reported another owner, and there is none", call))
+			lab.Require(t, !errors.Is(err, flock.ErrLocked), l.Say("%s reported another owner, and there is none", call))
 			l.Expected, l.Found = "", ""
 			for _, target := range []error{reason.errno, reason.also} {
-				lab.RequireErrorIs(t, err, target, says(l, "%s did not report why it failed", call))
+				lab.RequireErrorIs(t, err, target, l.Say("%s did not report why it failed", call))
 			}
 			if upgrades {
-				requireClosed(t, p.Do("Unlock it", l), says(l, "%s failed, and Unlock behaves as if there still were a lock", call))
+				requireClosed(t, p.Do("Unlock it", l), l.Say("%s failed, and Unlock behaves as if there still were a lock", call))
 			}
-			lab.RequireEqual(t, before, p.Handles(), says(l, "%s left the file open when it failed", call))
+			lab.RequireEqual(t, before, p.Handles(), l.Say("%s left the file open when it failed", call))
 			_, err = os.Lstat(path)
 			lab.RequireNoError(t, err, removed(l, call))
-			p.Succeed("TryLock it", says(l, "%s failed and kept a lock", call))
+			p.Succeed("TryLock it", l.Say("%s failed and kept a lock", call))
 			p.Succeed("Unlock it", l)
 		}
 	}

@@ -122,8 +122,8 @@ func TestUpdate(t *testing.T) {
 			var err error
 			lab.Finishes(t, func() { err = flock.Update(path, c.change) }, l)
 			lab.RequireFile(t, path, c.after, l)
-			requireOutcome(t, err, c.err, says(l, "Update did not return the error that it should"))
-			start(t, path+".lock").Succeed("TryLock it", says(l, "Update kept its lock"))
+			requireOutcome(t, err, c.err, l.Say("Update did not return the error that it should"))
+			start(t, path+".lock").Succeed("TryLock it", l.Say("Update kept its lock"))
 		})
 	}
 	t.Run("lets a panic of change through", panicInside)
@@ -158,7 +158,7 @@ func anotherFile(t *testing.T) {
 	p := lab.Start(t, "nested", path, other)
 	lab.RequireNoError(t, p.Wait(l), l)
 	for _, path := range []string{path, other} {
-		lab.RequireFile(t, path, `{"bracket":0}`, says(l, "Update inside an Update of another file did not write"))
+		lab.RequireFile(t, path, `{"bracket":0}`, l.Say("Update inside an Update of another file did not write"))
 	}
 }
 
@@ -204,7 +204,7 @@ func besideOthers(t *testing.T) {
 	l.Says, l.Means = "View waits for another file", "a lock inside the process is held while View or Update waits in the kernel"
 	lab.RequireNoError(t, p.Wait(l), l)
 	for number := range files {
-		lab.RequireFile(t, fmt.Sprint(free, number), `{"bracket":0}`, says(l, "Update beside an Update of another file did not write"))
+		lab.RequireFile(t, fmt.Sprint(free, number), `{"bracket":0}`, l.Say("Update beside an Update of another file did not write"))
 	}
 }
 
@@ -254,11 +254,11 @@ func asWritten(t *testing.T) {
 			}
 			after, err := os.Stat(dir + c.name)
 			lab.RequireSetUp(t, err)
-			lab.Require(t, os.SameFile(before, after), says(l, "%s replaced the file", call))
+			lab.Require(t, os.SameFile(before, after), l.Say("%s replaced the file", call))
 			l.Means = "a program that locks PATH.lock by the path that both were given is not kept out"
 			_, err = os.Stat(dir + c.name + ".lock")
-			lab.RequireNoError(t, err, says(l, "%s did not lock the file beside the path that it was given", call))
-			lab.RequireNoFile(t, dir+c.other, says(l, "%s locked a file beside another path than it was given", call))
+			lab.RequireNoError(t, err, l.Say("%s did not lock the file beside the path that it was given", call))
+			lab.RequireNoFile(t, dir+c.other, l.Say("%s locked a file beside another path than it was given", call))
 		}
 	}
 }
@@ -285,7 +285,7 @@ func aloneWhenItWrites(t *testing.T) {
 	if errors.Is(watched, errors.ErrUnsupported) {
 		t.Skip(watched)
 	}
-	lab.RequireNoError(t, errors.Join(watched, failed), says(l, "Update failed"))
+	lab.RequireNoError(t, errors.Join(watched, failed), l.Say("Update failed"))
 	lab.RequireFile(t, path, `{"bracket":9}`, l)
 }
 
@@ -318,8 +318,8 @@ func looksUnchanged(t *testing.T) {
 			},
 		} {
 			seen := 0
-			lab.RequireNoError(t, do(&seen), says(l, "%s failed", call))
-			lab.RequireEqual(t, brackets, seen, says(l, "%s did not read the file", call))
+			lab.RequireNoError(t, do(&seen), l.Say("%s failed", call))
+			lab.RequireEqual(t, brackets, seen, l.Say("%s did not read the file", call))
 		}
 	}
 }
@@ -398,9 +398,9 @@ func TestViewReturnsEveryError(t *testing.T) {
 		}
 		requireOutcome(t, err, want, l)
 		whole := want == errTest //nolint:errorlint // the test's own
-		lab.Require(t, ran == whole, says(l, "View called use with a damaged stock, or did not call it"))
+		lab.Require(t, ran == whole, l.Say("View called use with a damaged stock, or did not call it"))
 		other := start(t, path+".lock")
-		other.Succeed("TryLock it", says(l, "View kept its lock when it failed"))
+		other.Succeed("TryLock it", l.Say("View kept its lock when it failed"))
 	}
 }
 
@@ -433,16 +433,16 @@ func panicInside(t *testing.T) {
 			Means: "the caller goes on as if nothing had happened", Expected: "a panic with the value \"no more brackets\"",
 		}
 		var value any
-		lab.Finishes(t, func() { value = recovered(do) }, says(l, "%s does not return after a panic", call))
+		lab.Finishes(t, func() { value = recovered(do) }, l.Say("%s does not return after a panic", call))
 		if l.Found = fmt.Sprint(value); value != nil {
-			l = says(l, "%s did not pass the panic on as it was", call)
+			l = l.Say("%s did not pass the panic on as it was", call)
 			l.Means = "a caller that recovers from its own panic does not know it again"
 		}
 		lab.RequireEqual[any](t, "no more brackets", value, l)
-		lab.RequireFile(t, path, `{"bracket":1}`, says(l, "Update wrote although change had panicked"))
+		lab.RequireFile(t, path, `{"bracket":1}`, l.Say("Update wrote although change had panicked"))
 		l.Means = "every other program waits for one that is no longer inside"
 		other := start(t, path+".lock")
-		other.Succeed("TryLock it", says(l, "%s kept its lock after a panic", call))
+		other.Succeed("TryLock it", l.Say("%s kept its lock after a panic", call))
 		other.Kill()
 	}
 }
@@ -465,9 +465,9 @@ func missingStock(t *testing.T) {
 			Means: "a mistyped path becomes an empty workshop",
 		}
 		var err error
-		lab.Finishes(t, func() { err = do() }, says(l, "%s does not return", call))
+		lab.Finishes(t, func() { err = do() }, l.Say("%s does not return", call))
 		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
-		lab.RequireNoFile(t, path, says(l, "%s made a stock up", call))
+		lab.RequireNoFile(t, path, l.Say("%s made a stock up", call))
 	}
 }
 
@@ -481,7 +481,7 @@ func TestUpdateDecidesByWhatItsWriteReplaces(t *testing.T) {
 	}
 	path := stockFile(t, `{"bracket":1}`)
 	alice := lab.Start(t, "take", path)
-	alice.Reached("inside", says(l, "Update does not call change"))
+	alice.Reached("inside", l.Say("Update does not call change"))
 	bob := lab.Start(t, "take", path)       // who comes second: of two that start together, either may be
 	waits := bob.Settle() != process.AtStep // an Update may wait at once, or share the lock until it knows that there is something to write
 	if !waits {
@@ -491,19 +491,19 @@ func TestUpdateDecidesByWhatItsWriteReplaces(t *testing.T) {
 	}
 	alice.Continue()
 	if waits {
-		bob.Reached("inside", says(l, "Update does not call change"))
+		bob.Reached("inside", l.Say("Update does not call change"))
 		bob.Continue()
 	}
 	var one, other bool
 	alice.Result(&one, l)
 	bob.Result(&other, l)
-	lab.RequireNoError(t, alice.Wait(l), says(l, "Update failed"))
-	lab.RequireNoError(t, bob.Wait(l), says(l, "Update failed"))
+	lab.RequireNoError(t, alice.Wait(l), l.Say("Update failed"))
+	lab.RequireNoError(t, bob.Wait(l), l.Say("Update failed"))
 	l.Expected, l.Found = "one of the two has it", fmt.Sprintf("the first has it: %t; the second has it: %t", one, other)
 	lab.Require(t, one != other, l)
 	l.Expected, l.Found = "", ""
 	l.Means = "the stock is not what the callers were told"
-	lab.RequireFile(t, path, `{"bracket":0}`, says(l, "Update wrote for a caller whose change returned false, or did not write for the other"))
+	lab.RequireFile(t, path, `{"bracket":0}`, l.Say("Update wrote for a caller whose change returned false, or did not write for the other"))
 }
 
 func TestViewAndUpdateUseTheLockFile(t *testing.T) {
@@ -552,13 +552,13 @@ func TestViewAndUpdateUseTheLockFile(t *testing.T) {
 				p.Result(&seen, l)
 				lab.RequireEqual(t, 7, seen, readBefore(l, call))
 			}
-			lab.RequireNoError(t, p.Wait(l), says(l, "%s failed", call))
+			lab.RequireNoError(t, p.Wait(l), l.Say("%s failed", call))
 			if c.worker == "take" {
 				lab.RequireFile(t, path, `{"bracket":6}`, readBefore(l, call))
 			}
 			info, err := os.Stat(path + ".lock")
-			lab.RequireNoError(t, err, says(l, "%s removed the lock file", call))
-			lab.RequireEqual(t, int64(0), info.Size(), says(l, "%s wrote into the lock file", call))
+			lab.RequireNoError(t, err, l.Say("%s removed the lock file", call))
+			lab.RequireEqual(t, int64(0), info.Size(), l.Say("%s wrote into the lock file", call))
 		})
 	}
 }
@@ -582,7 +582,7 @@ func TestViewsShareAndKeepUpdateOut(t *testing.T) {
 	one.Reached("inside", l)
 	other.Reached("inside", l)
 	other.Continue()
-	lab.RequireNoError(t, other.Wait(l), says(l, "View failed"))
+	lab.RequireNoError(t, other.Wait(l), l.Say("View failed"))
 	l = lab.Lesson{
 		Says: "Update wrote while a View was at work", Did: "a process was inside View; another one called Update", Read: modes,
 		Means: "the reader works with a stock that is out of date, or half written",
@@ -602,9 +602,9 @@ func TestViewsShareAndKeepUpdateOut(t *testing.T) {
 	}
 	var seen int
 	one.Result(&seen, l)
-	lab.RequireNoError(t, one.Wait(l), says(l, "View failed"))
-	lab.RequireNoError(t, writer.Wait(l), says(l, "Update failed"))
-	lab.RequireFile(t, path, `{"bracket":0}`, says(l, "Update did not write after the View"))
+	lab.RequireNoError(t, one.Wait(l), l.Say("View failed"))
+	lab.RequireNoError(t, writer.Wait(l), l.Say("Update failed"))
+	lab.RequireFile(t, path, `{"bracket":0}`, l.Say("Update did not write after the View"))
 	t.Run("and a View inside a View in, while an Update waits", viewInView)
 }
 
@@ -623,7 +623,7 @@ func viewInView(t *testing.T) {
 	p.Continue()
 	l.Did += "; then the first called View once more"
 	l.Means = "the View waits for the Update, which waits for the View that called it, for ever"
-	lab.RequireNoError(t, p.Wait(l), says(l, "View inside a View failed"))
+	lab.RequireNoError(t, p.Wait(l), l.Say("View inside a View failed"))
 }
 
 // inner calls View inside a View of PATH, while an Update of PATH waits in a goroutine.
@@ -696,7 +696,7 @@ func TestThreeProcessesTakeEachBracketOnce(t *testing.T) {
 	for _, p := range all {
 		var n int
 		p.Result(&n, l)
-		lab.RequireNoError(t, p.Wait(l), says(l, "Update or View failed in a crowd"))
+		lab.RequireNoError(t, p.Wait(l), l.Say("Update or View failed in a crowd"))
 		taken += n
 	}
 	l.Expected, l.Found = fmt.Sprintf("%d taken", want), fmt.Sprintf("%d taken", taken)

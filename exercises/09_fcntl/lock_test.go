@@ -67,7 +67,7 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 				a.get(call + " it 0 1")
 				for _, order := range c.orders {
 					if err := a.Do(order, l); order != "TryLock it 0 1" && order != "TryRLock it 0 1" { // whether these are refused is another test's
-						lab.RequireNoError(t, err, says(l, "%s failed beside a lock on another row", callOf(order)))
+						lab.RequireNoError(t, err, l.Say("%s failed beside a lock on another row", callOf(order)))
 					}
 				}
 				l.Expected, l.Found = "the row is locked", "it is free"
@@ -88,7 +88,7 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		}
 		a.get("RLock it 0 1")
 		a.get("RLock other 0 1")
-		a.refused("TryLock third 0 1", says(l, "RLock did not keep TryLock out"))
+		a.refused("TryLock third 0 1", l.Say("RLock did not keep TryLock out"))
 		a.Succeed("Unlock other", l)
 		b.refused("TryLock second 0 1", l)
 	})
@@ -167,13 +167,13 @@ func TestLockKeepsOthersOut(t *testing.T) {
 			p.get("Unlock it")
 			lab.RequireSetUp(t, set(unix.F_WRLCK))
 			l.Did = "another program had " + kind + " of the bytes of row 1; then TryRLock"
-			p.refused("TryRLock it 1 1", says(l, "TryRLock does not see the lock of a program that calls fcntl(2)"))
+			p.refused("TryRLock it 1 1", l.Say("TryRLock does not see the lock of a program that calls fcntl(2)"))
 			l.Did = "another program had " + kind + " of the bytes of row 1; then Locked"
-			requireAnswer(t, p, 1, "Locked 1 1", says(l, "Locked does not see the lock of a program that calls fcntl(2)"))
+			requireAnswer(t, p, 1, "Locked 1 1", l.Say("Locked does not see the lock of a program that calls fcntl(2)"))
 			for _, order := range []string{"Locked 1 1", "TryLock it 1 1", "TryRLock it 1 1"} { // in this process
 				lab.RequireSetUp(t, set(unix.F_WRLCK)) // anew: the close of another handle ends a POSIX lock
 				call := callOf(order)
-				l := says(l, "%s does not see the lock of a library that calls fcntl(2)", call)
+				l := l.Say("%s does not see the lock of a library that calls fcntl(2)", call)
 				l.Did = "other code of this process had " + kind + " of the bytes of row 1; then " + call
 				l.Means = "it is another owner, although it is in the same process: its row passes for free"
 				var r lab.Reply
@@ -182,7 +182,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 					requireLocked(t, call, r.Returned.Err, l)
 					continue
 				}
-				lab.RequireNoError(t, r.Returned.Err, says(l, "Locked failed"))
+				lab.RequireNoError(t, r.Returned.Err, l.Say("Locked failed"))
 				l.Expected, l.Found = "true", "false"
 				lab.Require(t, r.N == 1, l)
 			}
@@ -205,7 +205,7 @@ func tryPairs(t *testing.T, a, b program, prefix, where string) {
 				l.Says, l.Means = first+" did not keep "+second+" out", "two owners are inside at once, and one of them writes: an update is lost"
 				requireLocked(t, second, err, l)
 			}
-			a.Succeed("Unlock first", says(l, "Unlock failed"))
+			a.Succeed("Unlock first", l.Say("Unlock failed"))
 		}
 	}
 }
@@ -345,10 +345,10 @@ func TestLockWaits(t *testing.T) {
 			b.WaitBlocked(l)
 			if c.second == "Lock" && c.first == "Lock" { // in one of the cases it takes longer than a program may want to wait
 				time.Sleep(2500 * time.Millisecond)
-				b.WaitBlocked(says(l, "Lock waits for a while, and then goes on"))
+				b.WaitBlocked(l.Say("Lock waits for a while, and then goes on"))
 			}
 			l.Did += "; then the first called Unlock"
-			a.Succeed("Unlock first", says(l, "Unlock failed"))
+			a.Succeed("Unlock first", l.Say("Unlock failed"))
 			l.Says, l.Means = c.second+" did not get the lock after it had waited for it", "the program gives up although the lock is free"
 			lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 			l.Did += "; then the first called " + c.third
@@ -366,7 +366,7 @@ func TestLockWaits(t *testing.T) {
 				Means: "a program that must not wait does wait",
 			}
 			p := lab.Trace(t, lab.Rule{Calls: "fcntl", Paths: []string{path}}, lab.Options{}, "interrupted", path, call)
-			requireLocked(t, call, p.Wait(l), says(l, "%s did not find another owner", call))
+			requireLocked(t, call, p.Wait(l), l.Say("%s did not find another owner", call))
 			asked := 0
 			for _, c := range p.Calls() {
 				if strings.Contains(c.Args, "F_OFD_SETLK") {
@@ -439,11 +439,11 @@ func TestLocked(t *testing.T) {
 		a.get(c.call)
 		requireAnswer(t, b, c.want, c.asks, l)
 		l.Did = "a program called " + c.call + ", and then " + c.asks
-		requireAnswer(t, a, c.want, c.asks, says(l, "Locked did not report what a TryLock of the same program would find"))
-		b.refused("TryLock second "+strings.Join(strings.Fields(c.call)[2:], " "), says(l, "Locked ended a lock"))
+		requireAnswer(t, a, c.want, c.asks, l.Say("Locked did not report what a TryLock of the same program would find"))
+		b.refused("TryLock second "+strings.Join(strings.Fields(c.call)[2:], " "), l.Say("Locked ended a lock"))
 		a.get("Unlock it")
 		l.Did += "; then Unlock, and Locked again"
-		requireAnswer(t, b, 0, c.asks, says(l, "Locked reported a lock that was given back"))
+		requireAnswer(t, b, 0, c.asks, l.Say("Locked reported a lock that was given back"))
 	}
 	l := lab.Lesson{
 		Says: "Locked left a lock behind", Did: "Locked of all rows, 20 times; then another process called TryLock",
@@ -454,15 +454,15 @@ func TestLocked(t *testing.T) {
 	}
 	b.Succeed("TryLock it 0 1", l)
 	for range 20 {
-		requireAnswer(t, a, 1, "Locked 0 -1", says(l, "Locked did not report a lock"))
+		requireAnswer(t, a, 1, "Locked 0 -1", l.Say("Locked did not report a lock"))
 	}
-	requireHandles(t, a, before, says(l, "Locked left the file open"))
+	requireHandles(t, a, before, l.Say("Locked left the file open"))
 }
 
 func requireAnswer(t *testing.T, p program, want int, order string, l lab.Lesson) {
 	t.Helper()
 	r := p.Ask(order, l)
-	lab.RequireNoError(t, r.Returned.Err, says(l, "Locked failed"))
+	lab.RequireNoError(t, r.Returned.Err, l.Say("Locked failed"))
 	l.Expected, l.Found = fmt.Sprint(want == 1), fmt.Sprint(r.N == 1)
 	lab.Require(t, r.N == want, l)
 }
@@ -482,12 +482,12 @@ func TestUnlock(t *testing.T) {
 				a.Succeed("Unlock it", l)
 			}
 		}
-		requireHandles(t, a, before, says(l, "Unlock left the file open"))
+		requireHandles(t, a, before, l.Say("Unlock left the file open"))
 		l.Says, l.Did = "TryLock did not find the other owner", "another process had a lock; TryLock, 20 times"
 		for range 20 {
 			a.refused("TryLock it 0 1", l)
 		}
-		requireHandles(t, a, before, says(l, "TryLock left the file open when it failed"))
+		requireHandles(t, a, before, l.Say("TryLock left the file open when it failed"))
 	})
 	t.Run("while a child has a duplicate of the descriptor", func(t *testing.T) {
 		t.Parallel()
@@ -519,7 +519,7 @@ func TestUnlock(t *testing.T) {
 		a.get("Lock it 0 1")
 		lab.RequireSetUp(t, a.Do("leave", l))
 		a.Succeed("Unlock it", l)
-		b.Succeed("TryLock second 0 1", says(l, "Unlock did not give the lock back after the program had changed its directory"))
+		b.Succeed("TryLock second 0 1", l.Say("Unlock did not give the lock back after the program had changed its directory"))
 	})
 	t.Run("gives back its own rows alone", func(t *testing.T) {
 		t.Parallel()
@@ -533,7 +533,7 @@ func TestUnlock(t *testing.T) {
 		a.get("Lock other 1 1")
 		a.Succeed("Unlock it", l)
 		b.refused("TryLock second 1 1", l)
-		b.Succeed("TryLock second 0 1", says(l, "Unlock gave nothing back"))
+		b.Succeed("TryLock second 0 1", l.Say("Unlock gave nothing back"))
 	})
 	t.Run("a second time", func(t *testing.T) {
 		t.Parallel()
@@ -602,19 +602,19 @@ func readOnly(t *testing.T) {
 	l := lab.Lesson{Means: "people who may only look at the table cannot even do that", Read: openModes}
 	for _, call := range []string{"RLock it 0 1", "TryRLock it 1 2"} {
 		l.Did = call + " of a table that this user may read and not write"
-		p.Succeed(call, says(l, "%s failed although the user may read the table", callOf(call)))
+		p.Succeed(call, l.Say("%s failed although the user may read the table", callOf(call)))
 	}
 	l.Did = "Locked of a table that this user may read and not write"
 	requireAnswer(t, p, 1, "Locked 0 1", l)
 	for _, call := range []string{"Lock", "TryLock"} {
 		l.Did, l.Means = call+" of a table that this user may read and not write", "it believes in a lock that it does not have"
 		lab.RequireErrorIs(t, p.Do(call+" other 7 1", l), fs.ErrPermission,
-			says(l, "%s did not report that the user may not write the table", call))
+			l.Say("%s did not report that the user may not write the table", call))
 	}
 	info, err := os.Stat(path)
 	lab.RequireSetUp(t, err)
 	l.Means = "the owner has forbidden it"
-	lab.RequireEqual(t, fs.FileMode(0o444), info.Mode(), says(l, "Lock changed the permissions of the table"))
+	lab.RequireEqual(t, fs.FileMode(0o444), info.Mode(), l.Say("Lock changed the permissions of the table"))
 }
 
 // A file system that is read-only, and a file that runs as a program, have error numbers of their own.
@@ -640,15 +640,15 @@ func notForWriting(t *testing.T) {
 				}
 				return d.do(strings.Fields(order)).Returned.Err
 			})
-			lab.RequireNoError(t, err, says(l, "%s failed although the table can be opened for reading", call))
+			lab.RequireNoError(t, err, l.Say("%s failed although the table can be opened for reading", call))
 		}
 		l.Means = "the program goes on without a lock, or no one can tell what to do about it"
 		for _, call := range []string{"Lock", "TryLock"} {
 			err := ask(call, func() error { return d.do([]string{call, "it", "2", "1"}).Returned.Err })
-			lab.RequireErrorIs(t, err, errno, says(l, "%s did not report why it could not open the file", call))
+			lab.RequireErrorIs(t, err, errno, l.Say("%s did not report why it could not open the file", call))
 		}
 		for _, held := range d.held {
-			lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+			lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
 		}
 	}, syscall.EROFS, syscall.ETXTBSY, syscall.EACCES)
 }
@@ -716,7 +716,7 @@ func TestLockChangesNothing(t *testing.T) {
 				Means: "a mistyped path becomes a table of its own, which no other program locks", Read: openModes,
 			}
 			lab.RequireErrorIs(t, p.Do(order, l), fs.ErrNotExist, l)
-			lab.RequireNoFile(t, path, says(l, "%s created the file", callOf(order)))
+			lab.RequireNoFile(t, path, l.Say("%s created the file", callOf(order)))
 		}
 	})
 	t.Run("a file that exists", func(t *testing.T) {
@@ -741,9 +741,9 @@ func TestLockChangesNothing(t *testing.T) {
 		after, err := os.Stat(path)
 		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
-		lab.Require(t, os.SameFile(before, after), says(l, "Lock replaced the file"))
+		lab.Require(t, os.SameFile(before, after), l.Say("Lock replaced the file"))
 		entries, err := os.ReadDir(filepath.Dir(path))
 		lab.RequireSetUp(t, err)
-		lab.RequireEqual(t, 1, len(entries), says(l, "Lock left a file beside the table"))
+		lab.RequireEqual(t, 1, len(entries), l.Say("Lock left a file beside the table"))
 	})
 }

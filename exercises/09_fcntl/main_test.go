@@ -183,7 +183,7 @@ func (p program) tell(order string, l lab.Lesson) {
 
 // mustWait is the lesson for a call that does not wait in the kernel, whatever else it does.
 func mustWait(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l = says(l, format, args...)
+	l = l.Say(format, args...)
 	l.Means = "it goes on beside the owner, gives up, or asks again and again and comes too late"
 	return l
 }
@@ -202,7 +202,7 @@ func (p program) waits(path string, want, over int, l lab.Lesson) {
 		if waiting < want {
 			l = mustWait(l, "Lock does not wait in the kernel")
 		} else if waiting > want {
-			l = says(l, "Lock waits for a lock that was given back")
+			l = l.Say("Lock waits for a lock that was given back")
 			l.Means = "the others wait for an owner that is no longer inside"
 		}
 		lab.Require(p.t, time.Now().Before(end), l)
@@ -261,11 +261,6 @@ func callOf(order string) string {
 		}
 	}
 	return order
-}
-
-func says(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(format, args...)
-	return l
 }
 
 // lockedRow reports whether another owner would be refused an exclusive lock on so many rows from n on; 0 is all. The test asks the kernel.

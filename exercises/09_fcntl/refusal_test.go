@@ -86,9 +86,9 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 			lab.RequireError(t, err, l)
 			l.Means = "the program waits for another owner, who does not exist, and never says what is wrong"
 			l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
-			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), says(l, "%s reported another owner, and there is none", call))
+			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), l.Say("%s reported another owner, and there is none", call))
 			l.Expected, l.Found, l.Means = "", "", "no one can tell what to do about it"
-			lab.RequireErrorIs(t, err, reason.errno, says(l, "%s did not report why it failed", call))
+			lab.RequireErrorIs(t, err, reason.errno, l.Say("%s did not report why it failed", call))
 			unsupported := reason.errno.Is(errors.ErrUnsupported)
 			l.Expected = fmt.Sprintf("errors.Is(err, errors.ErrUnsupported) is %t", unsupported)
 			l.Found = fmt.Sprintf("it is %t, for %q", !unsupported, err)
@@ -100,10 +100,10 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 			}
 			lab.Require(t, errors.Is(err, errors.ErrUnsupported) == unsupported, l)
 			l.Expected, l.Found = "", ""
-			requireHandles(t, p, before, says(l, "%s left the file open when it failed", call))
+			requireHandles(t, p, before, l.Say("%s left the file open when it failed", call))
 			l.Means = "the others wait for an owner that does not know of its lock"
-			p.Succeed("TryLock it 0 -1", says(l, "%s failed and kept a lock", call))
-			p.Succeed("Unlock it", says(l, "Unlock failed"))
+			p.Succeed("TryLock it 0 -1", l.Say("%s failed and kept a lock", call))
+			p.Succeed("Unlock it", l.Say("Unlock failed"))
 		}
 	}
 	for _, reason := range []reason{{"EAGAIN", syscall.EAGAIN}, {"EACCES", syscall.EACCES}} {
@@ -124,7 +124,7 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 			lab.RequireErrorIs(t, err, reason.errno, l)
 			l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
 			l.Means = "a lock that waits does not fail because of another owner: the caller tries again for ever"
-			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), says(l, "%s reported another owner, and there is none", call))
+			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), l.Say("%s reported another owner, and there is none", call))
 		}
 	}
 }
@@ -151,7 +151,7 @@ func notTriedAgain(t *testing.T) {
 			Means: "the caller waits, is told nothing, and cannot decide by itself whether to try again",
 		}
 		p := lab.Trace(t, lab.Rule{Calls: "fcntl", Paths: []string{path}, Fail: errno}, lab.Options{}, "refused once", path)
-		lab.RequireErrorIs(t, p.Wait(l), errno, says(l, "Lock did not report why it failed"))
+		lab.RequireErrorIs(t, p.Wait(l), errno, l.Say("Lock did not report why it failed"))
 		asked := map[string]int{}
 		for _, c := range p.Calls() {
 			_, what, _ := strings.Cut(c.Args, ">, ") // without the descriptor and its path
@@ -191,7 +191,7 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 			if !strings.HasSuffix(call, "RLock") {
 				second = "TryRLock"
 			}
-			start(t, path).refused(second+" it 0 1", says(l, "%s went on without a lock after a signal", call))
+			start(t, path).refused(second+" it 0 1", l.Say("%s went on without a lock after a signal", call))
 			p.Continue()
 			lab.RequireNoError(t, p.Wait(l), l)
 		})
@@ -218,7 +218,7 @@ func TestLockedTakesNoLock(t *testing.T) {
 		l.Expected, l.Found = "no lock", "a lock, after "+stop.Call.Short(filepath.Dir(path))
 		lab.Require(t, lock.Type == unix.F_UNLCK, l)
 	}, l)
-	lab.RequireNoError(t, answer.Err, says(l, "Locked failed"))
+	lab.RequireNoError(t, answer.Err, l.Say("Locked failed"))
 }
 
 // steps obeys orders about the table at PATH, and is stopped at its calls.
@@ -247,14 +247,14 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 			var failed error
 			lab.Finishes(t, func() {
 				failed = lab.Refuse(what, errno, func() { err = held.Unlock() })
-			}, says(l, "Unlock does not return when the kernel refuses"))
+			}, l.Say("Unlock does not return when the kernel refuses"))
 			lab.RequireRefuse(t, failed)
 			lab.RequireErrorIs(t, err, errno, l)
-			requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
+			requireClosed(t, held.Unlock(), l.Say("Unlock did not report that there was nothing to unlock"))
 			if what == ofd { // a child of another test may have a copy of the descriptor, and the lock, until its exec: so look for the file
 				open, err := lab.IsOpen(path)
 				lab.RequireSetUp(t, err)
-				l := says(l, "Unlock left the file open, and its lock, when it failed")
+				l := l.Say("Unlock left the file open, and its lock, when it failed")
 				l.Expected, l.Found = "the file is closed", "it is open"
 				lab.Require(t, !open, l)
 			}
@@ -292,15 +292,15 @@ func TestTheTableIsNotTouchedWithoutTheLock(t *testing.T) {
 			var err, failed error
 			lab.Finishes(t, func() {
 				failed = lab.Refuse(ofd, errno, func() { err = do(path, func() { ran = true }) })
-			}, says(l, "%s does not return when the kernel refuses the lock", call))
+			}, l.Say("%s does not return when the kernel refuses the lock", call))
 			lab.RequireRefuse(t, failed)
 			l.Expected, l.Found = "it does not call the caller's function", "it called it"
 			lab.Require(t, !ran, l)
 			l.Expected, l.Found = "", ""
 			lab.RequireFile(t, path, odd, l)
-			lab.RequireError(t, err, says(l, "%s returned no error although the kernel had refused the lock", call))
+			lab.RequireError(t, err, l.Say("%s returned no error although the kernel had refused the lock", call))
 			l.Means = "no one can tell what to do about it"
-			lab.RequireErrorIs(t, err, errno, says(l, "%s did not report why the kernel had refused the lock", call))
+			lab.RequireErrorIs(t, err, errno, l.Say("%s did not report why the kernel had refused the lock", call))
 		}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
 	}
 }
@@ -330,8 +330,8 @@ func TestTheTableIsWrittenUnderTheLock(t *testing.T) {
 			}
 			writes++
 		}, l)
-		lab.RequireNoError(t, answer.Err, says(l, "%s failed", call))
-		lab.Require(t, writes > 0, says(l, "%s wrote nothing", call))
+		lab.RequireNoError(t, answer.Err, l.Say("%s failed", call))
+		lab.Require(t, writes > 0, l.Say("%s wrote nothing", call))
 	}
 }
 
@@ -346,7 +346,7 @@ func TestTheTableReportsEveryError(t *testing.T) {
 				Means: "a mistyped path becomes a table of its own",
 			}
 			err := do(path, func() {})
-			lab.RequireNoFile(t, path, says(l, "%s created the table", call))
+			lab.RequireNoFile(t, path, l.Say("%s created the table", call))
 			lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
 		})
 		t.Run(call+"/damaged", func(t *testing.T) {
@@ -357,9 +357,9 @@ func TestTheTableReportsEveryError(t *testing.T) {
 				Means: "rows are gone, and no one knows",
 			}
 			err := do(path, func() {})
-			lab.RequireFile(t, path, three[:70], says(l, "%s changed a table that is damaged", call))
+			lab.RequireFile(t, path, three[:70], l.Say("%s changed a table that is damaged", call))
 			lab.RequireError(t, err, l)
-			requireFree(t, path, says(l, "%s kept its lock when it failed", call))
+			requireFree(t, path, l.Say("%s kept its lock when it failed", call))
 		})
 		t.Run(call+"/each call", func(t *testing.T) { t.Parallel(); eachCallFails(t, call, do) })
 		if call != "View" {
@@ -443,7 +443,7 @@ func writeFails(t *testing.T, call string, do func(path string, inside func()) e
 		lab.Finishes(t, func() { failed = lab.Refuse("write", errno, func() { err = do(path, func() {}) }) }, l)
 		lab.RequireRefuse(t, failed)
 		lab.RequireErrorIs(t, err, errno, l)
-		lab.RequireFile(t, path, three, says(l, "%s changed the table although it failed", call))
-		requireFree(t, path, says(l, "%s kept its lock when it failed", call))
+		lab.RequireFile(t, path, three, l.Say("%s changed the table although it failed", call))
+		requireFree(t, path, l.Say("%s kept its lock when it failed", call))
 	}, syscall.EIO, syscall.ENOSPC)
 }

@@ -84,7 +84,7 @@ func TestUpdateKeepsItsLock(t *testing.T) {
 		Means: "the second one decided by what it had read before the first one wrote: two people go for one bracket",
 	}
 	alice := lab.Start(t, "take", path, "0")
-	alice.Reached("inside", says(l, "Update does not call change"))
+	alice.Reached("inside", l.Say("Update does not call change"))
 	bob := lab.Start(t, "take", path, "0") // when Alice is inside: of two that start at once, either may be first
 	if bob.Settle() == process.AtStep {
 		bob.Reached("inside", l)
@@ -94,14 +94,14 @@ func TestUpdateKeepsItsLock(t *testing.T) {
 	} else {
 		bob.WaitBlocked(mustWait(l, "Update did not wait for another Update of the same row"))
 		alice.Continue()
-		bob.Reached("inside", says(l, "Update does not call change"))
+		bob.Reached("inside", l.Say("Update does not call change"))
 		bob.Continue()
 	}
 	var one, other bool
 	alice.Result(&one, l)
 	bob.Result(&other, l)
-	lab.RequireNoError(t, alice.Wait(l), says(l, "Update failed"))
-	lab.RequireNoError(t, bob.Wait(l), says(l, "Update failed"))
+	lab.RequireNoError(t, alice.Wait(l), l.Say("Update failed"))
+	lab.RequireNoError(t, bob.Wait(l), l.Say("Update failed"))
 	l.Expected, l.Found = "one of the two has it", fmt.Sprintf("the first has it: %t; the second has it: %t", one, other)
 	lab.Require(t, one != other, l)
 	l.Expected, l.Found = "", ""
@@ -146,11 +146,11 @@ func TestUpdate(t *testing.T) {
 			lab.Finishes(t, func() { err = fcntl.Update(path, c.n, c.change) }, l)
 			lab.RequireFile(t, path, c.after, l)
 			if c.err == nil {
-				lab.RequireNoError(t, err, says(l, "Update failed"))
+				lab.RequireNoError(t, err, l.Say("Update failed"))
 			} else {
-				lab.RequireErrorIs(t, err, c.err, says(l, "Update did not return the error that it should"))
+				lab.RequireErrorIs(t, err, c.err, l.Say("Update did not return the error that it should"))
 			}
-			requireFree(t, path, says(l, "Update kept its lock"))
+			requireFree(t, path, l.Say("Update kept its lock"))
 		})
 	}
 	t.Run("of a row that its owner adds meanwhile", func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestUpdate(t *testing.T) {
 		}
 		p.Reached("inside", l)
 		p.Continue()
-		lab.RequireNoError(t, p.Wait(l), says(l, "Update failed"))
+		lab.RequireNoError(t, p.Wait(l), l.Say("Update failed"))
 		lab.RequireFile(t, path, three+row("nut", 4), l)
 	})
 	t.Run("waits for no other row", otherRows)
@@ -212,14 +212,14 @@ func noReturn(t *testing.T) {
 			lab.Finishes(t, func() {
 				defer func() { value = recover() }()
 				_ = do(leave) // it does not return
-			}, says(l, "%s does not end after the function that it called %s", call, how))
+			}, l.Say("%s does not end after the function that it called %s", call, how))
 			if how == "panicked" {
 				lab.RequireEqual(t, "no more brackets", fmt.Sprint(value), l)
 			}
 			l.Means = "the row is no longer what it was, although change has not returned another one"
-			lab.RequireFile(t, path, odd, says(l, "%s wrote after the function that it called %s", call, how))
+			lab.RequireFile(t, path, odd, l.Say("%s wrote after the function that it called %s", call, how))
 			l.Means = "every other program waits for one that is no longer inside"
-			requireFree(t, path, says(l, "%s kept its lock after the function that it called %s", call, how))
+			requireFree(t, path, l.Say("%s kept its lock after the function that it called %s", call, how))
 		}
 	}
 }
@@ -257,8 +257,8 @@ func TestView(t *testing.T) {
 		called := 0
 		lab.RequireErrorIs(t, fcntl.View(path, func([]rows.Row) error { called++; return errTest }), errTest, l)
 		l.Means = "what use does happens twice"
-		lab.RequireEqual(t, 1, called, says(l, "View did not call use once"))
-		requireFree(t, path, says(l, "View kept its lock when use failed"))
+		lab.RequireEqual(t, 1, called, l.Say("View did not call use once"))
+		requireFree(t, path, l.Say("View kept its lock when use failed"))
 	})
 	t.Run("reads the table each time", func(t *testing.T) {
 		t.Parallel()
@@ -307,7 +307,7 @@ func requireViewed(t *testing.T, path string, want int, l lab.Lesson) {
 		}
 		return nil
 	})
-	failed := says(l, "View failed")
+	failed := l.Say("View failed")
 	failed.Means = "the caller cannot see the table"
 	lab.RequireNoError(t, err, failed)
 	lab.RequireEqual(t, want, sum, l)
@@ -317,7 +317,7 @@ func requireSum(t *testing.T, viewer *lab.Process, want int, l lab.Lesson) {
 	t.Helper()
 	var sum int
 	viewer.Result(&sum, l)
-	lab.RequireNoError(t, viewer.Wait(l), says(l, "View failed"))
+	lab.RequireNoError(t, viewer.Wait(l), l.Say("View failed"))
 	lab.RequireEqual(t, want, sum, l)
 }
 
@@ -333,10 +333,10 @@ func viewAndChanges(t *testing.T) {
 			Means: "readers wait for one another, although none of them changes anything",
 		}
 		one, other := lab.Start(t, "view", path), lab.Start(t, "view", path)
-		one.Reached("inside", says(l, "View does not call use"))
+		one.Reached("inside", l.Say("View does not call use"))
 		other.Reached("inside", l)
 		other.Continue()
-		lab.RequireNoError(t, other.Wait(l), says(l, "View failed"))
+		lab.RequireNoError(t, other.Wait(l), l.Say("View failed"))
 		l = lab.Lesson{Read: fix, Means: "the reader works with rows that are out of date, or half written"}
 		changes := map[string]*lab.Process{"Append": lab.Start(t, "append", path, "nut")}
 		if before != "" {
@@ -348,19 +348,19 @@ func viewAndChanges(t *testing.T) {
 				l.Read = whichBytes
 			}
 			p.Settle()
-			lab.RequireFile(t, path, before, says(l, "%s wrote while a View was at work", call))
+			lab.RequireFile(t, path, before, l.Say("%s wrote while a View was at work", call))
 			p.WaitBlocked(mustWait(l, "%s does not wait for a View", call))
 		}
 		one.Continue()
-		lab.RequireNoError(t, one.Wait(l), says(l, "View failed"))
+		lab.RequireNoError(t, one.Wait(l), l.Say("View failed"))
 		for call, p := range changes {
-			lab.RequireNoError(t, p.Wait(l), says(l, "%s failed after it had waited for a View", call))
+			lab.RequireNoError(t, p.Wait(l), l.Say("%s failed after it had waited for a View", call))
 		}
 		after := row("nut", 1)
 		if before != "" {
 			after = row("bracket", 1) + row("hinge", 14) + row("bolt", 90) + after
 		}
-		lab.RequireFile(t, path, after, says(l, "Append or Move did not write after the View"))
+		lab.RequireFile(t, path, after, l.Say("Append or Move did not write after the View"))
 	}
 }
 
@@ -377,10 +377,10 @@ func TestAppend(t *testing.T) {
 			var n int64
 			var err error
 			lab.Finishes(t, func() { n, err = fcntl.Append(path, rows.Row{Part: "nut", Number: 5}) }, l)
-			lab.RequireNoError(t, err, says(l, "Append failed"))
-			lab.RequireEqual(t, int64(len(before)/rows.Size), n, says(l, "Append returned the wrong number"))
+			lab.RequireNoError(t, err, l.Say("Append failed"))
+			lab.RequireEqual(t, int64(len(before)/rows.Size), n, l.Say("Append returned the wrong number"))
 			lab.RequireFile(t, path, before+row("nut", 5), l)
-			requireFree(t, path, says(l, "Append kept its lock"))
+			requireFree(t, path, l.Say("Append kept its lock"))
 		}
 	})
 	t.Run("after the rows that others have added meanwhile", appendBesideAppend)
@@ -395,7 +395,7 @@ func TestAppend(t *testing.T) {
 		start(t, path).get("Lock it 0 3")
 		other := lab.Start(t, "append", path, "nut")
 		lab.Require(t, other.Settle() != process.Blocked, l)
-		lab.RequireNoError(t, other.Wait(l), says(l, "Append failed"))
+		lab.RequireNoError(t, other.Wait(l), l.Say("Append failed"))
 		lab.RequireFile(t, path, three+row("nut", 1), l)
 	})
 	t.Run("a row that does not fit", func(t *testing.T) {
@@ -408,7 +408,7 @@ func TestAppend(t *testing.T) {
 		_, err := fcntl.Append(path, rows.Row{Part: strings.Repeat("x", 30), Number: 5})
 		lab.RequireError(t, err, l)
 		lab.RequireFile(t, path, three, l)
-		requireFree(t, path, says(l, "Append kept its lock when it failed"))
+		requireFree(t, path, l.Say("Append kept its lock when it failed"))
 	})
 }
 
@@ -432,14 +432,14 @@ func appendBesideAppend(t *testing.T) {
 	var a, b int64
 	one.Result(&a, l)
 	other.Result(&b, l)
-	lab.RequireNoError(t, one.Wait(l), says(l, "Append failed"))
-	lab.RequireNoError(t, other.Wait(l), says(l, "Append failed"))
+	lab.RequireNoError(t, one.Wait(l), l.Say("Append failed"))
+	lab.RequireNoError(t, other.Wait(l), l.Say("Append failed"))
 	after := three + row("pin", 9) + row("nut", 1) + row("washer", 1)
 	if a > b {
 		after = three + row("pin", 9) + row("washer", 1) + row("nut", 1)
 	}
 	lab.RequireFile(t, path, after, l)
-	lab.RequireEqual(t, 4+5, a+b, says(l, "Append returned the wrong number"))
+	lab.RequireEqual(t, 4+5, a+b, l.Say("Append returned the wrong number"))
 }
 
 func TestMove(t *testing.T) {
@@ -478,7 +478,7 @@ func TestMove(t *testing.T) {
 				Did:   fmt.Sprintf("Move of %d parts from row %d to row %d of a table of three", c.count, c.from, c.to),
 				Means: "parts are gone, or exist twice", Read: fix,
 			}
-			hangs := says(l, "Move does not return")
+			hangs := l.Say("Move does not return")
 			hangs.Read = deadlock
 			var err error
 			if c.from == c.to {
@@ -494,13 +494,13 @@ func TestMove(t *testing.T) {
 			lab.RequireFile(t, path, c.after, l)
 			if c.err == nil {
 				l.Means = "the caller is told that the parts were not moved, and they were"
-				lab.RequireNoError(t, err, says(l, "Move failed"))
+				lab.RequireNoError(t, err, l.Say("Move failed"))
 			} else {
 				l.Means = "the caller goes on as if there were such rows, and that many parts"
-				lab.RequireErrorIs(t, err, c.err, says(l, "Move did not return the error that it should"))
+				lab.RequireErrorIs(t, err, c.err, l.Say("Move did not return the error that it should"))
 			}
 			l.Means = "every other program waits for one that is no longer inside"
-			requireFree(t, path, says(l, "Move kept a lock"))
+			requireFree(t, path, l.Say("Move kept a lock"))
 		})
 	}
 	t.Run("to a row in which the sum does not fit", func(t *testing.T) {
@@ -512,10 +512,10 @@ func TestMove(t *testing.T) {
 			Did: "Move of 1 part to a row that says 99999999999, the largest number that fits",
 		}
 		var err error
-		lab.Finishes(t, func() { err = fcntl.Move(path, 1, 0, 1) }, says(l, "Move does not return"))
+		lab.Finishes(t, func() { err = fcntl.Move(path, 1, 0, 1) }, l.Say("Move does not return"))
 		lab.RequireFile(t, path, full, l)
 		l.Means = "the caller is told that the parts were moved, and they were not"
-		lab.RequireError(t, err, says(l, "Move did not report that the sum does not fit into its row"))
+		lab.RequireError(t, err, l.Say("Move did not report that the sum does not fit into its row"))
 	})
 	t.Run("reads both rows under its locks", moveReads)
 	t.Run("beside a lock on a row in between", func(t *testing.T) {
@@ -530,7 +530,7 @@ func TestMove(t *testing.T) {
 		start(t, path).get("Lock it 1 1")
 		p := lab.Start(t, "move", path, "0", "2", "1")
 		lab.Require(t, p.Settle() != process.Blocked, l)
-		lab.RequireNoError(t, p.Wait(l), says(l, "Move failed"))
+		lab.RequireNoError(t, p.Wait(l), l.Say("Move failed"))
 	})
 }
 
@@ -549,7 +549,7 @@ func moveReads(t *testing.T) {
 		first.get(fmt.Sprintf("Lock it %d 1", held))
 		p := lab.Start(t, "move", path, "2", "0", "10")
 		p.WaitBlocked(mustWait(l, "Move does not wait for a lock on one of its rows"))
-		half := says(l, "Move changed one row before it had the lock on the other")
+		half := l.Say("Move changed one row before it had the lock on the other")
 		half.Did, half.Means = l.Did+", and waits", "a View sees parts in neither row, or in both"
 		lab.RequireFile(t, path, three, half)
 		l.Did += "; the first wrote 50 into the row, and called Unlock"
@@ -559,7 +559,7 @@ func moveReads(t *testing.T) {
 		}
 		lab.RequireSetUp(t, rows.Write(path, held, rows.Row{Part: part, Number: 50}))
 		first.get("Unlock it")
-		lab.RequireNoError(t, p.Wait(l), says(l, "Move failed"))
+		lab.RequireNoError(t, p.Wait(l), l.Say("Move failed"))
 		lab.RequireFile(t, path, after, l)
 	}
 	for _, c := range []struct {
@@ -627,10 +627,10 @@ func TestMovesInOppositeDirectionsComeToTheirEnd(t *testing.T) {
 					}
 				}
 			}
-			lab.RequireNoError(t, one.Wait(l), says(l, "Move failed beside a Move in the other direction"))
-			lab.RequireNoError(t, other.Wait(l), says(l, "Move failed beside a Move in the other direction"))
+			lab.RequireNoError(t, one.Wait(l), l.Say("Move failed beside a Move in the other direction"))
+			lab.RequireNoError(t, other.Wait(l), l.Say("Move failed beside a Move in the other direction"))
 			lab.RequireFile(t, path, row("bracket", 10)+row("hinge", 4)+row("bolt", 91),
-				says(l, "Move lost parts beside a Move in the other direction"))
+				l.Say("Move lost parts beside a Move in the other direction"))
 		})
 	}
 }
@@ -694,7 +694,7 @@ func TestThreeProcessesWorkOnOneTable(t *testing.T) {
 		p.Continue()
 	}
 	for _, p := range crew {
-		lab.RequireNoError(t, p.Wait(l), says(l, "Move, Update, Append or View failed in a crowd"))
+		lab.RequireNoError(t, p.Wait(l), l.Say("Move, Update, Append or View failed in a crowd"))
 	}
 	all, err := rows.ReadAll(path)
 	lab.RequireSetUp(t, err)

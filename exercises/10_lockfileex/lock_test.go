@@ -30,23 +30,23 @@ func TestALockKeepsOtherHandlesOut(t *testing.T) {
 			a, b := openHandle(t, path), openHandle(t, path)
 			l := lab.Lesson{Means: "two programs are inside at once, and one of them overwrites what the other wrote", Read: why}
 			for _, verb := range []string{"Lock", "TryLock"} {
-				l := says(l, "%s let a second handle in", verb)
+				l := l.Say("%s let a second handle in", verb)
 				l.Did = verb + " of " + c.called + "; then TryLock and TryRLock with another handle"
 				a.get(verb)
 				b.refused("TryLock", l)
 				b.refused("TryRLock", l)
 				a.unlock(l)
-				b.takes("TryLock", says(l, "Unlock did not give the lock back"))
+				b.takes("TryLock", l.Say("Unlock did not give the lock back"))
 			}
 			for _, verb := range []string{"RLock", "TryRLock"} {
-				l := says(l, "%s let a writer in", verb)
+				l := l.Say("%s let a writer in", verb)
 				l.Did = verb + " of " + c.called + "; then TryLock with another handle"
 				a.get(verb)
 				b.refused("TryLock", l)
-				b.takes("TryRLock", says(l, "%s kept a reader out", verb))
+				b.takes("TryRLock", l.Say("%s kept a reader out", verb))
 				b.refused("TryLock", l)
 				a.unlock(l)
-				b.takes("TryLock", says(l, "Unlock did not give the lock back"))
+				b.takes("TryLock", l.Say("Unlock did not give the lock back"))
 			}
 		})
 	}
@@ -61,16 +61,16 @@ func TestALockKeepsOtherHandlesOut(t *testing.T) {
 				Means: "a program must open the file for more than it needs, only to lock it", Read: handles,
 			}
 			for _, verb := range []string{"Lock", "TryLock"} {
-				a.succeed(verb, says(l, "%s failed, and no lock was in its way", verb))
-				b.refused("TryRLock", says(l, "%s let a second handle in", verb))
+				a.succeed(verb, l.Say("%s failed, and no lock was in its way", verb))
+				b.refused("TryRLock", l.Say("%s let a second handle in", verb))
 				a.unlock(l)
 			}
 			for _, verb := range []string{"RLock", "TryRLock"} {
-				a.succeed(verb, says(l, "%s failed, and no lock was in its way", verb))
-				b.refused("TryLock", says(l, "%s let a writer in", verb))
+				a.succeed(verb, l.Say("%s failed, and no lock was in its way", verb))
+				b.refused("TryLock", l.Say("%s let a writer in", verb))
 				a.unlock(l)
 			}
-			b.takes("TryLock", says(l, "Unlock did not give the lock back"))
+			b.takes("TryLock", l.Say("Unlock did not give the lock back"))
 		})
 	}
 	t.Run("until some time after its handle was closed", func(t *testing.T) {
@@ -137,9 +137,9 @@ func TestTryLockIsRefusedToTheHandleThatHasALock(t *testing.T) {
 		}
 		a.get(verb)
 		a.refused("TryLock", l)
-		b.refused("TryLock", says(l, "TryLock took the handle's older lock away when it failed"))
+		b.refused("TryLock", l.Say("TryLock took the handle's older lock away when it failed"))
 		a.unlock(l)
-		b.takes("TryLock", says(l, "Unlock left a lock behind after a TryLock that had failed"))
+		b.takes("TryLock", l.Say("Unlock left a lock behind after a TryLock that had failed"))
 	}
 }
 
@@ -162,13 +162,13 @@ func TestALockChangesNothing(t *testing.T) {
 		a.succeed("RLock", tells(l, "RLock failed on a handle that has a lock already", "two parts of a program cannot share a handle"))
 		lab.RequireFile(t, path, content, l)
 		a.unlock(l)
-		lab.RequireFile(t, path, content, says(l, "Unlock changed the file"))
+		lab.RequireFile(t, path, content, l.Say("Unlock changed the file"))
 		after, err := os.Stat(path)
 		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
 		names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 		lab.RequireSetUp(t, err)
-		lab.RequireEqual(t, 1, len(names), says(l, "Lock created another file"))
+		lab.RequireEqual(t, 1, len(names), l.Say("Lock created another file"))
 	}
 }
 
@@ -195,7 +195,7 @@ func TestUnlockGivesEveryLockBack(t *testing.T) {
 			a, b := openHandle(t, path), openHandle(t, path)
 			l := lab.Lesson{Did: c.did, Means: "everyone else waits for a lock that the program believes it has given back", Read: c.read}
 			for _, verb := range c.locks {
-				a.succeed(verb, says(l, "%s failed on a handle that has a lock already", verb))
+				a.succeed(verb, l.Say("%s failed on a handle that has a lock already", verb))
 			}
 			if c.locks[0] == "Lock" && len(c.locks) > 1 {
 				l := tells(l, "A shared lock took the place of the handle's exclusive one", "a reader comes in while the program writes")
@@ -204,7 +204,7 @@ func TestUnlockGivesEveryLockBack(t *testing.T) {
 			}
 			if c.grow {
 				_, err := a.WriteAt([]byte("1 bracket\n"), 0)
-				lab.RequireNoError(t, err, says(l, "Lock keeps its own handle from writing"))
+				lab.RequireNoError(t, err, l.Say("Lock keeps its own handle from writing"))
 			}
 			var err error
 			lab.FinishesInSteps(t, func(progress func()) {
@@ -216,10 +216,10 @@ func TestUnlockGivesEveryLockBack(t *testing.T) {
 					return nil
 				})()
 				err = lockfileex.Unlock(a.File)
-			}, says(l, "Unlock does not return"))
+			}, l.Say("Unlock does not return"))
 			lab.RequireNoError(t, err, tells(l, "Unlock failed", "the next one waits for a lock that no one uses"))
 			l.Did += "; then TryLock with another handle"
-			b.takes("TryLock", says(l, "Unlock left a lock behind"))
+			b.takes("TryLock", l.Say("Unlock left a lock behind"))
 		})
 	}
 	t.Run("and says so when there is none", func(t *testing.T) {
@@ -232,7 +232,7 @@ func TestUnlockGivesEveryLockBack(t *testing.T) {
 		}
 		a.get("Lock")
 		lab.RequireErrorIs(t, b.do("Unlock", l), winfile.ERROR_NOT_LOCKED, l)
-		c.refused("TryRLock", says(l, "Unlock took another handle's lock away"))
+		c.refused("TryRLock", l.Say("Unlock took another handle's lock away"))
 		a.unlock(l)
 		l.Did = "Lock, Unlock, and Unlock again"
 		lab.RequireErrorIs(t, a.do("Unlock", l), winfile.ERROR_NOT_LOCKED, l)
@@ -254,13 +254,13 @@ func TestALockKeepsNoOneFromReadingAndWriting(t *testing.T) {
 			}
 			_, err := winfile.ReadFile(path)
 			lab.RequireNoError(t, err, l)
-			l = says(l, "%s keeps others from writing the file", verb)
+			l = l.Say("%s keeps others from writing the file", verb)
 			l.Did = verb + "; then another handle wrote to the file, first over it and then at its end"
 			_, err = b.WriteAt([]byte("1"), 0)
 			lab.RequireNoError(t, err, l)
 			_, err = b.WriteAt([]byte("2 hinge\n"), 10)
 			lab.RequireNoError(t, err, l)
-			l = says(l, "%s keeps its own handle from writing", verb)
+			l = l.Say("%s keeps its own handle from writing", verb)
 			_, err = a.WriteAt([]byte("1"), 0)
 			lab.RequireNoError(t, err, l)
 		})
@@ -320,15 +320,15 @@ func TestLockWaits(t *testing.T) {
 			p.StillWaiting(l)
 			a.unlock(l)
 			l.Did += "; then the lock was given back"
-			p.Reached("holding", says(l, "%s did not get the lock after the Unlock", c.verb))
-			b.refused("TryLock", says(l, "%s returned no error, and has no lock", c.verb))
+			p.Reached("holding", l.Say("%s did not get the lock after the Unlock", c.verb))
+			b.refused("TryLock", l.Say("%s returned no error, and has no lock", c.verb))
 			p.Continue()
 			var calls int
 			p.Result(&calls, l)
 			lab.RequireNoError(t, p.Wait(), l)
 			l.Expected, l.Found = "one call or two", fmt.Sprintf("%d calls", calls)
-			lab.Require(t, calls <= 4, says(l, "%s asks again and again while it waits", c.verb))
-			b.takes("TryLock", says(l, "Unlock left a lock behind"))
+			lab.Require(t, calls <= 4, l.Say("%s asks again and again while it waits", c.verb))
+			b.takes("TryLock", l.Say("Unlock left a lock behind"))
 		})
 	}
 	t.Run("as long as it takes", func(t *testing.T) {
@@ -379,7 +379,7 @@ func TestLockWaits(t *testing.T) {
 			}
 			p := lab.Start(t, "owner", path, "plain", older+" Lock")
 			p.WaitBlocked(l)
-			a.refused("TryLock", says(l, "Lock gave the handle's older lock back while it waits"))
+			a.refused("TryLock", l.Say("Lock gave the handle's older lock back while it waits"))
 			p.StillWaiting(l)
 			p.Kill()
 		}
@@ -418,21 +418,21 @@ func TestDowngrade(t *testing.T) {
 		t.Parallel()
 		path := file(t, "1 bracket\n")
 		a, b := openHandle(t, path), openHandle(t, path)
-		l := says(l, "Downgrade failed")
+		l := l.Say("Downgrade failed")
 		l.Did = "Lock and Downgrade; then TryRLock and TryLock with another handle"
 		a.get("Lock")
 		a.succeed("Downgrade", l)
-		b.takes("TryRLock", says(l, "Downgrade left the exclusive lock in place"))
-		b.refused("TryLock", says(l, "Downgrade left no lock"))
+		b.takes("TryRLock", l.Say("Downgrade left the exclusive lock in place"))
+		b.refused("TryLock", l.Say("Downgrade left no lock"))
 		a.unlock(l)
-		b.takes("TryLock", says(l, "Unlock after Downgrade left a lock behind"))
+		b.takes("TryLock", l.Say("Unlock after Downgrade left a lock behind"))
 	})
 	t.Run("lets no other in at any moment", func(t *testing.T) {
 		t.Parallel()
 		path := file(t, "1 bracket\n")
 		lab.RequireSetUp(t, os.Link(path, path+".probe")) // the same file by a name that is not intercepted
 		a, b := openHandle(t, path), openHandle(t, path+".probe")
-		l := says(l, "Downgrade lets another handle have an exclusive lock in between")
+		l := l.Say("Downgrade lets another handle have an exclusive lock in between")
 		l.Did = "Lock and Downgrade; before each call that Downgrade made, another handle called TryLock"
 		a.get("Lock")
 		got := false
@@ -450,16 +450,16 @@ func TestDowngrade(t *testing.T) {
 		t.Parallel()
 		path := file(t, "1 bracket\n")
 		a, b := openHandle(t, path), openHandle(t, path)
-		l := says(l, "Downgrade lets a waiting process have its exclusive lock")
+		l := l.Say("Downgrade lets a waiting process have its exclusive lock")
 		l.Did = "Lock; another process called Lock, and waits; Downgrade"
 		a.get("Lock")
 		p := lab.Start(t, "owner", path, "plain", "Lock")
-		p.WaitBlocked(says(l, "Lock does not wait in the system"))
+		p.WaitBlocked(l.Say("Lock does not wait in the system"))
 		a.succeed("Downgrade", l)
 		lab.Require(t, p.Settle() != process.AtStep, l)
-		b.takes("TryRLock", says(l, "Downgrade left the exclusive lock in place"))
+		b.takes("TryRLock", l.Say("Downgrade left the exclusive lock in place"))
 		a.unlock(l)
-		p.Reached("holding", says(l, "Unlock after Downgrade left a lock behind"))
+		p.Reached("holding", l.Say("Unlock after Downgrade left a lock behind"))
 		p.Continue()
 		lab.RequireNoError(t, p.Wait(), l)
 	})
@@ -477,7 +477,7 @@ func TestDowngrade(t *testing.T) {
 			for _, reason := range reasons {
 				path := file(t, "1 bracket\n")
 				a, b := openHandle(t, path), openHandle(t, path)
-				l := says(l, "Downgrade did not report what the system had refused")
+				l := l.Say("Downgrade did not report what the system had refused")
 				l.Did, l.Read = "Lock; "+c.how+" failed with "+reason.Error()+"; Downgrade", refusals
 				a.get("Lock")
 				undo := refuseFirst(t, path, c.call, c.most, reason)
@@ -488,9 +488,9 @@ func TestDowngrade(t *testing.T) {
 				}
 				lab.RequireErrorIs(t, err, reason, l)
 				l.Did += "; then TryRLock with another handle"
-				b.refused("TryRLock", says(l, "Downgrade failed, and gave the exclusive lock up"))
+				b.refused("TryRLock", l.Say("Downgrade failed, and gave the exclusive lock up"))
 				a.unlock(l)
-				b.takes("TryLock", says(l, "Unlock left a lock behind after a Downgrade that had failed"))
+				b.takes("TryLock", l.Say("Unlock left a lock behind after a Downgrade that had failed"))
 			}
 		}
 	})

@@ -95,7 +95,7 @@ func keep(t *testing.T, f *winfile.File, err error) handle {
 // do calls a function of the package that must return.
 func (h handle) do(verb string, l lab.Lesson) (err error) {
 	h.t.Helper()
-	lab.Finishes(h.t, func() { err = verbs[verb](h.File) }, says(l, "%s does not return, and need not wait for another handle", verb))
+	lab.Finishes(h.t, func() { err = verbs[verb](h.File) }, l.Say("%s does not return, and need not wait for another handle", verb))
 	return err
 }
 
@@ -133,12 +133,7 @@ func (h handle) unlock(l lab.Lesson) {
 	h.succeed("Unlock", tells(l, "Unlock failed", "the next one waits for a lock that no one uses"))
 }
 
-func says(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(format, args...)
-	return l
-}
-
-// tells is says with another meaning.
+// tells returns the lesson with another headline and meaning.
 func tells(l lab.Lesson, says, means string) lab.Lesson {
 	l.Says, l.Means = says, means
 	return l

@@ -21,9 +21,9 @@ func requireReason(t *testing.T, verb string, err, reason error, l lab.Lesson) {
 	lab.RequireError(t, err, l)
 	l.Means = "the program waits for another owner, who does not exist, and never says what is wrong"
 	l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
-	lab.Require(t, !errors.Is(err, lockfileex.ErrLocked), says(l, "%s reported another handle's lock, and there is none", verb))
+	lab.Require(t, !errors.Is(err, lockfileex.ErrLocked), l.Say("%s reported another handle's lock, and there is none", verb))
 	l.Expected, l.Found = "", ""
-	lab.RequireErrorIs(t, err, reason, says(l, "%s did not report why it failed", verb))
+	lab.RequireErrorIs(t, err, reason, l.Say("%s did not report why it failed", verb))
 }
 
 func TestARefusedLockIsNotALockedFile(t *testing.T) {
@@ -43,7 +43,7 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 			undo := refuse(t, path, "LockFileEx", reason)
 			requireReason(t, verb, a.do(verb, l), reason, l)
 			undo()
-			b.takes("TryLock", says(l, "%s failed and kept a lock", verb))
+			b.takes("TryLock", l.Say("%s failed and kept a lock", verb))
 		}
 	}
 }
@@ -90,7 +90,7 @@ func TestARequestThatFailsIsNotALock(t *testing.T) {
 			requireReason(t, verb, b.do(verb, l), reason, l)
 			a.unlock(l)
 			l.Did += "; then Unlock, and TryLock with a third handle"
-			c.takes("TryLock", says(l, "%s failed, and has a lock all the same", verb))
+			c.takes("TryLock", l.Say("%s failed, and has a lock all the same", verb))
 		}
 	}
 	t.Run("and ends no other one", func(t *testing.T) { // in this test, and not beside the requests above
@@ -131,8 +131,8 @@ func TestARequestThatFailsIsNotALock(t *testing.T) {
 				case err := <-first:
 					first <- err
 				}
-			}, says(l, "%s of an overlapped handle does not wait for its request", verb))
-			lab.RequireErrorIs(t, b[1].do(verb, l), winfile.ERROR_NOT_ENOUGH_MEMORY, says(l, "%s did not report how its request ended", verb))
+			}, l.Say("%s of an overlapped handle does not wait for its request", verb))
+			lab.RequireErrorIs(t, b[1].do(verb, l), winfile.ERROR_NOT_ENOUGH_MEMORY, l.Say("%s did not report how its request ended", verb))
 			release()
 			a.unlock(l)
 			var err error

@@ -88,7 +88,7 @@ func moves(w *lab.Worker) error {
 // addOne is Add of a bracket, which must return.
 func addOne(t *testing.T, path string, l lab.Lesson) (number int, err error) {
 	t.Helper()
-	lab.Finishes(t, func() { number, err = lockfileex.Add(path, text("bracket", nil)) }, says(l, "Add does not return"))
+	lab.Finishes(t, func() { number, err = lockfileex.Add(path, text("bracket", nil)) }, l.Say("Add does not return"))
 	return number, err
 }
 
@@ -124,11 +124,11 @@ func TestAddIsAloneInside(t *testing.T) {
 			var one, two int
 			first.Result(&one, l)
 			second.Result(&two, l)
-			lab.RequireNoError(t, first.Wait(), says(l, "Add failed"))
-			lab.RequireNoError(t, second.Wait(), says(l, "Add failed"))
+			lab.RequireNoError(t, first.Wait(), l.Say("Add failed"))
+			lab.RequireNoError(t, second.Wait(), l.Say("Add failed"))
 			n := strings.Count(c.before, "\n")
-			lab.RequireEqual(t, fmt.Sprintln(n+1, n+2), fmt.Sprintln(one, two), says(l, "Add returned another number than the next one"))
-			lab.RequireFile(t, path, fmt.Sprintf("%s%d bracket\n%d plate\n", c.before, n+1, n+2), says(l, "Add lost a job"))
+			lab.RequireEqual(t, fmt.Sprintln(n+1, n+2), fmt.Sprintln(one, two), l.Say("Add returned another number than the next one"))
+			lab.RequireFile(t, path, fmt.Sprintf("%s%d bracket\n%d plate\n", c.before, n+1, n+2), l.Say("Add lost a job"))
 		})
 	}
 }
@@ -156,19 +156,19 @@ func TestAddWritesOneLineForEachJob(t *testing.T) {
 			}
 			var number int
 			var err error
-			lab.Finishes(t, func() { number, err = lockfileex.Add(path, text(c.text, nil)) }, says(l, "Add does not return"))
-			lab.RequireNoError(t, err, says(l, "Add failed"))
+			lab.Finishes(t, func() { number, err = lockfileex.Add(path, text(c.text, nil)) }, l.Say("Add does not return"))
+			lab.RequireNoError(t, err, l.Say("Add failed"))
 			lab.RequireEqual(t, strings.Count(c.before, "\n")+1, number, l)
 			want := fmt.Sprintf("%s%d %s\n", c.before, number, c.text)
 			l.Means = "what a program reads is not what another one added"
-			lab.RequireFile(t, path, want, says(l, "Add wrote another line than the number and the text"))
+			lab.RequireFile(t, path, want, l.Say("Add wrote another line than the number and the text"))
 			got := ""
 			lab.Finishes(t, func() {
 				err = lockfileex.Jobs(path, func(lines []string) error { got = strings.Join(append(lines, ""), "\n"); return nil })
-			}, says(l, "Jobs does not return"))
-			lab.RequireNoError(t, err, says(l, "Jobs failed"))
+			}, l.Say("Jobs does not return"))
+			lab.RequireNoError(t, err, l.Say("Jobs failed"))
 			l.Did += ", and Jobs"
-			lab.RequireEqual(t, want, got, says(l, "Jobs reads other lines than the list has"))
+			lab.RequireEqual(t, want, got, l.Say("Jobs reads other lines than the list has"))
 		})
 	}
 }
@@ -189,11 +189,11 @@ func TestAddCountsWhatTheListHolds(t *testing.T) {
 		lab.RequireSetUp(t, errors.Join(os.WriteFile(path, []byte(c.list), 0o600), os.Chtimes(path, age, age)))
 		got := ""
 		err := lockfileex.Jobs(path, func(lines []string) error { got = strings.Join(append(lines, ""), "\n"); return nil })
-		lab.RequireNoError(t, err, says(l, "Jobs failed"))
-		lab.RequireEqual(t, c.list, got, says(l, "Jobs reads other lines than the list has"))
+		lab.RequireNoError(t, err, l.Say("Jobs failed"))
+		lab.RequireEqual(t, c.list, got, l.Say("Jobs reads other lines than the list has"))
 		number, err := addOne(t, path, l)
-		lab.RequireNoError(t, err, says(l, "Add failed"))
-		lab.RequireEqual(t, c.next, number, says(l, "Add returned another number than the next one"))
+		lab.RequireNoError(t, err, l.Say("Add failed"))
+		lab.RequireEqual(t, c.next, number, l.Say("Add returned another number than the next one"))
 	}
 }
 
@@ -207,7 +207,7 @@ func TestAddWritesTheListThatItHasLocked(t *testing.T) {
 		Means: "the job is in a list that it does not belong in, and that another program may be changing",
 	}
 	p := lab.Start(t, "moves", filepath.Dir(here), filepath.Dir(there))
-	lab.RequireNoError(t, p.Wait(l), says(l, "Add failed"))
+	lab.RequireNoError(t, p.Wait(l), l.Say("Add failed"))
 	lab.RequireFile(t, there, "", l)
 	lab.RequireFile(t, here, "1 hinge\n2 bracket\n", l)
 }
@@ -235,10 +235,10 @@ func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
 			return nil
 		}))
 		var err error
-		lab.Finishes(t, func() { err = call(path) }, says(l, "%s does not return", name))
-		lab.RequireNoError(t, err, says(l, "%s failed", name))
+		lab.Finishes(t, func() { err = call(path) }, l.Say("%s does not return", name))
+		lab.RequireNoError(t, err, l.Say("%s failed", name))
 		l.Expected, l.Found = "the other handle gets no lock", "it got one before "+strings.Join(free, " and ")
-		lab.Require(t, len(free) == 0, says(l, "%s reads or writes without its lock", name))
+		lab.Require(t, len(free) == 0, l.Say("%s reads or writes without its lock", name))
 	}
 }
 
@@ -252,7 +252,7 @@ func TestListsDoNotWaitForEachOther(t *testing.T) {
 	}
 	openHandle(t, path).Close()                           //nolint:errcheck // it only skips
 	p := lab.Start(t, "nested", filepath.Dir(path), "64") // as many as a program might have mutexes for all lists
-	lab.RequireNoError(t, p.Wait(l), says(l, "Add to a list inside an Add to another one failed"))
+	lab.RequireNoError(t, p.Wait(l), l.Say("Add to a list inside an Add to another one failed"))
 }
 
 func TestTheBoardReadsWhileAddIsInside(t *testing.T) {
@@ -274,9 +274,9 @@ func TestTheBoardReadsWhileAddIsInside(t *testing.T) {
 			return nil
 		}))
 		var err error
-		lab.Finishes(t, func() { err = call(path) }, says(l, "%s does not return", name))
+		lab.Finishes(t, func() { err = call(path) }, l.Say("%s does not return", name))
 		lab.Require(t, l.Found == "", l)
-		lab.RequireNoError(t, err, says(l, "%s failed", name))
+		lab.RequireNoError(t, err, l.Say("%s failed", name))
 	}
 }
 
@@ -299,20 +299,20 @@ func TestJobsShareTheListAndKeepAddOut(t *testing.T) {
 	first.Reached("inside", l)
 	second.Reached("inside", l)
 	writer := lab.Start(t, "add", path, "bracket")
-	writer.WaitBlocked(says(l, "Jobs did not keep Add out"))
+	writer.WaitBlocked(l.Say("Jobs did not keep Add out"))
 	first.Continue()
-	writer.WaitBlocked(says(l, "Jobs kept Add out only until another Jobs had returned"))
+	writer.WaitBlocked(l.Say("Jobs kept Add out only until another Jobs had returned"))
 	second.Continue()
-	writer.Reached("inside", says(l, "Jobs did not give its lock back"))
+	writer.Reached("inside", l.Say("Jobs did not give its lock back"))
 	reader := lab.Start(t, "jobs", path)
-	reader.WaitBlocked(says(l, "Add did not keep Jobs out"))
+	reader.WaitBlocked(l.Say("Add did not keep Jobs out"))
 	writer.Continue()
-	reader.Reached("inside", says(l, "Add did not give its lock back"))
+	reader.Reached("inside", l.Say("Add did not give its lock back"))
 	reader.Continue()
 	for _, p := range []*lab.Process{first, second, writer, reader} {
 		var n int
 		p.Result(&n, l)
-		lab.RequireNoError(t, p.Wait(), says(l, "Jobs or Add failed"))
+		lab.RequireNoError(t, p.Wait(), l.Say("Jobs or Add failed"))
 	}
 }
 
@@ -402,7 +402,7 @@ func TestTheLockIsGivenBackAtOnce(t *testing.T) {
 			}
 			undo := refuse(t, path, exit.refuse, winfile.ERROR_DISK_FULL)
 			var err error
-			lab.Finishes(t, func() { err = exit.run(path) }, says(l, "%s does not return", verb))
+			lab.Finishes(t, func() { err = exit.run(path) }, l.Say("%s does not return", verb))
 			undo()
 			b.succeed("TryLock", l)
 			b.unlock(l)
@@ -471,13 +471,13 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 					undo := refuse(t, path, what, reason)
 					inside := false
 					var err error
-					lab.Finishes(t, func() { err = call(path, func() error { inside = true; return nil }) }, says(l, "%s does not return", name))
+					lab.Finishes(t, func() { err = call(path, func() error { inside = true; return nil }) }, l.Say("%s does not return", name))
 					undo()
 					lab.RequireErrorIs(t, err, reason, l)
-					requireBegins(t, path, before, says(l, "%s removed the list, or cut it, when it failed", name))
+					requireBegins(t, path, before, l.Say("%s removed the list, or cut it, when it failed", name))
 					if what == "LockFileEx" {
-						lab.Require(t, !inside, says(l, "%s went on without the lock", name))
-						lab.RequireFile(t, path, before, says(l, "%s went on without the lock", name))
+						lab.Require(t, !inside, l.Say("%s went on without the lock", name))
+						lab.RequireFile(t, path, before, l.Say("%s went on without the lock", name))
 					}
 					l.Did, l.Read = l.Did+"; then the file was removed", closing
 					lab.RequireNoError(t, winfile.Remove(path), tells(l, name+" left its file open when it failed", openMeans))
@@ -506,15 +506,15 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 							undo = refuse(t, path, also, winfile.ERROR_DISK_FULL)
 							return own
 						})
-					}, says(l, "%s does not return", name))
+					}, l.Say("%s does not return", name))
 					undo()
 					if also != "" {
 						l.Did += "; then " + also + " failed as well, with " + winfile.ERROR_DISK_FULL.Error()
 						l.Means = "the program learns of one error, and the other one is lost"
-						lab.RequireErrorIs(t, err, winfile.ERROR_DISK_FULL, says(l, "%s lost the second of two errors", name))
+						lab.RequireErrorIs(t, err, winfile.ERROR_DISK_FULL, l.Say("%s lost the second of two errors", name))
 					}
 					lab.RequireErrorIs(t, err, own, l)
-					requireBegins(t, path, before, says(l, "%s removed the list, or cut it, when its function failed", name))
+					requireBegins(t, path, before, l.Say("%s removed the list, or cut it, when its function failed", name))
 				}
 			}
 		})
@@ -552,7 +552,7 @@ func TestAddWritesNothingAfterHalfALine(t *testing.T) {
 	requireBegins(t, path, "1 hinge\n", l)
 	if err != nil || string(content) != whole { // it may have written the line again where it was
 		l.Expected, l.Found = "", ""
-		lab.RequireErrorIs(t, err, winfile.ERROR_DISK_FULL, says(l, "Add did not report what the system had refused"))
+		lab.RequireErrorIs(t, err, winfile.ERROR_DISK_FULL, l.Say("Add did not report what the system had refused"))
 	}
 }
 
@@ -567,22 +567,22 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 	_, err := addOne(t, path, l)
 	skipUnsupported(t, err)
 	lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
-	lab.RequireNoFile(t, missing, says(l, "Add made a directory"))
+	lab.RequireNoFile(t, missing, l.Say("Add made a directory"))
 	path = lab.Path(t, "jobs.txt")
 	l.Did, l.Means = "Jobs of a list that does not exist", "a mistyped path looks like a list without a job"
-	lab.RequireErrorIs(t, lockfileex.Jobs(path, use(nil)), fs.ErrNotExist, says(l, "Jobs did not report that there is no list"))
-	lab.RequireNoFile(t, path, says(l, "Jobs created a list"))
+	lab.RequireErrorIs(t, lockfileex.Jobs(path, use(nil)), fs.ErrNotExist, l.Say("Jobs did not report that there is no list"))
+	lab.RequireNoFile(t, path, l.Say("Jobs created a list"))
 
 	l.Did, l.Read = "Add, whose function failed, to a list that does not exist", yourTurn
 	l.Means = "a program that opens the new list just then adds its job to a file that is gone"
-	lab.RequireErrorIs(t, adds("", errTest)(path), errTest, says(l, "Add did not report the error of its function"))
-	lab.RequireFile(t, path, "", says(l, "Add removed the list that it had created"))
+	lab.RequireErrorIs(t, adds("", errTest)(path), errTest, l.Say("Add did not report the error of its function"))
+	lab.RequireFile(t, path, "", l.Say("Add removed the list that it had created"))
 	lab.RequireSetUp(t, os.Remove(path))
 	l.Did, l.Means = "Add to a list that does not exist", "a new list has no first job, or a wrong one"
 	number, err := addOne(t, path, l)
-	lab.RequireNoError(t, err, says(l, "Add did not create the list"))
-	lab.RequireEqual(t, 1, number, says(l, "Add returned another number than the next one"))
-	lab.RequireFile(t, path, "1 bracket\n", says(l, "Add lost a job"))
+	lab.RequireNoError(t, err, l.Say("Add did not create the list"))
+	lab.RequireEqual(t, 1, number, l.Say("Add returned another number than the next one"))
+	lab.RequireFile(t, path, "1 bracket\n", l.Say("Add lost a job"))
 	if runtime.GOOS != "windows" {
 		info, err := os.Stat(path)
 		lab.RequireSetUp(t, err)
@@ -591,10 +591,10 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 		lab.RequireSetUp(t, os.Chmod(path, 0o640))
 		l.Did, l.Means = "Add to a list with mode 0640", "the others who may read the list cannot read it any more"
 		_, err = addOne(t, path, l)
-		lab.RequireNoError(t, err, says(l, "Add failed"))
+		lab.RequireNoError(t, err, l.Say("Add failed"))
 		info, err = os.Stat(path)
 		lab.RequireSetUp(t, err)
-		lab.RequireEqual(t, "-rw-r-----", info.Mode().String(), says(l, "Add changed the mode of a list that existed"))
+		lab.RequireEqual(t, "-rw-r-----", info.Mode().String(), l.Say("Add changed the mode of a list that existed"))
 	}
 }
 
@@ -606,12 +606,12 @@ func TestManyAddJobsAtOnce(t *testing.T) {
 		Did:   "Jobs, and then TryLock with another handle",
 		Means: "everyone else waits until the system has tidied up", Read: closing,
 	}
-	lab.RequireNoError(t, lockfileex.Jobs(path, use(nil)), says(l, "Jobs failed"))
-	b.takes("TryLock", says(l, "Jobs did not give its lock back before it returned")) // or each in the crowd would cost a second
+	lab.RequireNoError(t, lockfileex.Jobs(path, use(nil)), l.Say("Jobs failed"))
+	b.takes("TryLock", l.Say("Jobs did not give its lock back before it returned")) // or each in the crowd would cost a second
 	l.Did = "Add, and then TryLock with another handle"
 	_, err := addOne(t, path, l)
-	lab.RequireNoError(t, err, says(l, "Add failed"))
-	b.takes("TryLock", says(l, "Add did not give its lock back before it returned"))
+	lab.RequireNoError(t, err, l.Say("Add failed"))
+	b.takes("TryLock", l.Say("Add did not give its lock back before it returned"))
 
 	t.Run("in three processes", func(t *testing.T) {
 		t.Parallel()
@@ -651,7 +651,7 @@ func TestManyAddJobsAtOnce(t *testing.T) {
 					all.Go(func() { _, errs[i] = lockfileex.Add(path, part) })
 				}
 				all.Wait()
-			}, says(l, "Add does not return"))
+			}, l.Say("Add does not return"))
 			lab.RequireNoError(t, errors.Join(errs...), l)
 			requireParts(t, path, len(errs), l)
 		}
@@ -671,5 +671,5 @@ func requireParts(t *testing.T, path string, count int, l lab.Lesson) {
 	lab.RequireSetUp(t, err)
 	got := strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
 	l.Expected, l.Found = fmt.Sprintf("%d jobs, each with its number", len(want)), fmt.Sprintf("%d jobs", len(got))
-	lab.Require(t, slices.Equal(want, got), says(l, "Add lost jobs in a crowd"))
+	lab.Require(t, slices.Equal(want, got), l.Say("Add lost jobs in a crowd"))
 }

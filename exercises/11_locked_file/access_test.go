@@ -36,19 +36,19 @@ func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
 				Means: "the owner's document is gone, and the call that destroyed it reports only that it came too late",
 			}
 			a.get("OpenFile first " + c.owner)
-			b.refused("TryOpenFile second "+c.flags, says(l, "TryOpenFile did not find the other owner"))
+			b.refused("TryOpenFile second "+c.flags, l.Say("TryOpenFile did not find the other owner"))
 			a.requireContent("first", c.before, l)
 			l.Says = "OpenFile emptied a file that another owner had locked"
 			l.Did = "a process had the file open (" + c.owner + "); another one called OpenFile with O_TRUNC, and waits"
 			l.Means = "whoever has the lock finds its document gone under its hands"
 			b.Send("OpenFile second " + c.flags)
-			b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
+			b.WaitBlocked(l.Say("OpenFile does not wait in the kernel"))
 			if c.before == "" {
-				a.Succeed("write first "+document, says(l, "OpenFile returned a file that cannot be written"))
+				a.Succeed("write first "+document, l.Say("OpenFile returned a file that cannot be written"))
 				l.Did += "; the first wrote into the file, which had been empty"
 			}
 			a.requireContent("first", document, l)
-			a.Succeed("Close first", says(l, "Close failed"))
+			a.Succeed("Close first", l.Say("Close failed"))
 			l.Says = "OpenFile did not empty the file"
 			l.Means = "what is written is shorter than what was there, and a tail of the old document is left"
 			l.Did += "; then the first called Close"
@@ -77,12 +77,12 @@ func TestOpenFileLocksBeforeItTruncates(t *testing.T) {
 				Says: c.call + " did not do with the file's content what the flags say", Did: c.call + " with the flags of " + c.flags + ", and Close",
 				Means: "a document is lost, or the tail of an old one is left", Read: order,
 			}
-			p.Succeed("at "+path+" "+c.call+" it "+c.flags, says(l, "%s failed although nothing stood in its way", c.call))
-			readable := says(l, "%s returned a file that cannot be read", c.call)
+			p.Succeed("at "+path+" "+c.call+" it "+c.flags, l.Say("%s failed although nothing stood in its way", c.call))
+			readable := l.Say("%s returned a file that cannot be read", c.call)
 			readable.Means = "what reads before it writes, as Edit does, fails"
 			p.Succeed("content it", readable)
 			if c.flags == "r" {
-				l := says(l, "%s returned a file that a reader can write", c.call)
+				l := l.Say("%s returned a file that a reader can write", c.call)
 				l.Means = "a reader has a shared lock: it writes while others read"
 				lab.RequireError(t, p.Do("write it x", l), l)
 			}
@@ -107,12 +107,12 @@ func keepsToTheFileThatItLocked(t *testing.T, flags string) {
 	}
 	a.get("OpenFile first r+")
 	b.Send("OpenFile second " + flags)
-	b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
+	b.WaitBlocked(l.Say("OpenFile does not wait in the kernel"))
 	lab.RequireSetUp(t, os.Rename(path, path+".moved"))
 	lab.RequireSetUp(t, os.WriteFile(path, []byte("{}"), 0o600))
 	a.get("Close first")
 	l.Did += "; while it waited, the file was renamed, and another one created at the path; then the first called Close"
-	lab.RequireNoError(t, b.Reply(l).Returned.Err, says(l, "OpenFile failed although it had only to wait"))
+	lab.RequireNoError(t, b.Reply(l).Returned.Err, l.Say("OpenFile failed although it had only to wait"))
 	lab.RequireFile(t, path, "{}", l)
 	want := document
 	l.Says, l.Means = "OpenFile returned another file than the one that it had locked", "it has a lock on one file, and works with another one"
@@ -190,9 +190,9 @@ func ofTheFileAndNotOfItsName(t *testing.T) {
 	lab.RequireSetUp(t, os.WriteFile(path, []byte("{}"), 0o600))
 	for _, p := range []program{a, b} {
 		p.Succeed("TryOpenFile second r+", l)
-		p.Succeed("Close second", says(l, "Close failed"))
+		p.Succeed("Close second", l.Say("Close failed"))
 	}
-	b.refused("at "+moved+" TryOpenFile second r+", says(l, "TryOpenFile did not find the owner of a file that was renamed"))
+	b.refused("at "+moved+" TryOpenFile second r+", l.Say("TryOpenFile did not find the owner of a file that was renamed"))
 	l = lab.Lesson{
 		Says: "OpenFile did not create the file that a link leads to", Did: "OpenFile with O_CREATE of a link to a file that does not exist",
 		Means: "it opens another file than os.OpenFile, or none", Read: order,
@@ -213,14 +213,14 @@ func tryPairs(t *testing.T, a, b program, path, where string) {
 			if c.together {
 				l.Says, l.Means = first+" kept a second reader out", "readers wait for one another, although none of them changes anything"
 				lab.RequireNoError(t, err, l)
-				b.Succeed("Close second", says(l, "Close failed"))
+				b.Succeed("Close second", l.Say("Close failed"))
 			} else {
 				l.Says, l.Means = first+" did not keep another owner out", "two owners are inside at once, and one of them writes"
 				_, removed := os.Stat(path)
-				lab.RequireNoError(t, removed, says(l, "TryOpenFile removed the file when it was refused"))
+				lab.RequireNoError(t, removed, l.Say("TryOpenFile removed the file when it was refused"))
 				requireLocked(t, err, l)
 			}
-			a.Succeed("Close first", says(l, "Close failed"))
+			a.Succeed("Close first", l.Say("Close failed"))
 		}
 	}
 }
@@ -241,7 +241,7 @@ func TestOpenFileWaits(t *testing.T) {
 			b.Send("OpenFile second " + c.second)
 			b.WaitBlocked(l)
 			l.Did += "; then the first called Close"
-			a.Succeed("Close first", says(l, "Close failed"))
+			a.Succeed("Close first", l.Say("Close failed"))
 			l.Says, l.Means = "OpenFile did not return the file after it had waited for it", "the program gives up although the file is free"
 			lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 			l.Did += "; then the first called TryOpenFile (" + c.third + ")"
@@ -260,7 +260,7 @@ func TestOpenFileWaits(t *testing.T) {
 		}
 		a.get("OpenFile first r+")
 		b.Send("OpenFile second r+")
-		b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
+		b.WaitBlocked(l.Say("OpenFile does not wait in the kernel"))
 		lab.Age(t, path, 48*60*60*1e9)
 		for range lab.Rounds(12) {
 			b.StillWaiting(l)
@@ -330,9 +330,9 @@ func createsWithTheMode(t *testing.T) {
 			Did:  fmt.Sprintf(c.call+" with O_CREATE and perm %v; the umask was %s", c.perm, c.umask), Read: order,
 			Means: "others can read what is private, or cannot read what is theirs too",
 		}
-		lab.RequireNoError(t, p.Wait(l), says(l, "%s did not create the file", c.call))
+		lab.RequireNoError(t, p.Wait(l), l.Say("%s did not create the file", c.call))
 		info, err := os.Stat(path)
-		lab.RequireNoError(t, err, says(l, "OpenFile created no file, or Close removed it"))
+		lab.RequireNoError(t, err, l.Say("OpenFile created no file, or Close removed it"))
 		lab.RequireEqual(t, c.want.String(), info.Mode().String(), l)
 	}
 }
@@ -350,7 +350,7 @@ func refusesFlagsThatCannotWork(t *testing.T) {
 		_, err := lockedfile.OpenFile(t.Context(), path, flag, 0o600)
 		lab.RequireErrorIs(t, err, fs.ErrInvalid, l)
 		_, err = lockedfile.TryOpenFile(path, flag, 0o600)
-		lab.RequireErrorIs(t, err, fs.ErrInvalid, says(l, "TryOpenFile accepted flags with which it cannot keep its promise"))
+		lab.RequireErrorIs(t, err, fs.ErrInvalid, l.Say("TryOpenFile accepted flags with which it cannot keep its promise"))
 		lab.RequireFile(t, path, document, l)
 		requireNamed(t, named(err, path), "TryOpenFile", l)
 	}
@@ -422,7 +422,7 @@ func readsWhatIsReadOnly(t *testing.T) {
 	}
 	p.Succeed("OpenFile it r", l)
 	p.requireContent("it", document, l)
-	start(t, path).refused("TryOpenFile second r+", says(l, "OpenFile does not lock a file that it may only read"))
+	start(t, path).refused("TryOpenFile second r+", l.Say("OpenFile does not lock a file that it may only read"))
 	p.Succeed("Close it", l)
 }
 
@@ -445,7 +445,7 @@ func namesThePath(t *testing.T) {
 		"OpenFile":    func() error { _, err := lockedfile.OpenFile(ended, path, os.O_RDWR, 0); return err },
 	} {
 		l := lab.Lesson{Did: call + " of a file that another owner had locked", Read: refusals}
-		lab.Finishes(t, func() { err = open() }, says(l, "%s waits, and should not", call))
+		lab.Finishes(t, func() { err = open() }, l.Say("%s waits, and should not", call))
 		requireNamed(t, named(err, path), call, l)
 	}
 }
@@ -497,7 +497,7 @@ func appendsAndCreatesExclusively(t *testing.T) {
 		Means: "an entry overwrites the first ones of the log",
 	}
 	file, err := lockedfile.OpenFile(t.Context(), path, os.O_WRONLY|os.O_APPEND, 0)
-	lab.RequireNoError(t, err, says(l, "OpenFile failed although nothing stood in its way"))
+	lab.RequireNoError(t, err, l.Say("OpenFile failed although nothing stood in its way"))
 	lab.RequireNotNil(t, file, "OpenFile", l)
 	_, err = file.WriteString("two\n")
 	lab.RequireNoError(t, errors.Join(err, file.Close()), l)

@@ -71,8 +71,8 @@ func (v visit) before(t *testing.T, step int) (more bool) {
 		if came = !errors.Is(opened, lockedfile.ErrLocked); !came {
 			return // the code under test had its lock by then
 		}
-		lab.RequireNoError(t, opened, says(l, "TryOpenFile failed although nothing stood in its way"))
-		v.other.Succeed("write visitor "+document, says(l, "TryOpenFile returned a file that cannot be written"))
+		lab.RequireNoError(t, opened, l.Say("TryOpenFile failed although nothing stood in its way"))
+		v.other.Succeed("write visitor "+document, l.Say("TryOpenFile returned a file that cannot be written"))
 		l.Did += " and wrote a document"
 		if v.stays {
 			cancel() // so that OpenFile does not wait for the end of the visit
@@ -82,24 +82,24 @@ func (v visit) before(t *testing.T, step int) (more bool) {
 		}
 	}))
 	if came && v.stays {
-		v.other.requireContent("visitor", document, says(l, "%s emptied a file that another owner had locked", v.call))
-		lab.RequireFile(t, path, document, says(l, "%s removed or replaced a file that another owner had locked", v.call))
+		v.other.requireContent("visitor", document, l.Say("%s emptied a file that another owner had locked", v.call))
+		lab.RequireFile(t, path, document, l.Say("%s removed or replaced a file that another owner had locked", v.call))
 		if v.call == "OpenFile" {
-			lab.RequireErrorIs(t, err, context.Canceled, says(l, "OpenFile did not wait for an owner that came while it opened the file"))
+			lab.RequireErrorIs(t, err, context.Canceled, l.Say("OpenFile did not wait for an owner that came while it opened the file"))
 		} else {
-			requireLocked(t, err, says(l, "TryOpenFile did not find an owner that came while it opened the file"))
+			requireLocked(t, err, l.Say("TryOpenFile did not find an owner that came while it opened the file"))
 		}
 		v.other.get("Close visitor")
 		return stops > step
 	}
-	lab.RequireNoError(t, err, says(l, "%s failed although no other owner was left", v.call))
+	lab.RequireNoError(t, err, l.Say("%s failed although no other owner was left", v.call))
 	lab.RequireNotNil(t, file, v.call, l)
 	switch {
 	case v.flags == "w":
-		lab.RequireFile(t, path, "", says(l, "%s did not empty the file", v.call))
+		lab.RequireFile(t, path, "", l.Say("%s did not empty the file", v.call))
 	case came:
-		lab.RequireFile(t, path, document, says(l, "%s lost what the owner before it had written", v.call))
+		lab.RequireFile(t, path, document, l.Say("%s lost what the owner before it had written", v.call))
 	}
-	lab.RequireNoError(t, file.Close(), says(l, "Close failed"))
+	lab.RequireNoError(t, file.Close(), l.Say("Close failed"))
 	return stops > step
 }

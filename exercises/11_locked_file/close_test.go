@@ -22,13 +22,13 @@ func TestCloseGivesTheLockBack(t *testing.T) {
 		before := a.Handles()
 		for _, call := range []string{"OpenFile", "TryOpenFile"} {
 			a.get(call + " it " + flags)
-			a.Succeed("Close it", says(l, "Close failed"))
+			a.Succeed("Close it", l.Say("Close failed"))
 			_, err := os.Stat(path)
-			lab.RequireNoError(t, err, says(l, "Close removed the file"))
+			lab.RequireNoError(t, err, l.Say("Close removed the file"))
 			b.Succeed("TryOpenFile second r+", l)
-			b.Succeed("Close second", says(l, "Close failed"))
+			b.Succeed("Close second", l.Say("Close failed"))
 		}
-		lab.RequireEqual(t, before, a.Handles(), says(l, "Close left the file open"))
+		lab.RequireEqual(t, before, a.Handles(), l.Say("Close left the file open"))
 	}
 	t.Run("although a child has the file", func(t *testing.T) {
 		t.Parallel()
@@ -68,8 +68,8 @@ func TestCloseGivesTheLockBack(t *testing.T) {
 			a.get("OpenFile next " + flags)
 			requireClosed(t, a.Do("Close it", l), l)
 			b.refused("TryOpenFile second r+", l)
-			a.Succeed("Close next", says(l, "Close failed"))
-			b.Succeed("TryOpenFile second r+", says(l, "Close gave nothing back"))
+			a.Succeed("Close next", l.Say("Close failed"))
+			b.Succeed("TryOpenFile second r+", l.Say("Close gave nothing back"))
 			b.get("Close second")
 		}
 	})
@@ -82,10 +82,10 @@ func TestTryOpenFileLeavesNothingOpenWhenItFails(t *testing.T) {
 	n := lab.Rounds(250)
 	l := lab.Lesson{Did: "a process had the file open; another one called TryOpenFile " + strconv.Itoa(4*n) + " times", Read: closing}
 	a.get("OpenFile first r+")
-	b.refused("TryOpenFile second r+", says(l, "TryOpenFile did not find the other owner"))
+	b.refused("TryOpenFile second r+", l.Say("TryOpenFile did not find the other owner"))
 	// The fastest of many tries, so that a machine with much to do takes no part in the verdict.
 	fastest := b.Ask("fastest r+ 400", l)
-	lab.RequireNoError(t, fastest.Returned.Err, says(l, "TryOpenFile did not find the other owner"))
+	lab.RequireNoError(t, fastest.Returned.Err, l.Say("TryOpenFile did not find the other owner"))
 	l.Says, l.Means = "TryOpenFile waits for a moment before it reports another owner", "the caller asked not to wait"
 	l.Expected, l.Found = "the fastest of 400 tries takes less than 5 ms", fmt.Sprintf("it took %d µs", fastest.N)
 	lab.Require(t, fastest.N < aMoment, l)
@@ -108,12 +108,12 @@ func TestTheLockLastsAsLongAsItsOwner(t *testing.T) {
 		path := lab.WriteFile(t, "checkouts.json", document)
 		a, b := start(t, path), start(t, path)
 		for _, call := range []string{"OpenFile it r+", "OpenFile it r", "TryOpenFile it r+"} {
-			l := says(lost, "%s lost its lock to the garbage collector", callOf(call))
+			l := lost.Say("%s lost its lock to the garbage collector", callOf(call))
 			l.Did = call + "; the program kept the File, and collected garbage; then another process called TryOpenFile"
 			a.get(call)
 			a.Succeed("collect", l)
 			b.refused("TryOpenFile second r+", l)
-			a.Succeed("Close it", says(l, "Close failed after garbage had been collected"))
+			a.Succeed("Close it", l.Say("Close failed after garbage had been collected"))
 		}
 	})
 	// A record lock of fcntl would be gone by then (eclipse-iceoryx/iceoryx2#1718, haskell/unix#44).
@@ -121,10 +121,10 @@ func TestTheLockLastsAsLongAsItsOwner(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "checkouts.json", document)
 		a, b := start(t, path), start(t, path)
-		l := says(lost, "OpenFile lost its lock when its program tried to open the file once more")
+		l := lost.Say("OpenFile lost its lock when its program tried to open the file once more")
 		l.Did = "OpenFile (r+); TryOpenFile in the same program failed; then another process called TryOpenFile"
 		a.get("OpenFile it r+")
-		a.refused("TryOpenFile other r+", says(l, "TryOpenFile did not find another owner in its own process"))
+		a.refused("TryOpenFile other r+", l.Say("TryOpenFile did not find another owner in its own process"))
 		a.refused("TryOpenFile other r", l)
 		b.refused("TryOpenFile second r+", l)
 		a.get("Close it")
@@ -168,7 +168,7 @@ func TestTheLockLastsAsLongAsItsOwner(t *testing.T) {
 				return
 			}
 			b.Send("OpenFile second r+")
-			b.WaitBlocked(says(l, "OpenFile does not wait in the kernel"))
+			b.WaitBlocked(l.Say("OpenFile does not wait in the kernel"))
 			a.Kill()
 			lab.RequireNoError(t, b.Reply(l).Returned.Err, l)
 		})

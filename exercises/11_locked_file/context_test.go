@@ -34,9 +34,9 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			b.Send("ended waiter")
 			err := b.Reply(l).Returned.Err
 			lab.RequireErrorIs(t, err, context.Canceled, l)
-			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), says(l, "OpenFile returned an error that matches ErrLocked: it was to wait"))
+			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), l.Say("OpenFile returned an error that matches ErrLocked: it was to wait"))
 			requireNamed(t, err, "OpenFile", l)
-			a.requireContent("first", document, says(l, "OpenFile emptied the file although its context had ended"))
+			a.requireContent("first", document, l.Say("OpenFile emptied the file although its context had ended"))
 			l.Did += "; then the first called Close, and opened the file again"
 			l.Says, l.Means = "OpenFile kept a lock although its context had ended", "everyone waits for an owner that does not exist"
 			a.get("Close first")
@@ -45,9 +45,9 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 				program.tell("Close again", l) // a wait that was left may not have had its turn yet
 			}
 			requireReturns(a, "OpenFile again r", l)
-			a.requireContent("again", document, says(l, "OpenFile emptied the file after its context had ended"))
+			a.requireContent("again", document, l.Say("OpenFile emptied the file after its context had ended"))
 			a.get("Close again")
-			requireHandles(t, b, before, says(l, "OpenFile left the file open when its context ended"))
+			requireHandles(t, b, before, l.Say("OpenFile left the file open when its context ended"))
 		}
 	})
 	t.Run("and delays no reader", func(t *testing.T) {
@@ -65,9 +65,9 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 		requireBlocked(b, path, l)
 		b.tell("cancel writer", l)
 		err := b.Tell("ended writer", l).Returned.Err
-		lab.RequireErrorIs(t, err, context.Canceled, says(l, "OpenFile does not stop waiting when its context ends"))
+		lab.RequireErrorIs(t, err, context.Canceled, l.Say("OpenFile does not stop waiting when its context ends"))
 		b.tell("OpenFile it r", l)
-		a.Succeed("OpenFile other r", says(l, "OpenFile kept a lock although its context had ended"))
+		a.Succeed("OpenFile other r", l.Say("OpenFile kept a lock although its context had ended"))
 	})
 	t.Run("a thousand times", func(t *testing.T) {
 		t.Parallel()
@@ -89,7 +89,7 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			lab.Fail(t, l)
 		}
 		a.get("Close first")
-		requireReturns(b, "OpenFile again r+", says(l, "OpenFile kept a lock although its time was over"))
+		requireReturns(b, "OpenFile again r+", l.Say("OpenFile kept a lock although its time was over"))
 		b.tell("Close again", l)
 		requireHandles(t, b, before, l)
 	})
@@ -106,14 +106,14 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			Did:   "OpenFile; then its context was cancelled; then another process called TryOpenFile",
 			Means: "the owner writes on, and another owner is inside", Read: waiting,
 		}
-		lab.RequireNoError(t, err, says(l, "OpenFile failed although nothing stood in its way"))
+		lab.RequireNoError(t, err, l.Say("OpenFile failed although nothing stood in its way"))
 		lab.RequireNotNil(t, file, "OpenFile", l)
 		cancel()
 		p.refused("TryOpenFile second r", l)
 		time.Sleep(time.Millisecond) // gives what a cancel has started a chance to do harm; decides nothing
 		p.refused("TryOpenFile second r", l)
 		_, err = file.WriteAt([]byte("x"), 0)
-		lab.RequireNoError(t, err, says(l, "OpenFile closed the file when its context ended, after it had returned"))
+		lab.RequireNoError(t, err, l.Say("OpenFile closed the file when its context ended, after it had returned"))
 		lab.RequireNoError(t, file.Close(), l)
 		late := &untilEmptied{path: path}
 		late.Context, late.cancel = context.WithCancel(t.Context())
@@ -145,9 +145,9 @@ func beforeItBegins(t *testing.T) {
 		l.Did = "OpenFile (" + flags + ") with a context that had ended, of a file that did not exist"
 		_, err := lockedfile.OpenFile(ctx, missing, flagsOf(flags), 0o600)
 		l.Means = "a request that its client has given up leaves an empty document behind"
-		lab.RequireNoFile(t, missing, says(l, "OpenFile created a file although its context had ended before"))
+		lab.RequireNoFile(t, missing, l.Say("OpenFile created a file although its context had ended before"))
 		l.Means = "a request that its client has given up is reported as a missing file"
-		lab.RequireErrorIs(t, err, context.Canceled, says(l, "OpenFile did not report that its context had ended before"))
+		lab.RequireErrorIs(t, err, context.Canceled, l.Say("OpenFile did not report that its context had ended before"))
 		requireNamed(t, named(err, missing), "OpenFile", l)
 	}
 }
@@ -170,7 +170,7 @@ func (c *untilEmptied) Err() error {
 func requireBlocked(p program, path string, l lab.Lesson) {
 	p.t.Helper()
 	if runtime.GOOS == "linux" { // elsewhere no system tells
-		lab.RequireWaiters(p.t, path, 1, says(l, "OpenFile does not wait in the kernel"), p.Process)
+		lab.RequireWaiters(p.t, path, 1, l.Say("OpenFile does not wait in the kernel"), p.Process)
 	}
 }
 

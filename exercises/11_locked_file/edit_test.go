@@ -115,7 +115,7 @@ func readsInsideTheLock(t *testing.T, renamed bool) {
 		Means: "the second process had read the file before it had the lock, so it overwrote the first one's change",
 	}
 	first := lab.Start(t, "edit", path, "set", "12345")
-	first.Reached("inside", says(l, "Edit did not call change"))
+	first.Reached("inside", l.Say("Edit did not call change"))
 	second := lab.Start(t, "edit", path, "add", "1")
 	if second.Settle() == "at a step" {
 		second.Reached("inside", l)
@@ -133,8 +133,8 @@ func readsInsideTheLock(t *testing.T, renamed bool) {
 		second.Reached("inside", l)
 		second.Continue()
 	}
-	lab.RequireNoError(t, first.Wait(l), says(l, "Edit failed although nothing stood in its way"))
-	lab.RequireNoError(t, second.Wait(l), says(l, "Edit failed although it had only to wait"))
+	lab.RequireNoError(t, first.Wait(l), l.Say("Edit failed although nothing stood in its way"))
+	lab.RequireNoError(t, second.Wait(l), l.Say("Edit failed although it had only to wait"))
 	if renamed {
 		lab.RequireFile(t, path, `{"counter":7}`, l)
 		path += ".moved"
@@ -151,12 +151,12 @@ func keepsReadersOutUntilItHasWritten(t *testing.T) {
 		Means: "the reader sees a document that is half written, or that is out of date", Read: editing,
 	}
 	first := lab.Start(t, "edit", path, "set", "99")
-	first.Reached("inside", says(l, "Edit did not call change"))
+	first.Reached("inside", l.Say("Edit did not call change"))
 	other.refused("TryOpenFile it r", l)
 	first.Continue()
-	lab.RequireNoError(t, first.Wait(l), says(l, "Edit failed although nothing stood in its way"))
-	other.Succeed("TryOpenFile it r+", says(l, "Edit kept the lock"))
-	other.requireContent("it", `{"counter":99}`, says(l, "Edit did not write what change returned"))
+	lab.RequireNoError(t, first.Wait(l), l.Say("Edit failed although nothing stood in its way"))
+	other.Succeed("TryOpenFile it r+", l.Say("Edit kept the lock"))
+	other.requireContent("it", `{"counter":99}`, l.Say("Edit did not write what change returned"))
 }
 
 // writesWhatChangeReturns lets change return a slice of its own, or the altered one that it got.
@@ -199,7 +199,7 @@ func writesWhatChangeReturns(t *testing.T, sameSlice bool) {
 				}
 				return []byte(c.content), nil
 			})
-			lab.RequireNoError(t, err, says(l, "Edit failed although nothing stood in its way"))
+			lab.RequireNoError(t, err, l.Say("Edit failed although nothing stood in its way"))
 			lab.RequireEqual(t, c.old, got, l)
 			l.Says = "Edit did not write what change returned"
 			l.Means = "the document is as it was, or is damaged: it has a tail of the old one, or a hole, or is cut off"
@@ -212,7 +212,7 @@ func writesWhatChangeReturns(t *testing.T, sameSlice bool) {
 			lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l)
 			entries, err := os.ReadDir(filepath.Dir(path))
 			lab.RequireSetUp(t, err)
-			lab.RequireEqual(t, 1, len(entries), says(l, "Edit left another file beside the document"))
+			lab.RequireEqual(t, 1, len(entries), l.Say("Edit left another file beside the document"))
 			readsAgain(t, path, len(c.content), after)
 			l.Says, l.Means = "Edit changed the slice that it had given change", "what the caller has kept is another document now"
 			want := strings.Repeat("x", len(c.old))
@@ -245,7 +245,7 @@ func makesNoOtherFile(t *testing.T) {
 	p.Reached("inside", l)
 	p.Continue()
 	lab.RequireNoError(t, p.Wait(l), l)
-	lab.RequireFile(t, path, `{"counter":99}`, says(l, "Edit did not write what change returned"))
+	lab.RequireFile(t, path, `{"counter":99}`, l.Say("Edit did not write what change returned"))
 }
 
 // readsAgain calls Edit once more, after another program has written as many bytes as the file held, in the same moment.
@@ -261,7 +261,7 @@ func readsAgain(t *testing.T, path string, size int, info fs.FileInfo) {
 	}
 	var got string
 	err := lockedfile.Edit(t.Context(), path, func(old []byte) ([]byte, error) { got = string(old); return []byte("{}"), nil })
-	lab.RequireNoError(t, err, says(l, "Edit failed although nothing stood in its way"))
+	lab.RequireNoError(t, err, l.Say("Edit failed although nothing stood in its way"))
 	lab.RequireEqual(t, theirs, got, l)
 }
 
@@ -296,14 +296,14 @@ func leavesTheFileAlone(t *testing.T) {
 			<-ended
 			switch way {
 			case "an error":
-				lab.RequireErrorIs(t, err, errTest, says(l, "Edit did not return the error of change"))
+				lab.RequireErrorIs(t, err, errTest, l.Say("Edit did not return the error of change"))
 			case "a panic":
-				stopped := says(l, "Edit did not pass the panic on")
+				stopped := l.Say("Edit did not pass the panic on")
 				stopped.Means = "a mistake in the program looks like a request that was refused, or done"
 				stopped.Expected, stopped.Found = "a panic with the test's own value", fmt.Sprint("no such panic; Edit returned: ", err)
 				lab.Require(t, panicked == "the test's own panic", stopped)
 			}
-			other.Succeed("TryOpenFile it r+", says(l, "Edit kept the lock when change ended with %s", way))
+			other.Succeed("TryOpenFile it r+", l.Say("Edit kept the lock when change ended with %s", way))
 			other.requireContent("it", document, l)
 		})
 	}
@@ -319,7 +319,7 @@ func needsAFile(t *testing.T) {
 	}
 	err := lockedfile.Edit(t.Context(), path, func([]byte) ([]byte, error) { return []byte("{}"), nil })
 	lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
-	lab.RequireNoFile(t, path, says(l, "Edit created a file"))
+	lab.RequireNoFile(t, path, l.Say("Edit created a file"))
 	requireNamed(t, named(err, path), "Edit", l)
 }
 
@@ -333,7 +333,7 @@ func obeysItsContext(t *testing.T) {
 		Means: "a request that its client has given up waits on, and is carried out at last", Read: waiting,
 	}
 	held, err := lockedfile.OpenFile(t.Context(), path, os.O_RDWR, 0)
-	lab.RequireNoError(t, err, says(l, "OpenFile failed although nothing stood in its way"))
+	lab.RequireNoError(t, err, l.Say("OpenFile failed although nothing stood in its way"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	ran := false
@@ -370,10 +370,10 @@ func reportsWhatTheKernelRefuses(t *testing.T) {
 			}))
 			lab.RequireErrorIs(t, err, errno, l)
 			if c.what == "write" {
-				lab.RequireFile(t, path, document, says(l, "Edit lost the old content when the kernel refused to write the new one"))
+				lab.RequireFile(t, path, document, l.Say("Edit lost the old content when the kernel refused to write the new one"))
 			}
 			again, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0)
-			lab.RequireNoError(t, err, says(l, "Edit kept its lock when it failed"))
+			lab.RequireNoError(t, err, l.Say("Edit kept its lock when it failed"))
 			lab.RequireNoError(t, again.Close(), l)
 		}, refusedWith...)
 	}

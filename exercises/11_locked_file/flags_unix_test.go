@@ -41,7 +41,7 @@ func TestOpenFilePassesTheOtherFlagsOn(t *testing.T) {
 				Means: "without O_SYNC, a write that was to be durable when it returns is not; without O_APPEND, it overwrites others",
 			}
 			file, err := open()
-			lab.RequireNoError(t, err, says(l, "%s failed although nothing stood in its way", call))
+			lab.RequireNoError(t, err, l.Say("%s failed although nothing stood in its way", call))
 			lab.RequireNotNil(t, file, call, l)
 			lab.RequireEqual(t, want, statusFlags(t, file), l)
 		}

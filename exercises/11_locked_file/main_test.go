@@ -319,11 +319,6 @@ func callOf(order string) string {
 	return order
 }
 
-func says(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(format, args...)
-	return l
-}
-
 // hasLocks asks the package that is given, and not the code under test.
 var hasLocks = sync.OnceValue(func() error {
 	file, err := os.CreateTemp("", "locks-")

@@ -70,12 +70,12 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 			other := start(t, path)
 			undisturbed := lab.Start(t, "call", c, path)
 			alone := lab.Lesson{Did: c + "; no other owner had a lock", Means: "another program goes in beside it", Read: fix}
-			undisturbed.Reached("holding", says(alone, "%s failed although nothing stood in its way", c))
-			other.refused("TryOpenFile it r+", says(alone, "%s does not have the lock while its caller works with the file", c))
+			undisturbed.Reached("holding", alone.Say("%s failed although nothing stood in its way", c))
+			other.refused("TryOpenFile it r+", alone.Say("%s does not have the lock while its caller works with the file", c))
 			undisturbed.Kill()
 			p := lab.Launch(t, lab.Options{Wrap: wrap}, "call", c, path)
 			p.Reached("holding", l)
-			other.refused("TryOpenFile it r+", says(l, "%s went on without a lock after a signal", c))
+			other.refused("TryOpenFile it r+", l.Say("%s went on without a lock after a signal", c))
 			p.Continue()
 			var state []bool
 			p.Result(&state, l)
@@ -117,15 +117,15 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 			p.Result(&state, l)
 			err := p.Wait(l)
 			lab.RequireErrorIs(t, err, c.errno, l)
-			lab.RequireErrorIs(t, err, c.also, says(l, "%s did not report why it failed", c.call))
-			lab.RequireFile(t, path, document, says(l, "%s emptied the file although it had no lock", c.call))
+			lab.RequireErrorIs(t, err, c.also, l.Say("%s did not report why it failed", c.call))
+			lab.RequireFile(t, path, document, l.Say("%s emptied the file although it had no lock", c.call))
 			l.Found = err.Error()
-			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), says(l, "%s reported another owner, and there is none", c.call))
+			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), l.Say("%s reported another owner, and there is none", c.call))
 			l.Means = "with each call that fails the program has one descriptor less, until it can open nothing"
-			lab.Require(t, !state[1], says(l, "%s left the file open when it failed", c.call))
+			lab.Require(t, !state[1], l.Say("%s left the file open when it failed", c.call))
 			l.Means = "of a hundred files, no one knows which one could not be locked"
 			l.Expected = "an error in which errors.As finds a *fs.PathError with the path"
-			lab.Require(t, state[2], says(l, "%s returned an error that does not tell the path", c.call))
+			lab.Require(t, state[2], l.Say("%s returned an error that does not tell the path", c.call))
 		})
 	}
 	t.Run("every error for busy", everyErrorForBusy)
@@ -149,7 +149,7 @@ func TestCloseReportsAnUnlockThatTheKernelRefuses(t *testing.T) {
 				Means: "another program may find the file locked, and nothing tells why", Read: refusals,
 			}
 			p := lab.Trace(t, lab.Rule{Calls: "flock", Fail: syscall.EIO, When: 2}, lab.Options{}, "call", c, path)
-			early := says(l, "%s made a second flock(2) before its caller had the file", c)
+			early := l.Say("%s made a second flock(2) before its caller had the file", c)
 			early.Did = c + "; its second flock(2) failed with EIO (injected by strace)"
 			early.Expected = "one flock(2), which takes the lock for as long as the caller works with the file"
 			early.Means = "what it takes and gives back before is no protection: another owner can come in between"
@@ -163,7 +163,7 @@ func TestCloseReportsAnUnlockThatTheKernelRefuses(t *testing.T) {
 					lab.RequireErrorIs(t, err, syscall.EIO, l)
 				}
 			}
-			lab.Require(t, !state[1], says(l, "Close left the file open when the kernel refused to give the lock back"))
+			lab.Require(t, !state[1], l.Say("Close left the file open when the kernel refused to give the lock back"))
 		})
 	}
 }
@@ -182,7 +182,7 @@ func everyErrorForBusy(t *testing.T) {
 		requireLocked(t, err, l)
 		requireNamed(t, named(err, path), "TryOpenFile", l)
 		lab.RequireErrorIs(t, err, errno, l)
-		lab.RequireFile(t, path, document, says(l, "TryOpenFile emptied the file although another owner had it"))
+		lab.RequireFile(t, path, document, l.Say("TryOpenFile emptied the file although another owner had it"))
 	}, syscall.EAGAIN, syscall.EACCES)
 }
 
@@ -204,9 +204,9 @@ func aRefusedTruncate(t *testing.T) {
 			var refused error
 			lab.RequireRefuse(t, lab.Refuse("truncate", errno, func() { _, refused = open() }))
 			lab.RequireErrorIs(t, refused, errno, l)
-			lab.RequireFile(t, path, document, says(l, "%s changed the file although it failed", name))
+			lab.RequireFile(t, path, document, l.Say("%s changed the file although it failed", name))
 			again, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0)
-			lab.RequireNoError(t, err, says(l, "%s kept its lock when it failed", name))
+			lab.RequireNoError(t, err, l.Say("%s kept its lock when it failed", name))
 			lab.RequireNoError(t, again.Close(), l)
 			requireNamed(t, named(refused, path), name, l)
 		}

@@ -66,11 +66,11 @@ func TestThreeProcessesCountTo300(t *testing.T) {
 	}
 	for range 3 { // each of these dies inside, with the lock, and before it has written
 		p := lab.Start(t, "edit", path, "add", "1000")
-		p.Reached("inside", says(l, "Edit did not get its turn"))
+		p.Reached("inside", l.Say("Edit did not get its turn"))
 		p.Kill()
 	}
 	for _, p := range crew {
-		lab.RequireNoError(t, p.Wait(l), says(l, "Edit or With failed in a crowd"))
+		lab.RequireNoError(t, p.Wait(l), l.Say("Edit or With failed in a crowd"))
 	}
 	lab.RequireFile(t, path, fmt.Sprintf(`{"counter":%d}`, 3*each), l)
 }
@@ -167,7 +167,7 @@ func waitForEachOther(t *testing.T, name string, holds, tries []string) {
 	_, err = output.Read(make([]byte, len("holding")))
 	lab.RequireSetUp(t, err)
 	l.Says, l.Did = "OpenFile did not wait for "+name, name+" had locked the file; then TryOpenFile, and OpenFile"
-	p.refused("TryOpenFile it r", says(l, "TryOpenFile does not see the lock of %s", name))
+	p.refused("TryOpenFile it r", l.Say("TryOpenFile does not see the lock of %s", name))
 	p.Send("OpenFile it r+")
 	p.WaitBlocked(l)
 	lab.RequireSetUp(t, input.Close())
@@ -193,7 +193,7 @@ func takeTurns(t *testing.T, n int, command ...string) {
 	err := ours.Wait(l)
 	if failed := theirs.Wait(); failed != nil {
 		l.Found = fmt.Sprint(failed, ": ", output.String())
-		lab.Fail(t, says(l, "Edit did not keep a program in another language out"))
+		lab.Fail(t, l.Say("Edit did not keep a program in another language out"))
 	}
 	lab.RequireNoError(t, err, l)
 	lab.RequireFile(t, path, fmt.Sprintf(`{"counter":%d}`, 2*n), l)

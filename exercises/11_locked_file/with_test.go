@@ -77,7 +77,7 @@ func closesOnEveryWayOut(t *testing.T) {
 			other.get("Close it")
 			open, failed := lab.IsOpen(path)
 			lab.RequireSetUp(t, failed)
-			lab.Require(t, !open, says(l, "With left the file open when use ended with %s", c.way))
+			lab.Require(t, !open, l.Say("With left the file open when use ended with %s", c.way))
 			l.Says, l.Means = "With did not pass on how use ended", "the caller goes on as if all had been done"
 			switch {
 			case c.panic != nil || c.way == "runtime.Goexit":
@@ -109,18 +109,18 @@ func keepsTheLockWhileUseRuns(t *testing.T) {
 		ran := false
 		err := lockedfile.With(t.Context(), path, c.flag, 0, func(file *lockedfile.File) error {
 			ran = true
-			other.refused("TryOpenFile it "+c.try, says(l, "With did not keep another owner out"))
+			other.refused("TryOpenFile it "+c.try, l.Say("With did not keep another owner out"))
 			if c.again != "" {
-				other.Succeed("TryOpenFile it "+c.again, says(l, "With kept a reader out, and only reads"))
+				other.Succeed("TryOpenFile it "+c.again, l.Say("With kept a reader out, and only reads"))
 				other.get("Close it")
 				text, err := io.ReadAll(file)
-				lab.RequireEqual(t, document, string(text), says(l, "With gave use a file that does not hold what it held"))
+				lab.RequireEqual(t, document, string(text), l.Say("With gave use a file that does not hold what it held"))
 				return err
 			}
 			return nil
 		})
-		lab.RequireNoError(t, err, says(l, "With failed although nothing stood in its way"))
-		lab.Require(t, ran, says(l, "With did not call use"))
+		lab.RequireNoError(t, err, l.Say("With failed although nothing stood in its way"))
+		lab.Require(t, ran, l.Say("With did not call use"))
 	}
 }
 
@@ -149,7 +149,7 @@ func doesNotCallUseWithoutTheLock(t *testing.T) {
 			err = lockedfile.With(c.ctx, c.path, os.O_RDWR, 0, func(*lockedfile.File) error { ran = true; return nil })
 		}, l)
 		lab.Require(t, !ran, l)
-		lab.RequireErrorIs(t, err, c.reason, says(l, "With did not report why it failed"))
+		lab.RequireErrorIs(t, err, c.reason, l.Say("With did not report why it failed"))
 	}
 }
 
@@ -175,7 +175,7 @@ func returnsTheErrorOfUseAndOfClose(t *testing.T) {
 				err = file.Close()
 			}
 		}))
-		lab.RequireErrorIs(t, err, errno, says(l, "Close did not report what the kernel had refused"))
+		lab.RequireErrorIs(t, err, errno, l.Say("Close did not report what the kernel had refused"))
 		lab.Require(t, !errors.Is(err, fs.ErrClosed), l)
 	}, refusedWith...)
 }

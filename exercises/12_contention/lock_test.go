@@ -33,9 +33,9 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 			p[1].queue(c.second+" it", l)
 			p[0].free("it")
 			l.Did += "; then the first one called Unlock"
-			p[1].end("it", says(l, "%s did not get the lock after it had waited for it", c.second))
+			p[1].end("it", l.Say("%s did not get the lock after it had waited for it", c.second))
 			l.Means = "two programs are inside at once"
-			p[2].queue("Lock it", says(l, "%s returned no error, and has no lock: a Lock went in", c.second))
+			p[2].queue("Lock it", l.Say("%s returned no error, and has no lock: a Lock went in", c.second))
 			p[1].free("it")
 			p[2].end("it", l)
 		})
@@ -49,7 +49,7 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 			Means: "one slow owner stops programs that have nothing to do with it", Read: turnstile,
 		}
 		p[0].get("Lock it")
-		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[1].queue("Lock it", l.Say("Lock does not wait in the kernel"))
 		other := filepath.Join(filepath.Dir(path), "other.json.lock")
 		p[2].Succeed("Lock it "+other, l)
 		p[2].free("it")
@@ -65,7 +65,7 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 		}
 		p[0].get("Lock it")
 		lab.RequireNoError(t, p[0].tell("start Lock other", l), l)
-		waits := says(l, "Lock does not wait in the kernel, or went in")
+		waits := l.Say("Lock does not wait in the kernel, or went in")
 		waits.Did += "; then another process called Lock"
 		waits.Means = "it asks again and again, or works beside the owner"
 		p[1].queue("Lock it", waits)
@@ -86,15 +86,15 @@ func TestLockWaitsAsLongAsItTakes(t *testing.T) {
 		Means: "under load, programs fail or work side by side; without load, nothing is to be seen", Read: giveUp,
 	}
 	p[0].get("RLock it")
-	p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
-	p[2].queue("RLock it", says(l, "RLock overtook a Lock that was next in line"))
+	p[1].queue("Lock it", l.Say("Lock does not wait in the kernel"))
+	p[2].queue("RLock it", l.Say("RLock overtook a Lock that was next in line"))
 	time.Sleep(2 * time.Second) // it decides nothing: a right answer waits for as long as it takes
 	p[1].waits("Lock it", l)
-	p[2].waits("RLock it", says(l, "RLock gave up waiting, or went in without the lock"))
+	p[2].waits("RLock it", l.Say("RLock gave up waiting, or went in without the lock"))
 	p[0].free("it")
 	p[1].end("it", l)
 	p[1].free("it")
-	p[2].end("it", says(l, "RLock gave up waiting, or went in without the lock"))
+	p[2].end("it", l.Say("RLock gave up waiting, or went in without the lock"))
 }
 
 func TestRLocksShare(t *testing.T) {
@@ -107,7 +107,7 @@ func TestRLocksShare(t *testing.T) {
 	p[0].get("RLock it")
 	p[1].Succeed("RLock it", l)
 	p[0].Succeed("RLock other", l)
-	l = says(l, "Unlock of one RLock ended another one")
+	l = l.Say("Unlock of one RLock ended another one")
 	l.Did += "; then the first one called Unlock, and another process Lock"
 	p[0].free("it")
 	p[0].free("other")
@@ -127,15 +127,15 @@ func TestLockIsNotOvertaken(t *testing.T) {
 			Means: "a program that locks again at once takes every turn, and all others starve", Read: barging,
 		}
 		p[0].get("Lock it")
-		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[1].queue("Lock it", l.Say("Lock does not wait in the kernel"))
 		p[1].Stop()
 		overtook := p[0].Begin("again it") != process.Blocked
 		p[1].Resume()
 		lab.Require(t, !overtook, l)
 		l.Found = ""
-		p[1].end("it", says(l, "Lock did not let the next in line have its turn"))
+		p[1].end("it", l.Say("Lock did not let the next in line have its turn"))
 		p[1].free("it")
-		lab.RequireNoError(t, p[0].Reply(l).Returned.Err, says(l, "Lock did not get the lock after the other one's turn"))
+		lab.RequireNoError(t, p[0].Reply(l).Returned.Err, l.Say("Lock did not get the lock after the other one's turn"))
 	})
 	for name, nameOf := range map[string]func(t *testing.T, path string) string{
 		"by a reader":                       func(_ *testing.T, path string) string { return path },
@@ -157,14 +157,14 @@ func TestLockIsNotOvertaken(t *testing.T) {
 				l.Did += " for " + other + ", which is the same file"
 				l.Means, l.Read = "each name has its own line, or its own lock, and no one in it knows of the others", turnstile
 			}
-			p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+			p[1].queue("Lock it", l.Say("Lock does not wait in the kernel"))
 			p[2].queue("RLock it "+other, l)
 			l.Did += "; the first called Unlock"
 			p[0].free("it")
 			l.Says, l.Expected, l.Means = "Lock did not get the lock after the readers", "", "it waits for readers that wait for it"
 			p[1].end("it", l)
 			p[1].free("it")
-			p[2].end("it", says(l, "RLock did not get the lock after the Lock"))
+			p[2].end("it", l.Say("RLock did not get the lock after the Lock"))
 		})
 	}
 }
@@ -225,20 +225,20 @@ func TestLockEndsWithItsContext(t *testing.T) {
 			before := late.Handles()
 			owner.get("Lock it")
 			if where == behind {
-				first.queue("Lock first", says(l, "Lock does not wait in the kernel"))
+				first.queue("Lock first", l.Say("Lock does not wait in the kernel"))
 			}
 			requireNoPolling(t)
 			lab.RequireNoError(t, late.tell(c.order+lock+" it", l), l)
 			if c.order != "start-late " {
-				late.waits(lock+" it", says(l, "%s does not wait in the kernel", lock))
+				late.waits(lock+" it", l.Say("%s does not wait in the kernel", lock))
 				lab.RequireNoError(t, late.tell("cancel it", l), l)
 			}
 			l.Expected = "an error that matches " + c.want.Error()
-			lab.RequireErrorIs(t, late.ends("it", l), c.want, says(l, "%s did not report that its context has ended", lock))
+			lab.RequireErrorIs(t, late.ends("it", l), c.want, l.Say("%s did not report that its context has ended", lock))
 
 			l.Expected, l.Means = "", "a program that has given up keeps all others waiting, and none of them can know whom they wait for"
 			l.Says, l.Did = lock+" left something locked when its context ended", l.Did+"; another Lock waited; the owner called Unlock"
-			after.queue("Lock it", says(l, "Lock does not wait in the kernel"))
+			after.queue("Lock it", l.Say("Lock does not wait in the kernel"))
 			owner.free("it")
 			if where == behind {
 				first.endsWell("first", l)
@@ -248,7 +248,7 @@ func TestLockEndsWithItsContext(t *testing.T) {
 			after.free("it")
 			lab.RequireNoError(t, late.tell("Lock again", l), l)
 			lab.RequireNoError(t, late.tell("Unlock again", l), l)
-			requireHandles(t, before, late.handlesBecome(before), says(l, "%s left a file open when its context ended", lock))
+			requireHandles(t, before, late.handlesBecome(before), l.Say("%s left a file open when its context ended", lock))
 		})
 	}
 	t.Run("that has ended before", func(t *testing.T) {
@@ -263,9 +263,9 @@ func TestLockEndsWithItsContext(t *testing.T) {
 			lab.RequireNoError(t, p[0].tell("start-ended "+lock+" it", l), l)
 			lab.RequireErrorIs(t, p[0].tell("end it", l), context.Canceled, l)
 			l.Expected = ""
-			p[1].Succeed("Lock it", says(l, "%s locked although its context had ended", lock))
+			p[1].Succeed("Lock it", l.Say("%s locked although its context had ended", lock))
 			p[1].free("it")
-			requireHandles(t, before, p[0].Handles(), says(l, "%s left a file open when its context ended", lock))
+			requireHandles(t, before, p[0].Handles(), l.Say("%s left a file open when its context ended", lock))
 			l.Did = lock + ", in a directory that does not exist, with a context that has ended already"
 			l.Expected, l.Means = "an error that matches "+context.Canceled.Error(), "the caller is told of another mistake than that it is over"
 			nowhere := filepath.Join(filepath.Dir(lab.Path(t, "x")), "missing", "stock.json.lock")
@@ -281,24 +281,24 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 	t.Run("an owner is killed", func(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 2)
-		l := says(l, "Lock waits for an owner that was killed")
+		l := l.Say("Lock waits for an owner that was killed")
 		l.Did = "a process had the lock, started a program that runs on, and was killed; another one waited in Lock"
 		p[0].get("Lock it")
 		p[0].startsProgram(l)
-		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[1].queue("Lock it", l.Say("Lock does not wait in the kernel"))
 		p[0].Kill()
 		p[1].endsWell("it", l)
 	})
 	t.Run("the next in line is killed", func(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 3)
-		l := says(l, "Lock waits for a next in line that was killed")
+		l := l.Say("Lock waits for a next in line that was killed")
 		l.Did = "a process had the lock; the next in line waited in Lock, started a program that runs on, and was killed; " +
 			"another one waited in Lock; the first called Unlock"
 		p[0].get("Lock it")
-		p[1].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[1].queue("Lock it", l.Say("Lock does not wait in the kernel"))
 		p[1].startsProgram(l)
-		p[2].queue("Lock it", says(l, "Lock does not wait in the kernel"))
+		p[2].queue("Lock it", l.Say("Lock does not wait in the kernel"))
 		p[1].Kill()
 		p[0].free("it")
 		p[2].endsWell("it", l)
@@ -355,9 +355,9 @@ func TestLockChangesNothingElse(t *testing.T) {
 		path := lab.Path(t, "stock.json.lock")
 		l := lab.Lesson{Did: "Lock for a file that does not exist; Unlock", Read: turnstile, Means: "two programs lock two files, and both go in"}
 		held, err := contention.Lock(t.Context(), path)
-		lab.RequireNoError(t, err, says(l, "Lock did not create its file"))
+		lab.RequireNoError(t, err, l.Say("Lock did not create its file"))
 		lab.RequireNotNil(t, held, "Lock", l)
-		lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+		lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
 		files, err := os.ReadDir(filepath.Dir(path))
 		lab.RequireSetUp(t, err)
 		found := false
@@ -365,15 +365,15 @@ func TestLockChangesNothingElse(t *testing.T) {
 			found = found || file.Name() == "stock.json.lock"
 			l.Expected, l.Found = "files whose names begin with stock.json.lock", file.Name()
 			l.Means = "the user of the directory finds files that no document explains"
-			lab.Require(t, strings.HasPrefix(file.Name(), "stock.json.lock"), says(l, "Lock left a file in the directory"))
+			lab.Require(t, strings.HasPrefix(file.Name(), "stock.json.lock"), l.Say("Lock left a file in the directory"))
 			info, err := file.Info()
 			lab.RequireSetUp(t, err)
 			l.Expected, l.Found = "", ""
 			l.Means = "every user who may open the file can keep all others out"
 			requireMode(t, []string{filepath.Join(filepath.Dir(path), file.Name())}, 0o600, l)
-			lab.RequireEqual(t, int64(0), info.Size(), says(l, "Lock wrote into %s", file.Name()))
+			lab.RequireEqual(t, int64(0), info.Size(), l.Say("Lock wrote into %s", file.Name()))
 		}
-		lab.Require(t, found, says(l, "Unlock removed the file"))
+		lab.Require(t, found, l.Say("Unlock removed the file"))
 	})
 	t.Run("removes nothing", func(t *testing.T) {
 		t.Parallel()
@@ -393,7 +393,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 			removed = removed || removes(name)
 		})
 		lab.RequireRefuse(t, watched)
-		lab.RequireNoError(t, err, says(l, "Lock failed"))
+		lab.RequireNoError(t, err, l.Say("Lock failed"))
 		lab.Require(t, !removed, l)
 	})
 	t.Run("removes nothing when it fails", func(t *testing.T) {
@@ -451,7 +451,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 		l.Means = "a colleague who may lock the file may not stand in line for it, or is kept out of both"
 		requireMode(t, append(linesOf(t, path), path), 0o660, l)
 		l.Means = "what the file held is gone"
-		lab.RequireFile(t, path, `{"bracket":1}`, says(l, "Lock changed the file"))
+		lab.RequireFile(t, path, `{"bracket":1}`, l.Say("Lock changed the file"))
 		all := append(linesOf(t, path), path)
 		for _, file := range all {
 			lab.RequireSetUp(t, os.WriteFile(file, []byte("kept"), 0o660))
@@ -461,7 +461,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 		l.Means = "a file of the line is another one, or was written, while programs wait there"
 		lockAndUnlock(t, path, l)
 		for _, file := range all {
-			lab.RequireFile(t, file, "kept", says(l, "Lock changed or replaced %s", filepath.Base(file)))
+			lab.RequireFile(t, file, "kept", l.Say("Lock changed or replaced %s", filepath.Base(file)))
 		}
 		requireMode(t, all, 0o660, l)
 		for _, file := range linesOf(t, path) {
@@ -470,8 +470,8 @@ func TestLockChangesNothingElse(t *testing.T) {
 		l.Did = "Lock and Unlock, when someone had changed the mode of the files of the line to -rw-r-----"
 		l.Means = "what the owner of a file has decided is undone, or a file of another user cannot be locked"
 		lockAndUnlock(t, path, l)
-		requireMode(t, linesOf(t, path), 0o640, says(l, "Lock changed the mode of a file that existed"))
-		requireMode(t, []string{path}, 0o660, says(l, "Lock changed the mode of a file that existed"))
+		requireMode(t, linesOf(t, path), 0o640, l.Say("Lock changed the mode of a file that existed"))
+		requireMode(t, []string{path}, 0o660, l.Say("Lock changed the mode of a file that existed"))
 	})
 	t.Run("a directory that does not exist", func(t *testing.T) {
 		t.Parallel()
@@ -482,7 +482,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 		}
 		_, err := contention.Lock(t.Context(), path)
 		lab.RequireErrorIs(t, err, os.ErrNotExist, l)
-		lab.RequireNoFile(t, filepath.Dir(path), says(l, "Lock created the directory"))
+		lab.RequireNoFile(t, filepath.Dir(path), l.Say("Lock created the directory"))
 	})
 }
 
@@ -506,7 +506,7 @@ func requireKept(t *testing.T, l lab.Lesson) {
 		}
 	})
 	lab.RequireRefuse(t, watched)
-	lab.RequireErrorIs(t, err, context.DeadlineExceeded, says(l, "Lock did not report that its context has ended"))
+	lab.RequireErrorIs(t, err, context.DeadlineExceeded, l.Say("Lock did not report that its context has ended"))
 	l.Expected = "the files that it created are there"
 	for file := range seen {
 		_, err := os.Lstat(file)
@@ -536,8 +536,8 @@ func testLongName(t *testing.T) {
 		before := p.Handles()
 		err := p.Do(lock+" it", l)
 		lab.RequireErrorIs(t, err, syscall.ENAMETOOLONG, l)
-		requireHandles(t, before, p.Handles(), says(l, "%s left a file open when it failed", lock))
-		lab.Require(t, becomesFree(path), says(l, "%s left something locked when it failed", lock))
+		requireHandles(t, before, p.Handles(), l.Say("%s left a file open when it failed", lock))
+		lab.Require(t, becomesFree(path), l.Say("%s left something locked when it failed", lock))
 	}
 }
 
@@ -570,8 +570,8 @@ func testOthersCreate(t *testing.T) {
 			lab.RequireSetUp(t, setUp)
 			lab.RequireNoError(t, err, l)
 			lab.RequireNotNil(t, held, name, l)
-			lab.Require(t, !isFree(path), says(l, "%s has locked another file than the one that the others find", name))
-			lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+			lab.Require(t, !isFree(path), l.Say("%s has locked another file than the one that the others find", name))
+			lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
 		}
 	}
 }
@@ -607,10 +607,10 @@ func lockAndUnlock(t *testing.T, path string, l lab.Lesson) {
 	for _, lock := range locks {
 		var held *contention.Held
 		var err error
-		lab.Finishes(t, func() { held, err = lock(t.Context(), path) }, says(l, "Lock does not get a lock that is free"))
-		lab.RequireNoError(t, err, says(l, "Lock failed"))
+		lab.Finishes(t, func() { held, err = lock(t.Context(), path) }, l.Say("Lock does not get a lock that is free"))
+		lab.RequireNoError(t, err, l.Say("Lock failed"))
 		lab.RequireNotNil(t, held, "Lock", l)
-		lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+		lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
 	}
 }
 
@@ -650,15 +650,15 @@ func TestLockReportsAFileThatItCannotOpen(t *testing.T) {
 		for _, lock := range []string{"Lock", "RLock"} {
 			err := p[0].Do(lock+" it", l)
 			lab.RequireError(t, err, l)
-			lab.Require(t, !errors.Is(err, errNothing), says(l, "%s returned neither a lock nor an error", lock))
+			lab.Require(t, !errors.Is(err, errNothing), l.Say("%s returned neither a lock nor an error", lock))
 			if file != path && runtime.GOOS != "windows" {
-				lab.RequireErrorIs(t, err, syscall.EISDIR, says(l, "%s did not report why it could not open %s", lock, name))
+				lab.RequireErrorIs(t, err, syscall.EISDIR, l.Say("%s did not report why it could not open %s", lock, name))
 			}
 		}
-		requireHandles(t, before, p[0].Handles(), says(l, "Lock left a file open when it failed"))
+		requireHandles(t, before, p[0].Handles(), l.Say("Lock left a file open when it failed"))
 		lab.RequireSetUp(t, os.Remove(file))
 		l.Did += "; then it was removed, and another process called Lock"
-		p[1].Succeed("Lock it", says(l, "Lock left something locked when it failed"))
+		p[1].Succeed("Lock it", l.Say("Lock left something locked when it failed"))
 		p[1].free("it")
 	}
 }
@@ -688,7 +688,7 @@ func TestLockMeansThePathOfTheCall(t *testing.T) {
 				Means: "it believes that it has the lock, and another program has it as well", Read: giveUp,
 			}
 			p[1].queue("Lock it", l)
-			here.queue("Lock it", says(l, "Lock does not wait in the kernel"))
+			here.queue("Lock it", l.Say("Lock does not wait in the kernel"))
 			if link == "" {
 				lab.RequireNoError(t, here.tell("leave", l), l)
 			} else {

@@ -361,11 +361,6 @@ func callOf(order string) string {
 	return order
 }
 
-func says(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(format, args...)
-	return l
-}
-
 func requireClosed(t *testing.T, err error, l lab.Lesson) {
 	t.Helper()
 	l.Expected = "an error that matches fs.ErrClosed"

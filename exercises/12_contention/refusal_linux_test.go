@@ -83,7 +83,7 @@ func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 		lab.EachErrno(t, func(t *testing.T, errno error) {
 			number, _ := errors.AsType[syscall.Errno](errno)
 			for _, lock := range []string{"Lock", "RLock"} {
-				l := says(l, "%s went on although the kernel had refused it a lock", lock)
+				l := l.Say("%s went on although the kernel had refused it a lock", lock)
 				l.Did = lock + "; flock(2) failed with " + errno.Error()
 				p := lab.Start(t, "without locks", lab.Path(t, "stock.json.lock"), lock, strconv.Itoa(int(number)))
 				var refused, r lab.Returned
@@ -99,24 +99,24 @@ func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 		path := lab.WriteFile(t, "stock.json.lock", "")
 		for _, file := range append(linesOf(t, path), path) {
 			name := filepath.Base(file)
-			l := says(l, "Lock went on although the kernel had refused it the lock on %s", name)
+			l := l.Say("Lock went on although the kernel had refused it the lock on %s", name)
 			l.Did = "Lock; the lock on " + name + " failed with ENOLCK (injected by strace)"
 			wrap, _ := lab.Strace(t, "-P", file, "-e", "inject=flock,fcntl:error=ENOLCK")
 			p := lab.Launch(t, lab.Options{Wrap: wrap}, "strained", path)
 			var r lab.Returned
 			p.Result(&r, l)
-			lab.Require(t, !errors.Is(r.Err, errNothing), says(l, "Lock returned neither a lock nor an error"))
+			lab.Require(t, !errors.Is(r.Err, errNothing), l.Say("Lock returned neither a lock nor an error"))
 			lab.RequireErrorIs(t, r.Err, syscall.ENOLCK, l)
 			l.Did += "; then another process called Lock"
 			other := start(t, path)
-			other.Succeed("Lock it", says(l, "Lock left something locked when it failed"))
+			other.Succeed("Lock it", l.Say("Lock left something locked when it failed"))
 			other.free("it")
 		}
 	})
 	t.Run("for a handle", func(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 1)
-		l := says(l, "Lock did not report that the process may open no more files")
+		l := l.Say("Lock did not report that the process may open no more files")
 		l.Did = "the process had as many handles as it may have; Lock, with a context that ended soon"
 		l.Means = "the caller is told to give it more time, and more time does not help"
 		lab.RequireNoError(t, p[0].Do("few", l), l)
@@ -141,17 +141,17 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 				lab.RequireNotNil(t, held, "Lock", l)
 				refused := lab.Refuse(call, errno, func() { err = held.Unlock() })
 				if errors.Is(refused, errors.ErrUnsupported) {
-					lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+					lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
 				}
 				lab.RequireRefuse(t, refused)
 				lab.RequireErrorIs(t, err, errno, l)
 				if call == "unlock" {
-					l := says(l, "Unlock did not close the file when the kernel could not give the lock back")
+					l := l.Say("Unlock did not close the file when the kernel could not give the lock back")
 					l.Expected, l.Found = "the lock ends with the file", "the file is locked, although Unlock has returned "+err.Error()
 					l.Means = "no one else gets the lock until the program ends"
 					lab.Require(t, becomesFree(path), l)
 				}
-				requireClosed(t, held.Unlock(), says(l, "Unlock did not report that there was nothing to unlock"))
+				requireClosed(t, held.Unlock(), l.Say("Unlock did not report that there was nothing to unlock"))
 			}, syscall.EIO, syscall.EACCES)
 		})
 	}
@@ -168,7 +168,7 @@ func requireGivenBack(t *testing.T) {
 		Means: "now and then the next one does not get the lock, as long as a program is being started", Read: fix,
 	}
 	held, err := contention.Lock(t.Context(), path)
-	lab.RequireNoError(t, err, says(l, "Lock failed"))
+	lab.RequireNoError(t, err, l.Say("Lock failed"))
 	lab.RequireNotNil(t, held, "Lock", l)
 	info, err := os.Stat(path)
 	lab.RequireSetUp(t, err)
@@ -183,7 +183,7 @@ func requireGivenBack(t *testing.T) {
 		lab.RequireSetUp(t, err)
 		defer func() { _ = unix.Close(duplicate) }()
 	}
-	lab.RequireNoError(t, held.Unlock(), says(l, "Unlock failed"))
+	lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
 	lab.Require(t, isFree(path), l)
 }
 
@@ -237,17 +237,17 @@ func oneRefused(t *testing.T, p, other program, lock, path string, made int, err
 	l.Did = fmt.Sprintf("%s; its system call number %d was %s, and failed with %v", lock, made+1, calls[made], errno)
 	if c, ok := refusable[calls[made]]; ok {
 		l.Means = c.means
-		lab.RequireErrorIs(t, r.Returned.Err, errno, says(l, "%s did not report that the kernel could not %s", lock, c.what))
+		lab.RequireErrorIs(t, r.Returned.Err, errno, l.Say("%s did not report that the kernel could not %s", lock, c.what))
 	}
 	l.Expected, l.Found = "all files stay", "from that call on it made these: "+strings.Join(calls[made:], ", ")
 	l.Means = "another program may have opened the file meanwhile: it waits for one that no one else finds"
-	lab.Require(t, !slices.ContainsFunc(calls, removes), says(l, "%s removed or renamed a file when it failed", lock))
+	lab.Require(t, !slices.ContainsFunc(calls, removes), l.Say("%s removed or renamed a file when it failed", lock))
 	l.Expected, l.Found, l.Means = "", "", "all others wait until this program ends"
 	l.Did += "; then another process called Lock"
-	other.Succeed("Lock it "+path, says(l, "%s left something locked when it failed", lock))
+	other.Succeed("Lock it "+path, l.Say("%s left something locked when it failed", lock))
 	other.free("it")
 	if calls[made] != "close" { // whose file is open, because the kernel did not close it
-		requireHandles(t, before, p.Handles(), says(l, "%s left a file open when it failed", lock))
+		requireHandles(t, before, p.Handles(), l.Say("%s left a file open when it failed", lock))
 	}
 	return true
 }

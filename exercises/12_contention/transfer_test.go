@@ -59,14 +59,14 @@ func TestTransfer(t *testing.T) {
 		}
 		for _, c := range [][2]string{{path[0], path[1]}, {path[1], path[0]}, {path[1], path[0]}} {
 			lab.Finishes(t, func() {
-				lab.RequireNoError(t, contention.Transfer(t.Context(), c[0], c[1], takeOne), says(l, "Transfer failed"))
+				lab.RequireNoError(t, contention.Transfer(t.Context(), c[0], c[1], takeOne), l.Say("Transfer failed"))
 			}, l)
 		}
 		lab.RequireFile(t, path[0], `{"bracket":6}`, l)
 		lab.RequireFile(t, path[1], `{"bracket":4}`, l)
 		l.Did += "; then a Transfer whose move cleared both"
 		empty := func(from, to bins.Stock) error { clear(from); clear(to); return nil }
-		lab.RequireNoError(t, contention.Transfer(t.Context(), path[0], path[1], empty), says(l, "Transfer failed"))
+		lab.RequireNoError(t, contention.Transfer(t.Context(), path[0], path[1], empty), l.Say("Transfer failed"))
 		lab.RequireFile(t, path[0], `{}`, l)
 		lab.RequireFile(t, path[1], `{}`, l)
 	})
@@ -87,7 +87,7 @@ func TestTransfer(t *testing.T) {
 					return nil
 				})
 			}, l)
-			lab.RequireNoError(t, err, says(l, "Transfer failed"))
+			lab.RequireNoError(t, err, l.Say("Transfer failed"))
 			lab.RequireEqual(t, [2]int{c[2], c[3]}, found, l)
 		}
 	})
@@ -114,9 +114,9 @@ func TestTransfer(t *testing.T) {
 				err = contention.Transfer(t.Context(), path[0], path[1], move)
 			}, l)
 			lab.RequireErrorIs(t, err, errTest, l)
-			lab.RequireEqual(t, name == "move panics", panicked, says(l, "Transfer made an error of a panic, or a panic of an error"))
-			requireUntouched(t, path, says(l, "Transfer wrote although move had failed"))
-			requireFree(t, path, says(l, "Transfer left a lock when move had failed"))
+			lab.RequireEqual(t, name == "move panics", panicked, l.Say("Transfer made an error of a panic, or a panic of an error"))
+			requireUntouched(t, path, l.Say("Transfer wrote although move had failed"))
+			requireFree(t, path, l.Say("Transfer left a lock when move had failed"))
 		})
 	}
 	t.Run("move ends its goroutine", func(t *testing.T) {
@@ -151,9 +151,9 @@ func testGoexit(t *testing.T, did string) {
 			runtime.Goexit()
 			return nil
 		})
-	}, says(l, "Transfer does not end when move ends its goroutine"))
-	requireUntouched(t, path, says(l, "Transfer wrote although move had not returned"))
-	requireFree(t, path, says(l, "Transfer left a lock when move had ended its goroutine"))
+	}, l.Say("Transfer does not end when move ends its goroutine"))
+	requireUntouched(t, path, l.Say("Transfer wrote although move had not returned"))
+	requireFree(t, path, l.Say("Transfer left a lock when move had ended its goroutine"))
 }
 
 func requireUntouched(t *testing.T, paths []string, l lab.Lesson) {
@@ -205,7 +205,7 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 				lab.RequireSetUp(t, errors.Join(os.Remove(used[i]), os.Symlink(path[2], used[i])))
 			}
 			owner.free("it")
-			p.Reached("inside", says(l, "Transfer did not get the locks after the owner had called Unlock"))
+			p.Reached("inside", l.Say("Transfer did not get the locks after the owner had called Unlock"))
 			l = lab.Lesson{
 				Says:  "Transfer called move without the lock of one of its shelves",
 				Did:   "a process was inside its Transfer; another one called RLock for the shelf",
@@ -215,7 +215,7 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			other := start(t, path[1-i]+".lock")
 			other.queue("RLock it", l)
 			p.Continue()
-			lab.RequireNoError(t, p.Wait(l), says(l, "Transfer failed"))
+			lab.RequireNoError(t, p.Wait(l), l.Say("Transfer failed"))
 			content, err := os.ReadFile(path[i])
 			lab.RequireSetUp(t, err)
 			l = lab.Lesson{
@@ -232,8 +232,8 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			}
 			lab.RequireFile(t, path[0], `{"bracket":7}`, l)
 			lab.RequireFile(t, path[1], `{"bracket":9}`, l)
-			owner.end("it", says(l, "Transfer left a lock"))
-			other.end("it", says(l, "Transfer left a lock"))
+			owner.end("it", l.Say("Transfer left a lock"))
+			other.end("it", l.Say("Transfer left a lock"))
 		})
 	}
 }
@@ -261,7 +261,7 @@ func TestTransferKeepsItsLocksUntilItHasWritten(t *testing.T) {
 		}
 	})
 	lab.RequireRefuse(t, watched)
-	lab.RequireNoError(t, err, says(l, "Transfer failed"))
+	lab.RequireNoError(t, err, l.Say("Transfer failed"))
 	lab.Require(t, !early, l)
 }
 
@@ -349,9 +349,9 @@ func opposite(t *testing.T, path []string, one, two string, l lab.Lesson) {
 	lab.Require(t, inside >= 0, l)
 	l.Expected, l.Found = "", ""
 	for _, i := range []int{inside, 1 - inside} {
-		p[i].Reached("inside", says(l, "Transfer did not get the locks after the other one was over"))
+		p[i].Reached("inside", l.Say("Transfer did not get the locks after the other one was over"))
 		p[i].Continue()
-		lab.RequireNoError(t, p[i].Wait(l), says(l, "Transfer failed"))
+		lab.RequireNoError(t, p[i].Wait(l), l.Say("Transfer failed"))
 	}
 	l.Says, l.Means = "Transfer lost a part", "the files do not hold what the callers were told"
 	for _, path := range path {
@@ -396,8 +396,8 @@ func TestTransferFromAShelfToItself(t *testing.T) {
 			lab.RequireErrorIs(t, p.Do("Transfer it "+path[0]+" "+other, l), contention.ErrSameShelf, l)
 			lab.RequireErrorIs(t, p.Do("Transfer it "+other+" "+path[0], l), contention.ErrSameShelf, l)
 			l.Expected = ""
-			requireUntouched(t, path, says(l, "Transfer wrote although both shelves are the same"))
-			requireFree(t, path, says(l, "Transfer left a lock when it failed"))
+			requireUntouched(t, path, l.Say("Transfer wrote although both shelves are the same"))
+			requireFree(t, path, l.Say("Transfer left a lock when it failed"))
 		})
 	}
 	t.Run("while another process has its lock", func(t *testing.T) {
@@ -428,13 +428,13 @@ func TestTransferEndsWithItsContext(t *testing.T) {
 				}
 				owner, p := start(t, path[i]+".lock"), start(t, "")
 				owner.get("Lock it")
-				p.queue("Transfer it "+path[from]+" "+path[1-from], says(l, "Transfer does not wait in the kernel"))
+				p.queue("Transfer it "+path[from]+" "+path[1-from], l.Say("Transfer does not wait in the kernel"))
 				lab.RequireNoError(t, p.tell("cancel it", l), l)
 				lab.RequireErrorIs(t, p.ends("it", l), context.Canceled, l)
-				requireUntouched(t, path, says(l, "Transfer wrote although its context had ended"))
-				requireFree(t, path[1-i:2-i], says(l, "Transfer left its other lock when its context ended"))
+				requireUntouched(t, path, l.Say("Transfer wrote although its context had ended"))
+				requireFree(t, path[1-i:2-i], l.Say("Transfer left its other lock when its context ended"))
 				owner.free("it")
-				requireFree(t, path[i:i+1], says(l, "Transfer left a lock when its context ended"))
+				requireFree(t, path[i:i+1], l.Say("Transfer left a lock when its context ended"))
 			})
 		}
 	}
@@ -468,9 +468,9 @@ func TestTransferReportsEveryError(t *testing.T) {
 				if c.want != nil {
 					lab.RequireErrorIs(t, err, c.want, l)
 				}
-				lab.Require(t, !called, says(l, "Transfer called move although a stock could not be read"))
-				lab.RequireFile(t, path[1-i], stock, says(l, "Transfer wrote although a stock could not be read"))
-				requireFree(t, path, says(l, "Transfer left a lock when it failed"))
+				lab.Require(t, !called, l.Say("Transfer called move although a stock could not be read"))
+				lab.RequireFile(t, path[1-i], stock, l.Say("Transfer wrote although a stock could not be read"))
+				requireFree(t, path, l.Say("Transfer left a lock when it failed"))
 			})
 		}
 	}
@@ -489,7 +489,7 @@ func TestTransferReportsEveryError(t *testing.T) {
 				}, l)
 				lab.RequireRefuse(t, refused)
 				lab.RequireErrorIs(t, err, errno, l)
-				requireFree(t, path, says(l, "Transfer left a lock when it failed"))
+				requireFree(t, path, l.Say("Transfer left a lock when it failed"))
 			}, syscall.EIO, syscall.EACCES)
 		})
 	}
@@ -515,8 +515,8 @@ func TestTransferReportsWhatItCannotClose(t *testing.T) {
 			}
 			if names[made] == "ftruncate" { // that of one stock: there is nothing to keep Transfer from putting both back
 				l.Did = fmt.Sprintf("Transfer; its system call number %d was ftruncate, and failed with %v", made+1, errno)
-				lab.RequireErrorIs(t, err, errno, says(l, "Transfer did not report that the kernel could not write a stock"))
-				requireUntouched(t, path, says(l, "Transfer did not put the stocks back when it could not write one"))
+				lab.RequireErrorIs(t, err, errno, l.Say("Transfer did not report that the kernel could not write a stock"))
+				requireUntouched(t, path, l.Say("Transfer did not put the stocks back when it could not write one"))
 			}
 			if names[made] == "close" && slices.Contains(names[:made], "ftruncate") && !slices.Contains(names[made:], "ftruncate") {
 				lab.RequireErrorIs(t, err, errno, l)
@@ -576,12 +576,12 @@ func crowdOfTransfers(t *testing.T) {
 		p.Continue()
 	}
 	for _, p := range all {
-		lab.RequireNoError(t, p.Wait(says(l, "Transfer does not come to its end in a crowd")), says(l, "Transfer failed in a crowd"))
+		lab.RequireNoError(t, p.Wait(l.Say("Transfer does not come to its end in a crowd")), l.Say("Transfer failed in a crowd"))
 	}
 	total := 0
 	for _, path := range path {
 		s, err := bins.Read(path)
-		lab.RequireNoError(t, err, says(l, "Transfer damaged a stock in a crowd"))
+		lab.RequireNoError(t, err, l.Say("Transfer damaged a stock in a crowd"))
 		total += s["bracket"]
 	}
 	lab.RequireEqual(t, 15, total, l)

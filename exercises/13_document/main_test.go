@@ -190,7 +190,7 @@ func succeed(t *testing.T, l lab.Lesson, call func() error) {
 	t.Helper()
 	o := end(t, l, call)
 	if o.panicked != nil || o.exited {
-		lab.Fail(t, says(l, "%s: it panicked or ended its goroutine", l.Says))
+		lab.Fail(t, l.Say("%s: it panicked or ended its goroutine", l.Says))
 	}
 	lab.RequireNoError(t, o.err, l)
 }
@@ -199,14 +199,9 @@ func succeed(t *testing.T, l lab.Lesson, call func() error) {
 func fail(t *testing.T, l lab.Lesson, call func() error) error {
 	t.Helper()
 	o := end(t, l, call)
-	lab.Require(t, o.panicked == nil && !o.exited, says(l, "%s: it panicked or ended its goroutine", l.Says))
+	lab.Require(t, o.panicked == nil && !o.exited, l.Say("%s: it panicked or ended its goroutine", l.Says))
 	lab.RequireError(t, o.err, l)
 	return o.err
-}
-
-func says(l lab.Lesson, text string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(text, args...)
-	return l
 }
 
 // read returns what the file at path holds.

@@ -24,30 +24,30 @@ func TestUpdateWritesTheNextGeneration(t *testing.T) {
 	d := open(path)
 	l := lab.Lesson{Did: "Update of a document of generation 7 that checks hinge.step out to bob", Read: fix}
 	saw := ""
-	succeed(t, says(l, "Update failed"), func() error {
+	succeed(t, l.Say("Update failed"), func() error {
 		return d.Update(t.Context(), func(content *shop) error {
 			saw = list(content)
 			return checkOut("hinge.step", "bob")(content)
 		})
 	})
-	lab.RequireEqual(t, "bracket.step=alice", saw, says(l, "Update called change with another content than the file's"))
+	lab.RequireEqual(t, "bracket.step=alice", saw, l.Say("Update called change with another content than the file's"))
 	l.Means = "the change that was acknowledged is not there"
-	requireCheckouts(t, path, says(l, "Update did not write what change has made"), "bracket.step=alice hinge.step=bob")
+	requireCheckouts(t, path, l.Say("Update did not write what change has made"), "bracket.step=alice hinge.step=bob")
 	l.Means = "other programs, and copies in memory, cannot tell that the document has changed"
 	generation, _ := read(t, path, l)
-	lab.RequireEqual(t, 8, generation, says(l, "Update did not count the generation"))
-	succeed(t, says(l, "Update failed the second time"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
+	lab.RequireEqual(t, 8, generation, l.Say("Update did not count the generation"))
+	succeed(t, l.Say("Update failed the second time"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
 	generation, _ = read(t, path, l)
-	lab.RequireEqual(t, 9, generation, says(l, "Update did not count the second generation"))
-	requireCheckouts(t, path, says(l, "Update lost a checkout"), "bracket.step=alice hinge.step=bob plate.step=carol")
-	lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Update left a temporary file"))
+	lab.RequireEqual(t, 9, generation, l.Say("Update did not count the second generation"))
+	requireCheckouts(t, path, l.Say("Update lost a checkout"), "bracket.step=alice hinge.step=bob plate.step=carol")
+	lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), l.Say("Update left a temporary file"))
 	now, err := os.ReadFile(path)
 	lab.RequireSetUp(t, err)
 	l.Did, l.Means = "Update with a change that changes nothing", "who waits for the next generation, or looks into the backup, is misled"
-	succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), func(*shop) error { return nil }) })
+	succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), func(*shop) error { return nil }) })
 	generation, _ = read(t, path, l)
-	lab.RequireEqual(t, 10, generation, says(l, "Update did not make the next generation when the content was the same"))
-	lab.RequireFile(t, path+".bak", string(now), says(l, "Update did not keep the generation before when the content was the same"))
+	lab.RequireEqual(t, 10, generation, l.Say("Update did not make the next generation when the content was the same"))
+	lab.RequireFile(t, path+".bak", string(now), l.Say("Update did not keep the generation before when the content was the same"))
 }
 
 func large(t *testing.T) {
@@ -65,12 +65,12 @@ func large(t *testing.T) {
 		Means: "the workshop stands still on the day on which the document has grown too large", Read: strict,
 	}
 	d := open(path)
-	succeed(t, says(l, "Update failed for a large document"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+	succeed(t, l.Say("Update failed for a large document"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 	found := 0
-	succeed(t, says(l, "View failed for a large document"), func() error {
+	succeed(t, l.Say("View failed for a large document"), func() error {
 		return d.View(t.Context(), func(content *shop) error { found = len(content.Checkouts); return nil })
 	})
-	lab.RequireEqual(t, 301, found, says(l, "Update lost checkouts of a large document"))
+	lab.RequireEqual(t, 301, found, l.Say("Update lost checkouts of a large document"))
 }
 
 func TestUpdateThatFailsChangesNothing(t *testing.T) {
@@ -81,32 +81,32 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 			path := kept(t)
 			d := open(path)
 			l := lab.Lesson{Did: "Update of a document; " + name, Means: "the document holds what no caller was told is in it", Read: failing}
-			o := end(t, says(l, "Update does not come to its end"), func() error { return d.Update(t.Context(), change) })
-			lab.RequireFile(t, path, good, says(l, "Update wrote although its change had failed"))
+			o := end(t, l.Say("Update does not come to its end"), func() error { return d.Update(t.Context(), change) })
+			lab.RequireFile(t, path, good, l.Say("Update wrote although its change had failed"))
 			switch name {
 			case "change panics":
-				lab.Require(t, o.panicked == any(errTest), says(l, "Update did not pass the panic of change on to its caller"))
+				lab.Require(t, o.panicked == any(errTest), l.Say("Update did not pass the panic of change on to its caller"))
 			case "change ends its goroutine":
-				lab.Require(t, o.exited, says(l, "Update did not let change end its goroutine"))
+				lab.Require(t, o.exited, l.Say("Update did not let change end its goroutine"))
 			default:
-				lab.RequireError(t, o.err, says(l, "Update returned nil although its change had failed"))
+				lab.RequireError(t, o.err, l.Say("Update returned nil although its change had failed"))
 			}
 			switch name {
 			case "change returns an error":
-				lab.RequireErrorIs(t, o.err, errTest, says(l, "Update did not return the error of change"))
+				lab.RequireErrorIs(t, o.err, errTest, l.Say("Update did not return the error of change"))
 			case "Validate refuses the result", "Validate refuses what would be loaded of it":
-				lab.RequireErrorIs(t, o.err, errInvalid, says(l, "Update hid the reason that Validate gave"))
+				lab.RequireErrorIs(t, o.err, errInvalid, l.Say("Update hid the reason that Validate gave"))
 			}
-			lab.RequireFile(t, path+".bak", before, says(l, "Update changed the backup although its change had failed"))
-			lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), says(l, "Update left a file when its change had failed"))
-			requireFree(t, path, says(l, "Update left the document locked when its change had failed"))
+			lab.RequireFile(t, path+".bak", before, l.Say("Update changed the backup although its change had failed"))
+			lab.RequireEqual(t, "locks.json locks.json.bak", entries(t, path), l.Say("Update left a file when its change had failed"))
+			requireFree(t, path, l.Say("Update left the document locked when its change had failed"))
 			l.Did += "; then an Update that succeeds, of the same Document"
-			succeed(t, says(l, "Update failed after one that had failed"), func() error {
+			succeed(t, l.Say("Update failed after one that had failed"), func() error {
 				return d.Update(t.Context(), checkOut("hinge.step", "bob"))
 			})
-			requireCheckouts(t, path, says(l, "Update wrote what an earlier change had spoiled"), "bracket.step=alice hinge.step=bob")
+			requireCheckouts(t, path, l.Say("Update wrote what an earlier change had spoiled"), "bracket.step=alice hinge.step=bob")
 			generation, _ := read(t, path, l)
-			lab.RequireEqual(t, 8, generation, says(l, "Update counted a generation that was never written"))
+			lab.RequireEqual(t, 8, generation, l.Say("Update counted a generation that was never written"))
 		})
 	}
 	for name := range methods {
@@ -119,10 +119,10 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 			}
 			p := lab.Start(t, "refuse loudly", name, path)
 			err := p.Wait(l)
-			lab.RequireErrorIs(t, err, errTest, says(l, "%s did not pass the panic of Validate on to its caller", name))
-			lab.RequireEqual(t, was, documents(t, path), says(l, "%s wrote although Validate had panicked", name))
+			lab.RequireErrorIs(t, err, errTest, l.Say("%s did not pass the panic of Validate on to its caller", name))
+			lab.RequireEqual(t, was, documents(t, path), l.Say("%s wrote although Validate had panicked", name))
 			l.Means = "every program that needs the document waits for a call that is over"
-			lab.Require(t, !errors.Is(err, context.DeadlineExceeded), says(l, "%s left the document locked when Validate had panicked", name))
+			lab.Require(t, !errors.Is(err, context.DeadlineExceeded), l.Say("%s left the document locked when Validate had panicked", name))
 		})
 	}
 }
@@ -142,17 +142,17 @@ func TestUpdateKeepsTheGenerationBefore(t *testing.T) {
 				Read: durable,
 			}
 			d := open(path)
-			succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
-			lab.RequireFile(t, path+".bak", good, says(l, "Update did not keep the generation before as PATH.bak"))
+			succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+			lab.RequireFile(t, path+".bak", good, l.Say("Update did not keep the generation before as PATH.bak"))
 			if runtime.GOOS != "windows" {
-				l := says(l, "Update gave the backup another mode than the document has")
+				l := l.Say("Update gave the backup another mode than the document has")
 				l.Means = "a document that only some users may read can be read by all of them in its backup"
 				lab.RequireEqual(t, "-rw-r-----", mode(t, path+".bak"), l)
 			}
 			now, err := os.ReadFile(path)
 			lab.RequireSetUp(t, err)
-			succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
-			lab.RequireFile(t, path+".bak", string(now), says(l, "Update did not keep the generation before the second time"))
+			succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
+			lab.RequireFile(t, path+".bak", string(now), l.Say("Update did not keep the generation before the second time"))
 		})
 	}
 }
@@ -170,10 +170,10 @@ func TestViewShowsTheContent(t *testing.T) {
 	d := open(path)
 	l := lab.Lesson{Did: "View of a document in which alice has bracket.step", Read: fix}
 	saw := ""
-	succeed(t, says(l, "View failed"), func() error {
+	succeed(t, l.Say("View failed"), func() error {
 		return d.View(t.Context(), func(content *shop) error { saw = list(content); return nil })
 	})
-	lab.RequireEqual(t, "bracket.step=alice", saw, says(l, "View called use with another content than the file's"))
+	lab.RequireEqual(t, "bracket.step=alice", saw, l.Say("View called use with another content than the file's"))
 	for name, use := range map[string]func(*shop) error{
 		"returns an error": func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; return errTest },
 		"panics":           func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; panic(errTest) },
@@ -185,17 +185,17 @@ func TestViewShowsTheContent(t *testing.T) {
 		"changes its content": func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; return nil },
 	} {
 		l := lab.Lesson{Did: "View; use " + name, Means: "a reader, who changes nothing, stands in everyone's way", Read: failing}
-		o := end(t, says(l, "View does not come to its end"), func() error { return d.View(t.Context(), use) })
+		o := end(t, l.Say("View does not come to its end"), func() error { return d.View(t.Context(), use) })
 		switch name {
 		case "returns an error":
-			lab.RequireErrorIs(t, o.err, errTest, says(l, "View did not return the error of use"))
+			lab.RequireErrorIs(t, o.err, errTest, l.Say("View did not return the error of use"))
 		case "panics":
-			lab.Require(t, o.panicked == any(errTest), says(l, "View did not pass the panic of use on to its caller"))
+			lab.Require(t, o.panicked == any(errTest), l.Say("View did not pass the panic of use on to its caller"))
 		}
-		requireFree(t, path, says(l, "View left the document locked when use %s", strings.Fields(name)[0]+"…"))
-		lab.RequireFile(t, path, good, says(l, "View wrote the document"))
+		requireFree(t, path, l.Say("View left the document locked when use %s", strings.Fields(name)[0]+"…"))
+		lab.RequireFile(t, path, good, l.Say("View wrote the document"))
 	}
-	lab.RequireEqual(t, "locks.json", entries(t, path), says(l, "View left a file beside the document"))
+	lab.RequireEqual(t, "locks.json", entries(t, path), l.Say("View left a file beside the document"))
 }
 
 // newer is a good document of another program.
@@ -229,7 +229,7 @@ func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 			t.Parallel()
 			requireRefused(t, name, text, func(t *testing.T, err error, path, method string, l lab.Lesson) {
 				t.Helper()
-				instead := func(of string) lab.Lesson { return says(l, "%s %s %s", method, of, name) }
+				instead := func(of string) lab.Lesson { return l.Say("%s %s %s", method, of, name) }
 				corrupt, is := errors.AsType[*document.CorruptError](err)
 				l.Means = "the caller cannot tell damage from other errors, or cannot find what to repair"
 				lab.Require(t, is, instead("did not return a *CorruptError for"))
@@ -256,7 +256,7 @@ func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 			t.Helper()
 			version, is := errors.AsType[*document.VersionError](err)
 			l.Means = "a good document of a newer program is treated as damage"
-			lab.Require(t, is && version.Version == 2, says(l, "%s did not return a *VersionError for %s", method, name))
+			lab.Require(t, is && version.Version == 2, l.Say("%s did not return a *VersionError for %s", method, name))
 		})
 	})
 }
@@ -284,11 +284,11 @@ func requireRefused(t *testing.T, name, text string, judge func(t *testing.T, er
 				return d.Update(t.Context(), use)
 			})
 			l.Expected = ""
-			lab.Require(t, !called, says(l, "%s called its function with the content of %s", method, name))
-			lab.RequireFile(t, path, text, says(l, "%s wrote over %s", method, name))
-			lab.RequireEqual(t, listed, entries(t, path), says(l, "%s created or removed a file when it found %s", method, name))
+			lab.Require(t, !called, l.Say("%s called its function with the content of %s", method, name))
+			lab.RequireFile(t, path, text, l.Say("%s wrote over %s", method, name))
+			lab.RequireEqual(t, listed, entries(t, path), l.Say("%s created or removed a file when it found %s", method, name))
 			judge(t, err, path, method, l)
-			requireFree(t, path, says(l, "%s left the document locked when it found %s", method, name))
+			requireFree(t, path, l.Say("%s left the document locked when it found %s", method, name))
 		}
 	}
 }
@@ -319,8 +319,8 @@ func missing(t *testing.T) {
 				return d.Update(t.Context(), use)
 			})
 			lab.RequireErrorIs(t, err, os.ErrNotExist, l)
-			lab.Require(t, !called, says(l, "%s called its function without a document", method))
-			lab.RequireEqual(t, listed, entries(t, path), says(l, "%s created a file where none was", method))
+			lab.Require(t, !called, l.Say("%s called its function without a document", method))
+			lab.RequireEqual(t, listed, entries(t, path), l.Say("%s created a file where none was", method))
 		}
 	}
 }
@@ -333,13 +333,13 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 		path := lab.Path(t, "locks.json")
 		l := lab.Lesson{Did: "Create; there was no file", Read: firstTime}
 		d := open(path)
-		succeed(t, says(l, "Create failed"), func() error { return d.Create(t.Context(), first()) })
+		succeed(t, l.Say("Create failed"), func() error { return d.Create(t.Context(), first()) })
 		generation, _ := read(t, path, l)
-		lab.RequireEqual(t, 1, generation, says(l, "Create did not begin with generation 1"))
-		requireCheckouts(t, path, says(l, "Create wrote another content"), "bracket.step=alice")
-		lab.RequireEqual(t, "locks.json", entries(t, path), says(l, "Create left another file"))
-		succeed(t, says(l, "Update failed after Create"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
-		requireCheckouts(t, path, says(l, "Update lost what Create had written"), "bracket.step=alice hinge.step=bob")
+		lab.RequireEqual(t, 1, generation, l.Say("Create did not begin with generation 1"))
+		requireCheckouts(t, path, l.Say("Create wrote another content"), "bracket.step=alice")
+		lab.RequireEqual(t, "locks.json", entries(t, path), l.Say("Create left another file"))
+		succeed(t, l.Say("Update failed after Create"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+		requireCheckouts(t, path, l.Say("Update lost what Create had written"), "bracket.step=alice hinge.step=bob")
 	})
 	for what, file := range map[string]string{"nothing": "", "a document": "locks.json", "a backup": "locks.json.bak"} {
 		t.Run("under the lock, with "+what+" when it comes", func(t *testing.T) {
@@ -352,17 +352,17 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 				Means: "two programs make the first document, and one overwrites what the other has acknowledged", Read: firstTime,
 			}
 			p := lab.Start(t, "create", path)
-			p.WaitBlocked(says(l, "Create does not wait for the lock on PATH.lock"))
-			lab.RequireEqual(t, "", entries(t, path), says(l, "Create wrote without the lock"))
+			p.WaitBlocked(l.Say("Create does not wait for the lock on PATH.lock"))
+			lab.RequireEqual(t, "", entries(t, path), l.Say("Create wrote without the lock"))
 			if file == "" {
 				lab.RequireSetUp(t, held.Unlock())
-				lab.RequireNoError(t, p.Wait(l), says(l, "Create failed"))
+				lab.RequireNoError(t, p.Wait(l), l.Say("Create failed"))
 				return
 			}
 			lab.RequireSetUp(t, os.WriteFile(filepath.Join(filepath.Dir(path), file), []byte(good), 0o644))
 			was := documents(t, path)
 			lab.RequireSetUp(t, held.Unlock())
-			l = says(l, "Create looked for a document before it had the lock, and not after")
+			l = l.Say("Create looked for a document before it had the lock, and not after")
 			lab.RequireErrorIs(t, p.Wait(l), os.ErrExist, l)
 			lab.RequireEqual(t, was, documents(t, path), l)
 		})
@@ -385,7 +385,7 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 			lab.RequireErrorIs(t, err, os.ErrExist, l)
 			lab.RequireFile(t, file, text, l)
 			lab.RequireEqual(t, listed, entries(t, path), l)
-			requireFree(t, path, says(l, "Create left the document locked"))
+			requireFree(t, path, l.Say("Create left the document locked"))
 		})
 	}
 	for name, content := range map[string]*shop{
@@ -421,7 +421,7 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 				Says: "Update changed the mode of the document", Did: fmt.Sprintf("Update of a document with the mode %o", perm),
 				Means: "other users can read it, or its own can no longer", Read: durable,
 			}
-			succeed(t, says(l, "Update failed"), func() error { return open(path).Update(t.Context(), checkOut("hinge.step", "bob")) })
+			succeed(t, l.Say("Update failed"), func() error { return open(path).Update(t.Context(), checkOut("hinge.step", "bob")) })
 			lab.RequireEqual(t, perm.String(), mode(t, path), l)
 		}
 	})
@@ -435,12 +435,12 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 			Means: "Update looked at the file before it had the lock: its group can read it no longer", Read: durable,
 		}
 		p := lab.Start(t, "update", path, "hinge.step", "bob")
-		p.WaitBlocked(says(l, "Update does not wait for the lock on PATH.lock"))
+		p.WaitBlocked(l.Say("Update does not wait for the lock on PATH.lock"))
 		lab.RequireSetUp(t, os.Chmod(path, 0o640))
 		lab.RequireSetUp(t, held.Unlock())
-		p.Reached("inside", says(l, "Update did not get the lock"))
-		finish(t, p, says(l, "Update failed"))
-		lab.RequireEqual(t, "-rw-r-----", mode(t, path), says(l, "Update gave the document the mode that it had before the wait"))
+		p.Reached("inside", l.Say("Update did not get the lock"))
+		finish(t, p, l.Say("Update failed"))
+		lab.RequireEqual(t, "-rw-r-----", mode(t, path), l.Say("Update gave the document the mode that it had before the wait"))
 	})
 	t.Run("a symbolic link to it", func(t *testing.T) {
 		t.Parallel()
@@ -452,15 +452,15 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 			Says: "Update replaced the link instead of the document", Did: "Update of a document through a symbolic link in another directory",
 			Means: "there are two documents from now on", Read: names,
 		}
-		succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+		succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 		requireCheckouts(t, path, l, "bracket.step=alice hinge.step=bob")
-		lab.RequireEqual(t, "link.json", entries(t, link), says(l, "Update put files beside the link"))
-		lab.RequireFile(t, path+".bak", good, says(l, "Update did not keep the backup beside the document"))
+		lab.RequireEqual(t, "link.json", entries(t, link), l.Say("Update put files beside the link"))
+		lab.RequireFile(t, path+".bak", good, l.Say("Update did not keep the backup beside the document"))
 		other := shelf(t)
 		lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(other, link)))
 		l.Did += "; then the link was made to lead to another document; then Update of the same Document"
-		succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
-		requireCheckouts(t, other, says(l, "Update did not follow the link again"), "bracket.step=alice plate.step=carol")
+		succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
+		requireCheckouts(t, other, l.Say("Update did not follow the link again"), "bracket.step=alice plate.step=carol")
 	})
 	t.Run("the mode of a new one", func(t *testing.T) {
 		t.Parallel()
@@ -470,9 +470,9 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 			Says: "Create gave the new document another mode than 0644 less the umask", Did: "Create, with the umask 027 and no Perm",
 			Means: "others can read it, or its own group cannot", Read: firstTime,
 		}
-		p.Succeed("create", says(l, "Create failed"))
+		p.Succeed("create", l.Say("Create failed"))
 		lab.RequireEqual(t, "-rw-r-----", mode(t, path), l)
-		l = says(l, "Create gave the lock file another mode than 0644 less the umask")
+		l = l.Say("Create gave the lock file another mode than 0644 less the umask")
 		l.Means = "those who may read the document cannot lock it, and so not read it"
 		lab.RequireEqual(t, "-rw-r-----", mode(t, path+".lock"), l)
 	})
@@ -483,9 +483,9 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 		l := lab.Lesson{
 			Says: "Create did not give the new document the mode Perm", Did: "Create with Perm 0600", Means: "others can read it", Read: firstTime,
 		}
-		succeed(t, says(l, "Create failed"), func() error { return d.Create(t.Context(), &shop{Checkouts: map[string]string{}}) })
+		succeed(t, l.Say("Create failed"), func() error { return d.Create(t.Context(), &shop{Checkouts: map[string]string{}}) })
 		lab.RequireEqual(t, "-rw-------", mode(t, path), l)
-		l = says(l, "Create did not give the lock file the mode Perm")
+		l = l.Say("Create did not give the lock file the mode Perm")
 		l.Means = "a user who may not read the document can keep its lock, and stop all programs"
 		lab.RequireEqual(t, "-rw-------", mode(t, path+".lock"), l)
 	})

@@ -71,21 +71,21 @@ func aThirdProgram(t *testing.T) {
 	}
 	alice := begin(t, "update", path, "hinge.step", "alice")
 	bob := lab.Start(t, "update", path, "plate.step", "bob")
-	bob.WaitBlocked(says(l, "Update does not wait for another program's Update"))
+	bob.WaitBlocked(l.Say("Update does not wait for another program's Update"))
 	carol := lab.Start(t, "update", path, "screw.step", "carol")
-	carol.WaitBlocked(says(l, "Update does not wait for another program's Update"))
-	finish(t, alice, says(l, "Update failed"))
-	bob.Reached("inside", says(l, "Update did not get the lock after the one before it"))
-	carol.WaitBlocked(says(l, "Update let two programs in at once"))
+	carol.WaitBlocked(l.Say("Update does not wait for another program's Update"))
+	finish(t, alice, l.Say("Update failed"))
+	bob.Reached("inside", l.Say("Update did not get the lock after the one before it"))
+	carol.WaitBlocked(l.Say("Update let two programs in at once"))
 	// Bob's Update has replaced the document too before Carol reads it.
-	finish(t, bob, says(l, "Update failed"))
-	carol.Reached("inside", says(l, "Update did not get the lock after the one before it"))
+	finish(t, bob, l.Say("Update failed"))
+	carol.Reached("inside", l.Say("Update did not get the lock after the one before it"))
 	dave := lab.Start(t, "update", path, "axle.step", "dave")
-	dave.WaitBlocked(says(l, "Update let two programs in at once"))
-	finish(t, carol, says(l, "Update failed"))
-	dave.Reached("inside", says(l, "Update did not get the lock after the one before it"))
-	finish(t, dave, says(l, "Update failed"))
-	requireCheckouts(t, path, says(l, "Update lost a change that it had acknowledged"),
+	dave.WaitBlocked(l.Say("Update let two programs in at once"))
+	finish(t, carol, l.Say("Update failed"))
+	dave.Reached("inside", l.Say("Update did not get the lock after the one before it"))
+	finish(t, dave, l.Say("Update failed"))
+	requireCheckouts(t, path, l.Say("Update lost a change that it had acknowledged"),
 		"axle.step=dave bracket.step=alice hinge.step=alice plate.step=bob screw.step=carol")
 }
 
@@ -98,11 +98,11 @@ func aSecondProgram(t *testing.T) {
 	}
 	alice := begin(t, "update", path, "hinge.step", "alice")
 	bob := lab.Start(t, "update", path, "plate.step", "bob")
-	bob.WaitBlocked(says(l, "Update does not wait for another program's Update"))
-	finish(t, alice, says(l, "Update failed"))
-	bob.Reached("inside", says(l, "Update did not get the lock after the one before it"))
-	finish(t, bob, says(l, "Update failed"))
-	requireCheckouts(t, path, says(l, "Update read the document before it had the lock"), "bracket.step=alice hinge.step=alice plate.step=bob")
+	bob.WaitBlocked(l.Say("Update does not wait for another program's Update"))
+	finish(t, alice, l.Say("Update failed"))
+	bob.Reached("inside", l.Say("Update did not get the lock after the one before it"))
+	finish(t, bob, l.Say("Update failed"))
+	requireCheckouts(t, path, l.Say("Update read the document before it had the lock"), "bracket.step=alice hinge.step=alice plate.step=bob")
 }
 
 func TestViewAndUpdateExcludeEachOther(t *testing.T) {
@@ -113,9 +113,9 @@ func TestViewAndUpdateExcludeEachOther(t *testing.T) {
 		l := lab.Lesson{Did: "alice was inside her Update; bob called View", Means: "the reader decides by what is just being changed", Read: fix}
 		alice := begin(t, "update", path, "hinge.step", "alice")
 		bob := lab.Start(t, "view", path)
-		bob.WaitBlocked(says(l, "View does not wait for an Update that is at work"))
-		finish(t, alice, says(l, "Update failed"))
-		saw(t, bob, says(l, "View read the document before it had the lock"), "bracket.step=alice hinge.step=alice")
+		bob.WaitBlocked(l.Say("View does not wait for an Update that is at work"))
+		finish(t, alice, l.Say("Update failed"))
+		saw(t, bob, l.Say("View read the document before it had the lock"), "bracket.step=alice hinge.step=alice")
 	})
 	t.Run("an Update waits for a View", func(t *testing.T) {
 		t.Parallel()
@@ -125,14 +125,14 @@ func TestViewAndUpdateExcludeEachOther(t *testing.T) {
 		}
 		alice := begin(t, "view", path)
 		bob := lab.Start(t, "update", path, "hinge.step", "bob")
-		bob.WaitBlocked(says(l, "Update does not wait for a View that is at work"))
-		lab.RequireFile(t, path, good, says(l, "Update wrote while a View was at work"))
+		bob.WaitBlocked(l.Say("Update does not wait for a View that is at work"))
+		lab.RequireFile(t, path, good, l.Say("Update wrote while a View was at work"))
 		alice.Continue()
 		found := ""
 		alice.Result(&found, l)
-		lab.RequireNoError(t, alice.Wait(l), says(l, "View failed"))
-		bob.Reached("inside", says(l, "Update did not get the lock after a View"))
-		finish(t, bob, says(l, "Update failed"))
+		lab.RequireNoError(t, alice.Wait(l), l.Say("View failed"))
+		bob.Reached("inside", l.Say("Update did not get the lock after a View"))
+		finish(t, bob, l.Say("Update failed"))
 	})
 	t.Run("two Views do not wait for each other", func(t *testing.T) {
 		t.Parallel()
@@ -140,11 +140,11 @@ func TestViewAndUpdateExcludeEachOther(t *testing.T) {
 		l := lab.Lesson{Did: "alice was inside her View; bob called View", Means: "readers, who do each other no harm, stand in line", Read: fix}
 		alice := begin(t, "view", path)
 		bob := lab.Start(t, "view", path)
-		saw(t, bob, says(l, "View waits for another View"), "bracket.step=alice")
+		saw(t, bob, l.Say("View waits for another View"), "bracket.step=alice")
 		found := ""
 		alice.Continue()
 		alice.Result(&found, l)
-		lab.RequireNoError(t, alice.Wait(l), says(l, "View failed"))
+		lab.RequireNoError(t, alice.Wait(l), l.Say("View failed"))
 	})
 	t.Run("a third program behind a View", func(t *testing.T) {
 		t.Parallel()
@@ -155,14 +155,14 @@ func TestViewAndUpdateExcludeEachOther(t *testing.T) {
 		}
 		alice := begin(t, "update", path, "hinge.step", "alice")
 		bob := lab.Start(t, "update", path, "plate.step", "bob")
-		bob.WaitBlocked(says(l, "Update does not wait for another program's Update"))
+		bob.WaitBlocked(l.Say("Update does not wait for another program's Update"))
 		carol := lab.Start(t, "view", path)
-		carol.WaitBlocked(says(l, "View does not wait for an Update that is at work"))
-		finish(t, alice, says(l, "Update failed"))
-		bob.Reached("inside", says(l, "Update did not get the lock after the one before it"))
-		carol.WaitBlocked(says(l, "View let itself in beside an Update"))
-		finish(t, bob, says(l, "Update failed"))
-		saw(t, carol, says(l, "View read another generation than the one that its lock is for"),
+		carol.WaitBlocked(l.Say("View does not wait for an Update that is at work"))
+		finish(t, alice, l.Say("Update failed"))
+		bob.Reached("inside", l.Say("Update did not get the lock after the one before it"))
+		carol.WaitBlocked(l.Say("View let itself in beside an Update"))
+		finish(t, bob, l.Say("Update failed"))
+		saw(t, carol, l.Say("View read another generation than the one that its lock is for"),
 			"bracket.step=alice hinge.step=alice plate.step=bob")
 	})
 }
@@ -185,11 +185,11 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 		}
 		alice := begin(t, "update", link, "hinge.step", "alice")
 		bob := lab.Start(t, "update", path, "plate.step", "bob")
-		bob.WaitBlocked(says(l, "Update does not wait for one that knows the document by another name"))
-		finish(t, alice, says(l, "Update failed"))
-		bob.Reached("inside", says(l, "Update did not get the lock"))
-		finish(t, bob, says(l, "Update failed"))
-		requireCheckouts(t, path, says(l, "Update lost a change"), "bracket.step=alice hinge.step=alice plate.step=bob")
+		bob.WaitBlocked(l.Say("Update does not wait for one that knows the document by another name"))
+		finish(t, alice, l.Say("Update failed"))
+		bob.Reached("inside", l.Say("Update did not get the lock"))
+		finish(t, bob, l.Say("Update failed"))
+		requireCheckouts(t, path, l.Say("Update lost a change"), "bracket.step=alice hinge.step=alice plate.step=bob")
 	})
 	t.Run("and not to its directory", func(t *testing.T) {
 		t.Parallel()
@@ -202,9 +202,9 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 		}
 		alice := begin(t, "update", path, "hinge.step", "alice")
 		bob := lab.Start(t, "update", other, "plate.step", "bob")
-		bob.Reached("inside", says(l, "Update waits for the Update of another document"))
-		finish(t, bob, says(l, "Update failed"))
-		finish(t, alice, says(l, "Update failed"))
+		bob.Reached("inside", l.Say("Update waits for the Update of another document"))
+		finish(t, bob, l.Say("Update failed"))
+		finish(t, alice, l.Say("Update failed"))
 	})
 	for what, c := range map[string]struct{ name, means string }{
 		"by a relative path": {"locks.json", "the document is looked for, or made, in another directory"},
@@ -232,14 +232,14 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 					Read: names,
 				}
 				p := lab.Start(t, "away", from, before+c.name, elsewhere)
-				lab.RequireNoError(t, p.Wait(l), says(l, "Update, View or Recover looked for the document in another directory than New"))
-				requireCheckouts(t, path, says(l, "Update wrote to another directory than that of New"), "bracket.step=alice hinge.step=bob")
-				lab.RequireEqual(t, "", entries(t, filepath.Join(elsewhere, "x")), says(l, "Update left files in another directory than that of New"))
+				lab.RequireNoError(t, p.Wait(l), l.Say("Update, View or Recover looked for the document in another directory than New"))
+				requireCheckouts(t, path, l.Say("Update wrote to another directory than that of New"), "bracket.step=alice hinge.step=bob")
+				lab.RequireEqual(t, "", entries(t, filepath.Join(elsewhere, "x")), l.Say("Update left files in another directory than that of New"))
 				if c.name != "locks.json" {
 					found, err := os.ReadDir(from)
 					lab.RequireSetUp(t, err)
-					lab.RequireEqual(t, was, entries(t, filepath.Join(from, "y")), says(l, "Update left files beside the link"))
-					lab.RequireEqual(t, 1, len(found), says(l, "Update put its lock files beside the link"))
+					lab.RequireEqual(t, was, entries(t, filepath.Join(from, "y")), l.Say("Update left files beside the link"))
+					lab.RequireEqual(t, 1, len(found), l.Say("Update put its lock files beside the link"))
 				}
 			}
 		})
@@ -261,7 +261,7 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 			Means: "people who only look need the permission to destroy", Read: names,
 		}
 		p := lab.StartProgram(t, lab.Options{Unprivileged: true}, stuck, "desk", path)
-		p.Succeed("view", says(l, "View needs the permission to write"))
+		p.Succeed("view", l.Say("View needs the permission to write"))
 	})
 }
 
@@ -313,13 +313,13 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 				stop()
 				called := false
 				l := lab.Lesson{Did: method + " with a context that had ended before", Means: "work is done for a caller who has left", Read: contexts}
-				err := fail(t, says(l, "%s went on although its context had ended", method), func() error {
+				err := fail(t, l.Say("%s went on although its context had ended", method), func() error {
 					return call(ctx, open(path), func(*shop) error { called = true; return nil })
 				})
-				lab.RequireErrorIs(t, err, want, says(l, "%s did not return the reason of the context", method))
-				requireNamed(t, path, err, says(l, "%s returned an error that does not name the path", method))
-				lab.Require(t, !called, says(l, "%s called its function although its context had ended", method))
-				lab.RequireEqual(t, was, documents(t, path), says(l, "%s wrote although its context had ended", method))
+				lab.RequireErrorIs(t, err, want, l.Say("%s did not return the reason of the context", method))
+				requireNamed(t, path, err, l.Say("%s returned an error that does not name the path", method))
+				lab.Require(t, !called, l.Say("%s called its function although its context had ended", method))
+				lab.RequireEqual(t, was, documents(t, path), l.Say("%s wrote although its context had ended", method))
 			}
 		})
 		t.Run(method+" with one that ends while it waits", func(t *testing.T) {
@@ -333,14 +333,14 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 				Means: "the caller, who had no more time, waits for as long as others please", Read: contexts,
 			}
 			p := lab.Start(t, "waiting", method, path)
-			p.WaitBlocked(says(l, "%s does not wait for the lock on PATH.lock", method))
+			p.WaitBlocked(l.Say("%s does not wait for the lock on PATH.lock", method))
 			p.Send("cancel")
-			err = p.Wait(says(l, "%s goes on waiting when its context has ended", method))
-			lab.RequireErrorIs(t, err, context.Canceled, says(l, "%s did not return the reason of the context", method))
-			requireNamed(t, path, err, says(l, "%s returned an error that does not name the path", method))
+			err = p.Wait(l.Say("%s goes on waiting when its context has ended", method))
+			lab.RequireErrorIs(t, err, context.Canceled, l.Say("%s did not return the reason of the context", method))
+			requireNamed(t, path, err, l.Say("%s returned an error that does not name the path", method))
 			lab.RequireSetUp(t, held.Unlock())
-			requireFree(t, path, says(l, "%s left something locked when its context ended", method))
-			lab.RequireEqual(t, was, documents(t, path), says(l, "%s wrote although its context had ended", method))
+			requireFree(t, path, l.Say("%s left something locked when its context ended", method))
+			lab.RequireEqual(t, was, documents(t, path), l.Say("%s wrote although its context had ended", method))
 		})
 	}
 	t.Run("and nothing after that", func(t *testing.T) {
@@ -350,10 +350,10 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 		l := lab.Lesson{
 			Did: "Update; its context ended while change was at work", Means: "the caller cannot know what the document holds", Read: contexts,
 		}
-		succeed(t, says(l, "Update gave up half way when its context ended"), func() error {
+		succeed(t, l.Say("Update gave up half way when its context ended"), func() error {
 			return open(path).Update(ctx, func(content *shop) error { stop(); return checkOut("hinge.step", "bob")(content) })
 		})
-		requireCheckouts(t, path, says(l, "Update did not write although it returned nil"), "bracket.step=alice hinge.step=bob")
+		requireCheckouts(t, path, l.Say("Update did not write although it returned nil"), "bracket.step=alice hinge.step=bob")
 	})
 }
 
@@ -388,7 +388,7 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 				return errTest
 			})
 		})
-		lab.Finishes(t, func() { <-entered }, says(l, "Update does not call change"))
+		lab.Finishes(t, func() { <-entered }, l.Say("Update does not call change"))
 		type answer struct {
 			name string
 			outcome
@@ -420,37 +420,37 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 		select {
 		case <-left:
 		case <-time.After(process.Patience() / 2): // before those lose their patience who wait for the same
-			l := says(l, "Update goes on waiting when its context has ended")
+			l := l.Say("Update goes on waiting when its context has ended")
 			l.Did += "; the context of one more ended"
 			l.Expected, l.Found = "it returns", "it made no progress for "+(process.Patience()/2).String()
 			l.Means, l.Read = "the caller, who had no more time, waits for as long as others please", contexts
 			lab.Fail(t, l)
 		}
-		lab.RequireErrorIs(t, late.err, context.Canceled, says(l, "Update did not return the reason of its context"))
-		requireNamed(t, path, late.err, says(l, "Update returned an error that does not name the path"))
+		lab.RequireErrorIs(t, late.err, context.Canceled, l.Say("Update did not return the reason of its context"))
+		requireNamed(t, path, late.err, l.Say("Update returned an error that does not name the path"))
 		let()
-		lab.Finishes(t, all.Wait, says(l, "Update does not come to its end among many"))
+		lab.Finishes(t, all.Wait, l.Say("Update does not come to its end among many"))
 		for _, a := range answers {
 			l := l
 			l.Did += "; this one: " + a.name
 			switch a.name {
 			case "good":
-				lab.RequireNoError(t, a.err, says(l, "Update failed because of another one"))
-				lab.Require(t, a.panicked == nil && !a.exited, says(l, "Update panicked because of another one"))
+				lab.RequireNoError(t, a.err, l.Say("Update failed because of another one"))
+				lab.Require(t, a.panicked == nil && !a.exited, l.Say("Update panicked because of another one"))
 			case "change returns an error":
-				lab.RequireErrorIs(t, a.err, errTest, says(l, "Update did not return the error of its own change"))
+				lab.RequireErrorIs(t, a.err, errTest, l.Say("Update did not return the error of its own change"))
 			case "change panics":
-				lab.Require(t, a.panicked == any(errTest), says(l, "Update did not pass the panic on to its own caller"))
+				lab.Require(t, a.panicked == any(errTest), l.Say("Update did not pass the panic on to its own caller"))
 			case "change ends its goroutine":
-				lab.Require(t, a.exited, says(l, "Update did not let change end its own goroutine"))
+				lab.Require(t, a.exited, l.Say("Update did not let change end its own goroutine"))
 			case "Validate refuses the result", "Validate refuses what would be loaded of it":
-				lab.RequireErrorIs(t, a.err, errInvalid, says(l, "Update did not return the error of its own change"))
+				lab.RequireErrorIs(t, a.err, errInvalid, l.Say("Update did not return the error of its own change"))
 			default:
-				lab.RequireError(t, a.err, says(l, "Update returned nil although its change had failed"))
-				lab.Require(t, !errors.Is(a.err, errTest) && !errors.Is(a.err, errInvalid), says(l, "Update returned the error of another one"))
+				lab.RequireError(t, a.err, l.Say("Update returned nil although its change had failed"))
+				lab.Require(t, !errors.Is(a.err, errTest) && !errors.Is(a.err, errInvalid), l.Say("Update returned the error of another one"))
 			}
 		}
-		requireCheckouts(t, path, says(l, "Update lost a change, or wrote one that had failed"),
+		requireCheckouts(t, path, l.Say("Update lost a change, or wrote one that had failed"),
 			"0.step=bob 1.step=bob 2.step=bob 3.step=bob bracket.step=alice")
 	}
 }
@@ -504,10 +504,10 @@ func TestNoUpdateIsLostInACrowd(t *testing.T) {
 		p.Continue()
 	}
 	for _, p := range all {
-		lab.RequireNoError(t, p.Wait(says(l, "Update does not come to its end in a crowd")), says(l, "Update failed in a crowd"))
+		lab.RequireNoError(t, p.Wait(l.Say("Update does not come to its end in a crowd")), l.Say("Update failed in a crowd"))
 	}
-	_, content := read(t, path, says(l, "Update damaged the document in a crowd"))
-	lab.RequireEqual(t, processes*goroutines*each, content.Count, says(l, "Update lost a change in a crowd"))
+	_, content := read(t, path, l.Say("Update damaged the document in a crowd"))
+	lab.RequireEqual(t, processes*goroutines*each, content.Count, l.Say("Update lost a change in a crowd"))
 }
 
 func TestNothingStaysOpen(t *testing.T) {
@@ -544,7 +544,7 @@ func TestNothingStaysOpen(t *testing.T) {
 			run([]string{order, order}, c.what)
 			now := p.Handles()
 			l.Did = order + c.what
-			lab.RequireEqual(t, open, now, says(l, "%s left a handle open", callOf(order)))
+			lab.RequireEqual(t, open, now, l.Say("%s left a handle open", callOf(order)))
 		}
 	}
 }

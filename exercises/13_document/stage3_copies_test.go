@@ -19,7 +19,7 @@ func TestCallbacksCannotSpoilTheDocument(t *testing.T) {
 	) {
 		t.Helper()
 		found := ""
-		succeed(t, says(l, "View failed"), func() error {
+		succeed(t, l.Say("View failed"), func() error {
 			return d.View(t.Context(), func(content *shop) error { found = list(content); return nil })
 		})
 		lab.RequireEqual(t, want, found, l)
@@ -33,14 +33,14 @@ func TestCallbacksCannotSpoilTheDocument(t *testing.T) {
 			Did:   "View; use changed the content and kept it; then View and Update of the same Document",
 			Means: "people decide by what was never saved, and the next Update saves it", Read: copies,
 		}
-		succeed(t, says(l, "View failed"), func() error {
+		succeed(t, l.Say("View failed"), func() error {
 			return d.View(t.Context(), func(content *shop) error { kept = content; kept.Checkouts["bracket.step"] = "eve"; return nil })
 		})
-		shows(t, d, says(l, "View showed what another View had changed"), "bracket.step=alice")
-		succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+		shows(t, d, l.Say("View showed what another View had changed"), "bracket.step=alice")
+		succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 		kept.Checkouts["hinge.step"] = "eve"
-		requireCheckouts(t, path, says(l, "Update wrote what a View had changed"), "bracket.step=alice hinge.step=bob")
-		shows(t, d, says(l, "View showed what another View had changed"), "bracket.step=alice hinge.step=bob")
+		requireCheckouts(t, path, l.Say("Update wrote what a View had changed"), "bracket.step=alice hinge.step=bob")
+		shows(t, d, l.Say("View showed what another View had changed"), "bracket.step=alice hinge.step=bob")
 	})
 	t.Run("with what Update has saved", func(t *testing.T) {
 		t.Parallel()
@@ -51,13 +51,13 @@ func TestCallbacksCannotSpoilTheDocument(t *testing.T) {
 			Did:   "Update; change kept the content, which was changed after Update had returned; then View and Update",
 			Means: "people decide by what was never saved, and the next Update saves it", Read: copies,
 		}
-		succeed(t, says(l, "Update failed"), func() error {
+		succeed(t, l.Say("Update failed"), func() error {
 			return d.Update(t.Context(), func(content *shop) error { kept = content; return checkOut("hinge.step", "bob")(content) })
 		})
 		kept.Checkouts["hinge.step"] = "eve"
-		shows(t, d, says(l, "View showed what was changed after an Update"), "bracket.step=alice hinge.step=bob")
-		succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
-		requireCheckouts(t, path, says(l, "Update wrote what was changed after another Update"),
+		shows(t, d, l.Say("View showed what was changed after an Update"), "bracket.step=alice hinge.step=bob")
+		succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
+		requireCheckouts(t, path, l.Say("Update wrote what was changed after another Update"),
 			"bracket.step=alice hinge.step=bob plate.step=carol")
 	})
 	t.Run("with a change that fails", func(t *testing.T) {
@@ -69,8 +69,8 @@ func TestCallbacksCannotSpoilTheDocument(t *testing.T) {
 				Did: "Update; " + name + "; then View of the same Document", Means: "people decide by a change that was refused", Read: copies,
 			}
 			shows(t, d, l, "bracket.step=alice")
-			_ = end(t, says(l, "Update does not come to its end"), func() error { return d.Update(t.Context(), change) })
-			shows(t, d, says(l, "View showed a change that had failed"), "bracket.step=alice")
+			_ = end(t, l.Say("Update does not come to its end"), func() error { return d.Update(t.Context(), change) })
+			shows(t, d, l.Say("View showed a change that had failed"), "bracket.step=alice")
 		}
 	})
 }
@@ -119,23 +119,23 @@ func TestViewShowsWhatTheFileHoldsNow(t *testing.T) {
 				Did:   "View; then " + name + "; then View and Update of the same Document",
 				Means: "people decide by a generation that is gone, and the next Update brings it back", Read: copies,
 			}
-			succeed(t, says(l, "View failed"), func() error { return d.View(t.Context(), func(*shop) error { return nil }) })
+			succeed(t, l.Say("View failed"), func() error { return d.View(t.Context(), func(*shop) error { return nil }) })
 			lab.RequireSetUp(t, c.act(t, path))
 			seen := ""
-			o := end(t, says(l, "View does not come to its end"), func() error {
+			o := end(t, l.Say("View does not come to its end"), func() error {
 				return d.View(t.Context(), func(content *shop) error { seen = list(content); return nil })
 			})
 			if c.want == "" {
-				lab.RequireError(t, o.err, says(l, "View showed a document that is not there any more"))
-				_ = fail(t, says(l, "Update went on from a document that is not there any more"), func() error {
+				lab.RequireError(t, o.err, l.Say("View showed a document that is not there any more"))
+				_ = fail(t, l.Say("Update went on from a document that is not there any more"), func() error {
 					return d.Update(t.Context(), checkOut("hinge.step", "bob"))
 				})
 				return
 			}
-			lab.RequireNoError(t, o.err, says(l, "View failed"))
-			lab.RequireEqual(t, c.want, seen, says(l, "View showed what the file does not hold any more"))
-			succeed(t, says(l, "Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
-			requireCheckouts(t, path, says(l, "Update brought back what the file did not hold any more"), c.want+" hinge.step=bob")
+			lab.RequireNoError(t, o.err, l.Say("View failed"))
+			lab.RequireEqual(t, c.want, seen, l.Say("View showed what the file does not hold any more"))
+			succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+			requireCheckouts(t, path, l.Say("Update brought back what the file did not hold any more"), c.want+" hinge.step=bob")
 		})
 	}
 }

@@ -25,7 +25,7 @@ func watched(t *testing.T, path, name string, l lab.Lesson, at func(call string)
 	t.Helper()
 	var err error
 	lab.RequireRefuse(t, lab.Watch(func() { err = methods[name](context.Background(), open(path), checkOut("hinge.step", "bob")) }, at))
-	lab.RequireNoError(t, err, says(l, "%s failed", name))
+	lab.RequireNoError(t, err, l.Say("%s failed", name))
 }
 
 // requireOwnGoroutine demands that the method works in its caller's goroutine. System calls of another one are neither seen nor refused by
@@ -57,7 +57,7 @@ func requireOwnGoroutine(t *testing.T, name string) {
 		does := slices.ContainsFunc([]string{"open", "link", "rename", "mkdir"}, func(s string) bool { return strings.Contains(last, s) })
 		same := now.names == was.names && (now.file == nil || os.SameFile(now.file, was.file))
 		l.Found = fmt.Sprintf("the directory changed between two calls that change nothing, %s and %s; now it holds%s", last, next, now.names)
-		lab.Require(t, does || same, says(l, "%s does its work in another goroutine than its caller's", name))
+		lab.Require(t, does || same, l.Say("%s does its work in another goroutine than its caller's", name))
 		last, was = next, now
 	}
 	watched(t, path, name, l, compare)
@@ -92,15 +92,15 @@ func asksTheDisk(t *testing.T, name string) {
 	l.Found = strings.Join(calls, " ")
 	named := replaced >= 0 && (strings.HasPrefix(calls[replaced], "rename") || name == "Create" && strings.HasPrefix(calls[replaced], "link"))
 	l.Expected, l.Means = "a finished file gets the document's name", "a process crash in the middle leaves half a document"
-	lab.Require(t, named, says(l, "%s renames nothing over the document", name))
+	lab.Require(t, named, l.Say("%s renames nothing over the document", name))
 	sync := func(calls []string) bool {
 		return slices.ContainsFunc(calls, func(name string) bool { return strings.HasSuffix(name, "sync") || name == "syncfs" })
 	}
 	l.Expected = "fsync of the temporary file before the rename"
 	l.Means = "a power cut keeps the new name and loses the bytes: the document is empty"
-	lab.Require(t, sync(calls[:replaced]), says(l, "%s renames a file whose bytes the disk does not have yet", name))
+	lab.Require(t, sync(calls[:replaced]), l.Say("%s renames a file whose bytes the disk does not have yet", name))
 	l.Expected, l.Means = "fsync of the directory after the rename", name+" returned nil, and after a power cut the generation before is back"
-	lab.Require(t, sync(calls[replaced:]), says(l, "%s does not ask the disk for the new name", name))
+	lab.Require(t, sync(calls[replaced:]), l.Say("%s does not ask the disk for the new name", name))
 }
 
 // At every moment of an Update the document is whole, and at every moment of a Create it is missing or whole. A process that dies there
@@ -132,7 +132,7 @@ func TestUpdateMayDieAtAnyMoment(t *testing.T) {
 		if c.name == "Create" {
 			least = 2
 		}
-		lab.Require(t, len(moments) >= least, says(l, "%s wrote nothing that a process crash could cut", c.name))
+		lab.Require(t, len(moments) >= least, l.Say("%s wrote nothing that a process crash could cut", c.name))
 	}
 }
 
@@ -141,22 +141,22 @@ func requireRecoverable(t *testing.T, path, name string, generations []int64, l 
 	t.Helper()
 	d, then := open(path), "Update"
 	if exists(path) {
-		generation, _ := read(t, path, says(l, "%s leaves half a document if it dies", name))
-		lab.Require(t, slices.Contains(generations, generation), says(l, "%s wrote another generation than the next", name))
+		generation, _ := read(t, path, l.Say("%s leaves half a document if it dies", name))
+		lab.Require(t, slices.Contains(generations, generation), l.Say("%s wrote another generation than the next", name))
 		l.Did = "a process crash in the middle of " + name + "; then Recover, and Update"
-		succeed(t, says(l, "Recover failed after a process crash"), func() error { _, err := d.Recover(t.Context()); return err })
-		now, _ := read(t, path, says(l, "Recover left no good document"))
-		lab.RequireEqual(t, generation, now, says(l, "Recover changed a good document"))
+		succeed(t, l.Say("Recover failed after a process crash"), func() error { _, err := d.Recover(t.Context()); return err })
+		now, _ := read(t, path, l.Say("Recover left no good document"))
+		lab.RequireEqual(t, generation, now, l.Say("Recover changed a good document"))
 	} else {
-		lab.Require(t, name == "Create", says(l, "%s leaves no document if it dies", name))
+		lab.Require(t, name == "Create", l.Say("%s leaves no document if it dies", name))
 		l.Did, then = "a process crash in the middle of Create; then Recover, and Create again", "Create"
-		_ = fail(t, says(l, "Recover made a document of nothing"), func() error { _, err := d.Recover(t.Context()); return err })
+		_ = fail(t, l.Say("Recover made a document of nothing"), func() error { _, err := d.Recover(t.Context()); return err })
 	}
-	lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "Recover left a temporary file"))
-	succeed(t, says(l, "%s failed after a process crash", then), func() error {
+	lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), l.Say("Recover left a temporary file"))
+	succeed(t, l.Say("%s failed after a process crash", then), func() error {
 		return methods[then](t.Context(), d, checkOut("hinge.step", "bob"))
 	})
-	lab.Require(t, then == "Create" || exists(path+".bak"), says(l, "Update kept no backup after a process crash"))
+	lab.Require(t, then == "Create" || exists(path+".bak"), l.Say("Update kept no backup after a process crash"))
 }
 
 func copyDir(t *testing.T, dir string) string {
@@ -213,20 +213,20 @@ func eachCall(t *testing.T, name string, errno error) {
 		}
 		l.Did = fmt.Sprintf("%s; its system call number %d, which is %s, failed with %v", name, made+1, names[made], errno)
 		saved := requireWhole(t, path, name, names[made], errno, err, l)
-		requireFree(t, path, says(l, "%s left the document locked when the kernel had refused a step", name))
+		requireFree(t, path, l.Say("%s left the document locked when the kernel had refused a step", name))
 		if names[made] != "unlinkat" && names[made] != "close" {
-			lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), says(l, "%s left a temporary file when the kernel had refused a step", name))
+			lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), l.Say("%s left a temporary file when the kernel had refused a step", name))
 		}
 		if name == "Create" && !saved {
 			continue
 		}
 		l.Did += "; then View of the same Document"
 		found := ""
-		succeed(t, says(l, "View failed after %s had failed", name), func() error {
+		succeed(t, l.Say("View failed after %s had failed", name), func() error {
 			return d.View(t.Context(), func(content *shop) error { found = list(content); return nil })
 		})
 		_, content := read(t, path, l)
-		lab.RequireEqual(t, list(content), found, says(l, "View showed what %s that had failed did not write", name))
+		lab.RequireEqual(t, list(content), found, l.Say("View showed what %s that had failed did not write", name))
 	}
 }
 
@@ -242,24 +242,24 @@ func requireWhole(t *testing.T, path, name, refused string, errno, err error, l 
 		lab.RequireSetUp(t, readErr)
 		var damaged error
 		generation, _, damaged = format.Decode(path, data, validate)
-		lab.RequireNoError(t, damaged, says(l, "%s left no good document when the kernel had refused a step", name))
+		lab.RequireNoError(t, damaged, l.Say("%s left no good document when the kernel had refused a step", name))
 	}
 	synced := strings.HasSuffix(refused, "sync")
 	if synced || strings.HasPrefix(refused, "rename") {
-		lab.RequireErrorIs(t, err, errno, says(l, "%s did not report that the kernel had refused %s", name, refused))
+		lab.RequireErrorIs(t, err, errno, l.Say("%s did not report that the kernel had refused %s", name, refused))
 	}
 	switch {
 	case err == nil:
-		lab.RequireEqual(t, next, generation, says(l, "%s did not write although it returned nil", name))
+		lab.RequireEqual(t, next, generation, l.Say("%s did not write although it returned nil", name))
 		return true
 	case errors.Is(err, document.ErrSaved):
-		lab.RequireEqual(t, next, generation, says(l, "%s did not write although its error matches ErrSaved", name))
+		lab.RequireEqual(t, next, generation, l.Say("%s did not write although its error matches ErrSaved", name))
 	default:
-		lab.RequireEqual(t, was, generation, says(l, "%s wrote although it returned an error that does not match ErrSaved", name))
+		lab.RequireEqual(t, was, generation, l.Say("%s wrote although it returned an error that does not match ErrSaved", name))
 	}
-	lab.RequireErrorIs(t, err, errno, says(l, "%s hid what the kernel had refused", name))
+	lab.RequireErrorIs(t, err, errno, l.Say("%s hid what the kernel had refused", name))
 	if synced && generation == next {
-		lab.RequireErrorIs(t, err, document.ErrNotDurable, says(l, "%s hid that the new generation may not survive a power cut", name))
+		lab.RequireErrorIs(t, err, document.ErrNotDurable, l.Say("%s hid that the new generation may not survive a power cut", name))
 	}
 	return generation == next
 }
@@ -276,15 +276,15 @@ func everyCall(t *testing.T, name, what string, errno error) {
 	var err, refused error
 	lab.Finishes(t, func() {
 		refused = lab.Refuse(what, errno, func() { err = methods[name](context.Background(), open(path), checkOut("hinge.step", "bob")) })
-	}, says(l, "%s does not come to its end when the kernel refuses", name))
+	}, l.Say("%s does not come to its end when the kernel refuses", name))
 	lab.RequireRefuse(t, refused)
-	lab.RequireErrorIs(t, err, errno, says(l, "%s did not report that the kernel had refused %s", name, what))
+	lab.RequireErrorIs(t, err, errno, l.Say("%s did not report that the kernel had refused %s", name, what))
 	if name == "Recover" {
 		lab.RequireSetUp(t, os.RemoveAll(path+".damaged-1")) // the second name, which the next Recover uses
 	}
-	lab.RequireEqual(t, listed, entries(t, path), says(l, "%s left a file when the kernel had refused %s", name, what))
+	lab.RequireEqual(t, listed, entries(t, path), l.Say("%s left a file when the kernel had refused %s", name, what))
 	now, _ := os.ReadFile(path)
-	lab.RequireEqual(t, string(was), string(now), says(l, "%s changed the document although the kernel had refused %s", name, what))
+	lab.RequireEqual(t, string(was), string(now), l.Say("%s changed the document although the kernel had refused %s", name, what))
 }
 
 // refused makes the kernel refuse what in each method: it must report that, and leave the document alone.
@@ -310,15 +310,15 @@ func refused(what, did string, l lab.Lesson, errnos ...error) func(t *testing.T)
 					unsupported = lab.Refuse(what, errno, func() {
 						err = call(context.Background(), open(path), func(*shop) error { called = true; return nil })
 					})
-				}, says(l, "%s does not come to its end when the kernel refuses", method))
+				}, l.Say("%s does not come to its end when the kernel refuses", method))
 				lab.RequireRefuse(t, unsupported)
-				lab.Require(t, err != nil, says(l, "%s went on although %s", method, did))
-				hidden := says(l, "%s did not report that %s", method, did)
+				lab.Require(t, err != nil, l.Say("%s went on although %s", method, did))
+				hidden := l.Say("%s did not report that %s", method, did)
 				hidden.Means = "the caller looks for the reason where it is not"
 				lab.RequireErrorIs(t, err, errno, hidden)
-				lab.Require(t, !called, says(l, "%s called its function although %s", method, did))
-				lab.Require(t, !isCorrupt(err), says(l, "%s mistook a refusal for damage", method))
-				lab.RequireEqual(t, was, documents(t, path), says(l, "%s changed a document, or left a file, although %s", method, did))
+				lab.Require(t, !called, l.Say("%s called its function although %s", method, did))
+				lab.Require(t, !isCorrupt(err), l.Say("%s mistook a refusal for damage", method))
+				lab.RequireEqual(t, was, documents(t, path), l.Say("%s changed a document, or left a file, although %s", method, did))
 			}
 		}, errnos...)
 	}
@@ -342,7 +342,7 @@ func givingBack(t *testing.T) {
 				reported = true
 				lab.RequireErrorIs(t, err, errno, l)
 				if name != "View" {
-					lab.RequireErrorIs(t, err, document.ErrSaved, says(l, "%s hid that all was saved when the lock could not be given back", name))
+					lab.RequireErrorIs(t, err, document.ErrSaved, l.Say("%s hid that all was saved when the lock could not be given back", name))
 				}
 			}
 			lab.Require(t, reported, l)
@@ -353,8 +353,8 @@ func givingBack(t *testing.T) {
 				Means: "the caller believes that the change is saved, and does not make it again", Read: durable,
 			}
 			for _, err := range closing(t, name, false, errno) {
-				lab.RequireErrorIs(t, err, want, says(l, "%s hid why it had failed when the lock could not be given back", name))
-				lab.Require(t, !errors.Is(err, document.ErrSaved), says(l, "%s claimed that all was saved when nothing was", name))
+				lab.RequireErrorIs(t, err, want, l.Say("%s hid why it had failed when the lock could not be given back", name))
+				lab.Require(t, !errors.Is(err, document.ErrSaved), l.Say("%s claimed that all was saved when nothing was", name))
 			}
 		}
 	}, syscall.EIO)

@@ -22,7 +22,7 @@ import (
 // recovered calls Recover, which must succeed.
 func recovered(t *testing.T, path string, l lab.Lesson) (done document.Recovery) {
 	t.Helper()
-	succeed(t, says(l, "Recover failed"), func() (err error) { done, err = open(path).Recover(context.Background()); return err })
+	succeed(t, l.Say("Recover failed"), func() (err error) { done, err = open(path).Recover(context.Background()); return err })
 	return done
 }
 
@@ -38,22 +38,22 @@ func TestRecoverBringsBackTheBackup(t *testing.T) {
 				Means: "what is left of the last change is gone, or the workshop stands still", Read: recovery,
 			}
 			done := recovered(t, path, l)
-			requireCheckouts(t, path, says(l, "Recover did not bring back the backup"), "bracket.step=alice")
-			lab.RequireFile(t, path+".damaged-1", text, says(l, "Recover did not set the damaged document aside as PATH.damaged-1"))
+			requireCheckouts(t, path, l.Say("Recover did not bring back the backup"), "bracket.step=alice")
+			lab.RequireFile(t, path+".damaged-1", text, l.Say("Recover did not set the damaged document aside as PATH.damaged-1"))
 			lab.RequireEqual(t, filepath.Base(path)+".damaged-1", filepath.Base(done.Aside),
-				says(l, "Recover did not return where the damaged document is"))
+				l.Say("Recover did not return where the damaged document is"))
 			generation, _ := read(t, path, l)
 			l.Means = "the generation that was lost, 8, comes back with another content, and whoever has seen it notices nothing"
-			lab.RequireEqual(t, 9, generation, says(l, "Recover did not skip the number of the lost generation"))
-			lab.RequireEqual(t, 9, done.Restored, says(l, "Recover did not return the generation that it has brought back"))
-			lab.RequireFile(t, path+".bak", good, says(l, "Recover changed the backup"))
+			lab.RequireEqual(t, 9, generation, l.Say("Recover did not skip the number of the lost generation"))
+			lab.RequireEqual(t, 9, done.Restored, l.Say("Recover did not return the generation that it has brought back"))
+			lab.RequireFile(t, path+".bak", good, l.Say("Recover changed the backup"))
 			lab.RequireEqual(t, "locks.json locks.json.bak locks.json.damaged-1", entries(t, path),
-				says(l, "Recover left other files, or removed one"))
+				l.Say("Recover left other files, or removed one"))
 			l.Did += "; then Recover again"
 			now, _ := os.ReadFile(path)
 			again := recovered(t, path, l)
-			lab.RequireFile(t, path, string(now), says(l, "Recover changed a good document"))
-			lab.Require(t, again.Aside == "" && again.Restored == 0, says(l, "Recover did something the second time"))
+			lab.RequireFile(t, path, string(now), l.Say("Recover changed a good document"))
+			lab.Require(t, again.Aside == "" && again.Restored == 0, l.Say("Recover did something the second time"))
 		})
 	}
 	t.Run("a document that is missing", func(t *testing.T) {
@@ -66,12 +66,12 @@ func TestRecoverBringsBackTheBackup(t *testing.T) {
 			Means: "the workshop stands still although the last generation but one is there", Read: recovery,
 		}
 		done := recovered(t, path, l)
-		requireCheckouts(t, path, says(l, "Recover did not bring back the backup"), "bracket.step=alice")
-		lab.RequireEqual(t, 9, done.Restored, says(l, "Recover did not skip the number of the lost generation"))
-		lab.RequireEqual(t, "", done.Aside, says(l, "Recover named a damaged document that there was not"))
+		requireCheckouts(t, path, l.Say("Recover did not bring back the backup"), "bracket.step=alice")
+		lab.RequireEqual(t, 9, done.Restored, l.Say("Recover did not skip the number of the lost generation"))
+		lab.RequireEqual(t, "", done.Aside, l.Say("Recover named a damaged document that there was not"))
 		if runtime.GOOS != "windows" {
 			l.Means = "all users can read what only some could"
-			lab.RequireEqual(t, "-rw-------", mode(t, path), says(l, "Recover gave the document another mode than its backup has"))
+			lab.RequireEqual(t, "-rw-------", mode(t, path), l.Say("Recover gave the document another mode than its backup has"))
 		}
 	})
 }
@@ -108,10 +108,10 @@ func TestRecoverNeverResets(t *testing.T) {
 				Means: "the workshop starts again with an empty list while parts are checked out", Read: recovery,
 			}
 			err := fail(t, l, func() error { _, err := open(path).Recover(t.Context()); return err })
-			lab.RequireEqual(t, was, documents(t, path), says(l, "Recover changed what it could not repair: %s", name))
+			lab.RequireEqual(t, was, documents(t, path), l.Say("Recover changed what it could not repair: %s", name))
 			l.Means = "the caller takes what is wrong with the backup for what is wrong with the document"
-			lab.RequireEqual(t, c.is, kind(err), says(l, "Recover did not return the error of View for %s", name))
-			requireFree(t, path, says(l, "Recover left the document locked"))
+			lab.RequireEqual(t, c.is, kind(err), l.Say("Recover did not return the error of View for %s", name))
+			requireFree(t, path, l.Say("Recover left the document locked"))
 		})
 	}
 }
@@ -160,7 +160,7 @@ func aGoodDocument(t *testing.T) {
 	done := recovered(t, path, l)
 	lab.RequireFile(t, path, good, l)
 	lab.RequireFile(t, path+".bak", before, l)
-	lab.Require(t, done.Aside == "" && done.Restored == 0 && len(done.Removed) == 0, says(l, "Recover reported what it had not done"))
+	lab.Require(t, done.Aside == "" && done.Restored == 0 && len(done.Removed) == 0, l.Say("Recover reported what it had not done"))
 }
 
 func TestRecoverKeepsWhatIsNotItsOwn(t *testing.T) {
@@ -183,12 +183,12 @@ func TestRecoverKeepsWhatIsNotItsOwn(t *testing.T) {
 			Means: "leftovers fill the disk, or the work of others is destroyed", Read: recovery,
 		}
 		done := recovered(t, path, l)
-		lab.Require(t, !exists(mine), says(l, "Recover left a temporary file that a process crash had left"))
+		lab.Require(t, !exists(mine), l.Say("Recover left a temporary file that a process crash had left"))
 		for _, other := range others {
-			lab.Require(t, exists(other), says(l, "Recover removed a file that is not its own"))
+			lab.Require(t, exists(other), l.Say("Recover removed a file that is not its own"))
 		}
 		lab.Require(t, len(done.Removed) == 1 && filepath.Base(done.Removed[0]) == filepath.Base(mine),
-			says(l, "Recover did not return what it had removed"))
+			l.Say("Recover did not return what it had removed"))
 	})
 	t.Run("the damaged documents of earlier days, of which some were removed", func(t *testing.T) {
 		t.Parallel()
@@ -207,11 +207,11 @@ func TestRecoverKeepsWhatIsNotItsOwn(t *testing.T) {
 			}
 			done := recovered(t, path, l)
 			for _, number := range left {
-				lab.RequireFile(t, fmt.Sprint(path, ".damaged-", number), "earlier", says(l, "Recover overwrote what had been set aside before"))
+				lab.RequireFile(t, fmt.Sprint(path, ".damaged-", number), "earlier", l.Say("Recover overwrote what had been set aside before"))
 			}
 			aside := fmt.Sprint(path, ".damaged-", free)
-			lab.RequireFile(t, aside, torn, says(l, "Recover did not set the document aside under the next name that was free"))
-			lab.RequireEqual(t, filepath.Base(aside), filepath.Base(done.Aside), says(l, "Recover did not return where the damaged document is"))
+			lab.RequireFile(t, aside, torn, l.Say("Recover did not set the document aside under the next name that was free"))
+			lab.RequireEqual(t, filepath.Base(aside), filepath.Base(done.Aside), l.Say("Recover did not return where the damaged document is"))
 		}
 	})
 	t.Run("the damaged documents of earlier days", func(t *testing.T) {
@@ -229,12 +229,12 @@ func TestRecoverKeepsWhatIsNotItsOwn(t *testing.T) {
 			Means: "what was left of an earlier change is gone", Read: recovery,
 		}
 		done := recovered(t, path, l)
-		lab.RequireFile(t, path+".damaged-1", "earlier", says(l, "Recover overwrote what had been set aside before"))
-		lab.RequireFile(t, path+".damaged-3", torn, says(l, "Recover did not set the document aside under a name that was free"))
-		lab.RequireEqual(t, "locks.json.damaged-3", filepath.Base(done.Aside), says(l, "Recover did not return where the damaged document is"))
+		lab.RequireFile(t, path+".damaged-1", "earlier", l.Say("Recover overwrote what had been set aside before"))
+		lab.RequireFile(t, path+".damaged-3", torn, l.Say("Recover did not set the document aside under a name that was free"))
+		lab.RequireEqual(t, "locks.json.damaged-3", filepath.Base(done.Aside), l.Say("Recover did not return where the damaged document is"))
 		if runtime.GOOS != "windows" {
-			lab.RequireEqual(t, "-rw-------", mode(t, done.Aside), says(l, "Recover let others read what it had set aside"))
-			lab.RequireEqual(t, "-rw-------", mode(t, path), says(l, "Recover gave the document another mode than it had"))
+			lab.RequireEqual(t, "-rw-------", mode(t, done.Aside), l.Say("Recover let others read what it had set aside"))
+			lab.RequireEqual(t, "-rw-------", mode(t, path), l.Say("Recover gave the document another mode than it had"))
 		}
 	})
 }
@@ -251,14 +251,14 @@ func TestRecoverWaitsForAnUpdate(t *testing.T) {
 			Means: "a good document is set aside, and what was acknowledged since is gone", Read: recovery,
 		}
 		p := lab.Start(t, "recover", path)
-		p.WaitBlocked(says(l, "Recover does not wait for the lock on PATH.lock"))
+		p.WaitBlocked(l.Say("Recover does not wait for the lock on PATH.lock"))
 		lab.RequireSetUp(t, os.WriteFile(path, []byte(good), 0o644))
 		was := documents(t, path)
 		lab.RequireSetUp(t, held.Unlock())
 		var done document.Recovery
 		p.Result(&done, l)
-		lab.RequireNoError(t, p.Wait(l), says(l, "Recover failed"))
-		lab.RequireEqual(t, was, documents(t, path), says(l, "Recover looked at the document before it had the lock, and not after"))
+		lab.RequireNoError(t, p.Wait(l), l.Say("Recover failed"))
+		lab.RequireEqual(t, was, documents(t, path), l.Say("Recover looked at the document before it had the lock, and not after"))
 	})
 	path := kept(t)
 	l := lab.Lesson{
@@ -268,13 +268,13 @@ func TestRecoverWaitsForAnUpdate(t *testing.T) {
 	alice := begin(t, "update", path, "hinge.step", "alice")
 	temp := leftover(t, path) // as if it were hers
 	p := lab.Start(t, "recover", path)
-	p.WaitBlocked(says(l, "Recover does not wait for an Update that is at work"))
-	lab.Require(t, exists(temp), says(l, "Recover removed the temporary file of a live writer"))
-	finish(t, alice, says(l, "Update failed"))
+	p.WaitBlocked(l.Say("Recover does not wait for an Update that is at work"))
+	lab.Require(t, exists(temp), l.Say("Recover removed the temporary file of a live writer"))
+	finish(t, alice, l.Say("Update failed"))
 	var done document.Recovery
 	p.Result(&done, l)
-	lab.RequireNoError(t, p.Wait(l), says(l, "Recover failed"))
-	requireCheckouts(t, path, says(l, "Recover destroyed what an Update had written"), "bracket.step=alice hinge.step=alice")
+	lab.RequireNoError(t, p.Wait(l), l.Say("Recover failed"))
+	requireCheckouts(t, path, l.Say("Recover destroyed what an Update had written"), "bracket.step=alice hinge.step=alice")
 }
 
 // At every moment of a Recover there is a document, and the damaged bytes are somewhere.
@@ -293,9 +293,9 @@ func TestRecoverMayDieAtAnyMoment(t *testing.T) {
 		found, _ := filepath.Glob(path + "*")
 		lost = lost || !slices.ContainsFunc(found, func(name string) bool { content, _ := os.ReadFile(name); return string(content) == torn })
 	}))
-	lab.RequireNoError(t, err, says(l, "Recover failed"))
-	lab.Require(t, !gone, says(l, "Recover leaves a moment in which there is no document"))
-	lab.Require(t, !lost, says(l, "Recover leaves a moment in which the damaged bytes are nowhere"))
+	lab.RequireNoError(t, err, l.Say("Recover failed"))
+	lab.Require(t, !gone, l.Say("Recover leaves a moment in which there is no document"))
+	lab.Require(t, !lost, l.Say("Recover leaves a moment in which the damaged bytes are nowhere"))
 }
 
 func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
@@ -312,33 +312,33 @@ func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 				return
 			}
 			l.Did = fmt.Sprintf("Recover of a damaged document; its system call number %d, which is %s, failed with %v", made+1, names[made], errno)
-			lab.Require(t, exists(path), says(l, "Recover lost the document when the kernel had refused a step"))
+			lab.Require(t, exists(path), l.Say("Recover lost the document when the kernel had refused a step"))
 			data, readErr := os.ReadFile(path)
 			lab.RequireSetUp(t, readErr)
 			generation, _, damaged := format.Decode(path, data, validate)
 			if strings.HasSuffix(names[made], "sync") {
-				lab.RequireErrorIs(t, err, errno, says(l, "Recover did not report that the kernel had refused %s", names[made]))
+				lab.RequireErrorIs(t, err, errno, l.Say("Recover did not report that the kernel had refused %s", names[made]))
 				lab.Require(t, damaged != nil || errors.Is(err, document.ErrNotDurable),
-					says(l, "Recover hid that the new generation may not survive a power cut"))
+					l.Say("Recover hid that the new generation may not survive a power cut"))
 			}
 			switch {
 			case err == nil:
-				lab.RequireNoError(t, damaged, says(l, "Recover returned nil and brought back no document"))
+				lab.RequireNoError(t, damaged, l.Say("Recover returned nil and brought back no document"))
 			case errors.Is(err, document.ErrSaved):
 				lab.Require(t, damaged == nil && generation == 8,
-					says(l, "Recover returned an error that matches ErrSaved and brought back no document"))
+					l.Say("Recover returned an error that matches ErrSaved and brought back no document"))
 			default:
 				lab.RequireEqual(t, torn, string(data),
-					says(l, "Recover replaced the document although it returned an error that does not match ErrSaved"))
+					l.Say("Recover replaced the document although it returned an error that does not match ErrSaved"))
 			}
 			found, _ := filepath.Glob(path + "*")
 			lab.Require(t, slices.ContainsFunc(found, func(name string) bool { content, _ := os.ReadFile(name); return string(content) == torn }),
-				says(l, "Recover lost the damaged bytes when the kernel had refused a step"))
-			requireFree(t, path, says(l, "Recover left the document locked"))
+				l.Say("Recover lost the damaged bytes when the kernel had refused a step"))
+			requireFree(t, path, l.Say("Recover left the document locked"))
 			l.Did, l.Means = l.Did+"; then Recover again", "each start of the program on a full disk leaves one more file"
 			_ = recovered(t, path, l)
 			aside, _ := filepath.Glob(path + ".damaged-*")
-			lab.RequireEqual(t, 1, len(aside), says(l, "Recover set the damaged document aside twice"))
+			lab.RequireEqual(t, 1, len(aside), l.Say("Recover set the damaged document aside twice"))
 		}
 	}, syscall.EIO, syscall.EINVAL)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -144,13 +143,13 @@ func list(names []string) string {
 // put and putExpected call the code under test. A call that hangs or panics fails the test.
 func put(t *testing.T, r *repository.Repository, content io.Reader, l lab.Lesson) (object repository.Object, err error) {
 	t.Helper()
-	lab.Finishes(t, func() { object, err = r.Put(t.Context(), content) }, says(l, "Put does not return"))
+	lab.Finishes(t, func() { object, err = r.Put(t.Context(), content) }, l.Say("Put does not return"))
 	return object, err
 }
 
 func putExpected(t *testing.T, r *repository.Repository, want repository.Object, content io.Reader, l lab.Lesson) (err error) {
 	t.Helper()
-	lab.Finishes(t, func() { err = r.PutExpected(t.Context(), want, content) }, says(l, "PutExpected does not return"))
+	lab.Finishes(t, func() { err = r.PutExpected(t.Context(), want, content) }, l.Say("PutExpected does not return"))
 	return err
 }
 
@@ -158,13 +157,8 @@ func putExpected(t *testing.T, r *repository.Repository, want repository.Object,
 func requireStored(t *testing.T, r *repository.Repository, content string, l lab.Lesson) {
 	t.Helper()
 	object, err := put(t, r, strings.NewReader(content), l)
-	lab.RequireNoError(t, err, says(l, "Put failed although nothing stood in its way"))
-	lab.RequireEqual(t, objectOf(content), object, says(l, "Put returned another object than it was given"))
-}
-
-func says(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(format, args...)
-	return l
+	lab.RequireNoError(t, err, l.Say("Put failed although nothing stood in its way"))
+	lab.RequireEqual(t, objectOf(content), object, l.Say("Put returned another object than it was given"))
 }
 
 // An upload is a content that stops before its second half until goOn says how it goes on: with nil, or with an error.
@@ -227,7 +221,7 @@ func begin(t *testing.T, r *repository.Repository, content string, announced int
 		case err := <-ended:
 			ended <- err
 		}
-	}, says(l, "Put waits for another upload, or does not read its content"))
+	}, l.Say("Put waits for another upload, or does not read its content"))
 	return slow, ended
 }
 

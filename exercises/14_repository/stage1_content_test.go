@@ -60,15 +60,15 @@ func TestPutStoresWhatContentHolds(t *testing.T) {
 					l.Did += "; the object existed already"
 				}
 				object, err := put(t, r, reader.of(content), l)
-				lab.RequireNoError(t, err, says(l, "Put failed although nothing stood in its way"))
-				lab.RequireEqual(t, objectOf(content), object, says(l, "Put returned another object than it was given"))
+				lab.RequireNoError(t, err, l.Say("Put failed although nothing stood in its way"))
+				lab.RequireEqual(t, objectOf(content), object, l.Say("Put returned another object than it was given"))
 				requireHolds(t, dir, []string{content}, l)
 
 				for _, want := range []repository.Object{object, {ID: object.ID, Size: -1}, {ID: object.ID, Size: math.MinInt64}} {
 					l.Did = fmt.Sprintf("PutExpected of %d bytes, %s, with Size %d", size, reader.name, want.Size)
 					l.Says = "PutExpected failed although nothing stood in its way"
 					lab.RequireNoError(t, putExpected(t, r, want, reader.of(content), l), l)
-					requireHolds(t, dir, []string{content}, says(l, "PutExpected did not store the content"))
+					requireHolds(t, dir, []string{content}, l.Say("PutExpected did not store the content"))
 				}
 				if i%2 == 1 { // half of the time it is the first one again
 					lab.RequireSetUp(t, os.Remove(place(dir, content)))
@@ -202,7 +202,7 @@ func TestPutExpectedRefusesWhatWasNotAnnounced(t *testing.T) {
 				}
 				err := putExpected(t, r, c.want, strings.NewReader(bracket), l)
 				lab.RequireErrorIs(t, err, repository.ErrMismatch, l)
-				requireHolds(t, dir, stored, says(l, "PutExpected has refused an upload, and the repository is not as it was"))
+				requireHolds(t, dir, stored, l.Say("PutExpected has refused an upload, and the repository is not as it was"))
 			})
 		}
 	}
@@ -282,7 +282,7 @@ func TestPutLeavesNothingOfACutUpload(t *testing.T) {
 							err = putExpected(t, r, c.want, content, l)
 						}
 						lab.RequireErrorIs(t, err, c.err, l)
-						requireHolds(t, dir, stored, says(l, "%s has failed, and the repository is not as it was", call))
+						requireHolds(t, dir, stored, l.Say("%s has failed, and the repository is not as it was", call))
 						l.Did += "; again, and its error came with its last bytes"
 					}
 				})
@@ -328,7 +328,7 @@ func cutByContext(t *testing.T) {
 			lab.RequireErrorIs(t, err, context.Canceled, l)
 			l.Expected, l.Found = "the content is not read to its end", fmt.Sprintf("%d bytes were read", content.read)
 			lab.Require(t, content.read <= 8<<20, l)
-			requireHolds(t, dir, nil, says(l, "%s has failed, and the repository is not as it was", call))
+			requireHolds(t, dir, nil, l.Say("%s has failed, and the repository is not as it was", call))
 			cancel()
 		}
 	}
@@ -340,7 +340,7 @@ func cutByContext(t *testing.T) {
 	}
 	var stored []string
 	var err error
-	lab.Finishes(t, func() { _, err = r.Put(ctx, atEnd) }, says(l, "Put does not return"))
+	lab.Finishes(t, func() { _, err = r.Put(ctx, atEnd) }, l.Say("Put does not return"))
 	if err == nil {
 		stored = []string{bracket}
 	}
@@ -349,9 +349,9 @@ func cutByContext(t *testing.T) {
 		Says: "Put does not end with its context", Did: "Put with a context that has ended, of a strings.Reader, which has a WriteTo",
 		Means: "the client is gone, and the server still works for it", Read: stream,
 	}
-	lab.Finishes(t, func() { _, err = r.Put(ctx, strings.NewReader(hinge)) }, says(l, "Put does not return"))
+	lab.Finishes(t, func() { _, err = r.Put(ctx, strings.NewReader(hinge)) }, l.Say("Put does not return"))
 	lab.RequireErrorIs(t, err, context.Canceled, l)
-	requireHolds(t, dir, stored, says(l, "Put has failed, and the repository is not as it was"))
+	requireHolds(t, dir, stored, l.Say("Put has failed, and the repository is not as it was"))
 }
 
 type readerFunc func([]byte) (int, error)
@@ -416,7 +416,7 @@ func cutByEscape(t *testing.T, way string) {
 		lab.RequireNoError(t, p.Wait(l), l)
 		if way == "panics" {
 			l.Means = "a mistake of the program looks like an upload"
-			lab.RequireEqual(t, errCut.Error(), e.Recovered, says(l, "%s swallows a panic of content", call))
+			lab.RequireEqual(t, errCut.Error(), e.Recovered, l.Say("%s swallows a panic of content", call))
 		}
 		l.Says, l.Means = call+" leaves a file behind when content "+way, "what is left piles up, one file for each such upload"
 		l.Expected, l.Found = "no file in tmp", list(e.Left)
@@ -424,7 +424,7 @@ func cutByEscape(t *testing.T, way string) {
 		l.Says, l.Means = call+" does not give the quota back when content "+way, "the quota is used up by what is not there"
 		l.Expected, l.Found = "", ""
 		lab.RequireNoError(t, e.Next.Err, l)
-		requireHolds(t, dir, []string{bracket}, says(l, "Put did not store the content"))
+		requireHolds(t, dir, []string{bracket}, l.Say("Put did not store the content"))
 	}
 }
 
@@ -473,7 +473,7 @@ func cutByCrash(t *testing.T) {
 		Means: "readers find half an upload under a name that promises the whole", Read: why,
 	}
 	p := start(t, dir)
-	p.Succeed("begin long", says(l, "PutExpected failed although nothing stood in its way"))
+	p.Succeed("begin long", l.Say("PutExpected failed although nothing stood in its way"))
 	p.Kill()
 	for object, err := range r.List(t.Context()) {
 		l.Expected, l.Found = "List yields nothing", fmt.Sprint(object, err)
@@ -481,7 +481,7 @@ func cutByCrash(t *testing.T) {
 	}
 	lab.RequireNoFile(t, place(dir, contents()["long"]), l)
 	requireOnly(t, dir, func(name string) bool { return strings.HasPrefix(name, "tmp/") },
-		says(l, "Put, in a process that was killed, leaves a file where Sweep does not look"))
+		l.Say("Put, in a process that was killed, leaves a file where Sweep does not look"))
 
 	l.Says = "After a process crash, Put of the same object fails"
 	l.Means = "what a dead process left stands in the way until a person removes it"
@@ -517,8 +517,8 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	lab.Finishes(t, func() { err = <-ended }, l)
 	lab.RequireNoError(t, err, l)
 	lab.RequireSetUp(t, r.Remove(t.Context(), objectOf(hinge).ID))
-	requireHolds(t, dir, []string{small}, says(l, "Put has failed, and the repository is not as it was"))
-	announced := says(l, "PutExpected stores more than the quota allows")
+	requireHolds(t, dir, []string{small}, l.Say("Put has failed, and the repository is not as it was"))
+	announced := l.Say("PutExpected stores more than the quota allows")
 	announced.Did += "; PutExpected of the same"
 	lab.RequireErrorIs(t, putExpected(t, r, objectOf(large), strings.NewReader(large), announced), repository.ErrQuota, announced)
 
@@ -534,12 +534,12 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	l.Did, l.Means = "after Puts that the quota refused, Put of 50,000 bytes more", "the quota is used up by what is not there"
 	l.Expected, l.Found = "", ""
 	_, err = put(t, r, io.MultiReader(strings.NewReader(other), iotest.ErrReader(errCut)), l)
-	lab.RequireErrorIs(t, err, errCut, says(l, "Put hides why an upload was cut"))
+	lab.RequireErrorIs(t, err, errCut, l.Say("Put hides why an upload was cut"))
 	l.Did += ", after one of as many that was cut"
 	requireStored(t, r, other, l)
 	lab.RequireSetUp(t, r.Remove(t.Context(), objectOf(other).ID))
 	requireStored(t, r, "another"+other, l)
-	requireHolds(t, dir, []string{small, "another" + other}, says(l, "Put did not store the content"))
+	requireHolds(t, dir, []string{small, "another" + other}, l.Say("Put did not store the content"))
 
 	t.Run("of one that has been announced", func(t *testing.T) {
 		t.Parallel()
@@ -568,7 +568,7 @@ func TestPutKeepsTheQuota(t *testing.T) {
 			}
 		})
 		lab.RequireRefuse(t, refused)
-		lab.Finishes(t, second.Wait, says(l, "Put does not return"))
+		lab.Finishes(t, second.Wait, l.Say("Put does not return"))
 		requireWithin(t, dir, 100_000, l)
 	})
 	t.Run("of all that is under way", func(t *testing.T) {
@@ -595,9 +595,9 @@ func requireNothingTaken(t *testing.T, r *repository.Repository, announced int64
 	}
 	slow, ended := begin(t, r, hinge, announced, l)
 	_, err := put(t, r, strings.NewReader(long(50_000)), l)
-	lab.RequireNoError(t, err, says(l, "PutExpected takes room for bytes that have only been announced"))
+	lab.RequireNoError(t, err, l.Say("PutExpected takes room for bytes that have only been announced"))
 	slow.goOn <- errCut
-	lab.Finishes(t, func() { <-ended }, says(l, "PutExpected does not return"))
+	lab.Finishes(t, func() { <-ended }, l.Say("PutExpected does not return"))
 }
 
 // requireWithin demands that all files of the repository together have at most so many bytes.

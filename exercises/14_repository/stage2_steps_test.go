@@ -46,20 +46,20 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 					Means: "two clients send one file, and one of them is refused, or takes the other one's away", Read: together,
 				}
 				first := start(t, dir)
-				first.Succeed("begin long", says(l, "PutExpected failed although nothing stood in its way"))
+				first.Succeed("begin long", l.Say("PutExpected failed although nothing stood in its way"))
 				lab.Age(t, dir, 1000*time.Hour) // its connection is very slow
 				_, err := put(t, r, strings.NewReader(long), l)
-				lab.RequireNoError(t, err, says(l, "Put fails while another upload of the same object is under way"))
-				lab.RequireFile(t, place(dir, long), long, says(l, "Put returned nil, and the object is not there"))
+				lab.RequireNoError(t, err, l.Say("Put fails while another upload of the same object is under way"))
+				lab.RequireFile(t, place(dir, long), long, l.Say("Put returned nil, and the object is not there"))
 				err = putExpected(t, r, objectOf(long), strings.NewReader(long), l)
-				lab.RequireNoError(t, err, says(l, "PutExpected fails while another upload of the same object is under way"))
+				lab.RequireNoError(t, err, l.Say("PutExpected fails while another upload of the same object is under way"))
 				l.Did += "; then the first: " + c.end
 				err = first.Do(c.end, l)
 				if c.end == "cut" {
-					lab.RequireErrorIs(t, err, errCut, says(l, "PutExpected returned no error, or another one, for an upload that was cut"))
+					lab.RequireErrorIs(t, err, errCut, l.Say("PutExpected returned no error, or another one, for an upload that was cut"))
 					l.Says = "PutExpected failed, and took the object of another upload away"
 				} else {
-					lab.RequireNoError(t, err, says(l, "PutExpected fails because another upload of the same object was faster"))
+					lab.RequireNoError(t, err, l.Say("PutExpected fails because another upload of the same object was faster"))
 					l.Says = "PutExpected returned nil, and the object is not there"
 				}
 				requireHolds(t, dir, []string{long}, l)
@@ -75,11 +75,11 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 			Means: "a client that lies takes an honest upload away", Read: together,
 		}
 		first := start(t, dir)
-		first.Succeed("begin long", says(l, "PutExpected failed although nothing stood in its way"))
+		first.Succeed("begin long", l.Say("PutExpected failed although nothing stood in its way"))
 		err := putExpected(t, r, objectOf(long), strings.NewReader(strings.ToUpper(long)), l)
 		lab.RequireErrorIs(t, err, repository.ErrMismatch, l)
-		first.Succeed("end", says(l, "PutExpected fails because another upload lied"))
-		requireHolds(t, dir, []string{long}, says(l, "PutExpected returned nil, and the object is not there"))
+		first.Succeed("end", l.Say("PutExpected fails because another upload lied"))
+		requireHolds(t, dir, []string{long}, l.Say("PutExpected returned nil, and the object is not there"))
 	})
 	t.Run("beside slow ones in the same process", func(t *testing.T) { t.Parallel(); besideSlowOnes(t) })
 	t.Run("eight at once", func(t *testing.T) {
@@ -101,12 +101,12 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 		for i := range failed {
 			crowd.Go(func() { _, failed[i] = r.Put(t.Context(), strings.NewReader(long)) })
 		}
-		lab.Finishes(t, crowd.Wait, says(l, "Put does not return"))
+		lab.Finishes(t, crowd.Wait, l.Say("Put does not return"))
 		for _, p := range crew {
 			failed = append(failed, p.Reply(l).Returned.Err)
 		}
 		lab.RequireNoError(t, errors.Join(failed...), l)
-		requireHolds(t, dir, []string{long}, says(l, "Put returned nil, and the repository does not hold the object alone"))
+		requireHolds(t, dir, []string{long}, l.Say("Put returned nil, and the repository does not hold the object alone"))
 	})
 }
 
@@ -131,8 +131,8 @@ func besideSlowOnes(t *testing.T) {
 	}
 	stored := []string{long, hinge}
 	for _, content := range stored {
-		requireStored(t, r, content, says(l, "Put waits for another upload"))
-		lab.RequireFile(t, place(dir, content), content, says(l, "Put returned nil, and the object is not there"))
+		requireStored(t, r, content, l.Say("Put waits for another upload"))
+		lab.RequireFile(t, place(dir, content), content, l.Say("Put returned nil, and the object is not there"))
 	}
 	for i, ways := range []error{errCut, nil} { // the cut ones first: the others are still half way
 		l.Did += "; then " + []string{"every third of the 100 was cut", "the rest went on"}[i]
@@ -142,12 +142,12 @@ func besideSlowOnes(t *testing.T) {
 			}
 			upload.goOn <- ways
 			var err error
-			lab.Finishes(t, func() { err = <-ended[j] }, says(l, "Put does not return"))
+			lab.Finishes(t, func() { err = <-ended[j] }, l.Say("Put does not return"))
 			if ways != nil {
-				lab.RequireErrorIs(t, err, ways, says(l, "Put returned no error, or another one, for an upload that was cut"))
-				requireStored(t, r, slow(j), says(l, "Put fails after an upload of the same object was cut"))
+				lab.RequireErrorIs(t, err, ways, l.Say("Put returned no error, or another one, for an upload that was cut"))
+				requireStored(t, r, slow(j), l.Say("Put fails after an upload of the same object was cut"))
 			} else {
-				lab.RequireNoError(t, err, says(l, "Put fails because another upload was faster, or was cut"))
+				lab.RequireNoError(t, err, l.Say("Put fails because another upload was faster, or was cut"))
 			}
 		}
 	}
@@ -156,7 +156,7 @@ func besideSlowOnes(t *testing.T) {
 			stored = append(stored, slow(j))
 		}
 	}
-	requireHolds(t, dir, stored, says(l, "Put returned nil, and the object is not there"))
+	requireHolds(t, dir, stored, l.Say("Put returned nil, and the object is not there"))
 }
 
 func TestPutHealsADamagedObject(t *testing.T) {
@@ -204,7 +204,7 @@ func TestPutStaysInItsDirectory(t *testing.T) {
 		l.Expected, l.Found = "nothing in the new working directory", list(files(t, elsewhere))
 		lab.Require(t, len(files(t, elsewhere)) == 0, l)
 		l.Expected, l.Found = "", ""
-		lab.RequireErrorIs(t, err, errCut, says(l, "Put does not write into the repository that Open found, or Get does not read from it"))
+		lab.RequireErrorIs(t, err, errCut, l.Say("Put does not write into the repository that Open found, or Get does not read from it"))
 		lab.RequireFile(t, place(dir, bracket), bracket, l)
 		l.Says, l.Means = "Put does not clean up in the repository that Open found", "what is left piles up, one file for each upload that is cut"
 		requireHolds(t, dir, []string{bracket}, l)
@@ -227,10 +227,10 @@ func TestPutStaysInItsDirectory(t *testing.T) {
 		requireStored(t, r, bracket, l)
 		requireHolds(t, dir+".moved", []string{bracket}, l)
 		requireHolds(t, dir, nil, l)
-		lab.RequireNoError(t, getsBracket(r), says(l, "Get does not read from the repository that Open found"))
+		lab.RequireNoError(t, getsBracket(r), l.Say("Get does not read from the repository that Open found"))
 		l.Did += ", and another one, of a content that failed"
 		_, err = put(t, r, failingAt(hinge, func() error { return errCut }), l)
-		lab.RequireErrorIs(t, err, errCut, says(l, "Put hides why an upload was cut"))
+		lab.RequireErrorIs(t, err, errCut, l.Say("Put hides why an upload was cut"))
 		l.Says, l.Means = "Put does not clean up in the repository that Open found", "what is left piles up, one file for each upload that is cut"
 		requireHolds(t, dir+".moved", []string{bracket}, l)
 		requireHolds(t, dir, nil, l)
@@ -389,8 +389,8 @@ func TestPutShowsAWholeObjectOrNone(t *testing.T) {
 		})
 		lab.RequireRefuse(t, failed)
 		l.Expected, l.Found = "", ""
-		lab.RequireNoError(t, err, says(l, "Put failed although nothing stood in its way"))
-		requireHolds(t, dir, []string{content}, says(l, "Put did not store the content"))
+		lab.RequireNoError(t, err, l.Say("Put failed although nothing stood in its way"))
+		requireHolds(t, dir, []string{content}, l.Say("Put did not store the content"))
 	}
 }
 
@@ -416,7 +416,7 @@ func TestPutAsksTheDisk(t *testing.T) {
 				Read:  onDisk,
 				Means: "the client removes its copy, and a power cut takes the object away",
 			}
-			lab.RequireNoError(t, p.Wait(l), says(l, "Put failed although nothing stood in its way"))
+			lab.RequireNoError(t, p.Wait(l), l.Say("Put failed although nothing stood in its way"))
 			requireAsked(t, dir, place(dir, content), p.Calls(), l)
 		})
 	}
@@ -513,7 +513,7 @@ func TestPutReportsEachRefusal(t *testing.T) {
 		var err error
 		content := failingAt(bracket, func() error { return errCut })
 		lab.RequireRefuse(t, lab.Refuse("remove", syscall.EACCES, func() { _, err = r.Put(t.Context(), content) }))
-		lab.RequireErrorIs(t, err, errCut, says(l, "Put hides why an upload was cut"))
+		lab.RequireErrorIs(t, err, errCut, l.Say("Put hides why an upload was cut"))
 		if len(files(t, dir)) > 0 {
 			lab.RequireErrorIs(t, err, syscall.EACCES, l)
 		}
@@ -546,7 +546,7 @@ func requireReported(t *testing.T, c refused, errno error, found string) {
 	var err, refused error
 	lab.Finishes(t, func() {
 		refused = lab.Refuse(c.calls, errno, func() { _, err = r.Put(t.Context(), strings.NewReader(bracket)) })
-	}, says(l, "Put does not return"))
+	}, l.Say("Put does not return"))
 	lab.RequireRefuse(t, refused)
 	l.Says = "Put mistakes a refusal for a success, or hides the kernel's reason"
 	l.Means = "the client removes its copy, and the object is not there, or not for long"
@@ -709,7 +709,7 @@ func TestPutOnAFullDisk(t *testing.T) {
 		_, err = put(t, r, strings.NewReader(long(1<<20)), l)
 		lab.RequireErrorIs(t, err, repository.ErrFull, l)
 		lab.RequireErrorIs(t, err, syscall.ENOSPC, l)
-		requireHolds(t, dir, nil, says(l, "Put has failed, and leaves its bytes on the full disk"))
+		requireHolds(t, dir, nil, l.Say("Put has failed, and leaves its bytes on the full disk"))
 		l.Did, l.Means = "Put on a disk on which another Put has found no room", "one upload that is too large ends all uploads"
 		requireStored(t, r, long(100_000), l)
 		lab.RequireSetUp(t, r.Remove(t.Context(), objectOf(long(100_000)).ID))
@@ -728,7 +728,7 @@ func TestPutOnAFullDisk(t *testing.T) {
 			t.Skip("this system has no such limit")
 		}
 		lab.RequireErrorIs(t, err, tooLarge, l)
-		requireHolds(t, dir, nil, says(l, "Put has failed, and the repository is not as it was"))
+		requireHolds(t, dir, nil, l.Say("Put has failed, and the repository is not as it was"))
 		l.Says = "PutExpected takes room for bytes that have only been announced"
 		l.Did = "PutExpected of 13 bytes; its sender announced 110,000; no file may have more than 100,000"
 		l.Means = "an upload fails because of what its sender says, and not of what it sends"

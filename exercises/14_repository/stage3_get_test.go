@@ -58,20 +58,20 @@ func TestGetHandsOutTheObject(t *testing.T) {
 			cancel() // it was Get's
 			lab.RequireNoError(t, err, l)
 			lab.RequireNotNil(t, reader, "Get", l)
-			lab.RequireEqual(t, int64(size), reader.Size(), says(l, "Size is not that of the object"))
+			lab.RequireEqual(t, int64(size), reader.Size(), l.Say("Size is not that of the object"))
 			var got []byte
-			lab.Finishes(t, func() { got, err = way.read(reader, size) }, says(l, "Read does not come to an end"))
-			lab.RequireNoError(t, err, says(l, "Read failed although the object is good"))
-			lab.RequireEqual(t, content, string(got), says(l, "Read returned other bytes than the object's"))
+			lab.Finishes(t, func() { got, err = way.read(reader, size) }, l.Say("Read does not come to an end"))
+			lab.RequireNoError(t, err, l.Say("Read failed although the object is good"))
+			lab.RequireEqual(t, content, string(got), l.Say("Read returned other bytes than the object's"))
 			_, err = reader.Read(make([]byte, 10))
-			lab.RequireErrorIs(t, err, io.EOF, says(l, "Read does not return io.EOF after the last byte"))
-			lab.RequireNoError(t, reader.Close(), says(l, "Close failed although nothing stood in its way"))
+			lab.RequireErrorIs(t, err, io.EOF, l.Say("Read does not return io.EOF after the last byte"))
+			lab.RequireNoError(t, reader.Close(), l.Say("Close failed although nothing stood in its way"))
 			l.Means = "a mistake of the program stays unseen: by now the handle may be another file's"
 			_, err = reader.Read(make([]byte, 10))
-			lab.RequireErrorIs(t, err, fs.ErrClosed, says(l, "Read goes on after Close"))
-			lab.RequireErrorIs(t, reader.Close(), fs.ErrClosed, says(l, "Close does not report that the Reader was closed before"))
+			lab.RequireErrorIs(t, err, fs.ErrClosed, l.Say("Read goes on after Close"))
+			lab.RequireErrorIs(t, reader.Close(), fs.ErrClosed, l.Say("Close does not report that the Reader was closed before"))
 			l.Means = "a program that counts the bytes changes its mind in the middle"
-			lab.RequireEqual(t, int64(size), reader.Size(), says(l, "Size changes when the Reader is closed"))
+			lab.RequireEqual(t, int64(size), reader.Size(), l.Say("Size changes when the Reader is closed"))
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestReadersShareNothing(t *testing.T) {
 	for round := range 8 {
 		before := open(contents[round%2])
 		_, err := io.CopyN(io.Discard, before, int64(round)*20_000)
-		lab.RequireNoError(t, err, says(l, "Read failed although the object is good"))
+		lab.RequireNoError(t, err, l.Say("Read failed although the object is good"))
 		_ = before.Close()
 		if round%2 == 1 {
 			_ = before.Close()
@@ -108,11 +108,11 @@ func TestReadersShareNothing(t *testing.T) {
 		for range 200 {
 			for i, reader := range two {
 				_, err := io.CopyN(&got[i], reader, 1000)
-				lab.RequireNoError(t, err, says(l, "Read fails, or returns other bytes, when another Reader is at work"))
+				lab.RequireNoError(t, err, l.Say("Read fails, or returns other bytes, when another Reader is at work"))
 			}
 		}
 		for i, content := range contents {
-			lab.RequireEqual(t, content, got[i].String(), says(l, "Read fails, or returns other bytes, when another Reader is at work"))
+			lab.RequireEqual(t, content, got[i].String(), l.Say("Read fails, or returns other bytes, when another Reader is at work"))
 			_ = two[i].Close()
 		}
 	}
@@ -152,7 +152,7 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 				var got []byte
 				if err == nil {
 					lab.RequireNotNil(t, reader, "Get", l)
-					lab.Finishes(t, func() { got, err = way.read(reader, len(c.found)) }, says(l, "Read does not come to an end"))
+					lab.Finishes(t, func() { got, err = way.read(reader, len(c.found)) }, l.Say("Read does not come to an end"))
 				}
 				lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
 				l.Says, l.Means = "Read handed out the last byte of a damaged object", "a caller that counts bytes, as a web server does, sees no error"
@@ -162,14 +162,14 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 					l.Expected, l.Found = "", ""
 					for range 2 {
 						_, err = reader.Read(make([]byte, 1000))
-						lab.RequireErrorIs(t, err, repository.ErrCorrupt, says(l, "Read forgets that the object is damaged"))
+						lab.RequireErrorIs(t, err, repository.ErrCorrupt, l.Say("Read forgets that the object is damaged"))
 					}
-					lab.RequireNoError(t, reader.Close(), says(l, "Close failed although nothing stood in its way"))
+					lab.RequireNoError(t, reader.Close(), l.Say("Close failed although nothing stood in its way"))
 					_, err = reader.Read(make([]byte, 1000))
 					l.Means = "the caller looks for a mistake of its own, and the damage stays"
-					lab.RequireErrorIs(t, err, repository.ErrCorrupt, says(l, "Read forgets after Close that the object is damaged"))
+					lab.RequireErrorIs(t, err, repository.ErrCorrupt, l.Say("Read forgets after Close that the object is damaged"))
 				}
-				lab.RequireFile(t, place(dir, c.content), c.found, says(l, "Get changed the file of a damaged object"))
+				lab.RequireFile(t, place(dir, c.content), c.found, l.Say("Get changed the file of a damaged object"))
 			}
 		})
 	}
@@ -216,20 +216,20 @@ func requireSeen(t *testing.T, content, found string, read int, rest func(io.Rea
 	r, dir := create(t, repository.Options{})
 	plant(t, dir, content, content)
 	reader, err := r.Get(t.Context(), objectOf(content).ID)
-	lab.RequireNoError(t, err, says(l, "Get failed although nothing stood in its way"))
+	lab.RequireNoError(t, err, l.Say("Get failed although nothing stood in its way"))
 	defer reader.Close()
 	got := make([]byte, read)
 	_, err = io.ReadFull(reader, got)
-	lab.RequireNoError(t, err, says(l, "Read failed although the object is good"))
+	lab.RequireNoError(t, err, l.Say("Read failed although the object is good"))
 	damage(t, place(dir, content), found)
 	var more []byte
-	lab.Finishes(t, func() { more, err = rest(reader, len(content)-read) }, says(l, "Read does not come to an end"))
+	lab.Finishes(t, func() { more, err = rest(reader, len(content)-read) }, l.Say("Read does not come to an end"))
 	if string(got)+string(more) != content || err != nil {
 		lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
 		_, err = reader.Read(make([]byte, 1000))
-		lab.RequireErrorIs(t, err, repository.ErrCorrupt, says(l, "Read forgets that the object is damaged"))
+		lab.RequireErrorIs(t, err, repository.ErrCorrupt, l.Say("Read forgets that the object is damaged"))
 	}
-	lab.RequireEqual(t, int64(len(content)), reader.Size(), says(l, "Size changes with the file"))
+	lab.RequireEqual(t, int64(len(content)), reader.Size(), l.Say("Size changes with the file"))
 }
 
 func TestGetOfWhatIsNoObject(t *testing.T) {
@@ -391,15 +391,15 @@ func TestGetOutlivesRemoveAndPut(t *testing.T) {
 	part := make([]byte, 70_000)
 	read := func() string {
 		_, err := io.ReadFull(reader, part)
-		lab.RequireNoError(t, err, says(l, "Read fails after the object was removed and stored anew"))
+		lab.RequireNoError(t, err, l.Say("Read fails after the object was removed and stored anew"))
 		return string(part)
 	}
 	got := read()
-	lab.RequireNoError(t, r.Remove(t.Context(), objectOf(content).ID), says(l, "Get keeps Remove from its work"))
+	lab.RequireNoError(t, r.Remove(t.Context(), objectOf(content).ID), l.Say("Get keeps Remove from its work"))
 	lab.RequireNoFile(t, place(dir, content), l)
 	got += read()
 	requireStored(t, r, content, l)
 	rest, err := io.ReadAll(reader)
-	lab.RequireNoError(t, err, says(l, "Read fails after the object was removed and stored anew"))
-	lab.RequireEqual(t, content, got+string(rest), says(l, "Read returned other bytes than the object's"))
+	lab.RequireNoError(t, err, l.Say("Read fails after the object was removed and stored anew"))
+	lab.RequireEqual(t, content, got+string(rest), l.Say("Read returned other bytes than the object's"))
 }

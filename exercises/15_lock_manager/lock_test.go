@@ -27,7 +27,7 @@ func TestLock(t *testing.T) {
 		for _, owner := range []string{"alice", "Zoë O'Neil / 1", strings.Repeat("x", 300)} {
 			o := open(t)
 			c := lock(t, o.manager(0), owner, "parts/Bracket é.step")
-			l := says(l, "Lock returned a checkout that is not what it was asked for")
+			l := l.Say("Lock returned a checkout that is not what it was asked for")
 			l.Did = fmt.Sprintf("Lock of parts/Bracket é.step for %.40q", owner)
 			l.Expected = "path, owner, the clock's time in UTC, an ID of 11 to 200 letters and digits, a token above 0, no end"
 			l.Found = fmt.Sprintf("%+v", c)
@@ -35,7 +35,7 @@ func TestLock(t *testing.T) {
 			when := c.LockedAt.Equal(start) && c.LockedAt.Location() == time.UTC
 			id := regexp.MustCompile(`^[A-Za-z0-9._~-]{11,200}$`).MatchString(c.ID) // fewer letters cannot hold 64 bits
 			lab.Require(t, asked && when && id, l)
-			l = says(l, "Lock recorded something else than it returned")
+			l = l.Say("Lock recorded something else than it returned")
 			l.Expected, l.Found = "", ""
 			found := o.checkouts(t)
 			lab.RequireEqual(t, owner+" has parts/Bracket é.step", summary(found), l)
@@ -77,7 +77,7 @@ func TestLock(t *testing.T) {
 		}, l)
 		if alices != nil { // otherwise she has the part, and bob was right to say so
 			lab.RequireNoError(t, bobs, l)
-			o.requireCheckouts(t, "bob has bracket.step", says(l, "Lock recorded something else than it returned"))
+			o.requireCheckouts(t, "bob has bracket.step", l.Say("Lock recorded something else than it returned"))
 		}
 	})
 	t.Run("leaves other parts alone", func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestLock(t *testing.T) {
 			lock(t, m, c[0], c[1])
 		}
 		o.requireCheckouts(t, "alice has a.step; alice has b.step; bob has a.step.old; carol has x/a.step",
-			says(l, "Lock changed another's checkout"))
+			l.Say("Lock changed another's checkout"))
 	})
 	for name, second := range map[string]string{"another owner": "bob", "the same owner": "alice"} {
 		t.Run("refuses a part that is out to "+name, func(t *testing.T) {
@@ -103,18 +103,18 @@ func TestLock(t *testing.T) {
 			}
 			c, err := o.manager(0).Lock(t.Context(), second, "bracket.step")
 			requireHeld(t, first, err, l)
-			lab.RequireEqual(t, lockmanager.Checkout{}, c, says(l, "Lock returned a checkout beside its error"))
-			lab.RequireFile(t, o.locks(), string(before), says(l, "Lock changed the document although it failed"))
+			lab.RequireEqual(t, lockmanager.Checkout{}, c, l.Say("Lock returned a checkout beside its error"))
+			lab.RequireFile(t, o.locks(), string(before), l.Say("Lock changed the document although it failed"))
 		})
 	}
 	t.Run("sees what other programs have done", func(t *testing.T) {
 		t.Parallel()
 		o := open(t)
 		one, two := begin(t, o), begin(t, o)
-		l := says(l, "Lock did not see what another program had done")
+		l := l.Say("Lock did not see what another program had done")
 		l.Did = "a program called Lock for alice; another one called Unlock, and Lock for bob; the first one called Lock of another part"
 		first := one.lock("alice", "bracket.step", "it")
-		lab.RequireNoError(t, two.Do("Unlock alice "+first.ID, l), says(l, "Unlock did not see what another program had done"))
+		lab.RequireNoError(t, two.Do("Unlock alice "+first.ID, l), l.Say("Unlock did not see what another program had done"))
 		two.lock("bob", "axle.step", "it")
 		lab.RequireErrorIs(t, one.Do("Lock alice axle.step it", l), lockmanager.ErrHeld, l)
 		lab.RequireNoError(t, one.Do("Lock alice bracket.step it", l), l)
@@ -173,8 +173,8 @@ func TestLockDecidesOnWhatTheDocumentHoldsWhenItIsChanged(t *testing.T) {
 	empty.put(t, o.locks())
 	r := between(t, begin(t, o), "Lock alice bracket.step mine", o.locks(), func() { later.put(t, o.locks()) }, l)
 	o.requireCheckouts(t, "bob has bracket.step", l)
-	lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrHeld, says(l, "Lock did not report a checkout that came first"))
-	lab.Require(t, same(bobs, o.checkouts(t)[0]), says(l, "Lock replaced another's checkout"))
+	lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrHeld, l.Say("Lock did not report a checkout that came first"))
+	lab.Require(t, same(bobs, o.checkouts(t)[0]), l.Say("Lock replaced another's checkout"))
 }
 
 // What was in the way has gone.
@@ -194,7 +194,7 @@ func TestLockDoesNotReportACheckoutThatIsGone(t *testing.T) {
 	held.put(t, o.locks())
 	r := between(t, begin(t, o), "Lock alice axle.step mine", o.locks(), func() { later.put(t, o.locks()) }, l)
 	lab.RequireNoError(t, r.Returned.Err, l)
-	o.requireCheckouts(t, "alice has axle.step", says(l, "Lock brought a checkout back that was gone"))
+	o.requireCheckouts(t, "alice has axle.step", l.Say("Lock brought a checkout back that was gone"))
 }
 
 const (
@@ -304,7 +304,7 @@ func requireOneEach(t *testing.T, o office, results []request, did string) {
 		if r.Got {
 			winners[r.Path] = append(winners[r.Path], r)
 		}
-		l := says(l, "Lock failed where it should succeed or report who has the part")
+		l := l.Say("Lock failed where it should succeed or report who has the part")
 		l.Expected, l.Found = "a checkout or a *HeldError", r.Err
 		lab.Require(t, r.Err == "", l)
 	}
@@ -317,17 +317,17 @@ func requireOneEach(t *testing.T, o office, results []request, did string) {
 		total++
 	}
 	l.Expected, l.Found = "", ""
-	lab.RequireEqual(t, parts, total, says(l, "Lock gave a part to no one"))
+	lab.RequireEqual(t, parts, total, l.Say("Lock gave a part to no one"))
 	recorded := o.checkouts(t)
-	lab.RequireEqual(t, parts, len(recorded), says(l, "Lock recorded more or fewer checkouts than it gave out"))
+	lab.RequireEqual(t, parts, len(recorded), l.Say("Lock recorded more or fewer checkouts than it gave out"))
 	for _, c := range recorded {
-		l := says(l, "Lock recorded another checkout than it gave out")
+		l := l.Say("Lock recorded another checkout than it gave out")
 		l.Found = summary([]lockmanager.Checkout{c})
 		w := winners[c.Path]
 		lab.Require(t, len(w) == 1 && w[0].ID == c.ID && w[0].Owner == c.Owner, l)
 	}
 	for _, r := range results {
-		l := says(l, "Lock reported a checkout that does not exist")
+		l := l.Say("Lock reported a checkout that does not exist")
 		l.Expected, l.Found = "the ID of the checkout that has the part", r.ID
 		lab.Require(t, winners[r.Path][0].ID == r.ID, l)
 	}
@@ -347,9 +347,9 @@ func TestLockNeverGivesAnIDTwice(t *testing.T) {
 	requireNew := func(t *testing.T, first, second lockmanager.Checkout, l lab.Lesson) {
 		t.Helper()
 		l.Found = fmt.Sprintf("%s, and again %s", first.ID, second.ID)
-		lab.Require(t, first.ID != second.ID, says(l, "Lock gave an ID twice"))
+		lab.Require(t, first.ID != second.ID, l.Say("Lock gave an ID twice"))
 		l.Expected, l.Found = fmt.Sprintf("a token above %d", first.Token), fmt.Sprint(second.Token)
-		lab.Require(t, second.Token > first.Token, says(l, "Lock gave a token that is not higher than all before it"))
+		lab.Require(t, second.Token > first.Token, l.Say("Lock gave a token that is not higher than all before it"))
 	}
 	for _, c := range []struct{ name, owner, path string }{
 		{"for the next owner of the part", "bob", "bracket.step"},
@@ -380,7 +380,7 @@ func TestLockNeverGivesAnIDTwice(t *testing.T) {
 		first := lock(t, m, "alice", "bracket.step")
 		var err error
 		lab.Finishes(t, func() { _, err = m.Unlock(t.Context(), "bob", first.ID, true) }, l)
-		lab.RequireNoError(t, err, says(l, "Unlock failed although it was forced"))
+		lab.RequireNoError(t, err, l.Say("Unlock failed although it was forced"))
 		requireNew(t, first, lock(t, m, "alice", "bracket.step"), l)
 	})
 	t.Run("in several programs", func(t *testing.T) {
@@ -394,7 +394,7 @@ func TestLockNeverGivesAnIDTwice(t *testing.T) {
 			for j := range 3 {
 				c := p.lock("alice", fmt.Sprintf("%d-%d.step", i, j), "it")
 				l.Found = c.ID + " again"
-				lab.Require(t, !seen[c.ID], says(l, "Lock gave an ID twice"))
+				lab.Require(t, !seen[c.ID], l.Say("Lock gave an ID twice"))
 				seen[c.ID] = true
 			}
 		}
@@ -420,7 +420,7 @@ func TestLockNeverGivesAnIDTwice(t *testing.T) {
 		a := lock(t, open(t).manager(0), "alice", "bracket.step")
 		b := lock(t, open(t).manager(0), "alice", "bracket.step")
 		l.Found = a.ID + ", and again " + b.ID
-		lab.Require(t, a.ID != b.ID, says(l, "Lock gave an ID twice"))
+		lab.Require(t, a.ID != b.ID, l.Say("Lock gave an ID twice"))
 	})
 }
 
@@ -437,10 +437,10 @@ func TestLockKnowsAPartByAllItsNames(t *testing.T) {
 			t.Parallel()
 			o := open(t)
 			c, err := o.manager(0).Lock(t.Context(), "alice", path)
-			l := says(l, "Lock accepted a path that is not clean")
+			l := l.Say("Lock accepted a path that is not clean")
 			l.Did, l.Expected = "Lock of "+shown, "an error that matches ErrName"
 			lab.RequireErrorIs(t, err, lockmanager.ErrName, l)
-			lab.RequireEqual(t, lockmanager.Checkout{}, c, says(l, "Lock returned a checkout beside its error"))
+			lab.RequireEqual(t, lockmanager.Checkout{}, c, l.Say("Lock returned a checkout beside its error"))
 			o.requireCheckouts(t, "no checkout", l)
 		})
 	}
@@ -455,10 +455,10 @@ func TestLockKnowsAPartByAllItsNames(t *testing.T) {
 			o := open(t)
 			first := lock(t, o.manager(0), "alice", pair[0])
 			_, err := o.manager(0).Lock(t.Context(), "bob", pair[1])
-			l := says(l, "Lock took another letter case for another part")
+			l := l.Say("Lock took another letter case for another part")
 			l.Did = "Lock of " + pair[0] + " for alice, then of " + pair[1] + " for bob"
 			requireHeld(t, first, err, l)
-			o.requireCheckouts(t, "alice has "+pair[0], says(l, "Lock changed the name of a part"))
+			o.requireCheckouts(t, "alice has "+pair[0], l.Say("Lock changed the name of a part"))
 		})
 	}
 	for _, path := range []string{
@@ -469,10 +469,10 @@ func TestLockKnowsAPartByAllItsNames(t *testing.T) {
 			t.Parallel()
 			o := open(t)
 			c, err := o.manager(0).Lock(t.Context(), "alice", path)
-			l := says(l, "Lock refused a clean path")
+			l := l.Say("Lock refused a clean path")
 			l.Did, l.Means = "Lock of "+shown, "a part that exists cannot be checked out"
 			lab.RequireNoError(t, err, l)
-			lab.RequireEqual(t, path, c.Path, says(l, "Lock changed the name of a part"))
+			lab.RequireEqual(t, path, c.Path, l.Say("Lock changed the name of a part"))
 		})
 	}
 }
@@ -485,10 +485,10 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 		t.Parallel()
 		o := open(t)
 		c := lock(t, o.manager(lease), "alice", "bracket.step")
-		l := says(l, "Lock made a checkout that does not end with the lease")
+		l := l.Say("Lock made a checkout that does not end with the lease")
 		l.Did = "Lock at 9:00; the manager has a lease of an hour"
 		lab.RequireEqual(t, start.Add(lease).UTC().String(), c.Expires.String(), l)
-		lab.Require(t, same(c, o.checkouts(t)[0]), says(l, "Lock recorded something else than it returned"))
+		lab.Require(t, same(c, o.checkouts(t)[0]), l.Say("Lock recorded something else than it returned"))
 	})
 	for _, c := range []struct {
 		name, owner string
@@ -510,12 +510,12 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 			l.Did = fmt.Sprintf("Lock of bracket.step for alice with a lease of an hour; Lock for %s %v later", c.owner, c.now)
 			second, err := o.manager(lease).Lock(t.Context(), c.owner, "bracket.step")
 			if !c.free {
-				requireHeld(t, first, err, says(l, "Lock gave out a part whose lease had not ended"))
+				requireHeld(t, first, err, l.Say("Lock gave out a part whose lease had not ended"))
 				return
 			}
-			lab.RequireNoError(t, err, says(l, "Lock refused a part whose lease had ended"))
-			o.requireCheckouts(t, c.owner+" has bracket.step", says(l, "Lock left the checkout that had expired"))
-			l = says(l, "Lock gave an expired checkout out again, instead of a new one")
+			lab.RequireNoError(t, err, l.Say("Lock refused a part whose lease had ended"))
+			o.requireCheckouts(t, c.owner+" has bracket.step", l.Say("Lock left the checkout that had expired"))
+			l = l.Say("Lock gave an expired checkout out again, instead of a new one")
 			l.Expected = "a new ID and a higher token"
 			l.Found = fmt.Sprintf("ID %s and token %d, after ID %s and token %d", second.ID, second.Token, first.ID, first.Token)
 			lab.Require(t, second.ID != first.ID && second.Token > first.Token, l)
@@ -524,7 +524,7 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 	t.Run("at its end, which came while Lock waited", func(t *testing.T) {
 		t.Parallel()
 		o := open(t)
-		l := says(l, "Lock judged a lease before its turn")
+		l := l.Say("Lock judged a lease before its turn")
 		l.Did = "Lock for bob began; before it could change the document, alice checked the part out, and her lease ended"
 		empty := read(t, o.locks())
 		lock(t, o.manager(lease), "alice", "bracket.step")
@@ -543,7 +543,7 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 		first := lock(t, o.manager(0), "alice", "bracket.step")
 		o.setClock(t, start.AddDate(10, 0, 0))
 		_, err := o.manager(lease).Lock(t.Context(), "bob", "bracket.step")
-		l := says(l, "Lock gave out a part whose checkout has no end")
+		l := l.Say("Lock gave out a part whose checkout has no end")
 		l.Did = "Lock of bracket.step for alice without a lease; Lock for bob ten years later, by a manager with a lease"
 		requireHeld(t, first, err, l)
 	})
@@ -555,12 +555,12 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 		o.setClock(t, start.Add(lease))
 		before := lock(t, o.manager(lease), "dave", "gear.step")
 		c := lock(t, o.manager(lease), "bob", "bracket.step")
-		l := says(l, "Lock changed another's checkout")
+		l := l.Say("Lock changed another's checkout")
 		l.Did = "one of three checkouts had expired; Lock of its part"
 		all := o.checkouts(t)
 		lab.RequireEqual(t, "carol has axle.step; dave has gear.step; bob has bracket.step", summary(all), l)
 		l.Found = fmt.Sprint(c.Token)
-		lab.Require(t, c.Token > before.Token, says(l, "Lock gave a token that is not higher than all before it"))
+		lab.Require(t, c.Token > before.Token, l.Say("Lock gave a token that is not higher than all before it"))
 	})
 	// The lease in real time, which a bubble makes pass: the clock is Go's own.
 	t.Run("with the clock of the system", func(t *testing.T) {
@@ -575,10 +575,10 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 			lab.RequireNoError(t, err, l)
 			time.Sleep(lease - time.Nanosecond)
 			_, err = m.Lock(t.Context(), "bob", "bracket.step")
-			requireHeld(t, first, err, says(l, "Lock gave out a part whose lease had not ended"))
+			requireHeld(t, first, err, l.Say("Lock gave out a part whose lease had not ended"))
 			time.Sleep(time.Nanosecond)
 			_, err = m.Lock(t.Context(), "bob", "bracket.step")
-			lab.RequireNoError(t, err, says(l, "Lock refused a part whose lease had ended"))
+			lab.RequireNoError(t, err, l.Say("Lock refused a part whose lease had ended"))
 		})
 	})
 }

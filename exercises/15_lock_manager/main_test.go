@@ -195,11 +195,6 @@ func same(a, b lockmanager.Checkout) bool {
 	return err == nil && err2 == nil && string(one) == string(other)
 }
 
-func says(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(format, args...)
-	return l
-}
-
 // desk is a program of the office at DIR. Its checkouts have a lease if the second argument says so. It obeys
 //
 //	Lock OWNER PATH NAME     and keeps the checkout under the name

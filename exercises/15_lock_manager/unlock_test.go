@@ -43,9 +43,9 @@ func TestUnlock(t *testing.T) {
 			l := l
 			l.Did = fmt.Sprintf("alice had two parts, and bob one; Unlock of hers by %s, force %v", c.owner, c.force)
 			got, err := m.Unlock(t.Context(), c.owner, hers.ID, c.force)
-			lab.RequireNoError(t, err, says(l, "Unlock refused who may give the part back"))
-			o.requireCheckouts(t, rest, says(l, "Unlock removed another checkout, or none"))
-			l = says(l, "Unlock did not return the checkout that it removed")
+			lab.RequireNoError(t, err, l.Say("Unlock refused who may give the part back"))
+			o.requireCheckouts(t, rest, l.Say("Unlock removed another checkout, or none"))
+			l = l.Say("Unlock did not return the checkout that it removed")
 			l.Expected, l.Found = fmt.Sprintf("%+v", hers), fmt.Sprintf("%+v", got)
 			lab.Require(t, same(hers, got), l)
 			lock(t, o.manager(0), "bob", "bracket.step")
@@ -59,9 +59,9 @@ func TestUnlock(t *testing.T) {
 			l := l
 			l.Did = fmt.Sprintf("alice had bracket.step; Unlock by %q, without force", owner)
 			got, err := m.Unlock(t.Context(), owner, hers.ID, false)
-			requireHeld(t, hers, err, says(l, "Unlock gave back what another has, without force"))
-			lab.RequireEqual(t, lockmanager.Checkout{}, got, says(l, "Unlock returned a checkout beside its error"))
-			lab.RequireFile(t, o.locks(), string(before), says(l, "Unlock changed the document although it failed"))
+			requireHeld(t, hers, err, l.Say("Unlock gave back what another has, without force"))
+			lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("Unlock returned a checkout beside its error"))
+			lab.RequireFile(t, o.locks(), string(before), l.Say("Unlock changed the document although it failed"))
 		}
 	})
 	t.Run("of what does not exist", func(t *testing.T) {
@@ -78,8 +78,8 @@ func TestUnlock(t *testing.T) {
 				l.Did = fmt.Sprintf("Unlock with the ID %q, force %v; the checkouts' IDs were others, such as %s", id, force, hers.ID)
 				l.Expected = "an error that matches ErrNotFound"
 				_, err := m.Unlock(t.Context(), "alice", id, force)
-				lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock did not report that there is no such checkout"))
-				lab.RequireFile(t, o.locks(), string(before), says(l, "Unlock changed the document although it failed"))
+				lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, l.Say("Unlock did not report that there is no such checkout"))
+				lab.RequireFile(t, o.locks(), string(before), l.Say("Unlock changed the document although it failed"))
 			}
 		}
 	})
@@ -90,14 +90,14 @@ func TestUnlock(t *testing.T) {
 		l := l
 		l.Did, l.Expected = "Unlock twice with one ID", "an error that matches ErrNotFound"
 		_, err := m.Unlock(t.Context(), "alice", hers.ID, false)
-		lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock gave a part back twice"))
-		o.requireCheckouts(t, rest, says(l, "Unlock removed another checkout"))
+		lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, l.Say("Unlock gave a part back twice"))
+		o.requireCheckouts(t, rest, l.Say("Unlock removed another checkout"))
 	})
 	t.Run("after its end", func(t *testing.T) {
 		t.Parallel()
 		o, m, hers := story(t)
 		o.setClock(t, start.Add(lease))
-		l := says(l, "Unlock did not report that the checkout had expired")
+		l := l.Say("Unlock did not report that the checkout had expired")
 		for _, owner := range []string{"alice", "bob"} {
 			for _, force := range []bool{false, true} {
 				l.Did = fmt.Sprintf("the lease of alice's checkout had ended; Unlock by %s, force %v", owner, force)
@@ -110,7 +110,7 @@ func TestUnlock(t *testing.T) {
 	t.Run("after its end, which came while Unlock waited", func(t *testing.T) {
 		t.Parallel()
 		o, _, hers := story(t)
-		l := says(l, "Unlock judged the lease before its turn")
+		l := l.Say("Unlock judged the lease before its turn")
 		l.Did = "Unlock began; the lease of alice's checkout ended before it could change the document"
 		l.Expected = "an error that matches ErrNotFound"
 		end := func() { o.setClock(t, start.Add(lease)) }
@@ -121,7 +121,7 @@ func TestUnlock(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json")
 		_, err := lockmanager.New(path, lockmanager.Options{}).Unlock(t.Context(), "alice", "id", false)
-		l := says(l, "Unlock took a missing document for an empty one")
+		l := l.Say("Unlock took a missing document for an empty one")
 		l.Did, l.Expected, l.Read = "Unlock; locks.json did not exist", "an error that matches fs.ErrNotExist", failures
 		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
 		lab.RequireNoFile(t, path, l)
@@ -148,7 +148,7 @@ func TestUnlockOfAnOldIDChangesNothing(t *testing.T) {
 				_, err := m.Unlock(t.Context(), "alice", first.ID, force)
 				o.requireCheckouts(t, c.next+" has bracket.step", l)
 				l.Expected = "an error that matches ErrNotFound"
-				lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, says(l, "Unlock accepted an old ID"))
+				lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, l.Say("Unlock accepted an old ID"))
 				l.Expected = ""
 			}
 		})
@@ -181,7 +181,7 @@ func TestUnlockDecidesOnWhatTheDocumentHoldsWhenItIsChanged(t *testing.T) {
 			lab.Require(t, same(second, o.checkouts(t)[0]), l)
 			if first.ID != second.ID { // otherwise it is Lock that must be mended first
 				l.Expected = "an error that matches ErrNotFound"
-				lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrNotFound, says(l, "Unlock did not report that the checkout was gone"))
+				lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrNotFound, l.Say("Unlock did not report that the checkout was gone"))
 			}
 		})
 	}
@@ -223,8 +223,8 @@ func TestUnlockInACrowd(t *testing.T) {
 			})
 		}
 		all.Wait()
-	}, says(l, "Unlock waits for ever"))
-	lab.RequireNoError(t, failed, says(l, "Unlock or Lock failed in a crowd"))
+	}, l.Say("Unlock waits for ever"))
+	lab.RequireNoError(t, failed, l.Say("Unlock or Lock failed in a crowd"))
 	lab.RequireEqual(t, 1, gone, l)
 	all := o.checkouts(t)
 	slices.SortFunc(all, func(a, b lockmanager.Checkout) int { return strings.Compare(a.Path, b.Path) })
@@ -232,7 +232,7 @@ func TestUnlockInACrowd(t *testing.T) {
 	for i := range 8 {
 		want += fmt.Sprintf("person-%d has part-%d.step; ", i, i)
 	}
-	lab.RequireEqual(t, want[:len(want)-2], summary(all), says(l, "Unlock brought back, or took away, what others had changed"))
+	lab.RequireEqual(t, want[:len(want)-2], summary(all), l.Say("Unlock brought back, or took away, what others had changed"))
 }
 
 func comeAndGo(m *lockmanager.Manager, owner, path string) error {

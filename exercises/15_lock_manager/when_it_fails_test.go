@@ -47,9 +47,9 @@ func TestAContextEndsTheWait(t *testing.T) {
 			l := c.lesson()
 			l.Did, l.Expected = c.call+" with a context that had ended", "an error that matches context.Canceled"
 			got, err := c.make(ctx, o, hers)
-			lab.RequireErrorIs(t, err, context.Canceled, says(l, "%s did not obey its context", c.call))
-			lab.RequireEqual(t, lockmanager.Checkout{}, got, says(l, "%s returned a checkout beside its error", c.call))
-			lab.RequireFile(t, c.path(o), string(before), says(l, "%s changed the document after its context had ended", c.call))
+			lab.RequireErrorIs(t, err, context.Canceled, l.Say("%s did not obey its context", c.call))
+			lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("%s returned a checkout beside its error", c.call))
+			lab.RequireFile(t, c.path(o), string(before), l.Say("%s changed the document after its context had ended", c.call))
 		})
 		t.Run(c.call+" while it waits", func(t *testing.T) {
 			t.Parallel()
@@ -65,14 +65,14 @@ func TestAContextEndsTheWait(t *testing.T) {
 			l.Expected = "an error that matches context.DeadlineExceeded"
 			var got lockmanager.Checkout
 			var err error
-			lab.Finishes(t, func() { got, err = c.make(ctx, o, hers) }, says(l, "%s did not obey its context", c.call))
-			lab.RequireErrorIs(t, err, context.DeadlineExceeded, says(l, "%s did not obey its context", c.call))
-			lab.RequireEqual(t, lockmanager.Checkout{}, got, says(l, "%s returned a checkout beside its error", c.call))
+			lab.Finishes(t, func() { got, err = c.make(ctx, o, hers) }, l.Say("%s did not obey its context", c.call))
+			lab.RequireErrorIs(t, err, context.DeadlineExceeded, l.Say("%s did not obey its context", c.call))
+			lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("%s returned a checkout beside its error", c.call))
 			holder.Continue()
 			lab.RequireSetUp(t, holder.Wait())
-			lab.RequireFile(t, c.path(o), string(before), says(l, "%s changed the document after its context had ended", c.call))
+			lab.RequireFile(t, c.path(o), string(before), l.Say("%s changed the document after its context had ended", c.call))
 			_, err = c.make(t.Context(), o, hers)
-			lab.RequireNoError(t, err, says(l, "%s left a lock behind when its context had ended", c.call))
+			lab.RequireNoError(t, err, l.Say("%s left a lock behind when its context had ended", c.call))
 		})
 	}
 }
@@ -93,8 +93,8 @@ func TestADamagedDocumentStaysAsItIs(t *testing.T) {
 				_, err := c.make(t.Context(), o, hers)
 				l := c.lesson()
 				l.Did = c.call + "; " + filepath.Base(c.path(o)) + " was " + name
-				lab.RequireError(t, err, says(l, "%s took a damaged document for a good one", c.call))
-				lab.RequireFile(t, c.path(o), string(damaged), says(l, "%s changed a damaged document", c.call))
+				lab.RequireError(t, err, l.Say("%s took a damaged document for a good one", c.call))
+				lab.RequireFile(t, c.path(o), string(damaged), l.Say("%s changed a damaged document", c.call))
 			})
 		}
 	}

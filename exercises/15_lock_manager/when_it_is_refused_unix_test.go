@@ -47,10 +47,10 @@ func TestAChangeThatMayBeLostIsReported(t *testing.T) {
 				}
 				l.Did = fmt.Sprintf("%s; the kernel refused the last fsync, of the directory, with %v", c.call, errno)
 				l.Expected = "an error that matches document.ErrNotDurable"
-				lab.RequireErrorIs(t, err, document.ErrNotDurable, says(l, "%s hid that its change may not survive a power cut", c.call))
-				lab.RequireErrorIs(t, err, errno, says(l, "%s hid the reason of its failure", c.call))
+				lab.RequireErrorIs(t, err, document.ErrNotDurable, l.Say("%s hid that its change may not survive a power cut", c.call))
+				lab.RequireErrorIs(t, err, errno, l.Say("%s hid the reason of its failure", c.call))
 				l.Expected, l.Found = "the checkout, beside the error", fmt.Sprintf("%+v", got)
-				lab.Require(t, c.call == "Write" || got.ID != "", says(l, "%s kept the checkout to itself, although the change had been made", c.call))
+				lab.Require(t, c.call == "Write" || got.ID != "", l.Say("%s kept the checkout to itself, although the change had been made", c.call))
 			}, syscall.EIO, syscall.EMFILE)
 		})
 		t.Run(c.call+", and then the lock could not be given back", func(t *testing.T) {
@@ -93,13 +93,13 @@ func (c change) requireSaved(t *testing.T, errno error) {
 		}
 		reported = true
 		l.Expected = "an error that matches document.ErrSaved"
-		lab.RequireErrorIs(t, err, document.ErrSaved, says(l, "%s hid that its change had been made", c.call))
-		lab.RequireErrorIs(t, err, errno, says(l, "%s hid the reason of its failure", c.call))
+		lab.RequireErrorIs(t, err, document.ErrSaved, l.Say("%s hid that its change had been made", c.call))
+		lab.RequireErrorIs(t, err, errno, l.Say("%s hid the reason of its failure", c.call))
 		l.Expected, l.Found = "the checkout, beside the error", fmt.Sprintf("%+v", got)
-		lab.Require(t, c.call == "Write" || got.ID != "", says(l, "%s kept the checkout to itself, although the change had been made", c.call))
+		lab.Require(t, c.call == "Write" || got.ID != "", l.Say("%s kept the checkout to itself, although the change had been made", c.call))
 		l.Expected, l.Found = "", ""
 	}
-	lab.Require(t, reported, says(l, "%s hid that the lock could not be given back", c.call))
+	lab.Require(t, reported, l.Say("%s hid that the lock could not be given back", c.call))
 }
 
 // sameCalls reports whether two runs made the same calls up to this one. Most do. But a program that is being started has all files open
@@ -139,15 +139,15 @@ func TestARefusedWriteChangesNothing(t *testing.T) {
 			if r := p.Ask("limit 10", l); errors.Is(r.Returned.Err, errors.ErrUnsupported) {
 				t.Skip("this system has no limit for the size of files")
 			}
-			r := p.Ask(withID(order, hers.ID), says(l, "%s waits for ever", call))
-			lab.RequireErrorIs(t, r.Returned.Err, syscall.EFBIG, says(l, "%s did not report that the kernel had refused the write", call))
-			lab.RequireFile(t, path, string(before), says(l, "%s changed the document although it failed", call))
-			lab.RequireEqual(t, lockmanager.Checkout{}, checkoutOf(t, r), says(l, "%s returned a checkout beside its error", call))
+			r := p.Ask(withID(order, hers.ID), l.Say("%s waits for ever", call))
+			lab.RequireErrorIs(t, r.Returned.Err, syscall.EFBIG, l.Say("%s did not report that the kernel had refused the write", call))
+			lab.RequireFile(t, path, string(before), l.Say("%s changed the document although it failed", call))
+			lab.RequireEqual(t, lockmanager.Checkout{}, checkoutOf(t, r), l.Say("%s returned a checkout beside its error", call))
 			other := begin(t, o)
 			l.Did += "; then another program did the same"
 			if call != "Write" {
-				r = other.Ask(withID(order, hers.ID), says(l, "%s left a lock behind when it failed", call))
-				lab.RequireNoError(t, r.Returned.Err, says(l, "%s left something behind that stands in the way", call))
+				r = other.Ask(withID(order, hers.ID), l.Say("%s left a lock behind when it failed", call))
+				lab.RequireNoError(t, r.Returned.Err, l.Say("%s left something behind that stands in the way", call))
 			}
 		})
 	}
@@ -167,17 +167,17 @@ func TestARefusedWriteChangesNothing(t *testing.T) {
 			Means: "a record is left that no one can break", Read: failures,
 		}
 		_, err := m.Lock(t.Context(), "bob", "axle.step")
-		lab.RequireErrorIs(t, err, syscall.ENOSPC, says(l, "Lock did not report that the disk is full"))
-		lab.RequireFile(t, o.locks(), string(before), says(l, "Lock changed the document although it failed"))
+		lab.RequireErrorIs(t, err, syscall.ENOSPC, l.Say("Lock did not report that the disk is full"))
+		lab.RequireFile(t, o.locks(), string(before), l.Say("Lock changed the document although it failed"))
 		l.Did = "alice had a part; the disk (" + kind + ") was full; Unlock; then there was room; Unlock"
 		_, err = m.Unlock(t.Context(), "alice", hers.ID, false)
 		if err != nil {
-			lab.RequireErrorIs(t, err, syscall.ENOSPC, says(l, "Unlock did not report that the disk is full"))
-			lab.RequireFile(t, o.locks(), string(before), says(l, "Unlock changed the document although it failed"))
+			lab.RequireErrorIs(t, err, syscall.ENOSPC, l.Say("Unlock did not report that the disk is full"))
+			lab.RequireFile(t, o.locks(), string(before), l.Say("Unlock changed the document although it failed"))
 			lab.RequireSetUp(t, os.Truncate(filler, 0)) // a child that is being started may have an unlinked one open
 			unlock(t, m, hers)
 		}
-		o.requireCheckouts(t, "no checkout", says(l, "Unlock left a checkout that it had given back"))
+		o.requireCheckouts(t, "no checkout", l.Say("Unlock left a checkout that it had given back"))
 	})
 }
 

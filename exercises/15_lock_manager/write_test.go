@@ -36,7 +36,7 @@ func TestWrite(t *testing.T) {
 	l := lab.Lesson{Means: "the archive does not hold what its owner has checked in", Read: fencing}
 	write := func(t *testing.T, a *lockmanager.Archive, c lockmanager.Checkout, content string, l lab.Lesson) {
 		t.Helper()
-		lab.RequireNoError(t, a.Write(t.Context(), c, content), says(l, "Write refused who has the part"))
+		lab.RequireNoError(t, a.Write(t.Context(), c, content), l.Say("Write refused who has the part"))
 	}
 	t.Run("changes the drawing, again and again", func(t *testing.T) {
 		t.Parallel()
@@ -50,7 +50,7 @@ func TestWrite(t *testing.T) {
 		write(t, a, c, "second", l)
 		mustRead(t, a, c, "second")
 		write(t, a, c, "third", l)
-		lab.RequireEqual(t, "third", o.drawing(t, part.Key(bracket)), says(l, "Write did not change the drawing"))
+		lab.RequireEqual(t, "third", o.drawing(t, part.Key(bracket)), l.Say("Write did not change the drawing"))
 	})
 	t.Run("each part for itself", func(t *testing.T) {
 		t.Parallel()
@@ -62,8 +62,8 @@ func TestWrite(t *testing.T) {
 		first, second := lock(t, m, "alice", bracket), lock(t, m, "bob", "axle.step")
 		write(t, a, second, "an axle", l)
 		write(t, a, first, "a bracket", l)
-		lab.RequireEqual(t, "an axle", o.drawing(t, part.Key("axle.step")), says(l, "Write changed the drawing of another part"))
-		lab.RequireEqual(t, "a bracket", o.drawing(t, part.Key(bracket)), says(l, "Write did not change the drawing"))
+		lab.RequireEqual(t, "an axle", o.drawing(t, part.Key("axle.step")), l.Say("Write changed the drawing of another part"))
+		lab.RequireEqual(t, "a bracket", o.drawing(t, part.Key(bracket)), l.Say("Write did not change the drawing"))
 	})
 	t.Run("goes on after Renew", func(t *testing.T) {
 		t.Parallel()
@@ -75,7 +75,7 @@ func TestWrite(t *testing.T) {
 		c := lock(t, m, "alice", bracket)
 		o.setClock(t, start.Add(50*time.Minute))
 		_, err := m.Renew(t.Context(), "alice", c.ID)
-		lab.RequireNoError(t, err, says(l, "Lock made a checkout that cannot be renewed"))
+		lab.RequireNoError(t, err, l.Say("Lock made a checkout that cannot be renewed"))
 		o.setClock(t, start.Add(100*time.Minute))
 		write(t, a, c, "after Renew", l)
 	})
@@ -93,14 +93,14 @@ func TestWrite(t *testing.T) {
 			write(t, a, c, content, l)
 			got := o.drawing(t, part.Key(bracket))
 			l.Found = fmt.Sprintf("%d bytes, %.40q", len(got), got)
-			lab.Require(t, content == got, says(l, "Write changed the content"))
+			lab.Require(t, content == got, l.Say("Write changed the content"))
 		}
 		write(t, a, c, "as it was", l)
 		before := read(t, o.drawingsFile())
-		l := says(l, "Write accepted what JSON has no form for")
+		l := l.Say("Write accepted what JSON has no form for")
 		l.Did, l.Expected = `Write of "x\xff", which is not UTF-8`, "an error that matches ErrContent"
 		lab.RequireErrorIs(t, a.Write(t.Context(), c, "x\xff"), lockmanager.ErrContent, l)
-		lab.RequireFile(t, o.drawingsFile(), string(before), says(l, "Write changed the archive although it failed"))
+		lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
 	})
 	// The lease ends while Write is at work. It may or may not notice, but what it reports is so.
 	t.Run("with an error, nothing", func(t *testing.T) {
@@ -119,11 +119,11 @@ func TestWrite(t *testing.T) {
 			l := l
 			l.Did = fmt.Sprintf("Write; the lease had ended when it read the clock for the %d. time", last+1)
 			if err := o.archive(m).Write(t.Context(), hers, "hers"); err != nil {
-				requireFenced(t, err, says(l, "Write failed, for another reason than that the checkout has ended"))
-				lab.RequireFile(t, o.drawingsFile(), string(before), says(l, "Write changed the archive although it failed"))
+				requireFenced(t, err, l.Say("Write failed, for another reason than that the checkout has ended"))
+				lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
 				continue
 			}
-			lab.RequireEqual(t, "hers", o.drawing(t, part.Key(bracket)), says(l, "Write did not change the drawing"))
+			lab.RequireEqual(t, "hers", o.drawing(t, part.Key(bracket)), l.Say("Write did not change the drawing"))
 		}
 	})
 	t.Run("for a checkout as Lock has returned it", func(t *testing.T) {
@@ -142,8 +142,8 @@ func TestWrite(t *testing.T) {
 			forge(&c)
 			l := l
 			l.Did = "alice has bracket.step; Write for a checkout with " + name
-			requireFenced(t, o.archive(m).Write(t.Context(), c, "evil"), says(l, "Write believed a checkout that no Lock has returned"))
-			lab.RequireFile(t, o.drawingsFile(), string(before), says(l, "Write changed the archive although it failed"))
+			requireFenced(t, o.archive(m).Write(t.Context(), c, "evil"), l.Say("Write believed a checkout that no Lock has returned"))
+			lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
 		}
 	})
 	t.Run("without a manager that knows", func(t *testing.T) {
@@ -154,10 +154,10 @@ func TestWrite(t *testing.T) {
 		before := read(t, o.drawingsFile())
 		lab.RequireSetUp(t, os.Remove(o.locks()))
 		err := o.archive(m).Write(t.Context(), hers, "hers")
-		l := says(l, "Write went on although the manager could not be asked")
+		l := l.Say("Write went on although the manager could not be asked")
 		l.Did, l.Expected = "Write; locks.json did not exist", "an error that matches fs.ErrNotExist"
 		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
-		lab.RequireFile(t, o.drawingsFile(), string(before), says(l, "Write changed the archive although it failed"))
+		lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
 	})
 	t.Run("without an archive", func(t *testing.T) {
 		t.Parallel()
@@ -165,7 +165,7 @@ func TestWrite(t *testing.T) {
 		m := o.manager(0)
 		path := lab.Path(t, "archive.json")
 		err := lockmanager.NewArchive(path, m).Write(t.Context(), lock(t, m, "alice", bracket), "content")
-		l := says(l, "Write took a missing archive for an empty one")
+		l := l.Say("Write took a missing archive for an empty one")
 		l.Did, l.Expected, l.Read = "Write; archive.json did not exist", "an error that matches fs.ErrNotExist", failures
 		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
 		lab.RequireNoFile(t, path, l)
@@ -224,12 +224,12 @@ func TestWriteOfACheckoutThatHasEnded(t *testing.T) {
 					mustRead(t, a, lock(t, m, "bob", bracket), "")
 				case "bob had the part, and had written":
 					want = "bob's"
-					lab.RequireNoError(t, a.Write(t.Context(), lock(t, m, "bob", "Bracket.STEP"), want), says(l, "Write refused who has the part"))
+					lab.RequireNoError(t, a.Write(t.Context(), lock(t, m, "bob", "Bracket.STEP"), want), l.Say("Write refused who has the part"))
 				case "alice had the part again":
 					mustRead(t, a, lock(t, m, "alice", bracket), "")
 				}
 				requireFenced(t, a.Write(t.Context(), old, "alice's"), l)
-				lab.RequireEqual(t, want, o.drawing(t, part.Key(bracket)), says(l, "Write changed the drawing although it failed"))
+				lab.RequireEqual(t, want, o.drawing(t, part.Key(bracket)), l.Say("Write changed the drawing although it failed"))
 			})
 		}
 	}
@@ -265,7 +265,7 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 			hers := alice.lock("alice", bracket, "hers")
 			if c.before != "" {
 				r := alice.Ask("Write hers "+c.before, l)
-				lab.RequireNoError(t, r.Returned.Err, says(l, "Write refused who has the part"))
+				lab.RequireNoError(t, r.Returned.Err, l.Say("Write refused who has the part"))
 			}
 			before, early := read(t, o.drawingsFile()), read(t, o.locks())
 			// What will have happened meanwhile is prepared, and put back.
@@ -285,7 +285,7 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 			}
 			if c.content != "" || !c.reads {
 				err := o.archive(m).Write(t.Context(), next, c.content)
-				lab.RequireNoError(t, err, says(l, "Write refused who has the part"))
+				lab.RequireNoError(t, err, l.Say("Write refused who has the part"))
 			}
 			later, late := read(t, o.drawingsFile()), read(t, o.locks())
 			before.put(t, o.drawingsFile())
@@ -301,12 +301,12 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 				}
 			}, l)
 			if !overtaken {
-				lab.RequireNoError(t, r.Returned.Err, says(l, "Write refused who has the part"))
-				lab.RequireEqual(t, "alice's", o.drawing(t, part.Key(bracket)), says(l, "Write did not change the drawing"))
+				lab.RequireNoError(t, r.Returned.Err, l.Say("Write refused who has the part"))
+				lab.RequireEqual(t, "alice's", o.drawing(t, part.Key(bracket)), l.Say("Write did not change the drawing"))
 				return
 			}
 			lab.RequireEqual(t, c.content, o.drawing(t, part.Key(bracket)), l)
-			requireFenced(t, r.Returned.Err, says(l, "Write did not report that the checkout had ended"))
+			requireFenced(t, r.Returned.Err, l.Say("Write did not report that the checkout had ended"))
 		})
 	}
 }
@@ -345,24 +345,24 @@ func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 		lab.RequireRefuse(t, watched)
 		if hangs {
 			<-done
-			lab.Fail(t, says(l, "Lock or Write waits for a lock that no one has"))
+			lab.Fail(t, l.Say("Lock or Write waits for a lock that no one has"))
 		}
-		lab.RequireNoError(t, bobFailed, says(l, "Write refused who has the part"))
+		lab.RequireNoError(t, bobFailed, l.Say("Write refused who has the part"))
 		if bobs {
 			overtaken++
 			lab.RequireEqual(t, "bob's", o.drawing(t, part.Key(path)), l)
-			l := says(l, "Write reported success although it had changed nothing")
+			l := l.Say("Write reported success although it had changed nothing")
 			l.Expected, l.Found = "an error that matches ErrFenced", "no error"
 			lab.Require(t, err != nil || before == "alice's", l)
 		}
 		if err != nil {
-			requireFenced(t, err, says(l, "Write failed, for another reason than that the checkout has ended"))
+			requireFenced(t, err, l.Say("Write failed, for another reason than that the checkout has ended"))
 		}
 		if calls <= stop {
 			break
 		}
 	}
-	lab.Require(t, overtaken >= 1, says(l, "Write lets no one work on the archive from its beginning to its end"))
+	lab.Require(t, overtaken >= 1, l.Say("Write lets no one work on the archive from its beginning to its end"))
 }
 
 // overtake has bob check the part out, read and write, and reports whether he came through, and what he read. He does not try while the

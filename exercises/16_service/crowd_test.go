@@ -61,13 +61,13 @@ func crowded(t *testing.T) {
 	sum := 0
 	for _, p := range crew {
 		var published int
-		p.Result(&published, says(l, "CheckIn or Recover failed beside other programs"))
+		p.Result(&published, l.Say("CheckIn or Recover failed beside other programs"))
 		sum += published
-		lab.RequireNoError(t, p.Wait(l), says(l, "CheckIn or Recover failed beside other programs"))
+		lab.RequireNoError(t, p.Wait(l), l.Say("CheckIn or Recover failed beside other programs"))
 	}
 	o.recoverAll(t, l)
 	state := o.state(t)
 	l.Expected, l.Found = fmt.Sprintf("%d versions with their content, and nothing else", sum), state
 	lab.Require(t, strings.Count(state, "version ") == sum && !strings.Contains(state, "without") && !strings.Contains(state, " has "),
-		says(l, "CheckIn and Recover got in each other's way"))
+		l.Say("CheckIn and Recover got in each other's way"))
 }

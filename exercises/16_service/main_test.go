@@ -185,7 +185,7 @@ func checkInAs(t testing.TB, s *service.Service, c service.Checkout, content str
 // try is a CheckIn that must come to its end.
 func try(t testing.TB, s *service.Service, c service.Checkout, content io.Reader, l lab.Lesson) (v service.Version, err error) {
 	t.Helper()
-	waits := says(l, "CheckIn does not come to its end")
+	waits := l.Say("CheckIn does not come to its end")
 	waits.Expected, waits.Found = "it returns", "it waits: for a lock that it holds itself, or that it keeps from others while content comes"
 	lab.Finishes(t, func() { v, err = s.CheckIn(t.Context(), c.Owner, c.ID, content) }, waits)
 	return v, err
@@ -194,7 +194,7 @@ func try(t testing.TB, s *service.Service, c service.Checkout, content io.Reader
 // recoverAll is a Recover, by a program that starts now, that must succeed.
 func (o shop) recoverAll(t testing.TB, l lab.Lesson) (done service.Recovery) {
 	t.Helper()
-	l = says(l, "Recover failed")
+	l = l.Say("Recover failed")
 	var err error
 	s := o.service(t)
 	lab.Finishes(t, func() { done, err = s.Recover(t.Context()) }, l)
@@ -239,17 +239,12 @@ func requireEnded(t testing.TB, err error, l lab.Lesson) {
 	lab.RequireErrorIs(t, err, service.ErrEnded, l)
 }
 
-func says(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(format, args...)
-	return l
-}
-
 // requireOpenGate demands that no one is inside the gate.
 func (o shop) requireOpenGate(t testing.TB, l lab.Lesson) {
 	t.Helper()
 	pass, err := gate.New(o.path("uploads.lock")).Collect()
 	if !strings.Contains(l.Says, "the gate") {
-		l = says(l, "CheckIn has not left the gate")
+		l = l.Say("CheckIn has not left the gate")
 	}
 	lab.RequireNoError(t, err, l)
 	lab.RequireSetUp(t, pass.Leave())

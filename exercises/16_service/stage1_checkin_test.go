@@ -24,14 +24,14 @@ func TestCheckIn(t *testing.T) {
 		s := o.service(t)
 		l.Did = "CheckOut of bracket.step for alice, CheckIn of \"first\""
 		c, content := checkOut(t, s, "alice", bracket)
-		lab.RequireEqual(t, "", content, says(l, "CheckOut handed over what no one has checked in"))
+		lab.RequireEqual(t, "", content, l.Say("CheckOut handed over what no one has checked in"))
 		v := checkInAs(t, s, c, "first")
-		o.requireState(t, `version 1 of bracket.step is "first", by alice`, says(l, "CheckIn did not leave one version and a free part"))
+		o.requireState(t, `version 1 of bracket.step is "first", by alice`, l.Say("CheckIn did not leave one version and a free part"))
 		l.Found = fmt.Sprintf("%+v", v)
 		l.Expected = "version 1 of bracket.step, by alice, of 5 bytes, with the checkout's ID and token, at 09:00"
 		ok := v.Number == 1 && v.Path == bracket && v.Owner == "alice" && v.Size == 5 &&
 			v.Checkout == c.ID && v.Token == c.Token && v.At.Format("15:04") == "09:00"
-		lab.Require(t, ok, says(l, "CheckIn returned another version than the one that it has published"))
+		lab.Require(t, ok, l.Say("CheckIn returned another version than the one that it has published"))
 	})
 	t.Run("the next owner goes on from there", func(t *testing.T) {
 		t.Parallel()
@@ -40,10 +40,10 @@ func TestCheckIn(t *testing.T) {
 		c, _ := checkOut(t, o.service(t), "alice", bracket)
 		checkInAs(t, o.service(t), c, "first")
 		his, content := checkOut(t, o.service(t), "bob", "Bracket.step")
-		lab.RequireEqual(t, "first", content, says(l, "CheckIn did not leave what the next owner begins with"))
+		lab.RequireEqual(t, "first", content, l.Say("CheckIn did not leave what the next owner begins with"))
 		checkInAs(t, o.service(t), his, "second")
 		o.requireState(t, `version 1 of bracket.step is "first", by alice; version 2 of Bracket.step is "second", by bob`,
-			says(l, "CheckIn did not leave both versions"))
+			l.Say("CheckIn did not leave both versions"))
 	})
 	for name, content := range map[string]string{"empty": "", "large": strings.Repeat("0123456789abcdef", 1<<16+257)} {
 		t.Run("of a content that is "+name, func(t *testing.T) {
@@ -52,9 +52,9 @@ func TestCheckIn(t *testing.T) {
 			l.Did = "CheckOut, CheckIn, CheckOut"
 			c, _ := checkOut(t, o.service(t), "alice", bracket)
 			v := checkInAs(t, o.service(t), c, content)
-			lab.RequireEqual(t, int64(len(content)), v.Size, says(l, "CheckIn returned another size"))
+			lab.RequireEqual(t, int64(len(content)), v.Size, l.Say("CheckIn returned another size"))
 			_, got := checkOut(t, o.service(t), "bob", bracket)
-			lab.Require(t, got == content, says(l, "CheckIn changed the content"))
+			lab.Require(t, got == content, l.Say("CheckIn changed the content"))
 		})
 	}
 	t.Run("of what is left of a content", func(t *testing.T) {
@@ -67,8 +67,8 @@ func TestCheckIn(t *testing.T) {
 		_, err := io.CopyN(io.Discard, content, 3)
 		lab.RequireSetUp(t, err)
 		_, err = try(t, s, c, content, l)
-		lab.RequireNoError(t, err, says(l, "CheckIn refused who has the part"))
-		o.requireState(t, `version 1 of bracket.step is "first", by alice`, says(l, "CheckIn did not read the content from where it stood"))
+		lab.RequireNoError(t, err, l.Say("CheckIn refused who has the part"))
+		o.requireState(t, `version 1 of bracket.step is "first", by alice`, l.Say("CheckIn did not read the content from where it stood"))
 	})
 	t.Run("the same content again, of a new checkout", func(t *testing.T) {
 		t.Parallel()
@@ -80,7 +80,7 @@ func TestCheckIn(t *testing.T) {
 			checkInAs(t, s, c, "same")
 		}
 		o.requireState(t, `version 1 of bracket.step is "same", by alice; version 2 of bracket.step is "same", by bob`,
-			says(l, "CheckIn did not leave both versions"))
+			l.Say("CheckIn did not leave both versions"))
 	})
 	t.Run("two parts with one content", func(t *testing.T) {
 		t.Parallel()
@@ -90,10 +90,10 @@ func TestCheckIn(t *testing.T) {
 		hers, _ := checkOut(t, s, "alice", bracket)
 		his, _ := checkOut(t, s, "bob", axle)
 		checkInAs(t, s, his, "same")
-		o.requireState(t, `alice has bracket.step; version 1 of axle.step is "same", by bob`, says(l, "CheckIn touched another part"))
+		o.requireState(t, `alice has bracket.step; version 1 of axle.step is "same", by bob`, l.Say("CheckIn touched another part"))
 		checkInAs(t, s, hers, "same")
 		o.requireState(t, `version 1 of axle.step is "same", by bob; version 1 of bracket.step is "same", by alice`,
-			says(l, "CheckIn did not leave both versions"))
+			l.Say("CheckIn did not leave both versions"))
 	})
 }
 
@@ -106,17 +106,17 @@ func TestCheckInOfWhatIsNotTheirs(t *testing.T) {
 	for _, id := range []string{"", "0123456789abcdef0123456789abcdef"} {
 		l.Did = fmt.Sprintf("CheckIn for bob with the ID %q, which no checkout has", id)
 		_, err := try(t, s, service.Checkout{Owner: "bob", ID: id}, strings.NewReader("his"), l)
-		requireEnded(t, err, says(l, "CheckIn took an ID that no checkout has"))
+		requireEnded(t, err, l.Say("CheckIn took an ID that no checkout has"))
 	}
 	l.Did = "alice has bracket.step; CheckIn for bob with the ID of her checkout"
 	l.Expected = "a *lockmanager.HeldError with her checkout"
 	_, err := try(t, s, service.Checkout{Owner: "bob", ID: c.ID}, strings.NewReader("his"), l)
-	lab.RequireErrorIs(t, err, lockmanager.ErrHeld, says(l, "CheckIn let another one in"))
+	lab.RequireErrorIs(t, err, lockmanager.ErrHeld, l.Say("CheckIn let another one in"))
 	var held *lockmanager.HeldError
-	lab.Require(t, errors.As(err, &held) && held.Checkout.ID == c.ID, says(l, "CheckIn did not say whose the part is"))
+	lab.Require(t, errors.As(err, &held) && held.Checkout.ID == c.ID, l.Say("CheckIn did not say whose the part is"))
 	l.Expected = ""
 	o.requireOpenGate(t, l)
-	o.requireState(t, "alice has bracket.step", says(l, "CheckIn let another one in"))
+	o.requireState(t, "alice has bracket.step", l.Say("CheckIn let another one in"))
 }
 
 // A client that has no answer asks again.
@@ -130,9 +130,9 @@ func TestCheckInTwice(t *testing.T) {
 		c, _ := checkOut(t, o.service(t), "alice", bracket)
 		first := checkInAs(t, o.service(t), c, "hers")
 		again, err := try(t, o.service(t), c, strings.NewReader("hers"), l)
-		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "CheckIn published a second version of one checkout"))
-		lab.RequireNoError(t, err, says(l, "CheckIn refused a request that it had granted before"))
-		lab.RequireEqual(t, first, again, says(l, "CheckIn returned another version than the first time"))
+		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, l.Say("CheckIn published a second version of one checkout"))
+		lab.RequireNoError(t, err, l.Say("CheckIn refused a request that it had granted before"))
+		lab.RequireEqual(t, first, again, l.Say("CheckIn returned another version than the first time"))
 	})
 	t.Run("the same request, when others have changed the part since", func(t *testing.T) {
 		t.Parallel()
@@ -146,9 +146,9 @@ func TestCheckInTwice(t *testing.T) {
 		checkOut(t, s, "carol", bracket)
 		before := o.state(t)
 		again, err := try(t, s, c, strings.NewReader("hers"), l)
-		o.requireState(t, before, says(l, "CheckIn changed something when it was called a second time"))
-		lab.RequireNoError(t, err, says(l, "CheckIn refused a request that it had granted before"))
-		lab.RequireEqual(t, first, again, says(l, "CheckIn returned another version than the first time"))
+		o.requireState(t, before, l.Say("CheckIn changed something when it was called a second time"))
+		lab.RequireNoError(t, err, l.Say("CheckIn refused a request that it had granted before"))
+		lab.RequireEqual(t, first, again, l.Say("CheckIn returned another version than the first time"))
 	})
 	t.Run("the same ID with another content", func(t *testing.T) {
 		t.Parallel()
@@ -159,11 +159,11 @@ func TestCheckInTwice(t *testing.T) {
 		c, _ := checkOut(t, s, "alice", bracket)
 		checkInAs(t, s, c, "hers")
 		v, err := try(t, s, c, strings.NewReader("more"), l)
-		requireEnded(t, err, says(l, "CheckIn reported success for a content that it has not published"))
-		lab.RequireEqual(t, service.Version{}, v, says(l, "CheckIn returned a version beside its error"))
+		requireEnded(t, err, l.Say("CheckIn reported success for a content that it has not published"))
+		lab.RequireEqual(t, service.Version{}, v, l.Say("CheckIn returned a version beside its error"))
 		o.requireOpenGate(t, l)
 		o.recoverAll(t, l)
-		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "CheckIn changed a version"))
+		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, l.Say("CheckIn changed a version"))
 	})
 	t.Run("the same ID for another person", func(t *testing.T) {
 		t.Parallel()
@@ -175,8 +175,8 @@ func TestCheckInTwice(t *testing.T) {
 		checkInAs(t, s, c, "hers")
 		c.Owner = "bob"
 		_, err := try(t, s, c, strings.NewReader("hers"), l)
-		requireEnded(t, err, says(l, "CheckIn let another one in"))
-		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "CheckIn changed a version"))
+		requireEnded(t, err, l.Say("CheckIn let another one in"))
+		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, l.Say("CheckIn changed a version"))
 	})
 	for _, where := range []string{"in another service", "in the same service"} {
 		t.Run("at the same time, "+where, func(t *testing.T) {
@@ -195,10 +195,10 @@ func TestCheckInTwice(t *testing.T) {
 				inner, failed = other.CheckIn(t.Context(), "alice", c.ID, strings.NewReader("hers and more"))
 			}}
 			outer, err := try(t, s, c, content, l)
-			lab.RequireNoError(t, failed, says(l, "CheckIn refused who has the part"))
-			o.requireState(t, done, says(l, "CheckIn published a second version of one checkout"))
-			lab.RequireNoError(t, err, says(l, "CheckIn refused a request that it had granted before"))
-			lab.RequireEqual(t, inner, outer, says(l, "CheckIn returned another version than the other call"))
+			lab.RequireNoError(t, failed, l.Say("CheckIn refused who has the part"))
+			o.requireState(t, done, l.Say("CheckIn published a second version of one checkout"))
+			lab.RequireNoError(t, err, l.Say("CheckIn refused a request that it had granted before"))
+			lab.RequireEqual(t, inner, outer, l.Say("CheckIn returned another version than the other call"))
 		})
 	}
 }
@@ -278,12 +278,12 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 			v, err := try(t, o.service(t), hers, &midway{happens: func() { c.happens(t, o, other, hers) }}, l)
 			o.requireOpenGate(t, l)
 			o.recoverAll(t, l)
-			o.requireState(t, c.want, says(l, "CheckIn changed something although its checkout had ended"))
-			requireEnded(t, err, says(l, "CheckIn did not report that its checkout had ended"))
-			lab.RequireEqual(t, service.Version{}, v, says(l, "CheckIn returned a version beside its error"))
+			o.requireState(t, c.want, l.Say("CheckIn changed something although its checkout had ended"))
+			requireEnded(t, err, l.Say("CheckIn did not report that its checkout had ended"))
+			lab.RequireEqual(t, service.Version{}, v, l.Say("CheckIn returned a version beside its error"))
 			again, err := try(t, o.service(t), hers, strings.NewReader("hers and more"), l)
-			requireEnded(t, err, says(l, "CheckIn published the work of a checkout that had ended, when it was called again"))
-			lab.RequireEqual(t, service.Version{}, again, says(l, "CheckIn returned a version beside its error"))
+			requireEnded(t, err, l.Say("CheckIn published the work of a checkout that had ended, when it was called again"))
+			lab.RequireEqual(t, service.Version{}, again, l.Say("CheckIn returned a version beside its error"))
 			o.requireOpenGate(t, l)
 		})
 	}
@@ -298,9 +298,9 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 			Means: "what was undone is published", Read: late,
 		}
 		_, err := try(t, s, hers, strings.NewReader("hers"), l)
-		requireEnded(t, err, says(l, "CheckIn published the work of a checkout that had ended"))
+		requireEnded(t, err, l.Say("CheckIn published the work of a checkout that had ended"))
 		o.recoverAll(t, l)
-		o.requireState(t, "nothing", says(l, "CheckIn published the work of a checkout that had ended"))
+		o.requireState(t, "nothing", l.Say("CheckIn published the work of a checkout that had ended"))
 	})
 }
 
@@ -350,11 +350,11 @@ func TestCheckInThatWakesUp(t *testing.T) {
 			l.Found = fmt.Sprintf("bob was handed %q; then: %s", handed, state)
 			lab.Require(t, handed == "hers and more", l)
 		} else if strings.Contains(state, "bob has") {
-			requireEnded(t, err, says(l, "CheckIn did not report that its checkout had ended"))
+			requireEnded(t, err, l.Say("CheckIn did not report that its checkout had ended"))
 		}
 		published = published || calls < stop
 	}
-	lab.Require(t, overtaken >= 2, says(l, "CheckIn lets no one work on the service from its beginning to its end"))
+	lab.Require(t, overtaken >= 2, l.Say("CheckIn lets no one work on the service from its beginning to its end"))
 }
 
 // knows reports whether there is a version of the checkout. It takes no lock.

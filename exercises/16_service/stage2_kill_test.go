@@ -41,9 +41,9 @@ func TestAKilledCheckIn(t *testing.T) {
 			}
 			p := lab.Start(t, "check in", o.dir, "alice", hers.ID, c.step)
 			if c.step != "" {
-				p.Reached(c.step, says(l, "CheckIn failed"))
+				p.Reached(c.step, l.Say("CheckIn failed"))
 			} else {
-				lab.Require(t, p.Settle() != process.Finished, says(l, "CheckIn came to its end without this document"))
+				lab.Require(t, p.Settle() != process.Finished, l.Say("CheckIn came to its end without this document"))
 			}
 			p.Kill()
 			if holder != nil {
@@ -62,18 +62,18 @@ func (o shop) requireAllOrNothing(t testing.TB, hers service.Checkout, l lab.Les
 	state := o.state(t)
 	l.Expected, l.Found = still+"; or: "+done, state
 	lab.Require(t, strings.HasPrefix(state, still) != strings.Contains(state, "version 1"),
-		says(l, "CheckIn was killed, and left neither a version nor the part to its owner, or both"))
-	lab.Require(t, state == still || state == done, says(l, "CheckIn was killed, and Recover did not put in order what it had left"))
+		l.Say("CheckIn was killed, and left neither a version nor the part to its owner, or both"))
+	lab.Require(t, state == still || state == done, l.Say("CheckIn was killed, and Recover did not put in order what it had left"))
 	l.Expected, l.Found = "", ""
 	first := o.files(t)
 	o.recoverAll(t, l)
-	lab.RequireEqual(t, state, o.state(t), says(l, "Recover changed something when it was called a second time"))
-	lab.RequireEqual(t, first, o.files(t), says(l, "Recover changed something when it was called a second time"))
+	lab.RequireEqual(t, state, o.state(t), l.Say("Recover changed something when it was called a second time"))
+	lab.RequireEqual(t, first, o.files(t), l.Say("Recover changed something when it was called a second time"))
 	l.Did += "; then the same CheckIn again"
 	v, err := try(t, o.service(t), hers, &midway{happens: func() {}}, l)
-	lab.RequireNoError(t, err, says(l, "CheckIn refused its owner after a kill"))
-	o.requireState(t, done, says(l, "CheckIn did not make up for a kill when it was called again"))
-	lab.RequireEqual(t, 1, v.Number, says(l, "CheckIn published a second version of one checkout"))
+	lab.RequireNoError(t, err, l.Say("CheckIn refused its owner after a kill"))
+	o.requireState(t, done, l.Say("CheckIn did not make up for a kill when it was called again"))
+	lab.RequireEqual(t, 1, v.Number, l.Say("CheckIn published a second version of one checkout"))
 }
 
 // files names the files that are there, but for the backups and lock files of documents, of which their own lesson speaks.
@@ -113,7 +113,7 @@ func TestAKillAtEachStep(t *testing.T) {
 		}
 		var err error
 		left := o.watch(t, func() { _, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}}) })
-		lab.RequireNoError(t, err, says(l, "CheckIn refused who has the part"))
+		lab.RequireNoError(t, err, l.Say("CheckIn refused who has the part"))
 		for _, twin := range left {
 			twin.requireAllOrNothing(t, hers, l)
 		}
@@ -134,7 +134,7 @@ func TestAKillAtEachStep(t *testing.T) {
 		}
 		var err error
 		left := o.watch(t, func() { _, err = s.Recover(context.Background()) })
-		lab.RequireNoError(t, err, says(l, "Recover failed"))
+		lab.RequireNoError(t, err, l.Say("Recover failed"))
 		for _, twin := range left {
 			twin.requireAllOrNothing(t, hers, l)
 		}

@@ -53,12 +53,12 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 		o.publish(t, hers, "hers")
 		recovered := o.recoverAll(t, l)
 		o.requireState(t, "alice has a.step; alice has c.step; bob has axle.step; carol has lid.step; "+
-			`version 1 of bracket.step is "hers", by alice`, says(l, "Recover did not give back exactly what is checked in"))
+			`version 1 of bracket.step is "hers", by alice`, l.Say("Recover did not give back exactly what is checked in"))
 		l.Expected, l.Found = "her checkout of bracket.step", fmt.Sprintf("%+v", recovered.GivenBack)
 		lab.Require(t, len(recovered.GivenBack) == 1 && recovered.GivenBack[0].ID == hers.ID,
-			says(l, "Recover did not say what it has given back"))
+			l.Say("Recover did not say what it has given back"))
 		again := o.recoverAll(t, l)
-		lab.RequireEqual(t, 0, len(again.GivenBack), says(l, "Recover gave a part back a second time"))
+		lab.RequireEqual(t, 0, len(again.GivenBack), l.Say("Recover gave a part back a second time"))
 	})
 	t.Run("and not the part of its next owner", func(t *testing.T) {
 		t.Parallel()
@@ -71,14 +71,14 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 		checkOut(t, s, "alice", axle)
 		before := o.state(t)
 		o.recoverAll(t, l)
-		o.requireState(t, before, says(l, "Recover took a part from who works on it"))
+		o.requireState(t, before, l.Say("Recover took a part from who works on it"))
 		l.Did = "alice checks bracket.step out and in, and out again; Recover"
 		hers, _ = checkOut(t, s, "alice", "lid.step")
 		checkInAs(t, s, hers, "lid")
 		checkOut(t, s, "alice", "lid.step")
 		before = o.state(t)
 		o.recoverAll(t, l)
-		o.requireState(t, before, says(l, "Recover took a part from who works on it"))
+		o.requireState(t, before, l.Say("Recover took a part from who works on it"))
 	})
 	t.Run("however many there are", func(t *testing.T) {
 		t.Parallel()
@@ -101,7 +101,7 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 		o.recoverAll(t, l)
 		all, err := s.Checkouts(t.Context())
 		lab.RequireSetUp(t, err)
-		lab.RequireEqual(t, 149, len(all), says(l, "Recover did not give back exactly what is checked in"))
+		lab.RequireEqual(t, 149, len(all), l.Say("Recover did not give back exactly what is checked in"))
 	})
 	t.Run("without a program that does it at the same time", func(t *testing.T) {
 		t.Parallel()
@@ -121,12 +121,12 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 		holder.Continue()
 		lab.RequireSetUp(t, holder.Wait())
 		var err error
-		lab.Finishes(t, func() { err = <-finished }, says(l, "Recover does not come to its end"))
-		lab.RequireNoError(t, err, says(l, "Recover failed"))
-		p.Reached("done", says(l, "CheckIn failed because Recover had given the part back"))
+		lab.Finishes(t, func() { err = <-finished }, l.Say("Recover does not come to its end"))
+		lab.RequireNoError(t, err, l.Say("Recover failed"))
+		p.Reached("done", l.Say("CheckIn failed because Recover had given the part back"))
 		p.Continue()
 		lab.RequireNoError(t, p.Wait(), l)
-		o.requireState(t, done, says(l, "Recover and CheckIn got in each other's way"))
+		o.requireState(t, done, l.Say("Recover and CheckIn got in each other's way"))
 	})
 }
 
@@ -150,11 +150,11 @@ func TestRecoverCollectsWhatHasNoHome(t *testing.T) {
 	o.orphan(t, "")
 	o.leftover(t)
 	recovered := o.recoverAll(t, l)
-	o.requireState(t, want, says(l, "Recover did not remove exactly what has no home"))
+	o.requireState(t, want, l.Say("Recover did not remove exactly what has no home"))
 	l.Expected, l.Found = "Collected, and 3 removed", fmt.Sprintf("Collected is %v, Removed is %d", recovered.Collected, recovered.Removed)
-	lab.Require(t, recovered.Collected && recovered.Removed == 3, says(l, "Recover did not say what it has removed"))
+	lab.Require(t, recovered.Collected && recovered.Removed == 3, l.Say("Recover did not say what it has removed"))
 	again := o.recoverAll(t, l)
-	lab.RequireEqual(t, 0, again.Removed, says(l, "Recover counted what it has not removed"))
+	lab.RequireEqual(t, 0, again.Removed, l.Say("Recover counted what it has not removed"))
 }
 
 // ageTemporary makes the temporary files two days old, as those of an upload are that has stood still since.
@@ -186,16 +186,16 @@ func TestRecoverSparesUploads(t *testing.T) {
 			o.ageTemporary(t)
 			recovered, failed = other.Recover(t.Context())
 		}}, l)
-		lab.RequireNoError(t, failed, says(l, "Recover failed"))
-		lab.RequireNoError(t, err, says(l, "Recover took an upload for garbage"))
-		lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected while an upload was under way"))
-		lab.RequireEqual(t, 0, recovered.Removed, says(l, "Recover collected while an upload was under way"))
-		lab.RequireEqual(t, 1, len(recovered.GivenBack), says(l, "Recover gave nothing back while an upload was under way"))
+		lab.RequireNoError(t, failed, l.Say("Recover failed"))
+		lab.RequireNoError(t, err, l.Say("Recover took an upload for garbage"))
+		lab.RequireEqual(t, false, recovered.Collected, l.Say("Recover collected while an upload was under way"))
+		lab.RequireEqual(t, 0, recovered.Removed, l.Say("Recover collected while an upload was under way"))
+		lab.RequireEqual(t, 1, len(recovered.GivenBack), l.Say("Recover gave nothing back while an upload was under way"))
 		o.requireOpenGate(t, l)
 		later, err := other.Recover(t.Context())
-		lab.RequireNoError(t, err, says(l, "Recover failed when it was called again"))
-		lab.RequireEqual(t, true, later.Collected, says(l, "Recover does not collect any more, though the upload is over"))
-		o.requireState(t, `version 1 of axle.step is "his", by bob; `+done, says(l, "Recover took an upload for garbage"))
+		lab.RequireNoError(t, err, l.Say("Recover failed when it was called again"))
+		lab.RequireEqual(t, true, later.Collected, l.Say("Recover does not collect any more, though the upload is over"))
+		o.requireState(t, `version 1 of axle.step is "his", by bob; `+done, l.Say("Recover took an upload for garbage"))
 	})
 	t.Run("of another program, which is then killed", func(t *testing.T) {
 		t.Parallel()
@@ -205,11 +205,11 @@ func TestRecoverSparesUploads(t *testing.T) {
 		p := lab.Start(t, "check in", o.dir, "alice", hers.ID, "halfway")
 		p.Reached("halfway", l)
 		recovered := o.recoverAll(t, l)
-		lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected while an upload was under way"))
+		lab.RequireEqual(t, false, recovered.Collected, l.Say("Recover collected while an upload was under way"))
 		p.Kill()
 		recovered = o.recoverAfterAKill(t, l)
-		lab.RequireEqual(t, true, recovered.Collected, says(l, "Recover does not collect any more, though the upload is over"))
-		o.requireState(t, still, says(l, "Recover did not remove what the upload had left"))
+		lab.RequireEqual(t, true, recovered.Collected, l.Say("Recover does not collect any more, though the upload is over"))
+		o.requireState(t, still, l.Say("Recover did not remove what the upload had left"))
 	})
 	t.Run("whose object has no version yet", func(t *testing.T) {
 		t.Parallel()
@@ -232,11 +232,11 @@ func TestRecoverSparesUploads(t *testing.T) {
 				}
 			}
 		}))
-		lab.RequireNoError(t, failed, says(l, "Recover failed"))
-		lab.RequireNoError(t, err, says(l, "Recover took for garbage what was about to be published"))
-		lab.Require(t, asked > 0, says(l, "CheckIn lets no one recover from its beginning to its end"))
+		lab.RequireNoError(t, failed, l.Say("Recover failed"))
+		lab.RequireNoError(t, err, l.Say("Recover took for garbage what was about to be published"))
+		lab.Require(t, asked > 0, l.Say("CheckIn lets no one recover from its beginning to its end"))
 		o.recoverAll(t, l)
-		o.requireState(t, done, says(l, "Recover took for garbage what was about to be published"))
+		o.requireState(t, done, l.Say("Recover took for garbage what was about to be published"))
 	})
 	t.Run("that comes while it collects", func(t *testing.T) {
 		t.Parallel()
@@ -263,10 +263,10 @@ func TestRecoverSparesUploads(t *testing.T) {
 					_, failed = other.CheckIn(t.Context(), "alice", hers.ID, strings.NewReader("hers"))
 				}
 			}))
-			late := says(l, "Recover failed")
+			late := l.Say("Recover failed")
 			late.Means = "a program that starts beside others at work cannot put anything in order"
 			lab.RequireNoError(t, err, late)
-			lab.RequireNoError(t, failed, says(l, "CheckIn failed because of a collection"))
+			lab.RequireNoError(t, failed, l.Say("CheckIn failed because of a collection"))
 			if !came {
 				checkInAs(t, other, hers, "hers")
 			}
@@ -275,7 +275,7 @@ func TestRecoverSparesUploads(t *testing.T) {
 		_, inside := at(0)
 		for stop := max(1, inside-4); stop <= inside; stop++ {
 			o, _ := at(stop)
-			o.requireState(t, `version 1 of bracket.step is "hers", by alice`, says(l, "Recover removed an object that had got a home meanwhile"))
+			o.requireState(t, `version 1 of bracket.step is "hers", by alice`, l.Say("Recover removed an object that had got a home meanwhile"))
 		}
 	})
 	t.Run("and removes temporary files inside the gate", func(t *testing.T) {
@@ -295,9 +295,9 @@ func TestRecoverSparesUploads(t *testing.T) {
 		}
 		lab.RequireRefuse(t, lab.Watch(func() { _, err = s.Recover(context.Background()) }, look))
 		look("")
-		lab.RequireNoError(t, err, says(l, "Recover failed"))
+		lab.RequireNoError(t, err, l.Say("Recover failed"))
 		l.Expected, l.Found = "the gate is taken when the file is removed", "the gate was free"
-		lab.Require(t, !outside, says(l, "Recover removed a temporary file outside the gate, where it may be an upload's"))
+		lab.Require(t, !outside, l.Say("Recover removed a temporary file outside the gate, where it may be an upload's"))
 	})
 	t.Run("of several programs", crowded)
 }
@@ -324,8 +324,8 @@ func TestRecoverKeepsWhatMayBeTheLast(t *testing.T) {
 			for range 2 {
 				recovered := o.recoverAll(t, l)
 				o.requireState(t, `version 1 of bracket.step is "first", by alice; objects without a version: 1`,
-					says(l, "Recover removed the content of a version that was lost"))
-				lab.RequireEqual(t, false, recovered.Collected, says(l, "Recover collected although versions had been lost"))
+					l.Say("Recover removed the content of a version that was lost"))
+				lab.RequireEqual(t, false, recovered.Collected, l.Say("Recover collected although versions had been lost"))
 			}
 		})
 	}
@@ -343,8 +343,8 @@ func TestRecoverKeepsWhatMayBeTheLast(t *testing.T) {
 			lab.RequireSetUp(t, os.Truncate(o.path(name), 20))
 		}
 		_, err := o.service(t).Recover(t.Context())
-		lab.RequireError(t, err, says(l, "Recover reported success without a document"))
+		lab.RequireError(t, err, l.Say("Recover reported success without a document"))
 		lab.RequireEqual(t, before, strings.ReplaceAll(o.files(t), "uploads.lock.barred", ""),
-			says(l, "Recover removed what it knew nothing about"))
+			l.Say("Recover removed what it knew nothing about"))
 	})
 }

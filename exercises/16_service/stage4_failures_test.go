@@ -45,12 +45,12 @@ func TestCheckInOfAContentThatFails(t *testing.T) {
 		hers, _ := checkOut(t, s, "alice", bracket)
 		l.Did = fmt.Sprintf("CheckIn of a content that failed in the middle with %v", cause)
 		v, err := try(t, s, hers, cut{strings.NewReader("hers"), cause}, l)
-		o.requireState(t, still, says(l, "CheckIn failed, and the part is not its owner's any more"))
-		lab.RequireErrorIs(t, err, cause, says(l, "CheckIn hid why it had failed"))
-		lab.RequireEqual(t, service.Version{}, v, says(l, "CheckIn returned a version beside its error"))
+		o.requireState(t, still, l.Say("CheckIn failed, and the part is not its owner's any more"))
+		lab.RequireErrorIs(t, err, cause, l.Say("CheckIn hid why it had failed"))
+		lab.RequireEqual(t, service.Version{}, v, l.Say("CheckIn returned a version beside its error"))
 		o.requireOpenGate(t, l)
 		checkInAs(t, s, hers, "hers and more")
-		o.requireState(t, done, says(l, "CheckIn did not make up for a failure when it was called again"))
+		o.requireState(t, done, l.Say("CheckIn did not make up for a failure when it was called again"))
 	}, syscall.EIO, io.ErrUnexpectedEOF)
 	t.Run("while another one's comes", func(t *testing.T) {
 		t.Parallel()
@@ -63,9 +63,9 @@ func TestCheckInOfAContentThatFails(t *testing.T) {
 		_, err := try(t, o.service(t), hers, &midway{happens: func() {
 			_, failed = other.CheckIn(t.Context(), "bob", his.ID, cut{strings.NewReader("his"), io.ErrUnexpectedEOF})
 		}}, l)
-		lab.RequireErrorIs(t, failed, io.ErrUnexpectedEOF, says(l, "CheckIn hid why it had failed"))
-		lab.RequireNoError(t, err, says(l, "CheckIn failed because another one had failed"))
-		o.requireState(t, "bob has axle.step; "+done, says(l, "CheckIn failed, and another one was not left alone"))
+		lab.RequireErrorIs(t, failed, io.ErrUnexpectedEOF, l.Say("CheckIn hid why it had failed"))
+		lab.RequireNoError(t, err, l.Say("CheckIn failed because another one had failed"))
+		o.requireState(t, "bob has axle.step; "+done, l.Say("CheckIn failed, and another one was not left alone"))
 	})
 	t.Run("with a panic", func(t *testing.T) {
 		t.Parallel()
@@ -78,7 +78,7 @@ func TestCheckInOfAContentThatFails(t *testing.T) {
 			_, _ = s.CheckIn(t.Context(), "alice", hers.ID, &midway{happens: func() { panic("out of order") }})
 		}()
 		o.requireOpenGate(t, l)
-		o.requireState(t, still, says(l, "CheckIn panicked, and the part is not its owner's any more"))
+		o.requireState(t, still, l.Say("CheckIn panicked, and the part is not its owner's any more"))
 	})
 }
 
@@ -108,12 +108,12 @@ func TestAGateThatCannotBeEntered(t *testing.T) {
 			}
 			before := o.state(t)
 			var err error
-			lab.Finishes(t, func() { err = call(s, hers) }, says(l, "%s does not come to its end", name))
-			o.requireState(t, before, says(l, "%s went on without the gate", name))
+			lab.Finishes(t, func() { err = call(s, hers) }, l.Say("%s does not come to its end", name))
+			o.requireState(t, before, l.Say("%s went on without the gate", name))
 			var cause *fs.PathError
 			l.Expected, l.Found = "an error that wraps the *fs.PathError of uploads.lock", fmt.Sprint(err)
 			lab.Require(t, errors.As(err, &cause) && filepath.Base(cause.Path) == "uploads.lock",
-				says(l, "%s hid why it could not enter the gate", name))
+				l.Say("%s hid why it could not enter the gate", name))
 		})
 	}
 }
@@ -129,12 +129,12 @@ func TestCheckInObeysItsContext(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		l.Did = "CheckIn; while the content came, its context ended"
 		_, err := s.CheckIn(ctx, "alice", hers.ID, &midway{happens: stop})
-		o.requireState(t, still, says(l, "CheckIn did not obey its context"))
-		lab.RequireErrorIs(t, err, context.Canceled, says(l, "CheckIn did not obey its context"))
+		o.requireState(t, still, l.Say("CheckIn did not obey its context"))
+		lab.RequireErrorIs(t, err, context.Canceled, l.Say("CheckIn did not obey its context"))
 		l.Did = "CheckIn with a context that had ended"
 		_, err = s.CheckIn(ctx, "alice", hers.ID, strings.NewReader("hers"))
-		lab.RequireErrorIs(t, err, context.Canceled, says(l, "CheckIn did not obey its context"))
-		o.requireState(t, still, says(l, "CheckIn did not obey its context"))
+		lab.RequireErrorIs(t, err, context.Canceled, l.Say("CheckIn did not obey its context"))
+		o.requireState(t, still, l.Say("CheckIn did not obey its context"))
 		o.requireOpenGate(t, l)
 	})
 	for what, holds := range map[string]func(t *testing.T, o shop) (release func() error){
@@ -162,14 +162,14 @@ func TestCheckInObeysItsContext(t *testing.T) {
 			p.Settle()
 			lab.RequireSetUp(t, os.WriteFile(o.path("stop"), nil, 0o600))
 			var got outcome
-			p.Result(&got, says(l, "CheckIn did not obey its context"))
-			lab.RequireErrorIs(t, got.Returned.Err, context.Canceled, says(l, "CheckIn did not obey its context"))
+			p.Result(&got, l.Say("CheckIn did not obey its context"))
+			lab.RequireErrorIs(t, got.Returned.Err, context.Canceled, l.Say("CheckIn did not obey its context"))
 			lab.RequireSetUp(t, p.Wait())
 			lab.RequireSetUp(t, release())
 			for end := time.Now().Add(process.Patience()); !o.isFree("uploads") && time.Now().Before(end); { // not every system is as fast
 				time.Sleep(time.Millisecond)
 			}
-			o.requireState(t, still, says(l, "CheckIn did not obey its context"))
+			o.requireState(t, still, l.Say("CheckIn did not obey its context"))
 			o.requireOpenGate(t, l)
 		})
 	}
@@ -191,15 +191,15 @@ func TestCheckInObeysItsContext(t *testing.T) {
 			for !strings.Contains(o.files(t), "objects/") && len(finished) == 0 {
 				time.Sleep(time.Millisecond)
 			}
-		}, says(l, "CheckIn stores no object while another program reads versions.json"))
+		}, l.Say("CheckIn stores no object while another program reads versions.json"))
 		stop()
 		var err error
-		lab.Finishes(t, func() { err = <-finished }, says(l, "CheckIn did not obey its context"))
-		lab.RequireErrorIs(t, err, context.Canceled, says(l, "CheckIn did not obey its context"))
+		lab.Finishes(t, func() { err = <-finished }, l.Say("CheckIn did not obey its context"))
+		lab.RequireErrorIs(t, err, context.Canceled, l.Say("CheckIn did not obey its context"))
 		holder.Continue()
 		lab.RequireSetUp(t, holder.Wait())
 		o.recoverAll(t, l)
-		o.requireState(t, still, says(l, "CheckIn did not obey its context"))
+		o.requireState(t, still, l.Say("CheckIn did not obey its context"))
 	})
 	t.Run("until the version is published, and not longer", func(t *testing.T) {
 		t.Parallel()
@@ -212,10 +212,10 @@ func TestCheckInObeysItsContext(t *testing.T) {
 				for !exists(o.path("stopped")) {
 					time.Sleep(time.Millisecond)
 				}
-			}, says(l, "CheckIn keeps its program from anything else"))
+			}, l.Say("CheckIn keeps its program from anything else"))
 		}, l)
-		lab.RequireNoError(t, err, says(l, "CheckIn stopped half way when its context ended"))
-		o.requireState(t, done, says(l, "CheckIn stopped half way when its context ended"))
+		lab.RequireNoError(t, err, l.Say("CheckIn stopped half way when its context ended"))
+		o.requireState(t, done, l.Say("CheckIn stopped half way when its context ended"))
 	})
 }
 
@@ -269,7 +269,7 @@ func (o shop) checkInHeldUp(t *testing.T, hers service.Checkout, happens func(),
 	holder.Continue()
 	lab.RequireSetUp(t, holder.Wait())
 	var got outcome
-	p.Result(&got, says(l, "CheckIn does not come to its end"))
+	p.Result(&got, l.Say("CheckIn does not come to its end"))
 	lab.RequireSetUp(t, p.Wait())
 	return got.Version, got.Returned.Err
 }
@@ -278,7 +278,7 @@ func (o shop) checkInHeldUp(t *testing.T, hers service.Checkout, happens func(),
 // patient as long as new files appear.
 func (o shop) awaitVersion(t *testing.T, p *lab.Process, hers service.Checkout, l lab.Lesson) {
 	t.Helper()
-	l = says(l, "CheckIn does not publish before it gives the part back")
+	l = l.Say("CheckIn does not publish before it gives the part back")
 	l.Did = "another program read locks.json, so that CheckIn could not change it"
 	l.Expected = "CheckIn publishes the version, and waits"
 	files, since := "", time.Now()
@@ -329,12 +329,12 @@ func TestCheckInThatCannotGiveBack(t *testing.T) {
 	v, err := o.checkInHeldUp(t, hers, func() {
 		edition{o.path("locks.json"): before[o.path("locks.json")][:20]}.put(t)
 	}, l)
-	lab.RequireErrorIs(t, err, service.ErrUnfinished, says(l, "CheckIn did not report that it could not give the part back"))
-	lab.RequireEqual(t, 1, v.Number, says(l, "CheckIn kept the version to itself that it had published"))
+	lab.RequireErrorIs(t, err, service.ErrUnfinished, l.Say("CheckIn did not report that it could not give the part back"))
+	lab.RequireEqual(t, 1, v.Number, l.Say("CheckIn kept the version to itself that it had published"))
 	before.put(t)
 	l.Did += "; then it was brought back, and CheckIn called again"
 	again, err := try(t, s, hers, &midway{happens: func() {}}, l)
-	lab.RequireNoError(t, err, says(l, "CheckIn refused its owner after a failure"))
-	lab.RequireEqual(t, v, again, says(l, "CheckIn returned another version than the first time"))
-	o.requireState(t, done, says(l, "CheckIn did not make up for a failure when it was called again"))
+	lab.RequireNoError(t, err, l.Say("CheckIn refused its owner after a failure"))
+	lab.RequireEqual(t, v, again, l.Say("CheckIn returned another version than the first time"))
+	o.requireState(t, done, l.Say("CheckIn did not make up for a failure when it was called again"))
 }

@@ -61,22 +61,22 @@ func TestCheckInWhenACallIsRefused(t *testing.T) {
 			Means: "a version that a power cut takes away, of a part that is another's by then", Read: failures,
 		}
 		if err != nil {
-			lab.RequireErrorIs(t, err, errno, says(l, "CheckIn hid the reason of its failure"))
+			lab.RequireErrorIs(t, err, errno, l.Say("CheckIn hid the reason of its failure"))
 		}
 		if names[number] == "fsync" {
-			lab.RequireError(t, err, says(l, "CheckIn passed over a refused fsync"))
+			lab.RequireError(t, err, l.Say("CheckIn passed over a refused fsync"))
 		}
-		o.requireHonest(t, v, err, says(l, "CheckIn failed, and did not leave what its error says"))
+		o.requireHonest(t, v, err, l.Say("CheckIn failed, and did not leave what its error says"))
 		o.requireOpenGate(t, l)
 		before := o.editions(t, "versions.json")
 		again, failed := try(t, o.service(t), hers, &midway{happens: func() {}}, l)
 		if errors.Is(err, service.ErrNotDurable) {
 			after := o.editions(t, "versions.json")
-			lab.Require(t, !maps.EqualFunc(before, after, bytes.Equal), says(l, "CheckIn did not write again what may not be durable"))
+			lab.Require(t, !maps.EqualFunc(before, after, bytes.Equal), l.Say("CheckIn did not write again what may not be durable"))
 		}
-		lab.RequireNoError(t, failed, says(l, "CheckIn refused its owner after a failure"))
-		lab.RequireEqual(t, 1, again.Number, says(l, "CheckIn published a second version of one checkout"))
-		o.requireState(t, done, says(l, "CheckIn did not make up for a failure when it was called again"))
+		lab.RequireNoError(t, failed, l.Say("CheckIn refused its owner after a failure"))
+		lab.RequireEqual(t, 1, again.Number, l.Say("CheckIn published a second version of one checkout"))
+		o.requireState(t, done, l.Say("CheckIn did not make up for a failure when it was called again"))
 	}
 }
 
@@ -113,8 +113,8 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 				Did:   fmt.Sprintf("Recover; the kernel refused to list directories, with %v", errno),
 				Means: "an administrator believes that all is in order", Read: failures,
 			}
-			lab.RequireErrorIs(t, err, errno, says(l, "Recover hid that it could not list the objects"))
-			o.requireOpenGate(t, says(l, "Recover has not left the gate"))
+			lab.RequireErrorIs(t, err, errno, l.Say("Recover hid that it could not list the objects"))
+			o.requireOpenGate(t, l.Say("Recover has not left the gate"))
 		}, syscall.EIO, syscall.EACCES)
 	})
 	for i, number := range refusals(names) {
@@ -128,14 +128,14 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 			Means: "an administrator believes that all is in order", Read: failures,
 		}
 		if err == nil {
-			o.requireState(t, done, says(l, "Recover reported success, and has not put everything in order"))
+			o.requireState(t, done, l.Say("Recover reported success, and has not put everything in order"))
 		} else {
-			lab.RequireErrorIs(t, err, errno, says(l, "Recover hid the reason of its failure"))
+			lab.RequireErrorIs(t, err, errno, l.Say("Recover hid the reason of its failure"))
 		}
 		o.requireTold(t, recovered, l)
-		o.requireOpenGate(t, says(l, "Recover has not left the gate"))
+		o.requireOpenGate(t, l.Say("Recover has not left the gate"))
 		o.recoverAll(t, l)
-		o.requireState(t, done, says(l, "Recover did not make up for a failure when it was called again"))
+		o.requireState(t, done, l.Say("Recover did not make up for a failure when it was called again"))
 	}
 }
 
@@ -149,7 +149,7 @@ func (o shop) requireTold(t testing.TB, recovered service.Recovery, l lab.Lesson
 		strings.Count(state, "objects without a version: 1") - 2*strings.Count(state, "objects without a version: 2")
 	l.Expected = fmt.Sprintf("%d given back, %d removed; what is left: %s", given, removed, state)
 	l.Found = fmt.Sprintf("%d given back, %d removed", len(recovered.GivenBack), recovered.Removed)
-	lab.Require(t, len(recovered.GivenBack) == given && recovered.Removed == removed, says(l, "Recover did not say what it has done"))
+	lab.Require(t, len(recovered.GivenBack) == given && recovered.Removed == removed, l.Say("Recover did not say what it has done"))
 }
 
 // requireHonest demands that the directory holds what CheckIn's results say.

@@ -49,15 +49,15 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 				Did: fmt.Sprintf("alice sent %.100s, after other requests", c.request), Read: fix,
 				Means: "the server does something else than its client has asked for",
 			}
-			a := o.try("alice", c.request, says(l, "%s did not answer", c.verb))
+			a := o.try("alice", c.request, l.Say("%s did not answer", c.verb))
 			called := locks.called()
 			if called == "[]" && a.status == http.StatusUnprocessableEntity && strings.HasSuffix(c.call, " ") {
 				continue // who refuses such a path need not ask
 			}
-			lab.RequireEqual(t, "["+c.call+"]", called, says(l, "%s did not ask Locks once, for what the client has sent", c.verb))
+			lab.RequireEqual(t, "["+c.call+"]", called, l.Say("%s did not ask Locks once, for what the client has sent", c.verb))
 			l.Expected, l.Found = "an answer with "+c.answer, a.String()
 			l.Means = "the client does not see what Locks has answered"
-			lab.Require(t, strings.Contains(a.text, c.answer), says(l, "%s changed the answer of Locks", c.verb))
+			lab.Require(t, strings.Contains(a.text, c.answer), l.Say("%s changed the answer of Locks", c.verb))
 		}
 	}
 }
@@ -87,9 +87,9 @@ func TestTwoRequestsAtOnceAreTwo(t *testing.T) {
 			alice, bob := newHalf(), newHalf()
 			one, two := direct(handler, "alice", c.verb, alice), direct(handler, "bob", c.verb, bob)
 			one.serve()
-			lab.Finishes(t, func() { <-alice.reading }, says(l, "%s does not read its request", c.verb))
+			lab.Finishes(t, func() { <-alice.reading }, l.Say("%s does not read its request", c.verb))
 			two.serve()
-			lab.Finishes(t, func() { <-bob.reading }, says(l, "%s waits for another client", c.verb))
+			lab.Finishes(t, func() { <-bob.reading }, l.Say("%s waits for another client", c.verb))
 			for _, step := range []struct {
 				body *half
 				text string
@@ -97,18 +97,18 @@ func TestTwoRequestsAtOnceAreTwo(t *testing.T) {
 			}{{alice, c.alice, c.asksAlice}, {bob, c.bob, c.asksBob}} {
 				step.body.rest <- step.text
 				call := ""
-				lab.Finishes(t, func() { call = <-asked }, says(l, "%s waits for another request", c.verb))
-				lab.RequireEqual(t, step.call, call, says(l, "%s asked Locks for something else than its client did", c.verb))
+				lab.Finishes(t, func() { call = <-asked }, l.Say("%s waits for another request", c.verb))
+				lab.RequireEqual(t, step.call, call, l.Say("%s asked Locks for something else than its client did", c.verb))
 			}
 			l.Did += "; Locks answered both"
 			for range 2 {
 				answer <- true
 			}
 			for user, r := range map[string]*directed{"alice": one, "bob": two} {
-				lab.Finishes(t, func() { <-r.done }, says(l, "%s does not answer", c.verb))
+				lab.Finishes(t, func() { <-r.done }, l.Say("%s does not answer", c.verb))
 				l.Expected, l.Found = "an answer to "+user, fmt.Sprintf("%d %s", r.answer.Code, r.answer.Body)
 				owns := strings.Contains(l.Found, `"name":"`+user+`"`) || c.verb == "Verify"
-				lab.Require(t, r.answer.Code == requests[c.verb].status && owns, says(l, "%s answered %s with another user's lock", c.verb, user))
+				lab.Require(t, r.answer.Code == requests[c.verb].status && owns, l.Say("%s answered %s with another user's lock", c.verb, user))
 			}
 		})
 		if !passed {

@@ -23,7 +23,7 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 	l := lab.Lesson{Read: answers}
 	l.Did = "alice locked a.bin and asked for it again; bob did the same; both listed and verified; alice unlocked it"
 
-	l = says(l, "List and Verify do not answer with empty lists where there is no lock")
+	l = l.Say("List and Verify do not answer with empty lists where there is no lock")
 	l.Means = "a client that expects a list finds null"
 	lab.RequireEqual(t, `{"locks":[]}`, strings.TrimSpace(o.must(http.StatusOK, "alice", "GET /locks", l).text), l)
 	lab.RequireEqual(t, `{"locks":[]}`, strings.TrimSpace(o.must(http.StatusOK, "alice", "GET /locks?path=a.bin", l).text), l)
@@ -31,33 +31,33 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 
 	before := time.Now().Add(-time.Second)
 	const request = `POST /locks {"path":"a.bin","ref":{"name":"refs/heads/main"}}`
-	made := o.must(http.StatusCreated, "alice", request, says(l, "Create did not answer 201"))
+	made := o.must(http.StatusCreated, "alice", request, l.Say("Create did not answer 201"))
 	shape := regexp.MustCompile(`^\{"lock":\{"id":"[A-Za-z0-9._~-]+","path":"a\.bin","locked_at":"[^"]+","owner":\{"name":"alice"\}\}\}\s*$`)
 	l.Expected, l.Found = `{"lock":{"id":…,"path":"a.bin","locked_at":…,"owner":{"name":"alice"}}} and nothing else`, made.String()
 	l.Means = "the client takes a message for a failure, and panics where the owner is missing"
-	lab.Require(t, shape.MatchString(made.text), says(l, "Create does not answer as the client needs it"))
+	lab.Require(t, shape.MatchString(made.text), l.Say("Create does not answer as the client needs it"))
 	lock := read[wire.Locked](o, made, l).Lock
 	l.Expected, l.Found = "now, in whole seconds", lock.LockedAt.String()
 	now := lock.LockedAt.After(before) && !lock.LockedAt.After(time.Now()) && lock.LockedAt.Nanosecond() == 0
-	lab.Require(t, now, says(l, "Create does not say when the lock was made"))
+	lab.Require(t, now, l.Say("Create does not say when the lock was made"))
 
 	for _, user := range []string{"bob", "alice"} {
 		l.Means = "the client shows its user neither who has the part nor since when"
-		l = says(l, "Create did not answer 409 with the lock that is in the way to %s", user)
+		l = l.Say("Create did not answer 409 with the lock that is in the way to %s", user)
 		conflict := read[wire.Conflict](o, o.must(http.StatusConflict, user, `POST /locks {"path":"a.bin"}`, l), l)
 		lab.RequireEqual(t, lock, conflict.Lock, l)
 		lab.Require(t, conflict.Message != "", l)
 	}
 	for _, c := range []struct{ user, want string }{{"alice", "ours [alice a.bin], theirs []"}, {"bob", "ours [], theirs [alice a.bin]"}} {
 		l.Means = "the client pushes what another has locked, or refuses what it may push"
-		l = says(l, "Verify did not tell %s's locks from those of others", c.user)
+		l = l.Say("Verify did not tell %s's locks from those of others", c.user)
 		lists := read[wire.VerifyList](o, o.must(http.StatusOK, c.user, "POST /locks/verify {}", l), l)
 		lab.RequireEqual(t, c.want, fmt.Sprintf("ours %s, theirs %s", names(lists.Ours), names(lists.Theirs)), l)
 	}
 
 	for _, body := range []string{`{}`, `{"force":false}`} {
-		a := o.try("bob", "POST /locks/"+lock.ID+"/unlock "+body, says(l, "Unlock did not answer"))
-		l := says(l, "Unlock did not answer 403 to bob, who is not the owner")
+		a := o.try("bob", "POST /locks/"+lock.ID+"/unlock "+body, l.Say("Unlock did not answer"))
+		l := l.Say("Unlock did not answer 403 to bob, who is not the owner")
 		l.Means = "bob does not learn that alice has the part, and that he must ask her"
 		l.Expected, l.Found = "status 403", a.String()
 		if a.status == http.StatusOK {
@@ -66,9 +66,9 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 		lab.Require(t, a.status == http.StatusForbidden, l)
 	}
 	l.Means = "the client reports an invalid answer, though the lock is gone"
-	forced := o.must(http.StatusOK, "bob", "POST /locks/"+lock.ID+`/unlock {"force":true}`, says(l, "Unlock did not obey force"))
-	lab.RequireEqual(t, lock, read[wire.Locked](o, forced, l).Lock, says(l, "Unlock did not answer with the lock as it was"))
-	o.must(http.StatusNotFound, "bob", "POST /locks/"+lock.ID+"/unlock {}", says(l, "Unlock did not answer 404 for a lock that is gone"))
+	forced := o.must(http.StatusOK, "bob", "POST /locks/"+lock.ID+`/unlock {"force":true}`, l.Say("Unlock did not obey force"))
+	lab.RequireEqual(t, lock, read[wire.Locked](o, forced, l).Lock, l.Say("Unlock did not answer with the lock as it was"))
+	o.must(http.StatusNotFound, "bob", "POST /locks/"+lock.ID+"/unlock {}", l.Say("Unlock did not answer 404 for a lock that is gone"))
 }
 
 // More locks than one answer holds, and some go while the client is reading.
@@ -110,13 +110,13 @@ func TestListsComePieceByPiece(t *testing.T) {
 	}
 	for _, verb := range slices.Sorted(maps.Keys(asks)) {
 		t.Run(verb, func(t *testing.T) {
-			l := says(l, "%s did not return each lock once", verb)
+			l := l.Say("%s did not return each lock once", verb)
 			seen, cursor := map[string]int{}, ""
 			for n := 0; n == 0 || cursor != ""; n++ {
 				p := asks[verb](o.on(t), cursor, l)
 				cursor = p.next
-				lab.Require(t, len(p.locks) <= limit, shows(says(l, "%s did not keep to the limit", verb), "20 locks at most", len(p.locks)))
-				lab.Require(t, n < many, shows(says(l, "%s returns a next_cursor for ever", verb), "an end after 6 pieces", n))
+				lab.Require(t, len(p.locks) <= limit, shows(l.Say("%s did not keep to the limit", verb), "20 locks at most", len(p.locks)))
+				lab.Require(t, n < many, shows(l.Say("%s returns a next_cursor for ever", verb), "an end after 6 pieces", n))
 				for _, lock := range p.locks {
 					seen[lock.Path]++
 				}
@@ -130,7 +130,7 @@ func TestListsComePieceByPiece(t *testing.T) {
 		return // what follows needs pieces
 	}
 	l.Did += "; three were unlocked after the first piece"
-	l = says(l, "List lost a lock when others before it were unlocked")
+	l = l.Say("List lost a lock when others before it were unlocked")
 	first := read[wire.LockList](o, o.must(http.StatusOK, "carol", "GET /locks?limit=4", l), l)
 	lab.RequireEqual(t, "[alice part-000.bin, bob part-001.bin, alice part-002.bin, bob part-003.bin]", names(first.Locks), l)
 	for _, lock := range first.Locks[:3] {
@@ -139,14 +139,14 @@ func TestListsComePieceByPiece(t *testing.T) {
 	second := read[wire.LockList](o, o.must(http.StatusOK, "carol", "GET /locks?limit=3&cursor="+first.NextCursor, l), l)
 	lab.RequireEqual(t, "[alice part-004.bin, bob part-005.bin, alice part-006.bin]", names(second.Locks), l)
 
-	l = says(l, "List did not obey its filters")
+	l = l.Say("List did not obey its filters")
 	l.Means = "git lfs unlock takes the first lock of the answer, and removes it"
 	lab.RequireEqual(t, "[bob part-009.bin]", names(listed(o, "GET /locks?path=part-009.bin", l)), l)
 	lab.RequireEqual(t, "[bob part-109.bin]", names(listed(o, "GET /locks?path=part-109.bin&limit=1", l)), l)
 	lab.RequireEqual(t, "[bob part-109.bin]", names(listed(o, "GET /locks?id="+ids["part-109.bin"], l)), l)
 	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks?path=part-009.bin&id="+ids["part-011.bin"], l)), l)
 	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks?path=missing.bin", l)), l)
-	l = says(l, "List without a limit did not return each lock once")
+	l = l.Say("List without a limit did not return each lock once")
 	all := read[wire.LockList](o, o.must(http.StatusOK, "carol", "GET /locks", l), l)
 	rest := wire.LockList{}
 	if all.NextCursor != "" {

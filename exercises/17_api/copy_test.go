@@ -18,7 +18,7 @@ func TestEveryServerSeesEveryLock(t *testing.T) {
 		test func(t *testing.T, one, other office, l lab.Lesson)
 	}{
 		{"List", func(t *testing.T, one, other office, l lab.Lesson) {
-			l = says(l, "List did not show what another server has done")
+			l = l.Say("List did not show what another server has done")
 			made := one.lock("alice", "a.bin", l)
 			lab.RequireEqual(t, "[alice a.bin]", names(listed(other, "GET /locks", l)), l)
 			lab.RequireEqual(t, "[alice a.bin]", names(listed(other, "GET /locks?path=a.bin", l)), l)
@@ -27,7 +27,7 @@ func TestEveryServerSeesEveryLock(t *testing.T) {
 		}},
 		{"Verify", func(t *testing.T, one, other office, l lab.Lesson) {
 			l.Means = "the client pushes what another user has locked"
-			l = says(l, "Verify did not show a lock that another server has given")
+			l = l.Say("Verify did not show a lock that another server has given")
 			verified := func() string {
 				lists := read[wire.VerifyList](other, other.must(http.StatusOK, "bob", "POST /locks/verify {}", l), l)
 				return fmt.Sprintf("ours %s, theirs %s", names(lists.Ours), names(lists.Theirs))
@@ -36,27 +36,27 @@ func TestEveryServerSeesEveryLock(t *testing.T) {
 			made := one.lock("alice", "a.bin", l)
 			lab.RequireEqual(t, "ours [], theirs [alice a.bin]", verified(), l)
 			one.must(http.StatusOK, "alice", "POST /locks/"+made.ID+"/unlock {}", l)
-			lab.RequireEqual(t, "ours [], theirs []", verified(), says(l, "Verify still shows a lock that another server has removed"))
+			lab.RequireEqual(t, "ours [], theirs []", verified(), l.Say("Verify still shows a lock that another server has removed"))
 		}},
 		{"Create", func(t *testing.T, one, other office, l lab.Lesson) {
-			l = says(l, "Create did not answer 409 for a part that another server has locked")
+			l = l.Say("Create did not answer 409 for a part that another server has locked")
 			made := one.lock("alice", "a.bin", l)
 			conflict := read[wire.Conflict](other, other.must(http.StatusConflict, "bob", `POST /locks {"path":"a.bin"}`, l), l)
-			lab.RequireEqual(t, made, conflict.Lock, says(l, "Create did not answer 409 with the lock that is in the way"))
+			lab.RequireEqual(t, made, conflict.Lock, l.Say("Create did not answer 409 with the lock that is in the way"))
 		}},
 		{"Unlock", func(t *testing.T, one, other office, l lab.Lesson) {
-			l = says(l, "Unlock did not give back a lock that another server has given")
+			l = l.Say("Unlock did not give back a lock that another server has given")
 			made := one.lock("alice", "a.bin", l)
 			removed := read[wire.Locked](other, other.must(http.StatusOK, "alice", "POST /locks/"+made.ID+"/unlock {}", l), l)
 			lab.RequireEqual(t, made, removed.Lock, l)
 		}},
 		{"Create after Unlock", func(t *testing.T, one, other office, l lab.Lesson) {
 			l.Means = "a part that no one has can be locked by no one, until the server is started again"
-			l = says(l, "Create refused a part that another server has unlocked")
+			l = l.Say("Create refused a part that another server has unlocked")
 			made := one.lock("alice", "a.bin", l)
 			other.must(http.StatusOK, "alice", "POST /locks/"+made.ID+"/unlock {}", l)
 			second := one.lock("bob", "a.bin", l)
-			lab.Require(t, second.ID != made.ID, says(l, "Create gave a lock an ID that one before it has had"))
+			lab.Require(t, second.ID != made.ID, l.Say("Create gave a lock an ID that one before it has had"))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -24,13 +24,13 @@ func TestTwoServersGiveEachPartOnce(t *testing.T) {
 	given, conflicts, others := crowd(t, []office{one.office, other.office}, l)
 	if len(others) > 0 {
 		found := fmt.Sprintf("%d of 80 other answers; the first: %s", len(others), others[0])
-		lab.Require(t, false, shows(says(l, "Create answered neither 201 nor 409"), "201 or 409", found))
+		lab.Require(t, false, shows(l.Say("Create answered neither 201 nor 409"), "201 or 409", found))
 	}
 	for part := range 8 {
 		path := fmt.Sprintf("part-%d.bin", part)
-		lab.Require(t, len(given[path]) == 1, shows(says(l, "Create did not give each part once"), "one lock for "+path, given[path]))
+		lab.Require(t, len(given[path]) == 1, shows(l.Say("Create did not give each part once"), "one lock for "+path, given[path]))
 		for _, conflict := range conflicts[path] {
-			lab.RequireEqual(t, given[path][0], conflict.ID, says(l, "Create answered 409 with a lock that is not the one in the way"))
+			lab.RequireEqual(t, given[path][0], conflict.ID, l.Say("Create answered 409 with a lock that is not the one in the way"))
 		}
 	}
 	one.Kill()
@@ -40,7 +40,7 @@ func TestTwoServersGiveEachPartOnce(t *testing.T) {
 		found[lock.ID] = true
 	}
 	for path, ids := range given {
-		lab.Require(t, found[ids[0]], shows(says(l, "List does not show a lock that a killed server has given"), "the lock of "+path, found))
+		lab.Require(t, found[ids[0]], shows(l.Say("List does not show a lock that a killed server has given"), "the lock of "+path, found))
 	}
 }
 

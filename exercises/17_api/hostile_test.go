@@ -31,7 +31,7 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 	l := lab.Lesson{Read: hostile}
 	refuses := func(t *testing.T, status int, verb, request string) {
 		t.Helper()
-		l := says(l, "%s did not refuse a hostile request as it should", verb)
+		l := l.Say("%s did not refuse a hostile request as it should", verb)
 		l.Did = fmt.Sprintf("%.100s", request)
 		o := o.on(t)
 		a := o.try("mallory", request, l)
@@ -76,11 +76,11 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 			refuses(t, status, "List", "GET /locks?"+query)
 		}
 	})
-	l = says(l, "a hostile request left a lock behind")
+	l = l.Say("a hostile request left a lock behind")
 	l.Did, l.Means = "all of these requests; then a list of all locks", "one file can be locked under two names"
 	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks", l)), l)
 	for _, path := range []string{"dir/ü ö.bin", "Dir/B.STEP", " x/é.bin"} {
-		l = says(l, "Create changed a path that is a part's name")
+		l = l.Say("Create changed a path that is a part's name")
 		l.Did, l.Means = fmt.Sprintf("Create, of %q", path), "the client does not find its own lock again"
 		lab.RequireEqual(t, path, o.lock("alice", path, l).Path, l)
 	}

@@ -38,11 +38,6 @@ const (
 	answers  = `lessons/17_api, "What the client takes for an answer"`
 )
 
-func says(l lab.Lesson, format string, args ...any) lab.Lesson {
-	l.Says = fmt.Sprintf(format, args...)
-	return l
-}
-
 // anyone lets in everyone whose password is their name.
 type anyone struct{}
 

@@ -45,10 +45,10 @@ func TestSlowClientsKeepNoOneWaiting(t *testing.T) {
 			c := o.dial("mallory", requests[verb].request, "Content-Length: 100\r\nExpect: 100-continue\r\n", "")
 			line, err := bufio.NewReader(c).ReadString('\n')
 			lab.RequireSetUp(t, err)
-			lab.RequireEqual(t, "HTTP/1.1 100 Continue\r\n", line, says(l, "%s answered before it had the request", verb))
+			lab.RequireEqual(t, "HTTP/1.1 100 Continue\r\n", line, l.Say("%s answered before it had the request", verb))
 			_, err = io.WriteString(c, `{"path":"a.b`)
 			lab.RequireSetUp(t, err)
-			lab.RequireEqual(t, "[]", locks.called(), says(l, "%s asked Locks before it had the whole request", verb))
+			lab.RequireEqual(t, "[]", locks.called(), l.Say("%s asked Locks before it had the whole request", verb))
 			everyoneElse(t, o, l)
 		})
 		if !passed {
@@ -76,7 +76,7 @@ func TestSlowClientsKeepNoOneWaiting(t *testing.T) {
 			Means: "one bad connection stops the workshop", Read: slow,
 		}
 		o.dial("mallory", requests["List"].request, "Slow: yes\r\n", "")
-		lab.Finishes(t, func() { <-begun }, says(l, "List sent nothing"))
+		lab.Finishes(t, func() { <-begun }, l.Say("List sent nothing"))
 
 		everyoneElse(t, o, l)
 	})
@@ -117,7 +117,7 @@ func aThousand(t *testing.T, asked bool) {
 		begun.Add(1)
 		go r.handler.ServeHTTP(stopped{httptest.NewRecorder(), goOn}, r.request)
 	}
-	lab.Finishes(t, begun.Wait, says(l, "the server does not begin a request"))
+	lab.Finishes(t, begun.Wait, l.Say("the server does not begin a request"))
 	everyoneElse(t, o, l)
 }
 
@@ -155,7 +155,7 @@ func (a *announced) Write(b []byte) (int, error) {
 func everyoneElse(t *testing.T, o office, l lab.Lesson) {
 	t.Helper()
 	for verb, request := range requests {
-		l := says(l, "%s waits for another client", verb)
+		l := l.Say("%s waits for another client", verb)
 		method, target, _ := strings.Cut(request.request, " ")
 		var err error
 		lab.Finishes(t, func() { _, err = o.ask(context.WithoutCancel(t.Context()), "bob", method, target, request.body) }, l)
@@ -191,10 +191,10 @@ func TestGoneClientsWaitForNothing(t *testing.T) {
 				return o.dial("alice", request.request, fmt.Sprintf("Content-Length: %d\r\n", len(request.body)), request.body)
 			}
 			c := send(verb)
-			lab.Finishes(t, func() { <-inside }, says(l, "%s did not ask Locks", verb))
+			lab.Finishes(t, func() { <-inside }, l.Say("%s did not ask Locks", verb))
 			others := map[string]net.Conn{}
 			for other := range requests {
-				l := says(l, "%s did not ask Locks, because another request waits there", other)
+				l := l.Say("%s did not ask Locks, because another request waits there", other)
 				l.Did += "; another client sent its request: " + other
 				others[other] = send(other)
 				lab.Finishes(t, func() { <-inside }, l)
@@ -202,15 +202,15 @@ func TestGoneClientsWaitForNothing(t *testing.T) {
 			l.Did += ", as did one request of each kind; then its client closed the connection"
 			l.Means = "a crowd that has long gone waits in front of those who are here, and takes locks that no one knows of"
 			lab.RequireSetUp(t, c.Close())
-			lab.Finishes(t, func() { <-left }, says(l, "%s waits on for a client that has gone", verb))
+			lab.Finishes(t, func() { <-left }, l.Say("%s waits on for a client that has gone", verb))
 
 			end()
 			l.Did += "; the others went on"
 			l.Means = "who is here is refused because another has gone"
 			for other, conn := range others {
-				a := taken(t, conn, says(l, "%s does not answer", other))
+				a := taken(t, conn, l.Say("%s does not answer", other))
 				l.Expected, l.Found = fmt.Sprintf("status %d", requests[other].status), a.String()
-				lab.Require(t, a.status == requests[other].status, says(l, "%s ended with another client's request", other))
+				lab.Require(t, a.status == requests[other].status, l.Say("%s ended with another client's request", other))
 			}
 		})
 		if !passed {

@@ -91,11 +91,11 @@ func TestClassify(t *testing.T) {
 				l := lab.Lesson{
 					Did: fmt.Sprintf("%s, which Locks answered; once more, and Locks returned: %v", verb, c.err), Read: statuses,
 				}
-				a := o.try("alice", request, says(l, "%s did not answer", verb))
-				once := says(l, "%s did not ask Locks once, by the method that is for it", verb)
+				a := o.try("alice", request, l.Say("%s did not answer", verb))
+				once := l.Say("%s did not ask Locks once, by the method that is for it", verb)
 				once.Means = "what one question decides under the lock, two decide at two moments, and others come between"
 				lab.RequireEqual(t, "["+requests[verb].call+"]", locks.called(), once)
-				l = says(l, "%s took this for something else: %s", verb, c.name)
+				l = l.Say("%s took this for something else: %s", verb, c.name)
 				l.Means, l.Expected, l.Found = c.means, fmt.Sprintf("status %d", c.status), a.String()
 				if a.status < 300 {
 					l.Says, l.Means = fmt.Sprintf("%s hid an error of Locks: %s", verb, c.name), "the client relies on what Locks has not answered"
@@ -104,9 +104,9 @@ func TestClassify(t *testing.T) {
 				message := read[wire.Conflict](o, a, l)
 				l.Expected, l.Found = "a message with the word "+c.tells, a.String()
 				helps := message.Message != "" && strings.Contains(message.Message, c.tells)
-				lab.Require(t, helps, says(l, "%s answered without a message that helps", verb))
+				lab.Require(t, helps, l.Say("%s answered without a message that helps", verb))
 				l.Expected, l.Means = "nothing of the server's inside", "whoever asks learns how the server's disk is laid out"
-				lab.Require(t, !strings.Contains(a.text, secretDir), says(l, "%s showed the client a path of the server", verb))
+				lab.Require(t, !strings.Contains(a.text, secretDir), l.Say("%s showed the client a path of the server", verb))
 				lab.RequireErrorIs(t, api.Classify(c.err), c.err, lab.Lesson{
 					Says: "Classify dropped an error: " + c.name, Did: fmt.Sprintf("Classify, of: %v", c.err), Read: statuses,
 					Means: "the log does not say why the request was refused, and the administrator searches in vain",
@@ -114,12 +114,12 @@ func TestClassify(t *testing.T) {
 				l.Means = c.means
 				if c.status == http.StatusServiceUnavailable {
 					l.Expected, l.Found = "Retry-After", fmt.Sprint(a.header)
-					lab.Require(t, a.header.Get("Retry-After") != "", says(l, "%s did not say when to try again", verb))
+					lab.Require(t, a.header.Get("Retry-After") != "", l.Say("%s did not say when to try again", verb))
 				}
 				if c.status == http.StatusConflict {
 					shown := message.Lock.ID + " " + message.Lock.Path + " " + message.Lock.Owner.Name
 					l.Expected, l.Found = "", ""
-					lab.RequireEqual(t, "7 a.bin carol", shown, says(l, "%s answered 409 without the lock that is in the way", verb))
+					lab.RequireEqual(t, "7 a.bin carol", shown, l.Say("%s answered 409 without the lock that is in the way", verb))
 				}
 			})
 		}

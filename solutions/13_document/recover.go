@@ -62,7 +62,7 @@ func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 		generation, content, err = format.Decode(backup(at), data, d.validate)
 	}
 	if err != nil { // what the backup is must not be mistaken for what the document is: missing, damaged or newer
-		return done, fmt.Errorf("recover: %w; and the backup: %v", damage, err) //nolint:errorlint // see above
+		return done, fmt.Errorf("recover: %w; and the backup: %v", damage, err)
 	}
 	if corrupt != nil {
 		done.Aside, err = files.SetAside(at.Path)

@@ -7,6 +7,7 @@ package verdict
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -28,6 +29,12 @@ type Failure struct {
 	Means string `json:"means"`
 	// Read names the section of the lesson that explains it, as `lessons/05_lost_update, "Why it happens"`.
 	Read string `json:"read"`
+}
+
+// Say returns the message with another headline, formatted like fmt.Sprintf: one story of a test can go wrong in several ways.
+func (f Failure) Say(format string, args ...any) Failure {
+	f.Says = fmt.Sprintf(format, args...)
+	return f
 }
 
 // String lays the message out in at most six rows, each with its label. Rows with nothing to say are left out.

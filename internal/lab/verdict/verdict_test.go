@@ -25,6 +25,13 @@ func TestAMessageHasItsRowsInOrder(t *testing.T) {
   read      lessons/05_lost_update, "Why it happens"`, f.String())
 }
 
+func TestSayKeepsTheRest(t *testing.T) {
+	t.Parallel()
+	f := Failure{Says: "It failed", Did: "called Update"}
+	require.Equal(t, Failure{Says: "Update failed 2 times", Did: "called Update"}, f.Say("%s failed %d times", "Update", 2))
+	require.Equal(t, "It failed", f.Says)
+}
+
 func TestAnEmptyRowIsLeftOut(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "It failed\n  found     nothing", Failure{Says: "It failed", Found: "nothing"}.String())
