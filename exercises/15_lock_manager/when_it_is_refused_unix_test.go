@@ -25,26 +25,9 @@ func TestAChangeThatMayBeLostIsReported(t *testing.T) {
 		t.Run(c.call, func(t *testing.T) {
 			t.Parallel()
 			lab.EachErrno(t, func(t *testing.T, errno error) {
-				o := open(t)
-				hers := lock(t, o.manager(0), "alice", bracket)
-				first := read(t, c.path(o))
-				var got lockmanager.Checkout
-				var err error
-				call := func() { got, err = c.make(context.Background(), o, hers) }
 				l := c.lesson()
-				for range 20 { // until the calls were those of the time before, which is the rule (see sameCalls)
-					usual, refused := lab.RefuseOne(1000, errno, call)
-					lab.RequireRefuse(t, refused)
-					lab.RequireNoError(t, err, l)
-					first.put(t, c.path(o))
-					last := lastIndex(usual, "fsync")
-					names, refused := lab.RefuseOne(last, errno, call)
-					lab.RequireRefuse(t, refused)
-					if last < 0 || sameCalls(usual, names, last) {
-						break
-					}
-					first.put(t, c.path(o))
-				}
+				usual := c.calls(t)
+				got, err := c.refusedAt(t, usual, lastIndex(usual, "fsync"), errno)
 				l.Did = fmt.Sprintf("%s; the kernel refused the last fsync, of the directory, with %v", c.call, errno)
 				l.Expected = "an error that matches document.ErrNotDurable"
 				lab.RequireErrorIs(t, err, document.ErrNotDurable, l.Say("%s hid that its change may not survive a power cut", c.call))
@@ -65,29 +48,10 @@ func TestAChangeThatMayBeLostIsReported(t *testing.T) {
 func (c change) requireSaved(t *testing.T, errno error) {
 	l := c.lesson()
 	l.Did = fmt.Sprintf("%s; when its change was made, close(2) of the document's lock file failed with %v", c.call, errno)
-	refusedAt := func(at int) (names []string, got lockmanager.Checkout, err error) {
-		o := open(t) // a new one each time: what has not been closed stays locked
-		hers := lock(t, o.manager(0), "alice", bracket)
-		names, refused := lab.RefuseOne(at, errno, func() { got, err = c.make(context.Background(), o, hers) })
-		lab.RequireRefuse(t, refused)
-		return names, got, err
-	}
 	reported := false
-	var names []string
-	for range 20 { // until two in turn made the same calls: with none refused, to see them
-		before := names
-		var err error
-		names, _, err = refusedAt(math.MaxInt)
-		lab.RequireNoError(t, err, l)
-		if slices.Equal(before, names) {
-			break
-		}
-	}
+	names := c.calls(t)
 	for at := len(names) - 1; at >= 0 && names[at] == "close"; at-- {
-		now, got, err := refusedAt(at)
-		for try := 0; try < 20 && !sameCalls(names, now, at); try++ {
-			now, got, err = refusedAt(at)
-		}
+		got, err := c.refusedAt(t, names, at, errno)
 		if err == nil { // a file that it has only read
 			continue
 		}
@@ -102,10 +66,46 @@ func (c change) requireSaved(t *testing.T, errno error) {
 	lab.Require(t, reported, l.Say("%s hid that the lock could not be given back", c.call))
 }
 
-// sameCalls reports whether two runs made the same calls up to this one. Most do. But a program that is being started has all files open
-// for a moment; a change that comes then finds the lock taken, waits for it in another thread, and makes some calls there.
-func sameCalls(one, other []string, at int) bool {
-	return at < len(one) && at < len(other) && slices.Equal(one[:at+1], other[:at+1])
+// Most runs of a change make the same calls. But a program that is being started has all files open for a moment; a change that comes then
+// finds the lock taken, waits for it in another thread, and makes some calls there. So a run that differs is made again.
+const runs = 20
+
+// calls returns the calls of the change when none is refused.
+func (c change) calls(t *testing.T) (names []string) {
+	t.Helper()
+	for range runs {
+		before := names
+		var err error
+		names, _, err = c.refused(t, math.MaxInt, syscall.EIO)
+		lab.RequireNoError(t, err, c.lesson())
+		if slices.Equal(before, names) {
+			break
+		}
+	}
+	return names
+}
+
+// refusedAt makes the change while the kernel refuses the call with this index in usual; with -1, none.
+func (c change) refusedAt(t *testing.T, usual []string, at int, errno error) (got lockmanager.Checkout, err error) {
+	t.Helper()
+	for range runs {
+		var names []string
+		names, got, err = c.refused(t, at, errno)
+		if at < len(names) && slices.Equal(usual[:at+1], names[:at+1]) {
+			break
+		}
+	}
+	return got, err
+}
+
+// refused makes the change in a new office, as what is not closed stays locked, while the kernel refuses call number at.
+func (c change) refused(t *testing.T, at int, errno error) (names []string, got lockmanager.Checkout, err error) {
+	t.Helper()
+	o := open(t)
+	hers := lock(t, o.manager(0), "alice", bracket)
+	names, refused := lab.RefuseOne(at, errno, func() { got, err = c.make(context.Background(), o, hers) })
+	lab.RequireRefuse(t, refused)
+	return names, got, err
 }
 
 // lastIndex returns -1 if there is none.
