@@ -107,6 +107,37 @@ func TestFilelock(t *testing.T) {
 		require.NoError(t, a.Lock(t.Context(), filelock.Exclusive))
 		require.NoError(t, a.Unlock())
 	})
+	// To the kernel these goroutines are one owner: what keeps them apart is the Handle alone.
+	t.Run("a crowd that shares a Handle", func(t *testing.T) {
+		a := handle(t, path)
+		var all sync.WaitGroup
+		inside, owned := 0, 0
+		for i := range 8 {
+			all.Go(func() {
+				for range 500 {
+					var err error
+					if i%4 == 3 {
+						err = a.TryLock(filelock.Exclusive)
+					} else {
+						err = a.Lock(context.Background(), filelock.Exclusive)
+					}
+					if errors.Is(err, filelock.ErrLocked) {
+						continue
+					}
+					if inside++; err != nil || inside != 1 {
+						t.Errorf("%d owners are inside; %v", inside, err)
+					}
+					owned++
+					inside--
+					if err := a.Unlock(); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		require.GreaterOrEqual(t, owned, 6*500)
+	})
 	t.Run("a reader does not wait for a writer that has given up", func(t *testing.T) {
 		reader, writer, second := handle(t, path), handle(t, path), handle(t, path)
 		require.NoError(t, reader.Lock(t.Context(), filelock.Shared))

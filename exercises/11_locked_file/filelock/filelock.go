@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 )
@@ -36,12 +35,9 @@ const (
 // from reading (beside an exclusive lock) and from writing, through any handle but this one. On NFS flock needs a file that is open for
 // writing for an exclusive lock, and for reading for a shared one, so open with os.O_RDWR what you open for writing.
 type Handle struct {
-	raw    syscall.RawConn
-	locked atomic.Bool
-
-	mutex sync.Mutex
-	taken bool          // this open file has a lock, or has a call in the kernel that may yet get one
-	freed chan struct{} // made by a goroutine that waits until it is free; closed then
+	raw   syscall.RawConn
+	state atomic.Int32                  // free, taken or locked
+	freed atomic.Pointer[chan struct{}] // made by a goroutine that waits until the Handle is free; closed then
 
 	// What ask asks the kernel for, and the answer: they belong to the goroutine that has taken the Handle. A function for each call would
 	// be garbage each time.
@@ -50,6 +46,12 @@ type Handle struct {
 	unlock bool
 	err    error
 }
+
+const (
+	free   = iota
+	taken  // a goroutine is about to lock or to unlock, or has left a call in the kernel that may yet get a lock
+	locked // this open file has a lock
+)
 
 // New returns a Handle for the file, which has no lock yet. The file remains the caller's, who keeps it open while the Handle is in use,
 // and closes it. A file has one Handle at most.
@@ -118,25 +120,24 @@ func (h *Handle) TryLock(m Mode) error {
 
 // take takes the Handle for this goroutine, if it is free, and returns nil. Otherwise it returns what will be closed when that may be so.
 func (h *Handle) take() (freed <-chan struct{}) {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	if !h.taken {
-		h.taken = true
-		return nil
+	for !h.state.CompareAndSwap(free, taken) {
+		freed := h.freed.Load()
+		if freed == nil {
+			mine := make(chan struct{})
+			h.freed.CompareAndSwap(nil, &mine)
+			continue // it may have become free before there was anything to close
+		}
+		return *freed
 	}
-	if h.freed == nil {
-		h.freed = make(chan struct{})
-	}
-	return h.freed
+	return nil
 }
 
 func (h *Handle) free() {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.taken = false
-	if h.freed != nil {
-		close(h.freed)
-		h.freed = nil
+	h.state.Store(free)
+	if h.freed.Load() != nil { // a Load is cheap, a Swap is not
+		if freed := h.freed.Swap(nil); freed != nil {
+			close(*freed)
+		}
 	}
 }
 
@@ -146,7 +147,7 @@ func (h *Handle) settle(err error) error {
 		h.free()
 		return err
 	}
-	h.locked.Store(true)
+	h.state.Store(locked)
 	return nil
 }
 
@@ -156,7 +157,7 @@ func (h *Handle) settle(err error) error {
 // If there is no lock, the error matches fs.ErrInvalid, and nothing changes. Any other error is the system's; the lock ends when the
 // file is closed.
 func (h *Handle) Unlock() error {
-	if !h.locked.CompareAndSwap(true, false) {
+	if !h.state.CompareAndSwap(locked, taken) {
 		return fmt.Errorf("unlock: %w: the file is not locked", fs.ErrInvalid)
 	}
 	err := h.call(Shared, true)
