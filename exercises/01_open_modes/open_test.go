@@ -1,6 +1,7 @@
 package openmodes_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,11 +105,20 @@ func (fn function) refused(t *testing.T, path string, lesson lab.Lesson) error {
 	return err
 }
 
+// collected holds the tests and functions for which closeFile has collected the garbage: each time would cost seconds on a busy machine.
+var collected sync.Map
+
 func closeFile(t *testing.T, fn function, f *os.File) {
 	t.Helper()
+	if _, done := collected.LoadOrStore(t.Name()+fn.name, true); !done {
+		lab.CollectGarbage() // it closes an os.File that nothing refers to, and with that the descriptor, whoever else uses it
+	}
 	lab.RequireNoError(t, f.Close(), lab.Lesson{
-		Says: fn.name + " returned a file that is closed", Did: "the test closed the file that " + fn.name + " had returned",
-		Means: "the caller can neither read nor write it", Read: theFix,
+		Says: fn.name + " returned a file that is closed",
+		Did:  "the test had garbage collected, and then closed the file that " + fn.name + " had returned",
+		Means: "the caller can neither read nor write it; if an os.File that was dropped has closed its descriptor, the next file that is opened " +
+			"gets the number, and the caller's bytes",
+		Read: whoElseHas,
 	})
 }
 
@@ -132,7 +143,11 @@ func manyCheckouts() string {
 
 func TestOpenForUpdateKeepsEveryByte(t *testing.T) {
 	for _, document := range []struct{ name, content string }{
-		{"2 checkouts", checkouts}, {"an empty list", "{}"}, {"0 bytes", ""}, {"8001 checkouts", manyCheckouts()},
+		{"2 checkouts", checkouts},
+		{"an empty list", "{}"},
+		{"0 bytes", ""},
+		{"8001 checkouts", manyCheckouts()},
+		{"half a document", "\ufeff" + `{"axle.step":"bo`},
 	} {
 		t.Run(document.name, func(t *testing.T) {
 			path := lab.WriteFile(t, "locks.json", document.content)
@@ -200,6 +215,7 @@ func TestOpenForUpdateCreatesNothing(t *testing.T) {
 	err := forUpdate.refused(t, path, lesson)
 	lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson.Say("OpenForUpdate did not report that the file is missing"))
 	lab.RequireNoFile(t, path, lesson.Say("OpenForUpdate created a file where there was none"))
+	t.Run("of a file that is removed meanwhile", func(t *testing.T) { requireMayGoMissing(t, forUpdate) })
 }
 
 func TestOpenForAppendWritesAtTheEndOfTheMoment(t *testing.T) {
@@ -263,7 +279,7 @@ func TestOpenForAppendAddsNothingByItself(t *testing.T) {
 		Means: "each start of the program changes the history, in which nothing has happened",
 		Read:  whoFindsEnd,
 	}
-	for _, held := range []string{"carol axle.step\n", "carol axle.step", ""} {
+	for _, held := range []string{"carol axle.step\n", "carol axle.step", "", "\ufeffcarol\xff\r\n\n\x00\x00"} {
 		path := lab.WriteFile(t, "history.log", held)
 		before, err := os.Stat(path)
 		requireTool(t, err)
@@ -274,6 +290,7 @@ func TestOpenForAppendAddsNothingByItself(t *testing.T) {
 	path := lab.Path(t, "history.log")
 	closeFile(t, forAppend, forAppend.opened(t, path, lesson))
 	lab.RequireFile(t, path, "", lesson.Say("OpenForAppend did not create the missing log empty"))
+	t.Run("but a log that is removed meanwhile", func(t *testing.T) { requireMayGoMissing(t, forAppend) })
 }
 
 func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
@@ -293,11 +310,19 @@ func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
 	} {
 		t.Run(ticket.name, func(t *testing.T) {
 			path := lab.WriteFile(t, "bracket.ticket", ticket.content)
+			requireTool(t, os.Chmod(path, 0o644))
 			lab.Age(t, path, ticket.age)
 			lesson := lesson
 			lesson.Did = ticket.did + "; CreateNew was called with its path"
+			before, err := os.Stat(path)
+			requireTool(t, err)
 			requireTaken(t, path, lesson)
 			lab.RequireFile(t, path, ticket.content, lesson.Say("CreateNew refused a ticket and still changed its file"))
+			requireSameFile(t, before, path, newTicket, lesson)
+			after, err := os.Stat(path)
+			requireTool(t, err)
+			lab.RequireEqual(t, fmt.Sprint(before.Mode(), before.ModTime()), fmt.Sprint(after.Mode(), after.ModTime()),
+				means(lesson, "CreateNew changed the permission or the time of a ticket that it refused", "the ticket looks as if its owner were at work"))
 		})
 	}
 	t.Run("by a directory", func(t *testing.T) {
@@ -372,6 +397,7 @@ var refusals = []error{
 	fs.ErrNotExist,
 	fmt.Errorf("ask for Alice: %w", fs.ErrExist),
 	fs.ErrClosed,
+	context.Canceled,
 	errAndClosed,
 }
 
@@ -402,6 +428,39 @@ func TestOpenForReplaceAsksBeforeItEmpties(t *testing.T) {
 		worker.Continue()
 	}
 	lab.RequireNoError(t, worker.Wait(), lab.Lesson{Says: "OpenForReplace failed", Read: whenBytesGo})
+	t.Run("and gets no answer", requireAnswer)
+}
+
+// requireAnswer demands that the file keeps its bytes if allowed does not return: that is not a yes.
+func requireAnswer(t *testing.T) {
+	t.Helper()
+	for _, end := range []struct {
+		name string
+		call func()
+	}{{"panicked", func() { panic("no list of the people") }}, {"ended its goroutine", runtime.Goexit}} {
+		path := lab.WriteFile(t, "locks.json", checkouts)
+		lesson := lab.Lesson{
+			Did:      "locks.json held two checkouts; OpenForReplace called allowed, and allowed " + end.name,
+			Expected: "the file keeps every byte", Found: "OpenForReplace returned the file, and no error",
+			Means: "allowed has not said yes, and the checkouts are gone all the same",
+			Read:  whenBytesGo,
+		}
+		returned := false
+		lab.Finishes(t, func() {
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				defer func() { _ = recover() }() // allowed's own, which OpenForReplace may let through
+				_, err := openmodes.OpenForReplace(path, func(*os.File) error { end.call(); return nil })
+				returned = err == nil
+			}()
+			<-ended
+		}, lesson.Say("OpenForReplace does not return"))
+		lab.Require(t, !returned, lesson.Say("OpenForReplace went on after an allowed that %s", end.name))
+		lesson.Expected, lesson.Found = "", ""
+		lab.RequireFile(t, path, checkouts, lesson.Say("OpenForReplace emptied the file though allowed %s", end.name))
+		lab.CollectGarbage() // the handle may be open still, and Windows removes no file that is open
+	}
 }
 
 func quoted(err error) string { return fmt.Sprintf("%q", err.Error()) }
@@ -457,25 +516,37 @@ func refuse(w *lab.Worker) error {
 
 func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
 	for _, check := range []struct {
-		name string
-		read func(f *os.File)
+		name, held, did string
+		act             func(f *os.File)
 	}{
-		{"reads nothing", func(*os.File) {}},
-		{"reads the whole file", func(f *os.File) { _, _ = io.ReadAll(f) }},
-		{"reads the first bytes", func(f *os.File) { _, _ = io.ReadFull(f, make([]byte, 5)) }},
+		{"reads nothing", checkouts, "held two checkouts; OpenForReplace opened it, allowed read nothing", func(*os.File) {}},
+		{
+			"reads the whole file", checkouts, "held two checkouts; OpenForReplace opened it, allowed read the whole file",
+			func(f *os.File) { _, _ = io.ReadAll(f) },
+		},
+		{
+			"reads the first bytes", checkouts, "held two checkouts; OpenForReplace opened it, allowed read the first bytes",
+			func(f *os.File) { _, _ = io.ReadFull(f, make([]byte, 5)) },
+		},
+		{
+			"waits while another program writes", "", "was empty; while OpenForReplace waited for allowed, another program wrote a checkout; allowed read it",
+			func(f *os.File) {
+				_ = os.WriteFile(f.Name(), []byte(checkouts), 0o600)
+				_, _ = io.ReadAll(f)
+			},
+		},
 	} {
 		t.Run("when allowed "+check.name, func(t *testing.T) {
-			path := lab.WriteFile(t, "locks.json", checkouts)
+			path := lab.WriteFile(t, "locks.json", check.held)
 			lesson := lab.Lesson{
-				Did: "locks.json held two checkouts; OpenForReplace opened it, allowed " +
-					strings.Replace(check.name, "reads", "read", 1) + " and returned nil; {} was written",
+				Did:   "locks.json " + check.did + " and returned nil; {} was written",
 				Means: "the file is not a JSON document any more: the next program that reads it fails",
 				Read:  whenBytesGo,
 			}
 			var asked *os.File
 			calls := 0
 			replace := function{name: "OpenForReplace", open: func(path string) (*os.File, error) {
-				return openmodes.OpenForReplace(path, func(f *os.File) error { asked = f; calls++; check.read(f); return nil })
+				return openmodes.OpenForReplace(path, func(f *os.File) error { asked = f; calls++; check.act(f); return nil })
 			}}
 			f := replace.opened(t, path, lesson)
 			_, err := f.WriteString("{}")
@@ -496,6 +567,29 @@ func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
 				"the caller cannot check what it has written"))
 		})
 	}
+	t.Run("with the lock that allowed has taken", requireKeepsLock)
+}
+
+// requireKeepsLock has allowed take a POSIX lock, which ends as soon as the process closes any handle of the file (fcntl(2)).
+func requireKeepsLock(t *testing.T) {
+	t.Helper()
+	path := lab.WriteFile(t, "locks.json", checkouts)
+	lesson := lab.Lesson{
+		Did:      "OpenForReplace opened a file; allowed locked it and returned nil; then another owner asked for the lock",
+		Expected: "the file is locked", Found: "it is not",
+		Means: "another program gets the lock while this one writes, and one of them overwrites the other",
+		Read:  whenBytesGo,
+	}
+	replace := function{name: "OpenForReplace", open: func(path string) (*os.File, error) { return openmodes.OpenForReplace(path, posixLock) }}
+	f, err := replace.call(t, path, lesson)
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	lab.RequireNoError(t, err, lesson.Say("OpenForReplace did not open the file"))
+	locked, err := isLocked(path)
+	requireTool(t, err)
+	lab.Require(t, locked, lesson.Say("OpenForReplace let go of the lock that allowed had taken"))
+	closeFile(t, replace, f)
 }
 
 func TestOpenForReplaceEmptiesTheFileThatAllowedHasSeen(t *testing.T) {
@@ -537,4 +631,5 @@ func TestOpenForReplaceCreatesNothing(t *testing.T) {
 	lab.RequireNoFile(t, path, lesson.Say("OpenForReplace created a file where there was none"))
 	lab.RequireEqual(t, 0, calls, means(lesson, "OpenForReplace called allowed for a missing file",
 		"allowed reads from a file that is not open"))
+	t.Run("of a file that is removed meanwhile", func(t *testing.T) { requireMayGoMissing(t, forReplace) })
 }

@@ -91,39 +91,126 @@ func TestWhatTheKernelRefusesIsReported(t *testing.T) {
 		}
 	}
 	for _, fn := range functions {
-		if fn.creates {
-			t.Run(fn.name+", a directory that appears too late", func(t *testing.T) { requireNoRetry(t, fn) })
+		for _, errno := range []syscall.Errno{syscall.EROFS, syscall.EPERM, syscall.ENOSPC, syscall.EBUSY, syscall.EMFILE} {
+			t.Run(fn.name+", "+errno.Error(), func(t *testing.T) {
+				path := lab.Path(t, "bracket")
+				if fn.name != newTicket.name {
+					requireTool(t, os.WriteFile(path, []byte("alice"), 0o600))
+				}
+				lesson := lab.Lesson{
+					Did:  fmt.Sprintf("%s was called, and the kernel refused to open the file for writing (%v)", fn.name, errno),
+					Read: errorsOfOpen,
+				}
+				refusing := fn.within(t, func(call func()) error { return lab.Refuse("open for writing", errno, call) })
+				requireReported(t, fn, refusing.refused(t, path, lesson), errno, "bracket", lesson)
+			})
 		}
+		if fn.creates {
+			t.Run(fn.name+", a directory that appears too late", func(t *testing.T) {
+				dir := filepath.Join(t.TempDir(), "missing")
+				did := "with a path in a missing directory; before its third attempt another program made the directory"
+				requireNoRetry(t, fn, filepath.Join(dir, "bracket"), fs.ErrNotExist, did, func() { _ = os.Mkdir(dir, 0o700) })
+			})
+		}
+	}
+	for _, fn := range functions {
+		t.Run(fn.name+", again", func(t *testing.T) { requireForgets(t, fn) })
+	}
+	t.Run("CreateNew, a ticket that is given back too late", func(t *testing.T) {
+		path := lab.WriteFile(t, "bracket", "alice")
+		did := "with the path of a ticket; before its third attempt the owner removed the ticket"
+		requireNoRetry(t, newTicket, path, fs.ErrExist, did, func() { _ = os.Remove(path) })
+	})
+}
+
+// requireForgets calls the function for a file in a missing directory, for the file, and once more when the file has been removed.
+func requireForgets(t *testing.T, fn function) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "missing")
+	path := filepath.Join(dir, "bracket")
+	lesson := lab.Lesson{
+		Did:  fn.name + " was called with a path in a missing directory; then the directory was made, and it was called again",
+		Read: errorsOfOpen, Means: "the answer to one call is used for another: the file is there, and the program goes on without it",
+	}
+	requireReported(t, fn, fn.refused(t, path, lesson), fs.ErrNotExist, "bracket", lesson)
+	requireTool(t, os.Mkdir(dir, 0o700))
+	if fn.name != newTicket.name {
+		requireTool(t, os.WriteFile(path, nil, 0o600))
+	}
+	closeFile(t, fn, fn.opened(t, path, lesson))
+	requireTool(t, os.Remove(path))
+	lesson.Did = fn.name + " opened a file; the file was closed and removed, and " + fn.name + " was called with its path again"
+	if fn.creates {
+		closeFile(t, fn, fn.opened(t, path, lesson))
+	} else {
+		requireReported(t, fn, fn.refused(t, path, lesson), fs.ErrNotExist, "bracket", lesson)
 	}
 }
 
-// requireNoRetry makes the missing directory before the function opens for the third time: two are enough to look and to create.
-func requireNoRetry(t *testing.T, fn function) {
+// requireNoRetry has another program act before the function opens for the third time: two are enough to look and to create.
+func requireNoRetry(t *testing.T, fn function, path string, want error, did string, act func()) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "missing")
 	opens := 0
-	watched := function{name: fn.name, open: func(path string) (f *os.File, err error) {
-		if err := lab.Watch(func() { f, err = fn.open(path) }, func(call string) {
-			if call == "openat" {
+	watched := fn.within(t, func(call func()) error {
+		return lab.Watch(call, func(name string) {
+			if name == "openat" {
 				opens++
 			}
 			if opens == 3 {
-				_ = os.Mkdir(dir, 0o700) // it may exist by now: the next call, or an answer that is wrong, has made it
+				act()
 			}
-		}); err != nil {
+		})
+	})
+	lesson := lab.Lesson{Did: fn.name + " was called " + did, Read: errorsOfOpen}
+	requireReported(t, fn, watched.refused(t, path, lesson), want, filepath.Base(path), lesson)
+}
+
+// within is the function, called by way of run: in a thread that is watched, or to which the kernel refuses something. Where the system
+// cannot do that, the test is skipped.
+func (fn function) within(t *testing.T, run func(call func()) error) function {
+	t.Helper()
+	lab.RequireRefuse(t, run(func() {}))
+	inner := fn.open
+	fn.open = func(path string) (f *os.File, err error) {
+		if err := run(func() { f, err = inner(path) }); err != nil {
 			return nil, err
 		}
 		return f, err
-	}}
-	lesson := lab.Lesson{
-		Did:  fn.name + " was called with a path in a missing directory; before its third attempt another program made the directory",
-		Read: errorsOfOpen,
 	}
-	err := watched.refused(t, filepath.Join(dir, "bracket"), lesson)
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
+	return fn
+}
+
+// requireMayGoMissing has another program remove the file before each call that the function makes.
+func requireMayGoMissing(t *testing.T, fn function) {
+	t.Helper()
+	for moment, stops := 1, 1; stops >= moment-1; moment++ {
+		path := lab.WriteFile(t, "locks.json", checkouts)
+		lesson := lab.Lesson{
+			Did:   fn.name + " was called; before the file was opened, or after it, another program removed the file",
+			Means: "an empty document stands where there was none, and the next program takes it for the real one",
+			Read:  missing,
+		}
+		watched := fn.within(t, func(call func()) error {
+			stops = 0
+			return lab.Watch(call, func(string) {
+				if stops++; stops == moment {
+					_ = os.Remove(path)
+				}
+			})
+		})
+		f, err := watched.call(t, path, lesson)
+		if fn.creates {
+			lab.RequireNoError(t, err, means(lesson, fn.name+" did not create the missing log", "the line that was to be written is lost"))
+		} else if err != nil {
+			lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson.Say("%s did not report that the file is missing", fn.name))
+		}
+		if err == nil {
+			closeFile(t, fn, f)
+		}
+		if !fn.creates && moment <= stops { // the file was removed
+			lab.RequireNoFile(t, path, lesson.Say("%s created a file where there was none", fn.name))
+		}
 	}
-	requireReported(t, fn, err, fs.ErrNotExist, "bracket", lesson)
 }
 
 // requireReported demands that err is the kernel's refusal and names the file.
@@ -147,8 +234,9 @@ func requireReported(t *testing.T, fn function, err, want error, name string, le
 		"the person who reads the message does not know which file to look at"))
 }
 
-func TestAFileThatMayNotBeOpenedIsRefused(t *testing.T) {
+func TestThePermissionDecidesWhatIsOpened(t *testing.T) {
 	t.Parallel()
+	t.Run("a file of a colleague", requireColleague)
 	for _, c := range []struct {
 		name, did string
 		files     []function  // whose file exists, and belongs to the user who calls them
@@ -207,6 +295,33 @@ func TestAFileThatMayNotBeOpenedIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// requireColleague opens files of another user: in a workshop they belong to several people.
+func requireColleague(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no mode that lets all users write")
+	}
+	dir := lab.SharedDir(t)
+	requireTool(t, os.Chmod(dir, 0o777))
+	for _, fn := range []function{forUpdate, forAppend, forReplace} {
+		path := filepath.Join(dir, fn.name)
+		requireTool(t, errors.Join(os.WriteFile(path, []byte("alice"), 0o600), os.Chmod(path, 0o666)))
+	}
+	worker := lab.Launch(t, lab.Options{Unprivileged: true}, "open and return", dir) // another user, if the tests run as root
+	for _, fn := range functions {
+		lesson := lab.Lesson{
+			Did:   fn.name + " was called for a file that belongs to another user, and that all may read and write",
+			Means: "the program works for the person who created the file, and for no colleague",
+			Read:  permission,
+		}
+		var came lab.Returned
+		worker.Result(&came, lesson.Say("%s did not return", fn.name))
+		lab.RequireNoError(t, came.Err, lesson.Say("%s did not open the file of a colleague", fn.name))
+	}
+	requireTool(t, worker.Wait())
 }
 
 func names(functions []function) string {
@@ -305,6 +420,10 @@ func TestOpenForReplaceReportsThatItCannotEmpty(t *testing.T) {
 				}
 				lab.RequireErrorIs(t, came.Err.Err, errno, means(lesson, "OpenForReplace did not report that it could not "+refused.what,
 					"the new document is written over the beginning of the old one, or behind zero bytes"))
+				named := lesson
+				named.Expected, named.Found = "an error that names the file", came.Err.Err.Error()
+				lab.Require(t, strings.Contains(came.Err.Err.Error(), "locks.json"), means(named,
+					"OpenForReplace returned an error that does not name the file", "the person who reads the message does not know which file to look at"))
 				lab.Require(t, !came.StillOpen, means(lesson, "OpenForReplace left the file open after an error",
 					"each such error costs a file handle until the process has none left"))
 			}, syscall.EIO, syscall.EFBIG)
@@ -334,6 +453,7 @@ func replace(w *lab.Worker) error {
 
 func TestANewFileHasThePermissionThatTheUmaskLeaves(t *testing.T) {
 	t.Parallel()
+	t.Run("and the process is not touched", requireProcessUntouched)
 	for _, fn := range []function{forAppend, newTicket} {
 		for _, umask := range []string{"0022", "0077", "0000"} {
 			t.Run(fn.name+" under umask "+umask, func(t *testing.T) {
@@ -376,6 +496,33 @@ func TestANewFileHasThePermissionThatTheUmaskLeaves(t *testing.T) {
 	}
 }
 
+// A umask that is changed and put back is another one for a moment, for all goroutines; two calls at once may put the wrong one back.
+func requireProcessUntouched(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	dir := t.TempDir()
+	lesson := lab.Lesson{
+		Did:      "the four functions were called, and the test looked for calls of umask(2) and chdir(2)",
+		Expected: "none", Found: "one",
+		Means: "both belong to the whole process: another goroutine creates a file at that moment, with the wrong permission or in the wrong place",
+		Read:  permission,
+	}
+	worker := lab.Trace(t, lab.Rule{Calls: "umask,fchdir,%file"}, lab.Options{}, "open and return", dir)
+	for _, fn := range functions {
+		worker.Result(new(lab.Returned), lesson.Say("%s did not return", fn.name))
+	}
+	requireTool(t, worker.Wait())
+	touched := false
+	for _, call := range worker.Calls() {
+		touched = touched || call.Name == "umask" || call.Name == "chdir" || call.Name == "fchdir"
+		for _, fn := range functions {
+			touches := touched && call.On(filepath.Join(dir, fn.name))
+			lab.Require(t, !touches, lesson.Say("%s changed the umask or the working directory for a moment", fn.name))
+		}
+	}
+	lab.Require(t, !touched, lesson.Say("One of the functions changed the umask or the working directory for a moment"))
+}
+
 func createAndReopen(w *lab.Worker) error {
 	fn, path := functionNamed(w.Arg(0)), w.Arg(1)
 	f, err := fn.open(path)
@@ -403,6 +550,24 @@ func TestAnExistingFileStaysWhatItIs(t *testing.T) {
 		t.Run("the permission, "+fn.name, func(t *testing.T) { requireKeepsPermission(t, fn) })
 		t.Run("a link to it, "+fn.name, func(t *testing.T) { requireFollowsLink(t, fn) })
 	}
+	t.Run("a link that leads nowhere, OpenForAppend", func(t *testing.T) {
+		if lab.Wine() {
+			t.Skip("Wine does not follow a relative link to a file in the same directory")
+		}
+		path := lab.Path(t, "history.log")
+		if err := os.Symlink("2025.log", path); err != nil {
+			t.Skipf("this system lets no ordinary user make a symbolic link: %v", err)
+		}
+		lesson := lab.Lesson{
+			Did:   "history.log was a symbolic link to a log that did not exist yet; OpenForAppend was called with its path",
+			Means: "the history of a new year cannot begin where its owner wants to keep it",
+			Read:  askAndAct,
+		}
+		f := forAppend.opened(t, path, lesson)
+		writeLine(t, forAppend, f, "alice\n", lesson.Did)
+		closeFile(t, forAppend, f)
+		lab.RequireFile(t, filepath.Join(filepath.Dir(path), "2025.log"), "alice\n", lesson.Say("OpenForAppend did not create the log that a link leads to"))
+	})
 	for _, fn := range []function{forUpdate, forAppend} {
 		t.Run("3 GiB, "+fn.name, func(t *testing.T) { requireKeepsSize(t, fn) })
 	}
@@ -418,10 +583,11 @@ func requireFollowsLink(t *testing.T, fn function) {
 	if err := os.Symlink("locks.json", path); err != nil {
 		t.Skipf("this system lets no ordinary user make a symbolic link: %v", err)
 	}
+	requireTool(t, os.Link(target, filepath.Join(filepath.Dir(target), "second name")))
 	before, err := os.Stat(target)
 	requireTool(t, err)
 	lesson := lab.Lesson{
-		Did:   fn.name + " was called with the path of a symbolic link to a file in the same directory",
+		Did:   fn.name + " was called with the path of a symbolic link to a file in the same directory, which has two names",
 		Means: "a file that its owner keeps in another place cannot be used, or gets a twin",
 		Read:  whyItHappens,
 	}
@@ -509,8 +675,49 @@ type finding struct {
 	StillOpen bool // after the caller had closed it
 }
 
-func TestARelativePathLeadsFromTheDirectoryOfTheMoment(t *testing.T) {
+// What a path means is the kernel's to say (path_resolution(7)).
+func TestThePathIsFollowedAsItIs(t *testing.T) {
 	t.Parallel()
+	t.Run("from the directory of the moment", requireMoves)
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows itself cleans a path before it follows it")
+	}
+	for _, fn := range functions {
+		for _, way := range []struct{ name, path, file string }{
+			{"a name that ends in a space", "bracket ", "bracket "},
+			{"a name of letters and signs", "~$HOME%41 Ä*", "~$HOME%41 Ä*"},
+			{"a name of 255 bytes", strings.Repeat("x", 255), strings.Repeat("x", 255)},
+			{"the path link/../bracket, where link leads to another directory", "link/../bracket", "far/bracket"},
+			{"the path missing/../bracket, where the directory is missing", "missing/../bracket", ""},
+		} {
+			dir := t.TempDir()
+			requireTool(t, errors.Join(os.MkdirAll(filepath.Join(dir, "far", "away"), 0o700), os.Symlink("far/away", filepath.Join(dir, "link"))))
+			for _, file := range []string{way.file, "bracket"} {
+				if fn.name != newTicket.name && file != "" {
+					requireTool(t, os.WriteFile(filepath.Join(dir, file), nil, 0o600))
+				}
+			}
+			lesson := lab.Lesson{
+				Did: fn.name + " was called with " + way.name, Expected: "the file that the kernel finds there", Found: "another one",
+				Means: "the program works on a file that no other program finds at this path", Read: errorsOfOpen,
+			}
+			path := dir + "/" + way.path
+			if way.file == "" {
+				requireReported(t, fn, fn.refused(t, path, lesson), fs.ErrNotExist, "bracket", lesson)
+				continue
+			}
+			f := fn.opened(t, path, lesson)
+			opened, err := f.Stat()
+			requireTool(t, err)
+			there, err := os.Stat(filepath.Join(dir, way.file))
+			lab.Require(t, err == nil && os.SameFile(there, opened), lesson.Say("%s opened a file at another path", fn.name))
+			closeFile(t, fn, f)
+		}
+	}
+}
+
+func requireMoves(t *testing.T) {
+	t.Helper()
 	worker := lab.Start(t, "move", t.TempDir(), t.TempDir())
 	for _, where := range []string{"a directory", "a second directory"} {
 		for _, fn := range functions {
@@ -607,18 +814,35 @@ func openAndClose(w *lab.Worker) error {
 }
 
 func TestNoneOfThemIsALock(t *testing.T) {
+	const meaning = "a program that only looks at the file keeps all others from working; when to lock is the caller's decision"
 	for _, first := range []function{forUpdate, forAppend, forReplace} {
-		path := lab.WriteFile(t, "locks.json", checkouts)
-		f := first.opened(t, path, lab.Lesson{Did: first.name + " was called", Read: theFix})
+		dir := t.TempDir()
+		held := map[string]*os.File{} // by the function that is called second
+		for _, second := range functions {
+			if path := filepath.Join(dir, second.name); second.name != newTicket.name {
+				requireTool(t, os.WriteFile(path, []byte(checkouts), 0o600))
+				held[second.name] = first.opened(t, path, lab.Lesson{Did: first.name + " was called", Read: theFix})
+			}
+		}
+		worker := lab.Start(t, "open and return", dir)
+		for _, second := range functions {
+			lesson := lab.Lesson{
+				Did:   first.name + " had a file open; another process called " + second.name + " with the same path",
+				Means: meaning, Read: theFix,
+			}
+			var came lab.Returned
+			worker.Result(&came, lesson.Say("%s did not return", second.name))
+			lab.RequireNoError(t, came.Err, lesson.Say("%s did not open a file that another process had open", second.name))
+		}
+		requireTool(t, worker.Wait())
 		for _, second := range []function{forUpdate, forAppend, forReplace} {
 			lesson := lab.Lesson{
 				Did:   first.name + " had a file open; " + second.name + " was called with the same path",
-				Means: "a program that only looks at the file keeps all others from working; when to lock is the caller's decision",
-				Read:  theFix,
+				Means: meaning, Read: theFix,
 			}
-			closeFile(t, second, second.opened(t, path, lesson))
+			closeFile(t, second, second.opened(t, filepath.Join(dir, second.name), lesson))
+			closeFile(t, first, held[second.name])
 		}
-		closeFile(t, first, f)
 	}
 	for _, fn := range functions {
 		path, other := lab.WriteFile(t, "locks.json", checkouts), lab.Path(t, "other")

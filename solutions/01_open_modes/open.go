@@ -3,12 +3,14 @@
 // The name of each function says what becomes of the bytes that exist already. For all of them:
 //
 //   - What the kernel refuses is returned as the error, and nothing else is tried: no directory is created, and a file that may only be
-//     read is not opened for reading instead. The error names the path, and errors.Is finds its cause: fs.ErrNotExist, fs.ErrExist,
+//     read is not opened for reading instead. The error names the file, and errors.Is finds its cause: fs.ErrNotExist, fs.ErrExist,
 //     fs.ErrPermission or any other.
 //   - A new file gets the permission 0o666 at most, without the bits of the umask. An existing file keeps its permission.
+//   - What belongs to the whole process, its umask and its working directory, is not touched, not even for a moment.
 //   - Nothing else is left in the directory, and no other handle stays open.
-//   - A relative path leads from the working directory of the moment, and no call remembers an earlier one.
-//   - A program that this process starts does not inherit the open file.
+//   - The path is the kernel's to follow, as it is, from the working directory of the moment: "link/.." is the parent of the directory that
+//     the link leads to, and a space at the end of a name belongs to the name. No call remembers an earlier one.
+//   - The file that is returned is close-on-exec: a program that is started from then on does not inherit it.
 //   - The caller owns the open file and closes it.
 //
 // None of them is a lock, and none waits for another: two processes, or one process twice, may have the same file open for update.
@@ -36,8 +38,8 @@ func OpenForUpdate(path string) (*os.File, error) {
 // OpenForAppend opens the log at path for writing at its end: history.log, one line for each checkout.
 //
 // The log keeps every byte, at every moment. Every write goes to where the end is at that moment, even if another process has written
-// since the log was opened. A missing log is created, empty: for a log, 0 bytes are legal, and mean that nothing has happened yet. Any
-// number of processes may do that at the same time, and no line is lost.
+// since the log was opened. A missing log is created, empty, even at the far end of a link: for a log, 0 bytes are legal, and mean that
+// nothing has happened yet. Any number of processes may do that at the same time, and no line is lost.
 func OpenForAppend(path string) (*os.File, error) {
 	// O_CREATE creates or keeps, in one step. With O_APPEND the kernel finds the end for each write, in one step with the write.
 	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, newFile)
@@ -57,9 +59,10 @@ func CreateNew(path string) (*os.File, error) {
 // be written anew, if the caller may. A missing file is not created, and the error matches fs.ErrNotExist.
 //
 // allowed is called once, with the open file, which it may read or lock. If it returns an error, whatever error that is, the file keeps
-// every byte, it is closed, and OpenForReplace returns an error that matches, even if Close fails. Otherwise OpenForReplace returns the
-// file that allowed has seen, empty, with the next write at byte 0, even if the path leads to another file by then. If the file cannot
-// be emptied, it is closed, and that error is returned.
+// every byte, it is closed, and OpenForReplace returns an error that matches, even if Close fails. If it panics, the file keeps every
+// byte too, and nothing is promised of the handle. Otherwise OpenForReplace returns the same *os.File, with the lock that allowed may
+// have taken: empty, whatever was written meanwhile, with the next write at byte 0, even if the path leads to another file by then. If
+// the file cannot be emptied, it is closed, and that error is returned.
 func OpenForReplace(path string, allowed func(f *os.File) error) (*os.File, error) {
 	// No O_TRUNC: it would act as the file is opened, before allowed is called.
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
