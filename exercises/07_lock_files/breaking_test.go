@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
@@ -60,38 +61,41 @@ func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
 		means(l, "Acquire gave a broken lock to a second owner", "two programs write the same file"))
 }
 
-// countHandles does with the lock PATH whatever leads Acquire or Release to another return, once and then ten times more. It sends
-// how many handles were open after the first time and at the end.
+// countHandles does with the lock PATH whatever leads Acquire or Release to another return, once and then ten times more; each time
+// Acquire finds something else than a lock at OTHER…, too. It sends how many handles were open after the first time and at the end, and
+// what went wrong.
 func countHandles(w *lab.Worker) error {
-	unknown := filepath.Join(filepath.Dir(w.Arg(0)), "unknown")
-	if err := os.WriteFile(unknown, []byte("mine"), 0o600); err != nil {
-		return err
-	}
+	debug.SetGCPercent(-1) // the collector would close a file that is no longer in use
 	var open []int
-	for turn := range 11 {
-		for range 2 { // the second one is lost to the third
-			lost, err := lockfiles.Acquire(w.Arg(0), allDead)
-			if err != nil {
-				return err
-			}
-			_, refused := lockfiles.Acquire(w.Arg(0), lockfiles.Options{})
-			_, other := lockfiles.Acquire(unknown, lockfiles.Options{})
-			lock, err := lockfiles.Acquire(w.Arg(0), allDead)
-			if err != nil {
-				return err
-			}
-			_ = errors.Join(refused, other, lost.Release()) // other tests ask what these return
-			if err := lock.Release(); err != nil {
-				return err
-			}
-		}
-		if n, err := lab.OpenHandles(); err != nil {
+	turn := func() error {
+		lost, err := lockfiles.Acquire(w.Arg(0), allDead) // it is lost to the second one
+		if err != nil {
 			return err
-		} else if turn == 0 || turn == 10 {
-			open = append(open, n)
+		}
+		_, _ = lockfiles.Acquire(w.Arg(0), lockfiles.Options{})
+		for i := 1; w.Arg(i) != ""; i++ {
+			_, _ = lockfiles.Acquire(w.Arg(i), allDead) // other tests ask what these return
+		}
+		lock, err := lockfiles.Acquire(w.Arg(0), allDead)
+		if err != nil {
+			return err
+		}
+		_ = lost.Release()
+		return lock.Release()
+	}
+	for n := range 11 {
+		if err := turn(); err != nil {
+			return errors.Join(w.Result(lab.Returned{Err: err}), w.Result(open))
+		}
+		if n == 0 || n == 10 {
+			count, err := lab.OpenHandles()
+			if err != nil {
+				return err
+			}
+			open = append(open, count)
 		}
 	}
-	return w.Result(open)
+	return errors.Join(w.Result(lab.Returned{}), w.Result(open))
 }
 
 func TestTakingAndReleasingLeavesNothingBehind(t *testing.T) {
@@ -102,12 +106,24 @@ func TestTakingAndReleasingLeavesNothingBehind(t *testing.T) {
 			t.Skip("this system does not tell which handles are open: ", err)
 		}
 		l := lab.Lesson{
-			Did:   "a lock was taken, refused, broken, lost and given back, and Acquire found a file at another path; then all that ten times more",
+			Did: "a lock was taken, refused, broken, lost and given back, and at other paths Acquire found a file, a directory, half a lock, one " +
+				"with more in it, and no directory to be in; then all that ten times more",
 			Means: "a program that runs for weeks reaches its limit of open files, and fails in some other place", Read: givingBack,
 		}
+		half, more := newPath(t), newPath(t)
+		abandon(t, half, more)
+		fillLock(t, half, func(text string) string { return text[:len(text)/2] })
+		fillLock(t, more, func(text string) string { return text + text })
+		notes := lab.WriteFile(t, "notes", "mine")
+		worker := lab.Start(t, "count handles", newPath(t), notes, filepath.Dir(notes), half, more,
+			filepath.Join(filepath.Dir(notes), "missing", "locks.json.lock"))
+		failed := means(l, "Acquire or Release failed where no other process was at work",
+			"a lock that was given back, or whose owner Alive calls dead, cannot be taken, or one that is held cannot be given back")
+		var returned lab.Returned
+		worker.Result(&returned, failed)
+		lab.RequireNoError(t, returned.Err, failed)
 		var open []int
-		lab.Start(t, "count handles", newPath(t)).Result(&open, means(l, "Acquire or Release failed where no other process was at work",
-			"a lock that was given back, or whose owner Alive calls dead, cannot be taken, or one that is held cannot be given back"))
+		worker.Result(&open, failed)
 		lab.RequireEqual(t, fmt.Sprint(open[0], " open handles"), fmt.Sprint(open[1], " open handles"),
 			l.Say("Acquire or Release leave handles open"))
 	})
@@ -122,15 +138,19 @@ func leavesNoFiles(t *testing.T) {
 		Means: "every crash and every lock leaves something for good: in a year the directory is full of it",
 		Read:  givingBack,
 	}
-	lock := requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not break the lock of a process that is dead"))
-	lab.RequireNoError(t, release(t, lock, l), l.Say("Release failed although the lock was held"))
+	lock := requireAcquired(t, path, lockfiles.Options{}, means(l, "Acquire did not break the lock of a process that is dead",
+		"a process crash stops the workshop until a person removes the lock by hand"))
+	lab.RequireNoError(t, release(t, lock, l), means(l, "Release failed although the lock was held",
+		"the lock stays taken, and every other process is sent away"))
 	once := listing(t, filepath.Dir(path))
-	l.Did += "; then the same was done ten times more"
+	l.Did += "; then a lock was taken, broken and released ten times at the same path"
+	unusable := l
+	unusable.Means = "a lock that was used once cannot be used again"
 	tokens := map[string]bool{lock.Owner().Token: true}
 	for range 10 {
-		lock := requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not take a lock that was released"))
-		broken := requireAcquired(t, path, allDead, l.Say("Acquire did not break a lock that Alive judged dead"))
-		lab.RequireNoError(t, release(t, broken, l), l.Say("Release failed although the lock was held"))
+		lock := requireAcquired(t, path, lockfiles.Options{}, unusable.Say("Acquire did not take a lock that was released"))
+		broken := requireAcquired(t, path, allDead, unusable.Say("Acquire did not break a lock that Alive judged dead"))
+		lab.RequireNoError(t, release(t, broken, l), unusable.Say("Release failed although the lock was held"))
 		tokens[lock.Owner().Token], tokens[broken.Owner().Token] = true, true
 	}
 	lab.RequireEqual(t, once, listing(t, filepath.Dir(path)), l.Say("Acquire or Release leave files behind"))

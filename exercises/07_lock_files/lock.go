@@ -25,8 +25,9 @@ var (
 // Options change how Acquire works. The zero value is good.
 type Options struct {
 	// Alive judges the owner of a lock that Acquire has found: may it still be at work? Acquire takes a lock away only if Alive returns
-	// false. Each call of Acquire asks about each owner it finds exactly once; it remembers no earlier answer. Alive may take its time:
-	// Acquire holds nothing meanwhile. Nil means the function Alive of this package.
+	// false. Each call of Acquire asks about each owner it finds exactly once; it remembers no earlier answer, and need not look who was
+	// faster. Alive may take a day, and its answer counts: Acquire holds nothing meanwhile, and has made nothing yet. Nil means the
+	// function Alive of this package.
 	Alive func(owner Owner) bool
 }
 
@@ -45,22 +46,22 @@ func (l *Lock) Owner() Owner { return l.owner }
 // whichever call they are stopped or killed. A wrong judgement gives it two; the first one learns of it from Release. A lock that this
 // process holds already is taken, too.
 //
-// The lock is advisory: it excludes other calls of Acquire with this path, and nothing else. It survives the death of its owner until
-// an Acquire finds it and Alive returns false; a lock that a living process has forgotten stays taken.
+// The lock is advisory: it excludes other calls of Acquire with this path, and nothing else. It survives the death of its owner, whatever
+// ends the process, until an Acquire finds it and Alive returns false; a lock that a living process has forgotten stays taken.
 //
-// A relative path is resolved when Acquire is called, and every path is cleaned, both as filepath.Abs does it: link/../x is x, wherever
-// the link leads. Symbolic links in the directory of the cleaned path are followed; a link at path itself is not a lock. The directory
-// must exist. While a lock is taken, broken or released, names that begin with path and a dot may exist beside it; files of others that
-// have such names are not touched. An Acquire that fails leaves nothing behind, and taking and releasing a lock leaves no more the
-// hundredth time than the first, on the disk or open; an Acquire that is killed may leave one such name, which is in no other's way.
-// What is created has the permissions of any new file or directory, 0666 and 0777 less the umask: whom the umask lets may read the owner
-// and break the lock. Network file systems are not supported.
+// A relative path is resolved when Acquire is called, and every path is cleaned, both as filepath.Abs does it: link/../x is x, wherever the
+// link leads. Symbolic links in the directory of the cleaned path are followed; a link at path itself is not a lock. The directory must
+// exist. While a lock is taken, broken or released, names that begin with path and a dot may exist beside it; files of others that have
+// such names are not touched, however old they are. An Acquire that fails leaves nothing behind, or at most the empty directory of a lock
+// that it has broken; taking and releasing a lock leaves no more the hundredth time than the first, on the disk or open; an Acquire that is
+// killed may leave what has such a name, which is in no other's way. What is created has the permissions of any new file or directory, 0666
+// and 0777 less the umask: whom the umask lets may read the owner and break the lock. Network file systems are not supported.
 //
-// The error matches ErrLocked if the owner may be alive; then nothing was changed. It also matches ErrLocked if another Acquire or
-// Release was faster. It matches ErrUnknown if something else exists at path, which is not touched: a file, a link, a damaged lock, even
-// if it was put there while Acquire was at work. (An empty directory may count as a free lock. On Windows a file may be replaced that
-// appears in the last moment.) Any other error matches neither: the system refused, or does not tell which process this is, and the
-// error wraps its reason.
+// The error matches ErrLocked if the owner may be alive, even where this process may only read; then nothing was changed. It also matches
+// ErrLocked if another Acquire or Release was faster. It matches ErrUnknown if something else exists at path, which is not touched: a file,
+// a link to whatever, a pipe, which is not even opened, a lock with less in it than Acquire has written, or with more, even if it was put
+// there while Acquire was at work. (An empty directory may count as a free lock. On Windows a file may be replaced that appears in the last
+// moment.) Any other error matches neither: the system refused, or does not tell which process this is, and the error wraps its reason.
 func Acquire(path string, o Options) (*Lock, error) {
 	alive := o.Alive
 	if alive == nil {
@@ -87,10 +88,12 @@ func Acquire(path string, o Options) (*Lock, error) {
 // Release gives the lock back.
 //
 // If it was no longer this owner's, nothing is touched and the error matches ErrLost: another process has judged this one dead, or
-// Release was called before, or the lock, or a directory of its path, was removed, moved or replaced from outside, and nothing has its
-// name. What this process has done since then was done without the lock. A file that a person has put into the lock stays, and is no
-// loss. Any other error wraps the system's reason and means that the lock was not given back, or that the system does not tell, as where
-// a directory of the path is a loop of links by now: others may still find this owner. Release may be called again.
+// Release was called before, or the lock, or a directory of its path, was removed, moved or replaced from outside, so that this owner
+// is no longer found under the path. What this process has done since then was done without the lock. A file that a person has put into
+// the lock stays, and is no loss.
+//
+// Any other error wraps the system's reason, and others may still find this owner: the system refused, or does not tell what is there,
+// as where a directory of the path is a loop of links by now. Release may be called again.
 func (l *Lock) Release() error {
 	// TODO: whose lock has this name? And what does it name if the program has changed its directory since Acquire?
 	err := names.Remove(l.path)

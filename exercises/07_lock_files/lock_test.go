@@ -1,17 +1,21 @@
 package lockfiles_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
 	"example/turnstile/exercises/07_lock_files/names"
 	"example/turnstile/internal/lab"
 )
+
+const year = 400 * 24 * time.Hour
 
 func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 	t.Parallel()
@@ -29,7 +33,6 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 
 	now, old, future := newPath(t), newPath(t), newPath(t)
 	lab.Start(t, "hold", now, old, future).Reached("holding", freeLock)
-	const year = 400 * 24 * time.Hour
 	lab.Age(t, filepath.Dir(old), year)
 	lab.Age(t, filepath.Dir(future), -year)
 	for _, c := range []struct{ name, did, path, read string }{
@@ -75,6 +78,34 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		lab.CollectGarbage()
 		requireLocked(t, path, l.Say("Acquire did not refuse a lock that is held"))
 	})
+	runCasesHere(t)
+	t.Run("by an owner about whom Alive thinks for a day", func(t *testing.T) {
+		path, gone := stale(t)
+		l := l
+		l.Did = "the lock's owner has ended; Acquire was called, and its Alive returned false after a day"
+		l.Means = "the owner is judged by a person or by another machine, which takes its time, and the judgement counts for nothing"
+		var lock *lockfiles.Lock
+		err := errors.New("it never returned")
+		inABubble(t, func() {
+			lock, err = lockfiles.Acquire(path, lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
+				time.Sleep(24 * time.Hour)
+				return owner.PID != gone
+			}})
+		})
+		lab.RequireNoError(t, err, l.Say("Acquire did not break a lock that Alive judged dead, because that took long"))
+		lab.RequireNotNil(t, lock, "Acquire", l)
+	})
+	t.Run("under a path that leads through a link", func(t *testing.T) {
+		dir, l := t.TempDir(), l
+		lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "target"), 0o700))
+		if err := os.Symlink("target", filepath.Join(dir, "link")); err != nil {
+			t.Skip("this user may not create symbolic links here: ", err)
+		}
+		l.Did = "link leads to target; a goroutine acquired link/locks.json.lock, and another one called Acquire for target/locks.json.lock"
+		requireAcquired(t, filepath.Join(dir, "link", "locks.json.lock"), lockfiles.Options{},
+			l.Say("Acquire did not take a free lock whose directory is a link to one"))
+		held(t, filepath.Join(dir, "target", "locks.json.lock"), lockfiles.Options{}, l)
+	})
 	t.Run("under a path with a link and two dots", func(t *testing.T) {
 		dir, l := t.TempDir(), l
 		lab.RequireSetUp(t, os.MkdirAll(filepath.Join(dir, "target", "sub"), 0o700))
@@ -91,7 +122,13 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		path, gone := stale(t)
 		l := l
 		l.Did = "the lock's owner has ended, but Options.Alive returned true; Acquire was called"
-		held(t, path, lockfiles.Options{Alive: func(lockfiles.Owner) bool { return true }}, l)
+		before, meanwhile := listing(t, filepath.Dir(path)), ""
+		held(t, path, lockfiles.Options{Alive: func(lockfiles.Owner) bool {
+			meanwhile = listing(t, filepath.Dir(path))
+			return true
+		}}, l)
+		lab.RequireEqual(t, before, meanwhile, means(l, "Acquire had made something when it asked Alive",
+			"a directory that is full, or that this user may only read, hides that the lock is taken; a kill meanwhile leaves a file"))
 		l.Did += "; it was called again, and Alive returned false"
 		asked := 0
 		requireAcquired(t, path, lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
@@ -102,6 +139,17 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		}}, means(l, "Acquire did not ask Alive again", "the owner has ended meanwhile, and a program that runs for weeks never learns of it"))
 		lab.RequireEqual(t, 1, asked, means(l, "Acquire did not call Alive once for the owner of a lock",
 			"Alive may ask a person or another machine, and is asked the same question again"))
+	})
+}
+
+// inABubble runs call in a bubble of synctest: its clock stands at the same time at the beginning, and a day is over as soon as every
+// goroutine waits for it. Goroutines that call leaves behind have a year to come to their end; what becomes of them is not judged.
+func inABubble(t *testing.T, call func()) {
+	t.Helper()
+	defer func() { _ = recover() }() // of the complaint about those that do not
+	synctest.Test(t, func(*testing.T) {
+		call()
+		time.Sleep(year)
 	})
 }
 
@@ -125,21 +173,24 @@ func lastTouched(t *testing.T, path string) string {
 func TestReleaseKeepsTheLockOfTheNextOwner(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
-	l := lab.Lesson{
-		Did: "Alice had the lock; Bob's Alive judged her dead, wrongly, and Bob acquired the lock; then Alice called Release; " +
-			"then Carol called Acquire",
-		Means: "Bob is at work, Alice's Release has opened his lock, and Carol gets it too",
-		Read:  givingBack,
-	}
+	l := lab.Lesson{Did: "Alice had the lock; Bob's Alive judged her dead, wrongly, and Bob called Acquire", Read: givingBack}
 	alice := requireAcquired(t, path, lockfiles.Options{}, freeLock)
-	bob := requireAcquired(t, path, allDead, l.Say("Acquire did not break a lock that Alive judged dead"))
+	bob := requireAcquired(t, path, allDead, means(l, "Acquire did not break a lock that Alive judged dead",
+		"a process that knows that the owner has ended is sent away all the same"))
 
+	l.Did += " and got the lock; then Alice called Release"
 	err := release(t, alice, l)
-	requireLocked(t, path, l.Say("Release gave back a lock that belongs to another owner"))
+	l.Did += "; then Carol called Acquire"
+	requireLocked(t, path, means(l, "Release gave back a lock that belongs to another owner",
+		"Bob is at work, Alice's Release has opened his lock, and Carol gets it too"))
 	requireIs(t, err, lockfiles.ErrLost, means(l, "Release did not report that the lock was lost",
 		"Alice saved her list after the lock was lost, perhaps over Bob's, and never learns of it"))
-	lab.RequireNoError(t, release(t, bob, l), l.Say("Release failed although the lock was held"))
-	requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not take a lock that was released"))
+	l.Did += "; then Bob called Release"
+	lab.RequireNoError(t, release(t, bob, l), means(l, "Release failed although the lock was held",
+		"Bob is warned of a loss that did not happen, and his lock stays taken"))
+	l.Did += ", and Carol called Acquire again"
+	requireAcquired(t, path, lockfiles.Options{}, means(l, "Acquire did not take a lock that was released",
+		"the lock is free, and every process is sent away"))
 }
 
 func TestReleaseReportsALostLock(t *testing.T) {
@@ -166,6 +217,10 @@ func TestReleaseReportsALostLock(t *testing.T) {
 			lab.RequireSetUp(t, os.RemoveAll(path))
 			lab.RequireSetUp(t, os.Mkdir(path, 0o700))
 		}},
+		{"moved away", "the lock was renamed", func(t *testing.T, path string, _ *lockfiles.Lock) {
+			t.Helper()
+			lab.RequireSetUp(t, os.Rename(path, path+".old"))
+		}},
 		{"moved away with its directory", "the directory of the lock was renamed", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
 			lab.RequireSetUp(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"))
@@ -189,8 +244,11 @@ func TestReleaseReportsALostLock(t *testing.T) {
 	}
 }
 
-// changeDirectory acquires the lock of that name in its working directory, goes to the directory DIR, and calls Release.
+// changeDirectory goes to the directory HERE, acquires the lock locks.json.lock, goes to the directory THERE, and calls Release.
 func changeDirectory(w *lab.Worker) error {
+	if err := os.Chdir(w.Arg(0)); err != nil {
+		return err
+	}
 	lock, err := lockfiles.Acquire("locks.json.lock", lockfiles.Options{})
 	if err != nil {
 		return err
@@ -198,7 +256,8 @@ func changeDirectory(w *lab.Worker) error {
 	if lock == nil {
 		return errNothing
 	}
-	if err := os.Chdir(w.Arg(0)); err != nil {
+	w.Reached("holding")
+	if err := os.Chdir(w.Arg(1)); err != nil {
 		return err
 	}
 	return w.Result(lab.Returned{Err: lock.Release()})
@@ -208,12 +267,15 @@ func TestARelativePathIsResolvedWhenAcquireIsCalled(t *testing.T) {
 	t.Parallel()
 	here, there := newPath(t), newPath(t)
 	l := lab.Lesson{
-		Did: `a process called Acquire("locks.json.lock"), changed its directory, and called Release; ` +
+		Did: `a process changed its directory, called Acquire("locks.json.lock"), changed its directory again, and called Release; ` +
 			"another process has the lock of that name there",
 		Means: "the same words are another file after os.Chdir: one lock stays for ever, and another owner's is in danger", Read: givingBack,
 	}
 	other := requireAcquired(t, there, lockfiles.Options{}, freeLock)
-	mover := lab.Launch(t, lab.Options{Dir: filepath.Dir(here)}, "change directory", filepath.Dir(there))
+	mover := lab.Launch(t, lab.Options{Dir: filepath.Dir(there)}, "change directory", filepath.Dir(here), filepath.Dir(there))
+	mover.Reached("holding", l.Say("Acquire failed with a relative path"))
+	requireLocked(t, here, l.Say("Acquire took the lock of another directory than the one that its process is in"))
+	mover.Continue()
 	var released lab.Returned
 	mover.Result(&released, l.Say("Acquire or Release failed with a relative path"))
 	lab.RequireNoError(t, released.Err, l.Say("Release looked for its lock in another directory"))

@@ -22,6 +22,23 @@ var workers = lab.Workers{
 	"count handles": countHandles, "change directory": changeDirectory, "release when closed": releaseWhenClosed,
 }
 
+// casesHere are the cases that files with build tags add to a test, by its name, in their init.
+var casesHere = map[string]map[string]func(t *testing.T){}
+
+func addCase(test, name string, run func(t *testing.T)) {
+	if casesHere[test] == nil {
+		casesHere[test] = map[string]func(t *testing.T){}
+	}
+	casesHere[test][name] = run
+}
+
+func runCasesHere(t *testing.T) {
+	t.Helper()
+	for name, run := range casesHere[t.Name()] {
+		t.Run(name, run)
+	}
+}
+
 const (
 	theBug       = `lessons/07_lock_files, "The bug"`
 	whyItHappens = `lessons/07_lock_files, "Why it happens"`
@@ -154,17 +171,24 @@ func requireAcquired(t *testing.T, path string, o lockfiles.Options, l lab.Lesso
 	return lock
 }
 
-// requireIs is lab.RequireErrorIs for an error of the package, which the message calls by its name.
+// requireIs is lab.RequireErrorIs for an error of the package, which the message calls by its name. The error may match no other one:
+// each of them asks the caller for something else.
 func requireIs(t *testing.T, err, sentinel error, l lab.Lesson) {
 	t.Helper()
-	for name, named := range map[string]error{
-		"ErrLocked": lockfiles.ErrLocked, "ErrLost": lockfiles.ErrLost, "ErrUnknown": lockfiles.ErrUnknown,
-	} {
+	sentinels := map[string]error{"ErrLocked": lockfiles.ErrLocked, "ErrLost": lockfiles.ErrLost, "ErrUnknown": lockfiles.ErrUnknown}
+	for name, named := range sentinels {
 		if named == sentinel { //nolint:errorlint // which of the three it is
 			l.Expected = "an error that matches " + name
 		}
 	}
 	lab.RequireErrorIs(t, err, sentinel, l)
+	for name, other := range sentinels {
+		if other != sentinel && errors.Is(err, other) { //nolint:errorlint // which of the three it is
+			l.Expected += " alone"
+			l.Found = "it matches " + name + ", too: " + err.Error()
+			lab.Fail(t, means(l, "An error gives two reasons at once", "the program does what the first one that it asks for tells it to do"))
+		}
+	}
 }
 
 // requireLocked demands that an Acquire finds the lock taken.
@@ -204,6 +228,9 @@ func listing(t *testing.T, dir string) string {
 			target, err := os.Readlink(path)
 			found = append(found, name+" -> "+target)
 			return err
+		case !entry.Type().IsRegular():
+			found = append(found, name+": "+entry.Type().String())
+			return nil
 		}
 		content, err := os.ReadFile(path)
 		found = append(found, name+": "+string(content))

@@ -168,6 +168,7 @@ func TestAlive(t *testing.T) {
 				fmt.Sprintf("the owner's number is %d, which no process has", number))
 		}
 	})
+	runCasesHere(t)
 	t.Run("another user's process", func(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("a process that may not be asked takes a second user, which a test does not have")

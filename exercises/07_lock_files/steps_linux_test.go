@@ -42,6 +42,7 @@ func step(w *lab.Worker) error {
 // A stepped process calls Acquire and Release step by step.
 type stepped struct {
 	*lab.Stepper
+	t    *testing.T
 	left string // what an Acquire has left beside its lock
 }
 
@@ -60,7 +61,7 @@ func startStepped(t *testing.T, calls, dir string, dead ...int) *stepped {
 	for _, number := range dead {
 		arguments = append(arguments, strconv.Itoa(number))
 	}
-	return &stepped{Stepper: lab.Step(t, calls, dir, "step", arguments...)}
+	return &stepped{Stepper: lab.Step(t, calls, dir, "step", arguments...), t: t}
 }
 
 var hangs = lab.Lesson{
@@ -70,7 +71,19 @@ var hangs = lab.Lesson{
 // call has the process call Acquire, or Release if it has the lock, and calls at each time it is stopped, with a number from 1. It
 // returns what became of it.
 func (s *stepped) call(path string, at func(stop int, after string)) (o outcome) {
-	s.Call(path, &o, func(stop lab.Stop) { at(stop.Number, stop.Call.Short(filepath.Dir(path))) }, hangs)
+	s.Call(path, &o, func(stop lab.Stop) {
+		after := stop.Call.Short(filepath.Dir(path))
+		for name := range strings.FieldsSeq(besides(s.t, path)) {
+			l := lab.Lesson{
+				Did:      fmt.Sprintf("a process was stopped in the middle of an Acquire or Release, after its call %d, %s", stop.Number, after),
+				Means:    "a person, or a program that reads the directory, takes it for something else, and nobody knows whose it is",
+				Expected: "every name begins with locks.json.lock and a dot", Found: name, Read: madeAside,
+			}
+			lab.Require(s.t, strings.HasPrefix(name, filepath.Base(path)+"."),
+				l.Say("Acquire or Release used a name that does not begin with the lock's"))
+		}
+		at(stop.Number, after)
+	}, hangs)
 	return o
 }
 
@@ -173,6 +186,7 @@ func playThree(t *testing.T, alice *stepped, path string, gone, bob, carol int, 
 	var owners, after, refused []string
 	other := func(name, call string) {
 		after = append(after, call)
+		lab.Age(t, filepath.Dir(path), year) // she may have been suspended for as long as that
 		if lock, err := acquire(t, path, dead(gone), l); lock != nil {
 			owners = append(owners, name)
 		} else if !errors.Is(err, lockfiles.ErrLocked) {

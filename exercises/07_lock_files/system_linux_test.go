@@ -7,9 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +22,12 @@ import (
 	"example/turnstile/internal/lab/trace"
 )
 
-func init() { workers["small files"] = smallFiles }
+func init() {
+	workers["small files"], workers["end by a signal"] = smallFiles, endBySignal
+	addCase("TestAcquireLeavesWhatItDoesNotKnow", "pipes", leavesPipes)
+	addCase("TestAcquireReportsWhatTheSystemRefuses", "a lock that cannot be opened", lockThatCannotBeOpened)
+	addCase("TestAcquireRefusesALockThatIsHeld", "by a process that a signal has ended", survivesSignals)
+}
 
 // smallFiles is try in a process for which the kernel refuses to write a single byte into a file.
 func smallFiles(w *lab.Worker) error {
@@ -91,9 +100,130 @@ func TestAcquireReportsALockThatItCannotPutInPlace(t *testing.T) {
 	}, syscall.EACCES, syscall.EIO)
 }
 
-// TestATokenIsNeverGivenTwice has two processes run with one process id, as after a restart, in two containers, or when the kernel
-// gives a number again.
+// lockThatCannotBeOpened is neither damaged nor free.
+func lockThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	_, _ = lab.Strace(t) // skips the test where it cannot be asked, before it starts processes
+	lab.EachErrno(t, func(t *testing.T, errno error) {
+		t.Parallel()
+		path, gone := stale(t)
+		rule := lab.Rule{Calls: "?open,openat", Fail: errno}
+		lab.RequireSetUp(t, filepath.WalkDir(path, func(name string, _ os.DirEntry, err error) error {
+			rule.Paths = append(rule.Paths, name)
+			return err
+		}))
+		l := lab.Lesson{Read: refusals, Did: fmt.Sprintf("a process had the lock and was killed; Acquire was called, and the kernel refused "+
+			"to open what is at the path (%v)", errno)}
+		before := standing(t, path)
+		process := lab.Trace(t, rule, lab.Options{}, "try", path, strconv.Itoa(gone))
+		var o outcome
+		process.Result(&o, l.Say("Acquire does not return"))
+		lab.RequireSetUp(t, process.Wait())
+		if len(process.Injected()) == 0 {
+			return // this answer reads its lock by another call
+		}
+		requireRefused(t, o.Call.Err, errno, l)
+		lab.RequireEqual(t, before, standing(t, path), l.Say("Acquire changed a lock whose owner it could not read"))
+	}, syscall.EMFILE, syscall.EIO)
+}
+
+// endBySignal acquires PATH and sends SIGTERM to its own process.
+func endBySignal(w *lab.Worker) error {
+	if _, err := lockfiles.Acquire(w.Arg(0), lockfiles.Options{}); err != nil {
+		return err
+	}
+	w.Reached("holding")
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {}
+}
+
+// survivesSignals is about a signal that can be caught, unlike a kill -9: it is no reason to give a lock back.
+func survivesSignals(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	l := lab.Lesson{
+		Did:   "a process acquired a lock, and was ended by SIGTERM",
+		Means: "the lock is free while other goroutines of the process are still at work", Read: isItAlive,
+	}
+	owner := lab.Start(t, "end by a signal", path)
+	owner.Reached("holding", freeLock)
+	owner.Continue()
+	_ = owner.Wait(l.Say("Acquire keeps its process from being ended"))
+	l.Did += "; another process called Acquire, and its Alive returned true"
+	_, err := acquire(t, path, lockfiles.Options{Alive: func(lockfiles.Owner) bool { return true }}, l)
+	requireIs(t, err, lockfiles.ErrLocked, l.Say("Acquire had its lock given back when a signal ended the process"))
+}
+
+// leavesPipes lets go on who opens a pipe from which nothing comes: it would wait for ever.
+func leavesPipes(t *testing.T) {
+	t.Parallel()
+	path, inside := newPath(t), newPath(t)
+	lab.RequireSetUp(t, os.Mkdir(inside, 0o700))
+	for _, c := range []struct{ path, pipe, what string }{
+		{path, path, "a named pipe, from which nothing comes"},
+		{inside, filepath.Join(inside, "pipe"), "a directory with a named pipe in it, from which nothing comes"},
+	} {
+		lab.RequireSetUp(t, unix.Mkfifo(c.pipe, 0o600))
+		var opened atomic.Bool
+		done, watching := make(chan struct{}), sync.WaitGroup{}
+		watching.Go(func() {
+			for tick := time.NewTicker(time.Millisecond); ; { // the kernel sends no message when a pipe is opened
+				select {
+				case <-done:
+					return
+				case <-tick.C:
+				}
+				if writer, err := unix.Open(c.pipe, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil { // somebody reads
+					opened.Store(true)
+					_ = unix.Close(writer)
+				}
+			}
+		})
+		l := lab.Lesson{
+			Did: "at the lock's path was " + c.what + "; Acquire was called", Expected: "it is not opened", Found: "Acquire opened it",
+			Means: "the program waits, perhaps for ever, for what another one writes into the pipe, although Acquire never waits", Read: notYours,
+		}
+		_, _ = acquire(t, c.path, allDead, l)
+		close(done)
+		watching.Wait()
+		lab.Require(t, !opened.Load(), l.Say("Acquire reads from a pipe that is not its lock"))
+		requireUntouched(t, c.path, c.what)
+	}
+}
+
 func TestATokenIsNeverGivenTwice(t *testing.T) {
+	t.Parallel()
+	t.Run("at the same time by the clock", tokensAtTheSameTime)
+	t.Run("with the same process id", tokensWithTheSameNumber)
+}
+
+func tokensAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{
+		Says: "Acquire gave two locks the same token", Read: theFix,
+		Did:   "two locks were acquired, and the clock showed the same time for both, as it may after it was set back",
+		Means: "a slow breaker that judged the first one takes the second one away",
+	}
+	seen := map[string]bool{}
+	for range 2 {
+		path := newPath(t)
+		var lock *lockfiles.Lock
+		var err error
+		inABubble(t, func() { lock, err = lockfiles.Acquire(path, lockfiles.Options{}) })
+		lab.RequireNoError(t, err, freeLock)
+		lab.RequireNotNil(t, lock, "Acquire", l)
+		token := lock.Owner().Token
+		l.Expected, l.Found = "another token for each lock", "again "+token
+		lab.Require(t, !seen[token], l)
+		seen[token] = true
+	}
+}
+
+// tokensWithTheSameNumber has two processes run with one process id, as after a restart, in two containers, or when the kernel gives a
+// number again.
+func tokensWithTheSameNumber(t *testing.T) {
 	t.Parallel()
 	wrap, _ := lab.Strace(t, "-e", "trace=getpid", "-e", "inject=getpid:retval=4711")
 	l := lab.Lesson{
@@ -184,7 +314,10 @@ func TestReleaseOnADiskThatBecameReadOnly(t *testing.T) {
 	}
 	lab.RequireSetUp(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	requireNotReleased(t, release(t, lock, l), syscall.EROFS, l)
-	l.Did = strings.Replace(l.Did, "; the process called Release", "; another one called Acquire, and its Alive returned false", 1)
+	l.Did = strings.Replace(l.Did, "; the process called Release", "; another one called Acquire", 1)
+	requireLocked(t, path, means(l, "Acquire did not report a lock that is held",
+		"the program complains of the disk, where it should say who has the lock"))
+	l.Did += ", and its Alive returned false"
 	_, err := acquire(t, path, allDead, l)
 	requireRefused(t, err, syscall.EROFS, l)
 }

@@ -66,6 +66,7 @@ func TestAcquireReportsWhatTheSystemRefuses(t *testing.T) {
 				"a mistyped path becomes a new directory, or files pile up"))
 		})
 	}
+	runCasesHere(t)
 	t.Run("a directory in which this user may not write", func(t *testing.T) {
 		t.Parallel()
 		if runtime.GOOS == "windows" {
@@ -89,28 +90,50 @@ func TestAcquireReportsALockOfAnotherUser(t *testing.T) {
 	for _, c := range []struct{ name, umask, may string }{
 		{"that this user may not read", "0077", "read"},
 		{"that this user may not break", "0022", "change"},
+		{"that this user may break", "0000", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(lab.SharedDir(t), "locks.json.lock")
 			l := lab.Lesson{Read: refusals, Did: fmt.Sprintf("root's process had the lock, with the umask %s, and was killed; "+
 				"an ordinary user, who may not %s what root has made, called Acquire, and Alive returned false", c.umask, c.may)}
+			if c.may == "" {
+				l.Did = strings.Replace(l.Did, "may not ", "may change", 1)
+			}
 			owner := lab.Launch(t, lab.Options{Umask: c.umask}, "hold", path)
 			owner.Reached("holding", freeLock)
 			owner.Kill()
 			other := lab.Launch(t, lab.Options{Unprivileged: true}, "break", path, strconv.Itoa(owner.PID()))
-			if c.may == "change" {
-				other.Reached("judging", l)
+			if c.may != "read" {
+				other.Reached("judging", means(l, "Acquire did not ask Alive about the owner of a lock", "no process can break the lock"))
 				other.Continue()
 			}
 			var theirs outcome
 			other.Result(&theirs, l.Say("Acquire does not return"))
+			if c.may == "" {
+				lab.RequireNoError(t, theirs.Call.Err, means(l, "Acquire did not break a lock that Alive judged dead",
+					"the umask lets everyone break the lock, and it stays taken until its own user comes"))
+				return
+			}
 			if theirs.Got && c.may == "change" {
 				return // a lock that is a plain file may be removed by anyone who may write in its directory
 			}
 			requireRefused(t, theirs.Call.Err, fs.ErrPermission, l)
 		})
 	}
+	t.Run("that is taken, where this user may only read", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(lab.SharedDir(t), "locks.json.lock")
+		owner := lab.Launch(t, lab.Options{Umask: "0022"}, "hold", path)
+		owner.Reached("holding", freeLock)
+		lab.RequireSetUp(t, os.Chmod(filepath.Dir(path), 0o755)) //nolint:gosec // that is the purpose
+		other := lab.Launch(t, lab.Options{Unprivileged: true}, "try", path)
+		var theirs outcome
+		l := lab.Lesson{Read: notYours, Did: "root's process has the lock; an ordinary user, who may only read there, called Acquire"}
+		other.Result(&theirs, l.Say("Acquire does not return"))
+		requireIs(t, theirs.Call.Err, lockfiles.ErrLocked, means(l, "Acquire did not report a lock that is held",
+			"the program complains of the disk, where it should say who has the lock"))
+	})
 }
 
 // requireRefused demands that an Acquire failed, and for that reason.
@@ -174,6 +197,7 @@ func TestReleaseReportsWhatTheSystemRefuses(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no permission bits for directories")
 	}
+	t.Run("a directory that is a loop of links", releaseInALoop)
 	const stuck = "the program believes that it has given the lock back, and every other one finds it taken"
 	for _, c := range []struct{ name, did, mode, whole string }{
 		{"a directory that is read-only", "the directory, with what is in it, was made read-only", "0555", "whole"},
@@ -193,6 +217,8 @@ func TestReleaseReportsWhatTheSystemRefuses(t *testing.T) {
 			}
 			requireNotReleased(t, released.Err, fs.ErrPermission, l)
 			if c.mode != "0000" { // where this process cannot reach it either
+				l := l
+				l.Did += ", which failed; then another process called Acquire"
 				requireLocked(t, path, means(l, "Release took a lock away although it reported a failure",
 					"the program warns of a lock that stays taken, and another owner may have it by now"))
 			}
@@ -203,6 +229,24 @@ func TestReleaseReportsWhatTheSystemRefuses(t *testing.T) {
 			lab.RequireNoError(t, released.Err, l.Say("Release failed although nothing stands in its way any more"))
 		})
 	}
+}
+
+func releaseInALoop(t *testing.T) {
+	t.Parallel()
+	shop := filepath.Join(t.TempDir(), "shop")
+	lab.RequireSetUp(t, os.Mkdir(shop, 0o700))
+	lock := requireAcquired(t, filepath.Join(shop, "locks.json.lock"), lockfiles.Options{}, freeLock)
+	lab.RequireSetUp(t, os.Rename(shop, shop+".away"))
+	lab.RequireSetUp(t, os.Symlink("shop", shop))
+	l := lab.Lesson{
+		Did:   "a process had the lock; its directory was moved, and a link to itself was put in its place; the process called Release",
+		Means: "the program believes that it has given the lock back, and every other one may find it taken", Read: refusals,
+	}
+	requireNotReleased(t, release(t, lock, l), syscall.ELOOP, l)
+	lab.RequireSetUp(t, os.Remove(shop))
+	lab.RequireSetUp(t, os.Rename(shop+".away", shop))
+	l.Did += "; then the directory was moved back, and the process called Release again"
+	lab.RequireNoError(t, release(t, lock, l), l.Say("Release failed although nothing stands in its way any more"))
 }
 
 func requireNotReleased(t *testing.T, err, reason error, l lab.Lesson) {

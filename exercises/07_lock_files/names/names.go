@@ -1,7 +1,8 @@
 // Package names makes, moves and removes names in a directory. It is given.
 //
-// Each function does what one call of the kernel does, with the same result on every system. Remove, RemoveEmpty and PutDirectory
-// ask and act in one step: the kernel does the whole, or refuses and changes nothing. How to build a lock of such steps is the exercise.
+// Each function has the same result on every system. Remove and RemoveEmpty ask and act in one call of the kernel, which does the whole
+// or refuses and changes nothing. PutDirectory is two such calls, of which only the second one gives a name away, and no harm comes of a
+// stop between them. How to build a lock of such steps is the exercise.
 package names
 
 import (
