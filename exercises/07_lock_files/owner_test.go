@@ -101,6 +101,7 @@ func TestAlive(t *testing.T) {
 	// Every case makes an owner that is certainly alive, or certainly dead, into another one. The process of the dead owner was killed.
 	living, _ := startOwner(t, newPath(t))
 	dead, process := startOwner(t, newPath(t))
+	requireAlive(t, dead, "Alive calls a process dead that is at work", "a process acquired a lock and has it") // and asked again below
 	process.Kill()
 
 	t.Run("a process that is at work", func(t *testing.T) {

@@ -99,8 +99,8 @@ func Acquire(path string, o Options) (*Lock, error) {
 // is no longer found under the path. What this process has done since then was done without the lock. A file that a person has put into
 // the lock stays, and is no loss.
 //
-// Any other error wraps the system's reason, and others may still find this owner: the system refused, or does not tell what is there,
-// as where a directory of the path is a loop of links by now. Release may be called again.
+// Any other error wraps the system's reason: the lock was not given back, or the system does not tell what is there, as where a directory
+// of the path is a loop of links by now. Others may still find this owner, and Release may be called again.
 func (l *Lock) Release() error {
 	err := names.Remove(ownerFile(l.path, l.owner.Token))
 	if errors.Is(err, fs.ErrNotExist) {
