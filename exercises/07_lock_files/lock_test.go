@@ -21,12 +21,12 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 	t.Parallel()
 	held := func(t *testing.T, path string, o lockfiles.Options, l lab.Lesson) {
 		t.Helper()
-		before, touched := listing(t, filepath.Dir(path)), lastTouched(t, path)
+		before, touched := listing(t, filepath.Dir(path)), lastTouched(t, filepath.Dir(path))
 		_, err := acquire(t, path, o, l)
 		requireIs(t, err, lockfiles.ErrLocked, l.Say("Acquire did not refuse a lock that is held"))
 		lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), means(l, "Acquire changed files of a lock that it did not get",
 			"the holder is at work, and its name is gone from the lock, or files pile up beside it"))
-		lab.RequireEqual(t, touched, lastTouched(t, path), means(l, "Acquire touched a lock that it did not get",
+		lab.RequireEqual(t, touched, lastTouched(t, filepath.Dir(path)), means(l, "Acquire touched a lock that it did not get, or its directory",
 			"a lock that refused processes touch looks as if its owner were at work"))
 	}
 	l := lab.Lesson{Means: "two programs write the same file at once", Read: theBug}
@@ -153,11 +153,11 @@ func inABubble(t *testing.T, call func()) {
 	})
 }
 
-// lastTouched shows the modes and times of a lock and of all that is in it.
-func lastTouched(t *testing.T, path string) string {
+// lastTouched shows the modes and times of a directory and of all that is in it.
+func lastTouched(t *testing.T, dir string) string {
 	t.Helper()
 	var lines []string
-	lab.RequireSetUp(t, filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
+	lab.RequireSetUp(t, filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -216,6 +216,15 @@ func TestReleaseReportsALostLock(t *testing.T) {
 			t.Helper()
 			lab.RequireSetUp(t, os.RemoveAll(path))
 			lab.RequireSetUp(t, os.Mkdir(path, 0o700))
+		}},
+		{"removed with its directory", "the directory of the lock was removed", func(t *testing.T, path string, _ *lockfiles.Lock) {
+			t.Helper()
+			lab.RequireSetUp(t, os.RemoveAll(filepath.Dir(path)))
+		}},
+		{"a file in the place of its directory", "a person put a file in the place of its directory", func(t *testing.T, path string, _ *lockfiles.Lock) {
+			t.Helper()
+			lab.RequireSetUp(t, os.RemoveAll(filepath.Dir(path)))
+			lab.RequireSetUp(t, os.WriteFile(filepath.Dir(path), []byte("mine"), 0o600))
 		}},
 		{"moved away", "the lock was renamed", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()

@@ -25,6 +25,7 @@ import (
 func init() {
 	workers["small files"], workers["end by a signal"] = smallFiles, endBySignal
 	addCase("TestAcquireLeavesWhatItDoesNotKnow", "pipes", leavesPipes)
+	addCase("TestAcquireReportsWhatTheSystemRefuses", "each call once", refusedCalls)
 	addCase("TestAcquireReportsWhatTheSystemRefuses", "a lock that cannot be opened", lockThatCannotBeOpened)
 	addCase("TestAcquireRefusesALockThatIsHeld", "by a process that a signal has ended", survivesSignals)
 }
@@ -98,6 +99,32 @@ func TestAcquireReportsALockThatItCannotPutInPlace(t *testing.T) {
 		lab.RequireEqual(t, "", listing(t, filepath.Dir(path)), means(l, "Acquire left a part of a lock behind although it failed",
 			"each attempt leaves one more, until the disk is full or a person looks"))
 	}, syscall.EACCES, syscall.EIO)
+}
+
+// refusedCalls has the kernel refuse each call of an Acquire once.
+func refusedCalls(t *testing.T) {
+	t.Parallel()
+	for made := 0; ; made++ {
+		path := newPath(t)
+		l := lab.Lesson{
+			Means: "the caller believes that it has no lock, and every other process is sent away because of it", Read: refusals,
+		}
+		var lock *lockfiles.Lock
+		var err error
+		names, refuse := lab.RefuseOne(made, syscall.EIO, func() { lock, err = lockfiles.Acquire(path, lockfiles.Options{}) })
+		lab.RequireRefuse(t, refuse)
+		if made >= len(names) {
+			return
+		}
+		l.Did = fmt.Sprintf("the lock was free; Acquire was called, and the kernel refused its call %d, %s (EIO)", made+1, names[made])
+		if err == nil {
+			lab.RequireNoError(t, release(t, lock, l), l.Say("Release failed although the lock was held"))
+			continue
+		}
+		lab.RequireErrorIs(t, err, syscall.EIO, l.Say("Acquire did not report why it failed"))
+		_, err = acquire(t, path, lockfiles.Options{}, l)
+		lab.RequireNoError(t, err, l.Say("Acquire failed and left a lock behind"))
+	}
 }
 
 // lockThatCannotBeOpened is neither damaged nor free.

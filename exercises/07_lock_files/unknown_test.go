@@ -164,11 +164,17 @@ func requireUntouched(t *testing.T, path, what string) {
 	}
 	before := listing(t, filepath.Dir(path))
 	lab.Age(t, filepath.Dir(path), year)
-	_, err := acquire(t, path, allDead, l)
+	asked := false
+	_, err := acquire(t, path, lockfiles.Options{Alive: func(lockfiles.Owner) bool {
+		asked = true
+		return false
+	}}, l)
 	lab.RequireError(t, err, l.Say("Acquire took a lock whose owner it could not read"))
 	lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), l.Say("Acquire changed what is not its own lock"))
 	l.Means = "the program cannot distinguish a lock that a person has to look at from one that is taken"
 	requireIs(t, err, lockfiles.ErrUnknown, l.Say("Acquire did not report that it does not know what is at the path"))
+	l.Expected, l.Found = "Alive is not called", "it was"
+	lab.Require(t, !asked, means(l, "Acquire asked Alive about an owner that it had not found", "a person is asked about nobody"))
 }
 
 // contentOf returns what a file of the lock holds, or nothing if it has none.
