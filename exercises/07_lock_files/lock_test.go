@@ -101,6 +101,9 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		if err := os.Symlink("target", filepath.Join(dir, "link")); err != nil {
 			t.Skip("this user may not create symbolic links here: ", err)
 		}
+		if lab.Wine() {
+			t.Skip("Wine does not find what is behind a link to a directory")
+		}
 		l.Did = "link leads to target; a goroutine acquired link/locks.json.lock, and another one called Acquire for target/locks.json.lock"
 		requireAcquired(t, filepath.Join(dir, "link", "locks.json.lock"), lockfiles.Options{},
 			l.Say("Acquire did not take a free lock whose directory is a link to one"))
