@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 		"fail to close":                  failToClose,
 		"fail to write":                  failToWrite,
 		"fail to read":                   failToRead,
+		"wait for a pipe":                waitForAPipe,
 	})
 }
 
@@ -68,7 +69,7 @@ func TestWithClosesTheFile(t *testing.T) {
 			calls, opened := 0, ""
 			result := leave(t, "With", func() error {
 				return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
-					t.Cleanup(func() { f.Close() }) // keeps the garbage collector from closing a file that With has left open
+					keep(t, f)
 					calls++
 					if f != nil {
 						opened = filepath.Base(f.Name())
@@ -130,7 +131,9 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 	}
 	for _, p := range panics {
 		t.Run(p.name, func(t *testing.T) {
-			result := leave(t, "With", func() error { return close.With(path, os.O_RDWR, 0, p.use) })
+			result := leave(t, "With", func() error {
+				return close.With(path, os.O_RDWR|os.O_CREATE, 0o600, func(f *os.File) error { keep(t, f); return p.use(f) })
+			})
 			lesson := lab.Lesson{
 				Says:     "With stopped the panic of use",
 				Did:      "use panicked: " + p.name,
@@ -145,11 +148,15 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 			lesson.Found = fmt.Sprintf("a panic with another value, of type %T: %s", result.panicked, shorten(fmt.Sprint(result.panicked)))
 			lesson.Means = "a caller that recovers and looks for its own error value no longer finds it"
 			lab.Require(t, p.same(result.panicked), lesson)
+			requireContent(t, path, lesson.Did)
+			lesson.Says = "With left the file open after one kind of panic"
+			lesson.Means = "each such call costs a handle until the process can open nothing more"
+			requireClosed(t, path, lesson)
 		})
 	}
 	t.Run("runtime.Goexit", func(t *testing.T) {
 		result := leave(t, "With", func() error {
-			return close.With(path, os.O_RDWR, 0, func(*os.File) error { runtime.Goexit(); return nil })
+			return close.With(path, os.O_RDWR|os.O_CREATE, 0o600, func(*os.File) error { runtime.Goexit(); return nil })
 		})
 		lab.RequireEqual(t, "it ended the goroutine", result.String(), lab.Lesson{
 			Says:  "With went on after use had ended its goroutine",
@@ -157,6 +164,17 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 			Means: "code runs that should not run any more: a failed test goes on, and reports success",
 			Read:  sectionFix,
 		})
+		requireContent(t, path, "use called runtime.Goexit")
+	})
+}
+
+func requireContent(t *testing.T, path, did string) {
+	t.Helper()
+	lab.RequireFile(t, path, "{}", lab.Lesson{
+		Says:  "With changed or removed a file that use had not changed",
+		Did:   did,
+		Means: "the old checkouts are gone, and neither use nor the caller of With had asked for that",
+		Read:  sectionFix,
 	})
 }
 
@@ -188,7 +206,8 @@ func TestWithReturnsTheErrorOfUse(t *testing.T) {
 		t.Run(want.Error(), func(t *testing.T) {
 			path, calls := lab.Path(t, "locks.json"), 0
 			result := leave(t, "With", func() error {
-				return close.With(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600, func(*os.File) error {
+				return close.With(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600, func(f *os.File) error {
+					keep(t, f)
 					if calls++; calls > 1 {
 						return nil
 					}
@@ -212,6 +231,28 @@ func TestWithReturnsTheErrorOfUse(t *testing.T) {
 			lesson.Says = "With removed the file after an error of use"
 			lesson.Means = "what use had written is gone, and its caller had not asked for that"
 			lab.RequireNoError(t, err, lesson)
+			lesson.Says = "With left the file open after one kind of error"
+			lesson.Means = "the error is about another file or connection: each such call costs a handle until the process can open nothing more"
+			requireClosed(t, path, lesson)
+			if want == fs.ErrClosed {
+				return
+			}
+			lesson.Says = "With closed the file a second time after an error of use"
+			lesson.Expected, lesson.Found = "the error of use alone", shorten(result.err.Error())
+			lesson.Means = "the message that names the cause is followed by one that misleads"
+			lab.Require(t, !errors.Is(result.err, fs.ErrClosed), lesson)
+			result = leave(t, "With", func() error {
+				return close.With(path, os.O_RDWR, 0, func(f *os.File) error { f.Close(); return want })
+			})
+			requireReturned(t, "With", result)
+			lesson = lab.Lesson{
+				Says:  "With lost one of two errors",
+				Did:   fmt.Sprintf("use closed the file itself, so that With's Close failed, and returned %q", want),
+				Means: "a caller that looks for lost data finds half of the story",
+				Read:  sectionFix,
+			}
+			lab.RequireErrorIs(t, result.err, want, lesson)
+			lab.RequireErrorIs(t, result.err, fs.ErrClosed, lesson)
 		})
 	}
 }
@@ -275,7 +316,7 @@ func TestWithReturnsTheErrorOfOpen(t *testing.T) {
 			requireOpenError(t, test.name, called, want, result)
 		})
 	}
-	for _, errno := range []error{syscall.ENFILE, syscall.ETXTBSY, syscall.EAGAIN} {
+	for _, errno := range []error{syscall.ENFILE, syscall.EMFILE, syscall.ETXTBSY, syscall.EAGAIN, syscall.EACCES, syscall.EROFS, syscall.ENOENT} {
 		t.Run("a file that the kernel refuses once, "+errno.Error(), func(t *testing.T) {
 			called := false
 			var names []string
@@ -351,20 +392,22 @@ func TestWithOpensAsOpenFileDoes(t *testing.T) {
 			})
 			requireMachine(t, err)
 			got, err := openInNewDirectory(t, test.path, func(use func(*os.File) error) error {
-				result := leave(t, "With", func() error { return close.With(test.path, test.flag, test.perm, use) })
+				result := leave(t, "With", func() error {
+					return close.With(test.path, test.flag, test.perm, func(f *os.File) error { keep(t, f); return use(f) })
+				})
 				requireReturned(t, "With", result)
 				return result.err
 			})
 			lesson := lab.Lesson{
-				Says:     "With did not open the file as os.OpenFile does",
-				Did:      fmt.Sprintf("With(%q) was called with %s; use tried to read a byte, then to write []", test.path, test.name),
-				Expected: want.String(),
-				Found:    got.String(),
-				Means:    "the caller's path, flags and mode decide which file it is, who can read it and what becomes of the old content",
-				Read:     sectionTurn,
+				Says:  "With did not open the file as os.OpenFile does",
+				Did:   fmt.Sprintf("after os.Chdir to a new directory, With(%q) was called (%s); use read a byte, then wrote []", test.path, test.name),
+				Means: "the caller's path, flags and mode decide which file it is, who can read it and what becomes of the old content",
+				Read:  sectionTurn,
 			}
 			lab.RequireNoError(t, err, lesson)
-			lab.Require(t, got == want, lesson)
+			lab.Require(t, got == want, withExpected(lesson, want.unlike(got), got.unlike(want)))
+			lesson.Says = "With left a file open that was opened with other flags"
+			requireClosed(t, test.path, lesson)
 		}) {
 			return // where With opens another path, the rows that create a file would leave it there
 		}
@@ -377,8 +420,19 @@ type opened struct {
 	mode            fs.FileMode
 }
 
-func (o opened) String() string {
-	return fmt.Sprintf("%s; afterwards the file holds %q, mode %v", o.access, o.content, o.mode)
+// unlike names what differs, and no more: one letter of a mode is easily missed in a long line.
+func (o opened) unlike(other opened) string {
+	var parts []string
+	if o.access != other.access {
+		parts = append(parts, o.access)
+	}
+	if o.content != other.content {
+		parts = append(parts, fmt.Sprintf("afterwards the file holds %q", o.content))
+	}
+	if o.mode != other.mode {
+		parts = append(parts, fmt.Sprintf("the mode of the file is %v", o.mode))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func openInNewDirectory(t *testing.T, path string, open func(use func(*os.File) error) error) (seen opened, err error) {
@@ -432,7 +486,8 @@ func TestWithClosesNoOtherFile(t *testing.T) {
 func TestWithInsideWith(t *testing.T) {
 	path, other := lab.WriteFile(t, "locks.json", "{}"), lab.WriteFile(t, "parts.json", "[]")
 	read := ""
-	result := leave(t, "With", func() error {
+	const did = "use called With for the same file and for another one, then read its own file"
+	result := leaveAfter(t, "With", did, func() error {
 		return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
 			inner := func(*os.File) error { return nil }
 			err := errors.Join(close.With(path, os.O_RDWR, 0, inner), close.With(other, os.O_RDONLY, 0, inner))
@@ -445,7 +500,7 @@ func TestWithInsideWith(t *testing.T) {
 	requireReturned(t, "With", result)
 	lesson := lab.Lesson{
 		Says:  "With inside With disturbed the outer file",
-		Did:   "use called With for the same file and for another one, then read its own file",
+		Did:   did,
 		Means: "two parts of a program that use With at the same time get in each other's way",
 		Read:  sectionTurn,
 	}
@@ -473,6 +528,11 @@ func (o outcome) String() string {
 // leave runs a call of the named function in a goroutine of its own and says how it was left.
 func leave(t *testing.T, function string, call func() error) outcome {
 	t.Helper()
+	return leaveAfter(t, function, "the test called "+function+" and waited", call)
+}
+
+func leaveAfter(t *testing.T, function, did string, call func() error) outcome {
+	t.Helper()
 	var o outcome
 	lab.Finishes(t, func() {
 		defer func() { o.panicked = recover() }()
@@ -480,7 +540,7 @@ func leave(t *testing.T, function string, call func() error) outcome {
 		o.returned = true
 	}, lab.Lesson{
 		Says:  function + " did not return",
-		Did:   "the test called " + function + " and waited",
+		Did:   did,
 		Means: "the program stands still; this is the test's time limit, and nothing is known about the file",
 		Read:  sectionTurn,
 	})
@@ -541,6 +601,9 @@ func broken(function string) lab.Lesson {
 		Read:  sectionTurn,
 	}
 }
+
+// keep keeps the garbage collector from closing a file that With has left open.
+func keep(t *testing.T, f *os.File) { t.Cleanup(func() { f.Close() }) }
 
 // requireClosed fails the test if this process has the file open.
 func requireClosed(t *testing.T, path string, l lab.Lesson) {

@@ -17,3 +17,5 @@ func countLinesWithFewHandles(*lab.Worker) error { return errors.ErrUnsupported 
 func openWithNoHandleLeft(*lab.Worker) error { return errors.ErrUnsupported }
 
 func makeFilesUnderAUmask(*lab.Worker) error { return errors.ErrUnsupported }
+
+func waitForAPipe(*lab.Worker) error { return errors.ErrUnsupported }

@@ -3,14 +3,18 @@
 package close_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -140,9 +144,9 @@ func requireAPipeCounted(t *testing.T) {
 	}()
 	total, err := countLines(t, pipe)
 	lesson := lab.Lesson{
-		Says:  "CountLines did not read the file to its end",
-		Did:   fmt.Sprintf("CountLines was given a named pipe, into which the test wrote %d lines", lines),
-		Means: "the sum depends on how much arrives at once, and no caller knows",
+		Says:  "CountLines did not read the pipe to its end",
+		Did:   fmt.Sprintf("CountLines was given a named pipe, into which another goroutine then wrote %d lines", lines),
+		Means: "it did not wait for the writer, or left before the writer did: the sum depends on how much arrives at once",
 		Read:  sectionTurn,
 	}
 	lab.RequireNoError(t, err, lesson)
@@ -187,6 +191,154 @@ func openWithNoHandleLeft(w *lab.Worker) error {
 	return w.Result(seen)
 }
 
+func TestCallsDoNotHinderEachOther(t *testing.T) {
+	t.Parallel()
+	t.Run("while one waits for a pipe", requireNothingShared)
+	t.Run("while other code holds a lock", requireNoLock)
+}
+
+// A call that waits for a pipe has done half of its work. What it shares with others, such as a buffer from a pool, they now have too.
+func requireNothingShared(t *testing.T) {
+	t.Parallel()
+	report, parts := lab.Path(t, "report"), lab.Path(t, "parts")
+	requireMachine(t, errors.Join(unix.Mkfifo(report, 0o600), unix.Mkfifo(parts, 0o600)))
+	worker := lab.Start(t, "wait for a pipe", report, parts, t.TempDir())
+	var seen waited
+	worker.Result(&seen, broken("WriteLines"))
+	lesson := lab.Lesson{
+		Says:     "WriteLines wrote a wrong report while another call waited",
+		Did:      "one goroutine waited in WriteLines, since a pipe was full; meanwhile another one wrote three files; then the pipe was read",
+		Expected: "each report is where its call had to write it",
+		Found:    shorten(seen.String()),
+		Means:    "one person gets the lines of another, and both calls return nil",
+		Read:     sectionTurn,
+	}
+	lab.Require(t, seen.String() == "", lesson)
+	seen = waited{}
+	worker.Result(&seen, broken("CountLines"))
+	lesson.Says = "CountLines counted wrong while another call waited"
+	lesson.Did = "one goroutine waited in CountLines for the rest of a line in a pipe; meanwhile another one counted a file"
+	lesson.Expected, lesson.Found = "each call counts its own lines", shorten(seen.String())
+	lesson.Means = "the sums are right until two people ask at the same time"
+	lab.Require(t, seen.String() == "", lesson)
+	lab.RequireNoError(t, worker.Wait(), broken("CountLines"))
+}
+
+type waited struct {
+	Wrong []string
+	Err   string
+}
+
+func (w waited) String() string {
+	if w.Err != "" {
+		return strings.Join(append(w.Wrong, w.Err), "; ")
+	}
+	return strings.Join(w.Wrong, "; ")
+}
+
+func waitForAPipe(w *lab.Worker) error {
+	runtime.GOMAXPROCS(1) // what one call puts into a sync.Pool the next one gets
+	for _, step := range []func(w *lab.Worker) (wrong []string, err error){waitInWriteLines, waitInCountLines} {
+		wrong, err := step(w)
+		if err := w.Result(waited{wrong, text(err)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func waitInWriteLines(w *lab.Worker) (wrong []string, err error) {
+	pipe, err := os.OpenFile(w.Arg(0), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer pipe.Close()
+	before, err := fillUp(pipe)
+	if err != nil {
+		return nil, err
+	}
+	lines := func(name string) []string { return slices.Repeat([]string{"the report of " + name}, 20) }
+	content := func(name string) string { return strings.Join(lines(name), "\n") + "\n" }
+	done := make(chan error, 1)
+	go func() { done <- close.WriteLines(w.Arg(0), lines("alice")) }()
+	waits := untilItWaits("WriteLines", "Write", done)
+	for _, name := range []string{"bob", "carol", "dave"} {
+		path := filepath.Join(w.Arg(2), name)
+		err = errors.Join(err, close.WriteLines(path, lines(name)))
+		if got, readError := os.ReadFile(path); readError != nil || string(got) != content(name) {
+			wrong = append(wrong, fmt.Sprintf("the file of %s holds %d bytes, and not its %d", name, len(got), len(content(name))))
+		}
+	}
+	if !waits {
+		return wrong, err // it puts a file in the place of the pipe, or reads what is in it first: WriteLines need not know pipes
+	}
+	_, readError := io.ReadFull(pipe, make([]byte, before))
+	err = errors.Join(err, readError, <-done)
+	_, writeError := pipe.WriteString("\x00")
+	got, endError := bufio.NewReader(pipe).ReadString(0)
+	if got != content("alice")+"\x00" {
+		wrong = append(wrong, fmt.Sprintf("the pipe got %q", shorten(got)))
+	}
+	return wrong, errors.Join(err, writeError, endError)
+}
+
+func waitInCountLines(w *lab.Worker) (wrong []string, err error) {
+	pipe, err := os.OpenFile(w.Arg(1), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	other := filepath.Join(w.Arg(2), "other")
+	_, err = pipe.WriteString("bracket\nge")
+	err = errors.Join(err, os.WriteFile(other, []byte("a\nb\nc\n"), 0o600))
+	sum, done := 0, make(chan error, 1)
+	go func() {
+		total, err := close.CountLines(slices.Values([]string{w.Arg(1)}))
+		sum = total
+		done <- err
+	}()
+	untilItWaits("CountLines", "Read", done)
+	total, countError := close.CountLines(slices.Values([]string{other, other}))
+	_, writeError := pipe.WriteString("ar\n")
+	err = errors.Join(err, countError, writeError, pipe.Close(), <-done)
+	if total != 6 || sum != 2 {
+		wrong = []string{fmt.Sprintf("the file of 3 lines, twice, gave %d, the pipe of 2 lines gave %d", total, sum)}
+	}
+	return wrong, err
+}
+
+// fillUp writes as much into the pipe as it takes, and says how much that was.
+func fillUp(pipe *os.File) (written int, err error) {
+	raw, err := pipe.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	err = raw.Control(func(descriptor uintptr) {
+		for size := 4096; size > 0; {
+			n, err := unix.Write(int(descriptor), make([]byte, size))
+			if err != nil {
+				size /= 2
+				continue
+			}
+			written += n
+		}
+	})
+	return written, err
+}
+
+// untilItWaits reports whether a goroutine waits for a pipe inside the named function, in os.File's method. It returns when one does, when
+// the call is done, or after a while: a call that waits in another way is not judged.
+func untilItWaits(function, method string, done chan error) bool {
+	stacks := make([]byte, 1<<20)
+	for began := time.Now(); len(done) == 0 && time.Since(began) < 2*time.Second; runtime.Gosched() {
+		for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+			if strings.Contains(stack, "[IO wait") && strings.Contains(stack, "."+function+"(") {
+				return strings.Contains(stack, "os.(*File)."+method+"(")
+			}
+		}
+	}
+	return false
+}
+
 func countLinesWithFewHandles(w *lab.Worker) error {
 	withoutCollector()
 	paths, err := filepath.Glob(filepath.Join(w.Arg(0), "*.txt"))
@@ -200,8 +352,14 @@ func countLinesWithFewHandles(w *lab.Worker) error {
 	return w.Result(fewHandles{total, text(err)})
 }
 
+func TestWithOpensWhateverOpenFileOpens(t *testing.T) {
+	t.Parallel()
+	t.Run("a pipe and a device", requirePipeAndDevice)
+	t.Run("with every flag", requireFlags)
+}
+
 // A pipe or a device is opened, written and closed like any file. What only a file on a disk can do, such as fsync(2), it refuses.
-func TestWithOpensAPipeAndADevice(t *testing.T) {
+func requirePipeAndDevice(t *testing.T) {
 	t.Parallel()
 	pipe := lab.Path(t, "answers")
 	requireMachine(t, unix.Mkfifo(pipe, 0o600))
@@ -219,25 +377,51 @@ func TestWithOpensAPipeAndADevice(t *testing.T) {
 	}
 }
 
+// The functions hold no lock, and none that other code holds is a reason to wait or to fail.
+func requireNoLock(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "locks.json", "{}\n")
+	f, err := os.Open(path)
+	requireMachine(t, err)
+	t.Cleanup(func() { f.Close() })
+	requireMachine(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
+	for _, test := range []struct {
+		function string
+		call     func() error
+	}{
+		{"With", func() error { return close.With(path, os.O_RDWR, 0, func(*os.File) error { return nil }) }},
+		{"CountLines", func() error { _, err := close.CountLines(slices.Values([]string{path})); return err }},
+		{"WriteLines", func() error { return close.WriteLines(path, nil) }},
+	} {
+		did := "other code held a lock on the file (flock(2), LOCK_EX); the test called " + test.function
+		result := leaveAfter(t, test.function, did, test.call)
+		requireReturned(t, test.function, result)
+		lab.RequireNoError(t, result.err, lab.Lesson{
+			Says:  test.function + " failed because of a lock",
+			Did:   did,
+			Means: "two calls for one file refuse each other, although the contract says that they hold no lock",
+			Read:  sectionTurn,
+		})
+	}
+}
+
 // A child that inherits the handle keeps the file open after With has closed it, and in lesson 08 its lock.
-func TestWithKeepsTheFlagsOfTheFile(t *testing.T) {
+func requireFlags(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "locks.json", "{}")
-	inherited, synchronous := false, false
-	result := leave(t, "With", func() error {
-		return close.With(path, os.O_RDWR|os.O_SYNC, 0, func(f *os.File) error {
-			raw, err := f.SyscallConn()
-			if err != nil {
-				return err
-			}
-			return raw.Control(func(fd uintptr) {
-				flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
-				inherited = err == nil && flags&unix.FD_CLOEXEC == 0
-				flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0)
-				synchronous = err != nil || flags&os.O_SYNC != 0
-			})
+	inherited, flags := false, 0
+	look := func(f *os.File) error {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return err
+		}
+		return raw.Control(func(fd uintptr) {
+			ofDescriptor, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
+			inherited = err == nil && ofDescriptor&unix.FD_CLOEXEC == 0
+			flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0)
 		})
-	})
+	}
+	result := leave(t, "With", func() error { return close.With(path, os.O_RDWR|os.O_SYNC, 0, look) })
 	requireReturned(t, "With", result)
 	requireMachine(t, result.err)
 	lab.Require(t, !inherited, lab.Lesson{
@@ -248,11 +432,15 @@ func TestWithKeepsTheFlagsOfTheFile(t *testing.T) {
 		Means:    "With closes the file, and it stays open in every program that was started meanwhile",
 		Read:     sectionChildren,
 	})
-	lab.Require(t, synchronous, lab.Lesson{
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_SYNC, 0)
+	requireMachine(t, err)
+	got := flags
+	requireMachine(t, errors.Join(look(f), f.Close()))
+	lab.Require(t, got == flags, lab.Lesson{
 		Says:     "With dropped a flag of its caller",
 		Did:      "With was called with O_RDWR|O_SYNC; inside use, the test asked the kernel for the flags of the open file (F_GETFL)",
-		Expected: "O_SYNC, as os.OpenFile sets it",
-		Found:    "the file was opened without O_SYNC",
+		Expected: fmt.Sprintf("%#x, as os.OpenFile sets them (O_SYNC is %#x)", flags, os.O_SYNC),
+		Found:    fmt.Sprintf("%#x", got),
 		Means:    "the caller believes that every write is on the disk when it returns",
 		Read:     sectionTurn,
 	})
@@ -275,10 +463,14 @@ func TestTheModeIsLeftToTheUmask(t *testing.T) {
 				{"private.txt", "With", "With was asked for mode 0640", 0o640},
 				{"closed.txt", "With", "With was asked for mode 0", 0},
 				{"report.txt", "WriteLines", "WriteLines made a new report", 0o666},
+				{"old.txt", "WriteLines", "WriteLines wrote over a report of mode 0646", 0},
 			} {
 				mode := want.mode &^ os.FileMode(umask)
+				if want.file == "old.txt" {
+					mode = 0o646 // the umask takes nothing from a file that exists
+				}
 				lab.RequireEqual(t, mode, seen[want.file], lab.Lesson{
-					Says:  want.function + " gave the new file another mode",
+					Says:  want.function + " gave the file another mode",
 					Did:   fmt.Sprintf("in a process with umask %03o, after an open that had failed, %s", umask, want.asked),
 					Means: "people of the workshop cannot read the file, or people outside can",
 					Read:  sectionTurn,
@@ -293,14 +485,16 @@ func makeFilesUnderAUmask(w *lab.Worker) error {
 	path := func(name string) string { return filepath.Join(w.Arg(0), name) }
 	fine := func(*os.File) error { return nil }
 	_ = close.With(path("missing/with.txt"), os.O_WRONLY|os.O_CREATE, 0o666, fine) // its error is another test's question
-	err := errors.Join(
+	err := os.WriteFile(path("old.txt"), nil, 0o600)
+	err = errors.Join(err, os.Chmod(path("old.txt"), 0o646),
+		close.WriteLines(path("old.txt"), nil),
 		close.With(path("with.txt"), os.O_WRONLY|os.O_CREATE, 0o666, fine),
 		close.With(path("private.txt"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640, fine),
 		close.With(path("closed.txt"), os.O_WRONLY|os.O_CREATE, 0, fine),
 		close.WriteLines(path("report.txt"), nil),
 	)
 	modes := make(map[string]os.FileMode)
-	for _, name := range []string{"with.txt", "private.txt", "closed.txt", "report.txt"} {
+	for _, name := range []string{"with.txt", "private.txt", "closed.txt", "report.txt", "old.txt"} {
 		if info, err := os.Stat(path(name)); err == nil {
 			modes[name] = info.Mode()
 		}

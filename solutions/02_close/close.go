@@ -1,5 +1,5 @@
 // Package close opens files for the length of one function call and reports every error on the way. Its functions may be called
-// concurrently; they hold no lock, so what concurrent calls for one file leave in it is not promised.
+// concurrently; they take no lock and wait for none, so what concurrent calls for one file leave in it is not promised.
 package close
 
 import (
@@ -9,7 +9,7 @@ import (
 )
 
 // With opens the file at path as os.OpenFile does, whatever kind of file it is, calls use with it once, and closes the file
-// exactly once, before With itself is left. With never removes the file.
+// exactly once, before With itself is left. With writes nothing to the file and never removes it.
 //
 // It closes the file on every exit path: when use returns, with or without an error, when use panics, and when use ends its
 // goroutine (runtime.Goexit, which t.FailNow calls). A panic goes on with the same value. After os.Exit, log.Fatal or a kill
