@@ -257,6 +257,10 @@ func TestWriteLinesKeepsTheReportAtEachStep(t *testing.T) {
 		lesson.Says, lesson.Means = "WriteLines returned nil and left lines out of the file", "the report is incomplete, and no caller knows"
 		lesson.Expected = "all lines, or an error"
 		lab.Require(t, result.err != nil || string(content) == today, lesson)
+		rest := slices.DeleteFunc(slices.Clone(calls[made+1:]), func(name string) bool { return strings.Contains(name, "stat") })
+		lesson.Says, lesson.Means = "WriteLines dropped the error of Close", "the file system has lost data, and the caller believes that it is safe"
+		lesson.Expected = "an error: the file that was closed is then renamed to the report"
+		lab.Require(t, result.err != nil || calls[made] != "close" || len(rest) == 0 || !strings.HasPrefix(rest[0], "renameat"), lesson)
 		names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 		requireMachine(t, err)
 		lesson.Says, lesson.Means = "WriteLines left another file behind after a refused call", "each refused report leaves one more file"
