@@ -18,11 +18,15 @@ import (
 // workers of files with build tags are added in their init.
 var workers = lab.Workers{
 	"write": write, "write often": writeOften, "hold": hold, "in another directory": inAnotherDirectory, "with a limit": withALimit,
-	"count handles": countHandles,
+	"count handles": countHandles, "has it open": hasItOpen, "can remove nothing": canRemoveNothing,
 }
+
+// earlierLife is for a system on which a process can start its program anew and keep its number, see stage2.
+var earlierLife = func() {}
 
 func TestMain(m *testing.M) {
 	runtime.LockOSThread() // strace counts calls by thread: a worker's own calls are to come from one
+	earlierLife()
 	lab.Main(m, workers, atomicreplace.ErrNotDurable)
 }
 
@@ -129,9 +133,10 @@ func orNil(err error) string {
 	return err.Error()
 }
 
-// A save is what one WriteFile is to write.
+// A save is what one WriteFile is to write. If From is not empty, the process is in that directory at Create, and in To from then on.
 type save struct {
 	Path, Content string
+	From, To      string
 }
 
 // write calls WriteFile for each save that it receives until one without a path, and sends the error.
@@ -144,10 +149,28 @@ func write(w *lab.Worker) error {
 		if s.Path == "" {
 			return nil
 		}
-		if err := w.Result(lab.Returned{Err: atomicreplace.WriteFile(s.Path, []byte(s.Content), 0o644)}); err != nil {
+		if err := w.Result(lab.Returned{Err: s.write()}); err != nil {
 			return err
 		}
 	}
+}
+
+func (s save) write() error {
+	if s.From == "" {
+		return atomicreplace.WriteFile(s.Path, []byte(s.Content), 0o644)
+	}
+	if err := os.Chdir(s.From); err != nil {
+		return err
+	}
+	pending, err := atomicreplace.Create(s.Path, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := os.Chdir(s.To); err != nil {
+		return err
+	}
+	_, err = pending.Write([]byte(s.Content))
+	return errors.Join(err, pending.Commit())
 }
 
 // writeOften calls WriteFile COUNT times in each of GOROUTINES, with documents of two persons in turn: PATH COUNT GOROUTINES PERSON PERSON.

@@ -180,27 +180,140 @@ func TestNothingHappensAfterCommitOrDiscard(t *testing.T) {
 			requireWritten(t, pending, []byte(after), lesson)
 			end.by(t, pending, lesson)
 
-			lesson.Did += "; then Write once more"
-			_, err := pending.Write([]byte("late"))
-			lesson.Says = "Write goes on after " + end.name
-			lesson.Means = "after Commit the same handle leads to the file that readers have: this is the write in place again"
-			requireContent(t, path, []byte(end.holds), lesson)
-			lab.RequireErrorIs(t, err, fs.ErrClosed, lesson)
-
-			lesson.Did = "Create, Write, " + end.name + ", and Commit once more"
-			lesson.Says = "Commit goes on after " + end.name
-			lesson.Means = "the caller mistakes this call for one that has saved something, or tried to"
-			lab.RequireErrorIs(t, pending.Commit(), fs.ErrClosed, lesson)
-			requireContent(t, path, []byte(end.holds), lesson)
-
-			lesson.Did += "; then Discard"
-			lesson.Says = "Discard is not harmless after " + end.name
-			lesson.Means = "with a deferred Discard, which is there for the ways out before Commit, " +
-				"a save that worked is reported as failed, or undone"
-			lab.RequireNoError(t, pending.Discard(), lesson)
-			requireContent(t, path, []byte(end.holds), lesson)
+			requireEnded(t, pending, path, end.name, []byte(end.holds), lesson)
 			requireAlone(t, path, lab.Lesson{Says: end.name + " left a file behind", Did: lesson.Did, Read: stream})
 		})
+	}
+	t.Run("even if the temporary file stays", func(t *testing.T) { t.Parallel(); endedAlthoughItStays(t) })
+}
+
+// requireEnded demands that the pending file, which is ended, neither writes nor commits nor discards any more. The file at path holds
+// content, or is missing if that is nil.
+func requireEnded(t *testing.T, pending *atomicreplace.Pending, path, by string, content []byte, lesson lab.Lesson) {
+	t.Helper()
+	left := strings.Join(others(t, path), ", ")
+	did := lesson.Did
+	lesson.Did, lesson.Expected, lesson.Found = did+"; then Write once more", "", ""
+	_, err := pending.Write([]byte("late"))
+	lesson.Means = "after Commit the same handle leads to the file that readers have: this is the write in place again"
+	requireContent(t, path, content, lesson.Say("Write goes on after %s", by))
+	lab.RequireErrorIs(t, err, fs.ErrClosed, lesson.Say("Write goes on after %s", by))
+
+	lesson.Did = did + "; then Commit once more"
+	lesson.Means = "the caller mistakes this call for one that has saved something, or tried to"
+	lab.RequireErrorIs(t, pending.Commit(), fs.ErrClosed, lesson.Say("Commit goes on after %s", by))
+	requireContent(t, path, content, lesson.Say("Commit goes on after %s", by))
+
+	lesson = lesson.Say("Discard is not harmless after %s", by)
+	lesson.Did = did + "; then Discard once more"
+	lesson.Means = "with a deferred Discard, which is there for the ways out before Commit, " +
+		"a save that worked is reported as failed, or undone, or another program's file is removed"
+	lab.RequireNoError(t, pending.Discard(), lesson)
+	requireContent(t, path, content, lesson)
+	lab.RequireEqual(t, left, strings.Join(others(t, path), ", "), lesson)
+}
+
+// endedAlthoughItStays is about Create, Commit and Discard that fail, in a process to which the kernel refuses every removal.
+func endedAlthoughItStays(t *testing.T) {
+	t.Helper()
+	path := lab.WriteFile(t, "locks.json", before)
+	worker := lab.Start(t, "can remove nothing", path)
+	for _, c := range []struct{ refused, function string }{
+		{"", "Discard"}, {"chmod", "Create"}, {"write", "Commit"}, {"sync", "Commit"}, {"rename", "Commit"},
+	} {
+		lesson := lab.Lesson{
+			Did:  "the kernel refused to remove any file: EACCES; Create, Write, " + c.function,
+			Read: refusal, Means: "a copy of the data stays, and no error reports it",
+		}
+		if c.refused != "" {
+			lesson.Did = "the kernel refused to remove any file, EACCES, and a " + c.refused + ", ENOSPC; Create, Write, Commit"
+		}
+		worker.Send(c.refused)
+		var is withoutRemoval
+		worker.Result(&is, lesson)
+		if is.Unable != "" {
+			t.Skip("this test cannot make the kernel refuse calls: ", is.Unable)
+		}
+		if content, err := os.ReadFile(path); c.refused != "" && (err != nil || string(content) != before) {
+			must(t, os.WriteFile(path, []byte(before), 0o600)) // whether a save may end like that is another test's matter
+			continue
+		}
+		first := lesson
+		first.Expected, first.Found = "an error that wraps both refusals, the one of the removal too", orNil(is.First.Err)
+		lab.Require(t, is.Refusal || c.refused == "", first.Say("%s hides the error of the kernel", c.function))
+		if is.Left == "" {
+			continue // there was no name, or it is gone in a way that the test does not know
+		}
+		lab.Require(t, is.Stays, first.Say("%s hides that the temporary file stays", c.function))
+		if c.function == "Create" {
+			continue
+		}
+		by := "a " + c.function + " that could not remove the temporary file"
+		lesson.Did += "; then Discard, Write, Commit and Discard once more"
+		lesson.Means = "a deferred Discard reports the same trouble again, or removes what another program has under that name by now"
+		lab.RequireNoError(t, is.Discard.Err, lesson.Say("Discard is not harmless after %s", by))
+		lesson.Means = "the caller mistakes this call for one that has saved something, or tried to"
+		lab.RequireErrorIs(t, is.Write.Err, fs.ErrClosed, lesson.Say("Write goes on after %s", by))
+		lab.RequireErrorIs(t, is.Commit.Err, fs.ErrClosed, lesson.Say("Commit goes on after %s", by))
+	}
+}
+
+// withoutRemoval is what the calls returned in a process that can remove nothing: the First that failed, and those after it.
+type withoutRemoval struct {
+	Unable, Left                  string
+	First, Write, Commit, Discard lab.Returned
+	Refusal, Stays                bool // whether First wraps the error of the refused call, and that of the removal
+}
+
+// canRemoveNothing makes a pending file for each set of calls that it receives, which the kernel refuses too, and ends it, by Discard for
+// no set: PATH.
+func canRemoveNothing(w *lab.Worker) error {
+	unable := lab.RefuseAll("remove", syscall.EACCES)
+	for {
+		var calls string
+		if err := w.Receive(&calls); err != nil {
+			return nil // the test has seen enough
+		}
+		var is withoutRemoval
+		save := func() {
+			pending, err := atomicreplace.Create(w.Arg(0), 0o644)
+			if err != nil || pending == nil {
+				is.First.Err = err
+				return
+			}
+			_, _ = pending.Write([]byte(after))
+			if calls == "" {
+				is.First.Err = pending.Discard()
+			} else {
+				is.First.Err = pending.Commit()
+			}
+			discarded := pending.Discard()
+			_, is.Write.Err = pending.Write([]byte("late"))
+			is.Commit.Err, is.Discard.Err = pending.Commit(), errors.Join(discarded, pending.Discard())
+		}
+		switch {
+		case unable != nil:
+		case calls == "":
+			save()
+		default:
+			unable = lab.Refuse(calls, syscall.ENOSPC, save)
+		}
+		if unable != nil {
+			is.Unable = unable.Error()
+		}
+		is.Refusal, is.Stays = errors.Is(is.First.Err, syscall.ENOSPC), errors.Is(is.First.Err, syscall.EACCES)
+		entries, err := os.ReadDir(filepath.Dir(w.Arg(0)))
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			if entry.Name() != filepath.Base(w.Arg(0)) {
+				is.Left = entry.Name()
+			}
+		}
+		if err := w.Result(is); err != nil {
+			return err
+		}
 	}
 }
 
@@ -257,22 +370,22 @@ func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
 		path := lab.WriteFile(t, "locks.json", before)
 		lesson := lab.Lesson{
 			Says: "Create gives two processes one temporary file", Means: means, Read: ownName,
-			Did: "a process was killed between Create and Commit; a second one was there as well and stopped; " +
-				"a third called WriteFile, and the second went on",
+			Did: "a process was killed between Create and Commit; a second one was there as well and stopped; a third, whose number " +
+				"a dead one had had (there is no other in a container), called WriteFile, and the second went on",
 		}
 		killed, second := lab.Start(t, "hold", path), lab.Start(t, "hold", path)
 		killed.Reached("holds", lesson)
 		second.Reached("holds", lesson)
 		killed.Kill()
 		lab.RequireFile(t, path, before, lesson)
-		writer := lab.Start(t, "write")
-		for _, name := range others(t, path) { // a name made of the dead process's number: the kernel may give that number to the writer
+		writer := lab.Launch(t, lab.Options{Env: []string{"EARLIER_LIFE=" + path}}, "write")
+		for _, name := range others(t, path) { // where there was no earlier life: a name made of the dead process's number: the kernel may give that number to the writer
 			taken := strings.ReplaceAll(name, fmt.Sprint(killed.PID()), fmt.Sprint(writer.PID()))
 			if taken != name {
 				must(t, os.WriteFile(filepath.Join(filepath.Dir(path), taken), []byte(after[:10]), 0o600))
 			}
 		}
-		writer.Send(save{path, before + "\n"})
+		writer.Send(save{Path: path, Content: before + "\n"})
 		var o lab.Returned
 		writer.Result(&o, lesson)
 		says := lesson
@@ -362,7 +475,7 @@ func TestReadersOfAnOldOrNewFile(t *testing.T) {
 		must(t, err)
 		defer reader.Close()
 		writer := lab.Start(t, "write")
-		writer.Send(save{path, after})
+		writer.Send(save{Path: path, Content: after})
 		writer.Settle() // it waits for the reader
 		must(t, reader.Close())
 		lesson := lab.Lesson{
@@ -435,6 +548,7 @@ func TestARefusedWriteChangesNothing(t *testing.T) {
 			lesson.Says = c.says + " returns nil for a content that the kernel has refused"
 			lesson.Means = "the program tells its user that the change is saved, and it is not"
 			lab.RequireError(t, o.Err, lesson)
+			requireCause(t, c.says, o.Err, syscall.EFBIG, lesson)
 			lesson.Says = c.says + " fails and leaves its temporary file behind"
 			requireAlone(t, path, lesson)
 		}
@@ -503,19 +617,67 @@ func withALimit(w *lab.Worker) error {
 
 func TestNoHandleStaysOpen(t *testing.T) {
 	t.Parallel()
+	t.Run("in a child that was started meanwhile", func(t *testing.T) { t.Parallel(); noChildHasIt(t) })
 	worker := lab.Start(t, "count handles", lab.WriteFile(t, "locks.json", before), t.TempDir())
-	var more map[string]int
+	var costs []handleCost
 	lesson := lab.Lesson{
-		Did:      fmt.Sprintf("one process made each of these calls %d times", manyCalls),
+		Did:      "one process made each of these calls several times",
 		Expected: "no more open handles after it than before",
 		Read:     refusal,
 		Means:    "a service that saves all day has no handle left in the evening, and can save nothing any more",
 	}
-	worker.Result(&more, lesson)
+	worker.Result(&costs, lesson)
 	lab.RequireNoError(t, worker.Wait(), lab.Lesson{Says: "the process that counts its open handles failed", Did: lesson.Did})
-	for _, c := range handleCases {
-		lesson.Says, lesson.Found = c.function+" leaves handles open: "+c.name, fmt.Sprintf("%d more", more[c.name])
-		lab.Require(t, more[c.name] < manyCalls/2, lesson)
+	for _, c := range costs {
+		lesson.Found = fmt.Sprintf("%d more after %d times", c.More, c.Times)
+		lab.Require(t, c.More < c.Times/2, lesson.Say("%s leaves handles open: %s", c.Function, c.Name))
+	}
+}
+
+// A handleCost is how many more handles are open after a call has been made a number of times.
+type handleCost struct {
+	Function, Name string
+	More, Times    int
+}
+
+// noChildHasIt starts another program between Create and Commit, as any other part of the process may.
+func noChildHasIt(t *testing.T) {
+	t.Helper()
+	path := lab.WriteFile(t, "locks.json", before)
+	lesson := lab.Lesson{
+		Says: "Create lets a child inherit its handles", Did: "Create, Write; the process started another program, which runs on; Commit", Read: stream,
+		Means: "that program has a handle to the file that readers have by now: whatever it writes there is a write in place",
+	}
+	pending := create(t, path, lesson)
+	requireWritten(t, pending, []byte(after), lesson)
+	child := lab.Start(t, "has it open")
+	lab.RequireNoError(t, pending.Commit(), lesson.Say("Commit failed although nothing stood in its way"))
+	for name, path := range map[string]string{"locks.json": path, "the directory": filepath.Dir(path)} {
+		if name == "the directory" && runtime.GOOS == "windows" {
+			continue
+		}
+		child.Send(path)
+		var open bool
+		child.Result(&open, lesson)
+		lesson.Expected, lesson.Found = "the child has neither the file nor its directory open", "it has "+name+" open"
+		lab.Require(t, !open, lesson)
+	}
+}
+
+// hasItOpen sends for each path that it receives whether this process has it open.
+func hasItOpen(w *lab.Worker) error {
+	for {
+		var path string
+		if err := w.Receive(&path); err != nil {
+			return nil // the test has seen enough
+		}
+		open, err := lab.IsOpen(path)
+		if err != nil {
+			return err
+		}
+		if err := w.Result(open); err != nil {
+			return err
+		}
 	}
 }
 
@@ -537,6 +699,8 @@ var handleCases = []struct {
 	{"a mode that cannot be set", "Create", "chmod", saveOnce},
 	{"an fsync that fails", "Commit", "sync", saveOnce},
 	{"a rename that fails", "Commit", "rename", saveOnce},
+	{"a Sweep", "Sweep", "", func(path, _ string) { _, _ = atomicreplace.Sweep(path, time.Hour) }},
+	{"a Sweep that cannot list the directory", "Sweep", "list", func(path, _ string) { _, _ = atomicreplace.Sweep(path, 0) }},
 	{"a Discard", "Discard", "", func(path, _ string) {
 		if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil {
 			_ = pending.Discard()
@@ -556,35 +720,69 @@ var handleCases = []struct {
 
 func saveOnce(path, _ string) { _ = atomicreplace.WriteFile(path, []byte(after), 0o644) }
 
-// countHandles makes each call of handleCases many times and sends how many handles that has cost: PATH DIR.
+// countHandles makes each call of handleCases many times, and a save with each of its calls refused in turn. It sends what that has cost:
+// PATH DIR.
 func countHandles(w *lab.Worker) error {
 	if err := lab.LimitFileSize(8192); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
-	more := map[string]int{}
+	var costs []handleCost
 	for _, c := range handleCases {
-		first := 0
-		for n := range manyCalls + 1 {
+		more, err := moreHandles(manyCalls, func() error {
 			call := func() { c.call(w.Arg(0), w.Arg(1)) }
-			if c.refuse == "" {
-				call()
-			} else if err := lab.Refuse(c.refuse, syscall.EIO, call); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-				return err
+			if c.refuse != "" {
+				return lab.Refuse(c.refuse, syscall.EIO, call)
 			}
-			if n > 0 && n < manyCalls {
-				continue
-			}
-			count, err := lab.OpenHandles() // the first call may open what the runtime keeps for good
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				first = count
-			}
-			more[c.name] = count - first
+			call()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		costs = append(costs, handleCost{c.function, c.name, more, manyCalls})
+	}
+	for made, last := 0, false; !last; made++ {
+		const times = 4
+		var calls []string
+		more, err := moreHandles(times, func() (err error) {
+			calls, err = lab.RefuseOne(made, syscall.EIO, func() { saveOnce(w.Arg(0), "") })
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if last = made >= len(calls); last {
+			break
+		}
+		if calls[made] == "close" {
+			more -= times // the handle whose close the kernel has refused
+		}
+		name := fmt.Sprintf("%s, its call number %d, is refused", calls[made], made+1)
+		costs = append(costs, handleCost{"WriteFile (Create, Commit)", name, more, times})
+	}
+	return w.Result(costs)
+}
+
+// moreHandles makes the call once and then so many times, and returns how many more handles are open afterwards. Where the kernel
+// cannot be made to refuse calls, there are none.
+func moreHandles(times int, call func() error) (int, error) {
+	first := 0
+	for n := range times + 1 {
+		if err := call(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return 0, err
+		}
+		if n > 0 && n < times {
+			continue
+		}
+		count, err := lab.OpenHandles()
+		if n == 0 { // the first call may open what the runtime keeps for good
+			first = count
+		}
+		if err != nil || n == times {
+			return count - first, err
 		}
 	}
-	return w.Result(more)
+	return 0, nil
 }
 
 // makeSpecial makes files that are no regular ones, by name, where the system has them.

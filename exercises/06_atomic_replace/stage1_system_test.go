@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,23 +33,34 @@ func TestCommitAsksTheDisk(t *testing.T) {
 	t.Parallel()
 	type disk struct {
 		change
-		path, file string // what WriteFile was given, and the file that it is about
+		save
+		file string // the file that it is about
 	}
-	cases := make([]disk, 0, 8)
+	cases := make([]disk, 0, 10)
 	same := change{"the same content", []byte(after), []byte(after)}
 	for _, c := range append(changes(), same) {
 		path := realPlace(t, c.old)
-		cases = append(cases, disk{c, path, path})
+		cases = append(cases, disk{c, save{Path: path}, path})
 	}
 	file, link := realPlace(t, []byte(before)), filepath.Join(filepath.Dir(realPlace(t, nil)), "link.json")
 	if os.Symlink(file, link) == nil {
-		cases = append(cases, disk{change{"a file behind a link", []byte(before), []byte(after)}, link, file})
+		cases = append(cases, disk{longer.as("a file behind a link"), save{Path: link}, file})
 	}
+	file, link = realPlace(t, []byte(before)), filepath.Join(filepath.Dir(realPlace(t, nil)), "shortcut")
+	deep := filepath.Join(filepath.Dir(file), "deep")
+	if os.Mkdir(deep, 0o700) == nil && os.Symlink(deep, link) == nil {
+		path := link + string(filepath.Separator) + filepath.Join("..", filepath.Base(file))
+		cases = append(cases, disk{longer.as("a file in the directory that .. of a link leads to"), save{Path: path}, file})
+	}
+	file = realPlace(t, []byte(before))
+	moved := save{Path: filepath.Base(file), From: filepath.Dir(file), To: filepath.Dir(realPlace(t, nil))}
+	cases = append(cases, disk{longer.as("a relative path, and the working directory changes before the first Write"), moved, file})
 
-	watched := "openat,linkat,umask," + trace.Writes + "," + trace.Syncs + "," + trace.Removes + "," + trace.Renames
+	watched := "openat,linkat,umask,fchmod,fchmodat,fchown,fchownat," + trace.Writes + "," + trace.Syncs + "," + trace.Removes + "," + trace.Renames
 	writer := lab.Trace(t, lab.Rule{Calls: watched}, lab.Options{}, "write")
 	for _, c := range cases {
-		writer.Send(save{c.path, string(c.new)})
+		c.Content = string(c.new)
+		writer.Send(c.save)
 		lesson := lab.Lesson{
 			Says: "WriteFile (Create, Write, Commit) failed although nothing stood in its way",
 			Did:  "WriteFile under strace: " + c.name,
@@ -65,7 +77,15 @@ func TestCommitAsksTheDisk(t *testing.T) {
 		t.Run("for "+c.name, func(t *testing.T) {
 			var seen []lab.Call
 			for _, call := range calls {
-				if call.Within(filepath.Dir(c.file)) || call.Within(filepath.Dir(c.path)) || call.Name == "sync" || call.Name == "syncfs" {
+				if strings.Contains(c.Path, "..") { // the log has names that were cleaned on paper
+					call.Paths = slices.Clone(call.Paths)
+					for i, path := range call.Paths {
+						if name, below := strings.CutPrefix(path, filepath.Dir(c.Path)+string(filepath.Separator)); below {
+							call.Paths[i] = filepath.Join(filepath.Dir(c.file), name)
+						}
+					}
+				}
+				if call.Within(filepath.Dir(c.file)) || call.Within(filepath.Dir(c.Path)) || call.Name == "sync" || call.Name == "syncfs" {
 					seen = append(seen, call)
 				}
 			}
@@ -84,6 +104,12 @@ func TestCommitAsksTheDisk(t *testing.T) {
 			})
 		}
 	})
+}
+
+// as returns the change under another name.
+func (c change) as(name string) change {
+	c.name = name
+	return c
 }
 
 // requireAsked demands that the calls replace file, and ask the disk for the bytes before that and for the name after it.
@@ -105,7 +131,7 @@ func requireAsked(t *testing.T, seen []lab.Call, file, did string) {
 	lab.Require(t, durableBytes(seen[:renamed], temp), lab.Lesson{
 		Says:     "Commit renames a file whose bytes the disk does not have yet",
 		Did:      did,
-		Expected: "write, then fsync of the temporary file, then rename",
+		Expected: "write, mode and owner, then fsync of the temporary file, then rename",
 		Found:    names(seen, file, temp), Read: powerCut,
 		Means: "a power cut keeps the new name and loses the bytes: an empty list of locks, minutes after the program said \"saved\"",
 	})
@@ -158,7 +184,7 @@ func synced(seen []lab.Call, path string) int {
 	})
 }
 
-// durableBytes reports whether temp was synced after the last write to it, or opened so that every write is (O_SYNC, O_DSYNC).
+// durableBytes reports whether temp was synced after the last write to it and the last change of its mode or owner, or opened so that every write is (O_SYNC, O_DSYNC).
 func durableBytes(seen []lab.Call, temp string) bool {
 	linked := last(seen, func(c lab.Call) bool {
 		return c.Name == "linkat" && len(c.Paths) > 0 && slices.Contains(c.Paths, temp)
@@ -172,7 +198,8 @@ func durableBytes(seen []lab.Call, temp string) bool {
 		}
 	}
 	written := last(seen, func(c lab.Call) bool {
-		return strings.Contains(c.Name, "write") && len(c.Paths) > 0 && c.Paths[0] == temp
+		changes := strings.Contains(c.Name, "write") || strings.HasPrefix(c.Name, "fch")
+		return changes && len(c.Paths) > 0 && c.Paths[0] == temp
 	})
 	always := last(seen, func(c lab.Call) bool {
 		return c.Name == "openat" && len(c.Paths) > 0 && c.Paths[0] == temp &&
@@ -223,11 +250,13 @@ func names(seen []lab.Call, file, temp string) string {
 // crash at that moment leaves: a dead process changes nothing more.
 func TestAtEachCallAReaderOrACrashFindsOldOrNew(t *testing.T) {
 	t.Parallel()
-	for _, c := range []change{longer, first, {"a secret", []byte(before), []byte(after)}} {
-		path := place(t, c.old)
-		secret := c.name == "a secret"
-		if secret {
+	for _, c := range []change{longer, first, longer.as("a secret"), first.as("a first secret")} {
+		path, perm := place(t, c.old), fs.FileMode(0o644)
+		secret := strings.HasSuffix(c.name, "secret")
+		if secret && c.old != nil {
 			makeSecret(t, path)
+		} else if secret {
+			perm = 0o600
 		}
 		lesson := lab.Lesson{
 			Did:   "Create, two Writes and Commit of " + c.name,
@@ -236,7 +265,7 @@ func TestAtEachCallAReaderOrACrashFindsOldOrNew(t *testing.T) {
 		}
 		isNew, last := false, "the start"
 		var err error
-		failed := lab.Watch(func() { err = inTwoWrites(path, c.new) }, func(call string) {
+		failed := lab.Watch(func() { err = inTwoWrites(path, c.new, perm) }, func(call string) {
 			requireOldOrNew(t, path, c, &isNew, "after "+last+", before "+call, lesson)
 			if last = call; secret {
 				requireNoSecretShown(t, path, call)
@@ -252,8 +281,8 @@ func TestAtEachCallAReaderOrACrashFindsOldOrNew(t *testing.T) {
 	}
 }
 
-func inTwoWrites(path string, content []byte) error {
-	pending, err := atomicreplace.Create(path, 0o644)
+func inTwoWrites(path string, content []byte, perm fs.FileMode) error {
+	pending, err := atomicreplace.Create(path, perm)
 	if err != nil {
 		return err
 	}
@@ -303,7 +332,7 @@ func TestEachRefusalOfTheKernelIsReported(t *testing.T) {
 		{"write", "a write is refused", "Commit", []error{syscall.ENOSPC, syscall.EIO}},
 		{"sync", "an fsync fails", "Commit", fsyncErrnos},
 		{"close", "a close fails", "Commit", []error{syscall.EIO, syscall.EDQUOT}},
-		{"rename", "the rename fails", "Commit", []error{syscall.EXDEV, syscall.EBUSY, syscall.EIO}},
+		{"rename", "the rename fails", "Commit", []error{syscall.EXDEV, syscall.EBUSY, syscall.ENOENT, syscall.EIO}},
 	} {
 		t.Run(r.what, func(t *testing.T) {
 			for _, c := range []change{longer, first} { // with an old file, and without
@@ -333,14 +362,14 @@ func requireRefusalReported(t *testing.T, r refused, path string, c change) {
 		}
 		inAnotherWay := err == nil && (r.calls == "create exclusively" || r.calls == "open for reading") // it may have found one
 		durable := errors.Is(err, atomicreplace.ErrNotDurable)
-		judgeRefusal(t, path, c, r.function, err, durable || inAnotherWay, lesson)
-		requireCause(t, r.function, err, errno, lesson)
 		if oldBytes != "" {
-			lesson.Says = r.function + " falls back on writing in place"
-			lesson.Means = "the next refusal, or a process crash, takes the only good copy"
-			requireContent(t, oldBytes, c.old, lesson)
+			inPlace := lesson.Say("%s falls back on writing in place", r.function)
+			inPlace.Means = "the next refusal, or a process crash, takes the only good copy"
+			requireContent(t, oldBytes, c.old, inPlace)
 			must(t, os.Remove(oldBytes))
 		}
+		judgeRefusal(t, path, c, r.function, err, durable || inAnotherWay, lesson)
+		requireCause(t, r.function, err, errno, lesson)
 		lesson.Says = r.function + " fails and leaves its temporary file behind"
 		requireAlone(t, path, lesson)
 		if durable || inAnotherWay { // the next errno begins anew
@@ -400,30 +429,40 @@ func TestWhicheverCallIsRefusedTheErrorIsTrue(t *testing.T) {
 		}
 		for made := 0; ; made++ {
 			must(t, os.WriteFile(path, c.old, 0o600))
+			var pending *atomicreplace.Pending
 			var err error
-			calls, failed := lab.RefuseOne(made, errno, func() { err = atomicreplace.WriteFile(path, c.new, 0o644) })
+			calls, failed := lab.RefuseOne(made, errno, func() {
+				if pending, err = atomicreplace.Create(path, 0o644); err == nil {
+					_, err = pending.Write(c.new)
+					err = errors.Join(err, pending.Commit())
+				}
+			})
 			if failed != nil {
 				t.Skip("this test cannot make the kernel refuse one call: ", failed)
 			}
 			if made >= len(calls) {
 				break
 			}
-			requireTrue(t, path, c, err, errno, calls, made)
+			lesson := lab.Lesson{
+				Did: fmt.Sprintf("Create, Write and Commit of %s; %s, call number %d without the writes, is refused: %s",
+					c.name, calls[made], made+1, trace.ErrnoName(errno)),
+				Read: refusal,
+			}
+			requireTrue(t, path, c, err, errno, calls, made, lesson)
+			if content, _ := os.ReadFile(path); pending != nil { // what requireTrue has found to be right
+				requireEnded(t, pending, path, "a Commit that returned "+orNil(err), content, lesson)
+			}
 		}
 	}
 }
 
-// requireTrue judges what WriteFile returned although one of its calls was refused: the one after made others.
-func requireTrue(t *testing.T, path string, c change, err, errno error, calls []string, made int) {
+// requireTrue judges what a save returned although one of its calls was refused: the one after made others.
+func requireTrue(t *testing.T, path string, c change, err, errno error, calls []string, made int, lesson lab.Lesson) {
 	t.Helper()
 	isRename := func(call string) bool { return strings.HasPrefix(call, "rename") }
 	isSync := func(call string) bool { return strings.HasSuffix(call, "sync") || call == "syncfs" }
-	lesson := lab.Lesson{
-		Did: fmt.Sprintf("WriteFile of "+c.name+"; %s, its call number %d without the writes, is refused: %s",
-			calls[made], made+1, trace.ErrnoName(errno)),
-		Says: "WriteFile (Create, Commit) returns an error and the new content is in place", Read: refusal,
-		Means: "the caller mistakes the old content for what the file holds: only ErrNotDurable says that readers see the new one",
-	}
+	lesson.Says = "Create or Commit returns an error and the new content is in place"
+	lesson.Means = "the caller mistakes the old content for what the file holds: only ErrNotDurable says that readers see the new one"
 	if slices.ContainsFunc(calls[:made], isRename) {
 		lesson.Says = "Commit returns an error that is not ErrNotDurable after the rename"
 	}
@@ -434,7 +473,7 @@ func requireTrue(t *testing.T, path string, c change, err, errno error, calls []
 		lesson.Means = "the caller believes that readers see it"
 	}
 	lab.RequireFile(t, path, string(expected), lesson)
-	requireCause(t, "WriteFile (Create, Commit)", err, errno, lesson)
+	requireCause(t, "Create or Commit", err, errno, lesson)
 	if err != nil {
 		return
 	}
@@ -447,6 +486,8 @@ func requireTrue(t *testing.T, path string, c change, err, errno error, calls []
 	lab.Require(t, !isSync(calls[made]) || slices.ContainsFunc(calls[:made], isRename), lesson)
 	lesson.Says = "Commit does without the disk where the kernel refuses a call"
 	lesson.Expected = "an error, or an fsync of the directory after the rename"
+	calls = slices.Clone(calls)
+	calls[made] += " (REFUSED)"
 	lesson.Found = "nil, after " + strings.Join(calls, ", ")
 	lesson.Means = "a power cut may bring the old list of checkouts back, and no error reported it"
 	lab.Require(t, asked, lesson)
@@ -454,20 +495,27 @@ func requireTrue(t *testing.T, path string, c change, err, errno error, calls []
 
 func discardReportsWhatStays(t *testing.T) {
 	t.Helper()
-	path := place(t, []byte(before))
-	lesson := lab.Lesson{
-		Says: "Discard hides that the temporary file stays", Read: refusal,
-		Did:   "Create, Write, Discard; the kernel refuses to remove a file: EACCES",
-		Means: "a copy of the data stays, and no error reports it",
-	}
-	pending := create(t, path, lesson)
-	requireWritten(t, pending, []byte(after), lesson)
-	var err error
-	if failed := lab.Refuse("remove", syscall.EACCES, func() { err = pending.Discard() }); failed != nil {
-		t.Skip("this test cannot make the kernel refuse calls: ", failed)
-	}
-	if len(others(t, path)) > 0 { // otherwise there was none, or it is gone in a way that the test does not know
-		lab.RequireErrorIs(t, err, syscall.EACCES, lesson)
+	for _, c := range []struct {
+		calls string
+		errno error
+	}{{"remove", syscall.EACCES}, {"remove", syscall.EIO}, {"remove", syscall.EROFS}, {"close", syscall.EIO}} {
+		path := place(t, []byte(before))
+		lesson := lab.Lesson{
+			Says: "Discard hides that the temporary file stays", Read: refusal,
+			Did:   "Create, Write, Discard; the kernel refuses to " + c.calls + " a file: " + trace.ErrnoName(c.errno),
+			Means: "a copy of the data stays, and no error reports it",
+		}
+		pending := create(t, path, lesson)
+		requireWritten(t, pending, []byte(after), lesson)
+		var err error
+		if failed := lab.Refuse(c.calls, c.errno, func() { err = pending.Discard() }); failed != nil {
+			t.Skip("this test cannot make the kernel refuse calls: ", failed)
+		}
+		if c.calls == "close" {
+			requireAlone(t, path, lesson.Say("Discard leaves a file that it could have removed"))
+		} else if len(others(t, path)) > 0 { // otherwise there was none, or it is gone in a way that the test does not know
+			lab.RequireErrorIs(t, err, c.errno, lesson)
+		}
 	}
 }
 
@@ -483,7 +531,7 @@ func TestAFailedFsyncOfTheBytesIsOneThingAndOfTheNameAnother(t *testing.T) {
 			paths, errs := make([]string, 3), make([]error, 3)
 			for i := range paths {
 				paths[i] = realPlace(t, []byte(before))
-				writer.Send(save{paths[i], after})
+				writer.Send(save{Path: paths[i], Content: after})
 				var o lab.Returned
 				writer.Result(&o, lab.Lesson{Did: "WriteFile; an fsync fails", Read: refusal})
 				errs[i] = o.Err

@@ -102,6 +102,23 @@ func TestALinkStaysAndItsFileIsReplaced(t *testing.T) {
 		})
 	}
 
+	t.Run("and may lead elsewhere by the next save", func(t *testing.T) {
+		t.Parallel()
+		link := lab.Path(t, "link.json")
+		for n := range 3 {
+			file := lab.WriteFile(t, "locks.json", before)
+			_ = os.Remove(link) // there is none at first
+			must(t, os.Symlink(file, link))
+			lesson := lab.Lesson{
+				Says: "Commit did not write the file that the path leads to", Read: carryOver,
+				Did:   fmt.Sprintf("link.json leads to another file for each WriteFile of one process; WriteFile number %d", n+1),
+				Means: "the change is somewhere, but not where readers look",
+			}
+			lab.RequireNoError(t, atomicreplace.WriteFile(link, []byte(after), 0o644), lesson)
+			lab.RequireFile(t, file, after, lesson)
+		}
+	})
+
 	t.Run("in a circle is an error", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json")

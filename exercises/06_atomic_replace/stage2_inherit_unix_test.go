@@ -3,6 +3,7 @@
 package atomicreplace_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -22,6 +23,24 @@ func init() {
 	makeSpecial["a socket"] = func(path string) error { return syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0) }
 	makeSpecial["a device"] = func(path string) error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|3) } // /dev/null, for root
 	makeSecret, requireNoSecretShown = secretOf0640, secretIsShut
+	earlierLife = createAndExec
+}
+
+// createAndExec is the earlier life of a worker that is started with EARLIER_LIFE=PATH: it calls Create for PATH, and in the middle of a
+// document it starts its program anew (execve(2)). For what it leaves that is a process crash, and the next life has the same number.
+func createAndExec() {
+	path, asked := os.LookupEnv("EARLIER_LIFE")
+	if !asked {
+		return
+	}
+	if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil {
+		_, _ = pending.Write([]byte(after[:10]))
+	}
+	executable, err := os.Executable()
+	if err = errors.Join(err, os.Unsetenv("EARLIER_LIFE")); err == nil {
+		err = syscall.Exec(executable, os.Args, os.Environ())
+	}
+	panic(err)
 }
 
 // A creation is the mode that a new file is asked for, under an umask.
@@ -47,7 +66,8 @@ func createNew(w *lab.Worker) error {
 	return w.Result(modes)
 }
 
-// overwrite calls WriteFile on each of ORDERS, "PATH PERM" each, under umask 0077, and sends the modes afterwards.
+// overwrite calls WriteFile on each of ORDERS, "PATH PERM" each, under umask 0077, and sends the modes afterwards. It has saved each of
+// these files before, twice, when it had mode 0604.
 func overwrite(w *lab.Worker) error {
 	syscall.Umask(0o077)
 	var modes []string
@@ -56,8 +76,17 @@ func overwrite(w *lab.Worker) error {
 		if _, err := fmt.Sscanf(w.Arg(i+1), "%o", &perm); err != nil {
 			return err
 		}
-		if err := atomicreplace.WriteFile(w.Arg(i), []byte(after), perm); err != nil {
+		was, err := os.Stat(w.Arg(i))
+		if err != nil {
 			return err
+		}
+		for n, mode := range []fs.FileMode{0o604, 0o604, was.Mode()} {
+			if err := os.Chmod(w.Arg(i), mode); err != nil {
+				return err
+			}
+			if err := atomicreplace.WriteFile(w.Arg(i), []byte(after), perm); err != nil {
+				return fmt.Errorf("save %d: %w", n+1, err)
+			}
 		}
 		modes = append(modes, mode(w.Arg(i)))
 	}
@@ -101,7 +130,7 @@ func modeOfAnExistingFile(t *testing.T) {
 	cases := []struct {
 		mode fs.FileMode
 		perm string
-	}{{0o640, "600"}, {0o600, "666"}, {0o664, "644"}, {0o444, "600"}, {0o755, "644"}}
+	}{{0o640, "600"}, {0o600, "666"}, {0o664, "644"}, {0o444, "600"}, {0o755, "644"}, {0, "644"}}
 	var orders []string
 	for _, c := range cases {
 		path := lab.WriteFile(t, "locks.json", before)
@@ -118,7 +147,7 @@ func modeOfAnExistingFile(t *testing.T) {
 	worker.Result(&modes, lesson)
 	for i, c := range cases {
 		lesson.Says = "Create does not keep the mode of an existing file"
-		lesson.Did = fmt.Sprintf("the file had mode %04o; WriteFile with perm 0%s under umask 0077", uint32(c.mode), c.perm)
+		lesson.Did = fmt.Sprintf("a process saved a file of mode 0604; its mode became %04o; WriteFile with perm 0%s under umask 0077", uint32(c.mode), c.perm)
 		lesson.Means = "Alice gave Bob access to the file, or took it away; one save later that is undone, and no call reported it"
 		lab.RequireEqual(t, fmt.Sprintf("%04o", uint32(c.mode)), modes[i], lesson)
 	}
@@ -129,7 +158,7 @@ func modeOfAnExistingFile(t *testing.T) {
 func foreignGroup(t *testing.T) (uid, gid int) {
 	t.Helper()
 	if os.Geteuid() == 0 {
-		return 65534, 65534
+		return 65534, 65533
 	}
 	groups, err := os.Getgroups()
 	must(t, err)
@@ -218,14 +247,14 @@ func TestWhereTheGroupCannotBeKeptItsBitsGo(t *testing.T) {
 		must(t, os.Chmod(path, 0o640))
 		var o lab.Returned
 		writer := lab.Launch(t, lab.Options{Unprivileged: true}, "write")
-		writer.Send(save{path, after})
+		writer.Send(save{Path: path, Content: after})
 		writer.Result(&o, lesson)
 		lab.RequireNoError(t, o.Err, lesson)
 		lab.RequireEqual(t, "0600", mode(path), shown)
 		must(t, os.Chmod(filepath.Dir(path), 0o755))
 		must(t, os.WriteFile(path, []byte(before), 0o600))
 		must(t, os.Chmod(path, 0o666))
-		writer.Send(save{path, after})
+		writer.Send(save{Path: path, Content: after})
 		writer.Result(&o)
 		fallback := lab.Lesson{
 			Says: "Create falls back on writing in place", Did: "the user may write to the file and not to its directory; WriteFile", Read: refusal,
@@ -245,7 +274,8 @@ func secretOf0640(t *testing.T, path string) {
 	must(t, os.Chmod(path, 0o640))
 }
 
-// secretIsShut demands that a user who may not read the file itself may not read what is beside it either, of mode 0640.
+// secretIsShut demands that a user who may not read the file itself, of mode 0640, may not read what is beside it either. Where there is no
+// file yet, it is to get mode 0600.
 func secretIsShut(t *testing.T, path, call string) {
 	t.Helper()
 	look := func(path string) (gid uint32, mode fs.FileMode, ok bool) {
@@ -259,11 +289,17 @@ func secretIsShut(t *testing.T, path, call string) {
 		}
 		return info.Sys().(*syscall.Stat_t).Gid, mode, true
 	}
-	theirs, _, _ := look(path)
+	theirs, is, exists := look(path)
+	did := fmt.Sprintf("the file had mode 0640 and group %d", theirs)
+	if !exists || is == 0o600 {
+		did = "Create of a new file with perm 0600"
+	}
 	for _, name := range others(t, path) {
 		gid, mode, ok := look(filepath.Join(filepath.Dir(path), name))
 		allowed, expected := fs.FileMode(0o640), "0640 or less"
-		if gid != theirs {
+		if !exists || is == 0o600 {
+			allowed, expected = 0o600, "0600 or less"
+		} else if gid != theirs {
 			allowed, expected = 0o600, fmt.Sprintf("0600 or less, as long as its group is %d", gid)
 		}
 		lab.Require(t, !ok || mode&^allowed == 0, lab.Lesson{
@@ -271,9 +307,8 @@ func secretIsShut(t *testing.T, path, call string) {
 			Expected: expected,
 			Found:    fmt.Sprintf("%04o, group %d", mode, gid),
 			Read:     carryOver,
-			Did: fmt.Sprintf("the file had mode 0640 and group %d; a look at the temporary file after %s",
-				theirs, strings.ReplaceAll(call, name, "TEMP")),
-			Means: "what only Alice and her group may read is open to others while it is written, and after a process crash for good",
+			Did:      did + "; a look at the temporary file after " + strings.ReplaceAll(call, name, "TEMP"),
+			Means:    "what only Alice and her group may read is open to others while it is written, and after a process crash for good",
 		})
 	}
 }

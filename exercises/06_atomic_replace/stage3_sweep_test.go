@@ -1,10 +1,12 @@
 package atomicreplace_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +20,10 @@ import (
 	"example/turnstile/internal/lab/trace"
 )
 
-// left holds what two Creates for one locks.json leave when their process is killed: it is the same for all tests.
+// manyLeft is more than a first look at a directory finds, if it takes 100 entries at once.
+const manyLeft = 130
+
+// left holds what many Creates for one locks.json leave when their process is killed: it is the same for all tests.
 var left struct {
 	once  sync.Once
 	files fstest.MapFS
@@ -31,7 +36,7 @@ func crashed(t *testing.T, ago time.Duration, dir string, count int) (leftovers 
 	t.Helper()
 	left.once.Do(func() {
 		path := lab.WriteFile(t, "locks.json", before)
-		writer := lab.Start(t, "hold", path, path)
+		writer := lab.Start(t, "hold", slices.Repeat([]string{path}, manyLeft)...)
 		writer.Reached("holds", lab.Lesson{
 			Says: "Create failed although nothing stood in its way",
 			Did:  "a process called Create",
@@ -42,7 +47,7 @@ func crashed(t *testing.T, ago time.Duration, dir string, count int) (leftovers 
 		for i, name := range left.names {
 			must(t, fs.WalkDir(os.DirFS(filepath.Dir(path)), name, func(name string, entry fs.DirEntry, err error) error {
 				if err == nil && !entry.IsDir() {
-					left.files[name] = &fstest.MapFile{Data: []byte(after[:10*i])} // the first died before its first Write
+					left.files[name] = &fstest.MapFile{Data: []byte(after[:min(10*i, len(after))])} // the first died before its first Write
 				}
 				return err
 			}))
@@ -81,64 +86,104 @@ func sweep(t *testing.T, path, did string) []string {
 
 func TestSweepRemovesWhatAProcessCrashLeft(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "orders [2026]")
-	must(t, os.Mkdir(dir, 0o700))
-	path := filepath.Join(dir, "locks.json")
-	leftovers := crashed(t, 2*time.Hour, dir, 2)
-	did := `two process crashes after Create, one before the first Write; two hours later, Sweep with an age of one hour, in "orders [2026]"`
-	removed := sweep(t, path, did)
-	lesson := lab.Lesson{
-		Says:  "Sweep does not remove what a process crash left",
-		Did:   did,
-		Read:  leftOver,
-		Means: "leftovers pile up, one for each crash, with copies of the data in them",
+	for _, c := range []struct {
+		name, found string
+		count       int
+		missing     bool
+	}{
+		{"beside a file", "two process crashes after Create, one before the first Write", 2, false},
+		{"where there is no file yet", "two process crashes in the first save, one before the first Write: there is no locks.json", 2, true},
+		{"of many process crashes", fmt.Sprint(manyLeft, " process crashes"), manyLeft, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "orders [2026]")
+			must(t, os.Mkdir(dir, 0o700))
+			path := filepath.Join(dir, "locks.json")
+			leftovers := crashed(t, 2*time.Hour, dir, c.count)
+			if c.missing {
+				must(t, os.Remove(path))
+			}
+			did := c.found + `; two hours later, Sweep with an age of one hour, in "orders [2026]"`
+			removed := sweep(t, path, did)
+			lesson := lab.Lesson{
+				Says:  "Sweep does not remove what a process crash left",
+				Did:   did,
+				Read:  leftOver,
+				Means: "leftovers pile up, one for each crash, with copies of the data in them",
+			}
+			for _, leftover := range leftovers {
+				lab.RequireNoFile(t, leftover, lesson)
+			}
+			slices.Sort(leftovers)
+			slices.Sort(removed)
+			lesson.Says, lesson.Means = "Sweep does not return the paths that it removed", "an administrator who asks what was deleted gets no answer"
+			lab.RequireEqual(t, strings.Join(leftovers, ", "), strings.Join(removed, ", "), lesson)
+			content := []byte(before)
+			if c.missing {
+				content = nil
+			}
+			requireContent(t, path, content, lab.Lesson{
+				Says:  "Sweep changed the file itself",
+				Did:   did,
+				Means: "the list of checkouts is gone",
+				Read:  leftOver,
+			})
+			lab.RequireEqual(t, 0, len(sweep(t, path, did+"; Sweep once more")), lab.Lesson{
+				Says: "Sweep reports what was gone before it came",
+				Did:  did + "; Sweep once more",
+				Read: leftOver,
+			})
+		})
 	}
-	for _, leftover := range leftovers {
-		lab.RequireNoFile(t, leftover, lesson)
-	}
-	slices.Sort(leftovers)
-	slices.Sort(removed)
-	lesson.Says, lesson.Means = "Sweep does not return the paths that it removed", "an administrator who asks what was deleted gets no answer"
-	lab.RequireEqual(t, strings.Join(leftovers, ", "), strings.Join(removed, ", "), lesson)
-	lab.RequireFile(t, path, before, lab.Lesson{
-		Says:  "Sweep changed the file itself",
-		Did:   did,
-		Means: "the list of checkouts is gone",
-		Read:  leftOver,
-	})
-	lab.RequireEqual(t, 0, len(sweep(t, path, did+"; Sweep once more")), lab.Lesson{
-		Says: "Sweep reports what was gone before it came",
-		Did:  did + "; Sweep once more",
-		Read: leftOver,
-	})
 }
 
 func TestSweepLeavesAYoungFileAlone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	leftover := crashed(t, 58*time.Minute, dir, 1)[0]
-	lesson := lab.Lesson{
-		Says:  "Sweep removes the temporary file of a writer that may be alive",
-		Read:  leftOver,
-		Did:   "the last Write was 58 minutes ago; Sweep with an age of one hour",
-		Means: "a slow writer's Commit fails: a save is lost that would have worked",
+	path := filepath.Join(dir, "locks.json")
+	for _, c := range []struct {
+		written, read, age time.Duration // written and read so long ago
+		removed            bool
+		did                string
+	}{
+		{58 * time.Minute, 58 * time.Minute, time.Hour, false, "the last Write was 58 minutes ago"},
+		{58 * time.Minute, 3 * time.Hour, time.Hour, false, "the last Write was 58 minutes ago; no program has read the file for three hours"},
+		{3 * time.Hour, 3 * time.Hour, 4 * time.Hour, false, "the last Write was three hours ago"},
+		{-time.Minute, -time.Minute, 0, true, "a writer holds a pending file, and the clock of the file system is a minute ahead"},
+		{62 * time.Minute, 0, time.Hour, true, "the last Write was 62 minutes ago; a backup has read the file just now"},
+		{2 * time.Minute, 2 * time.Minute, time.Minute, true, "the last Write was two minutes ago"},
+	} {
+		lesson := lab.Lesson{
+			Says:  "Sweep removes the temporary file of a writer that may be alive",
+			Did:   fmt.Sprintf("%s; Sweep with an age of %v", c.did, c.age),
+			Means: "a slow writer's Commit fails: a save is lost that would have worked", Read: leftOver,
+		}
+		if c.removed {
+			lesson.Says = "Sweep leaves a file that no process has written to for age"
+			lesson.Means = "leftovers pile up, with copies of the data in them"
+		}
+		if c.age == 0 {
+			lesson.Says = "Sweep with an age of 0 leaves a leftover"
+			lesson.Means = "a program that holds the lock of all writers cannot tidy up at its start"
+		}
+		leftover := crashed(t, 0, dir, 1)[0]
+		must(t, filepath.WalkDir(leftover, func(path string, _ fs.DirEntry, err error) error {
+			return errors.Join(err, os.Chtimes(path, time.Now().Add(-c.read), time.Now().Add(-c.written)))
+		}))
+		removed, err := atomicreplace.Sweep(path, c.age)
+		lab.RequireNoError(t, err, lesson)
+		if c.removed {
+			lab.RequireNoFile(t, leftover, lesson)
+			continue
+		}
+		lesson.Expected, lesson.Found = "no path removed", "removed: "+strings.Join(removed, ", ")
+		lab.Require(t, len(removed) == 0, lesson)
+		_, err = os.Lstat(leftover)
+		lesson.Expected, lesson.Found = "", ""
+		lab.RequireNoError(t, err, lesson)
+		must(t, os.RemoveAll(leftover)) // for the next one
 	}
-	removed := sweep(t, filepath.Join(dir, "locks.json"), lesson.Did)
-	lesson.Expected, lesson.Found = "no path removed", "removed: "+strings.Join(removed, ", ")
-	lab.Require(t, len(removed) == 0, lesson)
-	lesson.Expected, lesson.Found = "", ""
-	_, err := os.Lstat(leftover)
-	lab.RequireNoError(t, err, lesson)
-
-	lesson.Did = "a writer that is alive holds a pending file; Sweep with an age of 0, which says that no writer is alive"
-	lesson.Says = "Sweep with an age of 0 leaves a leftover"
-	lesson.Means = "a program that holds the lock of all writers cannot tidy up at its start"
-	ahead := time.Now().Add(time.Minute)
-	lesson.Did += "; the clock of the file system is a minute ahead"
-	lab.RequireNoError(t, os.Chtimes(leftover, ahead, ahead), lesson)
-	_, err = atomicreplace.Sweep(filepath.Join(dir, "locks.json"), 0)
-	lab.RequireNoError(t, err, lesson)
-	lab.RequireNoFile(t, leftover, lesson)
 }
 
 func TestSweepLeavesTheFilesOfOthersAlone(t *testing.T) {
@@ -246,18 +291,30 @@ func leavesWhatIsNoFile(t *testing.T, kind string) {
 func TestSweepLooksBesideTheFileThatALinkLeadsTo(t *testing.T) {
 	t.Parallel()
 	needLinks(t)
-	dir := t.TempDir()
-	leftover := crashed(t, 2*time.Hour, dir, 1)[0]
-	link := lab.Path(t, "link.json")
+	dir := filepath.Join(t.TempDir(), "data")
+	must(t, os.MkdirAll(filepath.Join(dir, "deep"), 0o700))
+	link, shortcut := lab.Path(t, "link.json"), lab.Path(t, "shortcut")
 	must(t, os.Symlink(filepath.Join(dir, "locks.json"), link))
-	did := "link.json leads to locks.json in another directory, with a leftover beside it; Sweep on link.json"
-	sweep(t, link, did)
-	lab.RequireNoFile(t, leftover, lab.Lesson{
-		Says:  "Sweep does not follow a symbolic link",
-		Did:   did,
-		Read:  leftOver,
-		Means: "Create follows the link and Sweep does not: its leftovers are never found",
-	})
+	must(t, os.Symlink(filepath.Join(dir, "deep"), shortcut))
+	for _, c := range []struct{ path, did string }{
+		{link, "link.json leads to locks.json in another directory, with a leftover beside it; Sweep on link.json"},
+		{
+			shortcut + filepath.FromSlash("/../locks.json"),
+			"shortcut leads to data/deep, and there is a leftover in data; Sweep on shortcut/../locks.json, which is data/locks.json",
+		},
+	} {
+		if c.path != link && runtime.GOOS == "windows" {
+			continue // there, .. is resolved on paper
+		}
+		leftover := crashed(t, 2*time.Hour, dir, 1)[0]
+		sweep(t, c.path, c.did)
+		lab.RequireNoFile(t, leftover, lab.Lesson{
+			Says:  "Sweep does not follow a symbolic link",
+			Did:   c.did,
+			Read:  leftOver,
+			Means: "Create follows the link and Sweep does not: its leftovers are never found",
+		})
+	}
 }
 
 func TestSweepReportsWhatItCannotRemove(t *testing.T) {
@@ -281,6 +338,7 @@ func TestSweepReportsWhatItCannotRemove(t *testing.T) {
 		{"remove", syscall.EACCES, true},
 		{"remove", syscall.ENOENT, false},
 		{"stat", syscall.ENOENT, false},
+		{"stat", syscall.EIO, true},
 	} {
 		lesson := lab.Lesson{
 			Did:  "two leftovers, two hours old; Sweep; the kernel refuses to " + c.calls + ": " + trace.ErrnoName(c.errno),
@@ -348,6 +406,11 @@ func TestSweepGoesOnAfterOneThatItCannotRemove(t *testing.T) {
 		if len(stay) > 0 {
 			lesson.Says, lesson.Means = "Sweep hides that it left a leftover", "copies of the data stay, and no error reports it"
 			lab.RequireError(t, err, lesson)
+		}
+		if len(stay) == 1 {
+			lesson.Says = "Sweep does not report which leftover it left"
+			lesson.Expected, lesson.Found = "an error that names "+filepath.Base(stay[0]), err.Error()
+			lab.Require(t, strings.Contains(err.Error(), filepath.Base(stay[0])), lesson)
 		}
 	}
 }
