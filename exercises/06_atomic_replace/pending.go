@@ -16,8 +16,9 @@ var ErrNotDurable = errors.New("the new content is in place, but a power cut may
 
 // A Pending is the new content of a file on its way: written piece by piece, not yet in place. It belongs to one goroutine at a time.
 //
-// The caller of Create ends it with Commit or Discard, and then nothing of it stays open. A deferred Discard does for every way out, since
-// after Commit it does nothing. A process that dies before leaves a temporary file, for Sweep.
+// The caller of Create ends it with Commit or Discard, and then nothing of it stays open, in this process or in a child that was started
+// meanwhile (close-on-exec). A deferred Discard does for every way out, since after Commit it does nothing. A process that dies before
+// leaves a temporary file, for Sweep.
 type Pending struct {
 	where  place.Place
 	file   *os.File
@@ -29,9 +30,10 @@ type Pending struct {
 //
 // A new file gets perm, less the umask, as from os.WriteFile; the umask of the process is left alone. An existing file keeps its
 // permission bits, whatever perm says, and its owner and group as far as this process may set them; where the group cannot be kept, the
-// new group gets no more than all other users have (package owner does both). The temporary file can at no moment be read by any user but
-// the writer who might not read the old file. It is in the target's directory, under a name that no other call has, dead or alive. Create
-// makes it exclusively (O_EXCL or O_TMPFILE): what has that name already is never opened.
+// new group gets no more than all other users have (package owner does both). They are those that Create finds; a change of them between
+// Create and Commit may be lost. At no moment may a user read the temporary file who may not read the old file, or a new one with perm,
+// except the writer. It is in the target's directory, under a name that no other call has, dead or alive, not even one of a dead process
+// with this one's number. Create makes it exclusively (O_EXCL or O_TMPFILE): what has that name already is never opened.
 //
 // Package place says how path is understood: symbolic links at its end are followed and stay, what is not a regular file is refused,
 // and a Chdir before Commit changes nothing. Create makes no directories. If the kernel refuses a step, the error wraps the
@@ -72,14 +74,14 @@ func (p *Pending) Write(data []byte) (int, error) {
 }
 
 // Commit puts the new content in place, in one step: a reader that opens the path, even after a process crash, finds the old
-// content or the new one, whole. When it returns nil, the same holds after a power cut, and it is the new content, as far as
-// file system and disk do what fsync(2) promises. It is asked of the disk every time, whatever the file held before. If another writer
-// has committed since Create, this content replaces that one: the last Commit wins.
+// content or the new one, whole. When it returns nil, the same holds after a power cut, and it is the new content, with its mode and owner,
+// as far as file system and disk do what fsync(2) promises. The disk is asked every time, whatever the file held before. If another writer has
+// committed since Create, this content replaces that one: the last Commit wins.
 //
-// Commit fails if a Write failed, or the kernel refuses a step, and the error wraps the refusal. No error of an fsync is passed over, not
+// Commit fails if a Write failed, or the kernel refuses a step, and the error wraps each refusal. No error of an fsync is passed over, not
 // even one that says that the file system has none, and no refusal is tried again for ever. The file is then as it was and the temporary
-// file is gone, as after Discard, with one exception: an error that matches ErrNotDurable. After a Commit, even one that failed, and after
-// Discard, Write and Commit fail with an error that matches fs.ErrClosed and change nothing.
+// file is gone, as after Discard, with one exception: an error that matches ErrNotDurable. After a Commit or a Discard, even one that
+// failed, Write and Commit fail with an error that matches fs.ErrClosed and change nothing.
 //
 // Windows cannot bring a name to the disk (package directory), promises no atomicity for a rename (os.Rename), and refuses it while
 // another program has the file open, for which Commit waits (package busy).
@@ -94,8 +96,8 @@ func (p *Pending) Commit() error {
 }
 
 // Discard gives the new content up and removes it: the file stays as it was. Nil means that the temporary file is gone, even if Discard
-// did not find it any more; an error, which wraps that of the kernel, that it may not be. After Commit or Discard it does nothing and
-// returns nil.
+// did not find it any more. An error means that it may still exist, and wraps the kernel's; a refused close keeps Discard from nothing.
+// After a Commit or a Discard, even one that failed, it does nothing and returns nil: by then the name may be another program's.
 func (p *Pending) Discard() error {
 	if p.done {
 		return nil

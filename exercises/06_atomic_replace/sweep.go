@@ -10,7 +10,7 @@ import (
 )
 
 // Sweep removes what process crashes have left beside the file at path: temporary files of Create for this file that no process has
-// written to for age. It returns the paths of those that it removed, and no others, even with an error.
+// written to for age. There need not be a file yet. It returns the paths of those that it removed, and no others, even with an error.
 //
 // Age is a guess: the temporary file of a live writer looks like that of a dead one, only younger. If Sweep guesses wrong, that writer's
 // Commit fails and the file keeps its old content; nothing else is lost. So let age be far longer than the slowest write: an hour, not a
@@ -21,7 +21,8 @@ import (
 // Sweep looks where Create writes, as package place says: if path is a symbolic link, beside the file that it leads to. It removes regular
 // files only, empty ones too, whose names have exactly the form of this file's temporary names. A temporary file that vanishes meanwhile,
 // because its writer renames it or another Sweep is faster, is not an error. If something cannot be removed or examined, Sweep goes on
-// with the rest, and the error joins all that failed, each with its path.
+// with the rest, and the error joins all that failed, each with its path. A directory that is missing or cannot be listed is an error. In
+// any case nothing stays open.
 func Sweep(path string, age time.Duration) (removed []string, err error) {
 	where, err := place.Find(path)
 	if err != nil {
