@@ -60,7 +60,9 @@ func document(person string, size int) []byte {
 func create(t *testing.T, path string, l lab.Lesson) *atomicreplace.Pending {
 	t.Helper()
 	l.Expected, l.Found = "", ""
-	pending, err := atomicreplace.Create(path, 0o644)
+	var pending *atomicreplace.Pending
+	var err error
+	lab.Finishes(t, func() { pending, err = atomicreplace.Create(path, 0o644) }, l)
 	says := l
 	says.Says = "Create failed although nothing stood in its way"
 	lab.RequireNoError(t, err, says)

@@ -128,12 +128,19 @@ func requireAsked(t *testing.T, seen []lab.Call, file, did string) {
 		Found:    names(seen, file, temp),
 		Means:    "there is no single step that turns the old content into the new one", Read: fix,
 	})
-	lab.Require(t, durableBytes(seen[:renamed], temp), lab.Lesson{
+	lab.Require(t, durable(seen[:renamed], temp, isWrite), lab.Lesson{
 		Says:     "Commit renames a file whose bytes the disk does not have yet",
 		Did:      did,
-		Expected: "write, mode and owner, then fsync of the temporary file, then rename",
+		Expected: "write, then fsync of the temporary file, then rename",
 		Found:    names(seen, file, temp), Read: powerCut,
 		Means: "a power cut keeps the new name and loses the bytes: an empty list of locks, minutes after the program said \"saved\"",
+	})
+	lab.Require(t, durable(seen[:renamed], temp, isChangeOfMode), lab.Lesson{
+		Says:     "Commit renames a file whose mode and owner the disk does not have yet",
+		Did:      did,
+		Expected: "mode and owner, then fsync of the temporary file, then rename",
+		Found:    names(seen, file, temp), Read: powerCut,
+		Means: "after a power cut the file has the mode and the owner of the temporary file: those who shared it may not open it any more",
 	})
 	lab.Require(t, synced(seen[renamed:], filepath.Dir(file)) >= 0, lab.Lesson{
 		Says:     "Commit does not ask the disk for the new name",
@@ -184,8 +191,11 @@ func synced(seen []lab.Call, path string) int {
 	})
 }
 
-// durableBytes reports whether temp was synced after the last write to it and the last change of its mode or owner, or opened so that every write is (O_SYNC, O_DSYNC).
-func durableBytes(seen []lab.Call, temp string) bool {
+func isWrite(c lab.Call) bool        { return strings.Contains(c.Name, "write") }
+func isChangeOfMode(c lab.Call) bool { return strings.HasPrefix(c.Name, "fch") } // fchmod, fchown and theirs with "at"
+
+// durable reports whether temp was synced after the last such change of it, or opened so that every write is (O_SYNC, O_DSYNC).
+func durable(seen []lab.Call, temp string, isChange func(lab.Call) bool) bool {
 	linked := last(seen, func(c lab.Call) bool {
 		return c.Name == "linkat" && len(c.Paths) > 0 && slices.Contains(c.Paths, temp)
 	})
@@ -197,15 +207,12 @@ func durableBytes(seen []lab.Call, temp string) bool {
 			}
 		}
 	}
-	written := last(seen, func(c lab.Call) bool {
-		changes := strings.Contains(c.Name, "write") || strings.HasPrefix(c.Name, "fch")
-		return changes && len(c.Paths) > 0 && c.Paths[0] == temp
-	})
+	changed := last(seen, func(c lab.Call) bool { return isChange(c) && len(c.Paths) > 0 && c.Paths[0] == temp })
 	always := last(seen, func(c lab.Call) bool {
 		return c.Name == "openat" && len(c.Paths) > 0 && c.Paths[0] == temp &&
 			(strings.Contains(c.Args, "O_SYNC") || strings.Contains(c.Args, "O_DSYNC"))
 	})
-	return always >= 0 || synced(seen, temp) > written
+	return always >= 0 || synced(seen, temp) > changed
 }
 
 func last(seen []lab.Call, is func(lab.Call) bool) int {
@@ -360,13 +367,19 @@ func requireRefusalReported(t *testing.T, r refused, path string, c change) {
 		if failed != nil {
 			t.Skip("this test cannot make the kernel refuse calls: ", failed)
 		}
-		inAnotherWay := err == nil && (r.calls == "create exclusively" || r.calls == "open for reading") // it may have found one
+		inAnotherWay := err == nil && r.calls == "open for reading" // it may bring names to the disk in another way
 		durable := errors.Is(err, atomicreplace.ErrNotDurable)
 		if oldBytes != "" {
 			inPlace := lesson.Say("%s falls back on writing in place", r.function)
 			inPlace.Means = "the next refusal, or a process crash, takes the only good copy"
 			requireContent(t, oldBytes, c.old, inPlace)
 			must(t, os.Remove(oldBytes))
+		}
+		if r.calls == "create exclusively" {
+			shared := lesson.Say("Create falls back on a temporary file that it does not make exclusively")
+			shared.Expected, shared.Found = "an error", "no error: another file was opened"
+			shared.Means = "whatever has that name already, such as a link that another user planted, is opened and emptied"
+			lab.Require(t, err != nil, shared)
 		}
 		judgeRefusal(t, path, c, r.function, err, durable || inAnotherWay, lesson)
 		requireCause(t, r.function, err, errno, lesson)
