@@ -18,16 +18,18 @@ var (
 // Checkouts is the list of who has which part. Several programs may have the same list open for hours.
 //
 // Take and Return go by what the file holds when their turn comes, whichever program wrote it. From before they read it until they have
-// written it, they exclude every other Take and Return on the same list, in this process and in others, under the same conditions
-// as Update: they wait as long as it takes, they never go on without the lock, the files they have opened do not add up, and other
-// programs are not kept out. A list that is damaged is an error and stays as it is. Every error of the kernel is returned, that of the
-// unlock included, and errors.Is finds it.
+// written it, they exclude every other Take and Return on the same list, in this process and in others, under the same conditions as
+// Update. So they wait as long as it takes, and never go on without the lock. The files they have opened do not add up. They keep out no
+// other programs, and may create files of their own beside the list and no others.
 //
-// A list may be of any length. Any text in UTF-8 is a name, except that no person's name is empty, and two names are the same only if
+// A list that is damaged is an error and stays as it is. If the kernel refuses to write or to close the list, or to give the lock back,
+// Take, Return or Close returns that error, together with any other one, and errors.Is finds it.
+//
+// A list of 16 MiB is not too long. Any text in UTF-8 is a name, except that no person's name is empty, and two names are the same only if
 // they are equal byte for byte.
 //
-// A Checkouts is for one goroutine at a time. It may stay with the file that it has opened: if a program replaces that by another file
-// of the same name, as many editors do, open the list again.
+// A Checkouts is for one goroutine at a time. It may keep the file that it has opened, or open it again for each call: if a program puts
+// another file of the same name in its place, as many editors do, open the list again.
 type Checkouts struct {
 	file    *os.File
 	holders map[string]string

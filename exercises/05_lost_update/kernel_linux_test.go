@@ -22,9 +22,9 @@ func TestWithoutTheLockNothingIsWritten(t *testing.T) {
 		order, name, content string
 		errnos               []error
 	}{
-		{"update 1", "counter.json", `{"counter":41}`, []error{syscall.ENOLCK, syscall.ENOSYS, syscall.EINTR}},
-		{"take hinge.step bob", "locks.json", `{"bracket.step":"alice"}`, []error{syscall.ENOLCK, syscall.EPERM}},
-		{"return bracket.step alice", "locks.json", `{"bracket.step":"alice"}`, []error{syscall.ENOSYS}},
+		{"update 1", "counter.json", `{"counter":41}`, []error{syscall.ENOLCK, syscall.EINTR}},
+		{"take hinge.step bob", "locks.json", `{"bracket.step":"alice"}`, []error{syscall.ENOLCK}},
+		{"return bracket.step alice", "locks.json", `{"bracket.step":"alice"}`, []error{syscall.ENOLCK}},
 	} {
 		call := callOf(c.order)
 		t.Run(call, func(t *testing.T) {
@@ -56,7 +56,32 @@ func TestWithoutTheLockNothingIsWritten(t *testing.T) {
 					lab.RequireError(t, err, lesson)
 				}
 			}, c.errnos[:lab.Rounds(len(c.errnos))]...)
+			t.Run("for whatever reason", func(t *testing.T) { noReasonIsGoodEnough(t, path, c.order, c.content, lesson) })
 		})
+	}
+}
+
+// noReasonIsGoodEnough asks a caller of flock with every error number but two: a signal ends a wait with EINTR, and to a caller that polls
+// EAGAIN means that another one has the lock.
+func noReasonIsGoodEnough(t *testing.T, path, order, content string, lesson lab.Lesson) {
+	t.Helper()
+	const unheardOf = syscall.EDOM // which no one handles in a way of its own
+	lesson.Did = "the file held " + content + "; " + order + "; the lock failed"
+	if refused(t, "flock", unheardOf, path, order, lesson).Returned.Err == nil {
+		t.Skip("it locks by other means, or not at all, which other tests find")
+	}
+	for errno := syscall.Errno(1); errno <= syscall.ERFKILL; errno++ {
+		if errno == syscall.EINTR || errno == syscall.EAGAIN {
+			continue
+		}
+		lesson.Did = "the file held " + content + "; " + order + "; the lock failed with " + trace.ErrnoName(errno)
+		write(t, path, content)
+		got := refused(t, "flock", errno, path, order, lesson)
+		lab.RequireFile(t, path, content, lesson)
+		lab.RequireError(t, got.Returned.Err, lesson)
+		early := lesson.Say("Update called change without the lock")
+		early.Expected, early.Found = "no call of change", fmt.Sprintf("%d calls", got.Changes)
+		lab.Require(t, got.Changes == 0, early)
 	}
 }
 
@@ -82,7 +107,7 @@ func TestEveryErrorOfTheWriteIsReported(t *testing.T) {
 						Means: "the caller goes on with a number, or a part, that the file does not show",
 						Read:  refusal,
 					}
-					err := refused(t, what, errno, lab.WriteFile(t, c.name, c.content), c.order, lesson)
+					err := refused(t, what, errno, lab.WriteFile(t, c.name, c.content), c.order, lesson).Returned.Err
 					lab.RequireError(t, err, lesson)
 					lesson.Says = reporter(call, what) + " reported the kernel's error in such a way that errors.Is does not find it"
 					lesson.Means = "the caller cannot tell a full disk, which a person can clear, from a broken one"
@@ -97,6 +122,78 @@ func TestEveryErrorOfTheWriteIsReported(t *testing.T) {
 		})
 	}
 	t.Run("Take/the list cannot grow", listCannotGrow)
+	t.Run("with another error", oneErrorOfTwo)
+}
+
+// oneErrorOfTwo lets a call fail, and the kernel refuse to close the file or to give the lock back at the end of it.
+func oneErrorOfTwo(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	lesson := lab.Lesson{
+		Means: "the lock may be held as long as the program runs: the others wait, and nothing tells why",
+		Read:  refusal,
+	}
+	const eves = `{"lid.step":"eve"}`
+	for _, c := range []struct {
+		name, rightContent, rightOrder string
+		content, order                 string
+		want                           error
+	}{
+		{"counter.json", `{"counter":41}`, "update 1", "", "update 1", nil},
+		{"locks.json", eves, "take hinge.step bob", eves, "take lid.step bob", lostupdate.ErrTaken},
+		{"locks.json", eves, "return lid.step eve", eves, "return lid.step bob", lostupdate.ErrNotHolder},
+		{"locks.json", eves, "take hinge.step bob", "", "take lid.step bob", nil},
+		{"locks.json", eves, "return lid.step eve", "", "return lid.step bob", nil},
+	} {
+		lesson := lesson.Say("%s did not report a refused unlock, because there was another error", callOf(c.order))
+		lesson.Did = fmt.Sprintf("the file held %s; %s; LOCK_UN failed with EIO", lab.Show([]byte(c.content)), c.order)
+		if refused(t, "unlock", syscall.EIO, lab.WriteFile(t, c.name, c.rightContent), c.rightOrder, lesson).Returned.Err == nil {
+			break // it gives its lock back by other means
+		}
+		err := refused(t, "unlock", syscall.EIO, lab.WriteFile(t, c.name, c.content), c.order, lesson).Returned.Err
+		lesson.Expected = "an error in which errors.Is finds EIO"
+		lab.RequireErrorIs(t, err, syscall.EIO, lesson)
+		if c.want != nil {
+			lesson = lesson.Say("%s did not report why it had refused, because the kernel refused to give the lock back", callOf(c.order))
+			lesson.Means = "the caller cannot tell what to do: another person has the part"
+			lesson.Expected = fmt.Sprintf("an error in which errors.Is finds EIO and %q", c.want)
+			lab.RequireErrorIs(t, err, c.want, lesson)
+		}
+	}
+
+	path := counterFile(t, 99)
+	lesson = lesson.Say("Update did not report that the kernel had refused to close the file, because there was another error")
+	lesson.Did = "Update(+1) of the counter 99 in a program that may write 14 bytes (a limit); each close of a file failed with EIO"
+	lesson.Means = "the caller thinks that the disk is full, which a person can clear, and does not learn that it is broken"
+	p := start(t, path)
+	p.succeed("limit 14", lesson)
+	got := p.do("refusing close update 1", lesson)
+	if errors.Is(got.Returned.Err, errors.ErrUnsupported) {
+		t.Skip(got.Returned.Err)
+	}
+	lesson.Expected, lesson.Found = "an error in which errors.Is finds EIO", fmt.Sprint(got.Returned.Err)
+	lab.Require(t, got.Found, lesson)
+}
+
+// A lock file that is elsewhere is another one for a program in a container, and a file among other programs' files.
+func TestFilesAreMadeBesideTheDocumentOnly(t *testing.T) {
+	t.Parallel()
+	path := listFile(t, `{}`)
+	const calls = "open,openat,creat,mkdir,mkdirat,link,linkat,symlink,symlinkat,rename,renameat,renameat2,unlink,unlinkat"
+	lesson := lab.Lesson{
+		Says:     "Update or Take made or changed a file in another directory",
+		Did:      "a program took a part, and called Update(+1) of a counter beside the list",
+		Expected: "it makes files in the directory of the document, and nowhere else",
+		Means:    "a program that has another view of that directory, such as one in a container or of another user, has another lock",
+		Read:     lives,
+	}
+	p := lab.Trace(t, lab.Rule{Calls: calls}, lab.Options{Dir: t.TempDir()}, "once", path, "take hinge.step bob;fresh")
+	lab.RequireNoError(t, p.Wait(lesson), lesson)
+	for _, call := range p.Calls() {
+		makes := !strings.HasPrefix(call.Name, "open") || strings.Contains(call.Args, "O_CREAT") || strings.Contains(call.Args, "O_TMPFILE")
+		lesson.Found = call.String()
+		lab.Require(t, !makes || call.Within(filepath.Dir(path)), lesson)
+	}
 }
 
 // reporter names the calls of which one must report a refusal.
@@ -121,24 +218,28 @@ func unlockRefused(t *testing.T, path, order string) {
 	for _, call := range p.Injected() {
 		if strings.Contains(call.Args, "LOCK_UN") {
 			lab.RequireError(t, err, lesson)
+			lesson = lesson.Say("%s reported the kernel's error in such a way that errors.Is does not find it", callOf(order))
+			lesson.Expected = "an error in which errors.Is finds EIO (wrap the error with %w)"
+			lab.RequireErrorIs(t, err, syscall.EIO, lesson)
 		}
 	}
 }
 
 // refused obeys one order while the kernel refuses some calls, and closes the list.
-func refused(t *testing.T, what string, errno error, path, order string, lesson lab.Lesson) (err error) {
+func refused(t *testing.T, what string, errno error, path, order string, lesson lab.Lesson) (r reply) {
 	t.Helper()
 	d := &desk{path: path}
 	if strings.HasPrefix(filepath.Base(path), "locks") {
-		d.list, err = lostupdate.Open(path)
+		list, err := lostupdate.Open(path)
 		lab.RequireNoError(t, err, lesson)
+		d.list = list
 	}
 	var failed error
 	lab.Finishes(t, func() {
 		failed = lab.Refuse(what, errno, func() {
-			err = d.do(order).Returned.Err
+			r = d.do(order)
 			if d.list != nil {
-				err = errors.Join(err, d.list.Close())
+				r.Returned.Err = errors.Join(r.Returned.Err, d.list.Close())
 			}
 		})
 	}, lesson)
@@ -146,7 +247,7 @@ func refused(t *testing.T, what string, errno error, path, order string, lesson 
 		t.Skip(failed)
 	}
 	lab.RequireNoError(t, failed, lesson)
-	return err
+	return r
 }
 
 func listCannotGrow(t *testing.T) {

@@ -132,16 +132,28 @@ func TestTakeAndReturnGoByWhatTheFileHolds(t *testing.T) {
 			"who has a part is decided by what the file held before",
 		},
 		{
-			`{"bracket.step":"alice"}` + strings.Repeat(" ", 2<<20),
+			`{"bracket.step":"bob"}`,
+			[]turn{
+				{"alice", "take bracket.step alice", "ErrTaken"},
+				{"bob", "return bracket.step bob", "no error"},
+				{"bob", "take bracket.step eve", "no error"},
+				{"alice", "return bracket.step bob", "ErrNotHolder"},
+			},
+			map[string]string{"bracket.step": "eve"},
+			"Return took a part away from the person who has it",
+			"who has a part is decided by what the file held before: length and time are as they were, but not the list",
+		},
+		{
+			`{"bracket.step":"alice"}` + strings.Repeat(" ", 16<<20),
 			[]turn{{"bob", "take hinge.step bob", "no error"}},
 			map[string]string{"bracket.step": "alice", "hinge.step": "bob"},
 			"Take failed with a long list",
-			"a list may be of any length: once it has grown, no person can get a part",
+			"a list of 16 MiB is not too long: once it has grown, no person can get a part",
 		},
 	} {
 		write(t, path, c.content)
 		lesson := lab.Lesson{
-			Says: c.says, Did: "two programs had the list open, which held " + lab.Show([]byte(c.content)),
+			Says: c.says, Did: "two programs had the list open, which held " + beginning(c.content),
 			Means: c.means, Read: copied,
 		}
 		for i, turn := range c.turns {

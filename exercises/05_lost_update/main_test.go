@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"example/turnstile/exercises/05_lost_update"
@@ -50,9 +51,11 @@ const (
 	longWrite = `lessons/03_seek_truncate, "Why it happens"`
 )
 
-// A reply is what a call returned: Update's counter and how often it called change, and the error of any call.
+// A reply is what a call returned: Update's counter and how often it called change, and the error of any call. Found tells whether
+// errors.Is finds what the kernel refused in it, and Waited whether the call did not return as long as another program had its turn.
 type reply struct {
 	Counter, Changes int
+	Found, Waited    bool
 	Returned         lab.Returned
 }
 
@@ -94,16 +97,14 @@ func sitDown(path string) (*desk, error) {
 }
 
 // do obeys "update N" (add N), "fresh update" (of a file of its own each time), "cramped update" (when the process may open no file, or
-// one), "panic" and "goexit" (in Update), "take PART PERSON", "return PART PERSON", "close", "handles" (how many are open), and
-// "limit N": from then on no file may grow beyond N bytes. One space separates the words; a name may be empty or hold tabs.
+// one), "panic" and "goexit" (in Update), "take PART PERSON", "return PART PERSON", "close", "handles" (how many are open), "limit N"
+// (from then on no file may grow beyond N bytes), "refusing WHAT ORDER" (the kernel refuses these calls with EIO; see lab.Refuse), and
+// "refusing-one ERRNO MADE ORDER" (see lab.RefuseOne). One space separates the words; a name may be empty or hold tabs.
 func (d *desk) do(order string) (r reply) {
 	words := strings.Split(order, " ")
 	switch words[0] {
 	case "update":
-		add, err := strconv.Atoi(words[1])
-		if err != nil {
-			panic(err)
-		}
+		add := number(words[1])
 		r.Counter, r.Returned.Err = lostupdate.Update(d.path, func(counter int) int {
 			r.Changes++
 			return counter + add
@@ -117,14 +118,19 @@ func (d *desk) do(order string) (r reply) {
 	case "cramped":
 		r.Returned.Err = d.cramped()
 	case "panic":
-		defer func() { r.Changes, r.Returned.Err = 1, fmt.Errorf("recovered: %v", recover()) }()
-		_, _ = lostupdate.Update(d.path, func(int) int { panic("no more job cards") })
+		defer func() {
+			if value := recover(); value != nil {
+				r.Returned.Err = fmt.Errorf("recovered: %v", value)
+			}
+		}()
+		_, err := lostupdate.Update(d.path, func(int) int { panic("no more job cards") })
+		r.Returned.Err = fmt.Errorf("Update returned, with the error %v", err) //nolint:errorlint // a text
 	case "goexit":
 		var ended sync.WaitGroup
 		r.Returned.Err = errors.New("goroutine ended")
 		ended.Go(func() {
 			_, err := lostupdate.Update(d.path, func(int) int { runtime.Goexit(); return 0 })
-			r.Returned.Err = fmt.Errorf("Update returned: %w", err)
+			r.Returned.Err = fmt.Errorf("Update returned, with the error %v", err) //nolint:errorlint // a text
 		})
 		ended.Wait()
 	case "take":
@@ -137,15 +143,31 @@ func (d *desk) do(order string) (r reply) {
 			r.Returned.Err = nil // every answer is right there
 		}
 	case "limit":
-		limit, err := strconv.ParseInt(words[1], 10, 64)
-		if err != nil {
-			panic(err)
+		r.Returned.Err = lab.LimitFileSize(int64(number(words[1])))
+	case "refusing":
+		failed := lab.Refuse(words[1], syscall.EIO, func() { r = d.do(strings.Join(words[2:], " ")) })
+		r.Found = errors.Is(r.Returned.Err, syscall.EIO)
+		if failed != nil {
+			r.Returned.Err = failed
 		}
-		r.Returned.Err = lab.LimitFileSize(limit)
+	case "refusing-one":
+		errno, made := number(words[1]), number(words[2])
+		_, failed := lab.RefuseOne(made, syscall.Errno(errno), func() { r = d.do(strings.Join(words[3:], " ")) })
+		if failed != nil {
+			r.Returned.Err = failed
+		}
 	case "close":
 		r.Returned.Err = d.list.Close()
 	}
 	return r
+}
+
+func number(word string) int {
+	n, err := strconv.Atoi(word)
+	if err != nil {
+		panic(err)
+	}
+	return n
 }
 
 // cramped calls Update when the process may open no more files, and again when it may open one more. Both times Update returns.
@@ -191,18 +213,21 @@ func orders(w *lab.Worker) error {
 	}
 }
 
-// once obeys one order, and closes the list: PATH ORDER. It does so in one thread, because strace counts a thread's calls.
+// once obeys orders, with semicolons between them, and closes the list: PATH ORDERS. It does so in one thread, because strace counts a
+// thread's calls.
 func once(w *lab.Worker) error {
 	d, err := sitDown(w.Arg(0))
 	if err != nil {
 		return err
 	}
 	runtime.LockOSThread()
-	r := d.do(w.Arg(1))
-	if d.list != nil {
-		r.Returned.Err = errors.Join(r.Returned.Err, d.list.Close())
+	for order := range strings.SplitSeq(w.Arg(1), ";") {
+		err = errors.Join(err, d.do(order).Returned.Err)
 	}
-	return r.Returned.Err
+	if d.list != nil {
+		err = errors.Join(err, d.list.Close())
+	}
+	return err
 }
 
 // A program runs orders in a process of its own, in a directory of its own: programs that share a file seldom share a working directory.
@@ -259,10 +284,16 @@ func (p program) end(lesson lab.Lesson) (r reply) {
 }
 
 func callOf(order string) string {
-	return map[string]string{
+	calls := map[string]string{
 		"update": "Update", "fresh": "Update", "cramped": "Update", "panic": "Update", "goexit": "Update",
 		"take": "Take", "return": "Return", "close": "Close",
-	}[strings.Fields(order)[0]]
+	}
+	for _, word := range strings.Fields(order) {
+		if call, ok := calls[word]; ok {
+			return call
+		}
+	}
+	return ""
 }
 
 // succeed is do for a call that must succeed.
@@ -296,6 +327,14 @@ func neighbours(t *testing.T, path string) (requireUntouched func(call string, l
 	}
 }
 
+// beginning shows a content of which the rest is spaces.
+func beginning(content string) string {
+	if short := strings.TrimRight(content, " "); len(short) < len(content) {
+		return fmt.Sprintf("%s and %d spaces", lab.Show([]byte(short)), len(content)-len(short))
+	}
+	return lab.Show([]byte(content))
+}
+
 // requireCounter demands that the file at path holds the counter and nothing else, laid out in any way.
 func requireCounter(t *testing.T, path string, want int, lesson lab.Lesson) {
 	t.Helper()
@@ -314,6 +353,18 @@ func requireList(t *testing.T, path string, want map[string]string, lesson lab.L
 	got := readList(t, path, lesson)
 	lesson.Expected, lesson.Found = lab.Show(text), lab.Show(read(t, path, lesson))
 	lab.Require(t, maps.Equal(got, want), lesson)
+}
+
+// sorted returns the JSON object that the file at path holds, with its keys in the order of the alphabet.
+func sorted(t *testing.T, path string, lesson lab.Lesson) string {
+	t.Helper()
+	content := read(t, path, lesson)
+	var object map[string]any
+	lesson.Expected, lesson.Found = "an object that can be read", lab.Show(content)
+	lab.Require(t, json.Unmarshal(content, &object) == nil, lesson)
+	text, err := json.Marshal(object)
+	must(t, err)
+	return string(text)
 }
 
 func readList(t *testing.T, path string, lesson lab.Lesson) (list map[string]string) {

@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -93,6 +95,10 @@ func updateThatFails(t *testing.T) {
 			swallowed := lab.Lesson{
 				Says: "Update swallowed the panic of change", Did: c.did, Read: tooLong,
 				Means: "the caller goes on as if nothing had happened, and prints a job card with the number that Update returned",
+			}
+			if c.order == "goexit" {
+				swallowed = swallowed.Say("Update went on although change had ended its goroutine")
+				swallowed.Means = "a test that change has failed goes on, and so does a program that had ended its work"
 			}
 			lab.RequireEqual(t, c.want, failed.String(), swallowed)
 			requireCounter(t, path, 41, lab.Lesson{
@@ -192,20 +198,35 @@ func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 
 	t.Run("in one process", func(t *testing.T) {
 		t.Parallel()
-		path := counterFile(t, 41)
-		others := lab.Rounds(400) // so many that two of them share a lock if there is a fixed number of locks
-		other := func(n int) string { return fmt.Sprintf("%s.%d.json", path, n) }
-		for n := range others {
-			write(t, other(n), `{"counter":7}`)
+		dir := t.TempDir()
+		path := filepath.Join(dir, "desk", "counter.json")
+		must(t, os.Mkdir(filepath.Dir(path), 0o700))
+		write(t, path, `{"counter":41}`)
+		var others []string
+		for n := range lab.Rounds(400) { // so many that two of them share a lock if there is a fixed number of locks
+			others = append(others, fmt.Sprintf("desk/counter.json.%d.json", n))
+		}
+		// Names that become one name when a program changes some characters of it.
+		others = append(others, "desk_counter.json", "desk-counter.json", "desk.counter.json", "deskcounter.json", "desk%2Fcounter.json",
+			"desk/counter", "desk/counter.js", "desk/counter.json ", "desk/counter_json", "desk/counterjson", "desk/counter.json.bak")
+		if _, err := os.Stat(filepath.Join(dir, "desk", "Counter.json")); err != nil { // it is another name here
+			others = append(others, "desk/Counter.json", "desk/COUNTER.JSON")
+		}
+		if runtime.GOOS == "windows" {
+			others = slices.DeleteFunc(others, func(name string) bool { return strings.HasSuffix(name, " ") }) // Windows drops the space
+		}
+		for _, name := range others {
+			write(t, filepath.Join(dir, filepath.FromSlash(name)), `{"counter":7}`)
 		}
 		lesson := lesson
-		lesson.Did = fmt.Sprintf("inside Update of counter.json, change called Update(+1) of %d other files, one after the other", others)
+		lesson.Did = fmt.Sprintf("inside Update of desk/counter.json, change called Update(+1) of %d other files one after the other, such as %s",
+			len(others), strings.Join(slices.Concat(others[:2], others[len(others)-2:]), ", "))
 		lesson.Means = "a lock that several files of the process share: change waits for the Update that called it, for ever"
-		worker := lab.Start(t, "other files", path, fmt.Sprint(others))
+		worker := lab.Start(t, "other files", append([]string{path, dir}, others...)...)
 		lab.RequireNoError(t, worker.Wait(lesson), lesson)
 		requireCounter(t, path, 42, lesson)
-		for n := range others {
-			requireCounter(t, other(n), 8, lesson)
+		for _, name := range others {
+			requireCounter(t, filepath.Join(dir, filepath.FromSlash(name)), 8, lesson)
 		}
 	})
 }
@@ -220,13 +241,13 @@ func copyFiles(from, to string) {
 	}
 }
 
-// otherFiles updates the files PATH.0.json, PATH.1.json and so on, of which there are N, inside an Update of PATH: PATH N.
+// otherFiles updates other files of a directory inside an Update of PATH: PATH DIRECTORY NAME...
 func otherFiles(w *lab.Worker) error {
 	var inner error
 	next := func(counter int) int { return counter + 1 }
 	_, err := lostupdate.Update(w.Arg(0), func(counter int) int {
-		for n := range w.Int(1) {
-			_, err := lostupdate.Update(fmt.Sprintf("%s.%d.json", w.Arg(0), n), next)
+		for n := 2; w.Arg(n) != ""; n++ {
+			_, err := lostupdate.Update(filepath.Join(w.Arg(1), filepath.FromSlash(w.Arg(n))), next)
 			inner = errors.Join(inner, err)
 			w.Progress()
 		}
@@ -334,45 +355,80 @@ func TestUpdateKeepsItsLockHoweverLongItTakes(t *testing.T) {
 	requireCounter(t, path, 101, lesson)
 }
 
-// A caller that sleeps between its tries must not give up either. Its clock is testing/synctest's: a minute of sleep takes no time.
-func TestUpdateWaitsWithoutATimeLimit(t *testing.T) {
+// A caller that sleeps between its tries must not give up either. Its clock is testing/synctest's: ten minutes of sleep take no time.
+func TestNoTimeLimitEndsTheWait(t *testing.T) {
+	t.Parallel()
+	t.Run("Update", updateWaits)
+	takeAndReturnWait(t)
+}
+
+func updateWaits(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	path := counterFile(t, 41)
-	lesson := gaveUp(lab.Lesson{Did: "a process stood inside Update for a minute of the other caller's clock; that one called Update(+1)"})
+	minutes := lab.Rounds(10)
+	lesson := gaveUp(lab.Lesson{
+		Did: fmt.Sprintf("a process stood inside Update for %d minutes of the other caller's clock; that one called Update(+1)", minutes),
+	})
 	first := stand(t, path, "99", lesson)
-	minute, over, freed := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(freed)
-		select {
-		case <-minute:
-		case <-over: // it has not waited
-		case <-time.After(time.Second): // decides nothing: a caller that waits in the kernel stops synctest's clock
-		}
-		first.Continue()
-	}()
-	var err error
-	lab.Finishes(t, func() {
-		synctest.Test(t, func(*testing.T) {
-			returned := make(chan struct{})
-			go func() {
-				select {
-				case <-time.After(time.Minute):
-					close(minute)
-				case <-returned:
-				}
-			}()
-			_, err = lostupdate.Update(path, func(counter int) int { return counter + 1 })
-			close(returned)
-			time.Sleep(time.Hour) // for goroutines that Update has left asleep
-		})
+	end := asleep(t, time.Duration(minutes)*time.Minute+30*time.Second, func() error {
+		_, err := lostupdate.Update(path, func(counter int) int { return counter + 1 })
+		return err
 	}, lesson)
-	close(over)
-	<-freed
-	lab.RequireNoError(t, err, lesson)
+	first.Continue()
+	lab.RequireNoError(t, end(), lesson)
 	lab.RequireNoError(t, first.Wait(lesson), lesson)
 	lesson.Says = "Update went on although another process was inside"
 	lesson.Means = "it did not wait, or not longer than a while: a change is gone, and no call returned an error"
 	requireCounter(t, path, 100, lesson)
+}
+
+// asleep begins a call that waits for its turn in a bubble of testing/synctest, and returns when it has waited for so long by the bubble's
+// clock, or has returned, or waits in the kernel, which stops that clock. end waits until the call returns.
+func asleep(t *testing.T, long time.Duration, call func() error, lesson lab.Lesson) (end func() error) {
+	t.Helper()
+	var err error
+	passed, over, beat := make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	go func() {
+		defer close(over)
+		synctest.Test(t, func(*testing.T) {
+			returned := make(chan struct{})
+			go func() {
+				const step = 5 * time.Second
+				for slept := time.Duration(0); slept < long; slept += step {
+					select {
+					case <-time.After(step):
+					case <-returned:
+						return
+					}
+					select {
+					case beat <- struct{}{}:
+					default: // one is enough
+					}
+				}
+				close(passed)
+			}()
+			err = call()
+			close(returned)
+			time.Sleep(time.Hour) // for goroutines that the call has left asleep
+		})
+	}()
+	for waits := true; waits; {
+		select {
+		case <-beat: // its clock goes on
+		case <-passed:
+			waits = false
+		case <-over: // it has not waited
+			waits = false
+		case <-time.After(time.Second): // decides nothing: a caller that waits in the kernel stops synctest's clock
+			waits = false
+		}
+	}
+	return func() error {
+		t.Helper()
+		lab.Finishes(t, func() { <-over }, lesson)
+		return err
+	}
 }
 
 // count does N times Update(+1), PATH N GOROUTINES, and reports every counter that it got.
