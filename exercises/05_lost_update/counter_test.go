@@ -206,6 +206,8 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 	}{
 		{"by the next", `{"counter":41}`, 1, 42},
 		{"by a shorter one", `{"counter":100}`, -93, 7},
+		{"by a negative one", `{"counter":1}`, -2, -1},
+		{"by the one it was", `{"counter":41}`, 0, 41},
 		{"beyond 32 bits", `{"counter":4294967296}`, 1, 4294967297},
 		{"in a file that a person has laid out", " {\r\n\t\"counter\" : -1\n}\n" + strings.Repeat(" ", 1<<20-50), 1, 0},
 	} {

@@ -107,8 +107,12 @@ func TestEveryErrorOfTheWriteIsReported(t *testing.T) {
 						Means: "the caller goes on with a number, or a part, that the file does not show",
 						Read:  refusal,
 					}
-					err := refused(t, what, errno, lab.WriteFile(t, c.name, c.content), c.order, lesson).Returned.Err
+					got := refused(t, what, errno, lab.WriteFile(t, c.name, c.content), c.order, lesson)
+					err := got.Returned.Err
 					lab.RequireError(t, err, lesson)
+					if call == "Update" {
+						requireOneChange(t, got, lesson)
+					}
 					lesson.Says = reporter(call, what) + " reported the kernel's error in such a way that errors.Is does not find it"
 					lesson.Means = "the caller cannot tell a full disk, which a person can clear, from a broken one"
 					lesson.Expected = "an error in which errors.Is finds " + trace.ErrnoName(errno) + " (wrap the error with %w)"

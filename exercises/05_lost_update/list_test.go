@@ -24,6 +24,7 @@ func TestTakeAndReturn(t *testing.T) {
 	path := listFile(t, `{"bracket.step":"alice"}`)
 	requireUntouched := neighbours(t, path)
 	p := start(t, path)
+	long := strings.Repeat("long/", 1000)
 	var did, want, got []string
 	lesson := lab.Lesson{
 		Says:  "Take and Return do not keep the list right, although no other program uses it",
@@ -50,9 +51,15 @@ func TestTakeAndReturn(t *testing.T) {
 		{"return lid.step\t Bob", "no error"},
 		{"return lid.step bob", "no error"},
 		{"return Lid.step bob\t", "no error"},
+		{"take ../lid\x00\\é.step " + long, "no error"},
+		{"take " + long + " bob", "no error"},
+		{"take  bob", "no error"}, // a part whose name is empty
+		{"return ../lid\x00\\é.step " + long, "no error"},
+		{"return " + long + " bob", "no error"},
+		{"return  bob", "no error"},
 		{"close", "no error"},
 	} {
-		did, want = append(did, strconv.Quote(c.order)), append(want, c.want)
+		did, want = append(did, strconv.Quote(strings.Replace(c.order, long, "long/long/…", 1))), append(want, c.want)
 		lesson.Did = "the calls were " + strings.Join(did[max(0, len(did)-4):], ", ")
 		got = append(got, p.do(c.order, lesson).String())
 		lab.RequireEqual(t, strings.Join(want, "; "), strings.Join(got, "; "), lesson)

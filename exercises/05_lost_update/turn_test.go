@@ -219,12 +219,12 @@ func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 			write(t, filepath.Join(dir, filepath.FromSlash(name)), `{"counter":7}`)
 		}
 		lesson := lesson
-		lesson.Did = fmt.Sprintf("inside Update of desk/counter.json, change called Update(+1) of %d other files one after the other, such as %s",
+		lesson.Did = fmt.Sprintf("in Update of desk/counter.json, change called Update(+1) of %d others, such as %s, while goroutines waited",
 			len(others), strings.Join(slices.Concat(others[:2], others[len(others)-2:]), ", "))
 		lesson.Means = "a lock that several files of the process share: change waits for the Update that called it, for ever"
 		worker := lab.Start(t, "other files", append([]string{path, dir}, others...)...)
 		lab.RequireNoError(t, worker.Wait(lesson), lesson)
-		requireCounter(t, path, 42, lesson)
+		requireCounter(t, path, 42+manyWait, lesson)
 		for _, name := range others {
 			requireCounter(t, filepath.Join(dir, filepath.FromSlash(name)), 8, lesson)
 		}
@@ -241,20 +241,46 @@ func copyFiles(from, to string) {
 	}
 }
 
-// otherFiles updates other files of a directory inside an Update of PATH: PATH DIRECTORY NAME...
+// otherFiles updates other files of a directory inside an Update of PATH, for which others of its goroutines wait: PATH DIRECTORY NAME...
+// The first of them are updated one inside the other.
 func otherFiles(w *lab.Worker) error {
-	var inner error
 	next := func(counter int) int { return counter + 1 }
-	_, err := lostupdate.Update(w.Arg(0), func(counter int) int {
-		for n := 2; w.Arg(n) != ""; n++ {
-			_, err := lostupdate.Update(filepath.Join(w.Arg(1), filepath.FromSlash(w.Arg(n))), next)
-			inner = errors.Join(inner, err)
-			w.Progress()
+	waiters := make(chan error, manyWait)
+	var inner error
+	var from func(n int) // updates the files from number n on
+	update := func(n int, change func(counter int) int) {
+		_, err := lostupdate.Update(filepath.Join(w.Arg(1), filepath.FromSlash(w.Arg(n))), change)
+		inner = errors.Join(inner, err)
+		w.Progress()
+	}
+	from = func(n int) {
+		for ; w.Arg(n) != ""; n++ {
+			if n < 2+manyWait {
+				update(n, func(counter int) int { from(n + 1); return counter + 1 })
+				return
+			}
+			update(n, next)
 		}
+	}
+	_, err := lostupdate.Update(w.Arg(0), func(counter int) int {
+		for range cap(waiters) {
+			go func() {
+				_, err := lostupdate.Update(w.Arg(0), next)
+				waiters <- err
+			}()
+		}
+		from(2)
 		return counter + 1
 	})
+	for range cap(waiters) {
+		err = errors.Join(err, <-waiters)
+		w.Progress()
+	}
 	return errors.Join(err, inner)
 }
+
+// manyWait is how many goroutines wait for one file, and how many files are updated one inside the other.
+const manyWait = 40
 
 func TestUpdateLetsInOneWaiterAfterTheOther(t *testing.T) {
 	t.Parallel()
