@@ -6,7 +6,8 @@ import (
 )
 
 // SetAside gives the damaged file at path a new name in the same directory, and returns that name: PATH.damaged-1, or another that
-// begins with PATH.damaged- and is free. Afterwards there is no file at path. This is the exercise's second stage.
+// begins with PATH.damaged- and is free, where PATH is path as given. Afterwards there is no file at path. This is the exercise's
+// second stage.
 //
 // The file keeps its bytes and its permissions. A symbolic link at path gets the new name itself; the file that it leads to stays
 // where it is. Whatever already has such a name stays what it is, however many there are: no gap in the numbers, no link that leads
@@ -15,7 +16,8 @@ import (
 // Only a file that Load calls empty or corrupt is set aside. For a good document SetAside returns an error. For a newer document, a
 // file that cannot be read and a missing file it returns an error that matches Load's. Where no new name can be created, it does
 // not try for ever: it returns an error that wraps the kernel's. If SetAside fails, the name is empty and nothing in the directory
-// has changed, even if the kernel refuses its last step. It leaves nothing open.
+// has changed, even if the kernel refuses its last step, or another program has taken the damaged file away by then. SetAside has
+// closed what it opened when it returns.
 //
 // SetAside takes no lock: if another program writes the file at the same moment, that program's file is taken away.
 func SetAside(path string) (string, error) {

@@ -5,7 +5,8 @@
 //
 //	{"version":1,"generation":7,"checkouts":{"bracket.step":{"person":"alice","since":"2026-03-02T09:00:00Z"}}}
 //
-// Like os.Open, its functions look for a relative path in the directory that is the working directory when they are called.
+// Like os.Open, its functions look for a relative path in the directory that is the working directory when they are called, and they
+// hand each path to the kernel as given, even link/../locks.json. Several goroutines may call them at the same time.
 package jsonfiles
 
 import (

@@ -8,8 +8,8 @@ import (
 )
 
 // Save writes doc, as its next generation, to the file at path. When it returns nil, Load finds what doc holds, and
-// doc.Generation is that of the file. Save changes nothing else that the caller can see, neither in doc nor in its map of
-// checkouts; only a nil map may become an empty one.
+// doc.Generation is that of the file. Save changes nothing else that the caller can see: doc keeps its map of checkouts, and the map
+// its content. A nil map is saved as an empty one, and may become one in doc.
 //
 // Save replaces only what it knows:
 //
@@ -23,17 +23,18 @@ import (
 //
 // After each of these errors the file and doc are what they were. A file that is replaced keeps its permissions.
 //
-// If the kernel refuses a write, or anything else up to Close, Save returns an error that wraps the kernel's, and doc is what it
-// was. A refused first save leaves no file. A refused save over a document leaves the old one if no byte was written; a write that
-// stops in the middle may leave a file that Load refuses, but does not remove it. After a failure nothing stays open, locked or in
-// the way of the next Save.
+// If the kernel refuses to open the file, to write it, or anything else up to Close, Save does not try another way: it returns an
+// error that wraps the kernel's, and doc is what it was. A refused first save leaves no file. A refused save over a document leaves
+// the old one if no byte was written; a write that stops in the middle may leave a file that Load refuses, but does not remove it.
+// After a failure nothing stays open, locked or in the way of the next Save.
 //
-// Save does not keep two programs apart: between its Load and its write another program may save. Nor is the change atomic: it
-// rewrites the file in place, so that a reader at the same time, or a process crash, may find the file half written. It does not
-// wait for the disk. Other files in the directory stay as they are; Save may add one of its own, such as a lock.
+// Save does not keep two programs apart: between its Load and its write another program may save. Nor is the change atomic: the file
+// is rewritten in place, so that a reader at the same time, or a process crash, may find it half written. (A Save may put a new file
+// at path instead; then a link that was there is gone.) It does not wait for the disk. Other files in the directory stay as they are;
+// Save may add one of its own, such as a lock, and fail where the kernel does not let it.
 //
 // A time loses what JSON has no form for: the monotonic clock reading, the name of its zone, and the seconds of the zone's offset,
-// if it has any, in which case another time comes back.
+// if it has any, in which case another time may come back. (Save may store times in UTC, which keeps them.)
 func Save(path string, doc *Document) error {
 	next := *doc
 	next.Generation++

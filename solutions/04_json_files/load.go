@@ -16,19 +16,19 @@ import (
 //   - the file is exactly one valid document of this program's Version: no error, and Checkouts is not nil
 //   - there is no file: the error matches fs.ErrNotExist. Only the caller knows whether this is a first start or a wrong path
 //   - the file has no bytes, not even white space: the error matches ErrEmpty. A document without checkouts has {} in it
-//   - it holds one JSON object of a newer Version, whatever else is in it, even a key twice: a *VersionError
+//   - it holds one JSON object of a newer Version, a whole number, whatever else is in it, even another key twice: a *VersionError
 //   - it can be read and is anything else: a *CorruptError with the path and the cause. That is half a document, something after a
 //     document of any version, a byte order mark, a key twice in one object (in any letter case), an unknown field, a document
 //     that Validate refuses
 //
 // If the file cannot be opened, or not be read to its end, the error wraps the kernel's and matches none of the above. Every error
-// names the path. White space around the values, the order of the keys, the letter case of a field's key and the size of the file
-// do not matter.
+// names the path. White space around the values, the order of the keys and the letter case of a field's key do not matter, and a
+// file of up to 16 MiB is not too large.
 //
 // Load judges what this file holds now: it never falls back on a copy, a default, or what it returned before, even if the file has
-// the same size and time of modification. It needs no permission but to read, changes, moves and creates nothing, and leaves
-// nothing open. It takes no lock and waits for none. While another program writes the file in place, Load may find it empty or
-// corrupt. If new bytes and old bytes happen to fit together, Load may return a mixture.
+// the same size and time of modification. The document belongs to the caller alone. Load needs no permission but to read, changes,
+// moves and creates nothing, and has closed the file when it returns. It takes no lock and waits for none. While another program
+// writes the file in place, Load may find it empty or corrupt. If new and old bytes happen to fit together, it may return a mixture.
 func Load(path string) (*Document, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
