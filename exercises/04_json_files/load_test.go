@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -74,6 +75,24 @@ func TestLoadTellsMissingEmptyAndDamagedApart(t *testing.T) {
 		lesson.Expected, lesson.Found = "an empty directory", strings.Join(names(t, filepath.Dir(path)), ", ")
 		lab.Require(t, lesson.Found == "", lesson)
 	})
+
+	for name, path := range unreadable(t) {
+		t.Run("what cannot be read: "+name, func(t *testing.T) {
+			t.Parallel()
+			doc, err := loading(t, path)
+			lesson := lab.Lesson{
+				Says:     "Load judged what it could not read",
+				Did:      "the path led to " + name + ", so that nothing could be read",
+				Expected: other,
+				Found:    found(doc, err),
+				Means:    "the content is unknown: it is neither missing nor damaged, and setting it aside would hide the cause",
+				Read:     missed,
+			}
+			lab.Require(t, verdictOf(err) == other, lesson)
+			requireNoDocument(t, doc, lesson)
+			requireNamed(t, path, err)
+		})
+	}
 }
 
 func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
@@ -127,6 +146,9 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		{"a person twice", entry(`{"person":"alice","since":"2026-03-02T09:00:00Z","person":"bob"}`), twice},
 		{"checkouts twice in another letter case", `{"version":1,"generation":3,` +
 			`"checkouts":{"bracket.step":{"person":"alice","since":"2026-03-02T09:00:00Z"}},"Checkouts":{}}`, twice},
+		// To a struct's fields, the long s is an s in another letter case, and the kelvin sign a k.
+		{"a person twice, once with a long s", entry(`{"person":"alice","since":"2026-03-02T09:00:00Z","per\u017fon":"bob"}`), twice},
+		{"checkouts twice, once with a kelvin sign", `{"version":1,"generation":3,"checkouts":{},"chec\u212aouts":{}}`, twice},
 		{"an unknown field", `{"version":1,"generation":3,"checkouts":{},"queue":["bob"]}`, unknown},
 		{"an unknown field in a checkout", entry(`{"person":"alice","since":"2026-03-02T09:00:00Z","note":"milling"}`), unknown},
 		{"no checkouts", `{"version":1,"generation":3}`, invalid},
@@ -135,6 +157,7 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		{"a generation below 1", `{"version":1,"generation":-3,"checkouts":{}}`, impossible},
 		{"no version", `{"generation":3,"checkouts":{}}`, invalid},
 		{"a version below 1", `{"version":0,"generation":3,"checkouts":{}}`, impossible},
+		{"a version that is not a whole number", `{"version":1.5,"generation":3,"checkouts":{}}`, impossible},
 		{"the course's bare object", `{"bracket.step":"alice"}`, unknown},
 		{"null", `null`, invalid},
 		{"a checkout without a person", entry(`{"since":"2026-03-02T09:00:00Z"}`), invalid},
@@ -238,7 +261,7 @@ func TestLoadAcceptsEveryGoodDocument(t *testing.T) {
 		{"with escaped letters", `{"version":1,"generation":3,"checkouts":{"br\u0061cket.step":` +
 			`{"person":"\u0061lice","since":"2026-03-02T09:00:00Z"}}}`, 3, one},
 		{"with 5,000 checkouts", `{"version":1,"generation":7,"checkouts":{` + strings.Join(entries, ",") + `}}`, 7, many.Checkouts},
-		{"with mebibytes of white space", free[:1] + strings.Repeat(" ", lab.Rounds(17)<<20) + free[1:], 3, none},
+		{"with mebibytes of white space", free[:1] + strings.Repeat(" ", lab.Rounds(16)<<20-len(free)) + free[1:], 3, none},
 		{"with a generation that no float64 holds", `{"version":1,"generation":9007199254740993,"checkouts":{}}`, 9007199254740993, none},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -323,34 +346,108 @@ func TestLoadNeverFallsBack(t *testing.T) {
 		})
 	}
 
-	t.Run("on what it returned before", func(t *testing.T) {
+	t.Run("on a document that its caller has changed", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", taken)
+		first, second := load(t, path, refusedGood), load(t, path, refusedGood)
+		before := snapshot(second)
+		first.Generation, first.Checkouts["lid.step"] = 9, alice
+		for _, got := range []*jsonfiles.Document{second, load(t, path, refusedGood)} {
+			lab.Require(t, snapshot(got) == before, lab.Lesson{
+				Says:     "Load returned what a caller has made of an earlier document",
+				Did:      "a file was loaded; the caller added a checkout of the lid, and did not save; the file was loaded again",
+				Expected: "what the file holds, " + before,
+				Found:    snapshot(got),
+				Means:    "two callers share one document: one of them works with checkouts that the other has never saved",
+				Read:     madeUp,
+			})
+		}
+	})
+}
+
+var generationOf = regexp.MustCompile(`(?i)("generation"\s*:\s*)\d`)
+
+// A copying program keeps the time, and some file systems count in seconds.
+func TestAFileOfTheSameSizeAndTimeIsJudgedAnew(t *testing.T) {
+	t.Parallel()
+	// swap puts a file of the same size and time of modification at path.
+	swap := func(t *testing.T, path string, change func(old string) string) string {
+		t.Helper()
 		info, err := os.Stat(path)
 		must(t, err)
-		doc := load(t, path, refusedGood)
-		load(t, path, refusedGood)
-		copied := strings.Replace(taken, `"generation": 7`, `"generation": 5`, 1)
-		write(t, path, copied)
+		old, err := os.ReadFile(path)
+		must(t, err)
+		content := change(string(old))
+		write(t, path, content)
 		must(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+		return content
+	}
+	putBack := func(old string) string { return generationOf.ReplaceAllString(old, "${1}5") }
+	const sameTime = ", which had the same size and time of modification"
+
+	t.Run("by Load", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", taken)
+		load(t, path, refusedGood)
+		load(t, path, refusedGood)
+		swap(t, path, putBack)
 		lesson := lab.Lesson{
-			Says: "Load returned what the file held before",
-			Did: "generation 7 was loaded twice; a person put back a copy of generation 5 that had the same size and time of modification; " +
-				"it was loaded",
-			Means: "copying programs keep the time, and some file systems count in seconds: the program works with what is gone",
+			Says:  "Load returned what the file held before",
+			Did:   "generation 7 was loaded twice; a person put back a copy of generation 5" + sameTime + "; it was loaded",
+			Means: "the program works with what is gone",
 			Read:  known,
 		}
 		got := load(t, path, lesson)
 		lesson.Expected, lesson.Found = "generation 5", fmt.Sprintf("generation %d", got.Generation)
 		lab.Require(t, got.Generation == 5, lesson)
+	})
 
-		lesson.Says = "Save overwrote another program's change"
-		lesson.Did += "; then the document of generation 7 was saved"
-		lesson.Expected, lesson.Found = "", ""
-		failed := saving(t, path, doc)
-		requireKept(t, path, copied, lesson)
-		lesson.Says = "Save did not report that the file had changed"
-		lab.RequireErrorIs(t, failed, jsonfiles.ErrChanged, lesson)
+	for _, saved := range []bool{false, true} {
+		name, what := "by Save after a Load", "loaded"
+		if saved {
+			name, what = "by Save after a Save", "loaded and saved"
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "locks.json", taken)
+			doc := load(t, path, refusedGood)
+			if saved {
+				lab.RequireNoError(t, saving(t, path, doc), failedOnGood)
+			}
+			content := swap(t, path, putBack)
+			lesson := lab.Lesson{
+				Says:  "Save overwrote another program's change",
+				Did:   "a document was " + what + "; a person put back a copy of generation 5" + sameTime + "; the document was saved",
+				Means: "Save did not look into the file, and the copy that the person put back on purpose is gone",
+				Read:  known,
+			}
+			err := saving(t, path, doc)
+			requireKept(t, path, content, lesson)
+			lesson.Says = "Save did not report that the file had changed"
+			lab.RequireErrorIs(t, err, jsonfiles.ErrChanged, lesson)
+		})
+	}
+
+	t.Run("by SetAside", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", "["+taken[1:])
+		_, err := loading(t, path)
+		must(t, os.Chtimes(path, morning, morning))
+		lab.RequireError(t, err, lab.Lesson{
+			Says: "Load accepted a damaged document", Did: "the first brace of the document was a bracket",
+			Means: "damage passes for data", Read: why,
+		})
+		swap(t, path, func(string) string { return taken })
+		lesson := lab.Lesson{
+			Says:  "SetAside took away a file that is not damaged",
+			Did:   "Load reported damage; a person mended the file, which kept its size and time of modification; then SetAside was called",
+			Means: "the work of the person who mended it is out of sight, and the next program begins with no checkouts",
+			Read:  evidence,
+		}
+		_, err = settingAside(t, path)
+		requireUntouched(t, path, taken, lesson)
+		lesson.Says = "SetAside did not report that it left the file where it was"
+		lab.RequireError(t, err, lesson)
 	})
 }
 
@@ -409,25 +506,4 @@ func unreadable(t *testing.T) map[string]string {
 	must(t, os.Symlink("locks.json", paths["a link to itself"]))
 	paths["a file where the directory should be"] = filepath.Join(lab.WriteFile(t, "store", "x"), "locks.json")
 	return paths
-}
-
-func TestLoadReportsTheKernelsErrorForWhatItCannotRead(t *testing.T) {
-	t.Parallel()
-	for name, path := range unreadable(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			doc, err := loading(t, path)
-			lesson := lab.Lesson{
-				Says:     "Load judged what it could not read",
-				Did:      "the path led to " + name + ", so that nothing could be read",
-				Expected: other,
-				Found:    found(doc, err),
-				Means:    "the content is unknown: it is neither missing nor damaged, and setting it aside would hide the cause",
-				Read:     missed,
-			}
-			lab.Require(t, verdictOf(err) == other, lesson)
-			requireNoDocument(t, doc, lesson)
-			requireNamed(t, path, err)
-		})
-	}
 }

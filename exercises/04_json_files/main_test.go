@@ -140,18 +140,19 @@ func setAsideAlone(w *lab.Worker) error {
 	return w.Result(outcome{Verdict: verdictOf(err), Text: text, Name: name, Left: left})
 }
 
-// elsewhere goes to the directory Arg(0), which holds a good document of generation 7, and calls all three functions there by a
-// name without a directory.
+// elsewhere goes to the directory Arg(0) and calls all three functions there with the relative path Arg(1), where a good document of
+// generation 7 is.
 func elsewhere(w *lab.Worker) error {
 	if err := os.Chdir(w.Arg(0)); err != nil {
 		return err
 	}
-	_, load := jsonfiles.Load("locks.json")
-	save := jsonfiles.Save("locks.json", documentOf(7, 1))
-	if err := os.WriteFile("locks.json", []byte("{"), 0o600); err != nil {
+	path := w.Arg(1)
+	_, load := jsonfiles.Load(path)
+	save := jsonfiles.Save(path, documentOf(7, 1))
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		return err
 	}
-	name, set := jsonfiles.SetAside("locks.json")
+	name, set := jsonfiles.SetAside(path)
 	return w.Result([]outcome{
 		{Verdict: verdictOf(load), Text: found(nil, load)},
 		{Verdict: verdictOf(save), Text: found(nil, save)},

@@ -28,7 +28,9 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 		{"a part", map[string]jsonfiles.Checkout{"bracket.step": alice}},
 		{"a time in nanoseconds", map[string]jsonfiles.Checkout{"bracket.step": {Person: "alice", Since: morning.Add(123456789)}}},
 		{"a time in another zone", map[string]jsonfiles.Checkout{"bracket.step": {Person: "alice", Since: morning.In(time.FixedZone("", 5400))}}},
-		{"characters that JSON or HTML escapes", map[string]jsonfiles.Checkout{`a<b>&"c"\d` + "\t.step": {Person: "Zoë ☂", Since: morning}}},
+		{"characters that JSON or HTML escapes", map[string]jsonfiles.Checkout{
+			`a<b>&"c"\d\u003c\n` + "\t\u2028.step": {Person: `Zoë ☂ \u0026`, Since: morning},
+		}},
 		{"blanks and capital letters", map[string]jsonfiles.Checkout{" Bracket.STEP ": {Person: " Alice  B. ", Since: morning}}},
 		{"two spellings of one letter", map[string]jsonfiles.Checkout{"\u00e9.step": alice, "e\u0301.step": {Person: "bob", Since: morning}}},
 		{"more than 1 MiB", large},
@@ -100,8 +102,9 @@ func TestSaveCountsTheGenerations(t *testing.T) {
 		Read:  known,
 	}
 	doc := jsonfiles.New()
+	doc.Checkouts["bracket.step"] = alice
+	parts := doc.Checkouts
 	for generation := int64(1); generation <= 3; generation++ {
-		doc.Checkouts["bracket.step"] = alice
 		lab.RequireNoError(t, saving(t, path, doc), lesson)
 		lesson.Expected = fmt.Sprintf("generation %d in the file and in the document", generation)
 		got := load(t, path, lesson)
@@ -109,32 +112,17 @@ func TestSaveCountsTheGenerations(t *testing.T) {
 		lab.Require(t, got.Generation == generation && doc.Generation == generation, lesson)
 		lesson.Expected, lesson.Found = "", ""
 	}
+	parts["lid.step"] = alice
+	lab.Require(t, len(doc.Checkouts) == 2, lab.Lesson{
+		Says:     "Save gave the document another map of checkouts",
+		Did:      "a document was saved; then its caller added a checkout of the lid to the map that he had put into it",
+		Expected: "the document has both checkouts",
+		Found:    describe(doc),
+		Means:    "what the caller does with his map from now on is never saved, and no error reports it",
+		Read:     memory,
+	})
 	lesson.Says = "Save leaves a new file behind each time"
 	requireNoFilesLeft(t, path, lesson)
-}
-
-func TestSaveLeavesOtherFilesAlone(t *testing.T) {
-	t.Parallel()
-	path := lab.WriteFile(t, "locks.json", taken)
-	lesson := lab.Lesson{
-		Says:  "Save changed a file that is not its own",
-		Did:   "files with similar names lay beside locks.json when a document was saved",
-		Means: "a damaged copy is the only evidence of its checkouts, and a copy of another program is that program's",
-		Read:  evidence,
-	}
-	// A lock beside the document is Save's own matter, so no neighbour has the name of one.
-	neighbours := []string{".damaged-1", ".damaged-2", ".bak", ".tmp", "~", ".new", ".old", ".part"}
-	for _, suffix := range neighbours {
-		write(t, path+suffix, "theirs")
-	}
-	hidden := filepath.Join(filepath.Dir(path), ".locks.json.tmp")
-	write(t, hidden, "theirs")
-	doc := load(t, path, lesson)
-	lab.RequireNoError(t, saving(t, path, doc), failedOnGood)
-	for _, suffix := range neighbours {
-		requireKept(t, path+suffix, "theirs", lesson)
-	}
-	requireKept(t, hidden, "theirs", lesson)
 }
 
 func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
@@ -289,6 +277,8 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 			requireDocumentKept(t, before, doc, lesson.Did)
 			lesson.Did += ", and once more"
 		}
+		lesson.Says = "Save leaves a new file behind for each attempt"
+		requireNoFilesLeft(t, path, lesson)
 	}
 
 	t.Run("when another process has saved", func(t *testing.T) {
@@ -442,6 +432,80 @@ func TestOfTwoFirstSavesOneFails(t *testing.T) {
 	}
 }
 
+// The goroutines share nothing but the package: each has a file of its own.
+func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
+	t.Parallel()
+	const goroutines = 4
+	lesson := lab.Lesson{
+		Did:   fmt.Sprintf("%d goroutines at once saved, loaded and set aside, each at a path of its own", goroutines),
+		Means: "the calls share a variable, and a caller gets the document of another path, or is told of damage where there is none",
+		Read:  fix,
+	}
+	results := make(chan string, goroutines)
+	for number := range goroutines {
+		path := lab.Path(t, "locks.json")
+		go func() {
+			trouble := "a panic"
+			defer func() {
+				if value := recover(); value != nil {
+					trouble = fmt.Sprint("panic: ", value)
+				}
+				results <- trouble
+			}()
+			trouble = alone(path, fmt.Sprintf("person %d", number))
+		}()
+	}
+	lab.FinishesInSteps(t, func(progress func()) {
+		for range goroutines {
+			if trouble := <-results; trouble != "" && lesson.Found == "" {
+				lesson.Found = trouble
+			}
+			progress()
+		}
+	}, lesson.Say("Goroutines that call the package at the same time stand still"))
+	lesson.Expected = "each finds what is in its own file"
+	lab.Require(t, lesson.Found == "", lesson.Say("Goroutines that use different files disturb each other"))
+}
+
+// alone works with a file that no one else uses, and returns what is wrong.
+func alone(path, person string) (trouble string) {
+	doc := documentOf(0, 300)
+	for part := range doc.Checkouts {
+		doc.Checkouts[part] = jsonfiles.Checkout{Person: person, Since: morning}
+	}
+	for round := range lab.Rounds(20) {
+		if err := jsonfiles.Save(path, doc); err != nil {
+			return fmt.Sprintf("round %d: Save returned %s", round+1, oneLine(err))
+		}
+		for range 5 {
+			got, err := jsonfiles.Load(path)
+			if err != nil || got == nil {
+				return fmt.Sprintf("round %d: Load in the goroutine of %s returned %s", round+1, person, found(got, err))
+			}
+			for part, checkout := range doc.Checkouts {
+				if loaded := got.Checkouts[part]; loaded.Person != checkout.Person || !loaded.Since.Equal(checkout.Since) {
+					return fmt.Sprintf("round %d: Load returned a checkout of %s by %q, where %s has all", round+1, part, loaded.Person, person)
+				}
+			}
+			if got.Generation != doc.Generation {
+				return fmt.Sprintf("round %d: Load returned generation %d of %d", round+1, got.Generation, doc.Generation)
+			}
+		}
+	}
+	damage := strings.Repeat(person, 1000)
+	if err := os.WriteFile(path, []byte(damage), 0o600); err != nil {
+		return err.Error()
+	}
+	name, err := jsonfiles.SetAside(path)
+	if err != nil {
+		return "SetAside returned " + oneLine(err)
+	}
+	if kept, err := os.ReadFile(name); err != nil || string(kept) != damage {
+		return fmt.Sprintf("SetAside returned %s, which holds %d other bytes, or cannot be read (%v)", filepath.Base(name), len(kept), err)
+	}
+	return ""
+}
+
 func TestSaveReportsAWriteThatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -520,6 +584,30 @@ func requireKeptInWorker(t *testing.T, saved outcome, did string) {
 func TestSaveCreatesTheFileAndNothingElse(t *testing.T) {
 	t.Parallel()
 
+	t.Run("no change of other files", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", taken)
+		lesson := lab.Lesson{
+			Says:  "Save changed a file that is not its own",
+			Did:   "files with similar names lay beside locks.json when a document was saved",
+			Means: "a damaged copy is the only evidence of its checkouts, and a copy of another program is that program's",
+			Read:  evidence,
+		}
+		// A lock beside the document is Save's own matter, so no neighbour has the name of one.
+		neighbours := []string{".damaged-1", ".damaged-2", ".bak", ".tmp", "~", ".new", ".old", ".part"}
+		for _, suffix := range neighbours {
+			write(t, path+suffix, "theirs")
+		}
+		hidden := filepath.Join(filepath.Dir(path), ".locks.json.tmp")
+		write(t, hidden, "theirs")
+		doc := load(t, path, lesson)
+		lab.RequireNoError(t, saving(t, path, doc), failedOnGood)
+		for _, suffix := range neighbours {
+			requireKept(t, path+suffix, "theirs", lesson)
+		}
+		requireKept(t, hidden, "theirs", lesson)
+	})
+
 	t.Run("no directory", func(t *testing.T) {
 		t.Parallel()
 		directory := filepath.Join(t.TempDir(), "stroe")
@@ -535,6 +623,8 @@ func TestSaveCreatesTheFileAndNothingElse(t *testing.T) {
 		lab.RequireNoFile(t, directory, lesson)
 		lesson.Says = "Save did not report that it saved nothing"
 		lab.RequireErrorIs(t, err, fs.ErrNotExist, lesson)
+		lesson.Expected = "an error that matches fs.ErrNotExist, and no other"
+		requireNotChanged(t, err, lesson)
 		requireDocumentKept(t, before, doc, lesson.Did)
 	})
 

@@ -147,32 +147,49 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 	})
 }
 
-func TestARelativePathIsLookedUpAtEachCall(t *testing.T) {
+func TestAPathIsUsedAsGiven(t *testing.T) {
 	t.Parallel()
-	path := lab.WriteFile(t, "locks.json", taken)
-	lesson := lab.Lesson{
-		Did:      "the process had another working directory when it began; it went to that of locks.json and called the functions there",
-		Expected: success,
-		Means:    "the program uses a file that its user did not name, or does not find the one that was named",
-		Read:     fix,
+	for _, c := range []struct{ name, path, where string }{
+		{"a name alone", "locks.json", ""},
+		{"a name after a dot", "./locks.json", ""},
+		{"through a link and back", "link/../locks.json", "deep"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			directory := t.TempDir()
+			did := "the process had another working directory when it began; it went to the one of " + c.path + " and called the functions there"
+			if c.where != "" {
+				if runtime.GOOS == "windows" {
+					t.Skip("Windows shortens such a path before it looks for the file")
+				}
+				must(t, os.MkdirAll(filepath.Join(directory, "deep", "inner"), 0o700))
+				must(t, os.Symlink(filepath.Join("deep", "inner"), filepath.Join(directory, "link")))
+				did = "link led to deep/inner, so that link/../locks.json is deep/locks.json; the functions were called with " + c.path
+			}
+			write(t, filepath.Join(directory, c.where, "locks.json"), taken)
+			lesson := lab.Lesson{
+				Did:      did,
+				Expected: success,
+				Means:    "the program uses a file that its user did not name, or does not find the one that was named",
+				Read:     fix,
+			}
+			process := lab.Launch(t, lab.Options{Dir: t.TempDir()}, "elsewhere", directory, c.path)
+			var reported []outcome
+			process.Result(&reported, lesson)
+			lab.RequireNoError(t, process.Wait(lesson), lesson)
+			for call, function := range []string{"Load", "Save", "SetAside"} {
+				lesson.Found = reported[call].Text
+				lab.Require(t, reported[call].Verdict == success, lesson.Say("%s did not find the file at the path that it was given", function))
+			}
+			set := reported[2].Name
+			lesson.Expected, lesson.Found = c.path+".damaged-…", set
+			lesson.Means = "a person who looks for the damaged file under that name may find nothing, or another file"
+			lab.Require(t, strings.HasPrefix(set, c.path+".damaged-"), lesson.Say("SetAside returned another name than its contract promises"))
+			all := names(t, filepath.Join(directory, c.where))
+			lesson.Expected, lesson.Found = filepath.Base(set)+" among the names", strings.Join(all, ", ")
+			lab.Require(t, slices.Contains(all, filepath.Base(set)), lesson.Say("SetAside moved the file out of its directory"))
+		})
 	}
-	process := lab.Launch(t, lab.Options{Dir: t.TempDir()}, "elsewhere", filepath.Dir(path))
-	var reported []outcome
-	process.Result(&reported, lesson)
-	lab.RequireNoError(t, process.Wait(lesson), lesson)
-	for call, function := range []string{"Load", "Save", "SetAside"} {
-		lesson.Says = function + " did not find a file in the working directory"
-		lesson.Found = reported[call].Text
-		lab.Require(t, reported[call].Verdict == success, lesson)
-	}
-	set := reported[2].Name
-	lesson.Says = "SetAside returned another name than its contract promises"
-	lesson.Expected, lesson.Found = "locks.json.damaged-…", set
-	lab.Require(t, strings.HasPrefix(filepath.Clean(set), "locks.json.damaged-"), lesson)
-	lesson.Says = "SetAside moved the file out of its directory"
-	all := names(t, filepath.Dir(path))
-	lesson.Expected, lesson.Found = filepath.Base(set)+" among the names", strings.Join(all, ", ")
-	lab.Require(t, slices.Contains(all, filepath.Base(set)), lesson)
 }
 
 func TestSetAsideKeepsTheFile(t *testing.T) {

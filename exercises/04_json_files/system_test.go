@@ -2,6 +2,7 @@ package jsonfiles_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -31,12 +32,24 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 		var err error
 		refusing(t, opening, errno, "Load", func() { doc, err = jsonfiles.Load(path) })
 		lesson.Found = found(doc, err)
+		lab.Require(t, err != nil, lab.Lesson{
+			Says:     "Load needs more than the right to read",
+			Did:      "the kernel refused to open any file for reading alone: " + errno.Error(),
+			Expected: lesson.Expected,
+			Found:    "Load opened the file for writing too, and returned " + lesson.Found,
+			Means:    "a colleague who may look, and not change anything, sees nothing",
+			Read:     fix,
+		})
 		lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
+		requireNamed(t, path, err)
+		requireNoDocument(t, doc, lesson)
 
+		function := "Save"
 		for _, generation := range []int64{0, 6} {
 			doc = documentOf(generation, 1)
 			before := snapshot(doc)
-			refusing(t, opening, errno, "Save", func() { err = jsonfiles.Save(path, doc) })
+			refusing(t, opening, errno, function, func() { err = jsonfiles.Save(path, doc) })
+			function = "The Save after a refused one"
 			lesson.Says, lesson.Expected, lesson.Found = "Save overwrote a document that it could not read", "", ""
 			requireKept(t, path, taken, lesson)
 			requireDocumentKept(t, before, doc, lesson.Did)
@@ -48,7 +61,7 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 			lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
 		}
 
-		write(t, path, "{")
+		path = lab.WriteFile(t, "locks.json", "{")
 		refusing(t, opening, errno, "SetAside", func() { _, err = jsonfiles.SetAside(path) })
 		lesson.Says, lesson.Expected, lesson.Found = "SetAside took away what could not be read", "", ""
 		requireUntouched(t, path, "{", lesson)
@@ -80,6 +93,8 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 			}
 			lesson.Found = loaded.Text
 			lab.Require(t, loaded.Verdict == other && strings.Contains(loaded.Text, syscall.EIO.Error()), lesson)
+			lesson.Expected = "an error with the path …/locks.json"
+			lab.Require(t, strings.Contains(loaded.Text, "locks.json"), lesson.Say("Load's error does not name the file"))
 		})
 	}
 }
@@ -151,6 +166,35 @@ func TestSaveReportsEveryErrorOfTheCallsThatWrite(t *testing.T) {
 			}, syscall.EIO, syscall.EDQUOT)
 		})
 	}
+
+	// Each call by itself: not all that opens, as by a limit, but this file, this time. A Save must not try another way.
+	for name, isThere := range map[string]bool{"the first time": false, "over a document": true} {
+		t.Run("one call alone, "+name, func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				inPlace := false
+				for made := -1; ; made++ {
+					one := saveWithOneRefused(t, isThere, made, errno)
+					if made < 0 {
+						inPlace = one.samePlace // without a refusal
+						continue
+					}
+					if made >= len(one.calls) {
+						return
+					}
+					one.judge(t, inPlace)
+				}
+			}, syscall.EACCES, syscall.EIO)
+		})
+	}
+}
+
+// requireNotChanged demands that a refusal is not reported as another program's change.
+func requireNotChanged(t *testing.T, err error, lesson lab.Lesson) {
+	t.Helper()
+	lesson.Found = found(nil, err)
+	lesson.Means = "the caller loads the document again and repeats the change, for ever: no other program has changed anything"
+	lab.Require(t, !errors.Is(err, jsonfiles.ErrChanged), lesson.Say("Save reported a change where there was none"))
 }
 
 // requireRefusedWrite demands that Save passes on what the kernel refuses, leaves path and doc as they were, and succeeds afterwards.
@@ -168,21 +212,25 @@ func requireRefusedWrite(t *testing.T, path string, doc *jsonfiles.Document, wha
 	var err error
 	refusing(t, what, errno, "Save", func() { err = jsonfiles.Save(path, doc) })
 	if err == nil && what == "truncate" { // a Save that has no need to shorten a file
+		lesson = lesson.Say("Save reported success, and the file does not hold the document")
+		lesson.Expected = ""
 		requireSame(t, doc, load(t, path, lesson), lesson)
 		return
 	}
 	lesson.Found = found(nil, err)
 	lab.Require(t, errors.Is(err, errno), lesson)
-	if what != "write" {
-		return // the bytes have been written, so what remains is not promised
-	}
+	requireNotChanged(t, err, lesson)
 	requireDocumentKept(t, before, doc, lesson.Did)
 	lesson.Expected, lesson.Found = "", ""
 	if old == nil {
 		lesson.Says = "Save left a broken first document behind"
-		lesson.Means = "the caller was told that nothing was saved, and the next program finds damage"
+		lesson.Means = "the caller was told that nothing was saved, and the next program finds what is damaged, or was never promised"
 		lab.RequireNoFile(t, path, lesson)
-	} else {
+	}
+	if what != "write" {
+		return // the bytes have been written, so what remains of a document is not promised
+	}
+	if old != nil {
 		lesson.Says = "Save destroyed the old document before it had a new one"
 		lesson.Means = "the kernel refuses one write, and every checkout of the workshop is gone"
 		requireKept(t, path, string(old), lesson)
@@ -194,6 +242,95 @@ func requireRefusedWrite(t *testing.T, path string, doc *jsonfiles.Document, wha
 	requireSame(t, doc, load(t, path, lesson), lesson)
 	lesson.Says = "Save leaves a new file behind for each attempt"
 	requireNoFilesLeft(t, path, lesson)
+}
+
+// A refusedSave is what became of a Save of which one call was refused.
+type refusedSave struct {
+	path      string
+	doc       *jsonfiles.Document
+	before    string // of doc
+	old       string // the file's content; empty if there was none
+	calls     []string
+	made      int // how many of them were made before the one that was refused
+	errno     error
+	err       error
+	samePlace bool // the file at path is the one that was there
+}
+
+// saveWithOneRefused lets the kernel refuse the call after so many others, or none if made is below 0.
+func saveWithOneRefused(t *testing.T, isThere bool, made int, errno error) *refusedSave {
+	t.Helper()
+	s := &refusedSave{path: lab.Path(t, "locks.json"), doc: documentOf(0, 1), made: made, errno: errno}
+	if isThere {
+		s.doc.Generation, s.old = 7, taken+strings.Repeat("\n", 2000)
+		write(t, s.path, s.old)
+	}
+	s.before = snapshot(s.doc)
+	then, _ := os.Stat(s.path)
+	if made < 0 {
+		made = 1 << 30
+	}
+	calls, failed := lab.RefuseOne(made, errno, func() { s.err = jsonfiles.Save(s.path, s.doc) })
+	if errors.Is(failed, errors.ErrUnsupported) {
+		t.Skip("this test cannot make the kernel refuse one call: ", failed)
+	}
+	lab.RequireNoError(t, failed, failedOnGood)
+	if made >= len(calls) {
+		lab.RequireNoError(t, s.err, failedOnGood)
+	}
+	s.calls = calls
+	now, _ := os.Stat(s.path)
+	s.samePlace = then != nil && now != nil && os.SameFile(then, now)
+	return s
+}
+
+// judge demands that Save has passed the refusal on and left things as they were, or had no need of the call. A Save that is known to
+// write in place must not put another file there when it may not.
+func (s *refusedSave) judge(t *testing.T, inPlace bool) {
+	t.Helper()
+	call := s.calls[s.made]
+	if call == "unlinkat" {
+		return // it tidies up; what was saved by then is not promised
+	}
+	lesson := lab.Lesson{
+		Did:   fmt.Sprintf("a document was saved; the kernel refused %s, call %d of Save: %s", call, s.made+1, s.errno.Error()),
+		Means: "the caller believes that the checkout is on the disk",
+		Read:  refusal,
+	}
+	if s.err == nil {
+		lesson = lesson.Say("Save reported success, and the file does not hold the document")
+		got, err := jsonfiles.Load(s.path) // what the kernel has not closed is open
+		lesson.Found = found(got, err)
+		lab.Require(t, err == nil && got != nil, lesson)
+		requireSame(t, s.doc, got, lesson)
+		lesson.Expected, lesson.Found = "an error that wraps the kernel's: "+s.errno.Error(), "no error, and a new file at the path"
+		lesson.Means = "a file that its owner has protected is replaced, although the kernel had refused to change it"
+		lab.Require(t, !inPlace || s.samePlace, lesson.Say("Save went another way when the kernel refused the first"))
+		return
+	}
+	lesson.Expected, lesson.Found = "an error that wraps the kernel's: "+s.errno.Error(), found(nil, s.err)
+	lab.Require(t, errors.Is(s.err, s.errno), lesson.Say("Save did not pass on what the kernel refused"))
+	requireNotChanged(t, s.err, lesson)
+	requireDocumentKept(t, s.before, s.doc, lesson.Did)
+	lesson.Expected, lesson.Found = "", ""
+	if s.old == "" {
+		lesson.Means = "the caller was told that nothing was saved, and the next Save meets a file that it does not know"
+		lab.RequireNoFile(t, s.path, lesson.Say("Save left a broken first document behind"))
+	} else {
+		lesson.Means = "a missing file passes for a first start, and every checkout of the workshop is gone"
+		_, err := os.Lstat(s.path)
+		lab.RequireNoError(t, err, lesson.Say("Save removed a document that it could not replace"))
+	}
+	if call == "close" {
+		return // a file that the kernel does not close keeps its locks
+	}
+	requireClosed(t, s.path, "Save", s.err)
+	if content, _ := os.ReadFile(s.path); string(content) == s.old {
+		lesson.Did += "; then it was saved without any refusal"
+		lesson.Means = "what was in the way is gone, and the workshop stays closed"
+		lab.RequireNoError(t, saving(t, s.path, s.doc), lesson.Say("Save left something behind that stops the next Save"))
+		requireNoFilesLeft(t, s.path, lesson.Say("Save leaves a new file behind for each attempt"))
+	}
 }
 
 func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
@@ -246,7 +383,7 @@ func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
 			lesson.Says = "SetAside did not report why it failed"
 			lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
 			lab.Require(t, errors.Is(err, errno), lesson)
-		}, syscall.EIO, syscall.EPERM)
+		}, syscall.EIO, syscall.EPERM, syscall.ENOENT) // the last: another program took the file away a moment ago
 	})
 
 	t.Run("to remove the old name", func(t *testing.T) {
