@@ -442,25 +442,24 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 		Read:  fix,
 	}
 	results := make(chan string, goroutines)
-	for number := range goroutines {
-		path := lab.Path(t, "locks.json")
-		go func() {
-			trouble := "a panic"
-			defer func() {
-				if value := recover(); value != nil {
-					trouble = fmt.Sprint("panic: ", value)
-				}
-				results <- trouble
-			}()
-			trouble = alone(path, fmt.Sprintf("person %d", number))
-		}()
-	}
+	paths := []string{lab.Path(t, "locks.json"), lab.Path(t, "locks.json"), lab.Path(t, "locks.json"), lab.Path(t, "locks.json")}
 	lab.FinishesInSteps(t, func(progress func()) {
+		for number := range goroutines {
+			go func() {
+				trouble := ""
+				defer func() {
+					if value := recover(); value != nil {
+						trouble = fmt.Sprint("panic: ", value)
+					}
+					results <- trouble
+				}()
+				trouble = alone(paths[number], fmt.Sprintf("person %d", number), progress)
+			}()
+		}
 		for range goroutines {
 			if trouble := <-results; trouble != "" && lesson.Found == "" {
 				lesson.Found = trouble
 			}
-			progress()
 		}
 	}, lesson.Say("Goroutines that call the package at the same time stand still"))
 	lesson.Expected = "each finds what is in its own file"
@@ -468,17 +467,18 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 }
 
 // alone works with a file that no one else uses, and returns what is wrong.
-func alone(path, person string) (trouble string) {
-	doc := documentOf(0, 300)
+func alone(path, person string, progress func()) (trouble string) {
+	doc := documentOf(0, 150)
 	for part := range doc.Checkouts {
 		doc.Checkouts[part] = jsonfiles.Checkout{Person: person, Since: morning}
 	}
-	for round := range lab.Rounds(20) {
+	for round := range lab.Rounds(6) {
 		if err := jsonfiles.Save(path, doc); err != nil {
 			return fmt.Sprintf("round %d: Save returned %s", round+1, oneLine(err))
 		}
-		for range 5 {
+		for range 3 {
 			got, err := jsonfiles.Load(path)
+			progress()
 			if err != nil || got == nil {
 				return fmt.Sprintf("round %d: Load in the goroutine of %s returned %s", round+1, person, found(got, err))
 			}
