@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -377,7 +378,10 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	t.Run("a file that does not exist", func(t *testing.T) {
 		t.Parallel()
-		for umask, where := range map[string]string{"0000": "", "0022": ", through a symbolic link to it"} {
+		for _, c := range []struct{ umask, where, mode string }{
+			{"0000", "", "-rw-------"}, {"0022", ", through a symbolic link to it", "-rw-------"}, {"0277", "", "-r--------"},
+		} {
+			umask, where := c.umask, c.where
 			path := lab.Path(t, "stock.json.lock")
 			name := path
 			if where != "" {
@@ -398,9 +402,26 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 			}
 			info, err := os.Stat(path)
 			lab.RequireNoError(t, err, l)
-			l.Says, l.Means = "Lock created the file with another mode than 0600", "any user who may open the file can keep the others out"
-			lab.RequireEqual(t, "-rw-------", info.Mode().String(), l)
+			l.Says = "Lock created the file with another mode than 0600 less the umask"
+			l.Means = "any user who may open the file can keep the others out"
+			lab.RequireEqual(t, c.mode, info.Mode().String(), l)
 		}
+	})
+	t.Run("a file that no one has locked for a day", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		l := lab.Lesson{
+			Says: "Lock failed although no one had the lock", Did: "Lock, Unlock; then a day went by (of testing/synctest's clock)", Read: fix,
+			Means: "others wait on a file without a name, while the next one creates another and locks that (lesson 07)",
+		}
+		synctest.Test(t, func(t *testing.T) {
+			held, err := flock.Lock(path)
+			lab.RequireNoError(t, err, l)
+			lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
+			time.Sleep(24 * time.Hour)
+		})
+		_, err := os.Stat(path)
+		lab.RequireNoError(t, err, l.Say("the file was removed when it had not been used for a while"))
 	})
 	t.Run("a file that exists", func(t *testing.T) {
 		t.Parallel()

@@ -102,6 +102,24 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 	}, syscall.EIO, syscall.ENOSPC)
 }
 
+// To the kernel the locks of fcntl(2) and of flock(2) have nothing to do with each other on a local file system.
+func TestALockOfFcntlIsNoneOfOurs(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "stock.json.lock", "")
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	lab.RequireSetUp(t, err)
+	defer file.Close()
+	lab.RequireSetUp(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}))
+	for _, call := range []string{"TryLock", "TryRLock"} {
+		p := start(t, path)
+		p.Succeed(call+" it", lab.Lesson{
+			Says: call + " took a lock of fcntl(2) for an owner", Did: "a program locked the whole file with fcntl(2); " + call, Read: whoOwns,
+			Means: "it waits for programs that do not wait for it, and a library that locks the file in its own way stops everyone",
+		})
+		p.get("Unlock it")
+	}
+}
+
 // update takes a bracket from the stock at PATH, in one thread, and sends whether the lock file is open then.
 func update(w *lab.Worker) error {
 	runtime.LockOSThread()
@@ -140,6 +158,11 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 			}
 			lab.RequireErrorIs(t, err, errno, l)
 			lab.RequireFile(t, path, content, l)
+			l = l.Say("%s does not return any more, once the kernel has refused it the lock", call)
+			l.Did += "; then it was called again, and nothing was refused"
+			l.Means = "something inside the program stays locked, and only its end helps"
+			lab.Finishes(t, func() { err = do(path, func() error { return nil }) }, l)
+			lab.RequireNoError(t, err, l.Say("%s fails for ever, once the kernel has refused it the lock", call))
 		}
 		if missed {
 			t.Skip(notRefused)

@@ -125,6 +125,7 @@ func (p program) holds(call string, l lab.Lesson) bool {
 
 func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
+	t.Run("for a reason that has nothing to do with its mode", noLockForReadingAlone)
 	dir := lab.SharedDir(t)
 	lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
 	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
@@ -160,4 +161,33 @@ func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
 		Says: "Lock made a directory", Did: "Lock of a path whose directory does not exist",
 		Means: "a mistyped path becomes a lock of its own, which keeps no one out", Read: refusals,
 	})
+}
+
+// noLockForReadingAlone demands that a file which cannot be opened for writing is not locked through a handle for reading.
+func noLockForReadingAlone(t *testing.T) {
+	t.Helper()
+	path := lab.WriteFile(t, "stock.json.lock", "")
+	for call, do := range map[string]func(string) (*flock.Held, error){
+		"Lock": flock.Lock, "RLock": flock.RLock, "TryLock": flock.TryLock, "TryRLock": flock.TryRLock,
+	} {
+		t.Run(call, func(t *testing.T) {
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				l := lab.Lesson{
+					Says: call + " went on although the file could not be opened for writing", Read: refusals,
+					Did:   call + "; the kernel refused with " + errno.Error() + " to open the file for writing",
+					Means: "on NFS a lock needs the right to write, so the program has no lock there, or one that excludes nobody",
+				}
+				var held *flock.Held
+				var err error
+				lab.Finishes(t, func() {
+					lab.RequireRefuse(t, lab.Refuse("open for writing", errno, func() { held, err = do(path) }))
+				}, l)
+				if err == nil {
+					lab.RequireSetUp(t, held.Unlock())
+				}
+				lab.RequireErrorIs(t, err, errno, l)
+				lab.Require(t, !errors.Is(err, flock.ErrLocked), l.Say("%s reported another owner, and there is none", call))
+			}, syscall.EROFS, syscall.EPERM, syscall.ETXTBSY)
+		})
+	}
 }
