@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -398,6 +399,7 @@ var refusals = []error{
 	fmt.Errorf("ask for Alice: %w", fs.ErrExist),
 	fs.ErrClosed,
 	context.Canceled,
+	&fs.PathError{Op: "lock", Path: "locks.json", Err: syscall.EAGAIN}, // a second call might be allowed, but it was not asked for
 	errAndClosed,
 }
 

@@ -26,8 +26,8 @@ var (
 type Options struct {
 	// Alive judges the owner of a lock that Acquire has found: may it still be at work? Acquire takes a lock away only if Alive returns
 	// false. Each call of Acquire asks about each owner it finds exactly once; it remembers no earlier answer, and need not look who was
-	// faster. Alive may take a day, and its answer counts: Acquire holds nothing meanwhile, and has made nothing yet. Nil means the
-	// function Alive of this package.
+	// faster. Alive may take a day, and its answer counts: Acquire holds nothing meanwhile, and has made nothing yet. If it
+	// panics, so does Acquire, with the same value, and nothing was changed. Nil means the function Alive of this package.
 	Alive func(owner Owner) bool
 }
 

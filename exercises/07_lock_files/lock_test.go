@@ -143,6 +143,22 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		lab.RequireEqual(t, 1, asked, means(l, "Acquire did not call Alive once for the owner of a lock",
 			"Alive may ask a person or another machine, and is asked the same question again"))
 	})
+	t.Run("by an owner of whom Alive cannot judge", func(t *testing.T) {
+		path, _ := stale(t)
+		l := l
+		l.Did = "the lock's owner has ended; Options.Alive panicked, and the caller of Acquire recovered"
+		before, returned := listing(t, filepath.Dir(path)), false
+		var value any
+		lab.Finishes(t, func() {
+			defer func() { value = recover() }()
+			_, _ = lockfiles.Acquire(path, lockfiles.Options{Alive: func(lockfiles.Owner) bool { panic("no connection") }})
+			returned = true
+		}, l.Say("Acquire does not return when Alive panics"))
+		l.Expected, l.Found = "the panic of Alive", fmt.Sprintf("returned: %t; recovered: %v", returned, value)
+		lab.Require(t, value == "no connection" && !returned, means(l, "Acquire swallowed a panic of Alive", "no answer counts as an answer"))
+		l.Expected, l.Found = "", ""
+		lab.RequireEqual(t, before, listing(t, filepath.Dir(path)), means(l, "Acquire changed something although Alive had panicked", robbed))
+	})
 }
 
 // inABubble runs call in a bubble of synctest: its clock stands at the same time at the beginning, and a day is over as soon as every
