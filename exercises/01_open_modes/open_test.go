@@ -117,7 +117,8 @@ func closeFile(t *testing.T, fn function, f *os.File) {
 	lab.RequireNoError(t, f.Close(), lab.Lesson{
 		Says: fn.name + " returned a file that is closed",
 		Did:  "the test had garbage collected, and then closed the file that " + fn.name + " had returned",
-		Means: "the caller can neither read nor write it; if an os.File that was dropped has closed its descriptor, the next file that is opened " +
+		Means: "the caller can neither read nor write it; if an os.File that was dropped has closed its descriptor, " +
+			"the next file that is opened " +
 			"gets the number, and the caller's bytes",
 		Read: whoElseHas,
 	})
@@ -323,7 +324,8 @@ func TestCreateNewRefusesANameThatIsTaken(t *testing.T) {
 			after, err := os.Stat(path)
 			requireTool(t, err)
 			lab.RequireEqual(t, fmt.Sprint(before.Mode(), before.ModTime()), fmt.Sprint(after.Mode(), after.ModTime()),
-				means(lesson, "CreateNew changed the permission or the time of a ticket that it refused", "the ticket looks as if its owner were at work"))
+				means(lesson, "CreateNew changed the permission or the time of a ticket that it refused",
+					"the ticket looks as if its owner were at work"))
 		})
 	}
 	t.Run("by a directory", func(t *testing.T) {
@@ -531,7 +533,8 @@ func TestOpenForReplaceGivesTheEmptiedFile(t *testing.T) {
 			func(f *os.File) { _, _ = io.ReadFull(f, make([]byte, 5)) },
 		},
 		{
-			"waits while another program writes", "", "was empty; while OpenForReplace waited for allowed, another program wrote a checkout; allowed read it",
+			"waits while another program writes", "",
+			"was empty; while OpenForReplace waited for allowed, another program wrote a checkout; allowed read it",
 			func(f *os.File) {
 				_ = os.WriteFile(f.Name(), []byte(checkouts), 0o600)
 				_, _ = io.ReadAll(f)

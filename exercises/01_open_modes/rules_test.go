@@ -423,7 +423,8 @@ func TestOpenForReplaceReportsThatItCannotEmpty(t *testing.T) {
 				named := lesson
 				named.Expected, named.Found = "an error that names the file", came.Err.Err.Error()
 				lab.Require(t, strings.Contains(came.Err.Err.Error(), "locks.json"), means(named,
-					"OpenForReplace returned an error that does not name the file", "the person who reads the message does not know which file to look at"))
+					"OpenForReplace returned an error that does not name the file",
+					"the person who reads the message does not know which file to look at"))
 				lab.Require(t, !came.StillOpen, means(lesson, "OpenForReplace left the file open after an error",
 					"each such error costs a file handle until the process has none left"))
 			}, syscall.EIO, syscall.EFBIG)
@@ -504,7 +505,7 @@ func requireProcessUntouched(t *testing.T) {
 	lesson := lab.Lesson{
 		Did:      "the four functions were called, and the test looked for calls of umask(2) and chdir(2)",
 		Expected: "none", Found: "one",
-		Means: "both belong to the whole process: another goroutine creates a file at that moment, with the wrong permission or in the wrong place",
+		Means: "both belong to the whole process: another goroutine creates a file then, with the wrong permission or in the wrong place",
 		Read:  permission,
 	}
 	worker := lab.Trace(t, lab.Rule{Calls: "umask,fchdir,%file"}, lab.Options{}, "open and return", dir)
@@ -566,7 +567,8 @@ func TestAnExistingFileStaysWhatItIs(t *testing.T) {
 		f := forAppend.opened(t, path, lesson)
 		writeLine(t, forAppend, f, "alice\n", lesson.Did)
 		closeFile(t, forAppend, f)
-		lab.RequireFile(t, filepath.Join(filepath.Dir(path), "2025.log"), "alice\n", lesson.Say("OpenForAppend did not create the log that a link leads to"))
+		lab.RequireFile(t, filepath.Join(filepath.Dir(path), "2025.log"), "alice\n",
+			lesson.Say("OpenForAppend did not create the log that a link leads to"))
 	})
 	for _, fn := range []function{forUpdate, forAppend} {
 		t.Run("3 GiB, "+fn.name, func(t *testing.T) { requireKeepsSize(t, fn) })

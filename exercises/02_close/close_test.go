@@ -316,7 +316,9 @@ func TestWithReturnsTheErrorOfOpen(t *testing.T) {
 			requireOpenError(t, test.name, called, want, result)
 		})
 	}
-	for _, errno := range []error{syscall.ENFILE, syscall.EMFILE, syscall.ETXTBSY, syscall.EAGAIN, syscall.EACCES, syscall.EROFS, syscall.ENOENT} {
+	for _, errno := range []error{
+		syscall.ENFILE, syscall.EMFILE, syscall.ETXTBSY, syscall.EAGAIN, syscall.EACCES, syscall.EROFS, syscall.ENOENT,
+	} {
 		t.Run("a file that the kernel refuses once, "+errno.Error(), func(t *testing.T) {
 			called := false
 			var names []string

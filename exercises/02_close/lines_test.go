@@ -162,7 +162,8 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 	})
 }
 
-// requireNoNameOfAnother finds out which other names WriteLines uses on its way. A name that it uses again may be another program's by then.
+// requireNoNameOfAnother finds out which other names WriteLines uses on its way. A name that it uses again may be another program's by
+// then.
 func requireNoNameOfAnother(t *testing.T) {
 	t.Helper()
 	path := lab.WriteFile(t, "report.txt", "yesterday's report\n")
@@ -236,7 +237,7 @@ func TestWriteLinesKeepsTheReportAtEachStep(t *testing.T) {
 		}
 		lesson := lab.Lesson{
 			Says:     "WriteLines removed the report",
-			Did:      fmt.Sprintf("WriteLines wrote two lines over yesterday's; the kernel refused its call %d, %s: %q", made+1, calls[made], syscall.EIO),
+			Did:      fmt.Sprintf("WriteLines wrote two lines over yesterday's; its call %d, %s, was refused: %q", made+1, calls[made], syscall.EIO),
 			Expected: "the file exists, with the old lines, some of the new ones, or none",
 			Found:    "the file is missing, and WriteLines: " + result.String(),
 			Means:    "today's report could not be written, and yesterday's is gone as well",
@@ -258,7 +259,8 @@ func TestWriteLinesKeepsTheReportAtEachStep(t *testing.T) {
 		lesson.Expected = "all lines, or an error"
 		lab.Require(t, result.err != nil || string(content) == today, lesson)
 		rest := slices.DeleteFunc(slices.Clone(calls[made+1:]), func(name string) bool { return strings.Contains(name, "stat") })
-		lesson.Says, lesson.Means = "WriteLines dropped the error of Close", "the file system has lost data, and the caller believes that it is safe"
+		lesson.Says = "WriteLines dropped the error of Close"
+		lesson.Means = "the file system has lost data, and the caller believes that it is safe"
 		lesson.Expected = "an error: the file that was closed is then renamed to the report"
 		lab.Require(t, result.err != nil || calls[made] != "close" || len(rest) == 0 || !strings.HasPrefix(rest[0], "renameat"), lesson)
 		names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
@@ -353,7 +355,7 @@ func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
 	lab.RequireEqual(t, "", stillOpen, withExpected(lesson, "each file is closed before the next path is asked for", stillOpen))
 	lab.RequireEqual(t, 3*2+1, total, lab.Lesson{
 		Says:  "CountLines did not read a file again",
-		Did:   "CountLines was given three files of two lines; then one line of the same size and time was copied over the first, whose path came again",
+		Did:   "CountLines was given three files of two lines; then the first became one line of the same size and time; its path came again",
 		Means: "the sum is made of what the files held some time ago",
 		Read:  sectionTurn,
 	})

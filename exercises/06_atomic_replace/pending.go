@@ -73,9 +73,9 @@ func (p *Pending) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// Commit puts the new content in place, in one step: a reader that opens the path, even after a process crash, finds the old
-// content or the new one, whole. When it returns nil, the same holds after a power cut, and it is the new content, with its mode and owner,
-// as far as file system and disk do what fsync(2) promises. The disk is asked every time, whatever the file held before. If another writer has
+// Commit puts the new content in place, in one step: a reader that opens the path, even after a process crash, finds the old content or
+// the new one, whole. When it returns nil, the same holds after a power cut, and it is the new content, with its mode and owner, as far as
+// file system and disk do what fsync(2) promises. The disk is asked every time, whatever the file held before. If another writer has
 // committed since Create, this content replaces that one: the last Commit wins.
 //
 // Commit fails if a Write failed, or the kernel refuses a step, and the error wraps each refusal. No error of an fsync is passed over, not

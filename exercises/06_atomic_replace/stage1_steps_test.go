@@ -379,7 +379,8 @@ func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
 		killed.Kill()
 		lab.RequireFile(t, path, before, lesson)
 		writer := lab.Launch(t, lab.Options{Env: []string{"EARLIER_LIFE=" + path}}, "write")
-		for _, name := range others(t, path) { // where there was no earlier life: a name made of the dead process's number: the kernel may give that number to the writer
+		// Where there was no earlier life: a name made of the dead process's number, which the kernel may give to the writer.
+		for _, name := range others(t, path) {
 			taken := strings.ReplaceAll(name, fmt.Sprint(killed.PID()), fmt.Sprint(writer.PID()))
 			if taken != name {
 				must(t, os.WriteFile(filepath.Join(filepath.Dir(path), taken), []byte(after[:10]), 0o600))
@@ -645,7 +646,8 @@ func noChildHasIt(t *testing.T) {
 	t.Helper()
 	path := lab.WriteFile(t, "locks.json", before)
 	lesson := lab.Lesson{
-		Says: "Create lets a child inherit its handles", Did: "Create, Write; the process started another program, which runs on; Commit", Read: stream,
+		Says: "Create lets a child inherit its handles", Read: stream,
+		Did:   "Create, Write; the process started another program, which runs on; Commit",
 		Means: "that program has a handle to the file that readers have by now: whatever it writes there is a write in place",
 	}
 	pending := create(t, path, lesson)

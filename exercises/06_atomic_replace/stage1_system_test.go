@@ -56,7 +56,8 @@ func TestCommitAsksTheDisk(t *testing.T) {
 	moved := save{Path: filepath.Base(file), From: filepath.Dir(file), To: filepath.Dir(realPlace(t, nil))}
 	cases = append(cases, disk{longer.as("a relative path, and the working directory changes before the first Write"), moved, file})
 
-	watched := "openat,linkat,umask,fchmod,fchmodat,fchown,fchownat," + trace.Writes + "," + trace.Syncs + "," + trace.Removes + "," + trace.Renames
+	watched := "openat,linkat,umask,fchmod,fchmodat,fchown,fchownat," +
+		trace.Writes + "," + trace.Syncs + "," + trace.Removes + "," + trace.Renames
 	writer := lab.Trace(t, lab.Rule{Calls: watched}, lab.Options{}, "write")
 	for _, c := range cases {
 		c.Content = string(c.new)

@@ -147,7 +147,8 @@ func modeOfAnExistingFile(t *testing.T) {
 	worker.Result(&modes, lesson)
 	for i, c := range cases {
 		lesson.Says = "Create does not keep the mode of an existing file"
-		lesson.Did = fmt.Sprintf("a process saved a file of mode 0604; its mode became %04o; WriteFile with perm 0%s under umask 0077", uint32(c.mode), c.perm)
+		lesson.Did = fmt.Sprintf("a process saved a file of mode 0604; its mode became %04o; WriteFile with perm 0%s under umask 0077",
+			uint32(c.mode), c.perm)
 		lesson.Means = "Alice gave Bob access to the file, or took it away; one save later that is undone, and no call reported it"
 		lab.RequireEqual(t, fmt.Sprintf("%04o", uint32(c.mode)), modes[i], lesson)
 	}

@@ -117,7 +117,8 @@ func TestSweepRemovesWhatAProcessCrashLeft(t *testing.T) {
 			}
 			slices.Sort(leftovers)
 			slices.Sort(removed)
-			lesson.Says, lesson.Means = "Sweep does not return the paths that it removed", "an administrator who asks what was deleted gets no answer"
+			lesson.Says = "Sweep does not return the paths that it removed"
+			lesson.Means = "an administrator who asks what was deleted gets no answer"
 			lab.RequireEqual(t, strings.Join(leftovers, ", "), strings.Join(removed, ", "), lesson)
 			content := []byte(before)
 			if c.missing {

@@ -240,7 +240,7 @@ func TestReleaseReportsALostLock(t *testing.T) {
 			t.Helper()
 			lab.RequireSetUp(t, os.RemoveAll(filepath.Dir(path)))
 		}},
-		{"a file in the place of its directory", "a person put a file in the place of its directory", func(t *testing.T, path string, _ *lockfiles.Lock) {
+		{"no directory", "a person put a file in the place of its directory", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
 			lab.RequireSetUp(t, os.RemoveAll(filepath.Dir(path)))
 			lab.RequireSetUp(t, os.WriteFile(filepath.Dir(path), []byte("mine"), 0o600))

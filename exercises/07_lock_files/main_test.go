@@ -26,13 +26,6 @@ var workers = lab.Workers{
 // casesHere are the cases that files with build tags add to a test, by its name, in their init.
 var casesHere = map[string]map[string]func(t *testing.T){}
 
-func addCase(test, name string, run func(t *testing.T)) {
-	if casesHere[test] == nil {
-		casesHere[test] = map[string]func(t *testing.T){}
-	}
-	casesHere[test][name] = run
-}
-
 func runCasesHere(t *testing.T) {
 	t.Helper()
 	for name, run := range casesHere[t.Name()] {

@@ -45,7 +45,8 @@ type machineNames struct {
 	DeadIsAlive   bool
 }
 
-// renameTheMachine acquires PATH, gives the machine another name, acquires it again, and asks about a process of that machine that has ended.
+// renameTheMachine acquires PATH, gives the machine another name, acquires it again, and asks about a process of that machine that has
+// ended.
 func renameTheMachine(w *lab.Worker) error {
 	if _, err := lockfiles.Acquire(w.Arg(0), allDead); err != nil {
 		return err

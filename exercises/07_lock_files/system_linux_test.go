@@ -30,6 +30,13 @@ func init() {
 	addCase("TestAcquireRefusesALockThatIsHeld", "by a process that a signal has ended", survivesSignals)
 }
 
+func addCase(test, name string, run func(t *testing.T)) {
+	if casesHere[test] == nil {
+		casesHere[test] = map[string]func(t *testing.T){}
+	}
+	casesHere[test][name] = run
+}
+
 // smallFiles is try in a process for which the kernel refuses to write a single byte into a file.
 func smallFiles(w *lab.Worker) error {
 	if err := lab.LimitFileSize(0); err != nil {
