@@ -118,6 +118,25 @@ func TestRewriteKeepsTheFile(t *testing.T) {
 			lab.RequireEqual(t, mode, info.Mode(), lesson)
 		}
 	})
+	t.Run("of another owner", func(t *testing.T) {
+		t.Parallel()
+		skipOnWindows(t, "Windows has no permission bits")
+		path := filepath.Join(lab.SharedDir(t), "locks.json")
+		prepared(t, os.WriteFile(path, []byte(alice), 0o600))
+		prepared(t, os.Chmod(path, 0o666))
+		lesson := lab.Lesson{
+			Says:  "Rewrite needs more than the right to write the file",
+			Did:   "Rewrite of a file with mode -rw-rw-rw-, by a user who is neither root nor its owner",
+			Means: "a document that a group shares can be saved by one of them only",
+			Read:  `lessons/03_seek_truncate, "The fix"`,
+		}
+		var call done
+		worker := lab.Launch(t, lab.Options{Unprivileged: true}, "rewrite", path, "bob", "1", unlimited)
+		worker.Result(&call, lesson)
+		lab.RequireNoError(t, worker.Wait(lesson), lesson)
+		lab.RequireNoError(t, call.Returned.Err, lesson)
+		lab.RequireFile(t, path, bob, lesson)
+	})
 	t.Run("and makes no other", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", alice)

@@ -259,7 +259,7 @@ func TestAppendLineAppendsWhereTheEndIsNow(t *testing.T) {
 		length    int
 	}{
 		{name: "a short line", old: firstLine, length: 30},
-		{name: "a line of 300,000 bytes", old: firstLine, length: 300_000},
+		{name: "a line of 5,000,000 bytes", old: firstLine, length: 5_000_000},
 		{name: "the first line of all", missing: true, length: 30},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -53,7 +53,6 @@ func TestAppendLineLosesNoLineInACrowd(t *testing.T) {
 			}
 		})
 	}
-	t.Run("beside a slow file", besideASlowFile)
 }
 
 // crowd lets four processes append to a new log at once and demands every line of each. It returns how often the log changes from one

@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 		"append failed": appendFailed,
 		"read in turns": readInTurns,
 		"read one":      readOne,
+		"call":          callOnce,
+		"slow file":     besideASlowFile,
+		"slow sender":   besideASlowSender,
 	}, io.EOF, io.ErrUnexpectedEOF, syscall.EFBIG, syscall.EIO)
 }
 

@@ -1,12 +1,17 @@
 package seektruncate_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"example/turnstile/exercises/03_seek_truncate"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
 )
 
 // sameLength is as long as firstLine: these tests ask nothing about the end of a document.
@@ -18,11 +23,13 @@ var bothFunctions = []struct{ name, want string }{
 	{"AppendLine", firstLine + sameLength + "\n"},
 }
 
-func call(function, path string) error {
+func call(function, path string) error { return callWith(function, path, sameLength) }
+
+func callWith(function, path, text string) error {
 	if function == "Rewrite" {
-		return seektruncate.Rewrite(path, []byte(sameLength))
+		return seektruncate.Rewrite(path, []byte(text))
 	}
-	return seektruncate.AppendLine(path, sameLength)
+	return seektruncate.AppendLine(path, text)
 }
 
 // elsewhere makes a call on a relative path after the program has changed its working directory.
@@ -55,6 +62,18 @@ func TestAPathIsTakenAsGiven(t *testing.T) {
 				lab.RequireFile(t, start, firstLine, lesson)
 				lab.RequireNoError(t, returned.Err, lesson)
 				lab.RequireFile(t, now, f.want, lesson)
+			})
+			t.Run("with a name that looks like a mistake", func(t *testing.T) {
+				t.Parallel()
+				skipOnWindows(t, "Windows takes a dot and a space from the end of a name")
+				path := lab.WriteFile(t, " $HOME %41 Log. ", firstLine)
+				lesson := lesson
+				lesson.Says = f.name + " changed the path that it was given"
+				lesson.Did = f.name + " was called with a file whose name is " + lab.Show([]byte(filepath.Base(path))) + ", with a space at each end"
+				err := call(f.name, path)
+				requireAlone(t, path, lesson)
+				lab.RequireNoError(t, err, lesson)
+				lab.RequireFile(t, path, f.want, lesson)
 			})
 			t.Run("with .. after a symbolic link", func(t *testing.T) {
 				t.Parallel()
@@ -91,6 +110,102 @@ func TestNoCallWaitsForALock(t *testing.T) {
 			lab.Finishes(t, func() { err = call(f.name, path) }, lesson)
 			lab.RequireNoError(t, err, lesson)
 			lab.RequireFile(t, path, f.want, lesson)
+		})
+	}
+}
+
+// slow is what comes of two calls at once, of which the first waits in its middle until the second has returned.
+type slow struct {
+	First, Second lab.Returned
+	Strange       int // how many bytes of the first are not its own
+}
+
+func TestNoCallWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	for _, f := range []struct{ name, worker, did, read string }{
+		{"Rewrite", "slow file", "a Rewrite of a slow file had begun; meanwhile another goroutine rewrote a file beside it", "The fix"},
+		{"AppendLine", "slow file", "an AppendLine to a slow file had begun; meanwhile another goroutine appended to a log", "One write, at the end"},
+		{"ReadHeader", "slow sender", "a ReadHeader waited for a late sender; meanwhile another goroutine read the header of another part", "A read may return less"},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			lesson := lab.Lesson{
+				Says:  f.name + " failed while another call of it waited",
+				Did:   f.did,
+				Means: "one slow file or sender stops or spoils what has nothing to do with it",
+				Read:  `lessons/03_seek_truncate, "` + f.read + `"`,
+			}
+			pipe := lab.Path(t, "pipe")
+			if f.worker == "slow file" {
+				if err := makePipe(pipe); err != nil {
+					t.Skip("this system has no named pipe among its files: ", err)
+				}
+			}
+			// In a process of its own: a lock that it never gets back is not one that other tests wait for.
+			worker := lab.Start(t, f.worker, f.name, pipe, lab.WriteFile(t, "checkouts.log", firstLine))
+			var both slow
+			worker.Result(&both, lesson)
+			lab.RequireNoError(t, worker.Wait(lesson), lesson)
+			lab.RequireNoError(t, both.Second.Err, lesson)
+			if f.name != "Rewrite" { // a pipe cannot be cut
+				lab.RequireNoError(t, both.First.Err, lesson)
+			}
+			lesson.Says = f.name + " wrote another call's bytes"
+			lesson.Expected, lesson.Found = "no byte of another call", fmt.Sprintf("%d bytes that the call was not given", both.Strange)
+			lesson.Means = "two goroutines of one program write each other's lines, and no call returned an error"
+			lab.Require(t, both.Strange == 0, lesson)
+		})
+	}
+}
+
+// callOnce makes a call on an existing file, and an AppendLine on a missing one as well.
+func callOnce(w *lab.Worker) error {
+	function, path := w.Arg(0), w.Arg(1)
+	err := call(function, path)
+	if function == "AppendLine" {
+		err = errors.Join(err, call(function, path+".new"))
+	}
+	return w.Result(done{Returned: lab.Returned{Err: err}})
+}
+
+// What no call may ask of the kernel, because it would be felt elsewhere: on a slow disk, in another goroutine, or at a path where there
+// is nothing any more.
+func TestNoCallAsksForMore(t *testing.T) {
+	t.Parallel()
+	for _, f := range bothFunctions {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			lesson := lab.Lesson{Did: f.name + ", seen through strace", Read: `lessons/03_seek_truncate, "The fix"`}
+			path := lab.WriteFile(t, "checkouts.log", firstLine)
+			calls := "openat,?open,?creat,umask,chdir,fchdir,sync_file_range,msync," + trace.Syncs
+			worker := lab.Trace(t, lab.Rule{Calls: calls}, lab.Options{}, "call", f.name, path)
+			var returned done
+			lesson.Says = f.name + " failed"
+			worker.Result(&returned, lesson)
+			lab.RequireNoError(t, worker.Wait(lesson), lesson)
+			lab.RequireNoError(t, returned.Returned.Err, lesson)
+			for _, c := range worker.Calls() {
+				asks := func(what ...string) bool {
+					return slices.ContainsFunc(what, func(w string) bool { return strings.Contains(c.Name+" "+c.Args, w) })
+				}
+				opens := strings.HasPrefix(c.Name, "open") || c.Name == "creat"
+				lesson.Found = c.Short(filepath.Dir(path))
+				switch {
+				case opens && !c.Within(filepath.Dir(path)): // Go's own
+				case asks("sync", "SYNC"):
+					lesson.Says, lesson.Expected = f.name+" waited for the disk", "no fsync and no O_SYNC, which the contract rules out"
+					lesson.Means = "a call takes as long as the disk needs, a hundred times a write's time or more, and so does each caller behind it"
+					lab.Fail(t, lesson)
+				case asks("umask", "chdir"):
+					lesson.Says, lesson.Expected = f.name+" changed something of the whole process", "a call that leaves umask and working directory alone"
+					lesson.Means = "a file that another goroutine makes at this moment may be written by everyone, or is in another directory"
+					lab.Fail(t, lesson)
+				case f.name == "Rewrite" && opens && asks("O_CREAT", "O_TRUNC", "creat"):
+					lesson.Says, lesson.Expected = "Rewrite opened the file in a way that makes or empties one", "a call without O_CREATE and O_TRUNC"
+					lesson.Means = "whatever was checked before, somebody may have moved the file away by now: then there are two documents"
+					lab.Fail(t, lesson)
+				}
+			}
 		})
 	}
 }

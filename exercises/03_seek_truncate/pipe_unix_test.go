@@ -3,46 +3,54 @@
 package seektruncate_test
 
 import (
-	"bytes"
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"strings"
-	"testing"
 
 	"golang.org/x/sys/unix"
 
-	seektruncate "example/turnstile/exercises/03_seek_truncate"
 	"example/turnstile/internal/lab"
 )
 
-// besideASlowFile appends to a named pipe, which holds up a write in its middle until the test reads on. Meanwhile another goroutine
-// appends to a log.
-func besideASlowFile(t *testing.T) {
-	path := lab.Path(t, "pipe")
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		t.Skip("this system has no named pipe here: ", err)
-	}
+func makePipe(path string) error { return unix.Mkfifo(path, 0o600) }
+
+// besideASlowFile makes a call on a named pipe, which holds up a write in its middle until somebody reads on. Meanwhile it makes another
+// on a file.
+func besideASlowFile(w *lab.Worker) error {
+	function, path, other := w.Arg(0), w.Arg(1), w.Arg(2)
 	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // for writing too: so it never looks as if all writers had gone
-	lab.RequireSetUp(t, err)
-	t.Cleanup(func() { _ = pipe.Close() })
-	const length = 200_000 // more than a pipe holds
-	lesson := lab.Lesson{
-		Says:  "AppendLine wrote another call's bytes",
-		Did:   fmt.Sprintf("one goroutine appended %d times A to a slow file; while it waited, another appended as many B to a log", length),
-		Means: "two goroutines of one program write each other's lines, and no call returned an error",
-		Read:  `lessons/03_seek_truncate, "One write, at the end"`,
+	if err != nil {
+		return err
 	}
-	written := make(chan error, 1)
-	go func() { written <- seektruncate.AppendLine(path, strings.Repeat("A", length)) }()
-	found := make([]byte, length+1)
-	lab.Finishes(t, func() { _, err = pipe.Read(found[:1]) }, lesson) // so AppendLine writes, and waits for room
-	lab.RequireSetUp(t, err)
-	lab.RequireNoError(t, seektruncate.AppendLine(lab.Path(t, "checkouts.log"), strings.Repeat("B", length)), lesson)
-	lab.Finishes(t, func() { _, err = io.ReadFull(pipe, found[1:]) }, lesson)
-	lab.RequireSetUp(t, err)
-	lab.RequireNoError(t, <-written, lesson)
-	strange := length - bytes.Count(found, []byte("A"))
-	lesson.Expected, lesson.Found = "no other byte in the first line", fmt.Sprintf("%d bytes that are not A", strange)
-	lab.Require(t, strange == 0 && found[length] == '\n', lesson)
+	const length = 200_000 // more than a pipe holds
+	text := strings.Repeat("A", length)
+	returned, begun := make(chan error, 1), make(chan error, 1)
+	go func() { returned <- callWith(function, path, text) }()
+	want := text
+	if function == "AppendLine" {
+		want += "\n"
+	}
+	found := make([]byte, len(want))
+	go func() { _, err := pipe.Read(found[:1]); begun <- err }()
+	select {
+	case err := <-returned: // another design does not write to a pipe
+		return w.Result(slow{First: lab.Returned{Err: err}})
+	case err := <-begun:
+		if err != nil {
+			return err
+		}
+	}
+	second := callWith(function, other, strings.Repeat("B", length)) // the first one has written, and waits for room
+	_, err = io.ReadFull(pipe, found[1:])
+	if err != nil {
+		return err
+	}
+	result := slow{lab.Returned{Err: <-returned}, lab.Returned{Err: second}, len(want)}
+	for i := range found {
+		if found[i] == want[i] {
+			result.Strange--
+		}
+	}
+	return errors.Join(w.Result(result), pipe.Close())
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"example/turnstile/internal/lab"
 )
 
 // limitFileSizeSoftly makes every write of this process beyond n bytes of a file fail, until the limit is lifted.
@@ -60,4 +62,14 @@ func holdLocks(t *testing.T, path string) {
 	t.Cleanup(func() { prepared(t, file.Close()) })
 	prepared(t, unix.Flock(int(file.Fd()), unix.LOCK_EX))
 	prepared(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}))
+}
+
+const textFileBusy = unix.ETXTBSY
+
+// closeLeftOpen closes what a refused close has left open in this process.
+func closeLeftOpen(path string) {
+	descriptors, _ := lab.OpenDescriptors(path) // a file that has gone has none that matters
+	for _, descriptor := range descriptors {
+		_ = unix.Close(descriptor)
+	}
 }

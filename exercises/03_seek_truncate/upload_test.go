@@ -1,6 +1,8 @@
 package seektruncate_test
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -27,14 +29,14 @@ func headerOf(t *testing.T, part io.Reader, lesson lab.Lesson) (got []byte, err 
 	return got, err
 }
 
-// hesitant returns nothing, and no error, before each byte. io.Reader discourages that and allows it.
+// hesitant returns nothing, and no error, a thousand times before each byte. io.Reader discourages that and allows it.
 type hesitant struct {
 	io.Reader
-	ready bool
+	reads int
 }
 
 func (h *hesitant) Read(b []byte) (int, error) {
-	if h.ready = !h.ready; h.ready || len(b) == 0 {
+	if h.reads++; h.reads%1000 != 0 || len(b) == 0 {
 		return 0, nil
 	}
 	return h.Reader.Read(b[:1])
@@ -49,7 +51,7 @@ func TestReadHeaderReturnsTheWholeHeader(t *testing.T) {
 		{"from a reader that gives a byte at a time", "the part came a byte at a time", iotest.OneByteReader},
 		{"from a reader that gives half of what it is asked for", "each Read gave half of what it was asked for", iotest.HalfReader},
 		{"from a reader that gives all at once", "the whole part came in one piece", func(r io.Reader) io.Reader { return r }},
-		{"from a reader that hesitates", "every second Read returned 0 bytes and no error", func(r io.Reader) io.Reader {
+		{"from a reader that hesitates", "1,000 Reads returned 0 bytes and no error before each byte came", func(r io.Reader) io.Reader {
 			return &hesitant{Reader: r}
 		}},
 		{
@@ -92,19 +94,33 @@ func TestReadHeaderReturnsTheBytesAsTheyAre(t *testing.T) {
 	t.Parallel()
 	lesson := lab.Lesson{
 		Says:  "ReadHeader did not return the header byte by byte",
-		Did:   "ReadHeader of one part, then of another, and a look at both results",
 		Means: "the part cannot be recognized, or is mistaken for another one",
 		Read:  `lessons/03_seek_truncate, "A read may return less"`,
 	}
 	want := []string{" \r\n\x00\xff part one \x00", "\x00\n\t\xfe part two \n "}
-	var got [][]byte
-	for _, part := range want {
-		one, err := headerOf(t, strings.NewReader(part+rest), lesson)
-		lab.RequireNoError(t, err, lesson)
-		got = append(got, one)
-	}
-	for i := range want {
-		lab.RequireEqual(t, want[i], string(got[i]), lesson)
+	buffer, buffered := &bytes.Buffer{}, bufio.NewReaderSize(nil, seektruncate.HeaderSize)
+	for _, c := range []struct {
+		name string
+		with func(part string) io.Reader
+	}{
+		{"from two strings.Readers", func(part string) io.Reader { return strings.NewReader(part) }},
+		{"from one bytes.Buffer", func(part string) io.Reader { buffer.Reset(); buffer.WriteString(part); return buffer }},
+		{"from one bufio.Reader", func(part string) io.Reader { buffered.Reset(strings.NewReader(part)); return buffered }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			lesson := lesson
+			lesson.Did = "ReadHeader of one part, then of another, " + c.name + ", and a look at both results"
+			var got [][]byte
+			for _, part := range want {
+				one, err := headerOf(t, c.with(part+rest), lesson)
+				lab.RequireNoError(t, err, lesson)
+				got = append(got, one)
+			}
+			for i := range want {
+				lab.RequireEqual(t, want[i], string(got[i]), lesson)
+			}
+		})
 	}
 }
 
@@ -137,6 +153,37 @@ func TestReadHeaderWaitsForALateSender(t *testing.T) {
 		left, err := io.ReadAll(receiver)
 		lab.RequireNoError(t, err, lesson)
 		lab.RequireEqual(t, rest, string(left), lesson)
+	})
+}
+
+// The caller may have chosen a limit for the whole part: it still holds after the header.
+func TestReadHeaderLeavesADeadlineAsItIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lesson := lab.Lesson{
+			Says:  "ReadHeader changed the caller's deadline",
+			Did:   "the caller gave the connection an hour; the header came after half of it, and then nothing for a day",
+			Means: "a sender who stops in the middle of a part keeps a connection and a goroutine for ever",
+			Read:  `lessons/03_seek_truncate, "A read may return less"`,
+		}
+		receiver, sender := net.Pipe()
+		sent := make(chan struct{})
+		t.Cleanup(func() { prepared(t, receiver.Close()); <-sent })
+		start := time.Now()
+		prepared(t, receiver.SetReadDeadline(start.Add(time.Hour)))
+		go func() {
+			defer close(sent)
+			time.Sleep(30 * time.Minute)
+			_, _ = io.WriteString(sender, header) // an error would show in what is received
+			time.Sleep(24 * time.Hour)
+			_ = sender.Close()
+		}()
+		got, err := seektruncate.ReadHeader(receiver)
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireEqual(t, header, string(got), lesson)
+		_, err = receiver.Read(make([]byte, 1))
+		lab.RequireErrorIs(t, err, os.ErrDeadlineExceeded, lesson)
+		lab.RequireEqual(t, time.Hour, time.Since(start), lesson)
 	})
 }
 
@@ -224,7 +271,7 @@ func TestReadHeaderTellsTheEndFromDamage(t *testing.T) {
 			}
 		})
 	}
-	for _, cause := range []error{reset, syscall.EIO, fs.ErrClosed, os.ErrDeadlineExceeded} {
+	for _, cause := range []error{reset, syscall.EIO, fs.ErrClosed, os.ErrDeadlineExceeded, syscall.EAGAIN, syscall.EINTR} {
 		for _, bytes := range []int{0, 7} {
 			t.Run(fmt.Sprintf("%d bytes, then %q", bytes, cause), func(t *testing.T) {
 				t.Parallel()
@@ -242,4 +289,31 @@ func TestReadHeaderTellsTheEndFromDamage(t *testing.T) {
 			})
 		}
 	}
+}
+
+// arrived tells that it is asked for bytes, and gives none until its sender comes.
+type arrived struct {
+	io.Reader
+	asked, sender chan struct{}
+}
+
+func (a *arrived) Read(b []byte) (int, error) {
+	select {
+	case <-a.asked:
+	default:
+		close(a.asked)
+	}
+	<-a.sender
+	return a.Reader.Read(b)
+}
+
+// besideASlowSender calls ReadHeader for a sender who is late, and meanwhile for another one.
+func besideASlowSender(w *lab.Worker) error {
+	late := &arrived{strings.NewReader(header), make(chan struct{}), make(chan struct{})}
+	first := make(chan error, 1)
+	go func() { _, err := seektruncate.ReadHeader(late); first <- err }()
+	<-late.asked
+	_, second := seektruncate.ReadHeader(strings.NewReader(header))
+	close(late.sender)
+	return w.Result(slow{First: lab.Returned{Err: <-first}, Second: lab.Returned{Err: second}})
 }

@@ -17,10 +17,11 @@ import (
 // fs.ErrNotExist.
 //
 // Rewrite is not atomic: a reader may see a mixture of the new content and the old, and a process crash or an error may leave the file
-// so. It shortens the file only after all of data is written, so a reader never meets a file shorter than the shorter of the two
-// documents, and a write that the kernel refuses outright leaves the old content whole. It neither takes a lock nor waits for one, and
-// it does not wait for the disk. An error of any step, Close included, is returned and matches its cause, even if another step failed
-// before. Rewrite needs the right to write the file; it may read it, too.
+// so. Only a write makes the file longer, and it is shortened only after all of data is written. So a reader never meets a file shorter
+// than the shorter of the two documents, and if the kernel refuses every write, the old content stays whole. Rewrite waits neither for a
+// lock nor for another Rewrite nor for the disk, and takes no lock. An error of any step, Close included, is returned and matches its
+// cause; if two steps fail, it matches both. Rewrite needs the right to write the file, and a design that reads it may need that right as
+// well. The caller need not own the file.
 func Rewrite(path string, data []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {

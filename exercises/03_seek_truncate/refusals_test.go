@@ -1,0 +1,79 @@
+package seektruncate_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"example/turnstile/internal/lab"
+)
+
+// reasons are error numbers with which some kernel, file system or security module refuses some step: each looks to somebody like one that
+// may be passed over, or gone round by another way.
+var reasons = []syscall.Errno{
+	syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.EIO, syscall.ENOSPC, syscall.EFBIG, syscall.EROFS, syscall.EBUSY, syscall.EXDEV,
+	syscall.ENOENT, syscall.EEXIST, syscall.ENOSYS, syscall.ENXIO, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EBADF, textFileBusy,
+}
+
+// Each call of Rewrite and AppendLine, one after the other, is refused for each reason, and only that one: another way would be open.
+func TestNoReasonOfARefusalIsPassedOver(t *testing.T) {
+	t.Parallel()
+	for _, f := range []struct{ name, old, text, want string }{
+		{"Rewrite", locksOf("alice", 1), locksOf("bob", 1), locksOf("bob", 1)},
+		{"Rewrite", locksOf("bob", 1), locksOf("alice", 1), locksOf("alice", 1)},
+		{"AppendLine", firstLine, sameLength, firstLine + sameLength + "\n"},
+	} {
+		t.Run(fmt.Sprintf("%s of %d bytes", f.name, len(f.text)), func(t *testing.T) {
+			t.Parallel()
+			read := `lessons/03_seek_truncate, "When the kernel refuses"`
+			try := func(call string, reason syscall.Errno, path string, err error) {
+				t.Helper()
+				lesson := lab.Lesson{
+					Says:  f.name + " did not return the kernel's error",
+					Did:   fmt.Sprintf("%s, while the kernel refuses the call of %s: %v", f.name, call, reason),
+					Means: "the caller believes that all is in the file, and nothing else will tell",
+					Read:  read,
+				}
+				closeLeftOpen(path)
+				switch creates := f.name == "AppendLine" && strings.HasPrefix(call, "open"); {
+				case creates && (reason == syscall.ENOENT || reason == syscall.EEXIST): // an answer, to a design that asks in two steps
+					return
+				case strings.Contains(call, "sync"): // which no call may ask for: another test's question
+					return
+				}
+				if examines := strings.Contains(call, "stat"); err != nil || !examines { // what a design need not know, it need not report
+					lab.RequireErrorIs(t, err, reason, lesson)
+				} else {
+					lab.RequireFile(t, path, f.want, lesson)
+				}
+				lesson.Says = f.name + " made another file when the kernel refused a step"
+				lesson.Means = "it went on by another way, at which other names and open handles keep the old content"
+				requireAlone(t, path, lesson)
+				if strings.HasPrefix(call, "open") || call == "write" {
+					lesson.Says = f.name + " changed the file although the kernel had refused to " + strings.TrimSuffix(call, "at") + " it"
+					lesson.Means = "a way round, or a step that came too early, has spoilt the old content"
+					lab.RequireFile(t, path, f.old, lesson)
+				}
+			}
+			path := lab.Path(t, "checkouts.log")
+			for _, reason := range reasons {
+				for made := 0; ; made++ {
+					prepared(t, os.WriteFile(path, []byte(f.old), 0o600))
+					var err error
+					names, machine := lab.RefuseOne(made, reason, func() { err = callWith(f.name, path, f.text) })
+					lab.RequireRefuse(t, machine)
+					if len(names) <= made {
+						break
+					}
+					try(names[made], reason, path, err)
+				}
+				prepared(t, os.WriteFile(path, []byte(f.old), 0o600))
+				var err error
+				lab.RequireRefuse(t, lab.Refuse("write", reason, func() { err = callWith(f.name, path, f.text) }))
+				try("write", reason, path, err)
+			}
+		})
+	}
+}
