@@ -336,6 +336,12 @@ func TestRewriteReportsARefusedStep(t *testing.T) {
 			}, r.errnos...)
 		})
 	}
+	t.Run("for whatever reason", func(t *testing.T) {
+		passesNoReasonOver(t,
+			change{"Rewrite", locksOf("alice", 1), locksOf("bob", 1), locksOf("bob", 1)},
+			change{"Rewrite", locksOf("bob", 1), locksOf("alice", 1), locksOf("alice", 1)},
+		)
+	})
 	t.Run("and the second one as well", func(t *testing.T) {
 		t.Parallel()
 		requireBothErrors(t, "Rewrite", "rewrite", lab.WriteFile(t, "locks.json", locksOf("alice", 1)), "bob", "1", "0")

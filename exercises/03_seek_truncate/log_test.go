@@ -447,6 +447,9 @@ func TestAppendLineReportsARefusedStep(t *testing.T) {
 			}, r.errnos...)
 		})
 	}
+	t.Run("for whatever reason", func(t *testing.T) {
+		passesNoReasonOver(t, change{"AppendLine", firstLine, sameLength, firstLine + sameLength + "\n"})
+	})
 	t.Run("and the second one as well", func(t *testing.T) {
 		t.Parallel()
 		requireBothErrors(t, "AppendLine", "append", lab.WriteFile(t, "checkouts.log", firstLine), "bob took hinge.step", "0")

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		"read one":      readOne,
 		"call":          callOnce,
 		"slow file":     besideASlowFile,
+		"slow rewrite":  besideASlowRewrite,
 		"slow sender":   besideASlowSender,
 	}, io.EOF, io.ErrUnexpectedEOF, syscall.EFBIG, syscall.EIO)
 }

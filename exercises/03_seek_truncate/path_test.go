@@ -93,8 +93,15 @@ func TestAPathIsTakenAsGiven(t *testing.T) {
 	}
 }
 
-func TestNoCallWaitsForALock(t *testing.T) {
+// What a call does is felt at its file and nowhere else.
+func TestNoCallIsFeltElsewhere(t *testing.T) {
 	t.Parallel()
+	t.Run("it waits for no lock", waitsForNoLock)
+	t.Run("it waits for no other call", waitsForNoOther)
+	t.Run("it asks for no more", asksForNoMore)
+}
+
+func waitsForNoLock(t *testing.T) {
 	for _, f := range bothFunctions {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
@@ -120,10 +127,9 @@ type slow struct {
 	Strange       int // how many bytes of the first are not its own
 }
 
-func TestNoCallWaitsForAnother(t *testing.T) {
-	t.Parallel()
+func waitsForNoOther(t *testing.T) {
 	for _, f := range []struct{ name, worker, did, read string }{
-		{"Rewrite", "slow file", "a Rewrite of a slow file had begun; meanwhile another goroutine rewrote a file beside it", "The fix"},
+		{"Rewrite", "slow rewrite", "a Rewrite waited for the kernel; meanwhile another goroutine rewrote another file", "The fix"},
 		{"AppendLine", "slow file", "an AppendLine to a slow file had begun; meanwhile another goroutine appended to a log", "One write, at the end"},
 		{"ReadHeader", "slow sender", "a ReadHeader waited for a late sender; meanwhile another goroutine read the header of another part", "A read may return less"},
 	} {
@@ -142,20 +148,30 @@ func TestNoCallWaitsForAnother(t *testing.T) {
 				}
 			}
 			// In a process of its own: a lock that it never gets back is not one that other tests wait for.
-			worker := lab.Start(t, f.worker, f.name, pipe, lab.WriteFile(t, "checkouts.log", firstLine))
+			worker := lab.Start(t, f.worker, pipe, lab.WriteFile(t, "checkouts.log", firstLine), lab.WriteFile(t, "other.log", firstLine))
 			var both slow
 			worker.Result(&both, lesson)
 			lab.RequireNoError(t, worker.Wait(lesson), lesson)
 			lab.RequireNoError(t, both.Second.Err, lesson)
-			if f.name != "Rewrite" { // a pipe cannot be cut
-				lab.RequireNoError(t, both.First.Err, lesson)
-			}
+			lab.RequireNoError(t, both.First.Err, lesson)
 			lesson.Says = f.name + " wrote another call's bytes"
 			lesson.Expected, lesson.Found = "no byte of another call", fmt.Sprintf("%d bytes that the call was not given", both.Strange)
 			lesson.Means = "two goroutines of one program write each other's lines, and no call returned an error"
 			lab.Require(t, both.Strange == 0, lesson)
 		})
 	}
+}
+
+// besideASlowRewrite stops a Rewrite before each of its calls, where the system can, and rewrites another file there.
+func besideASlowRewrite(w *lab.Worker) error {
+	var both slow
+	err := lab.Watch(func() { both.First.Err = call("Rewrite", w.Arg(1)) }, func(string) {
+		both.Second.Err = errors.Join(both.Second.Err, call("Rewrite", w.Arg(2)))
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, w.Result(both))
 }
 
 // callOnce makes a call on an existing file, and an AppendLine on a missing one as well.
@@ -168,10 +184,9 @@ func callOnce(w *lab.Worker) error {
 	return w.Result(done{Returned: lab.Returned{Err: err}})
 }
 
-// What no call may ask of the kernel, because it would be felt elsewhere: on a slow disk, in another goroutine, or at a path where there
-// is nothing any more.
-func TestNoCallAsksForMore(t *testing.T) {
-	t.Parallel()
+// asksForNoMore looks at what a call asks of the kernel. Some of it would be felt on a slow disk, in another goroutine, or at a path where
+// there is nothing any more.
+func asksForNoMore(t *testing.T) {
 	for _, f := range bothFunctions {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@
 package seektruncate_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -10,47 +11,30 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example/turnstile/exercises/03_seek_truncate"
 	"example/turnstile/internal/lab"
 )
 
 func makePipe(path string) error { return unix.Mkfifo(path, 0o600) }
 
-// besideASlowFile makes a call on a named pipe, which holds up a write in its middle until somebody reads on. Meanwhile it makes another
-// on a file.
+// besideASlowFile appends to a named pipe, which holds up a write in its middle until somebody reads on. Meanwhile it appends to a log.
 func besideASlowFile(w *lab.Worker) error {
-	function, path, other := w.Arg(0), w.Arg(1), w.Arg(2)
+	path, log := w.Arg(0), w.Arg(1)
 	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // for writing too: so it never looks as if all writers had gone
 	if err != nil {
 		return err
 	}
 	const length = 200_000 // more than a pipe holds
-	text := strings.Repeat("A", length)
-	returned, begun := make(chan error, 1), make(chan error, 1)
-	go func() { returned <- callWith(function, path, text) }()
-	want := text
-	if function == "AppendLine" {
-		want += "\n"
-	}
-	found := make([]byte, len(want))
-	go func() { _, err := pipe.Read(found[:1]); begun <- err }()
-	select {
-	case err := <-returned: // another design does not write to a pipe
-		return w.Result(slow{First: lab.Returned{Err: err}})
-	case err := <-begun:
-		if err != nil {
-			return err
-		}
-	}
-	second := callWith(function, other, strings.Repeat("B", length)) // the first one has written, and waits for room
-	_, err = io.ReadFull(pipe, found[1:])
-	if err != nil {
+	returned := make(chan error, 1)
+	go func() { returned <- seektruncate.AppendLine(path, strings.Repeat("A", length)) }()
+	found := make([]byte, length+1)
+	if _, err = pipe.Read(found[:1]); err != nil { // so AppendLine writes, and waits for room
 		return err
 	}
-	result := slow{lab.Returned{Err: <-returned}, lab.Returned{Err: second}, len(want)}
-	for i := range found {
-		if found[i] == want[i] {
-			result.Strange--
-		}
+	second := seektruncate.AppendLine(log, strings.Repeat("B", length))
+	if _, err = io.ReadFull(pipe, found[1:]); err != nil {
+		return err
 	}
-	return errors.Join(w.Result(result), pipe.Close())
+	strange := len(found) - bytes.Count(found, []byte("A")) - bytes.Count(found[length:], []byte("\n"))
+	return errors.Join(w.Result(slow{lab.Returned{Err: <-returned}, lab.Returned{Err: second}, strange}), pipe.Close())
 }

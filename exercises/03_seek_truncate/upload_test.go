@@ -127,64 +127,64 @@ func TestReadHeaderReturnsTheBytesAsTheyAre(t *testing.T) {
 // A bubble's clock runs as fast as its goroutines wait: the days cost nothing.
 func TestReadHeaderWaitsForALateSender(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		lesson := lab.Lesson{
-			Says:  "ReadHeader did not wait for a late sender",
-			Did:   "over a connection without a deadline came 7 bytes of the header, a day later the others, and a day later the rest of the part",
-			Means: "the caller, who chose to wait, loses a part to a limit that he does not know",
-			Read:  `lessons/03_seek_truncate, "A read may return less"`,
-		}
-		receiver, sender := net.Pipe()
-		sent := make(chan struct{})
-		t.Cleanup(func() { prepared(t, receiver.Close()); <-sent })
-		go func() {
-			defer close(sent)
-			for _, piece := range []string{header[:7], header[7:], rest} {
-				time.Sleep(24 * time.Hour)
-				_, _ = io.WriteString(sender, piece) // an error would show in what is received
-			}
-			_ = sender.Close()
-		}()
-		got, err := seektruncate.ReadHeader(receiver)
-		lab.RequireNoError(t, err, lesson)
-		lab.RequireEqual(t, header, string(got), lesson)
+	t.Run("for days", func(t *testing.T) { synctest.Test(t, waitsForDays) })
+	t.Run("and leaves a deadline as it is", func(t *testing.T) { synctest.Test(t, leavesADeadline) })
+}
 
-		lesson.Says = "ReadHeader left a deadline on the connection, or took more than the header"
-		left, err := io.ReadAll(receiver)
-		lab.RequireNoError(t, err, lesson)
-		lab.RequireEqual(t, rest, string(left), lesson)
-	})
+func waitsForDays(t *testing.T) {
+	lesson := lab.Lesson{
+		Says:  "ReadHeader did not wait for a late sender",
+		Did:   "over a connection without a deadline came 7 bytes of the header, a day later the others, and a day later the rest of the part",
+		Means: "the caller, who chose to wait, loses a part to a limit that he does not know",
+		Read:  `lessons/03_seek_truncate, "A read may return less"`,
+	}
+	receiver, sender := net.Pipe()
+	sent := make(chan struct{})
+	t.Cleanup(func() { prepared(t, receiver.Close()); <-sent })
+	go func() {
+		defer close(sent)
+		for _, piece := range []string{header[:7], header[7:], rest} {
+			time.Sleep(24 * time.Hour)
+			_, _ = io.WriteString(sender, piece) // an error would show in what is received
+		}
+		_ = sender.Close()
+	}()
+	got, err := seektruncate.ReadHeader(receiver)
+	lab.RequireNoError(t, err, lesson)
+	lab.RequireEqual(t, header, string(got), lesson)
+
+	lesson.Says = "ReadHeader left a deadline on the connection, or took more than the header"
+	left, err := io.ReadAll(receiver)
+	lab.RequireNoError(t, err, lesson)
+	lab.RequireEqual(t, rest, string(left), lesson)
 }
 
 // The caller may have chosen a limit for the whole part: it still holds after the header.
-func TestReadHeaderLeavesADeadlineAsItIs(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		lesson := lab.Lesson{
-			Says:  "ReadHeader changed the caller's deadline",
-			Did:   "the caller gave the connection an hour; the header came after half of it, and then nothing for a day",
-			Means: "a sender who stops in the middle of a part keeps a connection and a goroutine for ever",
-			Read:  `lessons/03_seek_truncate, "A read may return less"`,
-		}
-		receiver, sender := net.Pipe()
-		sent := make(chan struct{})
-		t.Cleanup(func() { prepared(t, receiver.Close()); <-sent })
-		start := time.Now()
-		prepared(t, receiver.SetReadDeadline(start.Add(time.Hour)))
-		go func() {
-			defer close(sent)
-			time.Sleep(30 * time.Minute)
-			_, _ = io.WriteString(sender, header) // an error would show in what is received
-			time.Sleep(24 * time.Hour)
-			_ = sender.Close()
-		}()
-		got, err := seektruncate.ReadHeader(receiver)
-		lab.RequireNoError(t, err, lesson)
-		lab.RequireEqual(t, header, string(got), lesson)
-		_, err = receiver.Read(make([]byte, 1))
-		lab.RequireErrorIs(t, err, os.ErrDeadlineExceeded, lesson)
-		lab.RequireEqual(t, time.Hour, time.Since(start), lesson)
-	})
+func leavesADeadline(t *testing.T) {
+	lesson := lab.Lesson{
+		Says:  "ReadHeader changed the caller's deadline",
+		Did:   "the caller gave the connection an hour; the header came after half of it, and then nothing for a day",
+		Means: "a sender who stops in the middle of a part keeps a connection and a goroutine for ever",
+		Read:  `lessons/03_seek_truncate, "A read may return less"`,
+	}
+	receiver, sender := net.Pipe()
+	sent := make(chan struct{})
+	t.Cleanup(func() { prepared(t, receiver.Close()); <-sent })
+	start := time.Now()
+	prepared(t, receiver.SetReadDeadline(start.Add(time.Hour)))
+	go func() {
+		defer close(sent)
+		time.Sleep(30 * time.Minute)
+		_, _ = io.WriteString(sender, header) // an error would show in what is received
+		time.Sleep(24 * time.Hour)
+		_ = sender.Close()
+	}()
+	got, err := seektruncate.ReadHeader(receiver)
+	lab.RequireNoError(t, err, lesson)
+	lab.RequireEqual(t, header, string(got), lesson)
+	_, err = receiver.Read(make([]byte, 1))
+	lab.RequireErrorIs(t, err, os.ErrDeadlineExceeded, lesson)
+	lab.RequireEqual(t, time.Hour, time.Since(start), lesson)
 }
 
 func TestReadHeaderWaitsForNothingMore(t *testing.T) {
