@@ -129,9 +129,9 @@ type slow struct {
 
 func waitsForNoOther(t *testing.T) {
 	for _, f := range []struct{ name, worker, did, read string }{
-		{"Rewrite", "slow rewrite", "a Rewrite waited for the kernel; meanwhile another goroutine rewrote another file", "The fix"},
-		{"AppendLine", "slow file", "an AppendLine to a slow file had begun; meanwhile another goroutine appended to a log", "One write, at the end"},
-		{"ReadHeader", "slow sender", "a ReadHeader waited for a late sender; meanwhile another goroutine read the header of another part", "A read may return less"},
+		{"Rewrite", "slow rewrite", "a Rewrite waited for the kernel; meanwhile another rewrote another file", "The fix"},
+		{"AppendLine", "slow file", "an AppendLine waited for a slow file; meanwhile another appended to a log", "One write, at the end"},
+		{"ReadHeader", "slow sender", "a ReadHeader waited for a late sender; meanwhile another read another part", "A read may return less"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
@@ -209,7 +209,7 @@ func asksForNoMore(t *testing.T) {
 				case opens && !c.Within(filepath.Dir(path)): // Go's own
 				case asks("sync", "SYNC"):
 					lesson.Says, lesson.Expected = f.name+" waited for the disk", "no fsync and no O_SYNC, which the contract rules out"
-					lesson.Means = "a call takes as long as the disk needs, a hundred times a write's time or more, and so does each caller behind it"
+					lesson.Means = "a call takes as long as the disk needs, a hundred times as long as a write"
 					lab.Fail(t, lesson)
 				case asks("umask", "chdir"):
 					lesson.Says, lesson.Expected = f.name+" changed something of the whole process", "a call that leaves umask and working directory alone"
