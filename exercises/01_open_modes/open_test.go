@@ -402,8 +402,13 @@ var refusals = []error{
 	fs.ErrClosed,
 	context.Canceled,
 	&fs.PathError{Op: "lock", Path: "locks.json", Err: syscall.EAGAIN}, // a second call might be allowed, but it was not asked for
+	(*nobodysPart)(nil), // a nil pointer in an error is an error
 	errAndClosed,
 }
+
+type nobodysPart struct{}
+
+func (*nobodysPart) Error() string { return "there is no such part" }
 
 // errAndClosed is the refusal of a check that has closed the file, so that the next Close fails.
 var errAndClosed = errors.New("bracket.step is Alice's, and the file is closed")
@@ -433,6 +438,24 @@ func TestOpenForReplaceAsksBeforeItEmpties(t *testing.T) {
 	}
 	lab.RequireNoError(t, worker.Wait(), lab.Lesson{Says: "OpenForReplace failed", Read: whenBytesGo})
 	t.Run("and gets no answer", requireAnswer)
+	t.Run("and keeps what was written meanwhile", func(t *testing.T) {
+		path := lab.WriteFile(t, "history.log", "alice\n")
+		_, err := openmodes.OpenForReplace(path, func(*os.File) error {
+			other, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+			requireTool(t, err)
+			_, err = other.WriteString("bob\n")
+			requireTool(t, errors.Join(err, other.Close()))
+			return refusals[0]
+		})
+		lesson := lab.Lesson{
+			Says:  "OpenForReplace took away what was written while it was not allowed to",
+			Did:   "history.log held a line; while OpenForReplace waited for allowed, another program appended one; allowed returned an error",
+			Means: "a file that must not be touched loses the work of others",
+			Read:  whenBytesGo,
+		}
+		lab.RequireErrorIs(t, err, refusals[0], lesson.Say("OpenForReplace did not return the refusal"))
+		lab.RequireFile(t, path, "alice\nbob\n", lesson)
+	})
 }
 
 // requireAnswer demands that the file keeps its bytes if allowed does not return: that is not a yes.

@@ -556,19 +556,23 @@ func TestAnExistingFileStaysWhatItIs(t *testing.T) {
 			t.Skip("Wine does not follow a relative link to a file in the same directory")
 		}
 		path := lab.Path(t, "history.log")
-		if err := os.Symlink("2025.log", path); err != nil {
+		this := filepath.Join(filepath.Dir(path), "this year")
+		if err := os.Symlink("this year", path); err != nil {
 			t.Skipf("this system lets no ordinary user make a symbolic link: %v", err)
 		}
-		lesson := lab.Lesson{
-			Did:   "history.log was a symbolic link to a log that did not exist yet; OpenForAppend was called with its path",
-			Means: "the history of a new year cannot begin where its owner wants to keep it",
-			Read:  askAndAct,
+		for _, year := range []string{"2025.log", "2026.log"} {
+			requireTool(t, errors.Join(os.RemoveAll(this), os.Symlink(year, this)))
+			lesson := lab.Lesson{
+				Did:   "history.log was a link to a link to " + year + ", which did not exist yet; OpenForAppend was called with history.log",
+				Means: "the history of a new year cannot begin where its owner wants to keep it",
+				Read:  askAndAct,
+			}
+			f := forAppend.opened(t, path, lesson)
+			writeLine(t, forAppend, f, "alice\n", lesson.Did)
+			closeFile(t, forAppend, f)
+			lab.RequireFile(t, filepath.Join(filepath.Dir(path), year), "alice\n",
+				lesson.Say("OpenForAppend did not create the log that a link leads to"))
 		}
-		f := forAppend.opened(t, path, lesson)
-		writeLine(t, forAppend, f, "alice\n", lesson.Did)
-		closeFile(t, forAppend, f)
-		lab.RequireFile(t, filepath.Join(filepath.Dir(path), "2025.log"), "alice\n",
-			lesson.Say("OpenForAppend did not create the log that a link leads to"))
 	})
 	for _, fn := range []function{forUpdate, forAppend} {
 		t.Run("3 GiB, "+fn.name, func(t *testing.T) { requireKeepsSize(t, fn) })
@@ -629,17 +633,19 @@ func requireKeepsPermission(t *testing.T, fn function) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has one bit of it: read-only or not")
 	}
-	path := lab.WriteFile(t, "locks.json", checkouts)
-	requireTool(t, os.Chmod(path, 0o640))
-	lesson := lab.Lesson{
-		Did:   fn.name + " opened a file with the permission 0640",
-		Means: "a file that its owner keeps from other users is open to them, or closed to the group that works with it",
-		Read:  permission,
+	for content, what := range map[string]string{checkouts: "a file", "": "an empty file"} {
+		path := lab.WriteFile(t, "locks.json", content)
+		requireTool(t, os.Chmod(path, 0o640))
+		lesson := lab.Lesson{
+			Did:   fn.name + " opened " + what + " with the permission 0640",
+			Means: "a file that its owner keeps from other users is open to them, or closed to the group that works with it",
+			Read:  permission,
+		}
+		closeFile(t, fn, fn.opened(t, path, lesson))
+		info, err := os.Stat(path)
+		requireTool(t, err)
+		lab.RequireEqual(t, fs.FileMode(0o640), info.Mode().Perm(), lesson.Say("%s changed the permission of an existing file", fn.name))
 	}
-	closeFile(t, fn, fn.opened(t, path, lesson))
-	info, err := os.Stat(path)
-	requireTool(t, err)
-	lab.RequireEqual(t, fs.FileMode(0o640), info.Mode().Perm(), lesson.Say("%s changed the permission of an existing file", fn.name))
 }
 
 func TestNothingElseIsLeftInTheDirectory(t *testing.T) {

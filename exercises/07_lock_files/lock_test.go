@@ -143,6 +143,15 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		lab.RequireEqual(t, 1, asked, means(l, "Acquire did not call Alive once for the owner of a lock",
 			"Alive may ask a person or another machine, and is asked the same question again"))
 	})
+	t.Run("under a path with the signs of a pattern", func(t *testing.T) {
+		path, l := filepath.Join(t.TempDir(), "shop [2026]", "{a,b} [c-d].lock"), l
+		lab.RequireSetUp(t, os.Mkdir(filepath.Dir(path), 0o700))
+		l.Did = "the path has brackets and braces; a goroutine acquired it, and another one called Acquire for the same path"
+		requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not take a free lock whose path has brackets"))
+		held(t, path, lockfiles.Options{}, l)
+		l.Did += "; it was called again, and Alive returned false"
+		requireAcquired(t, path, allDead, l.Say("Acquire did not take a dead owner's lock whose path has brackets"))
+	})
 	t.Run("by an owner of whom Alive cannot judge", func(t *testing.T) {
 		path, _ := stale(t)
 		l := l
