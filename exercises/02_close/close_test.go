@@ -329,11 +329,8 @@ func TestWithReturnsTheErrorOfOpen(t *testing.T) {
 				})
 				return err
 			})
-			if errors.Is(refused, errors.ErrUnsupported) {
-				t.Skip(refused)
-			}
 			requireReturned(t, "With", result)
-			requireMachine(t, refused)
+			lab.RequireRefuse(t, refused)
 			if len(names) == 0 || names[0] != "openat" {
 				t.Skip("the call that was refused is not the open")
 			}

@@ -248,10 +248,7 @@ func refused(t *testing.T, what string, errno error, path, order string, lesson 
 			}
 		})
 	}, lesson)
-	if errors.Is(failed, errors.ErrUnsupported) {
-		t.Skip(failed)
-	}
-	lab.RequireNoError(t, failed, lesson)
+	lab.RequireRefuse(t, failed)
 	return r
 }
 

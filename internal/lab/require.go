@@ -44,7 +44,7 @@ func RequireSetUp(t testing.TB, err error) {
 	})
 }
 
-// RequireRefuse is for what Refuse returns: where the system cannot refuse a call, the test is skipped.
+// RequireRefuse is for what Refuse and Watch return: where the system cannot do that, the test is skipped.
 func RequireRefuse(t testing.TB, err error) {
 	t.Helper()
 	if errors.Is(err, errors.ErrUnsupported) {
