@@ -187,7 +187,7 @@ func requireMayGoMissing(t *testing.T, fn function) {
 		path := lab.WriteFile(t, "locks.json", checkouts)
 		lesson := lab.Lesson{
 			Did:   fn.name + " was called; before the file was opened, or after it, another program removed the file",
-			Means: "an empty document stands where there was none, and the next program takes it for the real one",
+			Means: "an empty document exists where there was none, and the next program mistakes it for the real one",
 			Read:  missing,
 		}
 		watched := fn.within(t, func(call func()) error {

@@ -217,7 +217,7 @@ func asksForNoMore(t *testing.T) {
 					lab.Fail(t, lesson)
 				case f.name == "Rewrite" && opens && asks("O_CREAT", "O_TRUNC", "creat"):
 					lesson.Says, lesson.Expected = "Rewrite opened the file in a way that makes or empties one", "a call without O_CREATE and O_TRUNC"
-					lesson.Means = "whatever was checked before, somebody may have moved the file away by now: then there are two documents"
+					lesson.Means = "whatever was checked before, another program may have moved the file away by now: then there are two documents"
 					lab.Fail(t, lesson)
 				}
 			}

@@ -17,7 +17,7 @@ import (
 
 func makePipe(path string) error { return unix.Mkfifo(path, 0o600) }
 
-// besideASlowFile appends to a named pipe, which holds up a write in its middle until somebody reads on. Meanwhile it appends to a log.
+// besideASlowFile appends to a named pipe, which holds up a write in its middle until the pipe is read. Meanwhile it appends to a log.
 func besideASlowFile(w *lab.Worker) error {
 	path, log := w.Arg(0), w.Arg(1)
 	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // for writing too: so it never looks as if all writers had gone

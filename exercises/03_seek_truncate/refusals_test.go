@@ -10,8 +10,8 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// reasons are error numbers with which some kernel, file system or security module refuses some step: each looks to somebody like one that
-// may be passed over, or gone round by another way.
+// reasons are error numbers with which some kernel, file system or security module refuses some step: each looks like one that may be
+// passed over, or avoided by another way.
 var reasons = []syscall.Errno{
 	syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.EIO, syscall.ENOSPC, syscall.EFBIG, syscall.EROFS, syscall.EBUSY, syscall.EXDEV,
 	syscall.ENOENT, syscall.EEXIST, syscall.ENOSYS, syscall.ENXIO, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EBADF, textFileBusy,

@@ -76,7 +76,7 @@ func (s *stepped) call(path string, at func(stop int, after string)) (o outcome)
 		for name := range strings.FieldsSeq(besides(s.t, path)) {
 			l := lab.Lesson{
 				Did:      fmt.Sprintf("a process was stopped in the middle of an Acquire or Release, after its call %d, %s", stop.Number, after),
-				Means:    "a person, or a program that reads the directory, takes it for something else, and nobody knows whose it is",
+				Means:    "a person, or a program that reads the directory, mistakes it for something else, and no one knows whose it is",
 				Expected: "every name begins with locks.json.lock and a dot", Found: name, Read: madeAside,
 			}
 			lab.Require(s.t, strings.HasPrefix(name, filepath.Base(path)+"."),

@@ -209,7 +209,7 @@ func leavesPipes(t *testing.T) {
 					return
 				case <-tick.C:
 				}
-				if writer, err := unix.Open(c.pipe, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil { // somebody reads
+				if writer, err := unix.Open(c.pipe, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil { // the pipe is read
 					opened.Store(true)
 					_ = unix.Close(writer)
 				}

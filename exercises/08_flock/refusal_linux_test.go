@@ -103,7 +103,7 @@ func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 }
 
 // To the kernel the locks of fcntl(2) and of flock(2) have nothing to do with each other on a local file system.
-func TestALockOfFcntlIsNoneOfOurs(t *testing.T) {
+func TestALockOfFcntlKeepsNoOneOut(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "stock.json.lock", "")
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -113,7 +113,7 @@ func TestALockOfFcntlIsNoneOfOurs(t *testing.T) {
 	for _, call := range []string{"TryLock", "TryRLock"} {
 		p := start(t, path)
 		p.Succeed(call+" it", lab.Lesson{
-			Says: call + " took a lock of fcntl(2) for an owner", Did: "a program locked the whole file with fcntl(2); " + call, Read: whoOwns,
+			Says: call + " mistook a lock of fcntl(2) for an owner", Did: "a program locked the whole file with fcntl(2); " + call, Read: whoOwns,
 			Means: "it waits for programs that do not wait for it, and a library that locks the file in its own way stops everyone",
 		})
 		p.get("Unlock it")

@@ -175,7 +175,7 @@ func noLockForReadingAlone(t *testing.T) {
 				l := lab.Lesson{
 					Says: call + " went on although the file could not be opened for writing", Read: refusals,
 					Did:   call + "; the kernel refused with " + errno.Error() + " to open the file for writing",
-					Means: "on NFS a lock needs the right to write, so the program has no lock there, or one that excludes nobody",
+					Means: "on NFS a lock needs the right to write, so the program has no lock there, or one that excludes no other program",
 				}
 				var held *flock.Held
 				var err error
