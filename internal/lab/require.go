@@ -166,8 +166,9 @@ func Finishes(t testing.TB, call func(), l Lesson) {
 // FinishesInSteps is Finishes for a call that does much: each call of progress renews the patience.
 func FinishesInSteps(t testing.TB, call func(progress func()), l Lesson) {
 	t.Helper()
-	panicked, progressed := make(chan string, 1), make(chan struct{}, 1)
+	panicked, progressed, goroutine := make(chan string, 1), make(chan struct{}, 1), make(chan string, 1)
 	go func() {
+		goroutine <- process.Goroutine()
 		text := ""
 		defer func() { panicked <- text }()
 		defer func() {
@@ -182,7 +183,7 @@ func FinishesInSteps(t testing.TB, call func(progress func()), l Lesson) {
 			}
 		})
 	}()
-	limit := process.Patience()
+	limit, renewals := process.Patience(), 0
 	for {
 		select {
 		case text := <-panicked:
@@ -191,8 +192,11 @@ func FinishesInSteps(t testing.TB, call func(progress func()), l Lesson) {
 			}
 			return
 		case <-progressed:
+			renewals = 0
 		case <-time.After(limit):
-			Fail(t, hangs(l, limit.String(), "", false))
+			if renewals++; renewals > process.MostRenewals || !process.Stalled(os.Getpid()) {
+				Fail(t, hangs(l, &process.Stuck{Limit: limit, Place: process.Place(<-goroutine)}))
+			}
 		}
 	}
 }

@@ -22,7 +22,7 @@ func troubled(l Lesson, err error) Lesson {
 	var died *process.Died
 	switch {
 	case errors.As(err, &stuck):
-		return hangs(l, stuck.Limit.String(), stuck.Why, stuck.Lock)
+		return hangs(l, stuck)
 	case errors.As(err, &returned) && returned.Panicked:
 		return panics(l, returned.Text)
 	case errors.As(err, &died):
@@ -35,16 +35,22 @@ func troubled(l Lesson, err error) Lesson {
 	return l
 }
 
-func hangs(l Lesson, limit, why string, lock bool) Lesson {
-	found, means := fmt.Sprintf("it made no progress for %s, which is this test's limit", limit), "the program hangs, and its user waits"
+func hangs(l Lesson, stuck *process.Stuck) Lesson {
+	found, means := fmt.Sprintf("it made no progress for %s, which is this test's limit", stuck.Limit), "the program hangs, and its user waits"
+	why := stuck.Why
 	if why != "" {
 		found += "; " + why
 	}
+	if stuck.Place != "" {
+		found += "; it is at " + stuck.Place
+	}
 	switch {
-	case lock && strings.HasSuffix(why, "itself"):
+	case stuck.Lock && strings.HasSuffix(why, "itself"):
 		means = "a lock inside a lock, or one that an earlier call has kept: nobody else will ever open it"
-	case lock:
+	case stuck.Lock:
 		means = "an earlier call has kept its lock, or two wait for each other: everyone who needs the lock waits for ever"
+	case strings.Contains(why, "disk"):
+		means = "this machine is too busy to tell; run the test again when it is not"
 	case strings.Contains(why, "sleeps"):
 		means = "it waits for what never comes: a file that it looks for again and again, or a mutex that its own process has locked before"
 	case strings.Contains(why, "busy"):

@@ -127,6 +127,9 @@ func whyStuck(pid int) (why string, lock bool) {
 	if err != nil || len(threads) == 0 {
 		return "", false
 	}
+	if Stalled(pid) {
+		return "the kernel lets it wait for the disk or for memory", false
+	}
 	for _, thread := range threads {
 		text, err := os.ReadFile(thread)
 		if err == nil && bytes.HasPrefix(text[bytes.LastIndexByte(text, ')')+1:], []byte(" R")) {
@@ -134,6 +137,24 @@ func whyStuck(pid int) (why string, lock bool) {
 		}
 	}
 	return "it sleeps, and waits for no file lock", false
+}
+
+// uninterruptible returns the threads of the process that are in an uninterruptible sleep (proc_pid_stat(5), state D). Each has the number of
+// the times that it has gone to sleep (proc_pid_status(5), voluntary_ctxt_switches), by which one sleep can be told from the next. A
+// thread that Watch or RefuseOne holds sleeps in the same way, but for this process's own reasons.
+func uninterruptible(pid int) map[string]string {
+	sleeps := map[string]string{}
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid)) // the pattern is good
+	for _, thread := range threads {
+		status, _ := os.ReadFile(filepath.Join(thread, "status")) // one that is gone does not sleep
+		place, _ := os.ReadFile(filepath.Join(thread, "wchan"))
+		if bytes.Contains(status, []byte("\nState:\tD")) && !bytes.Contains(place, []byte("seccomp")) {
+			if _, times, found := strings.Cut(string(status), "\nvoluntary_ctxt_switches:"); found {
+				sleeps[thread], _, _ = strings.Cut(times, "\n")
+			}
+		}
+	}
+	return sleeps
 }
 
 // holderOf names the process that holds the lock which pid waits for, as /proc/locks has it: the rows of the waiters follow the

@@ -17,3 +17,5 @@ func waitersOn(int, string) (int, error) {
 }
 
 func whyStuck(int) (why string, lock bool) { return "", false }
+
+func uninterruptible(int) map[string]string { return nil }

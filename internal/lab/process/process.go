@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -58,6 +57,7 @@ type Process struct {
 	stdin    io.WriteCloser
 	events   chan event    // closed when the worker's output has ended
 	progress chan struct{} // holds one: the worker has reported progress since the parent looked
+	place    chan string   // holds one: what the worker has answered to the command Place
 	pending  *event        // an event that was looked at and not yet consumed
 	atStep   string        // the step that Reached has seen and no Continue has ended
 	stderr   tail
@@ -88,7 +88,8 @@ func Start(ctx context.Context, o Options, name string, args ...string) (*Proces
 		return nil, fmt.Errorf("arguments of worker %q: %w", name, err)
 	}
 	line := append(append([]string{}, o.Wrap...), executable)
-	p := &Process{name: name, events: make(chan event, 64), progress: make(chan struct{}, 1), exited: make(chan struct{})}
+	p := &Process{name: name, events: make(chan event, 64), exited: make(chan struct{})}
+	p.progress, p.place = make(chan struct{}, 1), make(chan string, 1)
 	p.command = exec.Command(line[0], line[1:]...) //nolint:noctx // the context bounds the start; Kill ends the process
 	p.command.Dir = o.Dir
 	p.command.Env = append(append(os.Environ(), noRaceExitDelay()), o.Env...)
@@ -148,6 +149,11 @@ func (p *Process) collect(stdout io.Reader) {
 			case p.progress <- struct{}{}:
 			default: // the parent has not looked since the last one
 			}
+		case e.Kind == eventPlace:
+			select {
+			case p.place <- e.Place:
+			default:
+			}
 		default:
 			p.events <- e
 		}
@@ -176,10 +182,12 @@ func (p *Process) next(ctx context.Context) (event, error) {
 	}
 }
 
-// receive waits for one event of the worker and notes what it says. It gives up when the worker has made no progress for limit.
+// receive waits for one event of the worker and notes what it says. It gives up when the worker has made no progress for limit, or longer
+// if the machine keeps it waiting.
 func (p *Process) receive(ctx context.Context, limit time.Duration) (event, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	renewals := 0
 	for {
 		select {
 		case e, open := <-p.events:
@@ -190,9 +198,13 @@ func (p *Process) receive(ctx context.Context, limit time.Duration) (event, erro
 			p.note(e)
 			return e, nil
 		case <-p.progress:
+			renewals = 0
 			timer.Reset(limit)
 		case <-timer.C:
-			return event{}, p.NewStuck("go on")
+			if renewals++; renewals > MostRenewals || !Stalled(p.pid) {
+				return event{}, p.NewStuck("go on")
+			}
+			timer.Reset(limit)
 		case <-ctx.Done():
 			return event{}, context.Cause(ctx)
 		}
@@ -251,7 +263,10 @@ func (p *Process) death() error {
 	if text := p.stderr.firstLine(); text != "" {
 		how += ": " + text
 	}
-	return &Died{Worker: p.name, How: how + p.stderr.place()}
+	if place := placeIn(p.stderr.String()); place != "" {
+		how += " (" + place + ")"
+	}
+	return &Died{Worker: p.name, How: how}
 }
 
 // PID returns the worker's process id, also when another program is wrapped around it.
@@ -453,19 +468,6 @@ func (t *tail) String() string {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	return string(t.bytes)
-}
-
-// codeUnderTest is a frame of a goroutine dump that lies in an exercise or a solution.
-var codeUnderTest = regexp.MustCompile(`[/\\](?:exercises|solutions)[/\\]\S+[/\\](\w+\.go:\d+)`)
-
-// place returns where a crashed Go program was in the code under test, or "".
-func (t *tail) place() string {
-	for _, match := range codeUnderTest.FindAllStringSubmatch(t.String(), -1) {
-		if !strings.Contains(match[1], "_test.go:") {
-			return " (" + match[1] + ")"
-		}
-	}
-	return ""
 }
 
 // firstLine returns the first line that says something: of a crashed Go program that is the panic.

@@ -40,6 +40,8 @@ func TestMain(m *testing.M) {
 		"refuses":    refuses,
 
 		"leaves its output": leavesItsOutput,
+		"hangs":             func(*Worker) error { waitInCodeUnderTest(make(chan struct{})); return nil },
+		"stalls":            stalls,
 	}, errTaken, errLost)
 	m.Run()
 }

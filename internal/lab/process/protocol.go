@@ -45,6 +45,7 @@ type event struct {
 	Step  string          `json:"step,omitempty"`
 	Value json.RawMessage `json:"value,omitempty"`
 	Error *Error          `json:"error,omitempty"`
+	Place string          `json:"place,omitempty"`
 }
 
 type eventKind string
@@ -54,12 +55,14 @@ const (
 	eventReached  eventKind = "reached"  // it stands at Step and waits for a command
 	eventResult   eventKind = "result"   // Value is what it found
 	eventProgress eventKind = "progress" // it is at work and not stuck
+	eventPlace    eventKind = "place"    // Place is where the code under test is; see Place
 	eventDone     eventKind = "done"     // its function returned; Error is what it returned
 )
 
 // A command is one line from the parent to a worker.
 type command struct {
 	Continue bool            `json:"continue,omitempty"`
+	Place    bool            `json:"place,omitempty"` // the worker answers at once, whatever its function does
 	Value    json.RawMessage `json:"value,omitempty"`
 }
 

@@ -3,6 +3,9 @@ package process
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
 	"time"
 )
 
@@ -17,6 +20,8 @@ type Stuck struct {
 	Why string
 	// Lock is set when Why is a file lock.
 	Lock bool
+	// Place is where the code under test is, such as "counter.go:64". It is empty for a worker that does not answer.
+	Place string
 }
 
 func (s *Stuck) Error() string {
@@ -31,7 +36,66 @@ func (s *Stuck) Error() string {
 func (p *Process) NewStuck(wait string) *Stuck {
 	s := &Stuck{Worker: p.name, Wait: wait, Limit: Patience()}
 	s.Why, s.Lock = whyStuck(p.pid)
+	if p.write(command{Place: true}) == nil {
+		select {
+		case s.Place = <-p.place:
+		case <-time.After(time.Second): // it stands still, or has no processor
+		}
+	}
 	return s
+}
+
+// MostRenewals is how often patience is renewed for a process that is Stalled: a machine may be busy for a minute, and a test that is
+// wrong must come to its end.
+const MostRenewals = 3
+
+// Stalled reports whether the machine keeps a process waiting, which says nothing about its code: for a second, a thread of it has been in
+// one and the same uninterruptible sleep, as for a disk or for memory. It takes that second only if there is such a sleep. It is false on
+// systems other than Linux.
+func Stalled(pid int) bool {
+	before := uninterruptible(pid)
+	if len(before) == 0 {
+		return false
+	}
+	time.Sleep(time.Second) // the length of the sleep is the question
+	after := uninterruptible(pid)
+	for thread, sleep := range before {
+		if after[thread] == sleep {
+			return true
+		}
+	}
+	return false
+}
+
+// Place returns where a goroutine of this process is in the code under test, such as "counter.go:64", or "" if it is elsewhere. The
+// goroutine is what Goroutine returned in it, or "" for the first one that is inside.
+func Place(goroutine string) string {
+	buffer := make([]byte, 1<<20)
+	for stack := range strings.SplitSeq(string(buffer[:runtime.Stack(buffer, true)]), "\n\n") {
+		if place := placeIn(stack); place != "" && strings.HasPrefix(stack, goroutine) {
+			return place
+		}
+	}
+	return ""
+}
+
+// Goroutine names the calling goroutine as a dump of all does: "goroutine 7 ".
+func Goroutine() string {
+	buffer := make([]byte, 64)
+	name, _, _ := strings.Cut(string(buffer[:runtime.Stack(buffer, false)]), "[")
+	return name
+}
+
+// codeUnderTest is a frame of a goroutine dump that lies in an exercise or a solution.
+var codeUnderTest = regexp.MustCompile(`[/\\](?:exercises|solutions)[/\\]\S+[/\\](\w+\.go:\d+)`)
+
+func placeIn(dump string) string {
+	for _, match := range codeUnderTest.FindAllStringSubmatch(dump, -1) {
+		if !strings.Contains(match[1], "_test.go:") {
+			return match[1]
+		}
+	}
+	return ""
 }
 
 // waitingFor says in a Stuck what the parent waited for.

@@ -102,6 +102,10 @@ func (w *Worker) listen(from io.Reader) {
 			}
 			abort("worker %q cannot read its parent's command: %v", w.name, err)
 		}
+		if c.Place {
+			w.send(event{Kind: eventPlace, Place: Place("")})
+			continue
+		}
 		w.commands <- c
 	}
 }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package process
+
+import "errors"
+
+func stalls(*Worker) error { return errors.ErrUnsupported }
