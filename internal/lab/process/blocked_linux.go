@@ -139,9 +139,9 @@ func whyStuck(pid int) (why string, lock bool) {
 	return "it sleeps, and waits for no file lock", false
 }
 
-// uninterruptible returns the threads of the process that are in an uninterruptible sleep (proc_pid_stat(5), state D). Each has the number of
-// the times that it has gone to sleep (proc_pid_status(5), voluntary_ctxt_switches), by which one sleep can be told from the next. A
-// thread that Watch or RefuseOne holds sleeps in the same way, but for this process's own reasons.
+// uninterruptible returns the threads of the process that are in an uninterruptible sleep (proc_pid_stat(5), state D). Each has the number
+// of times that it has gone to sleep (proc_pid_status(5), voluntary_ctxt_switches), which tells one sleep from the next. A thread that
+// Watch or RefuseOne holds sleeps in the same way, but for the test's own reasons.
 func uninterruptible(pid int) map[string]string {
 	sleeps := map[string]string{}
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid)) // the pattern is good
