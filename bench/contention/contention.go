@@ -35,8 +35,8 @@ var Goals = []results.Goal{
 // Series returns the name of a series.
 func Series(hold, think time.Duration) string { return fmt.Sprintf("hold=%v/think=%v", hold, think) }
 
-// manyTurns is how much longer the rounds are in which the share is judged. In the 300 ms of an ordinary one, each of eight processes has some
-// 30 turns: a lock that drew lots, and so favoured nobody, would then give the unluckiest little more than half as many as the luckiest
+// manyTurns is how much longer the rounds are in which the share is judged. In the 300 ms of an ordinary one, each of eight processes has
+// some 30 turns: a lock that drew lots, and so favoured nobody, would give the unluckiest little more than half as many as the luckiest
 // one. In 3 s it would give them 0.85 times as many, and a smaller share means that someone is passed over.
 const manyTurns = 10
 
