@@ -62,6 +62,7 @@ func TestWriteLinesWritesEveryLine(t *testing.T) {
 	requireWrittenOver(yesterday, []string{"", "100% brass %d", "", " two blanks  ", "tab\t", "\r", "\xff", "two\nlines\n", "", ""},
 		"WriteLines wrote blank lines, lines with a percent sign or what is not UTF-8, and lines that end in white space or a newline",
 		asTheyAre)
+	requireWrittenOver(yesterday, []string{""}, "WriteLines wrote one line, which is blank", asTheyAre)
 	requireWrittenOver(yesterday, []string{"first", strings.Repeat("a", 200_000), "last"},
 		"WriteLines wrote a line of 200,000 bytes between two short ones", asTheyAre)
 	asTheyAre.Says = "WriteLines returned nil and left the last lines out of the file"
@@ -247,7 +248,7 @@ func TestWriteLinesKeepsTheReportAtEachStep(t *testing.T) {
 		lab.Require(t, !errors.Is(err, fs.ErrNotExist), lesson)
 		requireMachine(t, err)
 		lesson.Found = fmt.Sprintf("the file holds %q, and WriteLines: %s", content, result)
-		if result.err != nil && (calls[made] == "openat" || calls[made] == "close") {
+		if result.err != nil {
 			lesson.Says, lesson.Means = "WriteLines lost the cause of its error", "the caller cannot tell a full disk from a limit or a broken disk"
 			lesson.Expected = fmt.Sprintf("an error in which errors.Is finds %q", syscall.EIO)
 			lab.Require(t, errors.Is(result.err, syscall.EIO), lesson)
@@ -268,6 +269,43 @@ func TestWriteLinesKeepsTheReportAtEachStep(t *testing.T) {
 		lesson.Says, lesson.Means = "WriteLines left another file behind after a refused call", "each refused report leaves one more file"
 		lesson.Expected, lesson.Found = "report.txt alone", strings.Join(baseNames(names), ", ")
 		lab.Require(t, len(names) == 1 || calls[made] == "unlinkat", lesson)
+	}
+}
+
+// In turn, one call stands still before each of its calls to the kernel, while another goroutine writes two reports to their end.
+func TestWriteLinesMayBeCalledConcurrently(t *testing.T) {
+	t.Parallel()
+	lines := []string{"gear.step bob"}
+	for stop, stops := 0, 1; stop < stops; stop++ {
+		for _, kind := range []string{"a missing report", "an existing one"} {
+			path := lab.Path(t, "report.txt")
+			if kind == "an existing one" {
+				write(t, path, "yesterday's report\n")
+			}
+			var first, second, machine error
+			var calls []string
+			result := leave(t, "WriteLines", func() error {
+				machine = lab.Watch(func() { first = close.WriteLines(path, lines) }, func(name string) {
+					if calls = append(calls, name); len(calls) == stop+1 {
+						second = errors.Join(close.WriteLines(path, lines), close.WriteLines(path+".2", lines))
+					}
+				})
+				return nil
+			})
+			requireReturned(t, "WriteLines", result)
+			lab.RequireRefuse(t, machine)
+			stops = max(stops, len(calls))
+			if stop >= len(calls) {
+				continue
+			}
+			lab.RequireNoError(t, errors.Join(first, second), lab.Lesson{
+				Says: "WriteLines failed because another call was at work",
+				Did: fmt.Sprintf("WriteLines stood still in call %d to the kernel, %s, for %s; meanwhile another goroutine wrote this report and one beside it",
+					stop+1, calls[stop], kind),
+				Means: "reports are written as long as one person asks, and fail when two do",
+				Read:  sectionTurn,
+			})
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,19 +30,22 @@ import (
 func TestWriteLinesReportsARefusedWrite(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name  string
-		lines int
-		limit int
-	}{{"of the only bytes", 2, 8}, {"in the middle of a long report", 10_000, 50_000}} {
+		name                 string
+		lines, length, limit int
+	}{
+		{"of the only bytes", 2, 19, 8},
+		{"in the middle of a long report", 10_000, 19, 50_000},
+		{"of a line that is longer than a usual buffer", 1, 199_999, 50_000}, // a bufio.Writer writes it past its buffer
+	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "report.txt", "")
-			worker := lab.Start(t, "write lines under a size limit", path, fmt.Sprint(test.lines), fmt.Sprint(test.limit))
+			worker := lab.Start(t, "write lines under a size limit", path, fmt.Sprint(test.lines), fmt.Sprint(test.length), fmt.Sprint(test.limit))
 			var seen refused
 			receive(t, worker, "WriteLines", &seen)
 			lesson := lab.Lesson{
 				Says:     "WriteLines returned nil although the kernel refused a write",
-				Did:      fmt.Sprintf("in a process that may not make a file larger than %d bytes, WriteLines wrote %d", test.limit, 20*test.lines),
+				Did:      fmt.Sprintf("in a process that may not make a file larger than %d bytes, WriteLines wrote %d", test.limit, test.lines*(test.length+1)),
 				Expected: fmt.Sprintf("an error in which errors.Is finds %q", syscall.EFBIG),
 				Found:    found(seen.Err),
 				Means:    "a refused write looks like a finished report: the list of who has what is incomplete, and no caller knows",
@@ -73,10 +77,10 @@ func found(err string) string {
 }
 
 func writeLinesUnderALimit(w *lab.Worker) error {
-	if err := lab.LimitFileSize(int64(w.Int(2))); err != nil {
+	if err := lab.LimitFileSize(int64(w.Int(3))); err != nil {
 		return err
 	}
-	err := close.WriteLines(w.Arg(0), slices.Repeat([]string{strings.Repeat("a", 19)}, w.Int(1)))
+	err := close.WriteLines(w.Arg(0), slices.Repeat([]string{strings.Repeat("a", w.Int(2))}, w.Int(1)))
 	names, globErr := filepath.Glob(filepath.Join(filepath.Dir(w.Arg(0)), "*"))
 	return errors.Join(globErr, w.Result(refused{text(err), errors.Is(err, syscall.EFBIG), baseNames(names)}))
 }
@@ -354,23 +358,33 @@ func countLinesWithFewHandles(w *lab.Worker) error {
 
 func TestWithOpensWhateverOpenFileOpens(t *testing.T) {
 	t.Parallel()
-	t.Run("a pipe and a device", requirePipeAndDevice)
-	t.Run("with every flag", requireFlags)
+	t.Run("a pipe, a device and a directory", requireAnyKindOfFile)
+	for _, kind := range []string{"a file", "a pipe"} {
+		t.Run(kind+", with every flag", func(t *testing.T) { requireFlags(t, kind) })
+	}
 }
 
 // A pipe or a device is opened, written and closed like any file. What only a file on a disk can do, such as fsync(2), it refuses.
-func requirePipeAndDevice(t *testing.T) {
+func requireAnyKindOfFile(t *testing.T) {
 	t.Parallel()
 	pipe := lab.Path(t, "answers")
 	requireMachine(t, unix.Mkfifo(pipe, 0o600))
-	for _, test := range []struct{ name, path string }{{"a named pipe", pipe}, {"the null device", os.DevNull}} {
-		result := leave(t, "With", func() error {
-			return close.With(test.path, os.O_RDWR, 0, func(f *os.File) error { _, err := f.WriteString("free\n"); return err })
-		})
+	write := func(f *os.File) error { _, err := f.WriteString("free\n"); return err }
+	list := func(f *os.File) error { _, err := f.Readdirnames(-1); return err }
+	for _, test := range []struct {
+		name, path, did string
+		flag            int
+		use             func(f *os.File) error
+	}{
+		{"a named pipe", pipe, "wrote a line", os.O_RDWR, write},
+		{"the null device", os.DevNull, "wrote a line", os.O_RDWR, write},
+		{"a directory", t.TempDir(), "listed its names", os.O_RDONLY, list},
+	} {
+		result := leave(t, "With", func() error { return close.With(test.path, test.flag, 0, test.use) })
 		requireReturned(t, "With", result)
 		lab.RequireNoError(t, result.err, lab.Lesson{
 			Says:  "With returned an error for " + test.name,
-			Did:   "With opened " + test.name + ", as os.OpenFile can; use wrote a line and returned nil",
+			Did:   "With opened " + test.name + ", as os.OpenFile can; use " + test.did + " and returned nil",
 			Means: "an answer that has arrived is reported as failed: With did something that its caller had not asked for",
 			Read:  sectionTurn,
 		})
@@ -406,9 +420,14 @@ func requireNoLock(t *testing.T) {
 }
 
 // A child that inherits the handle keeps the file open after With has closed it, and in lesson 08 its lock.
-func requireFlags(t *testing.T) {
+func requireFlags(t *testing.T, kind string) {
 	t.Parallel()
-	path := lab.WriteFile(t, "locks.json", "{}")
+	path := lab.Path(t, "locks.json")
+	if kind == "a pipe" {
+		requireMachine(t, unix.Mkfifo(path, 0o600))
+	} else {
+		write(t, path, "{}")
+	}
 	inherited, flags := false, 0
 	look := func(f *os.File) error {
 		raw, err := f.SyscallConn()
@@ -437,23 +456,26 @@ func requireFlags(t *testing.T) {
 	got := flags
 	requireMachine(t, errors.Join(look(f), f.Close()))
 	lab.Require(t, got == flags, lab.Lesson{
-		Says:     "With dropped a flag of its caller",
-		Did:      "With was called with O_RDWR|O_SYNC; inside use, the test asked the kernel for the flags of the open file (F_GETFL)",
-		Expected: fmt.Sprintf("%#x, as os.OpenFile sets them (O_SYNC is %#x)", flags, os.O_SYNC),
+		Says:     "With gave the open file other flags than os.OpenFile",
+		Did:      "With opened " + kind + " (O_RDWR|O_SYNC); inside use, the test asked the kernel for the flags of the open file (F_GETFL)",
+		Expected: fmt.Sprintf("%#x (O_SYNC is %#x, O_NONBLOCK %#x)", flags, os.O_SYNC, unix.O_NONBLOCK),
 		Found:    fmt.Sprintf("%#x", got),
-		Means:    "the caller believes that every write is on the disk when it returns",
+		Means:    "without O_SYNC a write returns before it is on the disk; without O_NONBLOCK a deadline for a pipe has no effect (Fd takes it away)",
 		Read:     sectionTurn,
 	})
 }
 
-// A process of its own, since the umask belongs to the process. Under the usual umask 022 a hard-coded 0644 would go unnoticed.
+// A process of its own, since the umask belongs to the process. Under the usual umask 022 a hard-coded 0644 would go unnoticed. It has no
+// directory for temporary files: that may lie on another file system, from which no file can be renamed to the report.
 func TestTheModeIsLeftToTheUmask(t *testing.T) {
 	t.Parallel()
-	for _, umask := range []int{0, 0o027} {
-		t.Run(fmt.Sprintf("umask %03o", umask), func(t *testing.T) {
+	for _, umask := range []string{"000", "027"} {
+		t.Run("umask "+umask, func(t *testing.T) {
 			t.Parallel()
-			worker := lab.Start(t, "make files under a umask", t.TempDir(), fmt.Sprint(umask))
-			var seen map[string]os.FileMode
+			dir := t.TempDir()
+			options := lab.Options{Dir: dir, Umask: umask, Env: []string{"TMPDIR=" + filepath.Join(dir, "missing")}}
+			worker := lab.Launch(t, options, "make files under a umask")
+			var seen map[string]made
 			receive(t, worker, "With", &seen)
 			for _, want := range []struct {
 				file, function, asked string
@@ -463,41 +485,61 @@ func TestTheModeIsLeftToTheUmask(t *testing.T) {
 				{"private.txt", "With", "With was asked for mode 0640", 0o640},
 				{"closed.txt", "With", "With was asked for mode 0", 0},
 				{"report.txt", "WriteLines", "WriteLines made a new report", 0o666},
+				{"dangling.txt", "WriteLines", "WriteLines was given a link to a file that does not exist", 0o666},
 				{"old.txt", "WriteLines", "WriteLines wrote over a report of mode 0646", 0},
+				{"link.txt", "WriteLines", "WriteLines was given a link to a report of mode 0646", 0},
 			} {
-				mode := want.mode &^ os.FileMode(umask)
-				if want.file == "old.txt" {
+				mask, err := strconv.ParseUint(umask, 8, 32)
+				requireMachine(t, err)
+				mode := want.mode &^ os.FileMode(mask)
+				if want.file == "old.txt" || want.file == "link.txt" {
 					mode = 0o646 // the umask takes nothing from a file that exists
 				}
-				lab.RequireEqual(t, mode, seen[want.file], lab.Lesson{
-					Says:  want.function + " gave the file another mode",
-					Did:   fmt.Sprintf("in a process with umask %03o, after an open that had failed, %s", umask, want.asked),
-					Means: "people of the workshop cannot read the file, or people outside can",
+				lesson := lab.Lesson{
+					Says:  want.function + " returned an error although nothing failed",
+					Did:   "in a process with umask " + umask + ", without a directory for temporary files (TMPDIR), " + want.asked,
+					Means: "the file can be written on one machine and not on the next",
 					Read:  sectionTurn,
-				})
+				}
+				got := seen[want.file]
+				lab.Require(t, got.Err == "", withExpected(lesson, "no error", shorten(got.Err)))
+				lesson = lesson.Say("%s gave the file another mode", want.function)
+				lesson.Means = "people of the workshop cannot read the file, or people outside can"
+				lab.RequireEqual(t, mode, got.Mode, lesson)
 			}
 		})
 	}
 }
 
+type made struct {
+	Mode os.FileMode
+	Err  string
+}
+
 func makeFilesUnderAUmask(w *lab.Worker) error {
-	unix.Umask(w.Int(1))
-	path := func(name string) string { return filepath.Join(w.Arg(0), name) }
 	fine := func(*os.File) error { return nil }
-	_ = close.With(path("missing/with.txt"), os.O_WRONLY|os.O_CREATE, 0o666, fine) // its error is another test's question
-	err := os.WriteFile(path("old.txt"), nil, 0o600)
-	err = errors.Join(err, os.Chmod(path("old.txt"), 0o646),
-		close.WriteLines(path("old.txt"), nil),
-		close.With(path("with.txt"), os.O_WRONLY|os.O_CREATE, 0o666, fine),
-		close.With(path("private.txt"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640, fine),
-		close.With(path("closed.txt"), os.O_WRONLY|os.O_CREATE, 0, fine),
-		close.WriteLines(path("report.txt"), nil),
-	)
-	modes := make(map[string]os.FileMode)
-	for _, name := range []string{"with.txt", "private.txt", "closed.txt", "report.txt", "old.txt"} {
-		if info, err := os.Stat(path(name)); err == nil {
-			modes[name] = info.Mode()
+	_ = close.With("missing/with.txt", os.O_WRONLY|os.O_CREATE, 0o666, fine) // its error is another test's question
+	files := make(map[string]made)
+	var problem error
+	for _, name := range []string{"old.txt", "target.txt"} {
+		problem = errors.Join(problem, os.WriteFile(name, nil, 0o600), os.Chmod(name, 0o646))
+	}
+	problem = errors.Join(problem, os.Symlink("target.txt", "link.txt"), os.Symlink("new.txt", "dangling.txt"))
+	for name, err := range map[string]error{
+		"old.txt":      close.WriteLines("old.txt", nil),
+		"with.txt":     close.With("with.txt", os.O_WRONLY|os.O_CREATE, 0o666, fine),
+		"private.txt":  close.With("private.txt", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640, fine),
+		"closed.txt":   close.With("closed.txt", os.O_WRONLY|os.O_CREATE, 0, fine),
+		"report.txt":   close.WriteLines("report.txt", nil),
+		"link.txt":     close.WriteLines("link.txt", nil),
+		"dangling.txt": close.WriteLines("dangling.txt", nil),
+	} {
+		info, missing := os.Stat(name)
+		if err == nil && missing == nil {
+			files[name] = made{info.Mode(), ""}
+		} else {
+			files[name] = made{0, text(errors.Join(err, missing))}
 		}
 	}
-	return errors.Join(err, w.Result(modes))
+	return errors.Join(problem, w.Result(files))
 }
