@@ -111,7 +111,6 @@ func TestWithClosesTheFile(t *testing.T) {
 
 func TestWithLetsAPanicGoOn(t *testing.T) {
 	requireRecoverable(t)
-	path := lab.WriteFile(t, "locks.json", "{}")
 	panics := []struct {
 		name string
 		use  func(f *os.File) error
@@ -124,15 +123,16 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 			f.Close() // so that With's Close fails
 			panic("no such part")
 		}, func(value any) bool { return value == "no such part" }},
-		{"an index out of range", func(*os.File) error { var none []error; return none[len(path)] }, func(value any) bool {
+		{"an index out of range", func(*os.File) error { var none []error; return none[len(errTaken.Error())] }, func(value any) bool {
 			_, isRuntimeError := value.(runtime.Error)
 			return isRuntimeError
 		}},
 	}
 	for _, p := range panics {
 		t.Run(p.name, func(t *testing.T) {
+			path := lab.Path(t, "locks.json")
 			result := leave(t, "With", func() error {
-				return close.With(path, os.O_RDWR|os.O_CREATE, 0o600, func(f *os.File) error { keep(t, f); return p.use(f) })
+				return close.With(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600, func(f *os.File) error { keepAndWrite(t, f); return p.use(f) })
 			})
 			lesson := lab.Lesson{
 				Says:     "With stopped the panic of use",
@@ -155,8 +155,13 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 		})
 	}
 	t.Run("runtime.Goexit", func(t *testing.T) {
+		path := lab.Path(t, "locks.json")
 		result := leave(t, "With", func() error {
-			return close.With(path, os.O_RDWR|os.O_CREATE, 0o600, func(*os.File) error { runtime.Goexit(); return nil })
+			return close.With(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600, func(f *os.File) error {
+				keepAndWrite(t, f)
+				runtime.Goexit()
+				return nil
+			})
 		})
 		lab.RequireEqual(t, "it ended the goroutine", result.String(), lab.Lesson{
 			Says:  "With went on after use had ended its goroutine",
@@ -171,11 +176,16 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 func requireContent(t *testing.T, path, did string) {
 	t.Helper()
 	lab.RequireFile(t, path, "{}", lab.Lesson{
-		Says:  "With changed or removed a file that use had not changed",
-		Did:   did,
-		Means: "the old checkouts are gone, and neither use nor the caller of With had asked for that",
+		Says:  "With changed or removed the file",
+		Did:   "With made locks.json and use wrote {}; then " + did,
+		Means: "what use had written is gone, and neither use nor the caller of With had asked for that",
 		Read:  sectionFix,
 	})
+}
+
+func keepAndWrite(t *testing.T, f *os.File) {
+	keep(t, f)
+	f.WriteString("{}") // where it cannot, the content of the file shows it
 }
 
 func TestWithReportsTheErrorOfClose(t *testing.T) {
@@ -207,7 +217,7 @@ func TestWithReturnsTheErrorOfUse(t *testing.T) {
 			path, calls := lab.Path(t, "locks.json"), 0
 			result := leave(t, "With", func() error {
 				return close.With(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600, func(f *os.File) error {
-					keep(t, f)
+					keepAndWrite(t, f)
 					if calls++; calls > 1 {
 						return nil
 					}
@@ -227,10 +237,7 @@ func TestWithReturnsTheErrorOfUse(t *testing.T) {
 			lesson.Says, lesson.Expected, lesson.Found = "With dropped the error of use", "", ""
 			lesson.Means = "the caller believes that use has done its work: a checkout that was refused counts as granted"
 			lab.RequireErrorIs(t, result.err, want, lesson)
-			_, err := os.Stat(path)
-			lesson.Says = "With removed the file after an error of use"
-			lesson.Means = "what use had written is gone, and its caller had not asked for that"
-			lab.RequireNoError(t, err, lesson)
+			requireContent(t, path, fmt.Sprintf("use returned %q", want))
 			lesson.Says = "With left the file open after one kind of error"
 			lesson.Means = "the error is about another file or connection: each such call costs a handle until the process can open nothing more"
 			requireClosed(t, path, lesson)
@@ -393,6 +400,7 @@ func TestWithOpensAsOpenFileDoes(t *testing.T) {
 		perm       fs.FileMode
 	}{
 		{"O_APPEND", "locks.json", os.O_WRONLY | os.O_APPEND, 0},
+		{"O_RDWR and O_APPEND", "locks.json", os.O_RDWR | os.O_APPEND, 0},
 		{"O_TRUNC", "locks.json", os.O_WRONLY | os.O_TRUNC, 0},
 		{"neither, over a longer document", "locks.json", os.O_RDWR, 0},
 		{"O_RDONLY", "locks.json", os.O_RDONLY, 0},
@@ -466,9 +474,11 @@ func openInNewDirectory(t *testing.T, path string, open func(use func(*os.File) 
 		t.Skipf("this system makes no link here: %v", err)
 	}
 	if err := open(func(f *os.File) error {
-		_, readError := f.Read(make([]byte, 1))
+		first := make([]byte, 1)
+		n, readError := f.Read(first)
 		_, writeError := f.WriteString("[]")
-		seen.access = fmt.Sprintf("reading possible: %t, writing possible: %t", readError == nil || readError == io.EOF, writeError == nil)
+		seen.access = fmt.Sprintf("reading possible: %t, and gives %q, writing possible: %t",
+			readError == nil || readError == io.EOF, first[:n], writeError == nil)
 		return nil
 	}); err != nil {
 		return seen, err

@@ -272,43 +272,6 @@ func TestWriteLinesKeepsTheReportAtEachStep(t *testing.T) {
 	}
 }
 
-// In turn, one call stands still before each of its calls to the kernel, while another goroutine writes two reports to their end.
-func TestWriteLinesMayBeCalledConcurrently(t *testing.T) {
-	t.Parallel()
-	lines := []string{"gear.step bob"}
-	for stop, stops := 0, 1; stop < stops; stop++ {
-		for _, kind := range []string{"a missing report", "an existing one"} {
-			path := lab.Path(t, "report.txt")
-			if kind == "an existing one" {
-				write(t, path, "yesterday's report\n")
-			}
-			var first, second, machine error
-			var calls []string
-			result := leave(t, "WriteLines", func() error {
-				machine = lab.Watch(func() { first = close.WriteLines(path, lines) }, func(name string) {
-					if calls = append(calls, name); len(calls) == stop+1 {
-						second = errors.Join(close.WriteLines(path, lines), close.WriteLines(path+".2", lines))
-					}
-				})
-				return nil
-			})
-			requireReturned(t, "WriteLines", result)
-			lab.RequireRefuse(t, machine)
-			stops = max(stops, len(calls))
-			if stop >= len(calls) {
-				continue
-			}
-			lab.RequireNoError(t, errors.Join(first, second), lab.Lesson{
-				Says: "WriteLines failed because another call was at work",
-				Did: fmt.Sprintf("WriteLines stood still in call %d to the kernel, %s, for %s; meanwhile another goroutine wrote this report and one beside it",
-					stop+1, calls[stop], kind),
-				Means: "reports are written as long as one person asks, and fail when two do",
-				Read:  sectionTurn,
-			})
-		}
-	}
-}
-
 func TestCountLinesCountsEveryLine(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -319,6 +282,7 @@ func TestCountLinesCountsEveryLine(t *testing.T) {
 		{"an empty file", "", 0},
 		{"a last line without a newline", "bracket\ngear", 2},
 		{"blank lines", "\n\nbracket\n\n", 4},
+		{"one blank line and no other", "\n", 1},
 		{"lines that end in CR LF", "bracket\r\n\r\ngear\r\n", 3},
 		{"a line of 200,000 bytes between two short ones", "first\n" + strings.Repeat("a", 200_000) + "\nlast\n", 3},
 		{"a line of 17 MiB", strings.Repeat("a", 17<<20) + "\n", 1}, // more than a program sets aside
@@ -374,11 +338,12 @@ func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
 				}
 			}
 			// As long as before and, as cp -p leaves it, as old: that the file is another one, only its content tells.
-			info, err := os.Stat(paths[0])
+			last := paths[len(paths)-1]
+			info, err := os.Stat(last)
 			requireMachine(t, err)
-			write(t, paths[0], "123\n")
-			requireMachine(t, os.Chtimes(paths[0], info.ModTime(), info.ModTime()))
-			yield(paths[0])
+			write(t, last, "123\n")
+			requireMachine(t, os.Chtimes(last, info.ModTime(), info.ModTime()))
+			yield(last)
 		})
 		return err
 	})
@@ -393,7 +358,7 @@ func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
 	lab.RequireEqual(t, "", stillOpen, withExpected(lesson, "each file is closed before the next path is asked for", stillOpen))
 	lab.RequireEqual(t, 3*2+1, total, lab.Lesson{
 		Says:  "CountLines did not read a file again",
-		Did:   "CountLines was given three files of two lines; then the first became one line of the same size and time; its path came again",
+		Did:   "CountLines was given three files of two lines; then the third became one line of the same size and time; its path came again",
 		Means: "the sum is made of what the files held some time ago",
 		Read:  sectionTurn,
 	})
@@ -447,6 +412,8 @@ func TestCountLinesEndsAtTheFirstFailure(t *testing.T) {
 		})
 	}
 	t.Run("a file that the kernel refuses once", requireEndAtARefusedOpen)
+	t.Run("a call of the kernel that fails", requireAllOrNothing)
+	t.Run("a file that may only be read", requireReadingAlone)
 }
 
 // Some of these error numbers other code passes over, or takes for a reason to try again.
@@ -476,6 +443,56 @@ func requireEndAtARefusedOpen(t *testing.T) {
 		lesson.Says = "CountLines returned half a sum beside its error"
 		lab.RequireEqual(t, 0, total, lesson)
 	}
+}
+
+// In turn, the kernel refuses each call with which CountLines opens, examines or closes the file.
+func requireAllOrNothing(t *testing.T) {
+	path := lab.WriteFile(t, "gear.txt", "1\n2\n")
+	for made := 0; ; made++ {
+		total := 0
+		var calls []string
+		var machine error
+		result := leave(t, "CountLines", func() (err error) {
+			calls, machine = lab.RefuseOne(made, syscall.EIO, func() { total, err = close.CountLines(slices.Values([]string{path})) })
+			return err
+		})
+		requireReturned(t, "CountLines", result)
+		lab.RequireRefuse(t, machine)
+		if made >= len(calls) {
+			return
+		}
+		lesson := lab.Lesson{
+			Says:  "CountLines counted wrong after a refused call",
+			Did:   fmt.Sprintf("CountLines was given a file of two lines; its call %d, %s, was refused: %q", made+1, calls[made], syscall.EIO),
+			Means: "half a sum looks like a sum: a caller that prints it before it checks the error misleads the workshop",
+			Read:  sectionTurn,
+		}
+		want := 2
+		if result.err != nil {
+			want = 0
+			lab.RequireErrorIs(t, result.err, syscall.EIO, lesson.Say("CountLines lost the cause of its error"))
+		}
+		lab.RequireEqual(t, want, total, lesson)
+	}
+}
+
+func requireReadingAlone(t *testing.T) {
+	path, total := lab.WriteFile(t, "gear.txt", "1\n2\n"), 0
+	var machine error
+	result := leave(t, "CountLines", func() (err error) {
+		machine = lab.Refuse("open for writing", syscall.EACCES, func() { total, err = close.CountLines(slices.Values([]string{path})) })
+		return err
+	})
+	requireReturned(t, "CountLines", result)
+	lab.RequireRefuse(t, machine)
+	lesson := lab.Lesson{
+		Says:  "CountLines asked for more than reading",
+		Did:   "CountLines was given a file of two lines, which the kernel opened for reading and for nothing else",
+		Means: "a list that belongs to another person, or lies on a read-only disk, is not counted",
+		Read:  sectionTurn,
+	}
+	lab.RequireNoError(t, result.err, lesson)
+	lab.RequireEqual(t, 2, total, lesson)
 }
 
 func requireNothingMore(t *testing.T, seen stopped, lesson lab.Lesson) {

@@ -44,8 +44,9 @@ func TestWriteLinesReportsARefusedWrite(t *testing.T) {
 			var seen refused
 			receive(t, worker, "WriteLines", &seen)
 			lesson := lab.Lesson{
-				Says:     "WriteLines returned nil although the kernel refused a write",
-				Did:      fmt.Sprintf("in a process that may not make a file larger than %d bytes, WriteLines wrote %d", test.limit, test.lines*(test.length+1)),
+				Says: "WriteLines returned nil although the kernel refused a write",
+				Did: fmt.Sprintf("in a process that may not make a file larger than %d bytes, WriteLines wrote %d",
+					test.limit, test.lines*(test.length+1)),
 				Expected: fmt.Sprintf("an error in which errors.Is finds %q", syscall.EFBIG),
 				Found:    found(seen.Err),
 				Means:    "a refused write looks like a finished report: the list of who has what is incomplete, and no caller knows",
@@ -59,6 +60,11 @@ func TestWriteLinesReportsARefusedWrite(t *testing.T) {
 			lesson.Expected, lesson.Found = "report.txt alone", strings.Join(seen.Names, ", ")
 			lesson.Means = "each refused report leaves one more file on a disk that is full"
 			lab.Require(t, lesson.Found == "report.txt", lesson)
+			lesson = lesson.Say("WriteLines left a file open after a refused write")
+			lesson.Expected, lesson.Found = "as many open files as before", fmt.Sprintf("%d more", seen.Left)
+			lesson.Means = "each refused report costs a handle until the process can open nothing more"
+			lesson.Read = sectionWhy
+			lab.Require(t, seen.Left == 0, lesson)
 		})
 	}
 }
@@ -67,6 +73,7 @@ type refused struct {
 	Err   string
 	Cause bool
 	Names []string // in the report's directory
+	Left  int      // open handles
 }
 
 func found(err string) string {
@@ -77,12 +84,16 @@ func found(err string) string {
 }
 
 func writeLinesUnderALimit(w *lab.Worker) error {
-	if err := lab.LimitFileSize(int64(w.Int(3))); err != nil {
+	withoutCollector()
+	_, err := os.ReadFile(w.Arg(0)) // the first open of a process costs more handles than one
+	before, countErr := lab.OpenHandles()
+	if err := errors.Join(err, countErr, lab.LimitFileSize(int64(w.Int(3)))); err != nil {
 		return err
 	}
-	err := close.WriteLines(w.Arg(0), slices.Repeat([]string{strings.Repeat("a", w.Int(2))}, w.Int(1)))
+	err = close.WriteLines(w.Arg(0), slices.Repeat([]string{strings.Repeat("a", w.Int(2))}, w.Int(1)))
+	after, countErr := lab.OpenHandles()
 	names, globErr := filepath.Glob(filepath.Join(filepath.Dir(w.Arg(0)), "*"))
-	return errors.Join(globErr, w.Result(refused{text(err), errors.Is(err, syscall.EFBIG), baseNames(names)}))
+	return errors.Join(countErr, globErr, w.Result(refused{text(err), errors.Is(err, syscall.EFBIG), baseNames(names), after - before}))
 }
 
 func TestCountLinesNeedsFewHandles(t *testing.T) {
@@ -198,6 +209,7 @@ func openWithNoHandleLeft(w *lab.Worker) error {
 func TestCallsDoNotHinderEachOther(t *testing.T) {
 	t.Parallel()
 	t.Run("while one waits for a pipe", requireNothingShared)
+	t.Run("while one stands still", requireConcurrentCalls)
 	t.Run("while other code holds a lock", requireNoLock)
 }
 
@@ -308,6 +320,43 @@ func waitInCountLines(w *lab.Worker) (wrong []string, err error) {
 		wrong = []string{fmt.Sprintf("the file of 3 lines, twice, gave %d, the pipe of 2 lines gave %d", total, sum)}
 	}
 	return wrong, err
+}
+
+// In turn, one call stands still before each of its calls to the kernel, while another goroutine writes two reports to their end.
+func requireConcurrentCalls(t *testing.T) {
+	t.Parallel()
+	lines := []string{"gear.step bob"}
+	for stop, stops := 0, 1; stop < stops; stop++ {
+		for _, kind := range []string{"a missing report", "an existing one"} {
+			path := lab.Path(t, "report.txt")
+			if kind == "an existing one" {
+				write(t, path, "yesterday's report\n")
+			}
+			var first, second, machine error
+			var calls []string
+			result := leave(t, "WriteLines", func() error {
+				machine = lab.Watch(func() { first = close.WriteLines(path, lines) }, func(name string) {
+					if calls = append(calls, name); len(calls) == stop+1 {
+						second = errors.Join(close.WriteLines(path, lines), close.WriteLines(path+".2", lines))
+					}
+				})
+				return nil
+			})
+			requireReturned(t, "WriteLines", result)
+			lab.RequireRefuse(t, machine)
+			stops = max(stops, len(calls))
+			if stop >= len(calls) {
+				continue
+			}
+			lab.RequireNoError(t, errors.Join(first, second), lab.Lesson{
+				Says: "WriteLines failed because another call was at work",
+				Did: fmt.Sprintf("WriteLines stood still before its call %d, %s, for %s; meanwhile another goroutine wrote this report and one beside it",
+					stop+1, calls[stop], kind),
+				Means: "reports are written as long as one person asks, and fail when two do",
+				Read:  sectionTurn,
+			})
+		}
+	}
 }
 
 // fillUp writes as much into the pipe as it takes, and says how much that was.
@@ -442,7 +491,12 @@ func requireFlags(t *testing.T, kind string) {
 	}
 	result := leave(t, "With", func() error { return close.With(path, os.O_RDWR|os.O_SYNC, 0, look) })
 	requireReturned(t, "With", result)
-	requireMachine(t, result.err)
+	lab.RequireNoError(t, result.err, lab.Lesson{
+		Says:  "With returned an error for " + kind,
+		Did:   "With opened " + kind + " (O_RDWR|O_SYNC), as os.OpenFile can; use looked at it and returned nil",
+		Means: "work that is done is reported as failed: With did something that its caller had not asked for",
+		Read:  sectionTurn,
+	})
 	lab.Require(t, !inherited, lab.Lesson{
 		Says:     "With lets child processes inherit the file",
 		Did:      "inside use, the test asked the kernel whether the descriptor is closed when a program is started (FD_CLOEXEC)",
@@ -469,13 +523,14 @@ func requireFlags(t *testing.T, kind string) {
 // directory for temporary files: that may lie on another file system, from which no file can be renamed to the report.
 func TestTheModeIsLeftToTheUmask(t *testing.T) {
 	t.Parallel()
+	t.Run("which stays as it is", requireUmaskUntouched)
 	for _, umask := range []string{"000", "027"} {
 		t.Run("umask "+umask, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			options := lab.Options{Dir: dir, Umask: umask, Env: []string{"TMPDIR=" + filepath.Join(dir, "missing")}}
 			worker := lab.Launch(t, options, "make files under a umask")
-			var seen map[string]made
+			var seen map[string]madeFile
 			receive(t, worker, "With", &seen)
 			for _, want := range []struct {
 				file, function, asked string
@@ -511,7 +566,26 @@ func TestTheModeIsLeftToTheUmask(t *testing.T) {
 	}
 }
 
-type made struct {
+// A umask that is changed and put back is another one for a moment, for all goroutines.
+func requireUmaskUntouched(t *testing.T) {
+	t.Parallel()
+	worker := lab.Trace(t, lab.Rule{Calls: "umask,chdir,fchdir"}, lab.Options{Dir: t.TempDir()}, "make files under a umask")
+	receive(t, worker.Process, "WriteLines", new(map[string]madeFile))
+	var calls []string
+	for _, call := range worker.Calls() {
+		if call.Name == "umask" || call.Name == "chdir" || call.Name == "fchdir" {
+			calls = append(calls, call.Name)
+		}
+	}
+	lab.RequireEqual(t, "", strings.Join(calls, ", "), lab.Lesson{
+		Says:  "With or WriteLines changed the umask or the working directory for a moment",
+		Did:   "the test called both for new and old files and looked for calls of umask(2) and chdir(2)",
+		Means: "both belong to the whole process: a file that another goroutine makes meanwhile has the wrong mode or place",
+		Read:  sectionTurn,
+	})
+}
+
+type madeFile struct {
 	Mode os.FileMode
 	Err  string
 }
@@ -519,7 +593,7 @@ type made struct {
 func makeFilesUnderAUmask(w *lab.Worker) error {
 	fine := func(*os.File) error { return nil }
 	_ = close.With("missing/with.txt", os.O_WRONLY|os.O_CREATE, 0o666, fine) // its error is another test's question
-	files := make(map[string]made)
+	files := make(map[string]madeFile)
 	var problem error
 	for _, name := range []string{"old.txt", "target.txt"} {
 		problem = errors.Join(problem, os.WriteFile(name, nil, 0o600), os.Chmod(name, 0o646))
@@ -536,9 +610,9 @@ func makeFilesUnderAUmask(w *lab.Worker) error {
 	} {
 		info, missing := os.Stat(name)
 		if err == nil && missing == nil {
-			files[name] = made{info.Mode(), ""}
+			files[name] = madeFile{info.Mode(), ""}
 		} else {
-			files[name] = made{0, text(errors.Join(err, missing))}
+			files[name] = madeFile{0, text(errors.Join(err, missing))}
 		}
 	}
 	return errors.Join(problem, w.Result(files))

@@ -226,25 +226,6 @@ func failToRead(w *lab.Worker) error {
 	return w.Result(seen)
 }
 
-// A umask that is changed and put back is another one for a moment, for all goroutines.
-func TestNoCallChangesTheProcess(t *testing.T) {
-	t.Parallel()
-	worker := lab.Trace(t, lab.Rule{Calls: "umask,chdir,fchdir"}, lab.Options{Dir: t.TempDir()}, "make files under a umask")
-	receive(t, worker.Process, "WriteLines", new(map[string]made))
-	var calls []string
-	for _, call := range worker.Calls() {
-		if call.Name == "umask" || call.Name == "chdir" || call.Name == "fchdir" {
-			calls = append(calls, call.Name)
-		}
-	}
-	lab.RequireEqual(t, "", strings.Join(calls, ", "), lab.Lesson{
-		Says:  "With or WriteLines changed the umask or the working directory for a moment",
-		Did:   "the test called both for new and old files and looked for calls of umask(2) and chdir(2)",
-		Means: "both belong to the whole process: a file that another goroutine makes meanwhile has the wrong mode or place",
-		Read:  sectionTurn,
-	})
-}
-
 // injected counts the calls that strace has answered in the kernel's place.
 func injected(t *testing.T, log string) int {
 	t.Helper()
