@@ -86,7 +86,7 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 		t.Helper()
 		for _, name := range neighbours {
 			lab.RequireFile(t, filepath.Join(dir, name), "of another program", lab.Lesson{
-				Says:  "WriteLines wrote over a file of another program",
+				Says:  "WriteLines changed or removed a file of another program",
 				Did:   name + " belonged to another program; WriteLines wrote report.txt",
 				Means: "another program loses its file because the name looked free",
 				Read:  sectionTurn,
@@ -187,7 +187,7 @@ func requireNoNameOfAnother(t *testing.T) {
 		write(t, name, "of another program")
 		_ = leave(t, "WriteLines", func() error { return close.WriteLines(path, lines) }) // that it writes the report is another test's question
 		lab.RequireFile(t, name, "of another program", lab.Lesson{
-			Says:  "WriteLines wrote over a file of another program",
+			Says:  "WriteLines changed or removed a file of another program",
 			Did:   filepath.Base(name) + ", a name that WriteLines had used before, belonged to another program; WriteLines wrote report.txt",
 			Means: "another program loses its file because the name looked free",
 			Read:  sectionTurn,
@@ -274,6 +274,15 @@ func TestWriteLinesKeepsTheReportAtEachStep(t *testing.T) {
 
 func TestCountLinesCountsEveryLine(t *testing.T) {
 	t.Parallel()
+	total, err := countLines(t)
+	none := lab.Lesson{
+		Says:  "CountLines counted wrong",
+		Did:   "CountLines was given no path",
+		Means: "a workshop without lists has no entries, which is not a failure",
+		Read:  sectionTurn,
+	}
+	lab.RequireNoError(t, err, none)
+	lab.RequireEqual(t, 0, total, none)
 	for _, test := range []struct {
 		name, content string
 		lines         int

@@ -220,7 +220,9 @@ func requireNothingShared(t *testing.T) {
 	requireMachine(t, errors.Join(unix.Mkfifo(report, 0o600), unix.Mkfifo(parts, 0o600)))
 	worker := lab.Start(t, "wait for a pipe", report, parts, t.TempDir())
 	var seen waited
-	worker.Result(&seen, broken("WriteLines"))
+	hangs := broken("WriteLines")
+	hangs.Did = "one goroutine waited in WriteLines, since a pipe was full; meanwhile another one called WriteLines for three files"
+	worker.Result(&seen, hangs)
 	lesson := lab.Lesson{
 		Says:     "WriteLines wrote a wrong report while another call waited",
 		Did:      "one goroutine waited in WriteLines, since a pipe was full; meanwhile another one wrote three files; then the pipe was read",
@@ -231,13 +233,15 @@ func requireNothingShared(t *testing.T) {
 	}
 	lab.Require(t, seen.String() == "", lesson)
 	seen = waited{}
-	worker.Result(&seen, broken("CountLines"))
+	hangs = broken("CountLines")
+	hangs.Did = "one goroutine waited in CountLines for the rest of a line in a pipe; meanwhile another one called CountLines for a file"
+	worker.Result(&seen, hangs)
 	lesson.Says = "CountLines counted wrong while another call waited"
 	lesson.Did = "one goroutine waited in CountLines for the rest of a line in a pipe; meanwhile another one counted a file"
 	lesson.Expected, lesson.Found = "each call counts its own lines", shorten(seen.String())
 	lesson.Means = "the sums are right until two people ask at the same time"
 	lab.Require(t, seen.String() == "", lesson)
-	lab.RequireNoError(t, worker.Wait(), broken("CountLines"))
+	lab.RequireNoError(t, worker.Wait(), hangs)
 }
 
 type waited struct {
@@ -350,7 +354,7 @@ func requireConcurrentCalls(t *testing.T) {
 			}
 			lab.RequireNoError(t, errors.Join(first, second), lab.Lesson{
 				Says: "WriteLines failed because another call was at work",
-				Did: fmt.Sprintf("WriteLines stood still before its call %d, %s, for %s; meanwhile another goroutine wrote this report and one beside it",
+				Did: fmt.Sprintf("WriteLines stood still before its call %d, %s, for %s; meanwhile another goroutine wrote it and one beside it",
 					stop+1, calls[stop], kind),
 				Means: "reports are written as long as one person asks, and fail when two do",
 				Read:  sectionTurn,
@@ -514,7 +518,7 @@ func requireFlags(t *testing.T, kind string) {
 		Did:      "With opened " + kind + " (O_RDWR|O_SYNC); inside use, the test asked the kernel for the flags of the open file (F_GETFL)",
 		Expected: fmt.Sprintf("%#x (O_SYNC is %#x, O_NONBLOCK %#x)", flags, os.O_SYNC, unix.O_NONBLOCK),
 		Found:    fmt.Sprintf("%#x", got),
-		Means:    "without O_SYNC a write returns before it is on the disk; without O_NONBLOCK a deadline for a pipe has no effect (Fd takes it away)",
+		Means:    "without O_SYNC a write returns too early; without O_NONBLOCK, which Fd takes away, a deadline of a pipe has no effect",
 		Read:     sectionTurn,
 	})
 }
