@@ -75,6 +75,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		tryPairs(t, p, p, "at "+elsewhere+"/link ", "through a symbolic link")
 		tryPairs(t, p, p, "at "+elsewhere+"/inner/../stock.json.lock ", "through a symbolic link to a directory, and ..")
 	})
+	t.Run("without waiting a moment", tryTakesNoTime)
 	t.Run("but not out of another file of the same name", func(t *testing.T) {
 		t.Parallel()
 		p := launch(t, lab.Options{Dir: t.TempDir()}, "stock.json.lock")
@@ -86,6 +87,35 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		p.get("Lock it")
 		lab.RequireSetUp(t, p.Do("leave "+t.TempDir(), l))
 		p.Succeed("TryLock other", l)
+	})
+}
+
+// tryTakesNoTime has a clock that moves only when all sleep.
+func tryTakesNoTime(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := lab.Path(t, "stock.json.lock")
+	calls := map[string]func() error{
+		"TryLock":  func() error { _, err := flock.TryLock(path); return err },
+		"TryRLock": func() error { _, err := flock.TryRLock(path); return err },
+	}
+	reader, err := flock.RLock(path)
+	l := lab.Lesson{
+		Did: "TryLock, TryRLock and TryUpgrade; flock(2) failed with EWOULDBLOCK (on testing/synctest's clock)", Read: modes,
+		Means: "a program that has other work to do stands still, and gets a lock that another owner had when it asked", Expected: "0s",
+	}
+	lab.RequireNoError(t, err, l.Say("RLock did not get a lock that was free"))
+	calls["TryUpgrade"] = reader.TryUpgrade
+	synctest.Test(t, func(t *testing.T) {
+		for name, call := range calls {
+			begin := time.Now()
+			var err error
+			lab.RequireRefuse(t, lab.Refuse("flock", unix.EWOULDBLOCK, func() { err = call() }))
+			requireLocked(t, err, l.Say("%s did not report another owner", name))
+			l := l.Say("%s waited before it reported another owner", name)
+			l.Found = time.Since(begin).String()
+			lab.Require(t, l.Found == l.Expected, l)
+		}
 	})
 }
 
@@ -158,6 +188,12 @@ func TestLockWaits(t *testing.T) {
 		p.tell("go Lock second", l)
 		p.tell("go Lock third", l)
 		lab.RequireWaiters(t, path, 2, l, p.Process)
+		meanwhile := l.Say("Lock keeps the process from starting a program while it waits")
+		meanwhile.Did += ", and waited; a fourth goroutine ran another program"
+		meanwhile.Expected, meanwhile.Found = "the program has run", fmt.Sprintf("it has not, after %v", process.Patience())
+		meanwhile.Means, meanwhile.Read = "one goroutine that waits for a lock stops what the others do, and has to do only with the file", children
+		p.tell("run", meanwhile)
+		lab.Require(t, p.becomes(1, "has-run", meanwhile), meanwhile)
 		p.tell("Unlock first", l)
 		l.Did += "; then the first called Unlock"
 		lab.RequireWaiters(t, path, 1, l, p.Process)
@@ -286,11 +322,7 @@ func childMeanwhile(t *testing.T) {
 		Means: "if the process ends, its lock lives on in a program that does not know of it, and all others wait",
 	}
 	p.tell("go Lock it", l)
-	open := 0
-	for deadline := time.Now().Add(process.Patience()); open == 0 && time.Now().Before(deadline); {
-		open = p.Tell("is-open", l).N
-	}
-	lab.RequireEqual(t, 1, open, l.Say("Lock did not open its file"))
+	lab.Require(t, p.becomes(1, "is-open", l), l.Say("Lock did not open its file"))
 	child := p.child(l)
 	descriptors, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", child))
 	lab.RequireSetUp(t, err)

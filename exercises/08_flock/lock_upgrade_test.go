@@ -4,6 +4,7 @@ package flock_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"example/turnstile/internal/lab"
@@ -65,12 +66,23 @@ func TestUpgrade(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		a.get("Lock it")
-		for _, call := range []string{"Upgrade", "TryUpgrade"} {
-			l := l.Say("%s of an exclusive lock did not leave it as it was", call)
-			l.Did = "Lock; " + call + "; then another process called TryRLock"
-			a.Succeed(call+" it", l)
-			b.refused("TryRLock second", l)
+		for _, first := range []string{"Lock", "RLock and Upgrade", "RLock and TryUpgrade"} {
+			for _, call := range strings.Split(first, " and ") {
+				a.get(call + " it")
+			}
+			for _, call := range []string{"Upgrade", "TryUpgrade"} {
+				l := l.Say("%s of an exclusive lock did not leave it as it was", call)
+				l.Did = first + "; " + call + "; then another process called TryRLock"
+				a.Succeed(call+" it", l)
+				b.refused("TryRLock second", l)
+				l.Did = strings.Replace(l.Did, "; then", ", while flock(2) would fail with ENOLCK; then", 1)
+				l.Means = "the program loses a lock that it has, because of a question that it need not ask"
+				if r := a.Ask("refused ENOLCK "+call+" it", l); r.N != cannotRefuse {
+					lab.RequireNoError(t, r.Returned.Err, l)
+					b.refused("TryRLock second", l)
+				}
+			}
+			a.Succeed("Unlock it", l.Say("Unlock failed"))
 		}
 	})
 	t.Run("after the program has changed its directory", func(t *testing.T) {

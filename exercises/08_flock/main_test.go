@@ -6,13 +6,16 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	flock "example/turnstile/exercises/08_flock"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
 func TestMain(m *testing.M) { lab.Main(m, workers, flock.ErrLocked, errTest, errNothing) }
@@ -20,6 +23,7 @@ func TestMain(m *testing.M) { lab.Main(m, workers, flock.ErrLocked, errTest, err
 // workers of files with build tags are added in their init.
 var workers = lab.Workers{
 	"owner": owner, "take": take, "again": again, "view": view, "inner": inner, "crowd": crowd, "nested": nested, "beside": beside,
+	"moved": moved,
 }
 
 // Where the messages send the reader.
@@ -44,23 +48,25 @@ var (
 type desk struct {
 	path string
 	held map[string]*flock.Held
+	ran  chan error
 }
 
 // owner is a program that locks the file at PATH.
 func owner(w *lab.Worker) error {
-	d := &desk{w.Arg(0), map[string]*flock.Held{}}
+	d := &desk{path: w.Arg(0), held: map[string]*flock.Held{}}
 	return lab.Obey(w, d.do)
 }
 
 // do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path,
 // "go CALL NAME" for a call in a goroutine that keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses,
-// "duplicate", "open-and-close", "is-open" (1 if the file is) and "leave DIRECTORY" (for that one).
+// "duplicate", "open-and-close", "is-open" (1 if the file is), "run" (another program, in a goroutine), "has-run" (1 if it has)
+// and "leave DIRECTORY" (for that one).
 func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "at":
 		r.Returned.Err = d.call(order[1], order[2], order[3])
 	case "go":
-		alone := &desk{d.path, map[string]*flock.Held{}}
+		alone := &desk{path: d.path, held: map[string]*flock.Held{}}
 		go func() {
 			if err := alone.call(d.path, order[1], order[2]); err == nil {
 				select {} // it keeps the lock
@@ -76,6 +82,15 @@ func (d *desk) do(order []string) (r lab.Reply) {
 		var open bool
 		if open, r.Returned.Err = lab.IsOpen(d.path); open {
 			r.N = 1
+		}
+	case "run":
+		d.ran = make(chan error, 1)
+		go func() { d.ran <- exec.Command("true").Run() }()
+	case "has-run":
+		select {
+		case r.Returned.Err = <-d.ran:
+			r.N = 1
+		default:
 		}
 	case "leave":
 		r.Returned.Err = os.Chdir(order[1])
@@ -145,6 +160,19 @@ func stuck(order string, l lab.Lesson) lab.Lesson {
 func (p program) tell(order string, l lab.Lesson) {
 	p.t.Helper()
 	lab.RequireNoError(p.t, p.Tell(order, l).Returned.Err, l)
+}
+
+// becomes reports whether the answer to the order comes to be n.
+func (p program) becomes(n int, order string, l lab.Lesson) bool {
+	p.t.Helper()
+	for end := time.Now().Add(process.Patience()); time.Now().Before(end); {
+		r := p.Tell(order, l)
+		lab.RequireSetUp(p.t, r.Returned.Err)
+		if r.N == n {
+			return true
+		}
+	}
+	return false
 }
 
 // get takes a lock that is free. It is for the beginning of a story.

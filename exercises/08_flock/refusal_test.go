@@ -94,7 +94,11 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 			lab.RequireEqual(t, before, p.Handles(), l.Say("%s left the file open when it failed", call))
 			_, err = os.Lstat(path)
 			lab.RequireNoError(t, err, removed(l, call))
-			p.Succeed("TryLock it", l.Say("%s failed and kept a lock", call))
+			l.Did += "; then TryLock, and nothing was refused any more"
+			l.Means = "the file stays locked, or counts as unusable, until the program ends"
+			err = p.Do("TryLock it", l)
+			lab.Require(t, !errors.Is(err, flock.ErrLocked), l.Say("%s failed and kept a lock", call))
+			lab.RequireNoError(t, err, l.Say("TryLock fails for ever, once the kernel has refused a lock to %s", call))
 			p.Succeed("Unlock it", l)
 		}
 	}

@@ -51,11 +51,12 @@ func take(w *lab.Worker) error {
 }
 
 // again takes a bracket from the stock at PATH, and stands at "inside" whenever change is called. change counts its calls in the stock that
-// it is given, and fails if the stock has a part that is broken.
+// it is given, writes there how many hinges it saw, and fails if the stock has a part that is broken.
 func again(w *lab.Worker) error {
 	return flock.Update(w.Arg(0), func(stock bins.Stock) (bool, error) {
 		w.Reached("inside")
 		stock["calls"]++
+		stock["seen"] = stock["hinge"]
 		if stock["broken"] > 0 {
 			return true, errTest
 		}
@@ -332,7 +333,9 @@ func overtake(t *testing.T, times int, last string, failure error) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells when a process waits for a lock")
 	}
-	content := func(n int) string { return fmt.Sprintf(`{"bracket":%d,"part%02d":1}`, 50+n, n) } // another part each time
+	content := func(n int) string { // another part each time, more hinges, which change only counts, and every other time a bracket more
+		return fmt.Sprintf(`{"bracket":%d,"hinge":%d,"part%02d":1}`, 50+(n+1)/2, 10+n, n)
+	}
 	path := stockFile(t, content(0))
 	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	lab.RequireSetUp(t, err)
@@ -380,7 +383,8 @@ func overtake(t *testing.T, times int, last string, failure error) {
 		return
 	}
 	lab.RequireNoError(t, err, lesson("Update gave up", "the caller gets an error only because others are busy"))
-	want := fmt.Sprintf(`{"bracket":%d,"calls":1,"part%02d":1}`, 50+overtaken-1, overtaken)
+	want := fmt.Sprintf(`{"bracket":%d,"calls":1,"hinge":%d,"part%02d":1,"seen":%d}`,
+		50+(overtaken+1)/2-1, 10+overtaken, overtaken, 10+overtaken)
 	old := "the decision is one about an old stock, or parts come back that others had removed"
 	lab.RequireFile(t, path, want, lesson("Update did not begin again with what the file held by then, and nothing else", old))
 }
@@ -606,6 +610,38 @@ func TestViewsShareAndKeepUpdateOut(t *testing.T) {
 	lab.RequireNoError(t, writer.Wait(l), l.Say("Update failed"))
 	lab.RequireFile(t, path, `{"bracket":0}`, l.Say("Update did not write after the View"))
 	t.Run("and a View inside a View in, while an Update waits", viewInView)
+	t.Run("by the file, not by the name that the path had in another directory", sameName)
+}
+
+// sameName has a View of stock.json in one directory, and inside it one of stock.json in another one.
+func sameName(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path, other := stockFile(t, `{"bracket":1}`), stockFile(t, `{"bracket":1}`)
+	p := lab.Launch(t, lab.Options{Dir: filepath.Dir(path)}, "moved", filepath.Dir(other))
+	l := lab.Lesson{
+		Did: "View of stock.json; inside it the program changed its directory and called View of stock.json, another file; then TryLock of ",
+		Means: "a table of paths says that the file is locked, and the kernel knows nothing of it: an Update writes while the View is at work",
+		Read:  whoOwns,
+	}
+	p.Reached("inside", l.Say("View inside a View does not return"))
+	for which, path := range map[string]string{"the first file's lock": path, "the second file's lock": other} {
+		l := l.Say("View did not lock the file that it read")
+		l.Did += which
+		start(t, path+".lock").refused("TryLock it", l)
+	}
+	p.Continue()
+	lab.RequireNoError(t, p.Wait(l), l.Say("View inside a View failed"))
+}
+
+// moved views stock.json here, and stock.json in DIRECTORY inside that, and stands at "inside" there.
+func moved(w *lab.Worker) error {
+	return flock.View("stock.json", func(bins.Stock) error {
+		return errors.Join(os.Chdir(w.Arg(0)), flock.View("stock.json", func(bins.Stock) error {
+			w.Reached("inside")
+			return nil
+		}))
+	})
 }
 
 func viewInView(t *testing.T) {
