@@ -12,13 +12,12 @@ var ErrLocked = errors.New("another owner has a lock on the file")
 
 // A Held is a lock on a file, shared or exclusive, from the call that returned it until its Unlock.
 //
-// It is a lock of flock(2), and this Held is its owner. Every other Held for the same file is another owner, in this process or another
-// one, by whatever name it was opened, and so is every other program that locks the file with flock(2). Any number of owners may have a
-// shared lock at the same time; one that has an exclusive lock is the only one. Nothing else is excluded: not a lock on another file, even
-// one that has the same relative path in another directory, and, because the lock is advisory, no program that does not ask for it.
+// It is a lock of flock(2) on the file, not on the path, and this Held is its owner. Every other Held for the same file, in this process or
+// another one, is another owner, and so is every other program that locks the file with flock(2). Any number of owners may share a lock;
+// the owner of an exclusive lock is alone. A program that does not ask for the lock is not kept out.
 //
-// The lock lasts until Unlock as long as the program keeps the Held, whatever else the program opens, locks, closes or collects as garbage
-// meanwhile, the same file included. It ends when the process ends, in whatever way, even if a program that it has started runs on.
+// The lock lasts until Unlock as long as the program keeps the Held, whatever else the program opens, locks, closes or collects as garbage,
+// the same file included. It ends when the process ends, in whatever way, even if a program that it has started runs on.
 //
 // The methods of a Held are for one goroutine at a time.
 type Held struct {
@@ -36,16 +35,13 @@ const (
 )
 
 // Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It waits in the kernel, as long as it
-// takes; a signal does not end the wait.
+// takes, and holds up nothing else that the program does; a signal does not end the wait.
 //
-// A file that does not exist is created, with mode 0600 less the umask; if path is a symbolic link, the file is created where the link
-// leads. Its directory is not created. Nothing removes the file again, not even a Lock that fails. Apart from creating it, Lock, like every
-// function that returns a Held and every method of a Held, changes nothing in the file and in its directory, now or later, however old the
-// file is. If the user may not both read and write the file, Lock fails, and so does RLock.
+// If there is no file, Lock creates it, with mode 0600 less the umask; a symbolic link is followed. Apart from that, nothing here changes
+// the file, removes it, or leaves another one beside it. If the user may not both read and write the file, Lock and RLock fail.
 //
-// If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. For a call that waits EWOULDBLOCK
-// is such a reason too. The error matches errors.ErrUnsupported where the system, or the file system, has no flock(2). After an error
-// nothing is locked, and no handle is left open.
+// If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. It matches errors.ErrUnsupported
+// where the system, or the file system, has no flock(2). After an error nothing is locked, and no handle is left open.
 func Lock(path string) (*Held, error) { return acquire(path, exclusive, true) }
 
 // RLock waits until no other owner has an exclusive lock on the file at path, and returns a shared one. Otherwise it is Lock.
@@ -54,7 +50,7 @@ func RLock(path string) (*Held, error) { return acquire(path, shared, true) }
 // TryLock is Lock, except that it does not wait: if another owner has a lock on the file, the error matches ErrLocked.
 func TryLock(path string) (*Held, error) { return acquire(path, exclusive, false) }
 
-// TryRLock is RLock, except that it does not wait: if another owner has an exclusive lock on the file, the error matches ErrLocked.
+// TryRLock is RLock, except that it does not wait: if another owner has an exclusive lock, the error matches ErrLocked.
 func TryRLock(path string) (*Held, error) { return acquire(path, shared, false) }
 
 // Upgrade makes a shared lock exclusive. It waits, as Lock does, until no other owner has a lock on the file.
@@ -62,20 +58,18 @@ func TryRLock(path string) (*Held, error) { return acquire(path, shared, false) 
 // It is not one step: the shared lock is given up first, and another owner may have had an exclusive lock before this one gets it. What was
 // read under the shared lock may be out of date when Upgrade returns.
 //
-// If Upgrade fails, this Held has no lock any more, not even the shared one, on any system: it is as after Unlock. Errors are those of
-// Lock. After Unlock the error matches fs.ErrClosed, even if the lock was exclusive. A lock that is exclusive now stays as it is, and
-// Upgrade returns nil.
+// If Upgrade fails, on any system, this Held has no lock any more: it is as after Unlock. Errors are those of Lock; after Unlock the error
+// matches fs.ErrClosed. A lock that is exclusive already stays as it is, and Upgrade returns nil.
 func (h *Held) Upgrade() error { return h.upgrade(true) }
 
-// TryUpgrade is Upgrade, except that it does not wait: if another owner has a lock on the file, the error matches ErrLocked, and this Held
-// has no lock any more.
+// TryUpgrade is Upgrade, except that it does not wait: if another owner has a lock, it fails, and the error matches ErrLocked.
 func (h *Held) TryUpgrade() error { return h.upgrade(false) }
 
 // Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even while this
 // program is starting another one, which shares all open files for a moment.
 //
-// A second Unlock changes nothing, whoever has the lock by then, and its error matches fs.ErrClosed. Any other error wraps the system's
-// reason; the file is closed all the same.
+// A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other error wraps the system's reason, and the file is closed
+// all the same.
 func (h *Held) Unlock() error {
 	// TODO: who closes the file? And whose is this number when Unlock is called a second time?
 	if err := flock(h.descriptor, unlocked, true); err != nil {

@@ -90,33 +90,45 @@ func TestLockKeepsOthersOut(t *testing.T) {
 	})
 }
 
-// tryTakesNoTime has a clock that moves only when all sleep.
+// tryTakesNoTime has a clock that moves only when all goroutines sleep.
 func tryTakesNoTime(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-	path := lab.Path(t, "stock.json.lock")
-	calls := map[string]func() error{
-		"TryLock":  func() error { _, err := flock.TryLock(path); return err },
-		"TryRLock": func() error { _, err := flock.TryRLock(path); return err },
+	path := lab.WriteFile(t, "stock.json.lock", "")
+	other, err := os.OpenFile(path, os.O_RDWR, 0)
+	lab.RequireSetUp(t, err)
+	defer other.Close()
+	defer time.AfterFunc(process.Patience(), func() { _ = unix.Flock(int(other.Fd()), unix.LOCK_UN) }).Stop() // ends a Try that waits
+	try := func(f func(string) (*flock.Held, error)) func() error {
+		return func() error { _, err := f(path); return err }
 	}
-	reader, err := flock.RLock(path)
-	l := lab.Lesson{
-		Did: "TryLock, TryRLock and TryUpgrade; flock(2) failed with EWOULDBLOCK (on testing/synctest's clock)", Read: modes,
-		Means: "a program that has other work to do stands still, and gets a lock that another owner had when it asked", Expected: "0s",
-	}
-	lab.RequireNoError(t, err, l.Say("RLock did not get a lock that was free"))
-	calls["TryUpgrade"] = reader.TryUpgrade
-	synctest.Test(t, func(t *testing.T) {
-		for name, call := range calls {
+	for _, c := range []struct {
+		call, did string
+		others    int
+		do        func() error
+	}{
+		{"TryLock", "TryLock beside another owner", unix.LOCK_EX, try(flock.TryLock)},
+		{"TryRLock", "TryRLock beside an exclusive lock", unix.LOCK_EX, try(flock.TryRLock)},
+		{"TryUpgrade", "RLock beside another reader, and TryUpgrade", unix.LOCK_SH, func() error {
+			held, err := flock.RLock(path)
+			if err == nil {
+				err = held.TryUpgrade()
+			}
+			return err
+		}},
+	} {
+		lab.RequireSetUp(t, unix.Flock(int(other.Fd()), c.others))
+		synctest.Test(t, func(t *testing.T) {
+			l := lab.Lesson{
+				Says: c.call + " did not report another owner", Did: c.did + " (on testing/synctest's clock)", Read: modes,
+				Means: "a program that has other work to do stands still, and gets a lock that another owner had when it asked",
+			}
 			begin := time.Now()
-			var err error
-			lab.RequireRefuse(t, lab.Refuse("flock", unix.EWOULDBLOCK, func() { err = call() }))
-			requireLocked(t, err, l.Say("%s did not report another owner", name))
-			l := l.Say("%s waited before it reported another owner", name)
-			l.Found = time.Since(begin).String()
-			lab.Require(t, l.Found == l.Expected, l)
-		}
-	})
+			requireLocked(t, c.do(), l)
+			l.Expected, l.Found = "0s", time.Since(begin).String()
+			lab.Require(t, l.Found == l.Expected, l.Say("%s waited before it reported another owner", c.call))
+		})
+	}
 }
 
 // links returns a directory in which link leads to the file at path, and inner to a directory beside it, so that inner/.. is where the
@@ -191,7 +203,7 @@ func TestLockWaits(t *testing.T) {
 		meanwhile := l.Say("Lock keeps the process from starting a program while it waits")
 		meanwhile.Did += ", and waited; a fourth goroutine ran another program"
 		meanwhile.Expected, meanwhile.Found = "the program has run", fmt.Sprintf("it has not, after %v", process.Patience())
-		meanwhile.Means, meanwhile.Read = "one goroutine that waits for a lock stops what the others do, and has to do only with the file", children
+		meanwhile.Means, meanwhile.Read = "one goroutine that waits for a lock stops what all others do", children
 		p.tell("run", meanwhile)
 		lab.Require(t, p.becomes(1, "has-run", meanwhile), meanwhile)
 		p.tell("Unlock first", l)

@@ -10,12 +10,11 @@ import (
 // time; while use runs, no Update writes. Once use has returned or panicked, or if the stock cannot be read, the lock is given back. A
 // panic goes on to the caller.
 //
-// View and Update lock the file PATH.lock beside the document with this package, wait for it in the kernel, as RLock and Lock do, and never
-// remove it. PATH is the path as the caller wrote it, neither resolved nor shortened: a document with two names has two locks. If the lock
-// is refused, or its file cannot be opened, they return the error and touch nothing: they never go on without it. Every error of use, of
-// the lock and of package bins is returned; if two things fail, the error matches both. Different paths never wait for each other.
+// View and Update lock the file PATH.lock with this package, and wait for it as RLock and Lock do. PATH is the path as the caller wrote it:
+// a document with two names has two locks. Without the lock they touch nothing, and return the error. Every error of use, of the lock and
+// of package bins is returned; if two things fail, the error matches both. Different paths never wait for each other.
 //
-// use may call View for the same path. It must not call Update, which would wait for this View.
+// use may call View for the same path, but not Update, which would wait for this View.
 func View(path string, use func(stock bins.Stock) error) (err error) {
 	held, err := RLock(path + ".lock")
 	if err != nil {
@@ -31,13 +30,13 @@ func View(path string, use func(stock bins.Stock) error) (err error) {
 
 // Update calls change with the stock that the file at path holds, and writes what change made of it, if change returned true and no error.
 //
-// What is written was made of what the file held until then: no other Update of this path, in this process or another one, has written in
-// between, and no View is at work. It goes into the file that is there, which keeps its mode and its other names. Update may call change
-// more than once, each time with what the file holds by then and nothing else; the last call counts. If change returns false, an error, or
-// panics, the file keeps its bytes, and the panic goes on to the caller.
+// The write replaces the very stock that change was given: no other Update of this path, in this process or another one, comes between, and
+// no View is at work. It goes into the file that is there, which keeps its mode and its other names. Update may call change more than once,
+// each time with what the file holds by then and nothing else; the last call counts. If change returns false, an error, or panics, the file
+// keeps its bytes, and the panic goes on to the caller.
 //
-// Update waits for others as long as it takes, and does not give up however often they come first. change must not call Update or View for
-// the same path, which could wait for itself. For the lock see View.
+// Update does not give up, however often others come first. change must not call Update or View for the same path, which could wait for
+// itself. For the lock see View.
 func Update(path string, change func(stock bins.Stock) (write bool, err error)) (err error) {
 	held, err := RLock(path + ".lock") // shared: most changes find that nothing is left to take, and write nothing
 	if err != nil {

@@ -620,7 +620,7 @@ func sameName(t *testing.T) {
 	path, other := stockFile(t, `{"bracket":1}`), stockFile(t, `{"bracket":1}`)
 	p := lab.Launch(t, lab.Options{Dir: filepath.Dir(path)}, "moved", filepath.Dir(other))
 	l := lab.Lesson{
-		Did: "View of stock.json; inside it the program changed its directory and called View of stock.json, another file; then TryLock of ",
+		Did:   "View of stock.json; inside it the program changed its directory and called View of stock.json, another file; then TryLock of ",
 		Means: "a table of paths says that the file is locked, and the kernel knows nothing of it: an Update writes while the View is at work",
 		Read:  whoOwns,
 	}
