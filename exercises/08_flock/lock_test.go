@@ -238,10 +238,10 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock"} {
+		for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "RLock and Upgrade", "RLock and TryUpgrade"} {
 			l := lost.Say("The Held from %s lost its lock to the garbage collector", call)
 			l.Did = call + "; the program kept the Held, and collected garbage; then another process called TryLock"
-			a.get(call + " it")
+			a.take(call, "it")
 			a.Succeed("collect", l)
 			b.refused("TryLock second", l)
 			a.Succeed("Unlock it", l.Say("Unlock failed after garbage had been collected"))
@@ -295,22 +295,25 @@ func TestLockLastsUntilUnlock(t *testing.T) {
 func TestLockEndsWithItsProcess(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name  string
-		child bool
-		did   string
+		name, call string
+		child      bool
+		did        string
 	}{
-		{"that is killed", false, "a process had a lock from Lock, and was killed"},
-		{"even if a child of it lives", true, "a process had a lock from Lock, started a program that runs on, and was killed"},
+		{"that is killed", "Lock", false, ", and was killed"},
+		{"even if a child of it lives", "Lock", true, ", started a program that runs on, and was killed"},
+		{"even if a child of a reader lives", "RLock", true, ", started a program that runs on, and was killed"},
+		{"even if a child lives that began after Upgrade", "RLock and Upgrade", true, ", started a program that runs on, and was killed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := lab.Path(t, "stock.json.lock")
 			a, b := start(t, path), start(t, path)
 			l := lab.Lesson{
-				Says: "Lock kept the others out after its process had ended", Did: c.did + "; then another one called TryLock",
-				Means: "the lock belongs to a program that does not know of it: all others wait until that one ends", Read: children,
+				Says: c.call + " kept the others out after its process had ended", Read: children,
+				Did:   "a process had a lock from " + c.call + c.did + "; then another one called TryLock",
+				Means: "the lock belongs to a program that does not know of it: all others wait until that one ends",
 			}
-			a.get("Lock it")
+			a.take(c.call, "it")
 			if c.child {
 				a.child(l)
 			}
@@ -369,23 +372,29 @@ func TestUnlock(t *testing.T) {
 			a.Succeed("Unlock it", l)
 		}
 		lab.RequireEqual(t, before, a.Handles(), l)
-		l.Says, l.Did = "TryLock left the file open when it failed", "another process had a lock; TryLock, 20 times"
-		for range 20 {
-			a.refused("TryLock it", l)
+		b.get("Upgrade other")
+		for _, call := range []string{"TryLock", "TryRLock"} {
+			l := l.Say("%s left the file open when it failed", call)
+			l.Did = "another process had a lock; " + call + ", 20 times"
+			for range 20 {
+				a.refused(call+" it", l)
+			}
+			lab.RequireEqual(t, before, a.Handles(), l)
 		}
-		lab.RequireEqual(t, before, a.Handles(), l)
 	})
 	t.Run("while a child has a duplicate of the descriptor", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
 		l := kept.Say("Unlock left the lock to a duplicate of its descriptor")
-		l.Did = "Lock; the descriptor was duplicated, as for a child between fork and exec; Unlock; then another process called TryLock"
-		a.get("Lock it")
-		lab.RequireSetUp(t, a.Do("duplicate", l))
-		a.Succeed("Unlock it", l)
-		b.Succeed("TryLock second", l)
-		b.get("Unlock second")
+		for _, call := range []string{"Lock", "RLock", "RLock and Upgrade"} {
+			l.Did = call + "; the descriptor was duplicated, as for a child between fork and exec; Unlock; then another process called TryLock"
+			a.take(call, "it")
+			lab.RequireSetUp(t, a.Do("duplicate", l))
+			a.Succeed("Unlock it", l)
+			b.Succeed("TryLock second", l)
+			b.get("Unlock second")
+		}
 		l = l.Say("Upgrade left the lock to a duplicate of its descriptor when it failed")
 		l.Did = "RLock; the descriptor was duplicated; Upgrade, which the kernel refused; then another process called TryLock"
 		a.get("RLock it")
@@ -422,8 +431,12 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	t.Run("a file that does not exist", func(t *testing.T) {
 		t.Parallel()
-		for _, c := range []struct{ umask, where, mode string }{
-			{"0000", "", "-rw-------"}, {"0022", ", through a symbolic link to it", "-rw-------"}, {"0277", "", "-r--------"},
+		for _, c := range []struct{ call, umask, where, mode string }{
+			{"Lock", "0000", "", "-rw-------"},
+			{"RLock", "0000", "", "-rw-------"},
+			{"TryLock", "0000", "", "-rw-------"},
+			{"TryRLock", "0022", ", through a symbolic link to it", "-rw-------"},
+			{"Lock", "0277", "", "-r--------"},
 		} {
 			path := lab.Path(t, "stock.json.lock")
 			name := path
@@ -432,20 +445,20 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 				lab.RequireSetUp(t, os.Symlink(path, name))
 			}
 			p := launch(t, lab.Options{Umask: c.umask}, name)
-			p.get("Lock it")
+			p.get(c.call + " it")
 			p.get("Unlock it")
 			l := lab.Lesson{
 				Says: "Unlock removed the file", Read: fix,
-				Did: "Lock of a file that did not exist" + c.where + ", and Unlock; the umask was " + c.umask,
+				Did: c.call + " of a file that did not exist" + c.where + ", and Unlock; the umask was " + c.umask,
 			}
 			l.Means = "others wait on a file without a name, while the next one creates another and locks that (lesson 07)"
 			if c.where != "" {
-				l.Says = "Lock did not create the file to which the link leads"
+				l.Says = c.call + " did not create the file to which the link leads"
 				l.Means = "a program that uses the name of the file itself locks another one"
 			}
 			info, err := os.Stat(path)
 			lab.RequireNoError(t, err, l)
-			l.Says = "Lock created the file with another mode than 0600 less the umask"
+			l.Says = c.call + " created the file with another mode than 0600 less the umask"
 			l.Means = "any user who may open the file can keep the others out"
 			lab.RequireEqual(t, c.mode, info.Mode().String(), l)
 		}
@@ -529,7 +542,9 @@ func createdMeanwhile(t *testing.T) {
 		failed := lab.Watch(func() { held, mine = flock.TryLock(path) }, func(name string) {
 			if stops++; stops == number {
 				l.Did = fmt.Sprintf("TryLock; before its system call %d, %s, another program called TryLock for the same path", number, name)
-				others = other.Do(fmt.Sprintf("at %s TryLock %d", path, number), l)
+				if others = other.Do(fmt.Sprintf("at %s TryLock %d", path, number), l); others == nil {
+					lab.RequireSetUp(t, os.WriteFile(path, []byte("mine\n"), 0o600))
+				}
 			}
 		})
 		lab.RequireRefuse(t, failed)
@@ -540,6 +555,10 @@ func createdMeanwhile(t *testing.T) {
 			l.Found = fmt.Sprintf("TryLock returned %v; that of the other program returned %v", mine, others)
 			lab.Require(t, (mine == nil) != (others == nil), l)
 			requireLocked(t, errors.Join(mine, others), l)
+			if others == nil {
+				l.Did += ", and wrote its name into the file"
+				lab.RequireFile(t, path, "mine\n", l.Say("TryLock changed a file that another program had created meanwhile"))
+			}
 		}
 		if mine == nil {
 			lab.RequireNotNil(t, held, "TryLock", l)

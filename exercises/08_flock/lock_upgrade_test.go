@@ -67,9 +67,7 @@ func TestUpgrade(t *testing.T) {
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
 		for _, first := range []string{"Lock", "RLock and Upgrade", "RLock and TryUpgrade"} {
-			for _, call := range strings.Split(first, " and ") {
-				a.get(call + " it")
-			}
+			a.take(first, "it")
 			for _, call := range []string{"Upgrade", "TryUpgrade"} {
 				l := l.Say("%s of an exclusive lock did not leave it as it was", call)
 				l.Did = first + "; " + call + "; then another process called TryRLock"

@@ -175,6 +175,14 @@ func (p program) becomes(n int, order string, l lab.Lesson) bool {
 	return false
 }
 
+// take is get for one or two calls, such as "RLock and Upgrade", of the lock with that name.
+func (p program) take(calls, name string) {
+	p.t.Helper()
+	for _, call := range strings.Split(calls, " and ") {
+		p.get(call + " " + name)
+	}
+}
+
 // get takes a lock that is free. It is for the beginning of a story.
 func (p program) get(order string) {
 	p.t.Helper()

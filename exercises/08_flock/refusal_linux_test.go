@@ -247,17 +247,21 @@ func isLocked(path string) bool {
 func TestUpdateAndViewReportEveryError(t *testing.T) {
 	t.Parallel()
 	for call, do := range calls {
+		remove := func(path string) error { _ = os.Remove(path); return nil }
 		for _, c := range []struct {
 			what, when, did string
-			inside          error
+			before, inside  func(path string) error
+			also            error
 		}{
-			{"write", "", "", nil},
-			{"truncate", "", "", nil},
-			{"close", "", "", nil},
-			{"close", " after an error", "; the function that it called returned an error as well", errTest},
+			{"write", "", "", nil, nil, nil},
+			{"truncate", "", "", nil, nil, nil},
+			{"close", "", "", nil, nil, nil},
+			{"close", " after an error", "; the function that it called failed as well", nil, func(string) error { return errTest }, errTest},
+			{"close", " after a failed read", "; the stock did not exist", remove, nil, fs.ErrNotExist},
+			{"close", " after a failed write", "; the stock did not exist any more", nil, remove, fs.ErrNotExist},
 		} {
 			what := c.what
-			if call == "View" && what != "close" {
+			if call == "View" && (what != "close" || c.when == " after a failed write") {
 				continue // it writes nothing
 			}
 			t.Run(call+"/"+what+c.when, func(t *testing.T) {
@@ -270,11 +274,20 @@ func TestUpdateAndViewReportEveryError(t *testing.T) {
 						Means: "the program hands out a part that is still in the file, or goes on with a lock that was not given back",
 					}
 					var err, failed error
-					lab.Finishes(t, func() { failed = lab.Refuse(what, errno, func() { err = do(path, func() error { return c.inside }) }) }, l)
+					act := func(f func(string) error) error {
+						if f == nil {
+							return nil
+						}
+						return f(path)
+					}
+					lab.RequireSetUp(t, act(c.before))
+					lab.Finishes(t, func() {
+						failed = lab.Refuse(what, errno, func() { err = do(path, func() error { return act(c.inside) }) })
+					}, l)
 					lab.RequireRefuse(t, failed)
 					lab.RequireErrorIs(t, err, errno, l)
-					if c.inside != nil {
-						lab.RequireErrorIs(t, err, c.inside, l.Say("%s did not report the error of the function that it called", call))
+					if c.also != nil {
+						lab.RequireErrorIs(t, err, c.also, l.Say("%s reported only one of two errors", call))
 					}
 					if what != "close" { // then the file that holds the lock stays open
 						start(t, path+".lock").Succeed("TryLock it", l.Say("%s kept its lock when it failed", call))

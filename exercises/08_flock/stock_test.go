@@ -243,6 +243,7 @@ func asWritten(t *testing.T) {
 		for call, do := range calls {
 			path := stockFile(t, `{"bracket":1}`)
 			dir := links(t, path) + "/"
+			lab.RequireSetUp(t, os.Chmod(path, 0o640))
 			before, err := os.Stat(path)
 			lab.RequireSetUp(t, err)
 			l := lab.Lesson{
@@ -256,6 +257,8 @@ func asWritten(t *testing.T) {
 			after, err := os.Stat(dir + c.name)
 			lab.RequireSetUp(t, err)
 			lab.Require(t, os.SameFile(before, after), l.Say("%s replaced the file", call))
+			l.Means = "other users may read or write the stock than before"
+			lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l.Say("%s changed the file's mode", call))
 			l.Means = "a program that locks PATH.lock by the path that both were given is not kept out"
 			_, err = os.Stat(dir + c.name + ".lock")
 			lab.RequireNoError(t, err, l.Say("%s did not lock the file beside the path that it was given", call))
@@ -304,18 +307,19 @@ func looksUnchanged(t *testing.T) {
 	t.Parallel()
 	path := stockFile(t, `{"bracket":1}`)
 	l := lab.Lesson{
-		Did:   "View and Update; another program wrote a stock of the same length, and the file's time is as before; View and Update again",
+		Did: "View and Update, which changed their stock and did not write it; another program wrote a stock of the same length, " +
+			"and the file's time is as before; View and Update again",
 		Means: "it used the stock of an earlier call: that a file has the same length and time does not prove that it has the same content",
 		Read:  why,
 	}
-	for _, brackets := range []int{1, 2} {
+	for _, brackets := range []int{1, 1, 2} {
 		rewrite(t, path, fmt.Sprintf(`{"bracket":%d}`, brackets))
 		for call, do := range map[string]func(*int) error{
 			"View": func(seen *int) error {
-				return flock.View(path, func(s bins.Stock) error { *seen = s["bracket"]; return nil })
+				return flock.View(path, func(s bins.Stock) error { *seen = s["bracket"]; s["bracket"] = 9; return nil })
 			},
 			"Update": func(seen *int) error {
-				return flock.Update(path, func(s bins.Stock) (bool, error) { *seen = s["bracket"]; return false, nil })
+				return flock.Update(path, func(s bins.Stock) (bool, error) { *seen = s["bracket"]; s["bracket"] = 9; return false, nil })
 			},
 		} {
 			seen := 0
@@ -526,7 +530,8 @@ func TestViewAndUpdateUseTheLockFile(t *testing.T) {
 		call := map[string]string{"view": "View", "take": "Update"}[c.worker]
 		t.Run(call+" beside "+c.held+c.when, func(t *testing.T) {
 			t.Parallel()
-			path := stockFile(t, `{"bracket":1}`)
+			path := lab.Path(t, "stock.json")
+			lab.RequireSetUp(t, os.Symlink(stockFile(t, `{"bracket":1}`), path))
 			l := lab.Lesson{
 				Says:  call + " does not wait for the lock stock.json.lock",
 				Did:   "a program had a lock on stock.json.lock from " + c.held + "; another called " + call,
@@ -544,6 +549,7 @@ func TestViewAndUpdateUseTheLockFile(t *testing.T) {
 			p := lab.Launch(t, lab.Options{Dir: filepath.Dir(path)}, c.worker, "stock.json")
 			if c.waits {
 				p.WaitBlocked(l)
+				lab.RequireSetUp(t, os.RemoveAll(path))
 				lab.RequireSetUp(t, os.WriteFile(path, []byte(`{"bracket":7}`), 0o600))
 				other.get("Unlock it")
 			} else {
@@ -568,8 +574,8 @@ func TestViewAndUpdateUseTheLockFile(t *testing.T) {
 }
 
 func readBefore(l lab.Lesson, call string) lab.Lesson {
-	l.Says, l.Read = call+" read the stock before it had the lock", why
-	l.Did += "; the other wrote 7 brackets, and called Unlock"
+	l.Says, l.Read = call+" worked with the stock that was at its path before it had the lock", why
+	l.Did += "; the other put a stock with 7 brackets in the place of the old one, a symbolic link, and called Unlock"
 	l.Means = "it works with a stock that is out of date, although it has waited for its turn"
 	return l
 }

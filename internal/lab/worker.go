@@ -124,7 +124,7 @@ func RequireWaiters(t testing.TB, path string, want int, l Lesson, crew ...*Proc
 		time.Sleep(time.Millisecond) // decides only how soon it is seen: the kernel sends no message
 	}
 	if count != want {
-		fill(&l, fmt.Sprintf("%d threads wait in the kernel for the lock", want), fmt.Sprintf("%d do, after %v", count, process.Patience()))
+		fill(&l, fmt.Sprintf("threads that wait in the kernel for the lock: %d", want), fmt.Sprintf("%d, after %v", count, process.Patience()))
 		Fail(t, l)
 	}
 }
