@@ -556,7 +556,7 @@ func createdMeanwhile(t *testing.T) {
 			lab.Require(t, (mine == nil) != (others == nil), l)
 			requireLocked(t, errors.Join(mine, others), l)
 			if others == nil {
-				l.Did += ", and wrote its name into the file"
+				l := lab.Lesson{Did: l.Did + ", and wrote its name into the file", Means: "what the other program wrote is gone", Read: fix}
 				lab.RequireFile(t, path, "mine\n", l.Say("TryLock changed a file that another program had created meanwhile"))
 			}
 		}
