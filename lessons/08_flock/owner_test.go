@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -303,6 +304,22 @@ func TestChildren(t *testing.T) {
 		p[1].must("EX|NB f")
 	})
 
+	t.Run("a program does not start while another goroutine holds ForkLock", func(t *testing.T) {
+		started := make(chan error, 1)
+		syscall.ForkLock.RLock()
+		go func() { started <- exec.Command("true").Run() }()
+		waits := false // a writer that waits keeps the next reader out
+		for end := time.Now().Add(process.Patience()); !waits && time.Now().Before(end); {
+			if waits = !syscall.ForkLock.TryRLock(); !waits {
+				syscall.ForkLock.RUnlock()
+			}
+		}
+		done := len(started)
+		syscall.ForkLock.RUnlock()
+		require.NoError(t, <-started)
+		require.True(t, waits)
+		require.Zero(t, done)
+	})
 	t.Run("LOCK_UN takes effect although a child has the file", func(t *testing.T) {
 		t.Parallel()
 		_, p := programs(t, 2)
