@@ -161,7 +161,7 @@ func TestRewriteKeepsTheFile(t *testing.T) {
 		var returned lab.Returned
 		worker := lab.Step(t, stops, filepath.Dir(path), "step", path, carol, unlimited)
 		worker.Call("rewrite", &returned, func(stop lab.Stop) {
-			made.Did = "another process listed the directory after Rewrite's call of " + stop.Call.Name
+			made.Did = "another process listed the directory, which is TMPDIR as well, after Rewrite's call of " + stop.Call.Name
 			requireAlone(t, path, made)
 			if strings.Contains(content(t, path), carol) {
 				prepared(t, os.Rename(other, path))
@@ -272,10 +272,24 @@ func TestRewriteShortensTheFileLast(t *testing.T) {
 				got := content(t, path)
 				lesson.Found = fmt.Sprintf("%d bytes: %s", len(got), lab.Show([]byte(got)))
 				lab.Require(t, len(got) >= min(len(old), len(new)), lesson)
+				lesson := lesson.Say("Rewrite wrote what is in neither document")
+				lesson.Expected = "each byte from the old document or from the new one"
+				lesson.Means = "a process crash leaves bytes in the file that no program has written, in place of those that it could be mended with"
+				lab.Require(t, mixed(got, old, new), lesson)
 			}, lesson)
 			lab.RequireNoError(t, returned.Err, lesson)
 		}
 	})
+}
+
+// mixed reports whether each byte is that of one of the two at its place.
+func mixed(got, old, new string) bool {
+	for i := range len(got) {
+		if !(i < len(old) && got[i] == old[i]) && !(i < len(new) && got[i] == new[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func runRewrite(t *testing.T, lesson lab.Lesson, path string, args ...string) (call done) {

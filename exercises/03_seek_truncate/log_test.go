@@ -282,7 +282,7 @@ func TestAppendLineAppendsWhereTheEndIsNow(t *testing.T) {
 				made := lesson
 				made.Says = "AppendLine made another file while it worked"
 				made.Means = "a process crash leaves it there, and a lock that stays behind stops every writer"
-				made.Did = "another process listed the directory after AppendLine's call of " + stop.Call.Name
+				made.Did = "another process listed the directory, which is TMPDIR as well, after AppendLine's call of " + stop.Call.Name
 				requireAlone(t, path, made)
 				carol.append(t, path)
 			}, lesson)

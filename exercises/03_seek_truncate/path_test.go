@@ -3,8 +3,10 @@ package seektruncate_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +77,23 @@ func TestAPathIsTakenAsGiven(t *testing.T) {
 				lab.RequireNoError(t, err, lesson)
 				lab.RequireFile(t, path, f.want, lesson)
 			})
+			t.Run("of a file that has no other name", func(t *testing.T) {
+				t.Parallel()
+				if runtime.GOOS != "linux" {
+					t.Skip("only Linux opens a removed file by the path of its handle")
+				}
+				removed := lab.WriteFile(t, "checkouts.log", firstLine)
+				file := open(t, removed)
+				prepared(t, os.Remove(removed))
+				lesson := lesson
+				lesson.Says = f.name + " changed the path that it was given"
+				lesson.Did = f.name + " was called with /proc/self/fd/N, which is what /dev/stdout leads to, for an open file without a name"
+				lesson.Means = "a path that the kernel can open, such as that of a standard output, cannot be used"
+				lab.RequireNoError(t, call(f.name, fmt.Sprintf("/proc/self/fd/%d", file.Fd())), lesson)
+				got, err := io.ReadAll(file)
+				prepared(t, err)
+				lab.RequireEqual(t, f.want, string(got), lesson)
+			})
 			t.Run("with .. after a symbolic link", func(t *testing.T) {
 				t.Parallel()
 				skipOnWindows(t, "Windows takes .. out of a path before it looks for a link")
@@ -129,8 +148,8 @@ type slow struct {
 
 func waitsForNoOther(t *testing.T) {
 	for _, f := range []struct{ name, worker, did, read string }{
-		{"Rewrite", "slow rewrite", "a Rewrite waited for the kernel; meanwhile another rewrote another file", "The fix"},
-		{"AppendLine", "slow file", "an AppendLine waited for a slow file; meanwhile another appended to a log", "One write, at the end"},
+		{"Rewrite", "slow rewrite", "a Rewrite waited for the kernel; meanwhile another rewrote the same file", "The fix"},
+		{"AppendLine", "slow file", "an AppendLine waited for a slow file; another appended to a log at the same path", "One write, at the end"},
 		{"ReadHeader", "slow sender", "a ReadHeader waited for a late sender; meanwhile another read another part", "A read may return less"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
@@ -148,7 +167,7 @@ func waitsForNoOther(t *testing.T) {
 				}
 			}
 			// In a process of its own: a lock that it never gets back is not one that other tests wait for.
-			worker := lab.Start(t, f.worker, pipe, lab.WriteFile(t, "checkouts.log", firstLine), lab.WriteFile(t, "other.log", firstLine))
+			worker := lab.Start(t, f.worker, pipe, lab.WriteFile(t, "checkouts.log", firstLine))
 			var both slow
 			worker.Result(&both, lesson)
 			lab.RequireNoError(t, worker.Wait(lesson), lesson)
@@ -162,11 +181,11 @@ func waitsForNoOther(t *testing.T) {
 	}
 }
 
-// besideASlowRewrite stops a Rewrite before each of its calls, where the system can, and rewrites another file there.
+// besideASlowRewrite stops a Rewrite before each of its calls, where the system can, and rewrites the same file there.
 func besideASlowRewrite(w *lab.Worker) error {
 	var both slow
 	err := lab.Watch(func() { both.First.Err = call("Rewrite", w.Arg(1)) }, func(string) {
-		both.Second.Err = errors.Join(both.Second.Err, call("Rewrite", w.Arg(2)))
+		both.Second.Err = errors.Join(both.Second.Err, call("Rewrite", w.Arg(1)))
 	})
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = nil

@@ -17,7 +17,8 @@ import (
 
 func makePipe(path string) error { return unix.Mkfifo(path, 0o600) }
 
-// besideASlowFile appends to a named pipe, which holds up a write in its middle until the pipe is read. Meanwhile it appends to a log.
+// besideASlowFile appends to a named pipe, which holds up a write in its middle until the pipe is read. Meanwhile a log takes the path of
+// the pipe, and it appends to that.
 func besideASlowFile(w *lab.Worker) error {
 	path, log := w.Arg(0), w.Arg(1)
 	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // for writing too: so it never looks as if all writers had gone
@@ -31,7 +32,10 @@ func besideASlowFile(w *lab.Worker) error {
 	if _, err = pipe.Read(found[:1]); err != nil { // so AppendLine writes, and waits for room
 		return err
 	}
-	second := seektruncate.AppendLine(log, strings.Repeat("B", length))
+	if err = os.Rename(log, path); err != nil {
+		return err
+	}
+	second := seektruncate.AppendLine(path, strings.Repeat("B", length))
 	if _, err = io.ReadFull(pipe, found[1:]); err != nil {
 		return err
 	}

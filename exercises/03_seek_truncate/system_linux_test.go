@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"example/turnstile/internal/lab"
 )
 
 // limitFileSizeSoftly makes every write of this process beyond n bytes of a file fail, until the limit is lifted.
@@ -66,10 +64,5 @@ func holdLocks(t *testing.T, path string) {
 
 const textFileBusy = unix.ETXTBSY
 
-// closeLeftOpen closes what a refused close has left open in this process.
-func closeLeftOpen(path string) {
-	descriptors, _ := lab.OpenDescriptors(path) // a file that has gone has none that matters
-	for _, descriptor := range descriptors {
-		_ = unix.Close(descriptor)
-	}
-}
+// closeNumber closes a descriptor that no os.File refers to.
+func closeNumber(descriptor int) { _ = unix.Close(descriptor) }

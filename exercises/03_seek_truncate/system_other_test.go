@@ -23,4 +23,4 @@ func holdLocks(t *testing.T, _ string) {
 
 const textFileBusy = syscall.EBUSY
 
-func closeLeftOpen(string) {}
+func closeNumber(int) {}

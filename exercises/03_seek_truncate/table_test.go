@@ -34,6 +34,13 @@ func table(records int) string {
 	return b.String()
 }
 
+// overwrite does what the owner of bytes may do, append included.
+func overwrite(bytes []byte) {
+	for i := range bytes[:cap(bytes)] {
+		bytes[:cap(bytes)][i] = '!'
+	}
+}
+
 // recordOf is a call of ReadRecord that must return.
 func recordOf(t *testing.T, file *os.File, n int, lesson lab.Lesson) (record []byte, err error) {
 	t.Helper()
@@ -63,13 +70,19 @@ func TestReadRecordReturnsThatRecord(t *testing.T) {
 		t.Parallel()
 		file := open(t, lab.WriteFile(t, "shelf.tab", table(4)))
 		lesson := lesson
-		lesson.Did = "ReadRecord(file, 1), then ReadRecord(file, 2) and a look at the first result"
-		lesson.Says = "ReadRecord changed a record that it had returned before"
-		first, err := recordOf(t, file, 1, lesson)
-		lab.RequireNoError(t, err, lesson)
-		_, err = recordOf(t, file, 2, lesson)
-		lab.RequireNoError(t, err, lesson)
-		lab.RequireEqual(t, record(1), string(first), lesson)
+		lesson.Did = "ReadRecord(file, n) for n = 1, 2, 1; then the caller overwrote each result, up to its capacity, and looked at the next"
+		lesson.Says = "ReadRecord returned bytes that belong to another record as well"
+		var got [][]byte
+		wanted := []int{1, 2, 1}
+		for _, n := range wanted {
+			one, err := recordOf(t, file, n, lesson)
+			lab.RequireNoError(t, err, lesson)
+			got = append(got, one)
+		}
+		for i, n := range wanted {
+			lab.RequireEqual(t, record(n), string(got[i]), lesson)
+			overwrite(got[i])
+		}
 	})
 	t.Run("as it is now", func(t *testing.T) {
 		t.Parallel()
@@ -90,6 +103,19 @@ func TestReadRecordReturnsThatRecord(t *testing.T) {
 			lab.RequireNoError(t, err, lesson)
 			lab.RequireEqual(t, changed, string(got), lesson)
 		}
+	})
+	t.Run("as soon as it exists", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "shelf.tab", table(4))
+		file := open(t, path)
+		lesson := lesson
+		lesson.Did = "ReadRecord(file, 4) on a table of 4 records, then another program added record 4, then ReadRecord(file, 4)"
+		_, err := recordOf(t, file, 4, lesson)
+		lab.RequireErrorIs(t, err, io.EOF, lesson)
+		prepared(t, os.WriteFile(path, []byte(table(5)), 0o600))
+		got, err := recordOf(t, file, 4, lesson)
+		lab.RequireNoError(t, err, lesson)
+		lab.RequireEqual(t, record(4), string(got), lesson)
 	})
 	t.Run("of the open file, whatever its name", func(t *testing.T) {
 		t.Parallel()

@@ -110,7 +110,7 @@ func TestReadHeaderReturnsTheBytesAsTheyAre(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			lesson := lesson
-			lesson.Did = "ReadHeader of one part, then of another, " + c.name + ", and a look at both results"
+			lesson.Did = "ReadHeader of one part, then of another, " + c.name + "; the caller overwrote each result, up to its capacity"
 			var got [][]byte
 			for _, part := range want {
 				one, err := headerOf(t, c.with(part+rest), lesson)
@@ -119,6 +119,7 @@ func TestReadHeaderReturnsTheBytesAsTheyAre(t *testing.T) {
 			}
 			for i := range want {
 				lab.RequireEqual(t, want[i], string(got[i]), lesson)
+				overwrite(got[i])
 			}
 		})
 	}
@@ -271,7 +272,8 @@ func TestReadHeaderTellsTheEndFromDamage(t *testing.T) {
 			}
 		})
 	}
-	for _, cause := range []error{reset, syscall.EIO, fs.ErrClosed, os.ErrDeadlineExceeded, syscall.EAGAIN, syscall.EINTR} {
+	closed := fmt.Errorf("the tunnel is closed: %w", io.EOF)
+	for _, cause := range []error{reset, syscall.EIO, fs.ErrClosed, os.ErrDeadlineExceeded, syscall.EAGAIN, syscall.EINTR, closed} {
 		for _, bytes := range []int{0, 7} {
 			t.Run(fmt.Sprintf("%d bytes, then %q", bytes, cause), func(t *testing.T) {
 				t.Parallel()
@@ -284,7 +286,9 @@ func TestReadHeaderTellsTheEndFromDamage(t *testing.T) {
 				part := io.MultiReader(strings.NewReader(header[:bytes]), &once{cause}, strings.NewReader(header[bytes:]))
 				got, err := headerOf(t, part, lesson)
 				lab.RequireErrorIs(t, err, cause, lesson)
-				requireNoEnd(t, "ReadHeader", err, lesson)
+				if cause != closed {
+					requireNoEnd(t, "ReadHeader", err, lesson)
+				}
 				requireNothing(t, "ReadHeader", got, lesson)
 			})
 		}
