@@ -9,20 +9,16 @@ import (
 )
 
 // AppendLine adds line, however long, and a newline at the end of the file at path. If there is no file, or a symbolic link to none, it
-// creates one, with mode 0666 less the umask, which it does not touch, not even for a moment. It creates no directory and no other file,
-// and needs only the right to write. The path goes to the kernel as given: a relative one starts in the working directory of the moment.
+// creates one, with mode 0666 less the umask, and no other file or directory. It needs no permission to read.
 //
 // Any number of goroutines and processes may append to one file on a local file system at the same time, with AppendLine or with one
-// write of their own in append mode. When AppendLine returns nil, the line is in the file once, in one piece, followed by its newline,
-// and no other line was lost or split. AppendLine takes no lock, and waits neither for one nor for another AppendLine: the kernel
-// finds the end of the file and writes there as one step, and the line goes out in one write. The exception is a write that the kernel
-// takes only in part: Go then writes the rest with a second one.
+// write of their own in append mode. When AppendLine returns nil, the line is in the file once, in one piece, and no other line was lost
+// or split: the kernel finds the end of the file and writes there as one step, and the line goes out in one write. The exception is a
+// write that the kernel takes only in part: Go then writes the rest with a second one. On NFS lines may be lost.
 //
 // A line that holds a newline is refused, and nothing is written or created. After any other error the file may hold the first part of
-// the line, without a newline, and the next line follows it directly. AppendLine never shortens or removes the file, because it does not
-// know what others have appended since, and it leaves a half line of others as it is. An error of any step, Close included, is returned
-// and matches its cause; if two steps fail, it matches both. Network file systems without an append of their own (NFS) may lose lines.
-// AppendLine does not wait for the disk, so a power cut can take the last lines away.
+// the line, without a newline, and the next line follows it directly. AppendLine never shortens or removes the file, nor completes a half
+// line of others, because it does not know what others have appended since.
 func AppendLine(path, line string) (err error) {
 	if strings.Contains(line, "\n") {
 		return fmt.Errorf("append to %s: the line holds a newline; append its parts one by one", path)

@@ -15,12 +15,12 @@ const (
 	HeaderSize = 16
 )
 
-// ReadRecord returns record number n of the table in file; the first is number 0. The table is a regular file on a disk, open for reading.
+// ReadRecord returns record number n of the table in file, a regular file on a disk that is open for reading. The first record is number 0.
 //
 // ReadRecord neither uses nor moves the file's offset, not even for a moment, so any number of goroutines may read through one open file,
 // and a caller may read on where it was. The caller owns the returned bytes. Past the last record, however great n is, the error matches
-// io.EOF. If only a part of the record exists, no bytes are returned and the error matches io.ErrUnexpectedEOF, not io.EOF. Any other error
-// matches its cause and neither of these two. A negative n is an error of that kind.
+// io.EOF. If only a part of the record exists, no bytes are returned and the error matches io.ErrUnexpectedEOF, not io.EOF. Any other
+// error, such as fs.ErrClosed or that of a negative n, matches neither of these two.
 func ReadRecord(file *os.File, n int) ([]byte, error) {
 	switch {
 	case n < 0:
@@ -44,12 +44,11 @@ func ReadRecord(file *os.File, n int) ([]byte, error) {
 // ReadHeader reads the header of a part from r, which may be a file, a pipe or a connection. It begins where r is, and leaves r right
 // after the header.
 //
-// It waits for the whole header, in however many pieces and however late it comes, and for nothing more, such as the header of another
-// part. A deadline is the caller's business: ReadHeader sets none and removes none. If r ends, with io.EOF, before the first byte, the
-// error matches io.EOF; if r ends inside the header, the error matches io.ErrUnexpectedEOF, not io.EOF. Any other error of r, even one that
-// may pass, is returned: it matches its cause and neither of these two (unless r wrapped one of them in it). With an error no header is
-// returned. An error that r returns together with the last byte of the header is left for the next Read. The caller owns the returned
-// bytes, whatever r is.
+// It waits for the whole header, in however many pieces and however late it comes, and for nothing more. It sets no deadline and removes
+// none. If r ends, with io.EOF, before the first byte, the error matches io.EOF; if r ends inside the header, the error matches
+// io.ErrUnexpectedEOF, not io.EOF. Any other error of r, even one that may pass, is returned; it matches neither of these two unless r
+// wrapped one of them in it. With an error no header is returned. An error that r returns together with the last byte of the header is
+// dropped. The caller owns the returned bytes.
 func ReadHeader(r io.Reader) ([]byte, error) {
 	header := make([]byte, HeaderSize)
 	// A single Read may return less than it was asked for.

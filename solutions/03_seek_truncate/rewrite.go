@@ -1,5 +1,9 @@
 // Package seektruncate changes files in place: a document that is rewritten, a log that grows line by line, and reads that return all
 // they promise.
+//
+// No function takes a lock, or waits for one, for another call, or until the disk has what was written: a power cut may take that away.
+// None changes the umask or the working directory, not even for a moment. A path goes to the kernel as given. An error of any step, Close
+// included, is returned and matches its cause; if two steps fail, it matches both.
 package seektruncate
 
 import (
@@ -8,20 +12,16 @@ import (
 	"os"
 )
 
-// Rewrite replaces the content of the existing file at path with data.
+// Rewrite replaces the content of the existing file at path with data. If there is no file, the error matches fs.ErrNotExist.
 //
 // When it returns nil, the file holds exactly data, however long, and is still the same file: its mode, its owner and its other names
 // (hard links) are what they were, programs that have it open see the change, and a symbolic link at path still points to it. Rewrite
-// creates no other file, not even for a moment. If another file comes to path while Rewrite works, that one stays as it is. The path
-// goes to the kernel as given: a relative one starts in the working directory of the moment. If there is no file, the error matches
-// fs.ErrNotExist.
+// creates no other file, not even for a moment, and leaves one alone that comes to path meanwhile. It may read the file. The caller need
+// not own it.
 //
 // Rewrite is not atomic: a reader may see a mixture of the new content and the old, and a process crash or an error may leave the file
-// so. Only a write makes the file longer, and it is shortened only after all of data is written. So a reader never meets a file shorter
-// than the shorter of the two documents, and if the kernel refuses every write, the old content stays whole. Rewrite waits neither for a
-// lock nor for another Rewrite nor for the disk, and takes no lock. An error of any step, Close included, is returned and matches its
-// cause; if two steps fail, it matches both. Rewrite needs the right to write the file, and a design that reads it may need that right as
-// well. The caller need not own the file.
+// so. But the file is shortened only after all of data is written. If no other program changes it, no reader meets a file shorter than
+// the shorter of the two documents, and if the kernel refuses every write, the old content stays as it was.
 func Rewrite(path string, data []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
