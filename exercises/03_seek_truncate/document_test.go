@@ -58,7 +58,7 @@ func lessonOf(got, old, new string) lab.Lesson {
 
 func TestRewriteKeepsTheFile(t *testing.T) {
 	t.Parallel()
-	// Carol's document is as long as Alice's: these tests ask nothing about the end.
+	// Carol's document is as long as Alice's: where it is written, a test asks nothing about the end.
 	alice, bob, carol := locksOf("alice", 1), locksOf("bob", 1), locksOf("carol", 1)
 	replaced := lab.Lesson{
 		Says:  "Rewrite put another file in the place of the old one",
@@ -89,12 +89,16 @@ func TestRewriteKeepsTheFile(t *testing.T) {
 	})
 	t.Run("behind a symbolic link", func(t *testing.T) {
 		t.Parallel()
-		path, link := lab.WriteFile(t, "locks.json", alice), lab.Path(t, "link.json")
-		symlink(t, path, link)
+		path := lab.WriteFile(t, "locks.json", alice)
+		link := filepath.Join(filepath.Dir(path), "link.json")
+		symlink(t, "locks.json", link)
 		lesson := replaced
 		lesson.Did = "Rewrite was called with the path of a symbolic link to locks.json"
-		lab.RequireNoError(t, seektruncate.Rewrite(link, []byte(carol)), lesson)
-		lab.RequireFile(t, path, carol, lesson)
+		lab.RequireNoError(t, seektruncate.Rewrite(link, []byte(bob)), lesson.Say("Rewrite did not follow a symbolic link to the file"))
+		if got := content(t, path); got != alice {
+			lesson.Says = lessonOf(got, alice, bob).Says
+		}
+		lab.RequireFile(t, path, bob, lesson)
 		lesson.Says = "Rewrite replaced a symbolic link with a file"
 		info, err := os.Lstat(link)
 		lab.RequireNoError(t, err, lesson)
@@ -358,7 +362,12 @@ func TestRewriteReportsARefusedStep(t *testing.T) {
 	})
 	t.Run("and the second one as well", func(t *testing.T) {
 		t.Parallel()
-		requireBothErrors(t, "Rewrite", "rewrite", lab.WriteFile(t, "locks.json", locksOf("alice", 1)), "bob", "1", "0")
+		requireBothErrors(t, "Rewrite", "write", lab.WriteFile(t, "locks.json", locksOf("alice", 1)), "rewrite", "bob", "1", "0")
+	})
+	t.Run("and the second one as well, after the write", func(t *testing.T) {
+		t.Parallel()
+		lab.RequireRefuse(t, lab.Refuse("truncate", syscall.EFBIG, func() {}))
+		requireBothErrors(t, "Rewrite", "truncate", lab.WriteFile(t, "locks.json", locksOf("alice", 1)), "rewrite", "bob", "1", noTruncate)
 	})
 	t.Run("and closes the file when all went well", func(t *testing.T) {
 		t.Parallel()
@@ -374,13 +383,13 @@ func TestRewriteReportsARefusedStep(t *testing.T) {
 	})
 }
 
-// requireBothErrors demands the error of a write and that of the Close after it, of a worker whose arguments forbid every write.
-func requireBothErrors(t *testing.T, function, worker, path string, args ...string) {
+// requireBothErrors demands the error of a step and that of the Close after it, of a worker whose arguments forbid the step.
+func requireBothErrors(t *testing.T, function, step, path, worker string, args ...string) {
 	t.Helper()
 	skipOnWindows(t, noLimit)
 	lesson := lab.Lesson{
 		Says:  function + " did not return the kernel's error",
-		Did:   fmt.Sprintf("%s, while the kernel refuses to write (EFBIG), and after that to close the file (EIO)", function),
+		Did:   fmt.Sprintf("%s, while the kernel refuses to %s (EFBIG), and after that to close the file (EIO)", function, step),
 		Means: "of two failures the caller hears of one, and it may be the harmless one",
 		Read:  `lessons/03_seek_truncate, "When the kernel refuses"`,
 	}

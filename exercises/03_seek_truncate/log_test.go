@@ -452,7 +452,7 @@ func TestAppendLineReportsARefusedStep(t *testing.T) {
 	})
 	t.Run("and the second one as well", func(t *testing.T) {
 		t.Parallel()
-		requireBothErrors(t, "AppendLine", "append", lab.WriteFile(t, "checkouts.log", firstLine), "bob took hinge.step", "0")
+		requireBothErrors(t, "AppendLine", "write", lab.WriteFile(t, "checkouts.log", firstLine), "append", "bob took hinge.step", "0")
 	})
 	t.Run("and closes the log when all went well", func(t *testing.T) {
 		t.Parallel()

@@ -49,13 +49,19 @@ func doneWith(path string, err error) (any, error) {
 	return done{lab.Returned{Err: err}, open}, failed
 }
 
-const unlimited = "unlimited"
+const (
+	unlimited  = "unlimited"
+	noTruncate = "no truncate"
+)
 
-// limit makes the worker's writes beyond a length fail, unless the argument is unlimited.
+// limit makes the worker's writes beyond a length fail, unless the argument is unlimited, or each Truncate.
 func limit(w *lab.Worker, arg int) error {
 	runtime.LockOSThread() // a rule counts the calls of a thread
 	if w.Arg(arg) == unlimited || w.Arg(arg) == "" {
 		return nil
+	}
+	if w.Arg(arg) == noTruncate {
+		return lab.RefuseAll("truncate", syscall.EFBIG)
 	}
 	return lab.LimitFileSize(int64(w.Int(arg)))
 }

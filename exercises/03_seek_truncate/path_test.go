@@ -39,7 +39,7 @@ func elsewhere(w *lab.Worker) error {
 	if err := os.Chdir(w.Arg(0)); err != nil {
 		return err
 	}
-	return w.Result(lab.Returned{Err: call(w.Arg(1), "checkouts.log")})
+	return w.Result(lab.Returned{Err: call(w.Arg(1), "~/checkouts.log")})
 }
 
 func TestAPathIsTakenAsGiven(t *testing.T) {
@@ -54,10 +54,15 @@ func TestAPathIsTakenAsGiven(t *testing.T) {
 			}
 			t.Run("from the working directory of now", func(t *testing.T) {
 				t.Parallel()
-				start, now := lab.WriteFile(t, "checkouts.log", firstLine), lab.WriteFile(t, "checkouts.log", firstLine)
+				// The directory named ~ is nobody's home: that is a matter of shells.
+				before, after := t.TempDir(), t.TempDir()
+				start, now := filepath.Join(before, "~", "checkouts.log"), filepath.Join(after, "~", "checkouts.log")
+				for _, path := range []string{start, now} {
+					prepared(t, errors.Join(os.Mkdir(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(firstLine), 0o600)))
+				}
 				lesson := lesson
-				lesson.Did = "the program changed its working directory, then called " + f.name + ` with the path "checkouts.log"`
-				worker := lab.Launch(t, lab.Options{Dir: filepath.Dir(start)}, "elsewhere", filepath.Dir(now), f.name)
+				lesson.Did = "the program changed its working directory, then called " + f.name + ` with the path "~/checkouts.log"`
+				worker := lab.Launch(t, lab.Options{Dir: before}, "elsewhere", after, f.name)
 				var returned lab.Returned
 				worker.Result(&returned, lesson)
 				lab.RequireNoError(t, worker.Wait(lesson), lesson)
@@ -68,7 +73,7 @@ func TestAPathIsTakenAsGiven(t *testing.T) {
 			t.Run("with a name that looks like a mistake", func(t *testing.T) {
 				t.Parallel()
 				skipOnWindows(t, "Windows takes a dot and a space from the end of a name")
-				path := lab.WriteFile(t, " $HOME %41 Log. ", firstLine)
+				path := lab.WriteFile(t, " $HOME %41 [x] Log. ", firstLine)
 				lesson := lesson
 				lesson.Says = f.name + " changed the path that it was given"
 				lesson.Did = f.name + " was called with a file whose name is " + lab.Show([]byte(filepath.Base(path))) + ", with a space at each end"
@@ -193,10 +198,10 @@ func besideASlowRewrite(w *lab.Worker) error {
 	return errors.Join(err, w.Result(both))
 }
 
-// callOnce makes a call on an existing file, and an AppendLine on a missing one as well.
+// callOnce makes a call on a file, and one on an empty one, and an AppendLine on a missing one as well.
 func callOnce(w *lab.Worker) error {
 	function, path := w.Arg(0), w.Arg(1)
-	err := call(function, path)
+	err := errors.Join(call(function, path), call(function, path+".empty"))
 	if function == "AppendLine" {
 		err = errors.Join(err, call(function, path+".new"))
 	}
@@ -211,7 +216,8 @@ func asksForNoMore(t *testing.T) {
 			t.Parallel()
 			lesson := lab.Lesson{Did: f.name + ", seen through strace", Read: `lessons/03_seek_truncate, "The fix"`}
 			path := lab.WriteFile(t, "checkouts.log", firstLine)
-			calls := "openat,?open,?creat,umask,chdir,fchdir,sync_file_range,msync," + trace.Syncs
+			prepared(t, os.WriteFile(path+".empty", nil, 0o600))
+			calls := "openat,?open,?creat,umask,chdir,fchdir,flock,fcntl,sync_file_range,msync," + trace.Syncs
 			worker := lab.Trace(t, lab.Rule{Calls: calls}, lab.Options{}, "call", f.name, path)
 			var returned done
 			lesson.Says = f.name + " failed"
@@ -234,9 +240,16 @@ func asksForNoMore(t *testing.T) {
 					lesson.Says, lesson.Expected = f.name+" changed something of the whole process", "a call that leaves umask and working directory alone"
 					lesson.Means = "a file that another goroutine makes at this moment may be written by everyone, or is in another directory"
 					lab.Fail(t, lesson)
-				case f.name == "Rewrite" && opens && asks("O_CREAT", "O_TRUNC", "creat"):
-					lesson.Says, lesson.Expected = "Rewrite opened the file in a way that makes or empties one", "a call without O_CREATE and O_TRUNC"
-					lesson.Means = "whatever was checked before, another program may have moved the file away by now: then there are two documents"
+				case asks("LOCK_", "F_SETLK", "F_OFD_SETLK"):
+					lesson.Says, lesson.Expected = f.name+" took a lock", "a call without locks, since the contract rules them out"
+					lesson.Means = "a program that asks for the lock at this moment, and does not wait for it, gives up"
+					lab.Fail(t, lesson)
+				case opens && asks("O_TRUNC", "creat"), f.name == "Rewrite" && opens && asks("O_CREAT"):
+					lesson.Says, lesson.Expected = f.name+" opened the file in a way that makes or empties one", "a call without O_TRUNC"
+					if f.name == "Rewrite" {
+						lesson.Expected += " and O_CREATE"
+					}
+					lesson.Means = "whatever was checked before, it may be another file by now, or another program may have written to it"
 					lab.Fail(t, lesson)
 				}
 			}

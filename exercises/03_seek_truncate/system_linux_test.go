@@ -62,7 +62,5 @@ func holdLocks(t *testing.T, path string) {
 	prepared(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}))
 }
 
-const textFileBusy = unix.ETXTBSY
-
 // closeNumber closes a descriptor that no os.File refers to.
 func closeNumber(descriptor int) { _ = unix.Close(descriptor) }

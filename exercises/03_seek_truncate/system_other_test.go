@@ -4,7 +4,6 @@ package seektruncate_test
 
 import (
 	"errors"
-	"syscall"
 	"testing"
 )
 
@@ -20,7 +19,5 @@ func holdLocks(t *testing.T, _ string) {
 	t.Helper()
 	t.Skip("the kinds of locks differ from system to system: this is tested on Linux")
 }
-
-const textFileBusy = syscall.EBUSY
 
 func closeNumber(int) {}

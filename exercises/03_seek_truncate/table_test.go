@@ -286,6 +286,8 @@ func TestReadRecordTellsTheEndFromDamage(t *testing.T) {
 		{"the next record after half a record", torn(10), 3, io.EOF, end},
 		{"the first record of an empty table", "", 0, io.EOF, end},
 		{"a record far beyond the end", whole, 1 << 20, io.EOF, end},
+		{"a record whose place has more than 32 bits", whole, 1 << 27, io.EOF, end},
+		{"a record whose number has more than 32 bits", whole, huge(32), io.EOF, end},
 		{"a record whose place is greater than any number", whole, huge(59), io.EOF, end},
 		{"a record whose place is a negative number", whole, huge(58), io.EOF, end},
 		{"the greatest number", whole, math.MaxInt, io.EOF, end},

@@ -196,22 +196,47 @@ func TestReadHeaderWaitsForNothingMore(t *testing.T) {
 		Means: "sender and receiver wait for each other for ever",
 		Read:  `lessons/03_seek_truncate, "A read may return less"`,
 	}
-	receiver, sender := io.Pipe()
-	t.Cleanup(func() { prepared(t, sender.Close()) })
+	t.Run("in memory", func(t *testing.T) {
+		t.Parallel()
+		receiver, sender := io.Pipe()
+		waitsForNothingMore(t, receiver, sender, lesson)
+	})
+	t.Run("of the system", func(t *testing.T) {
+		t.Parallel()
+		receiver, sender, err := os.Pipe()
+		prepared(t, err)
+		waitsForNothingMore(t, receiver, sender, lesson)
+	})
+}
+
+func waitsForNothingMore(t *testing.T, receiver io.ReadCloser, sender io.WriteCloser, lesson lab.Lesson) {
+	t.Helper()
+	t.Cleanup(func() { prepared(t, errors.Join(sender.Close(), receiver.Close())) })
 	go func() { _, _ = io.WriteString(sender, header) }() // an error would show in what is received
 	got, err := headerOf(t, receiver, lesson)
 	lab.RequireNoError(t, err, lesson)
 	lab.RequireEqual(t, header, string(got), lesson)
 }
 
-// once fails one time, and has ended when it is asked again.
-type once struct{ err error }
-
-func (o *once) Read([]byte) (int, error) {
-	err := o.err
-	o.err = io.EOF
-	return 0, err
+// once fails one time, perhaps together with bytes, and has ended when it is asked again.
+type once struct {
+	bytes string
+	err   error
 }
+
+func (o *once) Read(b []byte) (int, error) {
+	n, err := copy(b, o.bytes), o.err
+	o.bytes, o.err = "", io.EOF
+	return n, err
+}
+
+// closable can be closed, as a file or a connection can.
+type closable struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closable) Close() error { c.closed = true; return nil }
 
 // last returns its bytes together with an error, as a reader may.
 type last struct {
@@ -274,22 +299,26 @@ func TestReadHeaderTellsTheEndFromDamage(t *testing.T) {
 	}
 	closed := fmt.Errorf("the tunnel is closed: %w", io.EOF)
 	for _, cause := range []error{reset, syscall.EIO, fs.ErrClosed, os.ErrDeadlineExceeded, syscall.EAGAIN, syscall.EINTR, closed} {
-		for _, bytes := range []int{0, 7} {
-			t.Run(fmt.Sprintf("%d bytes, then %q", bytes, cause), func(t *testing.T) {
+		for _, came := range []struct{ before, with string }{{}, {before: header[:7]}, {with: header[:7]}} {
+			t.Run(fmt.Sprintf("%d bytes, then %d with %q", len(came.before), len(came.with), cause), func(t *testing.T) {
 				t.Parallel()
 				lesson := lab.Lesson{
-					Says:  "ReadHeader did not return the reader's error",
-					Did:   fmt.Sprintf("after %d bytes one Read failed, and the next would have succeeded: %v", bytes, cause),
+					Says: "ReadHeader did not return the reader's error",
+					Did: fmt.Sprintf("after %d bytes one Read failed, with %d bytes beside its error, and the next would have succeeded: %v",
+						len(came.before), len(came.with), cause),
 					Means: "the caller cannot tell what went wrong, and sends again what will fail again",
 					Read:  read,
 				}
-				part := io.MultiReader(strings.NewReader(header[:bytes]), &once{cause}, strings.NewReader(header[bytes:]))
+				left := header[len(came.before+came.with):]
+				part := &closable{Reader: io.MultiReader(strings.NewReader(came.before), &once{came.with, cause}, strings.NewReader(left))}
 				got, err := headerOf(t, part, lesson)
 				lab.RequireErrorIs(t, err, cause, lesson)
 				if cause != closed {
 					requireNoEnd(t, "ReadHeader", err, lesson)
 				}
 				requireNothing(t, "ReadHeader", got, lesson)
+				lesson.Means = "the caller cannot answer the sender, nor wait for what is still to come"
+				lab.Require(t, !part.closed, lesson.Say("ReadHeader closed the caller's reader"))
 			})
 		}
 	}
