@@ -44,11 +44,11 @@ func ReadRecord(file *os.File, n int) ([]byte, error) {
 // ReadHeader reads the header of a part from r, which may be a file, a pipe or a connection. It begins where r is, and leaves r right
 // after the header.
 //
-// It waits for the whole header, in however many pieces and however late it comes, and for nothing more. It sets no deadline and removes
-// none. If r ends, with io.EOF, before the first byte, the error matches io.EOF; if r ends inside the header, the error matches
-// io.ErrUnexpectedEOF, not io.EOF. Any other error of r, even one that may pass, is returned; it matches neither of these two unless r
-// wrapped one of them in it. With an error no header is returned. An error that r returns together with the last byte of the header is
-// dropped. The caller owns the returned bytes.
+// It waits for the whole header, in however many pieces and however late it comes, and for nothing more. It does not close r, sets no
+// deadline and removes none. If r ends, with io.EOF, before the first byte, the error matches io.EOF; if r ends inside the header, the
+// error matches io.ErrUnexpectedEOF, not io.EOF. Any other error of r, even one that may pass, is returned; it matches neither of these
+// two unless r wrapped one of them in it. With an error no header is returned. An error that r returns together with the last byte of
+// the header is dropped. The caller owns the returned bytes.
 func ReadHeader(r io.Reader) ([]byte, error) {
 	header := make([]byte, HeaderSize)
 	// A single Read may return less than it was asked for.
