@@ -26,8 +26,9 @@ func TestAppendLineAddsWholeLines(t *testing.T) {
 	}{
 		{name: "to a log that does not exist yet", missing: true, lines: []string{"alice took bracket.step"}, want: firstLine},
 		{
-			name: "after the lines that exist", old: firstLine, lines: []string{"bob took hinge.step", "", "alice gave bracket.step"},
-			want: firstLine + "bob took hinge.step\n\nalice gave bracket.step\n",
+			name: "after the lines that exist", old: firstLine,
+			lines: []string{"bob took hinge.step", "bob took hinge.step", "", "alice gave bracket.step"},
+			want:  firstLine + "bob took hinge.step\nbob took hinge.step\n\nalice gave bracket.step\n",
 		},
 		{name: "as they are", old: firstLine, lines: []string{" \t100% of \x00 %s \xff\r"}, want: firstLine + " \t100% of \x00 %s \xff\r\n"},
 		{
@@ -243,7 +244,7 @@ func (o *others) append(t *testing.T, path string) {
 // requireAll demands that the log holds each line of the others in one piece.
 func (o *others) requireAll(t *testing.T, path string, lesson lab.Lesson) {
 	t.Helper()
-	got := contentOrNone(t, path)
+	got := content(t, path)
 	for _, line := range o.lines {
 		lesson.Expected, lesson.Found = "a line "+lab.Show([]byte(line)), lab.Show([]byte(got))
 		lab.Require(t, strings.Contains(got, line), lesson)
@@ -354,7 +355,7 @@ func TestAppendLineLeavesAHalfLineAsItIs(t *testing.T) {
 			worker := lab.Step(t, stops, filepath.Dir(log.path), "step", log.path, line, log.limit)
 			refused, longest := false, len(log.old)
 			worker.Call("append", &returned, func(stop lab.Stop) {
-				now := contentOrNone(t, log.path)
+				now := content(t, log.path)
 				lesson.Found = fmt.Sprintf("%d bytes, and %d after its call of %s", longest, len(now), stop.Call.Name)
 				lab.Require(t, len(now) >= longest, lesson)
 				half := strings.Contains(now, line[:bytesOfRoom])
@@ -365,11 +366,11 @@ func TestAppendLineLeavesAHalfLineAsItIs(t *testing.T) {
 				if half && c.append && (refused || log.limit != unlimited) {
 					carol.append(t, log.path)
 				}
-				longest = len(contentOrNone(t, log.path))
+				longest = len(content(t, log.path))
 			}, lesson)
 			carol.requireAll(t, log.path, lesson)
 
-			added := strings.TrimPrefix(contentOrNone(t, log.path), log.old)
+			added := strings.TrimPrefix(content(t, log.path), log.old)
 			lesson.Means = "the log holds a line that begins twice, or two halves in different places, and Bob's program believes it"
 			lesson.Says = "AppendLine returned nil for a line that is not in the log"
 			lesson.Expected, lesson.Found = "an error, or the line "+lab.Show([]byte(line+"\n")), "no error, and "+lab.Show([]byte(added))

@@ -182,21 +182,14 @@ func prepared(t *testing.T, err error) {
 	}
 }
 
-// content is what the file at path holds.
+// content is what the file at path holds, or nothing if there is none: what the code under test may have done.
 func content(t *testing.T, path string) string {
 	t.Helper()
 	bytes, err := os.ReadFile(path)
-	prepared(t, err)
-	return string(bytes)
-}
-
-// contentOrNone is what the file at path holds, or nothing if there is none.
-func contentOrNone(t *testing.T, path string) string {
-	t.Helper()
-	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
-		return ""
+	if !errors.Is(err, os.ErrNotExist) {
+		prepared(t, err)
 	}
-	return content(t, path)
+	return string(bytes)
 }
 
 // requireAlone demands that there is no other file in the directory of path.
