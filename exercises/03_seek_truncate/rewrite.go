@@ -1,9 +1,9 @@
 // Package seektruncate changes files in place: a document that is rewritten, a log that grows line by line, and reads that return all
 // they promise.
 //
-// No function takes a lock, or waits for one, for another call, or until the disk has what was written: a power cut may take that away.
-// None changes the umask or the working directory, not even for a moment. A path goes to the kernel as given. An error of any step, Close
-// included, is returned and matches its cause; if two steps fail, it matches both.
+// Rewrite and AppendLine take no lock. They wait neither for one, nor for another call, nor for the disk: a power cut may take away what
+// was written last. They give the path to the kernel as it is, and do not change the umask or the working directory, not even for a
+// moment. An error of any step, Close included, is returned and matches its cause; if two steps fail, it matches both.
 package seektruncate
 
 import (
