@@ -12,8 +12,8 @@ import (
 //
 //   - the file is exactly one valid document of this program's Version: no error, and Checkouts is not nil
 //   - there is no file: the error matches fs.ErrNotExist. Only the caller knows whether this is a first start or a wrong path
-//   - the file has no bytes, not even white space: the error matches ErrEmpty. A document without checkouts has {} in it
-//   - it holds one JSON object of a newer Version, a whole number, whatever else is in it, even another key twice: a *VersionError
+//   - the file has no bytes: the error matches ErrEmpty. A document without checkouts has {} in it
+//   - it holds one JSON object whose version is a greater integer, whatever else is in it, even another key twice: a *VersionError
 //   - it can be read and is anything else: a *CorruptError with the path and the cause. That is half a document, something after a
 //     document of any version, a byte order mark, a key twice in one object (in any letter case), an unknown field, a document
 //     that Validate refuses
@@ -22,10 +22,10 @@ import (
 // names the path. White space around the values, the order of the keys and the letter case of a field's key do not matter, and a
 // file of up to 16 MiB is not too large.
 //
-// Load judges what this file holds now: it never falls back on a copy, a default, or what it returned before, even if the file has
-// the same size and time of modification. The document belongs to the caller alone. Load needs no permission but to read, changes,
-// moves and creates nothing, and has closed the file when it returns. It takes no lock and waits for none. While another program
-// writes the file in place, Load may find it empty or corrupt. If new and old bytes happen to fit together, it may return a mixture.
+// Load judges what this file holds now: it never falls back on a copy, a default, or what it returned before. The document belongs
+// to the caller alone. Load only reads: it needs no other permission, changes nothing, and has closed the file when it returns. It
+// waits for no lock. While another program writes the file in place, Load may find it empty or corrupt, or return a mixture, if new
+// and old bytes happen to fit together.
 func Load(path string) (*Document, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -14,14 +14,13 @@ import (
 // second stage.
 //
 // The file keeps its bytes and its permissions. A symbolic link at path gets the new name itself; the file that it leads to stays
-// where it is. Whatever already has such a name stays what it is, however many there are: no gap in the numbers, no link that leads
-// nowhere and no other program that takes the name at the same moment makes SetAside replace it.
+// where it is. SetAside replaces nothing that has such a name, be it one of a thousand, a link that leads nowhere, or a file that
+// another program creates at the same moment.
 //
-// Only a file that Load calls empty or corrupt is set aside. For a good document SetAside returns an error. For a newer document, a
-// file that cannot be read and a missing file it returns an error that matches Load's. Where no new name can be created, it does
-// not try for ever: it returns an error that wraps the kernel's. If SetAside fails, the name is empty and nothing in the directory
-// has changed, even if the kernel refuses its last step, or another program has taken the damaged file away by then. SetAside has
-// closed what it opened when it returns.
+// Only a file that Load calls empty or corrupt is set aside. For a good document SetAside returns an error; for all else, one that
+// matches Load's. Where no new name can be created, the error wraps the kernel's. If SetAside fails, the name is empty and nothing
+// in the directory has changed, even if the kernel refuses its last step, or another program has taken the damaged file away by
+// then. Nothing stays open.
 //
 // SetAside takes no lock: if another program writes the file at the same moment, that program's file is taken away.
 func SetAside(path string) (string, error) {

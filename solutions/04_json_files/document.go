@@ -5,8 +5,8 @@
 //
 //	{"version":1,"generation":7,"checkouts":{"bracket.step":{"person":"alice","since":"2026-03-02T09:00:00Z"}}}
 //
-// Like os.Open, its functions look for a relative path in the directory that is the working directory when they are called, and they
-// hand each path to the kernel as given, even link/../locks.json. Several goroutines may call them at the same time.
+// Its functions hand a path to the kernel as given, as os.Open does, even link/../locks.json. Several goroutines may call them at the
+// same time. They leave umask and working directory alone, and a program that is started meanwhile inherits none of their files.
 package jsonfiles
 
 import (

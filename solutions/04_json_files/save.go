@@ -11,33 +11,32 @@ import (
 )
 
 // Save writes doc, as its next generation, to the file at path. When it returns nil, Load finds what doc holds, and
-// doc.Generation is that of the file. Save changes nothing else that the caller can see: doc keeps its map of checkouts, and the map
-// its content. A nil map is saved as an empty one, and may become one in doc.
+// doc.Generation is that of the file. Nothing else in doc changes, and nothing in its map; but a nil map is saved as an empty one,
+// and may then be one in doc.
 //
 // Save replaces only what it knows:
 //
 //   - If the file does not have doc's generation, another program has saved since doc was loaded, or has put a copy back: the error
-//     matches ErrChanged. So it does if doc was loaded and the file is gone.
+//     matches ErrChanged. So it does if doc was loaded and Save finds no file.
 //   - If Load refuses the file for another reason, Save returns that error: nothing is written over bytes that were not understood.
 //   - If there is no file and doc is new (generation 0), Save creates it, with permissions 0644 less the umask. If the name is taken
-//     by then, by a file that has just appeared or by a symbolic link that leads nowhere, nothing is created or overwritten, there or
-//     where the link leads: ErrChanged. Save does not create directories.
+//     by then, even by a symbolic link that leads nowhere, nothing is created or overwritten: ErrChanged. Save creates no directory.
 //   - A document that Validate refuses as the next generation, or that cannot be encoded, is not saved.
 //
 // After each of these errors the file and doc are what they were. A file that is replaced keeps its permissions.
 //
-// If the kernel refuses to open the file, to write it, or anything else up to Close, Save does not try another way: it returns an
-// error that wraps the kernel's, and doc is what it was. A refused first save leaves no file. A refused save over a document leaves
-// the old one if no byte was written; a write that stops in the middle may leave a file that Load refuses, but does not remove it.
-// After a failure nothing stays open, locked or in the way of the next Save.
+// If the kernel refuses anything up to Close, Save does not try another way: it returns an error that wraps the kernel's, and doc is
+// what it was. A refused first save leaves no file. A refused save over a document leaves the old one if no byte was written; a
+// write that stops in the middle may leave a file that Load refuses, but does not remove it. After a failure nothing stays open,
+// locked or in the way of the next Save.
 //
-// Save does not keep two programs apart: between its Load and its write another program may save. Nor is the change atomic: the file
-// is rewritten in place, so that a reader at the same time, or a process crash, may find it half written. (A Save may put a new file
-// at path instead; then a link that was there is gone.) It does not wait for the disk. Other files in the directory stay as they are;
-// Save may add one of its own, such as a lock, and fail where the kernel does not let it.
+// Save does not keep two programs apart: between its Load and its write another one may save, or remove the file. Nor is the change
+// atomic: a reader at the same time, or a process crash, may find the file half written. (A Save may put a new file at path instead;
+// then a link that was there is gone.) It does not wait for the disk. Other files in the directory stay as they are. Save may lock
+// one of its own there, and fail if it cannot.
 //
 // A time loses what JSON has no form for: the monotonic clock reading, the name of its zone, and the seconds of the zone's offset,
-// if it has any, in which case another time may come back. (Save may store times in UTC, which keeps them.)
+// in which case another time may come back. (Save may store times in UTC, which keeps them.)
 func Save(path string, doc *Document) error {
 	next := *doc
 	next.Generation++
