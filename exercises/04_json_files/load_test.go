@@ -346,6 +346,47 @@ func TestLoadNeverFallsBack(t *testing.T) {
 		})
 	}
 
+	t.Run("on a document that another goroutine is given", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		lab.RequireNoError(t, saving(t, path, documentOf(0, 5000)), failedOnGood)
+		const goroutines = 4
+		start, loaded := make(chan struct{}), make(chan *jsonfiles.Document, goroutines)
+		for range goroutines {
+			go func() {
+				<-start
+				doc, err := jsonfiles.Load(path)
+				if err != nil {
+					doc = nil
+				}
+				loaded <- doc
+			}()
+		}
+		close(start)
+		lesson := lab.Lesson{
+			Says:     "Load gave two callers one document",
+			Did:      fmt.Sprintf("%d goroutines loaded a file with 5,000 checkouts at the same time; one then added the lid to its document", goroutines),
+			Expected: "the other documents have no lid",
+			Found:    "another document has it too",
+			Means:    "a caller works with checkouts that another has never saved; if both change the map, the program ends",
+			Read:     madeUp,
+		}
+		docs := make([]*jsonfiles.Document, goroutines)
+		lab.Finishes(t, func() {
+			for i := range docs {
+				docs[i] = <-loaded
+			}
+		}, lesson.Say("Goroutines that load one file at the same time stand still"))
+		for i, doc := range docs {
+			lab.Require(t, doc != nil, refusedGood)
+			_, shared := doc.Checkouts["lid.step"]
+			lab.Require(t, !shared, lesson)
+			if i == 0 {
+				doc.Checkouts["lid.step"] = alice
+			}
+		}
+	})
+
 	t.Run("on a document that its caller has changed", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", taken)
@@ -492,6 +533,41 @@ func TestLoadOnlyReads(t *testing.T) {
 		lab.Finishes(t, func() { _, err = jsonfiles.Load(path) }, lesson)
 		lab.RequireNoError(t, err, lesson)
 	})
+}
+
+// A Load that believes the length that it has asked for, or maps the file, meets a shorter file here.
+func TestLoadGivesAVerdictWhileTheFileIsWritten(t *testing.T) {
+	t.Parallel()
+	content := free[:1] + strings.Repeat(" ", 256<<10) + free[1:]
+	path := lab.WriteFile(t, "locks.json", content)
+	loader := lab.Start(t, "load again", path, fmt.Sprint(lab.Rounds(20)))
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+				err = os.WriteFile(path, []byte(content), 0o600)
+			}
+		}
+		stopped <- err
+	}()
+	t.Cleanup(func() { close(stop); must(t, <-stopped) })
+	lesson := lab.Lesson{
+		Says:     "Load gave no verdict on a file that another program writes",
+		Did:      "another program wrote a document of 256 KiB in place, again and again; Load was called meanwhile",
+		Expected: "a document, or the verdict that the file is empty or corrupt",
+		Means:    "a program that only looks fails, or dies, because a colleague saves",
+		Read:     `lessons/04_json_files, "What a reader sees meanwhile"`,
+	}
+	var unexpected string
+	loader.Result(&unexpected, lesson)
+	lab.RequireNoError(t, loader.Wait(lesson), lesson)
+	lesson.Found = unexpected
+	lab.Require(t, unexpected == "", lesson)
 }
 
 // unreadable returns paths at which something is that cannot be read, by what it is, each in a directory of its own.

@@ -69,7 +69,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	lab.Main(m, lab.Workers{"take": take, "load": loadAlone, "save": saveAlone, "set aside": setAsideAlone, "elsewhere": elsewhere})
+	lab.Main(m, lab.Workers{"take": take, "load": loadAlone, "load again": loadAgain, "save": saveAlone, "set aside": setAsideAlone, "elsewhere": elsewhere})
 }
 
 // An outcome is what a worker process reports of one call.
@@ -109,6 +109,17 @@ func loadAlone(w *lab.Worker) error {
 	return w.Result(outcome{Verdict: verdictOf(err), Text: found(doc, err), Left: left})
 }
 
+// loadAgain loads Arg(0) so many times and reports a result that no reader of a file that is being written should get.
+func loadAgain(w *lab.Worker) error {
+	for range w.Int(1) {
+		doc, err := jsonfiles.Load(w.Arg(0))
+		if verdict := verdictOf(err); !slices.Contains([]string{success, empty, corrupt}, verdict) {
+			return w.Result(found(doc, err))
+		}
+	}
+	return w.Result("")
+}
+
 // saveAlone saves a document of generation Arg(1) with Arg(2) checkouts. No file may grow beyond Arg(3) bytes, unless that is -1.
 func saveAlone(w *lab.Worker) error {
 	doc := documentOf(int64(w.Int(1)), w.Int(2))
@@ -140,13 +151,14 @@ func setAsideAlone(w *lab.Worker) error {
 	return w.Result(outcome{Verdict: verdictOf(err), Text: text, Name: name, Left: left})
 }
 
-// elsewhere goes to the directory Arg(0) and calls all three functions there with the relative path Arg(1), where a good document of
-// generation 7 is.
+// elsewhere goes to the directory Arg(0) and calls all three functions there with the path Arg(1), where a good document of generation 7
+// is. It makes a first save to that path with the ending .first.
 func elsewhere(w *lab.Worker) error {
 	if err := os.Chdir(w.Arg(0)); err != nil {
 		return err
 	}
 	path := w.Arg(1)
+	first := jsonfiles.Save(path+".first", documentOf(0, 1))
 	_, load := jsonfiles.Load(path)
 	save := jsonfiles.Save(path, documentOf(7, 1))
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
@@ -157,6 +169,7 @@ func elsewhere(w *lab.Worker) error {
 		{Verdict: verdictOf(load), Text: found(nil, load)},
 		{Verdict: verdictOf(save), Text: found(nil, save)},
 		{Verdict: verdictOf(set), Text: found(nil, set), Name: name},
+		{Verdict: verdictOf(first), Text: found(nil, first)},
 	})
 }
 
@@ -431,6 +444,24 @@ func requireDocumentKept(t *testing.T, before string, doc *jsonfiles.Document, d
 		Means:    "the next Save compares the wrong generation: it refuses a good file, or overwrites what another program has saved",
 		Read:     memory,
 	})
+}
+
+// requireNextSaved demands that a Save that was refused does not stand in the way of the next one.
+func requireNextSaved(t *testing.T, path, did string) {
+	t.Helper()
+	generation := int64(0)
+	if doc, err := loading(t, path); err == nil && doc != nil {
+		generation = doc.Generation
+	}
+	lesson := lab.Lesson{
+		Says:  "Save left something behind that stops the next Save",
+		Did:   did + "; then another document was saved, of the generation that the path had",
+		Means: "one document was refused, and the program can save no other at this path",
+		Read:  fix,
+	}
+	var err error
+	lab.Finishes(t, func() { err = jsonfiles.Save(path, documentOf(generation, 1)) }, lesson)
+	lab.RequireNoError(t, err, lesson)
 }
 
 func names(t *testing.T, directory string) []string {

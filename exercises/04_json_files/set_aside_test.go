@@ -186,6 +186,8 @@ func TestAPathIsUsedAsGiven(t *testing.T) {
 			lesson.Means = "a person who looks for the damaged file under that name may find nothing, or another file"
 			lab.Require(t, strings.HasPrefix(set, c.path+".damaged-"), lesson.Say("SetAside returned another name than its contract promises"))
 			all := names(t, filepath.Join(directory, c.where))
+			lesson.Expected, lesson.Found = "locks.json.first among the names", reported[3].Text+"; the names "+strings.Join(all, ", ")
+			lab.Require(t, slices.Contains(all, "locks.json.first"), lesson.Say("Save did not create the first file at the path that it was given"))
 			lesson.Expected, lesson.Found = filepath.Base(set)+" among the names", strings.Join(all, ", ")
 			lab.Require(t, slices.Contains(all, filepath.Base(set)), lesson.Say("SetAside moved the file out of its directory"))
 		})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,6 +100,30 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 	}
 }
 
+func TestTheProcessStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "locks.json", taken)
+	directory := filepath.Dir(path)
+	worker := lab.Trace(t, lab.Rule{Calls: "openat,umask,fchdir,?creat,?open"}, lab.Options{}, "elsewhere", directory, path)
+	lesson := lab.Lesson{
+		Did:      "a process loaded, saved, saved where there was no file, and set aside; strace noted its calls",
+		Expected: "no change of the umask or the working directory, and O_CLOEXEC for each file",
+		Read:     fix,
+	}
+	var reported []outcome
+	worker.Result(&reported, lesson)
+	lab.RequireNoError(t, worker.Wait(lesson), lesson)
+	for _, call := range worker.Calls() {
+		lesson.Found = call.Short(directory)
+		opens := call.Name == "openat" || call.Name == "open" || call.Name == "creat"
+		lesson.Means = "a file that another goroutine creates at this moment may be written by everyone, or is in another directory"
+		lab.Require(t, opens, lesson.Say("A function of the package changed the whole process"))
+		lesson.Means = "the program that another goroutine starts at this moment keeps the file open, and with it its lock"
+		lab.Require(t, !call.Within(directory) || strings.Contains(call.Args, "O_CLOEXEC"),
+			lesson.Say("A program that is started inherits a file"))
+	}
+}
+
 // stopping runs call and stops it before its system calls, or skips the test where the system cannot do that.
 func stopping(t *testing.T, call func(), at func(name string), lesson lab.Lesson) {
 	t.Helper()
@@ -146,20 +171,21 @@ func TestSaveDoesNotReplaceAFileThatAppearsMeanwhile(t *testing.T) {
 
 func TestSaveReportsEveryErrorOfTheCallsThatWrite(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		what    string
-		isThere bool
-	}{{"write", true}, {"write", false}, {"truncate", true}, {"close", true}, {"close", false}} {
-		name := c.what
-		if !c.isThere {
-			name += ", the first time"
-		}
-		t.Run(name, func(t *testing.T) {
+	longer := taken + strings.Repeat("\n", 2000)
+	for _, c := range []struct{ name, what, old string }{
+		{"write", "write", longer},
+		{"write, over a shorter one", "write", taken},
+		{"write, the first time", "write", ""},
+		{"truncate", "truncate", longer},
+		{"close", "close", longer},
+		{"close, the first time", "close", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			lab.EachErrno(t, func(t *testing.T, errno error) {
-				path, doc := lab.Path(t, "locks.json"), documentOf(0, 1)
-				if c.isThere {
-					write(t, path, taken+strings.Repeat("\n", 2000))
+				path, doc := lab.Path(t, "locks.json"), documentOf(0, 10)
+				if c.old != "" {
+					write(t, path, c.old)
 					doc.Generation = 7
 				}
 				requireRefusedWrite(t, path, doc, c.what, errno)
@@ -383,17 +409,20 @@ func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
 		}, syscall.EIO, syscall.EPERM, syscall.ENOENT) // the last: another program took the file away a moment ago
 	})
 
-	t.Run("to remove the old name", func(t *testing.T) {
-		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", "{")
-		lesson := left
-		lesson.Did = "the kernel refused to remove the name locks.json (EIO, injected by strace)"
-		rule := lab.Rule{Calls: trace.Removes, Paths: []string{path}, Fail: syscall.EIO}
-		set := reportOf(t, lab.Trace(t, rule, lab.Options{}, "set aside", path, "-1").Process, "set aside", lesson)
-		where := path
-		if set.Verdict == success { // it was renamed
-			where = set.Name
-		}
-		requireUntouched(t, where, "{", lesson)
-	})
+	// In a process of its own SetAside's handles are counted too.
+	for name, calls := range map[string]string{"to remove the old name": trace.Removes, "to rename, with its handles counted": trace.Renames} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "locks.json", "{")
+			lesson := left
+			lesson.Did = "the kernel refused to rename or remove locks.json (EIO, injected by strace)"
+			rule := lab.Rule{Calls: calls, Paths: []string{path}, Fail: syscall.EIO}
+			set := reportOf(t, lab.Trace(t, rule, lab.Options{}, "set aside", path, "-1").Process, "set aside", lesson)
+			where := path
+			if set.Verdict == success { // it had no need of the call
+				where = set.Name
+			}
+			requireUntouched(t, where, "{", lesson)
+		})
+	}
 }
