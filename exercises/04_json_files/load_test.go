@@ -118,13 +118,13 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		Read:  madeUp,
 	}
 	impossible := lab.Lesson{
-		Says:  "Load did not report as damaged a document with a number that no save writes",
-		Means: "no program wrote this document: a newer program would read it no better, and the next Save would count on from the number",
+		Says:  "Load did not report as damaged a document with a version or generation that no save writes",
+		Means: "no program wrote this document: a newer program would read it no better, and the next Save would count on from it",
 		Read:  madeUp,
 	}
 	garbled := lab.Lesson{
-		Says:  "Load accepted a name that is not UTF-8",
-		Means: "the name comes back as another one, with U+FFFD in it, and two names may become one",
+		Says:  "Load accepted a damaged name",
+		Means: "bytes that are not UTF-8 come back as U+FFFD, which no person has typed, and two names may become one",
 		Read:  roundTrip,
 	}
 	entry := func(checkout string) string {
@@ -137,6 +137,8 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		{"the tail of an older document", free + `ice"}}}`, tail},
 		{"a second document", free + "\n" + free, tail},
 		{"a brace too many", free + "}", tail},
+		{"a tail after 128 KiB of white space", free + strings.Repeat(" ", 128<<10) + "}", tail},
+		{"what is white space, but not in JSON, after it", free + "\v\u00a0", tail},
 		{"zero bytes after it", free + "\x00\x00", tail},
 		{"a newer document with a tail", `{"version":2,"x":1}x":1}`, tail},
 		{"a byte order mark before it", "\uFEFF" + free, tail},
@@ -157,11 +159,14 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		{"a generation below 1", `{"version":1,"generation":-3,"checkouts":{}}`, impossible},
 		{"no version", `{"generation":3,"checkouts":{}}`, invalid},
 		{"a version below 1", `{"version":0,"generation":3,"checkouts":{}}`, impossible},
+		{"a version in quotes", `{"version":"2","generation":3,"checkouts":{}}`, impossible},
 		{"a version that is not a whole number", `{"version":1.5,"generation":3,"checkouts":{}}`, impossible},
 		{"the course's bare object", `{"bracket.step":"alice"}`, unknown},
 		{"null", `null`, invalid},
 		{"a checkout without a person", entry(`{"since":"2026-03-02T09:00:00Z"}`), invalid},
 		{"a checkout without a time", entry(`{"person":"alice"}`), invalid},
+		{"a checkout of nothing", strings.Replace(taken, "hinge.step", "", 1), invalid},
+		{"a person with U+FFFD", strings.Replace(taken, "alice", "al\uFFFDice", 1), garbled},
 		{"a person that is not UTF-8", entry("{\"person\":\"al\xffice\",\"since\":\"2026-03-02T09:00:00Z\"}"), garbled},
 		{"a path that is not UTF-8", strings.Replace(taken, "hinge", "hin\xffge", 1), garbled},
 	} {
@@ -346,47 +351,6 @@ func TestLoadNeverFallsBack(t *testing.T) {
 		})
 	}
 
-	t.Run("on a document that another goroutine is given", func(t *testing.T) {
-		t.Parallel()
-		path := lab.Path(t, "locks.json")
-		lab.RequireNoError(t, saving(t, path, documentOf(0, 5000)), failedOnGood)
-		const goroutines = 4
-		start, loaded := make(chan struct{}), make(chan *jsonfiles.Document, goroutines)
-		for range goroutines {
-			go func() {
-				<-start
-				doc, err := jsonfiles.Load(path)
-				if err != nil {
-					doc = nil
-				}
-				loaded <- doc
-			}()
-		}
-		close(start)
-		lesson := lab.Lesson{
-			Says:     "Load gave two callers one document",
-			Did:      fmt.Sprintf("%d goroutines loaded a file with 5,000 checkouts at the same time; one then added the lid to its document", goroutines),
-			Expected: "the other documents have no lid",
-			Found:    "another document has it too",
-			Means:    "a caller works with checkouts that another has never saved; if both change the map, the program ends",
-			Read:     madeUp,
-		}
-		docs := make([]*jsonfiles.Document, goroutines)
-		lab.Finishes(t, func() {
-			for i := range docs {
-				docs[i] = <-loaded
-			}
-		}, lesson.Say("Goroutines that load one file at the same time stand still"))
-		for i, doc := range docs {
-			lab.Require(t, doc != nil, refusedGood)
-			_, shared := doc.Checkouts["lid.step"]
-			lab.Require(t, !shared, lesson)
-			if i == 0 {
-				doc.Checkouts["lid.step"] = alice
-			}
-		}
-	})
-
 	t.Run("on a document that its caller has changed", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "locks.json", taken)
@@ -533,41 +497,41 @@ func TestLoadOnlyReads(t *testing.T) {
 		lab.Finishes(t, func() { _, err = jsonfiles.Load(path) }, lesson)
 		lab.RequireNoError(t, err, lesson)
 	})
-}
 
-// A Load that believes the length that it has asked for, or maps the file, meets a shorter file here.
-func TestLoadGivesAVerdictWhileTheFileIsWritten(t *testing.T) {
-	t.Parallel()
-	content := free[:1] + strings.Repeat(" ", 256<<10) + free[1:]
-	path := lab.WriteFile(t, "locks.json", content)
-	loader := lab.Start(t, "load again", path, fmt.Sprint(lab.Rounds(20)))
-	stop, stopped := make(chan struct{}), make(chan error, 1)
-	go func() {
-		var err error
-		for err == nil {
-			select {
-			case <-stop:
-				stopped <- nil
-				return
-			default:
-				err = os.WriteFile(path, []byte(content), 0o600)
+	// A Load that believes the length that it has asked for, or maps the file, meets a shorter file here.
+	t.Run("while another program writes the file", func(t *testing.T) {
+		t.Parallel()
+		content := free[:1] + strings.Repeat(" ", 32<<10) + free[1:]
+		path := lab.WriteFile(t, "locks.json", content)
+		loader := lab.Start(t, "load again", path, fmt.Sprint(lab.Rounds(150)))
+		stop, stopped := make(chan struct{}), make(chan error, 1)
+		go func() {
+			var err error
+			for err == nil {
+				select {
+				case <-stop:
+					stopped <- nil
+					return
+				default:
+					err = os.WriteFile(path, []byte(content), 0o600)
+				}
 			}
+			stopped <- err
+		}()
+		t.Cleanup(func() { close(stop); must(t, <-stopped) })
+		lesson := lab.Lesson{
+			Says:     "Load gave no verdict on a file that another program writes",
+			Did:      "another program wrote a document of 32 KiB in place, again and again; Load was called meanwhile",
+			Expected: "a document, or the verdict that the file is empty or corrupt",
+			Means:    "a program that only looks fails, or dies, because a colleague saves",
+			Read:     `lessons/04_json_files, "What a reader sees meanwhile"`,
 		}
-		stopped <- err
-	}()
-	t.Cleanup(func() { close(stop); must(t, <-stopped) })
-	lesson := lab.Lesson{
-		Says:     "Load gave no verdict on a file that another program writes",
-		Did:      "another program wrote a document of 256 KiB in place, again and again; Load was called meanwhile",
-		Expected: "a document, or the verdict that the file is empty or corrupt",
-		Means:    "a program that only looks fails, or dies, because a colleague saves",
-		Read:     `lessons/04_json_files, "What a reader sees meanwhile"`,
-	}
-	var unexpected string
-	loader.Result(&unexpected, lesson)
-	lab.RequireNoError(t, loader.Wait(lesson), lesson)
-	lesson.Found = unexpected
-	lab.Require(t, unexpected == "", lesson)
+		var unexpected string
+		loader.Result(&unexpected, lesson)
+		lab.RequireNoError(t, loader.Wait(lesson), lesson)
+		lesson.Found = unexpected
+		lab.Require(t, unexpected == "", lesson)
+	})
 }
 
 // unreadable returns paths at which something is that cannot be read, by what it is, each in a directory of its own.

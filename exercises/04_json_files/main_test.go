@@ -69,7 +69,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	lab.Main(m, lab.Workers{"take": take, "load": loadAlone, "load again": loadAgain, "save": saveAlone, "set aside": setAsideAlone, "elsewhere": elsewhere})
+	lab.Main(m, lab.Workers{
+		"take": take, "load": loadAlone, "load again": loadAgain, "save": saveAlone, "set aside": setAsideAlone, "elsewhere": elsewhere,
+	})
 }
 
 // An outcome is what a worker process reports of one call.
@@ -151,11 +153,13 @@ func setAsideAlone(w *lab.Worker) error {
 	return w.Result(outcome{Verdict: verdictOf(err), Text: text, Name: name, Left: left})
 }
 
-// elsewhere goes to the directory Arg(0) and calls all three functions there with the path Arg(1), where a good document of generation 7
-// is. It makes a first save to that path with the ending .first.
+// elsewhere goes to the directory Arg(0), if there is one, and calls all three functions with the path Arg(1), where a good document of
+// generation 7 is. It makes a first save to that path with the ending .first.
 func elsewhere(w *lab.Worker) error {
-	if err := os.Chdir(w.Arg(0)); err != nil {
-		return err
+	if w.Arg(0) != "" {
+		if err := os.Chdir(w.Arg(0)); err != nil {
+			return err
+		}
 	}
 	path := w.Arg(1)
 	first := jsonfiles.Save(path+".first", documentOf(0, 1))

@@ -387,6 +387,9 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 				Read:  known,
 			}
 			doc := documentOf(generation, 1)
+			if generation == 7 {
+				doc.Checkouts = nil // and so it must stay
+			}
 			before := snapshot(doc)
 			err := saving(t, path, doc)
 			lab.RequireNoFile(t, path, lesson)
@@ -445,38 +448,107 @@ func TestOfTwoFirstSavesOneFails(t *testing.T) {
 	}
 }
 
-// The goroutines share nothing but the package: each has a file of its own.
 func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 	t.Parallel()
-	const goroutines = 4
-	lesson := lab.Lesson{
-		Did:   fmt.Sprintf("%d goroutines at once saved, loaded and set aside, each at a path of its own", goroutines),
-		Means: "the calls share a variable, and a caller gets the document of another path, or is told of damage where there is none",
-		Read:  fix,
-	}
-	results := make(chan string, goroutines)
-	paths := []string{lab.Path(t, "locks.json"), lab.Path(t, "locks.json"), lab.Path(t, "locks.json"), lab.Path(t, "locks.json")}
-	lab.FinishesInSteps(t, func(progress func()) {
-		for number := range goroutines {
-			go func() {
-				trouble := ""
-				defer func() {
-					if value := recover(); value != nil {
-						trouble = fmt.Sprint("panic: ", value)
-					}
-					results <- trouble
+
+	// They share nothing but the package.
+	t.Run("at paths of their own", func(t *testing.T) {
+		t.Parallel()
+		const goroutines = 4
+		lesson := lab.Lesson{
+			Did:   fmt.Sprintf("%d goroutines at once saved, loaded and set aside, each at a path of its own", goroutines),
+			Means: "the calls share a variable, and a caller gets the document of another path, or is told of damage where there is none",
+			Read:  fix,
+		}
+		results := make(chan string, goroutines)
+		paths := []string{lab.Path(t, "locks.json"), lab.Path(t, "locks.json"), lab.Path(t, "locks.json"), lab.Path(t, "locks.json")}
+		lab.FinishesInSteps(t, func(progress func()) {
+			for number := range goroutines {
+				go func() {
+					trouble := ""
+					defer func() {
+						if value := recover(); value != nil {
+							trouble = fmt.Sprint("panic: ", value)
+						}
+						results <- trouble
+					}()
+					trouble = alone(paths[number], fmt.Sprintf("person %d", number), progress)
 				}()
-				trouble = alone(paths[number], fmt.Sprintf("person %d", number), progress)
+			}
+			for range goroutines {
+				if trouble := <-results; trouble != "" && lesson.Found == "" {
+					lesson.Found = trouble
+				}
+			}
+		}, lesson.Say("Goroutines that call the package at the same time stand still"))
+		lesson.Expected = "each finds what is in its own file"
+		lab.Require(t, lesson.Found == "", lesson.Say("Goroutines that use different files disturb each other"))
+	})
+
+	t.Run("at one path", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		lab.RequireNoError(t, saving(t, path, documentOf(0, 5000)), failedOnGood)
+		const goroutines = 4
+		start, loaded := make(chan struct{}), make(chan *jsonfiles.Document, goroutines)
+		for range goroutines {
+			go func() {
+				<-start
+				doc, err := jsonfiles.Load(path)
+				if err != nil {
+					doc = nil
+				}
+				loaded <- doc
 			}()
 		}
-		for range goroutines {
-			if trouble := <-results; trouble != "" && lesson.Found == "" {
-				lesson.Found = trouble
+		close(start)
+		lesson := lab.Lesson{
+			Says:     "Load gave two callers one document",
+			Did:      fmt.Sprintf("%d goroutines loaded one file at the same time; one then added a checkout of the lid to its document", goroutines),
+			Expected: "the other documents have no lid",
+			Found:    "another document has it too",
+			Means:    "a caller works with checkouts that another has never saved; if both change the map, the program ends",
+			Read:     madeUp,
+		}
+		docs := make([]*jsonfiles.Document, goroutines)
+		lab.Finishes(t, func() {
+			for i := range docs {
+				docs[i] = <-loaded
+			}
+		}, lesson.Say("Goroutines that load one file at the same time stand still"))
+		for i, doc := range docs {
+			lab.Require(t, doc != nil, refusedGood)
+			_, shared := doc.Checkouts["lid.step"]
+			lab.Require(t, !shared, lesson)
+			if i == 0 {
+				doc.Checkouts["lid.step"] = alice
 			}
 		}
-	}, lesson.Say("Goroutines that call the package at the same time stand still"))
-	lesson.Expected = "each finds what is in its own file"
-	lab.Require(t, lesson.Found == "", lesson.Say("Goroutines that use different files disturb each other"))
+	})
+
+	t.Run("by what the whole process shares", func(t *testing.T) {
+		t.Parallel()
+		path := lab.WriteFile(t, "locks.json", taken)
+		directory := filepath.Dir(path)
+		worker := lab.Trace(t, lab.Rule{Calls: "openat,?open,?creat,umask,chdir,fchdir"}, lab.Options{}, "elsewhere", "", path)
+		lesson := lab.Lesson{
+			Did:      "a process loaded, saved, saved where there was no file, and set aside; strace noted its calls",
+			Expected: "no change of the umask or the working directory, and O_CLOEXEC for each file",
+			Read:     fix,
+		}
+		var reported []outcome
+		worker.Result(&reported, lesson)
+		lab.RequireNoError(t, worker.Wait(lesson), lesson)
+		for _, call := range worker.Calls() {
+			lesson.Found = call.Short(directory)
+			opens := call.Name == "openat" || call.Name == "open" || call.Name == "creat"
+			lesson.Means = "a file that another goroutine creates at this moment may be written by everyone, or is in another directory"
+			lab.Require(t, opens, lesson.Say("A function of the package changed the whole process"))
+			lesson.Means = "the program that another goroutine starts at this moment keeps the file open, and with it its lock"
+			lab.Require(t, !call.Within(directory) || strings.Contains(call.Args, "O_CLOEXEC"),
+				lesson.Say("A program that is started inherits a file"))
+		}
+	})
 }
 
 // alone works with a file that no one else uses, and returns what is wrong.
@@ -649,18 +721,22 @@ func TestSaveCreatesTheFileAndNothingElse(t *testing.T) {
 		path := lab.Path(t, "locks.json")
 		lesson := lab.Lesson{
 			Says:  "Save created a file with other permissions than its contract promises",
-			Did:   "a new document was saved where there was no file, in a process with umask 027",
-			Means: "colleagues cannot see who has a part, or strangers can",
+			Means: "colleagues cannot see who has a part, or strangers can, or can change it",
 			Read:  known,
 		}
-		wrap := []string{"sh", "-c", `umask 027; exec "$0" "$@"`}
-		saved := inWorker(t, lab.Options{Wrap: wrap}, lesson, "save", path, "0", "1", "-1")
-		lesson.Expected, lesson.Found = "0640: 0644 less the umask", saved.Text
-		info, err := os.Stat(path)
-		if err == nil {
-			lesson.Found = fmt.Sprintf("%04o", info.Mode().Perm())
+		for mask, want := range map[string]os.FileMode{"027": 0o640, "000": 0o644} {
+			lesson := lesson
+			lesson.Did = "a new document was saved where there was no file, in a process with umask " + mask
+			wrap := []string{"sh", "-c", "umask " + mask + `; exec "$0" "$@"`}
+			saved := inWorker(t, lab.Options{Wrap: wrap}, lesson, "save", path, "0", "1", "-1")
+			lesson.Expected, lesson.Found = fmt.Sprintf("%04o, which is 0644 less the umask", want), saved.Text
+			info, err := os.Stat(path)
+			if err == nil {
+				lesson.Found = fmt.Sprintf("%04o", info.Mode().Perm())
+			}
+			lab.Require(t, err == nil && info.Mode().Perm() == want, lesson)
+			must(t, os.Remove(path))
 		}
-		lab.Require(t, err == nil && info.Mode().Perm() == 0o640, lesson)
 	})
 
 	t.Run("with the permissions that the file had", func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -100,30 +99,6 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 	}
 }
 
-func TestTheProcessStaysAsItIs(t *testing.T) {
-	t.Parallel()
-	path := lab.WriteFile(t, "locks.json", taken)
-	directory := filepath.Dir(path)
-	worker := lab.Trace(t, lab.Rule{Calls: "openat,umask,fchdir,?creat,?open"}, lab.Options{}, "elsewhere", directory, path)
-	lesson := lab.Lesson{
-		Did:      "a process loaded, saved, saved where there was no file, and set aside; strace noted its calls",
-		Expected: "no change of the umask or the working directory, and O_CLOEXEC for each file",
-		Read:     fix,
-	}
-	var reported []outcome
-	worker.Result(&reported, lesson)
-	lab.RequireNoError(t, worker.Wait(lesson), lesson)
-	for _, call := range worker.Calls() {
-		lesson.Found = call.Short(directory)
-		opens := call.Name == "openat" || call.Name == "open" || call.Name == "creat"
-		lesson.Means = "a file that another goroutine creates at this moment may be written by everyone, or is in another directory"
-		lab.Require(t, opens, lesson.Say("A function of the package changed the whole process"))
-		lesson.Means = "the program that another goroutine starts at this moment keeps the file open, and with it its lock"
-		lab.Require(t, !call.Within(directory) || strings.Contains(call.Args, "O_CLOEXEC"),
-			lesson.Say("A program that is started inherits a file"))
-	}
-}
-
 // stopping runs call and stops it before its system calls, or skips the test where the system cannot do that.
 func stopping(t *testing.T, call func(), at func(name string), lesson lab.Lesson) {
 	t.Helper()
@@ -198,17 +173,17 @@ func TestSaveReportsEveryErrorOfTheCallsThatWrite(t *testing.T) {
 		t.Run("one call alone, "+name, func(t *testing.T) {
 			t.Parallel()
 			lab.EachErrno(t, func(t *testing.T, errno error) {
-				inPlace := false
+				var usual *refusedSave // without a refusal
 				for made := -1; ; made++ {
 					one := saveWithOneRefused(t, isThere, made, errno)
 					if made < 0 {
-						inPlace = one.samePlace // without a refusal
+						usual = one
 						continue
 					}
 					if made >= len(one.calls) {
 						return
 					}
-					one.judge(t, inPlace)
+					one.judge(t, usual)
 				}
 			}, syscall.EACCES, syscall.EIO)
 		})
@@ -307,9 +282,9 @@ func saveWithOneRefused(t *testing.T, isThere bool, made int, errno error) *refu
 	return s
 }
 
-// judge demands that Save has passed the refusal on and left things as they were, or had no need of the call. A Save that is known to
-// write in place must not put another file there when it may not.
-func (s *refusedSave) judge(t *testing.T, inPlace bool) {
+// judge demands that Save has passed the refusal on and left things as they were, or had no need of the call. A Save that usually writes
+// in place must not put another file there when it may not, nor give itself the right to write.
+func (s *refusedSave) judge(t *testing.T, usual *refusedSave) {
 	t.Helper()
 	call := s.calls[s.made]
 	if call == "unlinkat" {
@@ -326,9 +301,12 @@ func (s *refusedSave) judge(t *testing.T, inPlace bool) {
 		lesson.Found = found(got, err)
 		lab.Require(t, err == nil && got != nil, lesson)
 		requireSame(t, s.doc, got, lesson)
-		lesson.Expected, lesson.Found = "an error that wraps the kernel's: "+s.errno.Error(), "no error, and a new file at the path"
-		lesson.Means = "a file that its owner has protected is replaced, although the kernel had refused to change it"
-		lab.Require(t, !inPlace || s.samePlace, lesson.Say("Save went another way when the kernel refused the first"))
+		lesson.Expected = "an error that wraps the kernel's: " + s.errno.Error()
+		lesson.Found = "no error, and a new file at the path, or a new mode; the calls were " + strings.Join(s.calls, ", ")
+		lesson.Means = "a file that its owner has protected is changed or replaced, although the kernel had refused to change it"
+		chmods := func(s *refusedSave) bool { return strings.Contains(strings.Join(s.calls, " "), "fchmod") }
+		lab.Require(t, !usual.samePlace || s.samePlace && chmods(s) == chmods(usual),
+			lesson.Say("Save went another way when the kernel refused the first"))
 		return
 	}
 	lesson.Expected, lesson.Found = "an error that wraps the kernel's: "+s.errno.Error(), found(nil, s.err)
