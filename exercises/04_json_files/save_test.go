@@ -557,11 +557,11 @@ func alone(path, person string, progress func()) (trouble string) {
 	for part := range doc.Checkouts {
 		doc.Checkouts[part] = jsonfiles.Checkout{Person: person, Since: morning}
 	}
-	for round := range lab.Rounds(6) {
+	for round := range lab.Rounds(10) {
 		if err := jsonfiles.Save(path, doc); err != nil {
 			return fmt.Sprintf("round %d: Save returned %s", round+1, oneLine(err))
 		}
-		for range 3 {
+		for range 2 {
 			got, err := jsonfiles.Load(path)
 			progress()
 			if err != nil || got == nil {
