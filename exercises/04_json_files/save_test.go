@@ -504,7 +504,7 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 		close(start)
 		lesson := lab.Lesson{
 			Says:     "Load gave two callers one document",
-			Did:      fmt.Sprintf("%d goroutines loaded one file at the same time; one then added a checkout of the lid to its document", goroutines),
+			Did:      fmt.Sprintf("%d goroutines loaded one file at the same time; one then added a checkout of the lid", goroutines),
 			Expected: "the other documents have no lid",
 			Found:    "another document has it too",
 			Means:    "a caller works with checkouts that another has never saved; if both change the map, the program ends",
