@@ -36,15 +36,16 @@ var refusals = map[string][]refusal{
 	"write": {
 		{number: unix.SYS_WRITE}, {number: unix.SYS_PWRITE64}, {number: unix.SYS_WRITEV}, {number: unix.SYS_COPY_FILE_RANGE},
 	},
-	"truncate": {{number: unix.SYS_FTRUNCATE}, {number: unix.SYS_TRUNCATE}},
-	"sync":     {{number: unix.SYS_FSYNC}, {number: unix.SYS_FDATASYNC}, {number: unix.SYS_SYNCFS}},
-	"close":    {{number: unix.SYS_CLOSE}},
-	"rename":   {{number: unix.SYS_RENAMEAT}, {number: unix.SYS_RENAMEAT2}},
-	"remove":   {{number: unix.SYS_UNLINKAT}},
-	"stat":     {{number: unix.SYS_STATX}, {number: sysFstatat}},
-	"list":     {{number: unix.SYS_GETDENTS64}},
-	"flock":    {{number: unix.SYS_FLOCK, argument: 1, bits: unix.LOCK_SH | unix.LOCK_EX}}, // and not LOCK_UN
-	"unlock":   {{number: unix.SYS_FLOCK, argument: 1, bits: unix.LOCK_UN}},
+	"truncate":       {{number: unix.SYS_FTRUNCATE}, {number: unix.SYS_TRUNCATE}},
+	"sync":           {{number: unix.SYS_FSYNC}, {number: unix.SYS_FDATASYNC}, {number: unix.SYS_SYNCFS}},
+	"close":          {{number: unix.SYS_CLOSE}},
+	"rename":         {{number: unix.SYS_RENAMEAT}, {number: unix.SYS_RENAMEAT2}},
+	"rename or link": {{number: unix.SYS_RENAMEAT}, {number: unix.SYS_RENAMEAT2}, {number: unix.SYS_LINKAT}},
+	"remove":         {{number: unix.SYS_UNLINKAT}},
+	"stat":           {{number: unix.SYS_STATX}, {number: sysFstatat}},
+	"list":           {{number: unix.SYS_GETDENTS64}},
+	"flock":          {{number: unix.SYS_FLOCK, argument: 1, bits: unix.LOCK_SH | unix.LOCK_EX}}, // and not LOCK_UN
+	"unlock":         {{number: unix.SYS_FLOCK, argument: 1, bits: unix.LOCK_UN}},
 	// F_OFD_GETLK, F_OFD_SETLK and F_OFD_SETLKW are 36 to 38, and no other command has that bit.
 	"open file description lock": {{number: unix.SYS_FCNTL, argument: 1, bits: 32}},
 }

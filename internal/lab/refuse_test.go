@@ -41,11 +41,12 @@ func TestRefuse(t *testing.T) {
 			}
 			return os.Truncate(there, 4)
 		},
-		"sync":   open.Sync,
-		"rename": func() error { return os.Rename(there, filepath.Join(dir, "elsewhere")) },
-		"remove": func() error { return os.Remove(there) },
-		"stat":   func() error { _, err := os.Lstat(there); return err },
-		"list":   func() error { _, err := os.ReadDir(dir); return err },
+		"sync":           open.Sync,
+		"rename":         func() error { return os.Rename(there, filepath.Join(dir, "elsewhere")) },
+		"rename or link": func() error { return os.Link(there, filepath.Join(dir, "elsewhere")) },
+		"remove":         func() error { return os.Remove(there) },
+		"stat":           func() error { _, err := os.Lstat(there); return err },
+		"list":           func() error { _, err := os.ReadDir(dir); return err },
 	} {
 		t.Run(what, func(t *testing.T) {
 			var got, other error
