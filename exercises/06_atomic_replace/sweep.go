@@ -10,19 +10,19 @@ import (
 )
 
 // Sweep removes what process crashes have left beside the file at path: temporary files of Create for this file that no process has
-// written to for age. There need not be a file yet. It returns the paths of those that it removed, and no others, even with an error.
+// written to for age, whoever owns them. There need not be a file yet. It returns the paths of those that it removed, and no others, even
+// with an error.
 //
 // Age is a guess: the temporary file of a live writer looks like that of a dead one, only younger. If Sweep guesses wrong, that writer's
 // Commit fails and the file keeps its old content; nothing else is lost. So let age be far longer than the slowest write: an hour, not a
-// second. A file's time is set by the file system's clock, which on a network file system is the server's; Sweep compares it with this
-// machine's. A program that knows that no writer is alive, because it holds the lock that all writers take, passes 0: then all are removed,
-// whatever the two clocks say.
+// second. A file's time comes from the file system's clock, on a network from the server's, and Sweep compares it with this machine's. A
+// program that holds the lock that all writers take passes 0: then all are removed, whatever the two clocks say.
 //
-// Sweep looks where Create writes, as package place says: if path is a symbolic link, beside the file that it leads to. It removes regular
-// files only, empty ones too, whose names have exactly the form of this file's temporary names. A temporary file that vanishes meanwhile,
-// because its writer renames it or another Sweep is faster, is not an error. If something cannot be removed or examined, Sweep goes on
-// with the rest, and the error joins all that failed, each with its path. A directory that is missing or cannot be listed is an error. In
-// any case nothing stays open.
+// Sweep looks in the directory in which Create writes, also if path is a symbolic link, and in no other. It removes regular files only,
+// empty ones too, whose names have exactly the form of this file's temporary names. One that vanishes meanwhile, because its writer
+// renames it or another Sweep is faster, is not an error. If something cannot be removed or examined, Sweep goes on with the rest, and
+// the error joins all that failed, each with its path. A directory that is missing or cannot be listed is an error. In any case nothing
+// stays open.
 func Sweep(path string, age time.Duration) (removed []string, err error) {
 	where, err := place.Find(path)
 	if err != nil {

@@ -1,7 +1,4 @@
 // Package atomicreplace replaces whole files so that no reader, no process crash and no power cut ever finds half of one.
-//
-// The new content is written to a temporary file in the target's own directory and renamed over the target. The target's old bytes are
-// never touched.
 package atomicreplace
 
 import (
@@ -22,9 +19,12 @@ var ErrNotDurable = errors.New("the new content is in place, but a power cut may
 
 // A Pending is the new content of a file on its way: written piece by piece, not yet in place. It belongs to one goroutine at a time.
 //
-// The caller of Create ends it with Commit or Discard, and then nothing of it stays open, in this process or in a child that was started
-// meanwhile (close-on-exec). A deferred Discard does for every way out, since after Commit it does nothing. A process that dies before
-// leaves a temporary file, for Sweep.
+// The caller of Create ends it with Commit or Discard, and one that fails ends it too. Then nothing of it stays open, in this process or
+// in a child that was started meanwhile (close-on-exec). Write and Commit change nothing any more and fail with an error that matches
+// fs.ErrClosed. Discard does nothing and returns nil, so that it can be deferred: by then the temporary name may be another program's.
+//
+// What a process that dies before leaves is for Sweep. So is a temporary file that the kernel refuses to remove: the error of Create,
+// Commit or Discard then wraps that refusal too.
 type Pending struct {
 	where  place.Place
 	file   *os.File
@@ -33,22 +33,24 @@ type Pending struct {
 	done   bool  // Commit or Discard has ended it
 }
 
-// Create begins a new content for the file at path. Until Commit, that file stays what it is; if there is none, none appears.
+// Create begins a new content for the file at path, in a temporary file. Until Commit, the file at path stays what it is; if there is
+// none, none appears.
 //
-// A new file gets perm, less the umask, as from os.WriteFile; the umask of the process is left alone. An existing file keeps its
-// permission bits, whatever perm says, and its owner and group as far as this process may set them; where the group cannot be kept, the
-// new group gets no more than all other users have (package owner does both). They are those that Create finds; a change of them between
-// Create and Commit may be lost. At no moment may a user read the temporary file who may not read the old file, or a new one with perm,
-// except the writer. It is in the target's directory, under a name that no other call has, dead or alive, not even one of a dead process
-// with this one's number. Create makes it exclusively (O_EXCL or O_TMPFILE): what has that name already is never opened.
+// A new file gets perm, less the umask, as from os.WriteFile; the umask of the process is left alone. An existing file keeps the
+// permission bits, the owner and the group that Create finds, whatever perm says, and as far as this process may set them; where the
+// group cannot be kept, the new group gets no more than all other users have (package owner).
 //
-// Package place says how path is understood: symbolic links at its end are followed and stay, what is not a regular file is refused,
-// and a Chdir before Commit changes nothing. Create makes no directories. If the kernel refuses a step, the error wraps the
-// refusal. On error nothing has changed, nothing is left behind or open, and there is no other way to write that Create falls back on.
+// The temporary file is in the target's directory, under a name that no other call has, dead or alive, and it is made exclusively (O_EXCL
+// or O_TMPFILE). From the first moment no user may read it who may not read the old file, or a new one with perm, except the owners of
+// the two.
 //
-// Not kept: hard links (the other names keep the old content). Not promised to stay: extended attributes, ACLs, and the special bits of
-// the mode. On Unix a file without write permission is replaced all the same, because a rename asks only the directory. The directory
-// must be readable, or Create fails.
+// Package place says how path is understood: symbolic links at its end are followed and stay, what is not a regular file is refused, and
+// a Chdir before Commit changes nothing. Create makes no directories. If the kernel refuses a step, the error wraps the refusal, nothing
+// has changed, and nothing is left behind or open: there is no other way to write that Create falls back on.
+//
+// Not kept: hard links (the other names keep the old content). Not promised to stay: extended attributes, the special bits of the mode,
+// and ACLs; a default ACL of the directory may let more users in. On Unix a file without write permission is replaced all the same,
+// because a rename asks only the directory, which must be readable.
 func Create(path string, perm fs.FileMode) (*Pending, error) {
 	p, err := create(path, perm)
 	if err != nil {
@@ -103,15 +105,14 @@ func (p *Pending) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// Commit puts the new content in place, in one step: a reader that opens the path, even after a process crash, finds the old content or
-// the new one, whole. When it returns nil, the same holds after a power cut, and it is the new content, with its mode and owner, as far as
-// file system and disk do what fsync(2) promises. The disk is asked every time, whatever the file held before. If another writer has
-// committed since Create, this content replaces that one: the last Commit wins.
+// Commit puts the new content in place, in one step: a reader that opens the path, even after a process crash or a power cut, finds the
+// old content or the new one, whole. Once Commit has returned nil, it is the new one, with its mode and owner. Power cuts are survived as
+// far as file system and disk do what fsync(2) promises; the disk is asked for every Commit, whatever the file held before. If another
+// writer has committed since Create, the last Commit wins.
 //
-// Commit fails if a Write failed, or the kernel refuses a step, and the error wraps each refusal. No error of an fsync is passed over, not
-// even one that says that the file system has none, and no refusal is tried again for ever. The file is then as it was and the temporary
-// file is gone, as after Discard, with one exception: an error that matches ErrNotDurable. After a Commit or a Discard, even one that
-// failed, Write and Commit fail with an error that matches fs.ErrClosed and change nothing.
+// Commit fails if a Write failed or the kernel refuses a step, and the error wraps the refusal. No error of an fsync is passed over, not
+// even one that says that the file system has none. The file is then as it was and the temporary file is gone, with one exception: an
+// error that matches ErrNotDurable.
 //
 // Windows cannot bring a name to the disk (package directory), promises no atomicity for a rename (os.Rename), and refuses it while
 // another program has the file open, for which Commit waits (package busy).
@@ -142,9 +143,8 @@ func (p *Pending) Commit() error {
 	return nil
 }
 
-// Discard gives the new content up and removes it: the file stays as it was. Nil means that the temporary file is gone, even if Discard
-// did not find it any more. An error means that it may still exist, and wraps the kernel's; a refused close keeps Discard from nothing.
-// After a Commit or a Discard, even one that failed, it does nothing and returns nil: by then the name may be another program's.
+// Discard gives the new content up: the file stays as it was. Nil means that the temporary file is gone, even if Discard did not find it
+// any more. If the close is refused, Discard removes it all the same.
 func (p *Pending) Discard() error {
 	if p.done {
 		return nil

@@ -37,5 +37,5 @@ func (d *Directory) Sync() error {
 	return d.file.Sync()
 }
 
-// Close gives the handle back. The directory was open for reading, so nothing can be lost, whatever the error is.
+// Close gives the handle back. The directory was open for reading, so nothing is lost, and its error may be passed over.
 func (d *Directory) Close() error { return d.file.Close() }
