@@ -194,10 +194,15 @@ func requireEnded(t *testing.T, pending *atomicreplace.Pending, path, by string,
 	left := strings.Join(others(t, path), ", ")
 	did := lesson.Did
 	lesson.Did, lesson.Expected, lesson.Found = did+"; then Write once more", "", ""
-	_, err := pending.Write([]byte("late"))
-	lesson.Means = "after Commit the same handle leads to the file that readers have: this is the write in place again"
-	requireContent(t, path, content, lesson.Say("Write goes on after %s", by))
-	lab.RequireErrorIs(t, err, fs.ErrClosed, lesson.Say("Write goes on after %s", by))
+	for _, late := range []string{"late", ""} {
+		_, err := pending.Write([]byte(late))
+		lesson.Means = "after Commit the same handle leads to the file that readers have: this is the write in place again"
+		requireContent(t, path, content, lesson.Say("Write goes on after %s", by))
+		if late == "" {
+			lesson.Did, lesson.Means = did+"; then Write of an empty slice", "the caller mistakes this call for one that works"
+		}
+		lab.RequireErrorIs(t, err, fs.ErrClosed, lesson.Say("Write goes on after %s", by))
+	}
 
 	lesson.Did = did + "; then Commit once more"
 	lesson.Means = "the caller mistakes this call for one that has saved something, or tried to"

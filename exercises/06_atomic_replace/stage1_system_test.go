@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -93,6 +94,7 @@ func TestCommitAsksTheDisk(t *testing.T) {
 			requireAsked(t, seen, c.file, "WriteFile under strace, which shows its calls: "+c.name)
 		})
 	}
+	t.Run("for each of several at once", askedForEachAtOnce)
 	t.Run("and leaves the umask of the process alone", func(t *testing.T) {
 		for _, call := range calls {
 			lab.Require(t, call.Name != "umask", lab.Lesson{
@@ -113,30 +115,94 @@ func (c change) as(name string) change {
 	return c
 }
 
+// askedForEachAtOnce is about calls in one directory, while the disk takes its time for each. A fsync that began before a rename says
+// nothing of it.
+func askedForEachAtOnce(t *testing.T) {
+	const atOnce = 4
+	wrap, log := lab.Strace(t, "-y", "-e", "trace=linkat,"+trace.Syncs+","+trace.Renames+","+trace.Removes,
+		"-e", "inject=fsync,fdatasync:delay_exit=40000")
+	path := realPlace(t, nil)
+	lesson := lab.Lesson{
+		Says:     "Commit takes the disk's answer to another Commit for its own",
+		Did:      fmt.Sprint(atOnce, " WriteFile calls at once on files of one directory, under strace, which lets each fsync take 40 ms"),
+		Expected: "between the rename and the return of each, an fsync of the directory begins",
+		Means:    "that fsync began before this rename: a power cut takes back a save that returned nil", Read: powerCut,
+	}
+	writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write at once", filepath.Dir(path), fmt.Sprint(atOnce))
+	lab.RequireNoError(t, writer.Wait(lesson), lesson.Say("WriteFile (Create, Write, Commit) failed although nothing stood in its way"))
+	text, err := os.ReadFile(log)
+	must(t, err)
+	calls := trace.Parse(string(text))
+	for n := range atOnce {
+		renamed, _ := putInPlace(calls, atOnceName(path, n))
+		returned := last(calls, func(c lab.Call) bool { return c.On(returnedName(path, n)) })
+		if renamed < 0 || returned < renamed {
+			lesson.Found = "no such rename: " + names(calls, path, "")
+			lab.Fail(t, lesson.Say("Commit renames nothing over the file"))
+		}
+		lesson.Found = "none in " + names(calls[renamed:returned], path, "")
+		lab.Require(t, synced(calls[renamed:returned], filepath.Dir(path)) >= 0, lesson)
+	}
+}
+
+func atOnceName(path string, n int) string {
+	return filepath.Join(filepath.Dir(path), fmt.Sprint(n, ".json"))
+}
+
+func returnedName(path string, n int) string {
+	return filepath.Join(filepath.Dir(path), fmt.Sprint(n, ".returned"))
+}
+
+// writeAtOnce calls WriteFile for COUNT files of a directory at once, and removes what does not exist after each, which a trace shows:
+// DIR COUNT.
+func writeAtOnce(w *lab.Worker) error {
+	failed := make([]error, w.Int(1))
+	path := filepath.Join(w.Arg(0), "locks.json")
+	var crowd sync.WaitGroup
+	for n := range failed {
+		crowd.Go(func() {
+			failed[n] = atomicreplace.WriteFile(atOnceName(path, n), []byte(after), 0o644)
+			_ = os.Remove(returnedName(path, n))
+		})
+	}
+	crowd.Wait()
+	return errors.Join(failed...)
+}
+
+// putInPlace returns the index of the last call that gave a complete file the name of file, or -1, and the name that it had until then: a
+// rename, or a link where there was no file.
+func putInPlace(seen []lab.Call, file string) (index int, temp string) {
+	index = last(seen, func(c lab.Call) bool {
+		return (strings.HasPrefix(c.Name, "rename") || c.Name == "linkat") && c.Errno == "" && len(c.Paths) >= 2 && c.Paths[1] == file
+	})
+	switch {
+	case index < 0:
+		return index, ""
+	case seen[index].Name == "linkat" && strings.HasPrefix(seen[index].Paths[0], "/proc/"): // it had no name (O_TMPFILE)
+		return index, file
+	}
+	return index, seen[index].Paths[0]
+}
+
 // requireAsked demands that the calls replace file, and ask the disk for the bytes before that and for the name after it.
 func requireAsked(t *testing.T, seen []lab.Call, file, did string) {
 	t.Helper()
-	renamed, temp := -1, ""
-	for i, call := range seen {
-		if strings.HasPrefix(call.Name, "rename") && len(call.Paths) >= 2 && call.Paths[1] == file {
-			renamed, temp = i, call.Paths[0]
-		}
-	}
+	renamed, temp := putInPlace(seen, file)
 	lab.Require(t, renamed >= 0, lab.Lesson{
 		Says:     "Commit renames nothing over the file",
 		Did:      did,
-		Expected: "a rename of a complete temporary file to " + filepath.Base(file),
+		Expected: "a rename (or a link, for the first document) of a complete temporary file to " + filepath.Base(file),
 		Found:    names(seen, file, temp),
 		Means:    "there is no single step that turns the old content into the new one", Read: fix,
 	})
-	lab.Require(t, durable(seen[:renamed], temp, isWrite), lab.Lesson{
+	lab.Require(t, durable(seen[:renamed+1], temp, isWrite), lab.Lesson{
 		Says:     "Commit renames a file whose bytes the disk does not have yet",
 		Did:      did,
 		Expected: "write, then fsync of the temporary file, then rename",
 		Found:    names(seen, file, temp), Read: powerCut,
 		Means: "a power cut keeps the new name and loses the bytes: an empty list of locks, minutes after the program said \"saved\"",
 	})
-	lab.Require(t, durable(seen[:renamed], temp, isChangeOfMode), lab.Lesson{
+	lab.Require(t, durable(seen[:renamed+1], temp, isChangeOfMode), lab.Lesson{
 		Says:     "Commit renames a file whose mode and owner the disk does not have yet",
 		Did:      did,
 		Expected: "mode and owner, then fsync of the temporary file, then rename",
@@ -154,7 +220,8 @@ func requireAsked(t *testing.T, seen []lab.Call, file, did string) {
 	removed := last(seen[renamed:], func(c lab.Call) bool {
 		return strings.HasPrefix(c.Name, "unlink") && len(c.Paths) > 0 && c.Paths[0] == temp
 	})
-	lab.Require(t, removed < 0 || strings.Contains(seen[renamed].Args, "RENAME_EXCHANGE"), lab.Lesson{
+	stays := seen[renamed].Name == "linkat" || strings.Contains(seen[renamed].Args, "RENAME_EXCHANGE")
+	lab.Require(t, removed < 0 || stays, lab.Lesson{
 		Says:     "Commit or Discard removes the temporary name after the rename",
 		Did:      did,
 		Expected: "no remove after the rename",
@@ -338,7 +405,10 @@ func TestEachRefusalOfTheKernelIsReported(t *testing.T) {
 		{"write", "a write is refused", "Commit", []error{syscall.ENOSPC, syscall.EIO}},
 		{"sync", "an fsync fails", "Commit", fsyncErrnos},
 		{"close", "a close fails", "Commit", []error{syscall.EIO, syscall.EDQUOT}},
-		{"rename", "the rename fails", "Commit", []error{syscall.EXDEV, syscall.EBUSY, syscall.ENOENT, syscall.EIO}},
+		{
+			"rename or link", "the rename (or link) to locks.json fails", "Commit",
+			[]error{syscall.EXDEV, syscall.EBUSY, syscall.ENOENT, syscall.ESTALE, syscall.EIO},
+		},
 	} {
 		t.Run(r.what, func(t *testing.T) {
 			for _, c := range []change{longer, first} { // with an old file, and without
@@ -510,7 +580,7 @@ func discardReportsWhatStays(t *testing.T) {
 	for _, c := range []struct {
 		calls string
 		errno error
-	}{{"remove", syscall.EACCES}, {"remove", syscall.EIO}, {"remove", syscall.EROFS}, {"close", syscall.EIO}} {
+	}{{"remove", syscall.EACCES}, {"remove", syscall.EPERM}, {"remove", syscall.EIO}, {"remove", syscall.EROFS}, {"close", syscall.EIO}} {
 		path := place(t, []byte(before))
 		lesson := lab.Lesson{
 			Says: "Discard hides that the temporary file stays", Read: refusal,
@@ -538,7 +608,8 @@ func TestAFailedFsyncOfTheBytesIsOneThingAndOfTheNameAnother(t *testing.T) {
 	for _, errno := range errnos[:min(2, lab.Rounds(len(errnos)))] {
 		t.Run(trace.ErrnoName(errno), func(t *testing.T) {
 			t.Parallel()
-			wrap, log := lab.Strace(t, "-y", "-e", "trace="+trace.Syncs, "-e", "inject="+trace.Syncs+":error="+trace.ErrnoName(errno)+":when=1+2")
+			wrap, log := lab.Strace(t, "-y", "-e", "trace=linkat,"+trace.Syncs+","+trace.Renames,
+				"-e", "inject="+trace.Syncs+":error="+trace.ErrnoName(errno)+":when=1+2")
 			writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write")
 			paths, errs := make([]string, 3), make([]error, 3)
 			for i := range paths {
@@ -562,9 +633,10 @@ func TestAFailedFsyncOfTheBytesIsOneThingAndOfTheNameAnother(t *testing.T) {
 func requireFsyncBelieved(t *testing.T, path string, calls []lab.Call, err error, errno string) {
 	t.Helper()
 	dir := filepath.Dir(path)
-	ofName := last(calls, func(c lab.Call) bool { return c.Injected && c.On(dir) })
+	ofDirectory := last(calls, func(c lab.Call) bool { return c.Injected && c.On(dir) })
+	renamed, _ := putInPlace(calls, path)
 	ofBytes := last(calls, func(c lab.Call) bool { return c.Injected && c.Within(dir) && !c.On(dir) })
-	if ofName < 0 && ofBytes < 0 {
+	if ofDirectory < 0 && ofBytes < 0 {
 		lab.RequireNoError(t, err, lab.Lesson{
 			Says: "Commit failed although nothing stood in its way",
 			Did:  "WriteFile, after another save whose fsync had failed",
@@ -573,9 +645,15 @@ func requireFsyncBelieved(t *testing.T, path string, calls []lab.Call, err error
 		return
 	}
 	lesson := lab.Lesson{Read: refusal}
-	if ofBytes >= 0 {
-		lesson.Did = "WriteFile; fsync of the temporary file failed once with " + errno + " (strace refuses it)"
-		again := last(calls, func(c lab.Call) bool { return c.On(calls[ofBytes].Paths[0]) && !c.Injected })
+	if ofBytes >= 0 || renamed < 0 || ofDirectory < renamed {
+		lesson.Did = "WriteFile; fsync of the directory, before the rename, failed with " + errno + " (strace refuses it)"
+		again := -1
+		if ofBytes >= 0 {
+			lesson.Did = "WriteFile; fsync of the temporary file failed once with " + errno + " (strace refuses it)"
+			again = last(calls, func(c lab.Call) bool {
+				return strings.HasSuffix(c.Name, "sync") && c.On(calls[ofBytes].Paths[0]) && !c.Injected
+			})
+		}
 		lesson.Says = "Commit asks the disk again after its refusal"
 		lesson.Expected = "one fsync of the temporary file"
 		lesson.Found = "a second one"

@@ -18,7 +18,7 @@ import (
 )
 
 func init() {
-	maps.Copy(workers, lab.Workers{"create new": createNew, "overwrite": overwrite})
+	maps.Copy(workers, lab.Workers{"create new": createNew, "overwrite": overwrite, "write as a member": writeAsAMember})
 	makeSpecial["a named pipe"] = func(path string) error { return syscall.Mkfifo(path, 0o600) }
 	makeSpecial["a socket"] = func(path string) error { return syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0) }
 	makeSpecial["a device"] = func(path string) error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|3) } // /dev/null, for root
@@ -46,8 +46,8 @@ func createAndExec() {
 // A creation is the mode that a new file is asked for, under an umask.
 type creation struct{ Perm, Umask fs.FileMode }
 
-// creations give six different modes.
-var creations = []creation{{0o666, 0o022}, {0o660, 0o027}, {0o666, 0o007}, {0o600, 0}, {0o444, 0o022}, {0o666, 0}}
+// creations give seven different modes.
+var creations = []creation{{0o666, 0o022}, {0o660, 0o027}, {0o666, 0o007}, {0o600, 0}, {0o444, 0o022}, {0o666, 0}, {0, 0o022}}
 
 // createNew makes two new files for each of creations, by os.WriteFile and by WriteFile, and sends the modes: DIR.
 func createNew(w *lab.Worker) error {
@@ -91,6 +91,15 @@ func overwrite(w *lab.Worker) error {
 		modes = append(modes, mode(w.Arg(i)))
 	}
 	return w.Result(modes)
+}
+
+// writeAsAMember is write, as a user who has a group beside the own one: UID GID.
+func writeAsAMember(w *lab.Worker) error {
+	err := errors.Join(syscall.Setgroups([]int{w.Int(1)}), syscall.Setgid(w.Int(0)), syscall.Setuid(w.Int(0)))
+	if err != nil {
+		return err
+	}
+	return write(w)
 }
 
 func mode(path string) string {
@@ -186,15 +195,39 @@ func ofAnotherGroup(t *testing.T, mode fs.FileMode) string {
 
 func TestAnExistingFileKeepsItsOwnerAndGroup(t *testing.T) {
 	t.Parallel()
-	path := ofAnotherGroup(t, 0o640)
 	uid, gid := foreignGroup(t)
+	ours := func(path string) error { return atomicreplace.WriteFile(path, []byte(after), 0o600) }
+	keepsOwnerAndGroup(t, uid, gid, "WriteFile", ours)
+	if os.Geteuid() != 0 {
+		return
+	}
+	keepsOwnerAndGroup(t, 0, gid, "WriteFile by the same user", ours)
+	keepsOwnerAndGroup(t, uid, 0, "WriteFile by another user of the same group", ours)
+	keepsOwnerAndGroup(t, uid, gid, "WriteFile by its owner, a member of that group", func(path string) error {
+		must(t, errors.Join(os.Chmod(filepath.Dir(path), 0o777), os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755)))
+		member := lab.Start(t, "write as a member", fmt.Sprint(uid), fmt.Sprint(gid))
+		member.Send(save{Path: path, Content: after})
+		var o lab.Returned
+		member.Result(&o)
+		return o.Err
+	})
+}
+
+// keepsOwnerAndGroup lets save replace a file of that owner and group.
+func keepsOwnerAndGroup(t *testing.T, uid, gid int, did string, save func(path string) error) {
+	t.Helper()
+	path := lab.WriteFile(t, "locks.json", before)
+	if err := os.Chown(path, uid, gid); err != nil {
+		t.Skip("this user may not give files away (a container?): ", err)
+	}
+	must(t, os.Chmod(path, 0o640))
 	lesson := lab.Lesson{
 		Says:  "Create or Commit failed on a file of another group",
-		Did:   fmt.Sprintf("the file had mode 0640, owner %d and group %d; WriteFile", uid, gid),
+		Did:   fmt.Sprintf("the file had mode 0640, owner %d and group %d; %s", uid, gid, did),
 		Read:  carryOver,
 		Means: "one save, and the colleagues of that group may not open their file any more",
 	}
-	lab.RequireNoError(t, atomicreplace.WriteFile(path, []byte(after), 0o600), lesson)
+	lab.RequireNoError(t, save(path), lesson)
 	info, err := os.Stat(path)
 	must(t, err)
 	owner := info.Sys().(*syscall.Stat_t)
@@ -207,9 +240,9 @@ func TestAnExistingFileKeepsItsOwnerAndGroup(t *testing.T) {
 func TestARefusalOfModeOrOwnerIsReported(t *testing.T) {
 	t.Parallel()
 	c := change{"a file with another group", []byte(before), []byte(after)}
-	chmod := refused{"chmod", "the mode cannot be set", "Create", []error{syscall.EPERM, syscall.EIO}}
+	chmod := refused{"chmod", "the mode cannot be set", "Create", []error{syscall.EPERM, syscall.EIO, syscall.ENOTSUP}}
 	requireRefusalReported(t, chmod, ofAnotherGroup(t, 0o666), c)
-	chown := refused{"chown", "the owner cannot be set", "Create", []error{syscall.EIO, syscall.EDQUOT}}
+	chown := refused{"chown", "the owner cannot be set", "Create", []error{syscall.EIO, syscall.EDQUOT, syscall.ENOTSUP}}
 	requireRefusalReported(t, chown, ofAnotherGroup(t, 0o640), c)
 }
 
