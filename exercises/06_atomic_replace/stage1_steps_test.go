@@ -119,7 +119,7 @@ func witness(t *testing.T, path string, content []byte) string {
 
 func TestDiscardLeavesTheFileAsItWas(t *testing.T) {
 	t.Parallel()
-	for _, c := range changes()[:3] {
+	for _, c := range changes()[:5] {
 		t.Run("instead of "+c.name, func(t *testing.T) {
 			t.Parallel()
 			path := place(t, c.old)
@@ -358,8 +358,14 @@ func TestPendingFilesOnOnePathDoNotShareATemporaryFile(t *testing.T) {
 		lab.RequireNoError(t, alice.Commit(), lesson)
 		lab.RequireFile(t, path, `{"bracket.step":"alice"}`, lesson)
 		requireWritten(t, bob, []byte(`b"}`), lesson)
+		left := len(others(t, path))
 		lab.RequireNoError(t, alice.Discard(), lesson)
 		lab.RequireFile(t, path, `{"bracket.step":"alice"}`, lesson)
+		discards := lesson
+		discards.Says, discards.Did = "Discard removes what another writer is writing", lesson.Did+"; a third Create and Discard between the two"
+		lab.RequireNoError(t, create(t, path, lesson).Discard(), discards)
+		discards.Expected, discards.Found = "the temporary file of the second writer stays", "there is none"
+		lab.Require(t, left == len(others(t, path)), discards)
 		last := lesson
 		last.Says = "Commit fails because another writer was faster"
 		last.Means = "the change that the user made is not saved: the last one is to win"
@@ -707,6 +713,12 @@ var handleCases = []struct {
 	{"an fsync that fails", "Commit", "sync", saveOnce},
 	{"a rename that fails", "Commit", "rename", saveOnce},
 	{"a Sweep", "Sweep", "", func(path, _ string) { _, _ = atomicreplace.Sweep(path, time.Hour) }},
+	{"a Sweep that finds a young temporary file", "Sweep", "", func(path, _ string) {
+		if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil {
+			_, _ = atomicreplace.Sweep(path, time.Hour)
+			_ = pending.Discard()
+		}
+	}},
 	{"a Sweep that cannot list the directory", "Sweep", "list", func(path, _ string) { _, _ = atomicreplace.Sweep(path, 0) }},
 	{"a Discard", "Discard", "", func(path, _ string) {
 		if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil {
