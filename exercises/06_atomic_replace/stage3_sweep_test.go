@@ -225,7 +225,8 @@ func TestSweepLeavesAYoungFileAlone(t *testing.T) {
 		_, err = os.Lstat(leftover)
 		lab.RequireNoError(t, err, lesson)
 		goesOn := lesson.Say("Sweep stops at a temporary file that is too young")
-		goesOn.Did, goesOn.Means = "one old leftover, and one before it in the directory: "+lesson.Did, "the old leftovers behind a live writer's pile up"
+		goesOn.Did = "one old leftover, and one before it in the directory: " + lesson.Did
+		goesOn.Means = "the old leftovers behind a live writer's pile up"
 		lab.RequireEqual(t, baseNames(both[1:]), baseNames(removed), goesOn)
 		must(t, os.RemoveAll(leftover)) // for the next one
 	}
