@@ -132,6 +132,14 @@ func stand(t *testing.T, path, n string, lesson lab.Lesson) *lab.Process {
 
 func TestUpdateWaitsForAnotherProcess(t *testing.T) {
 	t.Parallel()
+	t.Run("with another environment", func(t *testing.T) { waitsForAnotherProcess(t, false) })
+	t.Run("in a directory that was entered through a link", func(t *testing.T) { waitsForAnotherProcess(t, true) })
+}
+
+// waitsForAnotherProcess lets the second process name the file by a relative path if a link has led it to the file's directory: then PWD
+// is another name of that directory (cd follows the link, and filepath.Abs believes PWD).
+func waitsForAnotherProcess(t *testing.T, byLink bool) {
+	t.Helper()
 	path := counterFile(t, 41)
 	lesson := lab.Lesson{
 		Says:  "Update lost another process's change",
@@ -141,10 +149,22 @@ func TestUpdateWaitsForAnotherProcess(t *testing.T) {
 	}
 	first := stand(t, path, "99", lesson)
 	dir := t.TempDir()
-	second := launch(t, lab.Options{Dir: dir, Env: homesIn(dir)}, path)
+	o, spelling := lab.Options{Dir: dir, Env: homesIn(dir)}, path
+	if byLink {
+		o.Dir, spelling = linkTo(t, filepath.Dir(path)), filepath.Base(path)
+		o.Env = append(o.Env, "PWD="+o.Dir)
+		lesson.Did += " of counter.json, in the same directory, which it had entered through a link (PWD)"
+	}
+	second := launch(t, o, spelling)
 	lesson = cause(t, lesson, second.Begin("update 1"), dir, path)
+	if byLink {
+		lesson.Means = "what keeps them apart depends on the name of the directory, and the two know it by different names"
+		lesson.Read = lives
+	}
 	first.Continue()
-	lab.RequireNoError(t, first.Wait(lesson), lesson)
+	failed := lesson.Say("Update failed although another process only waited for it")
+	failed.Means = "the first caller had its turn: no other may take from it what it needs"
+	lab.RequireNoError(t, first.Wait(lesson), failed)
 	got := second.end(gaveUp(lesson))
 	lab.RequireNoError(t, got.Returned.Err, gaveUp(lesson))
 	requireCounter(t, path, 100, lesson)
@@ -164,6 +184,9 @@ func requireOneChange(t *testing.T, got reply, lesson lab.Lesson) {
 	t.Helper()
 	lesson.Says = "Update did not call change once"
 	lesson.Means = "change may print a job card or ask a person: that happens as often as it is called"
+	if got.Changes == 0 {
+		lesson.Means = "change prints the job card: there is none, and no call returned an error"
+	}
 	lesson.Expected, lesson.Found = "1 call", fmt.Sprintf("%d calls", got.Changes)
 	lab.Require(t, got.Changes == 1, lesson)
 }
@@ -204,6 +227,7 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 		name, content string
 		add, want     int
 	}{
+		{"by the next, through a link to another directory", `{"counter":41}`, 1, 42},
 		{"by the next", `{"counter":41}`, 1, 42},
 		{"by a shorter one", `{"counter":100}`, -93, 7},
 		{"by a negative one", `{"counter":1}`, -2, -1},
@@ -217,12 +241,21 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 				t.Skip("an int has 32 bits here")
 			}
 			path := lab.WriteFile(t, "counter.json", c.content)
+			byLink := strings.Contains(c.name, "link")
+			if byLink {
+				path = linkTo(t, path)
+			}
 			requireUntouched := neighbours(t, path)
 			lesson := lab.Lesson{
 				Says:  "Update did not replace the counter",
 				Did:   fmt.Sprintf("the file held %s; one Update(%+d), with no other caller", beginning(c.content), c.add),
 				Means: "the next job card gets a wrong number, or none because the file cannot be read any more",
 				Read:  longWrite,
+			}
+			if byLink {
+				lesson.Did += "; the path was a symbolic link to the file, in another directory"
+				lesson.Means = "a person has moved the file to another disk and left a link: no job card gets a number any more"
+				lesson.Read = lives
 			}
 			got := start(t, path).succeed(fmt.Sprintf("update %d", c.add), lesson)
 			requireCounter(t, path, c.want, lesson)

@@ -128,6 +128,37 @@ func TestEveryErrorOfTheWriteIsReported(t *testing.T) {
 	}
 	t.Run("Take/the list cannot grow", listCannotGrow)
 	t.Run("with another error", oneErrorOfTwo)
+	t.Run("after a signal, once", interruptedOnce)
+}
+
+// interruptedOnce lets a signal interrupt one call after the other. That is no reason to do again what was written before it.
+func interruptedOnce(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	for _, c := range []struct{ order, name, content, twice string }{
+		{"update 1", "counter.json", `{"counter":41}`, ""},
+		{"take lid.step bob", "locks.json", `{}`, "ErrTaken"},
+		{"return lid.step bob", "locks.json", `{"lid.step":"bob"}`, "ErrNotHolder"},
+	} {
+		for made := range mostStops {
+			lesson := lab.Lesson{
+				Says:     callOf(c.order) + " did its work twice because a signal had interrupted it",
+				Did:      fmt.Sprintf("the file held %s; %s; its system call number %d, such as a close, failed with EINTR", c.content, c.order, made+1),
+				Expected: "the work is done once, with or without an error that matches EINTR",
+				Means:    "two numbers are gone for one job card, or a person who has just got a part gets an error that it is taken",
+				Read:     refusal,
+			}
+			d := sitHere(t, lab.WriteFile(t, c.name, c.content))
+			var got reply
+			names, err := lab.RefuseOne(made, syscall.EINTR, func() { got = d.do(c.order) })
+			lab.RequireRefuse(t, err)
+			lesson.Found = fmt.Sprintf("%d calls of change, and %s", got.Changes, got)
+			lab.Require(t, got.Changes <= 1 && got.String() != c.twice, lesson)
+			if len(names) <= made {
+				break
+			}
+		}
+	}
 }
 
 // oneErrorOfTwo lets a call fail, and the kernel refuse to close the file or to give the lock back at the end of it.

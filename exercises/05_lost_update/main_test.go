@@ -97,7 +97,7 @@ func sitDown(path string) (*desk, error) {
 }
 
 // do obeys "update N" (add N), "fresh update" (of a file of its own each time), "cramped update" (when the process may open no file, or
-// one), "panic" and "goexit" (in Update), "take PART PERSON", "return PART PERSON", "close", "handles" (how many are open), "limit N"
+// one), "panic" and "goexit" (in Update), "whole ORDER" (Open, the order, Close), "take PART PERSON", "return PART PERSON", "close", "handles" (how many are open), "limit N"
 // (from then on no file may grow beyond N bytes), "refusing WHAT ORDER" (the kernel refuses these calls with EIO; see lab.Refuse), and
 // "refusing-one ERRNO MADE ORDER" (see lab.RefuseOne). One space separates the words; a name may be empty or hold tabs.
 func (d *desk) do(order string) (r reply) {
@@ -114,6 +114,12 @@ func (d *desk) do(order string) (r reply) {
 		other := desk{path: fmt.Sprintf("%s.%d.json", d.path, d.fresh)}
 		if r.Returned.Err = os.WriteFile(other.path, []byte(`{"counter":41}`), 0o600); r.Returned.Err == nil {
 			r = other.do("update 1")
+		}
+	case "whole":
+		whole := desk{path: d.path}
+		if whole.list, r.Returned.Err = lostupdate.Open(d.path); r.Returned.Err == nil {
+			r = whole.do(strings.Join(words[1:], " "))
+			r.Returned.Err = errors.Join(r.Returned.Err, whole.list.Close())
 		}
 	case "cramped":
 		r.Returned.Err = d.cramped()
@@ -286,7 +292,7 @@ func (p program) end(lesson lab.Lesson) (r reply) {
 func callOf(order string) string {
 	calls := map[string]string{
 		"update": "Update", "fresh": "Update", "cramped": "Update", "panic": "Update", "goexit": "Update",
-		"take": "Take", "return": "Return", "close": "Close",
+		"take": "Take", "return": "Return", "close": "Close", "whole": "Close",
 	}
 	for _, word := range strings.Fields(order) {
 		if call, ok := calls[word]; ok {
@@ -307,6 +313,16 @@ func (p program) succeed(order string, lesson lab.Lesson) reply {
 func counterFile(t *testing.T, counter int) (path string) {
 	t.Helper()
 	return lab.WriteFile(t, "counter.json", fmt.Sprintf(`{"counter":%d}`, counter))
+}
+
+// linkTo returns the path of a symbolic link in another directory to the file or directory at path, or path where no link can be made.
+func linkTo(t *testing.T, path string) string {
+	t.Helper()
+	link := filepath.Join(t.TempDir(), filepath.Base(path))
+	if err := os.Symlink(path, link); err != nil {
+		return path
+	}
+	return link
 }
 
 // neighbours writes files of other programs beside the file at path, and returns the demand that they are as they were.

@@ -127,6 +127,9 @@ func TestUpdateIsOneStepForOtherPrograms(t *testing.T) {
 func TestTakeAndReturnAreOneStepForOtherPrograms(t *testing.T) {
 	t.Parallel()
 	path := listFile(t, "{}")
+	tools := filepath.Join(filepath.Dir(path), "locks-of-tools.json")
+	write(t, tools, "{}")
+	other := sitHere(t, tools)
 	programs := startPair(t, path)
 	for _, c := range []struct {
 		content, first, second string
@@ -168,7 +171,13 @@ func TestTakeAndReturnAreOneStepForOtherPrograms(t *testing.T) {
 		}
 		for number := 1; number <= mostStops; number++ {
 			write(t, path, c.content)
-			a, b, met := programs.between(number, c.kind, c.first, c.second, func() { openAndClose(t, path, lesson) }, lesson)
+			before := func() {
+				openAndClose(t, path, lesson)
+				if c.kind == aChange { // it is inside: whatever it holds, it holds for others to wait
+					takeElsewhere(t, other, c.first)
+				}
+			}
+			a, b, met := programs.between(number, c.kind, c.first, c.second, before, lesson)
 			if !met {
 				break
 			}
@@ -206,6 +215,24 @@ func openAndClose(t *testing.T, path string, lesson lab.Lesson) {
 		}
 	}, waits)
 	lab.RequireNoError(t, err, fails)
+}
+
+// takeElsewhere takes and returns a part of another list, in the process that is in the middle of a call.
+func takeElsewhere(t *testing.T, other *desk, first string) {
+	t.Helper()
+	lesson := lab.Lesson{
+		Says:  "Take or Return waited for a call about another list",
+		Did:   fmt.Sprintf("one goroutine was in the middle of %q; another one called Take and Return of another list", first),
+		Means: "people who have nothing to do with each other wait for each other",
+		Read:  lives,
+	}
+	failed := lesson.Say("Take or Return failed while a goroutine changed another list")
+	failed.Means = "people who have nothing to do with each other are in each other's way"
+	var err error
+	lab.Finishes(t, func() {
+		err = errors.Join(other.do("take saw bob").Returned.Err, other.do("return saw bob").Returned.Err)
+	}, lesson)
+	lab.RequireNoError(t, err, failed)
 }
 
 // A caller that cannot know whether others see its lock must not act as if it were alone.

@@ -18,27 +18,24 @@ var (
 
 // Checkouts is the list of who has which part. Several programs may have the same list open for hours.
 //
-// Take and Return go by what the file holds when their turn comes, whichever program wrote it. From before they read it until they have
-// written it, they exclude every other Take and Return on the same list, in this process and in others, under the same conditions as
-// Update. So they wait as long as it takes, and never go on without the lock. The files they have opened do not add up. They keep out no
-// other programs, and may create files of their own beside the list and no others.
-//
-// A list that is damaged is an error and stays as it is. If the kernel refuses to write or to close the list, or to give the lock back,
-// Take, Return or Close returns that error, together with any other one, and errors.Is finds it.
+// Take and Return go by what the file holds when their turn comes, whichever program wrote it. Their turns are like Update's: they exclude
+// every other Take and Return on the same list, and no other list's, under the same conditions, wait as long as it takes, and never go on
+// without the lock. What Update promises of damaged files, of what the kernel refuses, of open files and of files of its own holds for
+// them too. Close may be the call that returns a refusal to close, and leaves no file of the list open.
 //
 // A list of 16 MiB is not too long. Any text in UTF-8 is a name, except that no person's name is empty, and two names are the same only if
 // they are equal byte for byte.
 //
-// A Checkouts is for one goroutine at a time. It may keep the file that it has opened, or open it again for each call: if a program puts
-// another file of the same name in its place, as many editors do, open the list again.
+// A Checkouts is for one goroutine at a time. If a program puts another file of the same name in the list's place, as many editors do,
+// open the list again.
 type Checkouts struct {
 	file *os.File
 	path string // absolute: the lock stays the same when the program changes its working directory
 }
 
 // Open opens the list at path, a JSON object such as {"bracket.step":"alice"}. If there is no file, the error matches fs.ErrNotExist and
-// no list is made up. Other programs may have the list open, or be in the middle of a Take or Return: Open does not wait for them.
-// Open does not judge the content. The program may change its working directory afterwards. The caller must Close the list.
+// nothing is made up. Open does not judge the content, nor wait for a program in the middle of a Take or Return. The program may change
+// its working directory afterwards. The caller must Close the list.
 func Open(path string) (*Checkouts, error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -51,8 +48,7 @@ func Open(path string) (*Checkouts, error) {
 	return &Checkouts{file: file, path: path}, nil
 }
 
-// Take gives part to person. If a person has it already, that person or another, the error matches ErrTaken and nothing is
-// written. Of all who ask for a part at the same time, one gets it.
+// Take gives part to person. If a person has it already, that person or another, the error matches ErrTaken and nothing is written.
 func (c *Checkouts) Take(part, person string) error {
 	return c.change(func(holders map[string]string) error {
 		if holder, taken := holders[part]; taken {
@@ -63,8 +59,7 @@ func (c *Checkouts) Take(part, person string) error {
 	})
 }
 
-// Return takes part back from person. If person does not have it, the error matches ErrNotHolder and nothing is written. Of all who
-// return a part at the same time, one succeeds.
+// Return takes part back from person. If person does not have it, the error matches ErrNotHolder and nothing is written.
 func (c *Checkouts) Return(part, person string) error {
 	return c.change(func(holders map[string]string) error {
 		if holder, taken := holders[part]; !taken || holder != person {
