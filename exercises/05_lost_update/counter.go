@@ -24,9 +24,9 @@ import (
 // the error matches fs.ErrNotExist, or is about the lock file if none can be created there. A damaged file (see package document) is an
 // error and stays as it is.
 //
-// Update calls change once, in the caller's goroutine. If change panics or ends its goroutine (runtime.Goexit), or the process dies in it,
-// nothing is written, and a panic goes on to the caller. After that, and after every error but a refused unlock, the next Update gets its
-// turn. Calls that are over leave no files open that add up.
+// Update calls change once. If change panics or ends its goroutine (runtime.Goexit), or the process dies in it, nothing is written, and a
+// panic goes on to the caller. After that, and after every error but a refused unlock, the next Update gets its turn. Calls that are over
+// leave no files open that add up.
 //
 // If Update cannot have the lock, for whatever reason, it returns the error without a call of change: it never goes on without the lock.
 // A wait that a signal ends (EINTR) may be such an error, or Update may wait on. If the kernel refuses to write or close the counter, or

@@ -232,7 +232,7 @@ func TestUpdateReplacesTheCounter(t *testing.T) {
 		{"by a shorter one", `{"counter":100}`, -93, 7},
 		{"by a negative one", `{"counter":1}`, -2, -1},
 		{"by the one it was", `{"counter":41}`, 0, 41},
-		{"beyond 32 bits", `{"counter":4294967296}`, 1, 4294967297},
+		{"beyond what a float64 holds", `{"counter":9007199254740993}`, 1, 9007199254740994},
 		{"in a file that a person has laid out", " {\r\n\t\"counter\" : -1\n}\n" + strings.Repeat(" ", 1<<20-50), 1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -108,7 +108,8 @@ func TestEveryErrorOfTheWriteIsReported(t *testing.T) {
 						Means: "the caller goes on with a number, or a part, that the file does not show",
 						Read:  refusal,
 					}
-					got := refused(t, what, errno, lab.WriteFile(t, c.name, c.content), c.order, lesson)
+					path := lab.WriteFile(t, c.name, c.content)
+					got := refused(t, what, errno, path, c.order, lesson)
 					err := got.Returned.Err
 					lab.RequireError(t, err, lesson)
 					if call == "Update" {
@@ -118,6 +119,9 @@ func TestEveryErrorOfTheWriteIsReported(t *testing.T) {
 					lesson.Means = "the caller cannot tell a full disk, which a person can clear, from a broken one"
 					lesson.Expected = "an error in which errors.Is finds " + trace.ErrnoName(errno) + " (wrap the error with %w)"
 					lab.RequireErrorIs(t, err, errno, lesson)
+					if errors.Is(errno, syscall.EIO) && (what != "close" || unlocks(t, c.name, c.content, c.order, lesson)) {
+						requireNextTurn(t, path, what, c.content, c.order)
+					}
 				}, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT)
 			})
 		}
@@ -129,6 +133,24 @@ func TestEveryErrorOfTheWriteIsReported(t *testing.T) {
 	t.Run("Take/the list cannot grow", listCannotGrow)
 	t.Run("with another error", oneErrorOfTwo)
 	t.Run("after a signal, once", interruptedOnce)
+}
+
+// unlocks reports whether the call gives its lock back by LOCK_UN. If it does so by a close that the kernel refuses, it keeps the lock.
+func unlocks(t *testing.T, name, content, order string, lesson lab.Lesson) bool {
+	t.Helper()
+	return refused(t, "unlock", syscall.EIO, lab.WriteFile(t, name, content), order, lesson).Returned.Err != nil
+}
+
+// requireNextTurn demands that a call succeeds after the kernel has refused something in another call of the same program.
+func requireNextTurn(t *testing.T, path, what, content, order string) {
+	t.Helper()
+	lesson := keptOut.Say("%s kept its lock after the kernel had refused a %s", callOf(order), what)
+	lesson.Did = fmt.Sprintf("%s; each %s of a file failed with EIO; the file was put right; then the program did it again", order, what)
+	p := start(t, path)
+	write(t, path, content)
+	p.do("refusing "+what+" "+order, lesson)
+	write(t, path, content)
+	p.succeed(order, lesson)
 }
 
 // interruptedOnce lets a signal interrupt one call after the other. That is no reason to do again what was written before it.
@@ -143,7 +165,7 @@ func interruptedOnce(t *testing.T) {
 		for made := range mostStops {
 			lesson := lab.Lesson{
 				Says:     callOf(c.order) + " did its work twice because a signal had interrupted it",
-				Did:      fmt.Sprintf("the file held %s; %s; its system call number %d, such as a close, failed with EINTR", c.content, c.order, made+1),
+				Did:      fmt.Sprintf("the file held %s; %s; its system call %d, such as a close, failed with EINTR", c.content, c.order, made+1),
 				Expected: "the work is done once, with or without an error that matches EINTR",
 				Means:    "two numbers are gone for one job card, or a person who has just got a part gets an error that it is taken",
 				Read:     refusal,
@@ -183,8 +205,8 @@ func oneErrorOfTwo(t *testing.T) {
 	} {
 		lesson := lesson.Say("%s did not report a refused unlock, because there was another error", callOf(c.order))
 		lesson.Did = fmt.Sprintf("the file held %s; %s; LOCK_UN failed with EIO", lab.Show([]byte(c.content)), c.order)
-		if refused(t, "unlock", syscall.EIO, lab.WriteFile(t, c.name, c.rightContent), c.rightOrder, lesson).Returned.Err == nil {
-			break // it gives its lock back by other means
+		if !unlocks(t, c.name, c.rightContent, c.rightOrder, lesson) {
+			break
 		}
 		err := refused(t, "unlock", syscall.EIO, lab.WriteFile(t, c.name, c.content), c.order, lesson).Returned.Err
 		lesson.Expected = "an error in which errors.Is finds EIO"
@@ -267,7 +289,7 @@ func refused(t *testing.T, what string, errno error, path, order string, lesson 
 	d := &desk{path: path}
 	if strings.HasPrefix(filepath.Base(path), "locks") {
 		list, err := lostupdate.Open(path)
-		lab.RequireNoError(t, err, lesson)
+		lab.RequireNoError(t, err, judged(lesson))
 		d.list = list
 	}
 	var failed error

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"example/turnstile/exercises/05_lost_update"
 	"example/turnstile/internal/lab"
@@ -97,9 +98,10 @@ func sitDown(path string) (*desk, error) {
 }
 
 // do obeys "update N" (add N), "fresh update" (of a file of its own each time), "cramped update" (when the process may open no file, or
-// one), "panic" and "goexit" (in Update), "whole ORDER" (Open, the order, Close), "take PART PERSON", "return PART PERSON", "close", "handles" (how many are open), "limit N"
-// (from then on no file may grow beyond N bytes), "refusing WHAT ORDER" (the kernel refuses these calls with EIO; see lab.Refuse), and
-// "refusing-one ERRNO MADE ORDER" (see lab.RefuseOne). One space separates the words; a name may be empty or hold tabs.
+// one), "panic", "panic error" and "goexit" (in Update), "whole ORDER" (Open, the order, Close), "take PART PERSON", "return PART PERSON",
+// "close", "handles" (how many are open), "limit N" (from then on no file may grow beyond N bytes), "refusing WHAT ORDER" (the kernel
+// refuses these calls with EIO; see lab.Refuse), and "refusing-one ERRNO MADE ORDER" (see lab.RefuseOne). One space separates the words; a
+// name may be empty or hold tabs.
 func (d *desk) do(order string) (r reply) {
 	words := strings.Split(order, " ")
 	switch words[0] {
@@ -129,7 +131,11 @@ func (d *desk) do(order string) (r reply) {
 				r.Returned.Err = fmt.Errorf("recovered: %v", value)
 			}
 		}()
-		_, err := lostupdate.Update(d.path, func(int) int { panic("no more job cards") })
+		value := any("no more job cards")
+		if len(words) > 1 {
+			value = errors.New("no more job cards")
+		}
+		_, err := lostupdate.Update(d.path, func(int) int { panic(value) })
 		r.Returned.Err = fmt.Errorf("Update returned, with the error %v", err) //nolint:errorlint // a text
 	case "goexit":
 		var ended sync.WaitGroup
@@ -328,10 +334,11 @@ func linkTo(t *testing.T, path string) string {
 // neighbours writes files of other programs beside the file at path, and returns the demand that they are as they were.
 func neighbours(t *testing.T, path string) (requireUntouched func(call string, lesson lab.Lesson)) {
 	t.Helper()
-	names := []string{path + ".bak", path + ".tmp", path + "~"}
+	names := []string{path + ".bak", path + ".tmp", path + "~", filepath.Join(filepath.Dir(path), "drawings.json.lock")}
 	for _, name := range names {
 		write(t, name, "precious")
 	}
+	lab.Age(t, filepath.Dir(path), 48*time.Hour)
 	return func(call string, lesson lab.Lesson) {
 		t.Helper()
 		lesson.Says = call + " touched another program's file"

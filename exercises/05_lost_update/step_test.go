@@ -104,23 +104,25 @@ func TestUpdateIsOneStepForOtherPrograms(t *testing.T) {
 	path := counterFile(t, 40)
 	lesson := lab.Lesson{
 		Says:  "Update let another process in before it was done",
-		Did:   "Update(+1) of the counter 40 in two processes; the second one ran while the first one stood between two of its system calls",
+		Did:   "Update(-1) of the counter 100 in two processes; the second one ran while the first one stood between two of its system calls",
 		Means: "a change is gone, or two job cards have the same number, and no call returned an error",
 		Read:  begins,
 	}
+	failed := lesson.Say("Update failed because another process was inside Update")
+	failed.Means = "a call that reads before its turn meets half a write: the file looks damaged, and a job card gets no number"
 	programs := startPair(t, path)
 	for number := 1; number <= mostStops; number++ {
-		write(t, path, `{"counter":40}`)
-		a, b, met := programs.between(number, "", "update 1", "update 1", func() {}, lesson)
+		write(t, path, `{"counter":100}`)
+		a, b, met := programs.between(number, "", "update -1", "update -1", func() {}, lesson)
 		if !met {
 			break
 		}
-		lab.RequireNoError(t, a.Returned.Err, lesson)
-		lab.RequireNoError(t, b.Returned.Err, lesson)
-		requireCounter(t, path, 42, lesson)
+		lab.RequireNoError(t, a.Returned.Err, failed)
+		lab.RequireNoError(t, b.Returned.Err, failed)
+		requireCounter(t, path, 98, lesson)
 		got := []int{a.Counter, b.Counter}
 		slices.Sort(got)
-		lab.RequireEqual(t, "[41 42]", fmt.Sprint(got), lesson)
+		lab.RequireEqual(t, "[98 99]", fmt.Sprint(got), lesson)
 	}
 }
 

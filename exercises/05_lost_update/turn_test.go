@@ -72,6 +72,10 @@ func updateThatFails(t *testing.T) {
 	first, second := start(t, path), start(t, path)
 	for _, c := range []struct{ order, content, did, want string }{
 		{"panic", `{"counter":41}`, "change panicked, and the program recovered and lives on", "recovered: no more job cards"},
+		{
+			"panic error", `{"counter":41}`, "change panicked with an error, and the program recovered and lives on",
+			"recovered: no more job cards",
+		},
 		{"goexit", `{"counter":41}`, "change ended its goroutine (runtime.Goexit), and the program lives on", "goroutine ended"},
 		{"update 1", "", "Update(+1) of an empty file", ""},
 		{"update 1", "missing", "Update(+1) of a file that did not exist", ""},
@@ -125,6 +129,7 @@ func TestOpenFilesDoNotAddUp(t *testing.T) {
 		{"counter.json", `{"counter":41}`, "update 1"},
 		{"counter.json", "", "update 1"},
 		{"counter.json", `{"counter":41}`, "panic"},
+		{"counter.json", `{"counter":41}`, "goexit"},
 		{"locks.json", `{"lid.step":"eve"}`, "take lid.step bob"},
 		{"locks.json", `{"lid.step":"eve"}`, "return lid.step bob"},
 		{"locks.json", "", "take lid.step bob"},
@@ -208,6 +213,7 @@ func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "desk", "counter.json")
 		must(t, os.Mkdir(filepath.Dir(path), 0o700))
+		must(t, os.Mkdir(filepath.Join(dir, "shelf"), 0o700))
 		write(t, path, `{"counter":41}`)
 		var others []string
 		for n := range lab.Rounds(400) { // so many that two of them share a lock if there is a fixed number of locks
@@ -215,7 +221,8 @@ func TestUpdateWaitsForItsOwnFileOnly(t *testing.T) {
 		}
 		// Names that become one name when a program changes some characters of it.
 		others = append(others, "desk_counter.json", "desk-counter.json", "desk.counter.json", "deskcounter.json", "desk%2Fcounter.json",
-			"desk/counter", "desk/counter.js", "desk/counter.json ", "desk/counter_json", "desk/counterjson", "desk/counter.json.bak")
+			"shelf/counter.json", "desk/counter", "desk/counter.js", "desk/counter.json ", "desk/counter_json", "desk/counterjson",
+			"desk/counter.json.bak")
 		if _, err := os.Stat(filepath.Join(dir, "desk", "Counter.json")); err != nil { // it is another name here
 			others = append(others, "desk/Counter.json", "desk/COUNTER.JSON")
 		}
