@@ -120,7 +120,7 @@ func TestEveryErrorOfTheWriteIsReported(t *testing.T) {
 					lesson.Expected = "an error in which errors.Is finds " + trace.ErrnoName(errno) + " (wrap the error with %w)"
 					lab.RequireErrorIs(t, err, errno, lesson)
 					if errors.Is(errno, syscall.EIO) && (what != "close" || unlocks(t, c.name, c.content, c.order, lesson)) {
-						requireNextTurn(t, path, what, c.content, c.order)
+						requireNextTurn(t, what, c.name, c.content, c.order)
 					}
 				}, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT)
 			})
@@ -142,12 +142,12 @@ func unlocks(t *testing.T, name, content, order string, lesson lab.Lesson) bool 
 }
 
 // requireNextTurn demands that a call succeeds after the kernel has refused something in another call of the same program.
-func requireNextTurn(t *testing.T, path, what, content, order string) {
+func requireNextTurn(t *testing.T, what, name, content, order string) {
 	t.Helper()
 	lesson := keptOut.Say("%s kept its lock after the kernel had refused a %s", callOf(order), what)
 	lesson.Did = fmt.Sprintf("%s; each %s of a file failed with EIO; the file was put right; then the program did it again", order, what)
+	path := lab.WriteFile(t, name, content)
 	p := start(t, path)
-	write(t, path, content)
 	p.do("refusing "+what+" "+order, lesson)
 	write(t, path, content)
 	p.succeed(order, lesson)

@@ -300,7 +300,11 @@ func callOf(order string) string {
 		"update": "Update", "fresh": "Update", "cramped": "Update", "panic": "Update", "goexit": "Update",
 		"take": "Take", "return": "Return", "close": "Close", "whole": "Close",
 	}
-	for _, word := range strings.Fields(order) {
+	words := strings.Fields(order)
+	if words[0] == "refusing" {
+		words = words[2:] // what is refused may have a call's name
+	}
+	for _, word := range words {
 		if call, ok := calls[word]; ok {
 			return call
 		}
