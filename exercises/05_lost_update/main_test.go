@@ -325,11 +325,15 @@ func counterFile(t *testing.T, counter int) (path string) {
 	return lab.WriteFile(t, "counter.json", fmt.Sprintf(`{"counter":%d}`, counter))
 }
 
-// linkTo returns the path of a symbolic link in another directory to the file or directory at path, or path where no link can be made.
+// linkTo returns the path of a symbolic link in another directory to the file or directory at path, or path where no link can be
+// made or followed (Wine makes links that it cannot follow).
 func linkTo(t *testing.T, path string) string {
 	t.Helper()
 	link := filepath.Join(t.TempDir(), filepath.Base(path))
-	if err := os.Symlink(path, link); err != nil {
+	if os.Symlink(path, link) != nil {
+		return path
+	}
+	if _, err := os.Stat(link); err != nil {
 		return path
 	}
 	return link
