@@ -276,7 +276,7 @@ func TestWithReportsBothErrors(t *testing.T) {
 	}{
 		{"use returned an error of its own, and Close had none", false, true},
 		{"use closed the file itself and returned nil", true, false},
-		{"use closed the file itself and returned an error of its own: With had two errors to report", true, true},
+		{"use closed the file itself and returned an error of its own, about another file that was closed: With had two to report", true, true},
 	} {
 		path := lab.WriteFile(t, "locks.json", "{}")
 		result := leave(t, "With", func() error {
@@ -286,7 +286,7 @@ func TestWithReportsBothErrors(t *testing.T) {
 					f.Close()
 				}
 				if test.failed {
-					return fmt.Errorf("check out: %w", &takenError{by: []string{"alice"}})
+					return fmt.Errorf("check out: %w: the list: %w", &takenError{by: []string{"alice"}}, fs.ErrClosed)
 				}
 				return nil
 			})
@@ -384,7 +384,7 @@ func requireOpenError(t *testing.T, what string, called bool, want *fs.PathError
 	lesson.Says = "With did not return the error of os.OpenFile"
 	lesson.Expected = fmt.Sprintf("an *fs.PathError with the operation, the path and %q", want.Err)
 	lesson.Found = shorten(fmt.Sprintf("%T: %v", result.err, result.err))
-	lesson.Means = "the caller cannot tell a missing file from a wrong path or a broken disk"
+	lesson.Means = "the caller cannot tell what was refused, for which path and why"
 	lab.Require(t, isPathError && got.Op == want.Op && got.Path == want.Path && errors.Is(got.Err, want.Err), lesson)
 	lesson.Says = "With closed a file that it never opened"
 	lesson.Expected = "the error of os.OpenFile alone"

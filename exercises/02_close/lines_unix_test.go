@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -415,6 +418,7 @@ func TestWithOpensWhateverOpenFileOpens(t *testing.T) {
 	for _, kind := range []string{"a file", "a pipe"} {
 		t.Run(kind+", with every flag", func(t *testing.T) { requireFlags(t, kind) })
 	}
+	t.Run("while programs start", requireNoMomentToInherit)
 }
 
 // A pipe or a device is opened, written and closed like any file. What only a file on a disk can do, such as fsync(2), it refuses.
@@ -523,6 +527,44 @@ func requireFlags(t *testing.T, kind string) {
 	})
 }
 
+// Programs that start at any moment while With opens the file do not get it: the kernel, or syscall.ForkLock, leaves no moment between the
+// open and the flag.
+func requireNoMomentToInherit(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "locks.json", "{}")
+	var ended atomic.Bool
+	var opens sync.WaitGroup
+	for range 2 {
+		opens.Go(func() {
+			for !ended.Load() {
+				_ = close.With(path, os.O_RDWR, 0, func(*os.File) error { return nil }) // its result is judged elsewhere
+			}
+		})
+	}
+	inherited := ""
+	for range lab.Rounds(40) {
+		open, err := exec.Command("ls", "-l", "/proc/self/fd").Output() //nolint:noctx // it ends by itself
+		if err != nil {
+			ended.Store(true)
+			t.Skip("this system does not list the open files of a program: ", err)
+		}
+		if strings.Contains(string(open), path) {
+			inherited = path
+			break
+		}
+	}
+	ended.Store(true)
+	opens.Wait()
+	lab.Require(t, inherited == "", lab.Lesson{
+		Says:     "With lets child processes inherit the file",
+		Did:      "two goroutines called With again and again; a third one started programs that listed the files they had open",
+		Expected: "no program has the file of With open",
+		Found:    "one has " + inherited,
+		Means:    "With closes the file, and it stays open in every program that was started at the wrong moment",
+		Read:     sectionChildren,
+	})
+}
+
 // A process of its own, since the umask belongs to the process. Under the usual umask 022 a hard-coded 0644 would go unnoticed. It has no
 // directory for temporary files: that may lie on another file system, from which no file can be renamed to the report.
 func TestTheModeIsLeftToTheUmask(t *testing.T) {
@@ -562,6 +604,8 @@ func TestTheModeIsLeftToTheUmask(t *testing.T) {
 				}
 				got := seen[want.file]
 				lab.Require(t, got.Err == "", withExpected(lesson, "no error", shorten(got.Err)))
+				lesson = lesson.Say("%s returned nil and made no file", want.function)
+				lab.Require(t, got.Missing == "", withExpected(lesson, "the file exists, even if there was nothing to write", got.Missing))
 				lesson = lesson.Say("%s gave the file another mode", want.function)
 				lesson.Means = "people of the workshop cannot read the file, or people outside can"
 				lab.RequireEqual(t, mode, got.Mode, lesson)
@@ -590,8 +634,8 @@ func requireUmaskUntouched(t *testing.T) {
 }
 
 type madeFile struct {
-	Mode os.FileMode
-	Err  string
+	Mode         os.FileMode
+	Err, Missing string // of the call, and of a look at the file when it had returned nil
 }
 
 func makeFilesUnderAUmask(w *lab.Worker) error {
@@ -613,10 +657,13 @@ func makeFilesUnderAUmask(w *lab.Worker) error {
 		"dangling.txt": close.WriteLines("dangling.txt", nil),
 	} {
 		info, missing := os.Stat(name)
-		if err == nil && missing == nil {
-			files[name] = madeFile{info.Mode(), ""}
-		} else {
-			files[name] = madeFile{0, text(errors.Join(err, missing))}
+		switch {
+		case err != nil:
+			files[name] = madeFile{Err: text(err)}
+		case missing != nil:
+			files[name] = madeFile{Missing: text(missing)}
+		default:
+			files[name] = madeFile{Mode: info.Mode()}
 		}
 	}
 	return errors.Join(problem, w.Result(files))
