@@ -12,11 +12,15 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"example/turnstile/exercises/06_atomic_replace/place"
+	"example/turnstile/exercises/11_locked_file/filelock"
 	document "example/turnstile/exercises/13_document"
 	"example/turnstile/exercises/13_document/format"
+	"example/turnstile/exercises/13_document/lockfile"
 	"example/turnstile/internal/lab"
 	"example/turnstile/internal/lab/process"
 )
@@ -28,7 +32,7 @@ func TestMain(m *testing.M) {
 
 var workers = lab.Workers{
 	"update": update, "view": view, "recover": recoverIt, "desk": desk, "crowd": crowd, "away": away, "waiting": waiting, "create": create,
-	"refuse loudly": refuseLoudly,
+	"refuse loudly": refuseLoudly, "polling": polling,
 }
 
 // Where the messages send the reader.
@@ -51,6 +55,9 @@ var (
 	errInvalid = errors.New("a checkout has no person")
 )
 
+// stranger is a person whom Validate does not find: the error matches fs.ErrNotExist.
+const stranger = "mallory"
+
 // shop is the content of the tests' documents.
 type shop struct {
 	Checkouts map[string]string `json:"checkouts"`
@@ -63,6 +70,9 @@ func validate(s *shop) error {
 	for part, person := range s.Checkouts {
 		if person == "" && !s.Nobody {
 			return fmt.Errorf("%w: %s", errInvalid, part)
+		}
+		if person == stranger {
+			return fmt.Errorf("%s is not among the people: %w", person, fs.ErrNotExist)
 		}
 	}
 	return nil
@@ -260,6 +270,36 @@ func requireFree(t *testing.T, path string, l lab.Lesson) {
 	lab.Require(t, err != nil && !errors.Is(err, context.DeadlineExceeded), l)
 }
 
+var polls struct {
+	once sync.Once
+	yes  bool
+}
+
+// waits demands that the worker waits for a lock. The kernel tells only of those that wait there: one that polls would be taken for one that
+// does not wait, and after all the patience that a slow one has. So the first caller finds out.
+func waits(t *testing.T, p *lab.Process, l lab.Lesson) {
+	t.Helper()
+	polls.once.Do(func() {
+		path := shelf(t)
+		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
+		lab.RequireSetUp(t, err)
+		asks, began := lab.Start(t, "polling", path), time.Now()
+		state := asks.Settle()
+		for state == process.Waiting && runtime.GOOS == "linux" && time.Since(began) < process.Patience() {
+			state = asks.Settle()
+		}
+		polls.yes = state == process.AtStep
+		asks.Kill()
+		lab.RequireSetUp(t, held.Unlock())
+	})
+	lab.Require(t, !polls.yes, lab.Lesson{
+		Says: "Update polls for the lock", Did: "another program had the lock on locks.json.lock; Update's calls of flock(2) were counted",
+		Expected: "it waits in the kernel", Found: "it asked ten times, and would ask again",
+		Means: "programs that wait in the kernel come first, whenever they come", Read: contexts,
+	})
+	p.WaitBlocked(l)
+}
+
 // update adds PERSON's checkout of PART to the document at PATH, and stands at "inside" while it does.
 func update(w *lab.Worker) error {
 	return open(w.Arg(0)).Update(context.Background(), func(content *shop) error {
@@ -280,18 +320,42 @@ func create(w *lab.Worker) error {
 	return open(w.Arg(0)).Create(context.Background(), &shop{Checkouts: map[string]string{}})
 }
 
-// refuseLoudly calls METHOD for the document at PATH, whose Validate panics. It returns what its caller has recovered, and
-// context.DeadlineExceeded if that has left the document locked.
+// refuseLoudly calls METHOD for the document at PATH, whose Validate panics when it is called the NUMBER-th time. It returns what its caller
+// has recovered, nil if Validate is not called so often, and context.DeadlineExceeded if that has left the document locked.
 func refuseLoudly(w *lab.Worker) error {
-	d := document.New(w.Arg(1), document.Options[shop]{Validate: func(*shop) error { panic(errTest) }})
+	called := 0
+	d := document.New(w.Arg(1), document.Options[shop]{Validate: func(*shop) error {
+		if called++; called == w.Int(2) {
+			panic(errTest)
+		}
+		return nil
+	}})
 	o := ended(func() error { return methods[w.Arg(0)](context.Background(), d, func(*shop) error { return nil }) })
-	err, _ := o.panicked.(error)
+	if called < w.Int(2) {
+		return o.err
+	}
+	err, is := o.panicked.(error)
+	if !is {
+		err = errors.New("the panic did not reach the caller")
+	}
 	ctx, stop := context.WithTimeout(context.Background(), process.Patience()/2)
 	defer stop()
 	if free := open(w.Arg(1)).Update(ctx, func(*shop) error { return errTest }); errors.Is(free, context.DeadlineExceeded) {
 		return errors.Join(err, context.DeadlineExceeded)
 	}
 	return err
+}
+
+// polling calls Update for the document at PATH, and stands at "polls" when it has asked for locks too often for one that waits.
+func polling(w *lab.Worker) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	asked := 0
+	return lab.WatchLocks(func() { _ = methods["Update"](ctx, open(w.Arg(0)), func(*shop) error { return errTest }) }, func() {
+		if asked++; asked == 10 { // two locks, each of which may be tried first and then waited for
+			w.Reached("polls")
+		}
+	})
 }
 
 func recoverIt(w *lab.Worker) error {

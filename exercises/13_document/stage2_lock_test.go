@@ -71,17 +71,17 @@ func aThirdProgram(t *testing.T) {
 	}
 	alice := begin(t, "update", path, "hinge.step", "alice")
 	bob := lab.Start(t, "update", path, "plate.step", "bob")
-	bob.WaitBlocked(l.Say("Update does not wait for another program's Update"))
+	waits(t, bob, l.Say("Update does not wait for another program's Update"))
 	carol := lab.Start(t, "update", path, "screw.step", "carol")
-	carol.WaitBlocked(l.Say("Update does not wait for another program's Update"))
+	waits(t, carol, l.Say("Update does not wait for another program's Update"))
 	finish(t, alice, l.Say("Update failed"))
 	bob.Reached("inside", l.Say("Update did not get the lock after the one before it"))
-	carol.WaitBlocked(l.Say("Update let two programs in at once"))
+	waits(t, carol, l.Say("Update let two programs in at once"))
 	// Bob's Update has replaced the document too before Carol reads it.
 	finish(t, bob, l.Say("Update failed"))
 	carol.Reached("inside", l.Say("Update did not get the lock after the one before it"))
 	dave := lab.Start(t, "update", path, "axle.step", "dave")
-	dave.WaitBlocked(l.Say("Update let two programs in at once"))
+	waits(t, dave, l.Say("Update let two programs in at once"))
 	finish(t, carol, l.Say("Update failed"))
 	dave.Reached("inside", l.Say("Update did not get the lock after the one before it"))
 	finish(t, dave, l.Say("Update failed"))
@@ -98,7 +98,7 @@ func aSecondProgram(t *testing.T) {
 	}
 	alice := begin(t, "update", path, "hinge.step", "alice")
 	bob := lab.Start(t, "update", path, "plate.step", "bob")
-	bob.WaitBlocked(l.Say("Update does not wait for another program's Update"))
+	waits(t, bob, l.Say("Update does not wait for another program's Update"))
 	finish(t, alice, l.Say("Update failed"))
 	bob.Reached("inside", l.Say("Update did not get the lock after the one before it"))
 	finish(t, bob, l.Say("Update failed"))
@@ -113,7 +113,7 @@ func TestViewAndUpdateExcludeEachOther(t *testing.T) {
 		l := lab.Lesson{Did: "alice was inside her Update; bob called View", Means: "the reader decides by what is just being changed", Read: fix}
 		alice := begin(t, "update", path, "hinge.step", "alice")
 		bob := lab.Start(t, "view", path)
-		bob.WaitBlocked(l.Say("View does not wait for an Update that is at work"))
+		waits(t, bob, l.Say("View does not wait for an Update that is at work"))
 		finish(t, alice, l.Say("Update failed"))
 		saw(t, bob, l.Say("View read the document before it had the lock"), "bracket.step=alice hinge.step=alice")
 	})
@@ -125,7 +125,7 @@ func TestViewAndUpdateExcludeEachOther(t *testing.T) {
 		}
 		alice := begin(t, "view", path)
 		bob := lab.Start(t, "update", path, "hinge.step", "bob")
-		bob.WaitBlocked(l.Say("Update does not wait for a View that is at work"))
+		waits(t, bob, l.Say("Update does not wait for a View that is at work"))
 		lab.RequireFile(t, path, good, l.Say("Update wrote while a View was at work"))
 		alice.Continue()
 		found := ""
@@ -155,12 +155,12 @@ func TestViewAndUpdateExcludeEachOther(t *testing.T) {
 		}
 		alice := begin(t, "update", path, "hinge.step", "alice")
 		bob := lab.Start(t, "update", path, "plate.step", "bob")
-		bob.WaitBlocked(l.Say("Update does not wait for another program's Update"))
+		waits(t, bob, l.Say("Update does not wait for another program's Update"))
 		carol := lab.Start(t, "view", path)
-		carol.WaitBlocked(l.Say("View does not wait for an Update that is at work"))
+		waits(t, carol, l.Say("View does not wait for an Update that is at work"))
 		finish(t, alice, l.Say("Update failed"))
 		bob.Reached("inside", l.Say("Update did not get the lock after the one before it"))
-		carol.WaitBlocked(l.Say("View let itself in beside an Update"))
+		waits(t, carol, l.Say("View let itself in beside an Update"))
 		finish(t, bob, l.Say("Update failed"))
 		saw(t, carol, l.Say("View read another generation than the one that its lock is for"),
 			"bracket.step=alice hinge.step=alice plate.step=bob")
@@ -185,12 +185,24 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 		}
 		alice := begin(t, "update", link, "hinge.step", "alice")
 		bob := lab.Start(t, "update", path, "plate.step", "bob")
-		bob.WaitBlocked(l.Say("Update does not wait for one that knows the document by another name"))
+		waits(t, bob, l.Say("Update does not wait for one that knows the document by another name"))
 		finish(t, alice, l.Say("Update failed"))
 		bob.Reached("inside", l.Say("Update did not get the lock"))
 		finish(t, bob, l.Say("Update failed"))
 		requireCheckouts(t, path, l.Say("Update lost a change"), "bracket.step=alice hinge.step=alice plate.step=bob")
 	})
+	for what, change := range map[string]func(t *testing.T, path, link, other string){
+		"when a link leads elsewhere": func(t *testing.T, _, link, other string) {
+			t.Helper()
+			lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(other, link)))
+		},
+		"when it has become a link": func(t *testing.T, path, _, other string) {
+			t.Helper()
+			lab.RequireSetUp(t, errors.Join(os.Remove(path), os.Symlink(other, path)))
+		},
+	} {
+		t.Run(what, func(t *testing.T) { elsewhere(t, what, change) })
+	}
 	t.Run("and not to its directory", func(t *testing.T) {
 		t.Parallel()
 		path := shelf(t)
@@ -265,6 +277,44 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 	})
 }
 
+// Update waits for one document. Before it has the lock, its name leads to another one, which a third program has locked.
+func elsewhere(t *testing.T, what string, change func(t *testing.T, path, link, other string)) {
+	t.Helper()
+	t.Parallel()
+	path, other, link := shelf(t), shelf(t), lab.Path(t, "link.json")
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip("no symbolic links here: " + err.Error())
+	}
+	if _, err := os.Stat(link); err != nil {
+		t.Skip("symbolic links lead nowhere here: " + err.Error())
+	}
+	l := lab.Lesson{
+		Did:   "Update waited for its document; meanwhile, " + what + ", its name came to lead to another one, which alice had locked",
+		Means: "the lock of one document is taken, and another one is changed: what alice writes is lost", Read: names,
+	}
+	mine, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
+	lab.RequireSetUp(t, err)
+	alice, err := lockfile.Lock(t.Context(), other+".lock", filelock.Exclusive, 0o600)
+	lab.RequireSetUp(t, err)
+	bob := lab.Start(t, "update", link, "plate.step", "bob")
+	waits(t, bob, l.Say("Update does not wait for the lock"))
+	change(t, path, link, other)
+	lab.RequireSetUp(t, mine.Unlock())
+	inside := bob.Settle() == process.AtStep // of the one that it has waited for, or it waits for the other one now
+	if inside {
+		bob.Reached("inside")
+		bob.Continue()
+		_ = bob.Wait(l.Say("Update does not come to its end"))
+	}
+	lab.RequireFile(t, other, good, l.Say("Update changed a document whose lock another program had"))
+	lab.RequireSetUp(t, alice.Unlock())
+	if !inside {
+		bob.Reached("inside", l.Say("Update did not get the lock"))
+		finish(t, bob, l.Say("Update failed"))
+		requireCheckouts(t, other, l.Say("Update lost its change"), "bracket.step=alice plate.step=bob")
+	}
+}
+
 // away names the document in the directory FROM by PATH, goes to the directory ELSEWHERE, and uses it.
 func away(w *lab.Worker) error {
 	if err := os.Chdir(w.Arg(0)); err != nil {
@@ -286,15 +336,15 @@ func away(w *lab.Worker) error {
 
 // waiting calls METHOD for the document at PATH, until it is told to end the context.
 func waiting(w *lab.Worker) error {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
+	ctx, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
 	done := make(chan error, 1)
 	go func() { done <- methods[w.Arg(0)](ctx, open(w.Arg(1)), func(*shop) error { return errTest }) }()
 	order := ""
 	if err := w.Receive(&order); err != nil {
 		return err
 	}
-	stop()
+	stop(errors.New("the shop closes"))
 	return <-done
 }
 
@@ -306,11 +356,13 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 			for _, want := range []error{context.Canceled, context.DeadlineExceeded} {
 				path := prepared(t, method)
 				was := documents(t, path)
-				ctx, stop := context.WithCancel(t.Context())
+				ctx, stop := context.WithCancelCause(t.Context())
 				if want == context.DeadlineExceeded { //nolint:errorlint // one of two values above
-					ctx, stop = context.WithTimeout(t.Context(), 0)
+					late, end := context.WithTimeoutCause(t.Context(), 0, errors.New("the shop has closed"))
+					defer end()
+					ctx = late
 				}
-				stop()
+				stop(errors.New("the shop closes")) // whose error is context.Canceled all the same
 				called := false
 				l := lab.Lesson{Did: method + " with a context that had ended before", Means: "work is done for a caller who has left", Read: contexts}
 				err := fail(t, l.Say("%s went on although its context had ended", method), func() error {
@@ -333,7 +385,7 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 				Means: "the caller, who had no more time, waits for as long as others please", Read: contexts,
 			}
 			p := lab.Start(t, "waiting", method, path)
-			p.WaitBlocked(l.Say("%s does not wait for the lock on PATH.lock", method))
+			waits(t, p, l.Say("%s does not wait for the lock on PATH.lock", method))
 			p.Send("cancel")
 			err = p.Wait(l.Say("%s goes on waiting when its context has ended", method))
 			lab.RequireErrorIs(t, err, context.Canceled, l.Say("%s did not return the reason of the context", method))
@@ -341,6 +393,20 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 			lab.RequireSetUp(t, held.Unlock())
 			requireFree(t, path, l.Say("%s left something locked when its context ended", method))
 			lab.RequireEqual(t, was, documents(t, path), l.Say("%s wrote although its context had ended", method))
+		})
+	}
+	for method, call := range methods {
+		t.Run("and nothing of "+method+" after that", func(t *testing.T) {
+			t.Parallel()
+			path := prepared(t, method)
+			ctx, stop := context.WithCancel(t.Context())
+			l := lab.Lesson{
+				Did: method + "; its context ended while Validate was at work", Means: "what was begun is left half done", Read: contexts,
+			}
+			d := document.New(path, document.Options[shop]{Validate: func(s *shop) error { stop(); return validate(s) }})
+			succeed(t, l.Say("%s gave up half way when its context ended", method), func() error {
+				return call(ctx, d, func(*shop) error { return nil })
+			})
 		})
 	}
 	t.Run("and nothing after that", func(t *testing.T) {

@@ -60,6 +60,21 @@ func TestCallbacksCannotSpoilTheDocument(t *testing.T) {
 		requireCheckouts(t, path, l.Say("Update wrote what was changed after another Update"),
 			"bracket.step=alice hinge.step=bob plate.step=carol")
 	})
+	t.Run("with what Create was given", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "locks.json")
+		d := open(path)
+		first := &shop{Checkouts: map[string]string{"bracket.step": "alice"}}
+		l := lab.Lesson{
+			Did:   "Create; its caller changed afterwards what it had given; then View and Update of the same Document",
+			Means: "people decide by what was never saved, and the next Update saves it", Read: copies,
+		}
+		succeed(t, l.Say("Create failed"), func() error { return d.Create(t.Context(), first) })
+		first.Checkouts["bracket.step"] = "eve"
+		shows(t, d, l.Say("View showed what was changed after Create"), "bracket.step=alice")
+		succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+		requireCheckouts(t, path, l.Say("Update wrote what was changed after Create"), "bracket.step=alice hinge.step=bob")
+	})
 	t.Run("with a change that fails", func(t *testing.T) {
 		t.Parallel()
 		for name, change := range failures {
@@ -134,8 +149,11 @@ func TestViewShowsWhatTheFileHoldsNow(t *testing.T) {
 			}
 			lab.RequireNoError(t, o.err, l.Say("View failed"))
 			lab.RequireEqual(t, c.want, seen, l.Say("View showed what the file does not hold any more"))
+			was, _ := read(t, path, l)
 			succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 			requireCheckouts(t, path, l.Say("Update brought back what the file did not hold any more"), c.want+" hinge.step=bob")
+			now, _ := read(t, path, l)
+			lab.RequireEqual(t, was+1, now, l.Say("Update did not count the generation that the file held"))
 		})
 	}
 }

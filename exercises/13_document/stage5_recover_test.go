@@ -58,20 +58,22 @@ func TestRecoverBringsBackTheBackup(t *testing.T) {
 	}
 	t.Run("a document that is missing", func(t *testing.T) {
 		t.Parallel()
-		path := lab.Path(t, "locks.json")
-		lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(good), 0o600))
-		lab.RequireSetUp(t, os.Chmod(path+".bak", 0o600))
-		l := lab.Lesson{
-			Did:   "Recover; the document was missing, and its backup generation 7",
-			Means: "the workshop stands still although the last generation but one is there", Read: recovery,
-		}
-		done := recovered(t, path, l)
-		requireCheckouts(t, path, l.Say("Recover did not bring back the backup"), "bracket.step=alice")
-		lab.RequireEqual(t, 9, done.Restored, l.Say("Recover did not skip the number of the lost generation"))
-		lab.RequireEqual(t, "", done.Aside, l.Say("Recover named a damaged document that there was not"))
-		if runtime.GOOS != "windows" {
-			l.Means = "all users can read what only some could"
-			lab.RequireEqual(t, "-rw-------", mode(t, path), l.Say("Recover gave the document another mode than its backup has"))
+		for _, perm := range []os.FileMode{0o600, 0o666} { // of which the umask takes nothing, and something
+			path := lab.Path(t, "locks.json")
+			lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(good), 0o600))
+			lab.RequireSetUp(t, os.Chmod(path+".bak", perm))
+			l := lab.Lesson{
+				Did:   fmt.Sprintf("Recover; the document was missing, and its backup generation 7, with the mode %o", perm),
+				Means: "the workshop stands still although the last generation but one is there", Read: recovery,
+			}
+			done := recovered(t, path, l)
+			requireCheckouts(t, path, l.Say("Recover did not bring back the backup"), "bracket.step=alice")
+			lab.RequireEqual(t, 9, done.Restored, l.Say("Recover did not skip the number of the lost generation"))
+			lab.RequireEqual(t, "", done.Aside, l.Say("Recover named a damaged document that there was not"))
+			if runtime.GOOS != "windows" {
+				l.Means = "all users can read what only some could, or its own can no longer"
+				lab.RequireEqual(t, perm.String(), mode(t, path), l.Say("Recover gave the document another mode than its backup has"))
+			}
 		}
 	})
 }
@@ -251,7 +253,7 @@ func TestRecoverWaitsForAnUpdate(t *testing.T) {
 			Means: "a good document is set aside, and what was acknowledged since is gone", Read: recovery,
 		}
 		p := lab.Start(t, "recover", path)
-		p.WaitBlocked(l.Say("Recover does not wait for the lock on PATH.lock"))
+		waits(t, p, l.Say("Recover does not wait for the lock on PATH.lock"))
 		lab.RequireSetUp(t, os.WriteFile(path, []byte(good), 0o644))
 		was := documents(t, path)
 		lab.RequireSetUp(t, held.Unlock())
@@ -268,7 +270,7 @@ func TestRecoverWaitsForAnUpdate(t *testing.T) {
 	alice := begin(t, "update", path, "hinge.step", "alice")
 	temp := leftover(t, path) // as if it were hers
 	p := lab.Start(t, "recover", path)
-	p.WaitBlocked(l.Say("Recover does not wait for an Update that is at work"))
+	waits(t, p, l.Say("Recover does not wait for an Update that is at work"))
 	lab.Require(t, exists(temp), l.Say("Recover removed the temporary file of a live writer"))
 	finish(t, alice, l.Say("Update failed"))
 	var done document.Recovery
@@ -306,7 +308,8 @@ func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 			path := prepared(t, "Recover")
 			l := lab.Lesson{Means: "the caller believes that all is well", Read: recovery}
 			var err error
-			names, refused := lab.RefuseOne(made, errno, func() { _, err = open(path).Recover(context.Background()) })
+			var done document.Recovery
+			names, refused := lab.RefuseOne(made, errno, func() { done, err = open(path).Recover(context.Background()) })
 			lab.RequireRefuse(t, refused)
 			if made >= len(names) {
 				return
@@ -334,6 +337,11 @@ func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 			found, _ := filepath.Glob(path + "*")
 			lab.Require(t, slices.ContainsFunc(found, func(name string) bool { content, _ := os.ReadFile(name); return string(content) == torn }),
 				l.Say("Recover lost the damaged bytes when the kernel had refused a step"))
+			restored := int64(0)
+			if damaged == nil {
+				restored = generation
+			}
+			lab.RequireEqual(t, restored, done.Restored, l.Say("Recover did not return what it had done when it failed later"))
 			requireFree(t, path, l.Say("Recover left the document locked"))
 			l.Did, l.Means = l.Did+"; then Recover again", "each start of the program on a full disk leaves one more file"
 			_ = recovered(t, path, l)

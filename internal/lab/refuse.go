@@ -35,6 +35,12 @@ func Watch(call func(), at func(name string)) error {
 	return supervise(listener, ended, func(name string) error { at(name); return nil })
 }
 
+// WatchLocks is Watch for the calls of flock(2) that ask for a lock, and for no others: it shows whether the code under test polls.
+func WatchLocks(call, at func()) error {
+	listener, ended := inOwnThread(watchedLocks, call)
+	return supervise(listener, ended, func(string) error { at(); return nil })
+}
+
 // RefuseOne runs call as Watch does, and makes the kernel refuse one of the calls at which Watch would stop, with the error number: the one
 // that comes after made others. It returns the names of all of them in their order. If there are no more than made, none was refused.
 //

@@ -157,6 +157,13 @@ func watched() (listener int, err error) {
 	for number := range watchedCalls {
 		calls = append(calls, refusal{number: number})
 	}
+	return notified(calls)
+}
+
+func watchedLocks() (listener int, err error) { return notified(refusals["flock"]) }
+
+// notified makes this thread stop at each of the calls, until the listener answers.
+func notified(calls []refusal) (listener int, err error) {
 	// Without the second flag (Linux 5.19), a signal such as the runtime's own interrupts a call that at has seen, and the thread makes it
 	// again: it would be counted twice, and the calls of two runs would not have the same numbers.
 	listener, err = filter(calls, nil, unix.SECCOMP_RET_USER_NOTIF,

@@ -36,19 +36,19 @@ type VersionError = format.VersionError
 var (
 	// ErrEmpty is what errors.Is finds in the error for a file of no bytes, which is a *CorruptError.
 	ErrEmpty = format.ErrEmpty
-	// ErrSaved is matched by the error of a call that has done its work, and failed only then: the new generation is in place, and to call
-	// again would make the change twice. Every other error means that the file is as it was. An error that comes from use or change is
-	// passed on as it is, and tells nothing about this document.
+	// ErrSaved is matched by the error of a call that has done its work, and failed only then: what it had to save is in place, and to
+	// call again would make the change twice. Every other error means that the file is as it was. The errors of use and change are passed
+	// on, and tell nothing about this document.
 	ErrSaved = files.ErrSaved
-	// ErrNotDurable is matched by the error of a call that did replace the file, and then could not make sure that the new generation
-	// survives a power cut. Such an error matches ErrSaved too.
+	// ErrNotDurable is matched by the error of a call that has replaced the file, and could not make sure that the new generation survives
+	// a power cut. Such an error matches ErrSaved too.
 	ErrNotDurable = files.ErrNotDurable
 )
 
 // Options say how a document is kept. The zero Options are ready to use.
 type Options[T any] struct {
-	// Validate returns an error for a content that no file may hold. It judges what a file holds and what a save would make it hold, as
-	// it is loaded; what change has left it may be asked about too. It must not change the content. Nil accepts everything.
+	// Validate returns an error for a content that no file may hold. It judges what a file holds, and what it would hold after a save, as
+	// it is loaded. Update may also refuse what change has left in memory. Validate must not change the content. Nil accepts everything.
 	Validate func(*T) error
 	// Perm is the mode of a document that Create makes, and of new lock files, less the umask; 0 means 0644. A document that exists
 	// keeps its mode.
@@ -58,9 +58,9 @@ type Options[T any] struct {
 // A Document is a JSON document in a file, and its content is a T. Any number of goroutines may call its methods, and any number of
 // Documents and of programs may share the file.
 //
-// It starts no goroutine: all work is done in those of its callers, and so is a panic of a function that they have given it.
+// It waits for the lock in the kernel and does not poll. It starts no goroutine: its callers do all work, and can recover each panic.
 //
-// The lock is advisory: a program that writes the file without it is not kept out, and may destroy the work of others.
+// The lock is advisory: a program that writes the file without it may destroy the work of others.
 type Document[T any] struct {
 	path     string
 	validate func(*T) error
@@ -71,8 +71,8 @@ type Document[T any] struct {
 
 // New returns the document in the file at path. It reads and creates nothing: Create makes a new document.
 //
-// A relative path is one in the directory that is the working directory now. A symbolic link is followed at each call, before the call
-// waits, and the lock files and the backup are beside the file that it leads to, so all names of a document but hard links have one lock.
+// A relative path is one in the directory that is the working directory now. A symbolic link is followed at each call, and the lock files
+// and the backup are beside the file that it leads to, so all names of a document but hard links have one lock.
 func New[T any](path string, options Options[T]) *Document[T] {
 	d := &Document[T]{path: files.Absolute(path), validate: options.Validate, perm: options.Perm, copy: kept.New[T]()}
 	if d.perm == 0 {
@@ -81,22 +81,21 @@ func New[T any](path string, options Options[T]) *Document[T] {
 	return d
 }
 
-// View calls use with the content of the document. No Update is at work meanwhile, in this process or in another one; other Views may be.
+// View calls use with the content of the document. No Update is at work meanwhile, in any process; other Views may be.
 //
 // The content belongs to use, which may change and keep it: that changes neither the file nor what other calls get. View writes
-// nothing but the lock files, if they do not exist. It returns the error of use. If use or Validate panics, or ends its goroutine, the
-// lock is given back all the same.
+// nothing but the lock files, if they do not exist. It returns the error of use. Whatever the end, nothing stays locked.
 //
-// Without calling use it fails, with an error that names the path,
+// Without calling use it fails, with an error that names the document,
 //
-//   - if ctx ends before the lock is there, or has ended before the call: the error matches ctx.Err()
+//   - if ctx has ended, or ends before the lock is there: the error matches ctx.Err()
 //   - if there is no file: the error matches fs.ErrNotExist
 //   - if the file is not exactly one valid document, or Validate refuses its content: a *CorruptError, with the path of the backup if
 //     there is one, good or not
 //   - if the document is of a newer version: a *VersionError
 //   - if the kernel refuses a step: the error wraps the refusal. View never goes on without the lock
 //
-// It judges what the file holds now. The decoded copy that a Document keeps is used only while the file is the one that it was read from.
+// It judges what the file holds now. A copy in memory is used only while the file is the one that it was read from.
 func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err error) {
 	at, held, err := d.lock(ctx, filelock.Shared)
 	if err != nil {
@@ -111,27 +110,26 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 }
 
 // Update calls change with the content of the document, and makes what change leaves in it the next generation. Nothing else is at work on
-// the document between the reading and the end of the writing, in this process or in another one: no Update is lost.
+// the document between the reading and the end of the writing, in any process: no Update is lost.
 //
 // When it returns nil, the new generation is in the file and survives a power cut, and the one before is the backup. At every moment, even
-// after a process crash, the file is the old generation or the new one, whole. A file that exists keeps its mode, and its owner as far
-// as the system lets it.
+// after a process crash, the file is the old generation or the new one, whole. It keeps its mode, and its owner as far as the system lets
+// it.
 //
 // The file stays as it was
 //
-//   - if change returns an error, which Update returns, or panics, or ends its goroutine; so may Validate
-//   - if JSON has no form for what change has left, or the bytes could not be loaded again, strictly and with Validate
 //   - in all cases in which View would fail: change is not called then
-//   - if the kernel refuses a step: the error wraps the refusal
+//   - if change returns an error, which Update returns, or if change or Validate panics or ends its goroutine
+//   - if JSON has no form for what change has left, or the bytes could not be loaded again, strictly and with Validate
+//   - if the kernel refuses a step: the error wraps the refusal. Only if it matches ErrSaved, the new generation is in place
 //
-// The backup stays as it was too, except when the kernel refuses a step: then it may be missing, or be the same as the file. Only after an
-// error that matches ErrSaved is the new generation in place: it may not survive a power cut, and then the error matches ErrNotDurable, or
-// the kernel has refused the end of the lock. Whatever the end, nothing stays locked, and no file is left open.
+// The backup stays as it was too, except when the kernel refuses a step: then it may be missing, or be the same as the file. Whatever the
+// end, nothing stays locked, and no file is left open.
 //
-// ctx limits the waiting. Once change is called, ctx plays no part any more. Updates of one Document that wait while another is being
-// written may share the next write, in the order in which they came; each has its own answer, and what one has spoiled the others do not
-// see. For that, change may be called again, with another content, if those before it could not be written: what it notes elsewhere it
-// must set, and not add up.
+// ctx limits the waiting, for the lock and for other Updates, and nothing after that. Updates of one Document that wait while another is
+// being written may share the next write, in the order in which they came; each has its own answer, and none sees what another has
+// spoiled. For that, change may be called again, with another content, if those before it could not be written: what it notes elsewhere
+// it must set, and not add up.
 //
 // change must not use the same document, and would wait for itself. What it keeps of the content is its own afterwards.
 func (d *Document[T]) Update(ctx context.Context, change func(content *T) error) error {
@@ -143,7 +141,7 @@ func (d *Document[T]) Update(ctx context.Context, change func(content *T) error)
 	})
 }
 
-// Create makes a document of generation 1 with that content.
+// Create makes a document of generation 1 with that content, which stays the caller's own.
 //
 // If there is a file, whatever it holds, or a backup of one that has been lost, nothing changes and the error matches fs.ErrExist: Recover
 // brings a backup back. Its directory must exist. Otherwise Create is like Update: in what it writes and when, in what ctx limits, and in
@@ -238,10 +236,17 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 		return at, nil, err
 	}
 	// What Find has seen may be gone: only now does the file hold still.
-	if at, err = place.Find(at.Path); err != nil {
+	now, err := place.Find(d.path)
+	if err != nil {
 		return at, nil, errors.Join(err, held.Unlock())
 	}
-	return at, held, nil
+	if now.Path != at.Path { // a link leads elsewhere meanwhile, and this is the lock of another file
+		if err := held.Unlock(); err != nil {
+			return at, nil, err
+		}
+		return d.lock(ctx, mode)
+	}
+	return now, held, nil
 }
 
 // release gives the lock back and returns the error of a call that may have saved something: err, and what went wrong with the lock.

@@ -12,13 +12,13 @@ import (
 	"example/turnstile/exercises/13_document/format"
 )
 
-// A Recovery says what Recover has done. The zero Recovery means that there was nothing to do.
+// A Recovery says what Recover has done, beside an error too. The zero Recovery means nothing.
 type Recovery struct {
 	// Removed are the paths of temporary files that crashes had left.
 	Removed []string
 	// Aside is where a damaged document is now; empty if it was not damaged.
 	Aside string
-	// Restored is the generation of the document that was brought back from the backup; 0 if none was.
+	// Restored is the new generation of a document that was brought back from the backup; 0 if none was.
 	Restored int64
 }
 
@@ -28,13 +28,12 @@ type Recovery struct {
 // It removes the temporary files that crashes have left. If the document is damaged or missing, and the backup is a good one, Recover makes
 // its content the document again: what the lost generation has changed is lost. The new generation is the backup's and two more, so that no
 // other content gets the number of the lost one. A damaged document keeps its bytes, under the name PATH.damaged-1, or the next number that
-// is free. At no moment is there no document at path, if there was one before. A document that was missing gets the backup's mode. The
-// backup stays what it is.
+// is free, and is at path until the new one is. A missing one gets the backup's mode. The backup stays what it is.
 //
-// A good document, and one of a newer version, stays what it is. Without a good backup a damaged document stays where it is, and Recover
-// returns the error of View, whatever is wrong with the backup; so it does for a document that is missing. Nothing is ever reset to an
-// empty document. To Recover twice changes nothing more: where there are hard links, what a Recover that came to no end has set aside is
-// not set aside again. In what it writes and when, in what ctx limits, and in what its errors mean, Recover is like Update.
+// A good document stays what it is. So does one of a newer version and, without a good backup, a damaged or missing one: Recover then
+// returns the error of View, whatever is wrong with the backup. To Recover twice changes nothing more: where there are hard links, what a
+// Recover that came to no end has set aside is not set aside again. In what it writes and when, in what ctx limits, and in what its errors
+// mean, Recover is like Update.
 func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 	at, held, err := d.lock(ctx, filelock.Exclusive)
 	if err != nil {
@@ -72,9 +71,12 @@ func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 	if err != nil {
 		return done, fmt.Errorf("recover: %w", err)
 	}
-	if err := d.save(at, generation+2, content, ""); err != nil {
+	err = d.save(at, generation+2, content, "")
+	if err == nil || errors.Is(err, ErrSaved) {
+		done.Restored = generation + 2
+	}
+	if err != nil {
 		return done, fmt.Errorf("recover: %w", err)
 	}
-	done.Restored = generation + 2
 	return done, nil
 }
