@@ -349,6 +349,7 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 		succeed(t, l.Say("Update failed after Create"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
 		requireCheckouts(t, path, l.Say("Update lost what Create had written"), "bracket.step=alice hinge.step=bob")
 	})
+	t.Run("but no directory for it", noDirectory)
 	for what, file := range map[string]string{"nothing": "", "a document": "locks.json", "a backup": "locks.json.bak"} {
 		t.Run("under the lock, with "+what+" when it comes", func(t *testing.T) {
 			t.Parallel()
@@ -416,7 +417,7 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 }
 
 // A directory that is made for a wrong path is a second document one day.
-func TestNoDirectoryIsMade(t *testing.T) {
+func noDirectory(t *testing.T) {
 	t.Parallel()
 	for name, call := range methods {
 		path := lab.Path(t, "wrokshop")

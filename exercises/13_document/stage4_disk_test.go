@@ -167,45 +167,6 @@ func copyDir(t *testing.T, dir string) string {
 	return to
 }
 
-// Two Views of one Document are at work at once. The second is made whole between two calls of the first one, for another document: the
-// Document's link leads there meanwhile.
-func TestGoroutinesShareADocument(t *testing.T) {
-	t.Parallel()
-	requireOwnGoroutine(t, "View")
-	for moment := 0; ; moment++ {
-		path, other, link := shelf(t), shelf(t), lab.Path(t, "link.json")
-		lab.RequireSetUp(t, os.WriteFile(other, []byte(strings.Replace(good, "alice", "carol", 1)), 0o644))
-		lab.RequireSetUp(t, os.Symlink(path, link))
-		d := open(link)
-		l := lab.Lesson{
-			Did:   "two goroutines called View of one Document at the same time; its link led elsewhere for the second one",
-			Means: "people decide by what another one has asked for, or by chance", Read: copies,
-		}
-		view := func() (found string, err error) {
-			err = d.View(context.Background(), func(content *shop) error { found = list(content); return nil })
-			return found, err
-		}
-		var found string
-		var err error
-		calls := 0
-		lab.RequireRefuse(t, lab.Watch(func() { found, err = view() }, func(string) {
-			if calls++; calls != moment+1 {
-				return
-			}
-			lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(other, link)))
-			second, failed := view()
-			lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(path, link)))
-			lab.RequireNoError(t, failed, l.Say("View failed beside another View"))
-			lab.RequireEqual(t, "bracket.step=carol", second, l.Say("View showed what another View had read"))
-		}))
-		lab.RequireNoError(t, err, l.Say("View failed beside another View"))
-		lab.RequireEqual(t, "bracket.step=alice", found, l.Say("View showed what another View had read"))
-		if calls <= moment {
-			return
-		}
-	}
-}
-
 // Each call of an Update and of a Create that the kernel may refuse is refused once. The second error number is one that a program may know
 // a reason to overlook.
 func TestUpdateReportsWhatTheKernelRefuses(t *testing.T) {

@@ -86,3 +86,23 @@ func TestWatchSeesACallOnceDespiteSignals(t *testing.T) {
 	require.ErrorIs(t, removed, fs.ErrNotExist)
 	require.Equal(t, []string{"unlinkat"}, seen)
 }
+
+func TestWatchLocksSeesWhoAsksForALock(t *testing.T) {
+	t.Parallel()
+	f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+	require.NoError(t, err)
+	defer f.Close()
+	asked := 0
+	err = lab.WatchLocks(func() {
+		for range 3 {
+			_ = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		}
+		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+		_, _ = os.Stat(f.Name())
+	}, func() { asked++ })
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	require.Equal(t, 3, asked, "and neither the end of a lock nor another call")
+}
