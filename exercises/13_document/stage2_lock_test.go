@@ -193,7 +193,9 @@ func twoViews(t *testing.T) {
 				return
 			}
 			lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(other, link)))
-			second, failed := view()
+			var second string
+			var failed error
+			lab.Finishes(t, func() { second, failed = view() }, l.Say("View waits for another View of the same Document"))
 			lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(path, link)))
 			lab.RequireNoError(t, failed, l.Say("View failed beside another View"))
 			lab.RequireEqual(t, "bracket.step=carol", second, l.Say("View showed what another View had read"))

@@ -109,13 +109,24 @@ func TestRecoverNeverResets(t *testing.T) {
 				Says: "Recover returned nil for " + name, Did: "Recover of " + name,
 				Means: "the workshop starts again with an empty list while parts are checked out", Read: recovery,
 			}
-			err := fail(t, l, func() error { _, err := open(path).Recover(t.Context()); return err })
+			temp := leftover(t, path)
+			var done document.Recovery
+			err := fail(t, l, func() (err error) { done, err = open(path).Recover(t.Context()); return err })
 			lab.RequireEqual(t, was, documents(t, path), l.Say("Recover changed what it could not repair: %s", name))
+			lab.RequireEqual(t, fmt.Sprint([]string{filepath.Base(temp)}), fmt.Sprint(baseNames(done.Removed)),
+				l.Say("Recover did not return what it had removed when it failed later"))
 			l.Means = "the caller takes what is wrong with the backup for what is wrong with the document"
 			lab.RequireEqual(t, c.is, kind(err), l.Say("Recover did not return the error of View for %s", name))
 			requireFree(t, path, l.Say("Recover left the document locked"))
 		})
 	}
+}
+
+func baseNames(paths []string) (names []string) {
+	for _, path := range paths {
+		names = append(names, filepath.Base(path))
+	}
+	return names
 }
 
 func isCorrupt(err error) bool { _, is := errors.AsType[*document.CorruptError](err); return is }
@@ -246,10 +257,10 @@ func TestRecoverWaitsForAnUpdate(t *testing.T) {
 	t.Run("and for another Recover", func(t *testing.T) {
 		t.Parallel()
 		path := prepared(t, "Recover")
-		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
+		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Shared, 0o600)
 		lab.RequireSetUp(t, err)
 		l := lab.Lesson{
-			Did:   "another program had the lock on locks.json.lock; Recover waited; the other program brought back the document, and updated it",
+			Did:   "another program had a shared lock on locks.json.lock; Recover waited; the other program brought back the document, and updated it",
 			Means: "a good document is set aside, and what was acknowledged since is gone", Read: recovery,
 		}
 		p := lab.Start(t, "recover", path)
@@ -342,6 +353,8 @@ func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 				restored = generation
 			}
 			lab.RequireEqual(t, restored, done.Restored, l.Say("Recover did not return what it had done when it failed later"))
+			lab.Require(t, (restored == 0 || done.Aside != "") && (done.Aside == "" || exists(done.Aside)),
+				l.Say("Recover did not return where the damaged document is when it failed later"))
 			requireFree(t, path, l.Say("Recover left the document locked"))
 			l.Did, l.Means = l.Did+"; then Recover again", "each start of the program on a full disk leaves one more file"
 			_ = recovered(t, path, l)
