@@ -276,8 +276,8 @@ var polls struct {
 	yes  bool
 }
 
-// waits demands that the worker waits for a lock. The kernel tells only of those that wait there: one that polls would be taken for one that
-// does not wait, and after all the patience that a slow one has. So the first caller finds out.
+// waits demands that the worker waits for a lock. The kernel tells only of those that wait there: one that polls would be taken for one
+// that does not wait, and after all the patience that a slow one has. So the first caller finds out.
 func waits(t *testing.T, p *lab.Process, l lab.Lesson) {
 	t.Helper()
 	polls.once.Do(func() {
@@ -321,8 +321,8 @@ func create(w *lab.Worker) error {
 	return open(w.Arg(0)).Create(context.Background(), &shop{Checkouts: map[string]string{}})
 }
 
-// refuseLoudly calls METHOD for the document at PATH, whose Validate panics when it is called the NUMBER-th time. It returns what its caller
-// has recovered, nil if Validate is not called so often, and context.DeadlineExceeded if that has left the document locked.
+// refuseLoudly calls METHOD for the document at PATH, whose Validate panics when it is called the NUMBER-th time. It returns what its
+// caller has recovered, nil if Validate is not called so often, and context.DeadlineExceeded if that has left the document locked.
 func refuseLoudly(w *lab.Worker) error {
 	called := 0
 	d := document.New(w.Arg(1), document.Options[shop]{Validate: func(*shop) error {

@@ -260,7 +260,7 @@ func TestRecoverWaitsForAnUpdate(t *testing.T) {
 		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Shared, 0o600)
 		lab.RequireSetUp(t, err)
 		l := lab.Lesson{
-			Did:   "another program had a shared lock on locks.json.lock; Recover waited; the other program brought back the document, and updated it",
+			Did:   "another program had a shared lock on locks.json.lock; Recover waited; the other one brought back the document, and updated it",
 			Means: "a good document is set aside, and what was acknowledged since is gone", Read: recovery,
 		}
 		p := lab.Start(t, "recover", path)
