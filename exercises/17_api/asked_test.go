@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,33 +12,44 @@ import (
 
 	lockmanager "example/turnstile/exercises/15_lock_manager"
 	"example/turnstile/exercises/15_lock_manager/part"
+	api "example/turnstile/exercises/17_api"
 	"example/turnstile/internal/lab"
 )
 
 // What Locks is asked, and what of its answer the client gets. A request that leaves a field out comes after one that has it, again and
-// again.
+// again. When the handlers were made, Locks did not work: they may have refused to be made.
 func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 	t.Parallel()
 	locks := &fake{next: "7", checkouts: []lockmanager.Checkout{{ID: "1", Path: "A.bin", Owner: "bob"}}}
-	o := with(t, locks)
+	locks.set(func(context.Context, string) error { return errors.New("input/output error") })
+	handler, err := api.New(t.Context(), locks, nil)
+	if locks.set(nil); err != nil {
+		handler = handlers(t, locks)
+	}
+	o := serve(t, handler)
+	const list = `"path":"A.bin" "next_cursor":"7"`
 	long := strings.Repeat("d/", part.MaxLength/2-1) + "ab"
 	for range 25 {
 		for _, c := range []struct {
 			verb, request string
 			call          string // to Locks
-			answer        string // part of it
+			answer        string // words of it
 		}{
 			{"Create", fmt.Sprintf(`POST /locks {"path":%q}`, long), "Lock alice " + long, long},
-			{"Create", `POST /locks {"path":"B.bin"}`, "Lock alice B.bin", `"path":"B.bin"`},
+			{"Create", `POST /locks {"path":"%31B.bin"}`, "Lock alice %31B.bin", `"path":"%31B.bin"`},
 			{"Create", `POST /locks {"ref":null}`, "Lock alice ", "message"},
-			{"List", "GET /locks?path=a.bin&id=1&cursor=c&limit=3", "List {Path:a.bin ID:1 Cursor:c Limit:3}", `"path":"A.bin"`},
-			{"List", "GET /locks?path=" + long, "List {Path:" + long + " ID: Cursor: Limit:0}", `"path":"A.bin"`},
-			{"List", "GET /locks", "List {Path: ID: Cursor: Limit:0}", `"next_cursor":"7"`},
-			{"Verify", `POST /locks/verify {"cursor":"c","limit":3}`, `Verify alice "c" 3`, `"path":"A.bin"`},
-			{"Verify", `POST /locks/verify {}`, `Verify alice "" 0`, `"next_cursor":"7"`},
+			{"List", "GET /locks?path=%2531.bin&id=%2531A&cursor=5&limit=3", "List {Path:%31.bin ID:%31A Cursor:5 Limit:3}", list},
+			{"List", "GET /locks?path=" + long, "List {Path:" + long + " ID: Cursor: Limit:0}", list},
+			{"List", "GET /locks?limit=5000", "List {Path: ID: Cursor: Limit:5000}", list},
+			{"List", "GET /locks", "List {Path: ID: Cursor: Limit:0}", list},
+			{"Verify", `POST /locks/verify {"cursor":"5","limit":3}`, `Verify alice "5" 3`, list},
+			{"Verify", `POST /locks/verify {"limit":5000}`, `Verify alice "" 5000`, list},
+			{"Verify", `POST /locks/verify {"limit":-1}`, `Verify alice "" -1`, list},
+			{"Verify", `POST /locks/verify {}`, `Verify alice "" 0`, list},
 			{"Unlock", `POST /locks/1/unlock {"force":true}`, "Unlock alice 1 true", `"id":"1"`},
 			{"Unlock", `POST /locks/1/unlock {}`, "Unlock alice 1 false", `"id":"1"`},
 			{"Unlock", `POST /locks/%31.~/unlock {"force":false}`, "Unlock alice 1.~ false", `"id":"1.~"`},
+			{"Unlock", `POST /locks/%2531A/unlock {}`, "Unlock alice %31A false", `"id":"%31A"`},
 		} {
 			locks.set(func(_ context.Context, call string) error {
 				if call == "Lock alice " {
@@ -46,7 +58,7 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 				return nil
 			})
 			l := lab.Lesson{
-				Did: fmt.Sprintf("alice sent %.100s, after other requests", c.request), Read: fix,
+				Did: fmt.Sprintf("Locks failed when the handlers were made; later alice sent %.100s, after other requests", c.request), Read: fix,
 				Means: "the server does something else than its client has asked for",
 			}
 			a := o.try("alice", c.request, l.Say("%s did not answer", c.verb))
@@ -55,9 +67,11 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 				continue // who refuses such a path need not ask
 			}
 			lab.RequireEqual(t, "["+c.call+"]", called, l.Say("%s did not ask Locks once, for what the client has sent", c.verb))
-			l.Expected, l.Found = "an answer with "+c.answer, a.String()
 			l.Means = "the client does not see what Locks has answered"
-			lab.Require(t, strings.Contains(a.text, c.answer), l.Say("%s changed the answer of Locks", c.verb))
+			for word := range strings.FieldsSeq(c.answer) {
+				l := shows(l.Say("%s changed the answer of Locks", c.verb), "an answer with "+word, a)
+				lab.Require(t, strings.Contains(a.text, word), l)
+			}
 		}
 	}
 }
@@ -67,7 +81,7 @@ func TestTwoRequestsAtOnceAreTwo(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ verb, alice, bob, asksAlice, asksBob string }{
 		{"Create", `{"path":"a.bin"}`, `{"path":"b.bin"}`, "Lock alice a.bin", "Lock bob b.bin"},
-		{"Verify", `{"cursor":"a","limit":1}`, `{"cursor":"b","limit":2}`, `Verify alice "a" 1`, `Verify bob "b" 2`},
+		{"Verify", `{"cursor":"5","limit":1}`, `{"cursor":"6","limit":2}`, `Verify alice "5" 1`, `Verify bob "6" 2`},
 		{"Unlock", `{"force":false}`, `{"force":true}`, "Unlock alice 1 false", "Unlock bob 1 true"},
 	} {
 		passed := t.Run(c.verb, func(t *testing.T) {
@@ -87,17 +101,19 @@ func TestTwoRequestsAtOnceAreTwo(t *testing.T) {
 			alice, bob := newHalf(), newHalf()
 			one, two := direct(handler, "alice", c.verb, alice), direct(handler, "bob", c.verb, bob)
 			one.serve()
-			lab.Finishes(t, func() { <-alice.reading }, l.Say("%s does not read its request", c.verb))
+			early := c.verb + " answered before it had its request"
+			reaches(t, alice.reading, one.done, early, l.Say("%s does not read its request", c.verb))
 			two.serve()
-			lab.Finishes(t, func() { <-bob.reading }, l.Say("%s waits for another client", c.verb))
+			reaches(t, bob.reading, two.done, early, l.Say("%s waits for another client", c.verb))
 			for _, step := range []struct {
-				body *half
-				text string
-				call string
-			}{{alice, c.alice, c.asksAlice}, {bob, c.bob, c.asksBob}} {
+				request *directed
+				body    *half
+				text    string
+				call    string
+			}{{one, alice, c.alice, c.asksAlice}, {two, bob, c.bob, c.asksBob}} {
 				step.body.rest <- step.text
-				call := ""
-				lab.Finishes(t, func() { call = <-asked }, l.Say("%s waits for another request", c.verb))
+				early := c.verb + " answered before it had asked Locks"
+				call := reaches(t, asked, step.request.done, early, l.Say("%s waits for another request", c.verb))
 				lab.RequireEqual(t, step.call, call, l.Say("%s asked Locks for something else than its client did", c.verb))
 			}
 			l.Did += "; Locks answered both"
@@ -105,10 +121,10 @@ func TestTwoRequestsAtOnceAreTwo(t *testing.T) {
 				answer <- true
 			}
 			for user, r := range map[string]*directed{"alice": one, "bob": two} {
-				lab.Finishes(t, func() { <-r.done }, l.Say("%s does not answer", c.verb))
-				l.Expected, l.Found = "an answer to "+user, fmt.Sprintf("%d %s", r.answer.Code, r.answer.Body)
-				owns := strings.Contains(l.Found, `"name":"`+user+`"`) || c.verb == "Verify"
-				lab.Require(t, r.answer.Code == requests[c.verb].status && owns, l.Say("%s answered %s with another user's lock", c.verb, user))
+				a := reaches(t, r.done, nil, "", l.Say("%s does not answer", c.verb))
+				owns := strings.Contains(a.text, `"name":"`+user+`"`) || c.verb == "Verify"
+				l := shows(l.Say("%s answered %s with another user's lock", c.verb, user), "an answer to "+user, a)
+				lab.Require(t, a.status == requests[c.verb].status && owns, l)
 			}
 		})
 		if !passed {
@@ -139,19 +155,19 @@ type directed struct {
 	handler http.Handler
 	request *http.Request
 	answer  *httptest.ResponseRecorder
-	done    chan bool
+	done    chan answer
 }
 
 func direct(handler http.Handler, user, verb string, body io.Reader) *directed {
 	method, target, _ := strings.Cut(requests[verb].request, " ")
 	request := httptest.NewRequestWithContext(context.Background(), method, target, body)
 	request.SetBasicAuth(user, user)
-	return &directed{wrapped(handler), request, httptest.NewRecorder(), make(chan bool)}
+	return &directed{wrapped(handler), request, httptest.NewRecorder(), make(chan answer, 1)}
 }
 
 func (d *directed) serve() {
 	go func() {
-		defer close(d.done)
 		d.handler.ServeHTTP(d.answer, d.request)
+		d.done <- answer{d.answer.Code, d.answer.Header(), d.answer.Body.String()}
 	}()
 }

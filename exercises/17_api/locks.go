@@ -10,27 +10,27 @@ import (
 	"example/turnstile/exercises/17_api/wire"
 )
 
-// LockHandlers answers the requests about locks. The owner of a lock is the user who has logged in (wire.UserOf).
+// LockHandlers answers the requests about locks, for the user who has logged in (wire.UserOf).
 //
-// Any number of servers may have one document. What an answer says was true while the server handled this request, by whatever server it
-// was made true: a lock that one server has given is held, listed and removed at each of them.
+// Any number of servers may have one document. An answer is about the time of its request: a lock that one server has given is held,
+// listed and removed at each of them.
 //
-// A handler first has the whole request (wire.Decode, wire.DecodeQuery), then asks Locks, once, by the one method that is for it, with what
-// the client has sent, unchanged; and then it sends its answer. Requests wait for one another inside Locks and nowhere else: clients that
-// are slow, or stop, in the middle of any of that keep no other request waiting, however many they are. Locks gets the request's context,
-// so that a client who has gone, or whose time is over, waits for nothing and gets no lock later. What Locks has done is answered as done,
-// even if the time is over by then. What Locks would refuse, such as an ended context or a path that is none, a handler
-// may refuse unasked.
+// A handler first reads the whole request (wire.Decode, wire.DecodeQuery); then it asks Locks, once, by the one method that is for it,
+// with what the client has sent, unchanged; then it answers. What Locks would refuse, such as an ended context, a path that is none or a
+// foreign cursor, a handler may refuse unasked. Requests wait for one another inside Locks and nowhere else: clients that are slow, or
+// stop, keep no other request waiting, however many they are. Locks gets the request's context, so that a client who has gone, or whose
+// time is over, waits for nothing and gets no lock later. What Locks has done is answered as done, even if the time is over by then. A
+// panic of Locks is a panic of the handler.
 //
 // Errors become answers that wire.Refuse writes, but for these. If an error matches several, the first one of this list counts:
 //
-//   - the part is checked out, by another user or by the same one, and a lock was asked for (lockmanager.HeldError): 409, with that lock
+//   - the part is checked out, by whichever user, and a lock was asked for (lockmanager.HeldError): 409, with that lock; the error goes
+//     into the request's record
 //   - the lock is another user's, and force was not given (the same error): 403, with a message that names the user
-//   - the change was made, and what comes after it was refused (document.ErrSaved): 500, with a message that says that a power cut may
-//     undo it
-//   - the document is damaged (document.CorruptError): wire.Refuse's 500, even if the damage is a path that cannot be a part's name
+//   - the change was made, and what comes after it failed (document.ErrSaved): 500, with a message that says that a power cut may undo it
+//   - the document is damaged (document.CorruptError): wire.Refuse's 500, even if the damage is a path that is none
 //   - there is no lock with the ID: 404
-//   - the path cannot be a part's name, or the cursor is not the server's own: 422
+//   - the path cannot be a part's name, or the cursor is foreign: 422
 //
 // No other error becomes 404 or 501, which would tell the client that this server has no locks. No message shows the server's inside, such
 // as the path of a file.
@@ -40,7 +40,7 @@ type LockHandlers struct {
 	known []lockmanager.Checkout // all locks, so that the document is read once
 }
 
-// NewLockHandlers returns the handlers. It may ask Locks whether it works, but keeps nothing of the answer.
+// NewLockHandlers returns the handlers. It may ask Locks whether it works, but keeps neither the answer nor the context.
 func NewLockHandlers(ctx context.Context, locks Locks) (*LockHandlers, error) {
 	h := &LockHandlers{locks: locks}
 	page, err := locks.List(ctx, lockmanager.Query{Limit: lockmanager.MaxLimit})

@@ -9,9 +9,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	document "example/turnstile/exercises/13_document"
 	lockmanager "example/turnstile/exercises/15_lock_manager"
@@ -19,12 +22,13 @@ import (
 	"example/turnstile/exercises/17_api/server"
 	"example/turnstile/exercises/17_api/wire"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/process"
 )
 
 func TestMain(m *testing.M) { lab.Main(m, workers, document.ErrNotDurable) }
 
 // workers are the programs that tests start.
-var workers = lab.Workers{"serve": serveDir}
+var workers = lab.Workers{"serve": serveDir, "panic": panicking}
 
 // Where the messages send the reader.
 const (
@@ -71,10 +75,12 @@ func with(t testing.TB, locks api.Locks) office {
 	return serve(t, handlers(t, locks))
 }
 
-// handlers returns the handlers for a Locks that the test has made.
+// handlers returns the handlers for a Locks that the test has made. The context in which they were made has ended.
 func handlers(t testing.TB, locks api.Locks) http.Handler {
 	t.Helper()
-	handler, err := api.New(context.WithoutCancel(t.Context()), locks, nil)
+	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
+	defer end()
+	handler, err := api.New(ctx, locks, nil)
 	l := lab.Lesson{Says: "NewLockHandlers failed", Did: "New, with a Locks that works", Means: "no server starts", Read: fix}
 	lab.RequireNoError(t, err, l)
 	return handler
@@ -141,6 +147,26 @@ func (o office) try(user, request string, l lab.Lesson) (a answer) {
 	return a
 }
 
+// reaches requires that a request comes to a place, and returns what it sends from there. If nothing comes, l says what is wrong; if the
+// request has been answered instead, early does.
+func reaches[T any](t testing.TB, place <-chan T, answered <-chan answer, early string, l lab.Lesson) (sent T) {
+	t.Helper()
+	for n := 0; ; n++ {
+		select {
+		case sent = <-place:
+			return sent
+		case a := <-answered:
+			l.Says, l.Means = early, "the answer does not depend on what it must tell"
+			lab.Require(t, false, shows(l, "no answer yet", a))
+		case <-time.After(process.Patience()):
+			if n < process.MostRenewals && process.Stalled(os.Getpid()) {
+				continue
+			}
+			lab.Require(t, false, shows(l, "it goes on", fmt.Sprintf("nothing for %s, which is this test's limit", process.Patience())))
+		}
+	}
+}
+
 // read decodes an answer, and requires it to be what the client can read.
 func read[T any](o office, a answer, l lab.Lesson) T {
 	o.t.Helper()
@@ -171,7 +197,7 @@ type fake struct {
 	mutex     sync.Mutex
 	checkouts []lockmanager.Checkout                       // what List and Verify return
 	once      bool                                         // only the first of them does
-	next      string                                       // the cursor that List and Verify return with the first piece
+	next      string                                       // the cursor that List and Verify return
 	act       func(ctx context.Context, call string) error // before each method returns; nil means nothing
 	calls     []string
 }
@@ -228,21 +254,14 @@ func (f *fake) List(ctx context.Context, q lockmanager.Query) (lockmanager.Page,
 	if err := f.did(ctx, "List %+v", q); err != nil {
 		return lockmanager.Page{}, err
 	}
-	return lockmanager.Page{Checkouts: f.take(), Next: f.after(q.Cursor)}, nil
+	return lockmanager.Page{Checkouts: f.take(), Next: f.next}, nil
 }
 
 func (f *fake) Verify(ctx context.Context, owner, cursor string, limit int) (ours, theirs []lockmanager.Checkout, next string, err error) {
 	if err := f.did(ctx, "Verify %s %q %d", owner, cursor, limit); err != nil {
 		return nil, nil, "", err
 	}
-	return nil, f.take(), f.after(cursor), nil
-}
-
-func (f *fake) after(cursor string) string {
-	if cursor != "" {
-		return ""
-	}
-	return f.next
+	return nil, f.take(), f.next, nil
 }
 
 // requests has one of each kind, the call that it makes if alice sends it, and the status of its answer.
@@ -267,4 +286,27 @@ func serveDir(w *lab.Worker) error {
 		return err
 	}
 	select {} // the parent ends it
+}
+
+// panicking asks VERB of a Locks that panics, more often than any pool has places, and then of one that works. It sends the statuses.
+func panicking(w *lab.Worker) error {
+	verb, locks := w.Arg(0), &fake{}
+	handler, err := api.New(context.Background(), locks, nil)
+	if err != nil {
+		return err
+	}
+	var statuses []int
+	for n := range 301 {
+		locks.set(func(context.Context, string) error {
+			if n < 300 {
+				panic("a bug in Locks")
+			}
+			return nil
+		})
+		r := direct(handler, "alice", verb, strings.NewReader(requests[verb].body))
+		r.serve()
+		statuses = append(statuses, (<-r.done).status)
+	}
+	slices.Sort(statuses)
+	return w.Result(fmt.Sprint(slices.Compact(statuses)))
 }

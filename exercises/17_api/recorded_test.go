@@ -58,7 +58,8 @@ func TestTheRecordedClientIsAnswered(t *testing.T) {
 		line, headers, _ := strings.Cut(strings.ReplaceAll(head, "LENGTH", fmt.Sprint(len(body))), "\n")
 		headers = strings.ReplaceAll(headers+"\nConnection: close\n", "\n", "\r\n")
 		conn := o.dial(c.user, strings.TrimSuffix(line, " HTTP/1.1"), headers, body)
-		a := taken(t, conn, l)
+		var a answer
+		lab.Finishes(t, func() { a = receive(conn) }, l)
 		l.Expected, l.Found = fmt.Sprintf("%d and %s", c.status, c.answer), a.String()
 		lab.Require(t, a.status == c.status && strings.Contains(a.text, strings.ReplaceAll(c.answer, "ID", id)), l)
 		if _, rest, ok := strings.Cut(a.text, `{"lock":{"id":"`); ok && id == "" {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	lockmanager "example/turnstile/exercises/15_lock_manager"
@@ -76,48 +75,59 @@ func TestSlowClientsKeepNoOneWaiting(t *testing.T) {
 			Means: "one bad connection stops the workshop", Read: slow,
 		}
 		o.dial("mallory", requests["List"].request, "Slow: yes\r\n", "")
-		lab.Finishes(t, func() { <-begun }, l.Say("List sent nothing"))
-
+		reaches(t, begun, nil, "", l.Say("List sent nothing"))
 		everyoneElse(t, o, l)
 	})
-	if passed && t.Run("a thousand send half of a request", func(t *testing.T) { aThousand(t, false) }) {
-		t.Run("a thousand do not take their answers", func(t *testing.T) { aThousand(t, true) })
+	for _, where := range []string{"send half of a request", "wait for the document's lock", "do not take their answers"} {
+		if !passed {
+			return
+		}
+		passed = t.Run("a thousand "+where, func(t *testing.T) { aThousand(t, where) })
 	}
 }
 
-// aThousand clients stop, more than any pool has places for: in their bodies, or when they should take their answers.
-func aThousand(t *testing.T, asked bool) {
+// aThousand clients stop, more than any pool has places for: in their bodies, inside Locks, or when they should take their answers.
+func aThousand(t *testing.T, where string) {
 	t.Helper()
-	handler := handlers(t, &fake{})
+	locks := &fake{}
+	handler := handlers(t, locks)
 	o := serve(t, handler)
 	l := lab.Lesson{
-		Did:   "a thousand clients sent half of a request and stopped; then other clients sent whole requests",
-		Means: "a few bad connections stop the workshop", Read: slow,
-	}
-	if asked {
-		l.Did = "a thousand clients sent a request and did not take the answer; then other clients sent requests"
+		Did: "a thousand clients " + where + "; then other clients sent whole requests", Means: "a few bad connections stop the workshop", Read: slow,
 	}
 	goOn := make(chan struct{})
 	t.Cleanup(func() { close(goOn) })
-	var begun sync.WaitGroup
-	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begun.Done()
+	begun := make(chan bool, 1000)
+	counted := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun <- true
 		handler.ServeHTTP(w, r)
-	})
+	}))
+	if strings.HasPrefix(where, "wait") {
+		counted = handler
+		locks.set(func(_ context.Context, call string) error {
+			if strings.Contains(call, "mallory") {
+				begun <- true
+				<-goOn
+			}
+			return nil
+		})
+	}
 	for i := range 1000 {
 		verb := []string{"Create", "Verify", "Unlock", "List"}[i%4]
-		if verb == "List" && !asked {
-			continue // it has no body
-		}
-		body := io.Reader(stopped{goOn: goOn})
-		if asked {
-			body = strings.NewReader(requests[verb].body)
+		body := io.Reader(strings.NewReader(requests[verb].body))
+		switch {
+		case strings.HasPrefix(where, "send"):
+			body = stopped{goOn: goOn}
+			fallthrough
+		case strings.HasPrefix(where, "wait"):
+			if verb == "List" {
+				continue // it has no body, and Locks is not told who asks
+			}
 		}
 		r := direct(counted, "mallory", verb, body)
-		begun.Add(1)
 		go r.handler.ServeHTTP(stopped{httptest.NewRecorder(), goOn}, r.request)
+		reaches(t, begun, nil, "", l.Say("%s waits for other requests before it asks Locks", verb))
 	}
-	lab.Finishes(t, begun.Wait, l.Say("the server does not begin a request"))
 	everyoneElse(t, o, l)
 }
 
@@ -157,9 +167,12 @@ func everyoneElse(t *testing.T, o office, l lab.Lesson) {
 	for verb, request := range requests {
 		l := l.Say("%s waits for another client", verb)
 		method, target, _ := strings.Cut(request.request, " ")
-		var err error
-		lab.Finishes(t, func() { _, err = o.ask(context.WithoutCancel(t.Context()), "bob", method, target, request.body) }, l)
-		lab.RequireNoError(t, err, l)
+		answered := make(chan error, 1)
+		go func() {
+			_, err := o.ask(context.WithoutCancel(t.Context()), "bob", method, target, request.body)
+			answered <- err
+		}()
+		lab.RequireNoError(t, reaches(t, answered, nil, "", l), l)
 	}
 }
 
@@ -186,29 +199,38 @@ func TestGoneClientsWaitForNothing(t *testing.T) {
 				Did: verb + " waited for the lock of the document", Read: gone,
 				Means: "a request waits where its own context does not end the wait, and gets what another's has got",
 			}
-			send := func(verb string) net.Conn {
-				request := requests[verb]
-				return o.dial("alice", request.request, fmt.Sprintf("Content-Length: %d\r\n", len(request.body)), request.body)
+			send := func(verb string) (net.Conn, <-chan answer) {
+				request, answered := requests[verb], make(chan answer, 1)
+				c := o.dial("alice", request.request, fmt.Sprintf("Content-Length: %d\r\n", len(request.body)), request.body)
+				go func() { answered <- receive(c) }()
+				return c, answered
 			}
-			c := send(verb)
-			lab.Finishes(t, func() { <-inside }, l.Say("%s did not ask Locks", verb))
-			others := map[string]net.Conn{}
+			early := " answered before it had asked Locks"
+			c, answered := send(verb)
+			reaches(t, inside, answered, verb+early, l.Say("%s did not ask Locks", verb))
+			others := map[string]<-chan answer{}
 			for other := range requests {
 				l := l.Say("%s did not ask Locks, because another request waits there", other)
 				l.Did += "; another client sent its request: " + other
-				others[other] = send(other)
-				lab.Finishes(t, func() { <-inside }, l)
+				_, others[other] = send(other)
+				reaches(t, inside, others[other], other+early, l)
 			}
-			l.Did += ", as did one request of each kind; then its client closed the connection"
+			l.Did += ", as did one request of each kind"
+			server := l.Say("A request ended with the context of NewLockHandlers")
+			server.Expected, server.Found = "Locks waits in the request's context", "the request goes on, and the context that Locks has got has ended"
+			server.Did += "; the context in which the handlers were made had ended, as it does when the server is told to end"
+			server.Means = "at each restart, those who wait for the lock are sent away, though the server would let them come to their end"
+			lab.Require(t, len(left) == 0, server)
+			l.Did += "; then its client closed the connection"
 			l.Means = "a crowd that has long gone waits in front of those who are here, and takes locks that no one knows of"
 			lab.RequireSetUp(t, c.Close())
-			lab.Finishes(t, func() { <-left }, l.Say("%s waits on for a client that has gone", verb))
+			reaches(t, left, nil, "", l.Say("%s waits on for a client that has gone", verb))
 
 			end()
 			l.Did += "; the others went on"
 			l.Means = "who is here is refused because another has gone"
-			for other, conn := range others {
-				a := taken(t, conn, l.Say("%s does not answer", other))
+			for other, answered := range others {
+				a := reaches(t, answered, nil, "", l.Say("%s does not answer", other))
 				l.Expected, l.Found = fmt.Sprintf("status %d", requests[other].status), a.String()
 				lab.Require(t, a.status == requests[other].status, l.Say("%s ended with another client's request", other))
 			}
@@ -219,17 +241,13 @@ func TestGoneClientsWaitForNothing(t *testing.T) {
 	}
 }
 
-// taken returns the answer that comes by a connection; what is missing of it is missed later.
-func taken(t testing.TB, conn net.Conn, l lab.Lesson) (a answer) {
-	t.Helper()
-	lab.Finishes(t, func() {
-		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			return
-		}
-		text, _ := io.ReadAll(response.Body)
-		_ = response.Body.Close()
-		a = answer{response.StatusCode, response.Header, string(text)}
-	}, l)
-	return a
+// receive returns the answer that comes by a connection; what is missing of it is missed later.
+func receive(conn net.Conn) answer {
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return answer{text: err.Error()}
+	}
+	text, _ := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	return answer{response.StatusCode, response.Header, string(text)}
 }

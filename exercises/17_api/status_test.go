@@ -45,6 +45,10 @@ func TestClassify(t *testing.T) {
 		{"held", held, "Create", 409, "carol", "the client does not learn who has the part"},
 		{"held, to unlock", held, "Unlock", 403, "carol", "the client believes that the server has failed, and does not learn whom to ask"},
 		{"held, and more went wrong", errors.Join(held, failed), "Create", 409, "carol", "the client does not learn who has the part"},
+		{
+			"held, to unlock, and more went wrong", errors.Join(held, failed), "Unlock", 403, "carol",
+			"the client believes that the server has failed, and does not learn whom to ask",
+		},
 		{"no such lock", lockmanager.ErrNotFound, "Unlock", 404, "", "the client believes that the server has failed, and tries again"},
 		{
 			"no such lock, and more went wrong", errors.Join(lockmanager.ErrNotFound, failed), "Unlock", 404, "",
@@ -52,6 +56,14 @@ func TestClassify(t *testing.T) {
 		},
 		{"a path that is none", lockmanager.ErrName, "Create List", 422, "", "an attack fills the log with failures of the server"},
 		{"a cursor that is none", lockmanager.ErrCursor, "List Verify", 422, "", "an attack fills the log with failures of the server"},
+		{
+			"a path that is none, and more went wrong", errors.Join(lockmanager.ErrName, failed), "Create List", 422, "",
+			"an attack fills the log with failures of the server",
+		},
+		{
+			"a cursor that is none, and more went wrong", errors.Join(lockmanager.ErrCursor, failed), "List Verify", 422, "",
+			"an attack fills the log with failures of the server",
+		},
 		{"not durable", notDurable, "Create Unlock", 500, "power cut", "the user believes that nothing has changed"},
 		{
 			"saved, no more", fmt.Errorf("%w: %w", document.ErrSaved, failed), "Create Unlock", 500, "power cut",
@@ -80,13 +92,18 @@ func TestClassify(t *testing.T) {
 				if c.status == http.StatusInsufficientStorage && !objects.IsFull(fullDisk) {
 					t.Skip("package objects cannot tell a full disk on this system")
 				}
-				locks := &fake{}
-				o := with(t, locks)
+				locks, recorded := &fake{}, make(chan error, 20)
+				handler := handlers(t, locks)
+				o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					handler.ServeHTTP(w, r)
+					recorded <- wire.RecordOf(r.Context()).Err
+				}))
 				request := requests[verb].request + " " + requests[verb].body
 				o.must(requests[verb].status, "alice", request, lab.Lesson{
 					Says: verb + " did not answer what Locks had answered", Did: verb + ", by alice", Read: fix,
 					Means: "the client believes that nothing was done",
 				})
+				<-recorded
 				locks.set(func(context.Context, string) error { return fmt.Errorf("%s: %w", verb, c.err) })
 				l := lab.Lesson{
 					Did: fmt.Sprintf("%s, which Locks answered; once more, and Locks returned: %v", verb, c.err), Read: statuses,
@@ -121,6 +138,18 @@ func TestClassify(t *testing.T) {
 					l.Expected, l.Found = "", ""
 					lab.RequireEqual(t, "7 a.bin carol", shown, l.Say("%s answered 409 without the lock that is in the way", verb))
 				}
+				reason := lab.Lesson{
+					Says: verb + " left no reason in the request's record: " + c.name, Did: l.Did, Read: statuses,
+					Means: "the log says that the request was refused, and not why",
+				}
+				lab.RequireErrorIs(t, <-recorded, c.err, reason)
+				for range 10 { // more often than one that counts failures would bear
+					o.try("alice", request, l.Say("%s did not answer", verb))
+				}
+				locks.set(nil)
+				l.Did += ", ten times more; then Locks worked again"
+				l.Means = "the file is back, and the server says that it is not"
+				o.must(requests[verb].status, "alice", request, l.Say("%s goes on with an error of before", verb))
 			})
 		}
 	}
@@ -155,9 +184,9 @@ func TestWhatWasDoneIsAnsweredThoughTheTimeIsOver(t *testing.T) {
 				}
 				r := direct(ending, "alice", verb, strings.NewReader(requests[verb].body))
 				r.serve()
-				lab.Finishes(t, func() { <-r.done }, l)
-				l.Expected, l.Found = fmt.Sprintf("status %d", c.status), fmt.Sprintf("%d %s", r.answer.Code, r.answer.Body)
-				lab.Require(t, r.answer.Code == c.status && (c.err == nil || strings.Contains(l.Found, "power cut")), l)
+				a := reaches(t, r.done, nil, "", l)
+				l = shows(l, fmt.Sprintf("status %d", c.status), a)
+				lab.Require(t, a.status == c.status && (c.err == nil || strings.Contains(a.text, "power cut")), l)
 			})
 		}
 	}

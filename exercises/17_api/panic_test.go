@@ -1,0 +1,26 @@
+package api_test
+
+import (
+	"fmt"
+	"testing"
+
+	"example/turnstile/internal/lab"
+)
+
+// Package server answers 500 to a panic of the goroutine in which it has called a handler. A panic of another one ends the process: so the
+// server is a process of its own here.
+func TestAPanicOfLocksIsOnePersonsTrouble(t *testing.T) {
+	t.Parallel()
+	for verb, request := range requests {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			l := lab.Lesson{
+				Says: verb + " did not survive a panic of Locks", Did: verb + ", 300 times, of a Locks that panicked, and once of one that worked",
+				Means: "one bug in one request stops everyone", Read: fix,
+			}
+			got := ""
+			lab.Start(t, "panic", verb).Result(&got, l)
+			lab.RequireEqual(t, fmt.Sprint([]int{request.status, 500}), got, l)
+		})
+	}
+}
