@@ -93,7 +93,8 @@ func aThousand(t *testing.T, where string) {
 	handler := handlers(t, locks)
 	o := serve(t, handler)
 	l := lab.Lesson{
-		Did: "a thousand clients " + where + "; then other clients sent whole requests", Means: "a few bad connections stop the workshop", Read: slow,
+		Did:   "a thousand clients " + where + "; then other clients sent whole requests",
+		Means: "a few bad connections stop the workshop", Read: slow,
 	}
 	goOn := make(chan struct{})
 	t.Cleanup(func() { close(goOn) })
@@ -217,7 +218,7 @@ func TestGoneClientsWaitForNothing(t *testing.T) {
 			}
 			l.Did += ", as did one request of each kind"
 			server := l.Say("A request ended with the context of NewLockHandlers")
-			server.Expected, server.Found = "Locks waits in the request's context", "the request goes on, and the context that Locks has got has ended"
+			server.Expected, server.Found = "Locks waits until the request's context ends", "the context that Locks got has ended"
 			server.Did += "; the context in which the handlers were made had ended, as it does when the server is told to end"
 			server.Means = "at each restart, those who wait for the lock are sent away, though the server would let them come to their end"
 			lab.Require(t, len(left) == 0, server)

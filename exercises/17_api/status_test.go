@@ -28,7 +28,8 @@ func TestClassify(t *testing.T) {
 	inside := func(err error) error { return &fs.PathError{Op: "open", Path: secretDir, Err: err} }
 	failed := inside(errors.New("input/output error"))
 	notDurable := fmt.Errorf("%w: %w", document.ErrNotDurable, inside(fullDisk))
-	damaged := &document.CorruptError{Path: secretDir, Err: fmt.Errorf("checkout 1: %w", lockmanager.ErrName)}
+	damage := fmt.Errorf("checkout 1: %w, %w", lockmanager.ErrName, lockmanager.ErrNotFound)
+	damaged := &document.CorruptError{Path: secretDir, Err: inside(damage)}
 	words := errors.Join( // a part may be called like that
 		lockmanager.ErrHeld, lockmanager.ErrNotFound, lockmanager.ErrName, lockmanager.ErrCursor, document.ErrNotDurable,
 		fs.ErrNotExist, fullDisk, context.DeadlineExceeded, context.Canceled,
