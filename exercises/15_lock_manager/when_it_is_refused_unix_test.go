@@ -4,12 +4,15 @@ package lockmanager_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -26,8 +29,9 @@ func TestAChangeThatMayBeLostIsReported(t *testing.T) {
 			t.Parallel()
 			lab.EachErrno(t, func(t *testing.T, errno error) {
 				l := c.lesson()
-				usual := c.calls(t)
-				got, err := c.refusedAt(t, usual, lastIndex(usual, "fsync"), errno)
+				r := startRefuser(t, c)
+				usual := r.calls()
+				got, err := r.refusedAt(usual, lastIndex(usual, "fsync"), errno)
 				l.Did = fmt.Sprintf("%s; the kernel refused the last fsync, of the directory, with %v", c.call, errno)
 				l.Expected = "an error that matches document.ErrNotDurable"
 				lab.RequireErrorIs(t, err, document.ErrNotDurable, l.Say("%s hid that its change may not survive a power cut", c.call))
@@ -49,9 +53,10 @@ func (c change) requireSaved(t *testing.T, errno error) {
 	l := c.lesson()
 	l.Did = fmt.Sprintf("%s; when its change was made, close(2) of the document's lock file failed with %v", c.call, errno)
 	reported := false
-	names := c.calls(t)
+	r := startRefuser(t, c)
+	names := r.calls()
 	for at := len(names) - 1; at >= 0 && names[at] == "close"; at-- {
-		got, err := c.refusedAt(t, names, at, errno)
+		got, err := r.refusedAt(names, at, errno)
 		if err == nil { // a file that it has only read
 			continue
 		}
@@ -66,46 +71,87 @@ func (c change) requireSaved(t *testing.T, errno error) {
 	lab.Require(t, reported, l.Say("%s hid that the lock could not be given back", c.call))
 }
 
-// Most runs of a change make the same calls. But a program that is being started has all files open for a moment; a change that comes then
-// finds the lock taken, waits for it in another thread, and makes some calls there. So a run that differs is made again.
-const runs = 20
-
 // calls returns the calls of the change when none is refused.
-func (c change) calls(t *testing.T) (names []string) {
-	t.Helper()
-	for range runs {
-		before := names
-		var err error
-		names, _, err = c.refused(t, math.MaxInt, syscall.EIO)
-		lab.RequireNoError(t, err, c.lesson())
-		if slices.Equal(before, names) {
-			break
-		}
-	}
+func (r refuser) calls() []string {
+	r.t.Helper()
+	names, _, err := r.refused(math.MaxInt, syscall.EIO)
+	lab.RequireNoError(r.t, err, r.change.lesson())
 	return names
 }
 
-// refusedAt makes the change while the kernel refuses the call with this index in usual; with -1, none.
-func (c change) refusedAt(t *testing.T, usual []string, at int, errno error) (got lockmanager.Checkout, err error) {
-	t.Helper()
-	for range runs {
-		var names []string
-		names, got, err = c.refused(t, at, errno)
-		if at < len(names) && slices.Equal(usual[:at+1], names[:at+1]) {
-			break
-		}
+// refusedAt makes the change while the kernel refuses the call with this index in usual.
+func (r refuser) refusedAt(usual []string, at int, errno error) (got lockmanager.Checkout, err error) {
+	r.t.Helper()
+	names, got, err := r.refused(at, errno)
+	if at >= len(names) || !slices.Equal(usual[:at+1], names[:at+1]) {
+		r.t.Skipf("%s does not make the same calls each time, so none can be chosen to be refused: %s; %s", r.change.call,
+			strings.Join(usual, " "), strings.Join(names, " "))
 	}
 	return got, err
 }
 
-// refused makes the change in a new office, as what is not closed stays locked, while the kernel refuses call number at.
-func (c change) refused(t *testing.T, at int, errno error) (names []string, got lockmanager.Checkout, err error) {
+// A refuser makes a change again and again, each time in a new office, as what is not closed stays locked. It does so in a process that
+// starts no others: a program that is being started has all files open for a moment, so a change that comes then may find a lock taken.
+type refuser struct {
+	lab.Program
+	t      *testing.T
+	change change
+}
+
+func startRefuser(t *testing.T, c change) refuser {
 	t.Helper()
-	o := open(t)
-	hers := lock(t, o.manager(0), "alice", bracket)
-	names, refused := lab.RefuseOne(at, errno, func() { got, err = c.make(context.Background(), o, hers) })
-	lab.RequireRefuse(t, refused)
-	return names, got, err
+	waits := func(_ string, l lab.Lesson) lab.Lesson { return stuck(c.call, l) }
+	return refuser{lab.StartProgram(t, lab.Options{}, waits, "refuser", c.call), t, c}
+}
+
+// refused makes the change while the kernel refuses call number at. With more than the change makes, none is refused.
+func (r refuser) refused(at int, errno error) (names []string, got lockmanager.Checkout, err error) {
+	t := r.t
+	t.Helper()
+	number, _ := errors.AsType[syscall.Errno](errno)
+	reply := r.Ask(fmt.Sprintf("%s %d %d", open(t).dir, at, int(number)), r.change.lesson())
+	if reply.Text == "" {
+		lab.RequireNoError(t, reply.Returned.Err, r.change.lesson().Say("Lock failed although the part was free"))
+	}
+	var seen refusal
+	lab.RequireSetUp(t, json.Unmarshal([]byte(reply.Text), &seen))
+	if seen.Unsupported != "" {
+		t.Skip(seen.Unsupported)
+	}
+	return seen.Calls, seen.Got, reply.Returned.Err
+}
+
+type refusal struct {
+	Calls       []string
+	Got         lockmanager.Checkout
+	Unsupported string // why this system cannot refuse one call
+}
+
+func init() { workers["refuser"] = refuse }
+
+// refuse obeys "DIR AT ERRNO" with the change CALL in the office at DIR, in which alice takes bracket.step before: CALL.
+func refuse(w *lab.Worker) error {
+	c := changes[slices.IndexFunc(changes, func(c change) bool { return c.call == w.Arg(0) })]
+	return lab.Obey(w, func(words []string) (r lab.Reply) {
+		o, ctx := office{dir: words[0]}, context.Background()
+		at, err := strconv.Atoi(words[1])
+		errno, err2 := strconv.Atoi(words[2])
+		hers, err3 := o.manager(0).Lock(ctx, "alice", bracket)
+		if r.Returned.Err = errors.Join(err, err2, err3); r.Returned.Err == nil {
+			var seen refusal
+			names, failed := lab.RefuseOne(at, syscall.Errno(errno), func() { seen.Got, r.Returned.Err = c.make(ctx, o, hers) })
+			switch {
+			case errors.Is(failed, errors.ErrUnsupported):
+				seen.Unsupported = failed.Error()
+			case failed != nil:
+				panic(failed) // of c.make, or a fault of this test
+			}
+			seen.Calls = names
+			text, err := json.Marshal(seen)
+			r.Text, r.Returned.Err = string(text), errors.Join(r.Returned.Err, err)
+		}
+		return r
+	})
 }
 
 // lastIndex returns -1 if there is none.
