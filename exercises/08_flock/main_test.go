@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,31 @@ func openAndClose(path string) error {
 		return err
 	}
 	return f.Close()
+}
+
+// old makes the file at path one of 1970 that other users may read, and returns what demands that a call left it as it is.
+func old(t *testing.T, path string) (untouched func(call string, l lab.Lesson)) {
+	t.Helper()
+	lab.RequireSetUp(t, errors.Join(os.Chmod(path, 0o640), os.Chtimes(path, time.Unix(0, 0), time.Unix(0, 0))))
+	text, err := os.ReadFile(path)
+	lab.RequireSetUp(t, err)
+	before, err := os.Stat(path)
+	lab.RequireSetUp(t, err)
+	return func(call string, l lab.Lesson) {
+		t.Helper()
+		name := " " + filepath.Base(path)
+		l.Means = "others wait on a file without a name, while the next one creates another and locks that (lesson 07)"
+		after, err := os.Stat(path)
+		lab.RequireNoError(t, err, l.Say("%s removed%s", call, name))
+		lab.Require(t, os.SameFile(before, after), l.Say("%s replaced%s", call, name))
+		l = l.Say("%s changed%s", call, name)
+		l.Means = "what others have written there is gone: the owner's name, or a document"
+		lab.RequireFile(t, path, string(text), l)
+		l.Means = "other users may open the file than before"
+		lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l)
+		l.Means = "make, a backup, or whatever else compares times finds a change where there is none"
+		lab.RequireEqual(t, before.ModTime().String(), after.ModTime().String(), l)
+	}
 }
 
 // A program runs owner in a process of its own.

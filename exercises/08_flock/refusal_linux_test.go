@@ -156,8 +156,10 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 				missed = true
 				continue
 			}
-			lab.RequireErrorIs(t, err, errno, l)
+			lab.RequireError(t, err, l)
 			lab.RequireFile(t, path, content, l)
+			l.Means = "no one can find out why the program does not work"
+			lab.RequireErrorIs(t, err, errno, l.Say("%s did not report why the kernel had refused the lock", call))
 			l = l.Say("%s does not return any more, once the kernel has refused it the lock", call)
 			l.Did += "; then it was called again, and nothing was refused"
 			l.Means = "something inside the program stays locked, and only its end helps"
@@ -223,8 +225,11 @@ func noLockFile(t *testing.T) {
 			}
 			p := lab.Launch(t, lab.Options{Unprivileged: true}, worker, path)
 			lab.Require(t, p.Settle() != process.AtStep, l)
-			lab.RequireErrorIs(t, p.Wait(l), c.want, l)
+			err := p.Wait(l)
+			lab.RequireError(t, err, l)
 			lab.RequireFile(t, path, `{"bracket":1}`, l)
+			l.Means = "no one can find out why the program does not work"
+			lab.RequireErrorIs(t, err, c.want, l.Say("%s did not report why it could not open its lock file", call))
 		}
 	}
 }

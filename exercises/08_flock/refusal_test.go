@@ -85,8 +85,10 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 			l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
 			lab.Require(t, !errors.Is(err, flock.ErrLocked), l.Say("%s reported another owner, and there is none", call))
 			l.Expected, l.Found = "", ""
+			unexplained := l.Say("%s did not report why it failed", call)
+			unexplained.Means = "no one can find out why the program does not work"
 			for _, target := range []error{reason.errno, reason.also} {
-				lab.RequireErrorIs(t, err, target, l.Say("%s did not report why it failed", call))
+				lab.RequireErrorIs(t, err, target, unexplained)
 			}
 			if upgrades {
 				requireClosed(t, p.Do("Unlock it", l), l.Say("%s failed, and Unlock behaves as if there still were a lock", call))

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +26,13 @@ import (
 func stockFile(t *testing.T, content string) (path string) {
 	t.Helper()
 	return lab.WriteFile(t, "stock.json", content)
+}
+
+// oldLock makes a lock file for the stock at path: see old.
+func oldLock(t *testing.T, path string) (untouched func(call string, l lab.Lesson)) {
+	t.Helper()
+	lab.RequireSetUp(t, os.WriteFile(path+".lock", []byte("the office's\n"), 0o600))
+	return old(t, path+".lock")
 }
 
 // takeOne takes a bracket first, and then looks whether one was left: if it returns false, the stock that it was given is spoilt.
@@ -116,6 +124,7 @@ func TestUpdate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			path := stockFile(t, c.before)
+			untouched := oldLock(t, path)
 			l := lab.Lesson{
 				Says: "Update did not leave in the file what it should", Did: "the file held " + lab.Show([]byte(c.before)) + "; Update",
 				Means: "the stock is not what the callers were told", Read: fix,
@@ -125,10 +134,12 @@ func TestUpdate(t *testing.T) {
 			lab.RequireFile(t, path, c.after, l)
 			requireOutcome(t, err, c.err, l.Say("Update did not return the error that it should"))
 			start(t, path+".lock").Succeed("TryLock it", l.Say("Update kept its lock"))
+			untouched("Update", l)
 		})
 	}
 	t.Run("lets a panic of change through", panicInside)
 	t.Run("of a file that does not exist", missingStock)
+	t.Run("does not mistake an error of change for its own", foreignError)
 	t.Run("inside an Update of another file", anotherFile)
 	t.Run("while others wait for other files", besideOthers)
 	t.Run("of the path as it is written", asWritten)
@@ -145,6 +156,35 @@ func TestUpdate(t *testing.T) {
 		{"writes nothing if the last call of change fails", 1, ` { "bracket": 9, "broken": 1 } `, errTest},
 	} {
 		t.Run(c.name, func(t *testing.T) { t.Parallel(); overtake(t, c.times, c.last, c.err) })
+	}
+}
+
+// foreignError has a function that finds another file locked, and whose error matches what the package's own code may look for as well.
+func foreignError(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	foreign := errors.Join(errTest, flock.ErrLocked, fs.ErrClosed, fs.ErrNotExist, errors.ErrUnsupported, syscall.EINTR)
+	for call, do := range calls {
+		path := stockFile(t, `{"bracket":1}`)
+		untouched := oldLock(t, path)
+		l := lab.Lesson{
+			Says: call + " did not return the error of the function that it called", Read: refusals,
+			Did:   call + "; the function failed with an error of another file, which matches ErrLocked, fs.ErrClosed, fs.ErrNotExist and others",
+			Means: "it mistakes the error for one of its own lock: it tries again for ever, or the caller never learns what failed",
+		}
+		var err error
+		tries := 0
+		lab.Finishes(t, func() {
+			err = do(path, func() error {
+				if tries++; tries > 100 {
+					return nil // so that a call which tries again comes to an end
+				}
+				return foreign
+			})
+		}, l.Say("%s does not return", call))
+		lab.RequireErrorIs(t, err, errTest, l)
+		lab.RequireFile(t, path, `{"bracket":1}`, l.Say("%s wrote although its function had failed", call))
+		untouched(call, l)
 	}
 }
 
@@ -260,8 +300,12 @@ func asWritten(t *testing.T) {
 			l.Means = "other users may read or write the stock than before"
 			lab.RequireEqual(t, before.Mode().String(), after.Mode().String(), l.Say("%s changed the file's mode", call))
 			l.Means = "a program that locks PATH.lock by the path that both were given is not kept out"
-			_, err = os.Stat(dir + c.name + ".lock")
+			lock, err := os.Stat(dir + c.name + ".lock")
 			lab.RequireNoError(t, err, l.Say("%s did not lock the file beside the path that it was given", call))
+			open := l.Say("%s created the lock file with another mode than 0600 less the umask", call)
+			open.Means = "any user who may open the lock file can keep the others out"
+			open.Expected, open.Found = "-rw-------", lock.Mode().String()
+			lab.Require(t, lock.Mode()&^0o600 == 0, open)
 			lab.RequireNoFile(t, dir+c.other, l.Say("%s locked a file beside another path than it was given", call))
 		}
 	}
@@ -363,7 +407,9 @@ func overtake(t *testing.T, times int, last string, failure error) {
 				"and wrote as soon as Update had given its own up (%d times)", shared, overtaken),
 		}
 	}
+	decided := false // by the last text
 	for settle() == process.AtStep {
+		decided = overtaken == times
 		p.Reached("inside", lesson("Update does not return", ""))
 		shares := shared < rounds && overtaken < times && ask(unix.LOCK_SH)
 		p.Continue()
@@ -381,8 +427,11 @@ func overtake(t *testing.T, times int, last string, failure error) {
 	}
 	err = p.Wait(lesson("Update does not return", ""))
 	if overtaken == times && last != "" {
-		refused := "the stock in the file is one that change has refused"
-		lab.RequireFile(t, path, last, lesson("Update wrote although the last call of change had refused to", refused))
+		l := lesson("Update wrote although the last call of change had refused to", "the stock in the file is one that change has refused")
+		if !decided {
+			l = lesson("Update wrote without a call of change for what the file held by then", "the other program's change is lost")
+		}
+		lab.RequireFile(t, path, last, l)
 		requireOutcome(t, err, failure, lesson("Update did not return what the last call of change returned", "the caller does not learn it"))
 		return
 	}
@@ -398,6 +447,7 @@ func TestViewReturnsEveryError(t *testing.T) {
 	for content, want := range map[string]error{`{"bracket":1}`: errTest, `{"bracket":1`: errAny, ``: errAny} {
 		ran := false
 		path := stockFile(t, content)
+		untouched := oldLock(t, path)
 		err := flock.View(path, func(bins.Stock) error { ran = true; return errTest })
 		l := lab.Lesson{
 			Says:  "View did not return the error that it should",
@@ -409,6 +459,7 @@ func TestViewReturnsEveryError(t *testing.T) {
 		lab.Require(t, ran == whole, l.Say("View called use with a damaged stock, or did not call it"))
 		other := start(t, path+".lock")
 		other.Succeed("TryLock it", l.Say("View kept its lock when it failed"))
+		untouched("View", l)
 	}
 }
 
@@ -463,19 +514,27 @@ func recovered(call func() error) (value any) {
 func missingStock(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-	path := lab.Path(t, "stock.json")
-	for call, do := range map[string]func() error{
-		"Update": func() error { return flock.Update(path, takeOne) },
-		"View":   func() error { return flock.View(path, func(bins.Stock) error { return nil }) },
-	} {
+	for call, do := range calls {
+		path := lab.Path(t, "stock.json")
 		l := lab.Lesson{
 			Says: call + " did not report that there is no stock", Did: call + " of a file that does not exist", Read: fix,
 			Means: "a mistyped path becomes an empty workshop",
 		}
-		var err error
-		lab.Finishes(t, func() { err = do() }, l.Say("%s does not return", call))
-		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
-		lab.RequireNoFile(t, path, l.Say("%s made a stock up", call))
+		missing := func() {
+			t.Helper()
+			var err error
+			lab.Finishes(t, func() { err = do(path, func() error { return nil }) }, l.Say("%s does not return", call))
+			lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
+			lab.RequireNoFile(t, path, l.Say("%s made a stock up", call))
+		}
+		missing()
+		_, err := os.Stat(path + ".lock")
+		removed := l.Say("%s removed the lock file that it had created", call)
+		removed.Means = "others wait on a file without a name, while the next one creates another and locks that (lesson 07)"
+		lab.RequireNoError(t, err, removed)
+		untouched := oldLock(t, path)
+		missing()
+		untouched(call, l)
 	}
 }
 
@@ -617,37 +676,61 @@ func TestViewsShareAndKeepUpdateOut(t *testing.T) {
 	lab.RequireFile(t, path, `{"bracket":0}`, l.Say("Update did not write after the View"))
 	t.Run("and a View inside a View in, while an Update waits", viewInView)
 	t.Run("by the file, not by the name that the path had in another directory", sameName)
+	t.Run("and each has a stock of its own", ownStock)
 }
 
-// sameName has a View of stock.json in one directory, and inside it one of stock.json in another one.
+// sameName has a View of stock.json in one directory, and then one of stock.json in another one.
 func sameName(t *testing.T) {
 	t.Helper()
 	t.Parallel()
 	path, other := stockFile(t, `{"bracket":1}`), stockFile(t, `{"bracket":1}`)
 	p := lab.Launch(t, lab.Options{Dir: filepath.Dir(path)}, "moved", filepath.Dir(other))
 	l := lab.Lesson{
-		Did:   "View of stock.json; inside it the program changed its directory and called View of stock.json, another file; then TryLock of ",
+		Says:  "View did not lock the file that it read",
+		Did:   "View of stock.json; then the program changed its directory; View of stock.json, another file; inside it TryLock of that one's lock",
 		Means: "a table of paths says that the file is locked, and the kernel knows nothing of it: an Update writes while the View is at work",
 		Read:  whoOwns,
 	}
-	p.Reached("inside", l.Say("View inside a View does not return"))
-	for which, path := range map[string]string{"the first file's lock": path, "the second file's lock": other} {
-		l := l.Say("View did not lock the file that it read")
-		l.Did += which
-		start(t, path+".lock").refused("TryLock it", l)
-	}
+	p.Reached("inside", l.Say("View does not return"))
+	start(t, other+".lock").refused("TryLock it", l)
 	p.Continue()
-	lab.RequireNoError(t, p.Wait(l), l.Say("View inside a View failed"))
+	lab.RequireNoError(t, p.Wait(l), l.Say("View failed"))
 }
 
-// moved views stock.json here, and stock.json in DIRECTORY inside that, and stands at "inside" there.
+// moved views stock.json here, and then stock.json in DIRECTORY, and stands at "inside" there.
 func moved(w *lab.Worker) error {
-	return flock.View("stock.json", func(bins.Stock) error {
-		return errors.Join(os.Chdir(w.Arg(0)), flock.View("stock.json", func(bins.Stock) error {
-			w.Reached("inside")
-			return nil
-		}))
-	})
+	return errors.Join(
+		flock.View("stock.json", func(bins.Stock) error { return nil }),
+		os.Chdir(w.Arg(0)),
+		flock.View("stock.json", func(bins.Stock) error { w.Reached("inside"); return nil }),
+	)
+}
+
+// ownStock has two Views at work that each remove a part from the stock that they were given.
+func ownStock(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := stockFile(t, `{"bracket":1,"hinge":4}`)
+	var first, second string
+	view := func(part string, inside func() error, seen *string) error {
+		return flock.View(path, func(stock bins.Stock) error {
+			delete(stock, part)
+			err := inside()
+			*seen = fmt.Sprint(stock)
+			return err
+		})
+	}
+	l := lab.Lesson{
+		Says: "Two Views of a file share one stock", Read: fix,
+		Did:   `the file held {"bracket":1,"hinge":4}; View, which deleted "bracket" from its stock; inside it another View, which deleted "hinge"`,
+		Means: "what one function does with the stock that it was given shows in another's, which takes it for what the file holds",
+	}
+	var err error
+	lab.Finishes(t, func() {
+		err = view("bracket", func() error { return view("hinge", func() error { return nil }, &second) }, &first)
+	}, l.Say("View inside a View does not return"))
+	lab.RequireNoError(t, err, l.Say("View inside a View failed"))
+	lab.RequireEqual(t, "map[hinge:4] map[bracket:1]", first+" "+second, l)
 }
 
 func viewInView(t *testing.T) {

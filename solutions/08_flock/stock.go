@@ -14,7 +14,8 @@ import (
 // a document with two names has two locks. Without the lock they touch nothing, and return the error. Every error of use, of the lock and
 // of package bins is returned; if two things fail, the error matches both. Different paths never wait for each other.
 //
-// use may call View for the same path, but not Update, which would wait for this View.
+// use may call View for the same path, but not Update, which would wait for this View. While a View or an Update of a relative path runs,
+// the program must not change its working directory.
 func View(path string, use func(stock bins.Stock) error) (err error) {
 	held, err := RLock(path + ".lock")
 	if err != nil {
