@@ -485,7 +485,7 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 		untouched := old(t, path)
 		a, b := start(t, path), start(t, path)
 		l := lab.Lesson{
-			Did:   "Lock, RLock, Upgrade and Unlock of a file of 1970 with a text in it, and a TryLock that failed",
+			Did:   "Lock, RLock, Upgrade and Unlock of a file that existed, and a TryLock that failed",
 			Means: "the next program that lists the directory, or copies it, finds a file that it does not know", Read: fix,
 		}
 		alone := func(l lab.Lesson) {

@@ -4,6 +4,7 @@ package flock_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -143,6 +144,7 @@ func old(t *testing.T, path string) (untouched func(call string, l lab.Lesson)) 
 	return func(call string, l lab.Lesson) {
 		t.Helper()
 		name := " " + filepath.Base(path)
+		l.Did += fmt.Sprintf("; until then%s was a file of 1970 with %q in it, and mode 0640", name, text)
 		l.Means = "others wait on a file without a name, while the next one creates another and locks that (lesson 07)"
 		after, err := os.Stat(path)
 		lab.RequireNoError(t, err, l.Say("%s removed%s", call, name))

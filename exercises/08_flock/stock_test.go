@@ -31,7 +31,7 @@ func stockFile(t *testing.T, content string) (path string) {
 // oldLock makes a lock file for the stock at path: see old.
 func oldLock(t *testing.T, path string) (untouched func(call string, l lab.Lesson)) {
 	t.Helper()
-	lab.RequireSetUp(t, os.WriteFile(path+".lock", []byte("the office's\n"), 0o600))
+	lab.RequireSetUp(t, os.WriteFile(path+".lock", []byte("office"), 0o600))
 	return old(t, path+".lock")
 }
 
