@@ -687,7 +687,7 @@ func sameName(t *testing.T) {
 	p := lab.Launch(t, lab.Options{Dir: filepath.Dir(path)}, "moved", filepath.Dir(other))
 	l := lab.Lesson{
 		Says:  "View did not lock the file that it read",
-		Did:   "View of stock.json; then the program changed its directory; View of stock.json, another file; inside it TryLock of that one's lock",
+		Did:   "View of stock.json; the program changed its directory; View of stock.json, another file; in it, TryLock of its lock",
 		Means: "a table of paths says that the file is locked, and the kernel knows nothing of it: an Update writes while the View is at work",
 		Read:  whoOwns,
 	}
@@ -722,7 +722,7 @@ func ownStock(t *testing.T) {
 	}
 	l := lab.Lesson{
 		Says: "Two Views of a file share one stock", Read: fix,
-		Did:   `the file held {"bracket":1,"hinge":4}; View, which deleted "bracket" from its stock; inside it another View, which deleted "hinge"`,
+		Did:   `the file held {"bracket":1,"hinge":4}; View, which deleted "bracket" from its stock; in it another View, which deleted "hinge"`,
 		Means: "what one function does with the stock that it was given shows in another's, which takes it for what the file holds",
 	}
 	var err error
