@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -258,6 +259,9 @@ type refusedSave struct {
 	samePlace bool // the file at path is the one that was there
 }
 
+// keptMode is not the mode of a temporary file.
+const keptMode os.FileMode = 0o640
+
 // saveWithOneRefused lets the kernel refuse the call after so many others, or none if made is below 0.
 func saveWithOneRefused(t *testing.T, isThere bool, made int, errno error) *refusedSave {
 	t.Helper()
@@ -265,6 +269,7 @@ func saveWithOneRefused(t *testing.T, isThere bool, made int, errno error) *refu
 	if isThere {
 		s.doc.Generation, s.old = 7, taken+strings.Repeat("\n", 2000)
 		write(t, s.path, s.old)
+		must(t, os.Chmod(s.path, keptMode))
 	}
 	s.before = snapshot(s.doc)
 	then, _ := os.Stat(s.path)
@@ -279,11 +284,24 @@ func saveWithOneRefused(t *testing.T, isThere bool, made int, errno error) *refu
 	s.calls = calls
 	now, _ := os.Stat(s.path)
 	s.samePlace = then != nil && now != nil && os.SameFile(then, now)
+	if isThere && now != nil && runtime.GOOS != "windows" {
+		refused := ""
+		if made < len(calls) {
+			refused = fmt.Sprintf("; call %d of them was refused", made+1)
+		}
+		lab.RequireEqual(t, keptMode, now.Mode(), lab.Lesson{
+			Says: "Save left the file with another mode",
+			Did: fmt.Sprintf("a document of mode %v was saved over; the calls of Save were %s%s",
+				keptMode, strings.Join(calls, ", "), refused),
+			Means: "people who share the file cannot read it any more, or others can",
+			Read:  refusal,
+		})
+	}
 	return s
 }
 
 // judge demands that Save has passed the refusal on and left things as they were, or had no need of the call. A Save that usually writes
-// in place must not put another file there when it may not, nor give itself the right to write.
+// in place must not put another file there when it may not, nor the other way round, nor give itself the right to write.
 func (s *refusedSave) judge(t *testing.T, usual *refusedSave) {
 	t.Helper()
 	call := s.calls[s.made]
@@ -302,10 +320,10 @@ func (s *refusedSave) judge(t *testing.T, usual *refusedSave) {
 		lab.Require(t, err == nil && got != nil, lesson)
 		requireSame(t, s.doc, got, lesson)
 		lesson.Expected = "an error that wraps the kernel's: " + s.errno.Error()
-		lesson.Found = "no error, and a new file at the path, or a new mode; the calls were " + strings.Join(s.calls, ", ")
+		lesson.Found = "no error, and not the file, or the mode, that Save leaves as a rule; the calls were " + strings.Join(s.calls, ", ")
 		lesson.Means = "a file that its owner has protected is changed or replaced, although the kernel had refused to change it"
 		chmods := func(s *refusedSave) bool { return strings.Contains(strings.Join(s.calls, " "), "fchmod") }
-		lab.Require(t, !usual.samePlace || s.samePlace && chmods(s) == chmods(usual),
+		lab.Require(t, s.old == "" || s.samePlace == usual.samePlace && (chmods(s) == chmods(usual) || !s.samePlace),
 			lesson.Say("Save went another way when the kernel refused the first"))
 		return
 	}

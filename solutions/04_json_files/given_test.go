@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,6 +32,9 @@ func TestDistinct(t *testing.T) {
 		"once plain, once escaped":       {`{"a":1,"\u0061":2}`, false},
 		"half a value":                   {`{"a":1`, false},
 		"nothing":                        {``, false},
+		"10,000 levels":                  {strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000), true},
+		"16 million levels":              {strings.Repeat("[", 16<<20), false},
+		"2 million levels of objects":    {strings.Repeat(`{"a":`, 2<<20), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
