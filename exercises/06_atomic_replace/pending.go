@@ -10,14 +10,14 @@ import (
 	"example/turnstile/exercises/06_atomic_replace/place"
 )
 
-// ErrNotDurable is matched by the error of a Commit that did replace the file, and then could not make sure that the replacement
-// survives a power cut. Every other error of Commit means that the file is as it was.
+// ErrNotDurable is matched by every error that Commit returns once it has replaced the file, whatever failed then: a power cut may undo
+// the replacement. After any other error of Commit the file is as it was.
 var ErrNotDurable = errors.New("the new content is in place, but a power cut may bring the old one back")
 
 // A Pending is the new content of a file on its way: written piece by piece, not yet in place. It belongs to one goroutine at a time.
 //
-// The caller of Create ends it with Commit or Discard, and one that fails ends it too. Then nothing of it stays open, in this process or
-// in a child that was started meanwhile (close-on-exec). Write and Commit change nothing any more and fail with an error that matches
+// The caller of Create calls Commit or Discard, which end it even if they fail. Then nothing of it stays open, in this process or in a
+// child that was started meanwhile (close-on-exec). Write and Commit change nothing any more and fail with an error that matches
 // fs.ErrClosed. Discard does nothing and returns nil, so that it can be deferred: by then the temporary name may be another program's.
 //
 // What a process that dies before leaves is for Sweep. So is a temporary file that the kernel refuses to remove: the error of Create,
@@ -37,8 +37,8 @@ type Pending struct {
 // group cannot be kept, the new group gets no more than all other users have (package owner).
 //
 // The temporary file is in the target's directory, under a name that no other call has, dead or alive, and it is made exclusively (O_EXCL
-// or O_TMPFILE). From the first moment no user may read it who may not read the old file, or a new one with perm, except the owners of
-// the two.
+// or O_TMPFILE). From the first moment only its owner may read it, and those who may read the old file or, if there is none, a new one
+// with perm.
 //
 // Package place says how path is understood: symbolic links at its end are followed and stay, what is not a regular file is refused, and
 // a Chdir before Commit changes nothing. Create makes no directories. If the kernel refuses a step, the error wraps the refusal, nothing
@@ -81,11 +81,11 @@ func (p *Pending) Write(data []byte) (int, error) {
 // Commit puts the new content in place, in one step: a reader that opens the path, even after a process crash or a power cut, finds the
 // old content or the new one, whole. Once Commit has returned nil, it is the new one, with its mode and owner. Power cuts are survived as
 // far as file system and disk do what fsync(2) promises; the disk is asked for every Commit, whatever the file held before. If another
-// writer has committed since Create, the last Commit wins.
+// program has replaced or removed the file since Create, the last Commit wins.
 //
 // Commit fails if a Write failed or the kernel refuses a step, and the error wraps the refusal. No error of an fsync is passed over, not
-// even one that says that the file system has none. The file is then as it was and the temporary file is gone, with one exception: an
-// error that matches ErrNotDurable.
+// even one that says that the file system has none. The temporary file is gone then, and the file is as it was unless the error matches
+// ErrNotDurable.
 //
 // Windows cannot bring a name to the disk (package directory), promises no atomicity for a rename (os.Rename), and refuses it while
 // another program has the file open, for which Commit waits (package busy).

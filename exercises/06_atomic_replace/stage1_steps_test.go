@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -630,6 +632,7 @@ func withALimit(w *lab.Worker) error {
 func TestNoHandleStaysOpen(t *testing.T) {
 	t.Parallel()
 	t.Run("in a child that was started meanwhile", func(t *testing.T) { t.Parallel(); noChildHasIt(t) })
+	t.Run("in a child that was started at any moment", func(t *testing.T) { t.Parallel(); noMomentToInherit(t) })
 	worker := lab.Start(t, "count handles", lab.WriteFile(t, "locks.json", before), t.TempDir())
 	var costs []handleCost
 	lesson := lab.Lesson{
@@ -674,6 +677,44 @@ func noChildHasIt(t *testing.T) {
 		child.Result(&open, lesson)
 		lesson.Expected, lesson.Found = "the child has neither the file nor its directory open", "it has "+name+" open"
 		lab.Require(t, !open, lesson)
+	}
+}
+
+// noMomentToInherit starts programs while two goroutines call Create: the kernel, or syscall.ForkLock, leaves no moment between the open and
+// its flag.
+func noMomentToInherit(t *testing.T) {
+	t.Helper()
+	path := lab.WriteFile(t, "locks.json", before)
+	var ended atomic.Bool
+	var creates sync.WaitGroup
+	end := func() { ended.Store(true); creates.Wait() }
+	defer end()
+	for range 2 {
+		creates.Go(func() {
+			for !ended.Load() {
+				if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil { // another test's matter
+					_ = pending.Discard()
+				}
+			}
+		})
+	}
+	for range lab.Rounds(40) {
+		open, err := exec.Command("ls", "-l", "/proc/self/fd").Output() //nolint:noctx // it ends by itself
+		if err != nil {
+			end()
+			t.Skip("this system does not list the open files of a program: ", err)
+		}
+		if inherited := bytes.Index(open, []byte(filepath.Dir(path))); inherited >= 0 {
+			end()
+			name, _, _ := strings.Cut(string(open[inherited:]), "\n")
+			lab.Fail(t, lab.Lesson{
+				Says:     "Create lets a child inherit its handles",
+				Did:      "two goroutines called Create and Discard again and again; the process started programs that listed their open files",
+				Expected: "no program has a file of Create or its directory open",
+				Found:    "one has " + filepath.Base(name) + " open",
+				Means:    "a program that was started at the wrong moment keeps a handle to the file that readers have by now", Read: stream,
+			})
+		}
 	}
 }
 

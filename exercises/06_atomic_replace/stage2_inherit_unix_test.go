@@ -59,38 +59,68 @@ func createNew(w *lab.Worker) error {
 			return err
 		}
 		if err := atomicreplace.WriteFile(yours, nil, c.Perm); err != nil {
-			return err
+			return fmt.Errorf("with perm %04o: %w", uint32(c.Perm), err)
 		}
 		modes = append(modes, [2]string{mode(theirs), mode(yours)})
 	}
 	return w.Result(modes)
 }
 
-// overwrite calls WriteFile on each of ORDERS, "PATH PERM" each, under umask 0077, and sends the modes afterwards. It has saved each of
-// these files before, twice, when it had mode 0604.
+// An overwriting is a file that a process has saved twice, when it had mode 0604. Then its mode becomes Mode, and the process saves it with
+// Perm under Umask. Meanwhile, between Create and Commit, another program changes its mode, or removes it.
+type overwriting struct {
+	Path              string
+	Mode, Perm, Umask fs.FileMode
+	Meanwhile         string
+}
+
+type overwritten struct {
+	Mode string
+	Save lab.Returned
+}
+
+const (
+	wasRemoved = "another program removed it"
+	wasOpened  = "another program changed its mode to 0666"
+)
+
+// overwrite does each overwriting that it receives, and sends the mode afterwards.
 func overwrite(w *lab.Worker) error {
-	syscall.Umask(0o077)
-	var modes []string
-	for i := 0; w.Arg(i) != ""; i += 2 {
-		var perm fs.FileMode
-		if _, err := fmt.Sscanf(w.Arg(i+1), "%o", &perm); err != nil {
+	for {
+		var o overwriting
+		if err := w.Receive(&o); err != nil {
+			return nil // the test has seen enough
+		}
+		syscall.Umask(0o077)
+		err := os.WriteFile(o.Path, []byte(before), 0o600)
+		for range 2 {
+			err = errors.Join(err, os.Chmod(o.Path, 0o604), atomicreplace.WriteFile(o.Path, []byte(before), o.Perm))
+		}
+		err = errors.Join(err, os.Chmod(o.Path, o.Mode))
+		syscall.Umask(int(o.Umask))
+		err = errors.Join(err, saveMeanwhile(o.Path, o.Perm, func() error {
+			switch o.Meanwhile {
+			case wasRemoved:
+				return os.Remove(o.Path)
+			case wasOpened:
+				return os.Chmod(o.Path, 0o666)
+			}
+			return nil
+		}))
+		if err := w.Result(overwritten{mode(o.Path), lab.Returned{Err: err}}); err != nil {
 			return err
 		}
-		was, err := os.Stat(w.Arg(i))
-		if err != nil {
-			return err
-		}
-		for n, mode := range []fs.FileMode{0o604, 0o604, was.Mode()} {
-			if err := os.Chmod(w.Arg(i), mode); err != nil {
-				return err
-			}
-			if err := atomicreplace.WriteFile(w.Arg(i), []byte(after), perm); err != nil {
-				return fmt.Errorf("save %d: %w", n+1, err)
-			}
-		}
-		modes = append(modes, mode(w.Arg(i)))
 	}
-	return w.Result(modes)
+}
+
+// saveMeanwhile saves a document, and calls meanwhile between Create and Commit.
+func saveMeanwhile(path string, perm fs.FileMode, meanwhile func() error) error {
+	pending, err := atomicreplace.Create(path, perm)
+	if err != nil {
+		return err
+	}
+	_, err = pending.Write([]byte(after))
+	return errors.Join(err, meanwhile(), pending.Commit())
 }
 
 // writeAsAMember is write, as a user who has a group beside the own one: UID GID.
@@ -112,18 +142,24 @@ func mode(path string) string {
 
 func TestTheMode(t *testing.T) {
 	t.Parallel()
-	t.Run("of a new file is that which os.WriteFile gives", func(t *testing.T) { t.Parallel(); modeOfANewFile(t) })
-	t.Run("of an existing file stays", func(t *testing.T) { t.Parallel(); modeOfAnExistingFile(t) })
+	t.Run("of a new file is that which os.WriteFile gives", func(t *testing.T) { t.Parallel(); modeOfANewFile(t, lab.Options{}) })
+	t.Run("of an existing file stays", func(t *testing.T) { t.Parallel(); modeOfAnExistingFile(t, lab.Options{}) })
+	if os.Geteuid() != 0 {
+		return
+	}
+	user := lab.Options{Unprivileged: true} // root may open what its mode shuts
+	t.Run("of a new file of an ordinary user", func(t *testing.T) { t.Parallel(); modeOfANewFile(t, user) })
+	t.Run("of an existing file of an ordinary user", func(t *testing.T) { t.Parallel(); modeOfAnExistingFile(t, user) })
 }
 
-func modeOfANewFile(t *testing.T) {
+func modeOfANewFile(t *testing.T, as lab.Options) {
 	t.Helper()
 	lesson := lab.Lesson{
 		Says: "Create or Commit failed although nothing stood in its way",
-		Did:  "WriteFile of new files under different umasks",
+		Did:  "WriteFile of new files under different umasks, with perms down to 0",
 		Read: carryOver,
 	}
-	worker := lab.Start(t, "create new", t.TempDir())
+	worker := lab.Launch(t, as, "create new", lab.SharedDir(t))
 	var modes [][2]string
 	worker.Result(&modes, lesson)
 	for i, c := range creations {
@@ -134,32 +170,39 @@ func modeOfANewFile(t *testing.T) {
 	}
 }
 
-func modeOfAnExistingFile(t *testing.T) {
+func modeOfAnExistingFile(t *testing.T, as lab.Options) {
 	t.Helper()
-	cases := []struct {
-		mode fs.FileMode
-		perm string
-	}{{0o640, "600"}, {0o600, "666"}, {0o664, "644"}, {0o444, "600"}, {0o755, "644"}, {0, "644"}}
-	var orders []string
-	for _, c := range cases {
-		path := lab.WriteFile(t, "locks.json", before)
-		must(t, os.Chmod(path, c.mode))
-		orders = append(orders, path, c.perm)
-	}
-	lesson := lab.Lesson{
-		Says: "Create or Commit failed although nothing stood in its way",
-		Did:  "WriteFile of existing files with different modes",
-		Read: carryOver,
-	}
-	worker := lab.Start(t, "overwrite", orders...)
-	var modes []string
-	worker.Result(&modes, lesson)
-	for i, c := range cases {
-		lesson.Says = "Create does not keep the mode of an existing file"
-		lesson.Did = fmt.Sprintf("a process saved a file of mode 0604; its mode became %04o; WriteFile with perm 0%s under umask 0077",
-			uint32(c.mode), c.perm)
+	worker, dir := lab.Launch(t, as, "overwrite"), lab.SharedDir(t)
+	for i, c := range []overwriting{
+		{Mode: 0o640, Perm: 0o600, Umask: 0o077},
+		{Mode: 0o600, Perm: 0o666, Umask: 0o077},
+		{Mode: 0o664, Perm: 0o644, Umask: 0o077},
+		{Mode: 0o444, Perm: 0o600, Umask: 0o077},
+		{Mode: 0o755, Perm: 0o644, Umask: 0o077},
+		{Mode: 0, Perm: 0o644, Umask: 0o077},
+		{Mode: 0o700, Perm: 0o644, Umask: 0o177},
+		{Mode: 0o600, Perm: 0o644, Umask: 0o077, Meanwhile: wasOpened},
+		{Mode: 0o640, Perm: 0o644, Umask: 0o077, Meanwhile: wasRemoved},
+	} {
+		c.Path = filepath.Join(dir, fmt.Sprint("locks", i, ".json"))
+		lesson := lab.Lesson{
+			Says: "Create or Commit failed although nothing stood in its way",
+			Did: fmt.Sprintf("a process saved its file of mode 0604; the mode became %04o; Create with perm %04o under umask %04o, Write, Commit",
+				uint32(c.Mode), uint32(c.Perm), uint32(c.Umask)),
+			Means: "the change that the user made is not saved: a rename does not ask the file, only its directory", Read: carryOver,
+		}
+		if c.Meanwhile != "" {
+			lesson.Did += "; before the Commit, " + c.Meanwhile
+		}
+		worker.Send(c)
+		var is overwritten
+		worker.Result(&is, lesson)
+		lab.RequireNoError(t, is.Save.Err, lesson)
 		lesson.Means = "Alice gave Bob access to the file, or took it away; one save later that is undone, and no call reported it"
-		lab.RequireEqual(t, fmt.Sprintf("%04o", uint32(c.mode)), modes[i], lesson)
+		if c.Meanwhile != "" {
+			lesson.Means = "the new content is for those who might read the old one when it was begun, and others may read it now"
+		}
+		lab.RequireEqual(t, fmt.Sprintf("%04o", uint32(c.Mode)), is.Mode, lesson.Say("Create does not keep the mode of an existing file"))
 	}
 }
 
@@ -198,9 +241,17 @@ func TestAnExistingFileKeepsItsOwnerAndGroup(t *testing.T) {
 	uid, gid := foreignGroup(t)
 	ours := func(path string) error { return atomicreplace.WriteFile(path, []byte(after), 0o600) }
 	keepsOwnerAndGroup(t, uid, gid, "WriteFile", ours)
+	did := fmt.Sprint("a new file gets its directory's group there (setgid), ", gid, "; WriteFile")
+	keepsOwnerAndGroup(t, os.Geteuid(), os.Getegid(), did, func(path string) error {
+		must(t, errors.Join(os.Chown(filepath.Dir(path), -1, gid), os.Chmod(filepath.Dir(path), 0o700|fs.ModeSetgid)))
+		return ours(path)
+	})
 	if os.Geteuid() != 0 {
 		return
 	}
+	keepsOwnerAndGroup(t, uid, gid, "Create, Write; another program gave it to root; Commit", func(path string) error {
+		return saveMeanwhile(path, 0o600, func() error { return os.Chown(path, 0, 0) })
+	})
 	keepsOwnerAndGroup(t, 0, gid, "WriteFile by the same user", ours)
 	keepsOwnerAndGroup(t, uid, 0, "WriteFile by another user of the same group", ours)
 	keepsOwnerAndGroup(t, uid, gid, "WriteFile by its owner, a member of that group", func(path string) error {

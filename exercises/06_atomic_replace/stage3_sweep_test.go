@@ -20,7 +20,8 @@ import (
 	"example/turnstile/internal/lab/trace"
 )
 
-// manyLeft is more than a first look at a directory finds, if it takes 100 entries at once.
+// manyLeft is more than a first look at a directory finds, if it takes 100 entries at once. With ten times as many other files beside them
+// that is true of 1,000 entries as well.
 const manyLeft = 130
 
 // left holds what many Creates for one locks.json leave when their process is killed: it is the same for all tests.
@@ -98,7 +99,7 @@ func TestSweepRemovesWhatAProcessCrashLeft(t *testing.T) {
 			"two process crashes in the first save, one before the first Write: there is no locks.json",
 			2, true, false,
 		},
-		{"of many process crashes", fmt.Sprint(manyLeft, " process crashes"), manyLeft, false, false},
+		{"of many process crashes", fmt.Sprint(manyLeft, " process crashes, in a directory of ", 10*manyLeft, " other files"), manyLeft, false, false},
 		{"of a file of another user", "two crashes of root's process, which had given its temporary files to the file's owner", 2, false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,6 +110,12 @@ func TestSweepRemovesWhatAProcessCrashLeft(t *testing.T) {
 			leftovers := crashed(t, 2*time.Hour, dir, c.count)
 			if c.missing {
 				must(t, os.Remove(path))
+			}
+			for n := range 10 * c.count {
+				if c.count < manyLeft {
+					break
+				}
+				must(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(n, ".step")), nil, 0o600))
 			}
 			for _, leftover := range leftovers {
 				if !c.given {
