@@ -680,8 +680,8 @@ func noChildHasIt(t *testing.T) {
 	}
 }
 
-// noMomentToInherit starts programs while two goroutines call Create: the kernel, or syscall.ForkLock, leaves no moment between the open and
-// its flag.
+// noMomentToInherit starts programs while two goroutines call Create: the kernel, or syscall.ForkLock, leaves no moment between the open
+// and its flag.
 func noMomentToInherit(t *testing.T) {
 	t.Helper()
 	path := lab.WriteFile(t, "locks.json", before)

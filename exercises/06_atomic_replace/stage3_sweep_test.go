@@ -99,7 +99,7 @@ func TestSweepRemovesWhatAProcessCrashLeft(t *testing.T) {
 			"two process crashes in the first save, one before the first Write: there is no locks.json",
 			2, true, false,
 		},
-		{"of many process crashes", fmt.Sprint(manyLeft, " process crashes, in a directory of ", 10*manyLeft, " other files"), manyLeft, false, false},
+		{"of many process crashes", fmt.Sprint(manyLeft, " process crashes, beside ", 10*manyLeft, " other files"), manyLeft, false, false},
 		{"of a file of another user", "two crashes of root's process, which had given its temporary files to the file's owner", 2, false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
