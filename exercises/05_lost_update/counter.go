@@ -14,27 +14,28 @@ import (
 //
 // No update is lost. From before it reads the counter until it has written the new one, an Update excludes every other Update of the same
 // file, in this process and in others, whatever their working directories and environments. The others wait as long as that takes, in no
-// promised order. Updates of different files never wait for each other, so change may call Update for another file; for the same file, it
-// would wait for itself.
+// promised order, and then go by the file at path. Updates of different files never wait for each other, so change may call Update for
+// another file; for the same file, it would wait for itself.
 //
-// A path may be absolute or relative, in any spelling. While an Update of a relative path runs, the program must not change its working
-// directory. Links to a file, and paths through symbolic links, may count as files of their own. So may the views of two machines.
+// A path may be relative, in any spelling. While an Update of a relative path runs, the program must not change its working directory. A
+// file may count as another one by a link, by a path through symbolic links, by .. in a directory that was entered through one, and on
+// another machine.
 //
-// The file holds {"counter":41}, laid out in any way, in up to 1 MiB. If it does not exist, neither it nor its directory is created, and
-// the error matches fs.ErrNotExist, or is about the lock file if none can be created there. A damaged file (see package document) is an
-// error and stays as it is.
+// The file holds {"counter":41}, laid out in any way, in up to 1 MiB. If it is missing, neither it nor its directory is created, and the
+// error matches fs.ErrNotExist, unless a lock file could not be created. A damaged file (see package document) is an error and stays as it
+// is.
 //
-// Update calls change once. If change panics or ends its goroutine (runtime.Goexit), or the process dies in it, nothing is written, and a
-// panic goes on to the caller. After that, and after every error but a refused unlock, the next Update gets its turn. Calls that are over
-// leave no files open that add up.
+// Update calls change once, unless it fails first. If change panics or ends its goroutine (runtime.Goexit), or the process dies in it,
+// nothing is written, and a panic goes on to the caller. After that, and after every error but a refused unlock, the next Update gets its
+// turn. Open files do not add up.
 //
-// If Update cannot have the lock, for whatever reason, it returns the error without a call of change: it never goes on without the lock.
-// A wait that a signal ends (EINTR) may be such an error, or Update may wait on. If the kernel refuses to write or close the counter, or
-// to unlock, Update returns that error and any other one, and errors.Is finds each. The file may then hold the old counter, the new one or
-// half a write, and after a refused unlock the lock may stay until the program ends.
+// If Update cannot have the lock, for whatever reason, it returns the error without a call of change. A signal that ends the wait (EINTR)
+// may be such a reason. If the kernel refuses to write or close the counter, or to unlock other than by a close, Update returns that error
+// and any other one, and errors.Is finds each. The file may then hold the old counter, the new one or half a write, and after a refused
+// unlock the lock may stay until the program ends.
 //
 // Programs that do not call Update are not excluded, and a process crash in the middle of the write may damage the file. Update may create
-// files of its own beside the file, such as a lock file, and touches no others.
+// files of its own beside the file, such as a lock file, and changes no others.
 func Update(path string, change func(counter int) int) (counter int, err error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {

@@ -339,10 +339,30 @@ func linkTo(t *testing.T, path string) string {
 	return link
 }
 
-// neighbours writes files of other programs beside the file at path, and returns the demand that they are as they were.
-func neighbours(t *testing.T, path string) (requireUntouched func(call string, lesson lab.Lesson)) {
+// filesLeftBy returns the names of the files that an order leaves beside the file at path, such as a lock file.
+func filesLeftBy(t *testing.T, path, order string) (names []string) {
 	t.Helper()
-	names := []string{path + ".bak", path + ".tmp", path + "~", filepath.Join(filepath.Dir(path), "drawings.json.lock")}
+	start(t, path).do(order, lab.Lesson{
+		Says: callOf(order) + " does not return", Did: order + ", with no other caller", Means: keptOut.Means, Read: tooLong,
+	})
+	entries, err := os.ReadDir(filepath.Dir(path))
+	must(t, err)
+	for _, entry := range entries {
+		if entry.Name() != filepath.Base(path) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
+// neighbours writes files of other programs beside the file at path, some under the names that the answer gives its own files, and
+// returns the demand that they are as they were.
+func neighbours(t *testing.T, path string, own ...string) (requireUntouched func(call string, lesson lab.Lesson)) {
+	t.Helper()
+	var names []string
+	for _, name := range append(own, filepath.Base(path)+".bak", filepath.Base(path)+".tmp", filepath.Base(path)+"~", "drawings.json.lock") {
+		names = append(names, filepath.Join(filepath.Dir(path), name))
+	}
 	for _, name := range names {
 		write(t, name, "precious")
 	}

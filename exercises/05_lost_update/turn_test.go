@@ -134,6 +134,8 @@ func TestOpenFilesDoNotAddUp(t *testing.T) {
 		{"locks.json", `{"lid.step":"eve"}`, "return lid.step bob"},
 		{"locks.json", "", "take lid.step bob"},
 		{"locks.json", `{"lid.step":"eve"}`, "whole take lid.step bob"},
+		{"counter.json", `{"counter":41}`, "refusing flock update 1"},
+		{"locks.json", `{}`, "refusing flock take lid.step bob"},
 		{"counter.json", `{"counter":41}`, "fresh update of another file each time"},
 		{"counter.json", `{"counter":41}`, "cramped update when it could open no file, or only one"},
 	} {

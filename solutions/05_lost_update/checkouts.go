@@ -21,7 +21,7 @@ var (
 // Take and Return go by what the file holds when their turn comes, whichever program wrote it. Their turns are like Update's: they exclude
 // every other Take and Return on the same list, and no other list's, under the same conditions, wait as long as it takes, and never go on
 // without the lock. What Update promises of damaged files, of what the kernel refuses, of open files and of files of its own holds for
-// them too. Close may be the call that returns a refusal to close, and leaves no file of the list open.
+// them too. Close may report a refused close in their place, and leaves no file of the list open.
 //
 // A list of 16 MiB is not too long. Any text in UTF-8 is a name, except that no person's name is empty, and two names are the same only if
 // they are equal byte for byte.
