@@ -372,7 +372,9 @@ func neighbours(t *testing.T, path string, own ...string) (requireUntouched func
 		lesson.Says = call + " touched another program's file"
 		lesson.Means = "what another program, or a person, has put aside under that name is gone"
 		lesson.Read = yourTurn
+		did := lesson.Did
 		for _, name := range names {
+			lesson.Did = did + "; " + filepath.Base(name) + " was another program's file"
 			lab.RequireFile(t, name, "precious", lesson)
 		}
 	}
