@@ -1,13 +1,13 @@
 // Package document keeps a JSON document in a file that many goroutines and many programs share: what they read is whole and valid, what
 // they change is not lost, and what has been acknowledged survives a power cut.
 //
-// It is what the lessons before have built, put together: a lock around every read and every change (05, 11, 12), strict loading (04), and
-// a durable replacement in one step (06). The file looks like this (package format):
+// It puts together a lock around every read and every change (lessons 05, 11, 12), strict loading (04), and a durable replacement in one
+// step (06). The file looks like this (package format):
 //
 //	{"version":1,"generation":7,"content":{…}}
 //
-// Beside the document at PATH are PATH.lock and PATH.lock.next, which are locked and hold nothing, and PATH.bak, the generation before.
-// Never remove the lock files while a program may use the document.
+// Beside the document at PATH are PATH.lock, PATH.lock.next, which who is next in line for it locks, and PATH.bak, the generation before.
+// Never remove the lock files, which hold nothing, while a program may use the document.
 package document
 
 import (
@@ -46,8 +46,8 @@ var (
 
 // Options say how a document is kept. The zero Options are ready to use.
 type Options[T any] struct {
-	// Validate returns an error for a content that no file may hold. It judges what a file holds, and what it would hold after a save, as
-	// it is loaded. Update may also refuse what change has left in memory. Validate must not change the content. Nil accepts everything.
+	// Validate returns an error for a content that no file may hold. It judges the content that is loaded from a file, or would be after a
+	// save; Update may ask it about what change has left, too. It must not change the content. Nil accepts everything.
 	Validate func(*T) error
 	// Perm is the mode of a document that Create makes, and of new lock files, less the umask; 0 means 0644. A document that exists
 	// keeps its mode.
@@ -57,7 +57,8 @@ type Options[T any] struct {
 // A Document is a JSON document in a file, and its content is a T. Any number of goroutines may call its methods, and any number of
 // Documents and of programs may share the file.
 //
-// It waits for the lock in the kernel and does not poll. It starts no goroutine: its callers do all work, and can recover each panic.
+// All calls wait for the lock in the kernel, without polling, and do not overtake the next in line. They start no goroutine: the callers
+// can recover each panic.
 //
 // The lock is advisory: a program that writes the file without it may destroy the work of others.
 type Document[T any] struct {
@@ -83,7 +84,7 @@ func New[T any](path string, options Options[T]) *Document[T] {
 // The content belongs to use, which may change and keep it: that changes neither the file nor what other calls get. View writes
 // nothing but the lock files, if they do not exist. It returns the error of use. Whatever the end, nothing stays locked.
 //
-// Without calling use it fails, with an error that names the document,
+// Without calling use it fails, with an error that has the name of the file in it,
 //
 //   - if ctx has ended, or ends before the lock is there: the error matches ctx.Err()
 //   - if there is no file: the error matches fs.ErrNotExist
@@ -92,7 +93,7 @@ func New[T any](path string, options Options[T]) *Document[T] {
 //   - if the document is of a newer version: a *VersionError
 //   - if the kernel refuses a step: the error wraps the refusal. View never goes on without the lock
 //
-// It judges what the file holds now. A copy in memory is used only while the file is the one that it was read from.
+// It judges what the file holds now, even where it keeps a copy in memory.
 func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err error) {
 	at, held, err := d.lock(ctx, filelock.Shared)
 	if err != nil {
@@ -107,7 +108,7 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 }
 
 // Update calls change with the content of the document, and makes what change leaves in it the next generation. Nothing else is at work on
-// the document between the reading and the end of the writing, in any process: no Update is lost.
+// the document meanwhile, in any process: no Update is lost.
 //
 // When it returns nil, the new generation is in the file and survives a power cut, and the one before is the backup. At every moment, even
 // after a process crash, the file is the old generation or the new one, whole. It keeps its mode, and its owner as far as the system lets
@@ -124,9 +125,9 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 // end, nothing stays locked, and no file is left open.
 //
 // ctx limits the waiting, for the lock and for other Updates, and nothing after that. Updates of one Document that wait while another is
-// being written may share the next write, in the order in which they came; each has its own answer, and none sees what another has
-// spoiled. For that, change may be called again, with another content, if those before it could not be written: what it notes elsewhere
-// it must set, and not add up.
+// being written may share the next write, in the order in which they came. Each has its own answer, and none is given what Validate
+// refuses of another; the bytes are judged of all together. If they cannot be written, change may be called again, with another content:
+// what it notes elsewhere it must set, and not add up.
 //
 // change must not use the same document, and would wait for itself. What it keeps of the content is its own afterwards.
 func (d *Document[T]) Update(ctx context.Context, change func(content *T) error) error {

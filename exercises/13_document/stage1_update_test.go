@@ -1,6 +1,7 @@
 package document_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,13 +62,15 @@ func large(t *testing.T) {
 	}
 	data, _, err := format.Encode(path, 7, content, validate)
 	lab.RequireSetUp(t, err)
+	data = append(bytes.Repeat([]byte(" "), 17<<20), data...) // which costs less to decode than content
 	lab.RequireSetUp(t, os.WriteFile(path, data, 0o644))
 	l := lab.Lesson{
-		Did:   fmt.Sprintf("Update and View of a document of %d bytes", len(data)),
+		Did:   fmt.Sprintf("View and Update of a file of %d bytes, most of which are spaces before the document", len(data)),
 		Means: "the workshop stands still on the day on which the document has grown too large", Read: strict,
 	}
 	d := open(path)
 	succeed(t, l.Say("Update failed for a large document"), func() error { return d.Update(t.Context(), checkOut("hinge.step", "bob")) })
+	l.Did += "; then View of what Update has written"
 	found := 0
 	succeed(t, l.Say("View failed for a large document"), func() error {
 		return d.View(t.Context(), func(content *shop) error { found = len(content.Checkouts); return nil })
@@ -92,6 +95,9 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 				lab.Require(t, o.exited, l.Say("Update did not let change end its goroutine"))
 			default:
 				lab.RequireError(t, o.err, l.Say("Update returned nil although its change had failed"))
+				l := l.Say("Update returned a CorruptError although the file is a good document")
+				l.Means = "the caller recovers a good document, or stops, for a mistake of its own"
+				lab.Require(t, !isCorrupt(o.err), l)
 			}
 			switch name {
 			case "change returns an error":
@@ -290,6 +296,12 @@ func requireRefused(t *testing.T, name, text string, judge func(t *testing.T, er
 				Says: method + " took " + name + " for a document", Did: method + " of a file that holds " + name,
 				Expected: "an error", Means: "the next save is made of what was never understood, and writes over it", Read: strict,
 			}
+			if backup { // what one Document accepts is not what another one does
+				l.Did += "; another Document, without Validate, had tried to read it"
+				_ = end(t, l.Say("View does not come to its end"), func() error {
+					return document.New(path, document.Options[shop]{}).View(t.Context(), func(*shop) error { return nil })
+				})
+			}
 			err := fail(t, l, func() error {
 				if method == "View" {
 					return d.View(t.Context(), use)
@@ -415,8 +427,10 @@ func TestCreateMakesTheFirstDocument(t *testing.T) {
 				Says: "Create wrote what is refused by " + name, Did: "Create of a content that is refused by " + name,
 				Means: "the document can never be loaded", Read: strict,
 			}
-			_ = fail(t, l, func() error { return open(path).Create(t.Context(), content) })
+			err := fail(t, l, func() error { return open(path).Create(t.Context(), content) })
 			lab.RequireEqual(t, "", entries(t, path), l)
+			l.Means = "the caller repairs a file that does not exist, for a mistake of its own"
+			lab.Require(t, !isCorrupt(err), l.Say("Create returned a CorruptError although there is no file"))
 		})
 	}
 }

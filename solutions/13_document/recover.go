@@ -16,7 +16,7 @@ import (
 type Recovery struct {
 	// Removed are the paths of temporary files that crashes had left.
 	Removed []string
-	// Aside is where a damaged document is now; empty if it was not damaged.
+	// Aside is the name that a damaged document got; empty if it was not damaged.
 	Aside string
 	// Restored is the new generation of a document that was brought back from the backup; 0 if none was.
 	Restored int64
