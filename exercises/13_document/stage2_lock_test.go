@@ -381,9 +381,15 @@ func waiting(w *lab.Worker) error {
 	defer stop(nil)
 	done := make(chan error, 1)
 	go func() { done <- methods[w.Arg(0)](ctx, open(w.Arg(1)), func(*shop) error { return errTest }) }()
-	order := ""
-	if err := w.Receive(&order); err != nil {
+	told := make(chan error, 1)
+	go func() { order := ""; told <- w.Receive(&order) }()
+	select {
+	case err := <-done: // it has not waited
 		return err
+	case err := <-told:
+		if err != nil {
+			return err
+		}
 	}
 	stop(errors.New("the shop closes"))
 	return <-done
