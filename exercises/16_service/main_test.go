@@ -188,6 +188,9 @@ func try(t testing.TB, s *service.Service, c service.Checkout, content io.Reader
 	waits := l.Say("CheckIn does not come to its end")
 	waits.Expected, waits.Found = "it returns", "it waits: for a lock that it holds itself, or that it keeps from others while content comes"
 	lab.Finishes(t, func() { v, err = s.CheckIn(t.Context(), c.Owner, c.ID, content) }, waits)
+	if t.Failed() { // while the content came
+		t.FailNow()
+	}
 	return v, err
 }
 
@@ -240,13 +243,14 @@ func requireEnded(t testing.TB, err error, l lab.Lesson) {
 }
 
 // requireOpenGate demands that no one is inside the gate.
-func (o shop) requireOpenGate(t testing.TB, l lab.Lesson) {
+func (o shop) requireOpenGate(t testing.TB, who string, l lab.Lesson) {
 	t.Helper()
 	pass, err := gate.New(o.path("uploads.lock")).Collect()
-	if !strings.Contains(l.Says, "the gate") {
-		l = l.Say("CheckIn has not left the gate")
-	}
-	lab.RequireNoError(t, err, l)
+	l.Means = map[string]string{
+		"CheckIn": "as long as this program runs, nothing is collected, and the disk fills up",
+		"Recover": "as long as this program runs, every upload waits",
+	}[who]
+	lab.RequireNoError(t, err, l.Say("%s has not left the gate", who))
 	lab.RequireSetUp(t, pass.Leave())
 }
 

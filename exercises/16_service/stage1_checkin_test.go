@@ -17,7 +17,7 @@ import (
 
 func TestCheckIn(t *testing.T) {
 	t.Parallel()
-	l := lab.Lesson{Means: "the next owner does not get what was checked in", Read: fix}
+	l := lab.Lesson{Means: "the history of the part does not say what was checked in, by whom, and when", Read: fix}
 	t.Run("publishes the content and gives the part back", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
@@ -82,19 +82,37 @@ func TestCheckIn(t *testing.T) {
 		o.requireState(t, `version 1 of bracket.step is "same", by alice; version 2 of bracket.step is "same", by bob`,
 			l.Say("CheckIn did not leave both versions"))
 	})
-	t.Run("two parts with one content", func(t *testing.T) {
-		t.Parallel()
-		o, l := found(t), l
-		l.Did = "alice has bracket.step, bob has axle.step; bob checks in, then alice, with the same content"
-		s := o.service(t)
-		hers, _ := checkOut(t, s, "alice", bracket)
-		his, _ := checkOut(t, s, "bob", axle)
-		checkInAs(t, s, his, "same")
-		o.requireState(t, `alice has bracket.step; version 1 of axle.step is "same", by bob`, l.Say("CheckIn touched another part"))
-		checkInAs(t, s, hers, "same")
-		o.requireState(t, `version 1 of axle.step is "same", by bob; version 1 of bracket.step is "same", by alice`,
-			l.Say("CheckIn did not leave both versions"))
-	})
+	for name, happens := range map[string]func(t *testing.T, o shop){"": func(*testing.T, shop) {}, ", whose stored copy is damaged meanwhile": damage} {
+		t.Run("two parts with one content"+name, func(t *testing.T) {
+			t.Parallel()
+			o, l := found(t), l
+			l.Did = "alice has bracket.step, bob has axle.step; bob checks in, then alice, with the same content" + name
+			s := o.service(t)
+			hers, _ := checkOut(t, s, "alice", bracket)
+			his, _ := checkOut(t, s, "bob", axle)
+			checkInAs(t, s, his, "same")
+			o.requireState(t, `alice has bracket.step; version 1 of axle.step is "same", by bob`, l.Say("CheckIn touched another part"))
+			happens(t, o)
+			checkInAs(t, s, hers, "same")
+			o.requireState(t, `version 1 of axle.step is "same", by bob; version 1 of bracket.step is "same", by alice`,
+				l.Say("CheckIn did not leave both versions"))
+		})
+	}
+}
+
+// damage changes a byte of each object, and leaves its size.
+func damage(t *testing.T, o shop) {
+	t.Helper()
+	objects := edition{}
+	for _, name := range strings.Fields(o.files(t)) {
+		if strings.HasPrefix(name, "objects/") {
+			text, err := os.ReadFile(o.path(name))
+			lab.RequireSetUp(t, err)
+			text[0] ^= 1
+			objects[o.path(name)] = text
+		}
+	}
+	objects.put(t)
 }
 
 func TestCheckInOfWhatIsNotTheirs(t *testing.T) {
@@ -115,7 +133,7 @@ func TestCheckInOfWhatIsNotTheirs(t *testing.T) {
 	var held *lockmanager.HeldError
 	lab.Require(t, errors.As(err, &held) && held.Checkout.ID == c.ID, l.Say("CheckIn did not say whose the part is"))
 	l.Expected = ""
-	o.requireOpenGate(t, l)
+	o.requireOpenGate(t, "CheckIn", l)
 	o.requireState(t, "alice has bracket.step", l.Say("CheckIn let another one in"))
 }
 
@@ -161,7 +179,7 @@ func TestCheckInTwice(t *testing.T) {
 		v, err := try(t, s, c, strings.NewReader("more"), l)
 		requireEnded(t, err, l.Say("CheckIn reported success for a content that it has not published"))
 		lab.RequireEqual(t, service.Version{}, v, l.Say("CheckIn returned a version beside its error"))
-		o.requireOpenGate(t, l)
+		o.requireOpenGate(t, "CheckIn", l)
 		o.recoverAll(t, l)
 		o.requireState(t, `version 1 of bracket.step is "hers", by alice`, l.Say("CheckIn changed a version"))
 	})
@@ -276,7 +294,7 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 			}
 			other := o.service(t)
 			v, err := try(t, o.service(t), hers, &midway{happens: func() { c.happens(t, o, other, hers) }}, l)
-			o.requireOpenGate(t, l)
+			o.requireOpenGate(t, "CheckIn", l)
 			o.recoverAll(t, l)
 			o.requireState(t, c.want, l.Say("CheckIn changed something although its checkout had ended"))
 			requireEnded(t, err, l.Say("CheckIn did not report that its checkout had ended"))
@@ -284,7 +302,7 @@ func TestCheckInAfterALaterOwner(t *testing.T) {
 			again, err := try(t, o.service(t), hers, strings.NewReader("hers and more"), l)
 			requireEnded(t, err, l.Say("CheckIn published the work of a checkout that had ended, when it was called again"))
 			lab.RequireEqual(t, service.Version{}, again, l.Say("CheckIn returned a version beside its error"))
-			o.requireOpenGate(t, l)
+			o.requireOpenGate(t, "CheckIn", l)
 		})
 	}
 	t.Run("who is none, but the checkout was undone before", func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	repository "example/turnstile/exercises/14_repository"
+	lockmanager "example/turnstile/exercises/15_lock_manager"
 	"example/turnstile/exercises/15_lock_manager/ledger"
 	service "example/turnstile/exercises/16_service"
 	"example/turnstile/internal/lab"
@@ -83,11 +84,11 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 	t.Run("however many there are", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
-		l.Did = "150 parts are out; the CheckIn of the last one was killed before it gave the part back; Recover"
+		l.Did = "more parts are out than the lock manager lists at once; the CheckIn of the last one was killed before it gave the part back; Recover"
 		s := o.service(t)
 		var last service.Checkout
 		lab.RequireSetUp(t, o.locks().Update(t.Context(), func(l *ledger.Ledger) error {
-			for i := range 150 {
+			for i := range lockmanager.MaxLimit + 1 {
 				l.LastToken++
 				last = service.Checkout{
 					ID: ledger.NewID(), Path: fmt.Sprintf("part-%d.step", i), Owner: "alice",
@@ -101,7 +102,7 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 		o.recoverAll(t, l)
 		all, err := s.Checkouts(t.Context())
 		lab.RequireSetUp(t, err)
-		lab.RequireEqual(t, 149, len(all), l.Say("Recover did not give back exactly what is checked in"))
+		lab.RequireEqual(t, lockmanager.MaxLimit, len(all), l.Say("Recover did not give back exactly what is checked in"))
 	})
 	t.Run("without a program that does it at the same time", func(t *testing.T) {
 		t.Parallel()
@@ -171,32 +172,43 @@ func (o shop) ageTemporary(t testing.TB) {
 func TestRecoverSparesUploads(t *testing.T) {
 	t.Parallel()
 	l := lab.Lesson{Means: "a version without content: what was checked in is gone, though no call failed", Read: garbage}
-	t.Run("of which half has come", func(t *testing.T) {
-		t.Parallel()
-		o, l := found(t), l
-		l.Did = "while the content of a CheckIn came, another service recovered"
-		other := o.service(t)
-		his, _ := checkOut(t, other, "bob", axle)
-		o.publish(t, his, "his")
-		hers, _ := checkOut(t, other, "alice", bracket)
-		o.orphan(t, "of no version")
-		var recovered service.Recovery
-		var failed error
-		_, err := try(t, o.service(t), hers, &midway{happens: func() {
-			o.ageTemporary(t)
-			recovered, failed = other.Recover(t.Context())
-		}}, l)
-		lab.RequireNoError(t, failed, l.Say("Recover failed"))
-		lab.RequireNoError(t, err, l.Say("Recover took an upload for garbage"))
-		lab.RequireEqual(t, false, recovered.Collected, l.Say("Recover collected while an upload was under way"))
-		lab.RequireEqual(t, 0, recovered.Removed, l.Say("Recover collected while an upload was under way"))
-		lab.RequireEqual(t, 1, len(recovered.GivenBack), l.Say("Recover gave nothing back while an upload was under way"))
-		o.requireOpenGate(t, l)
-		later, err := other.Recover(t.Context())
-		lab.RequireNoError(t, err, l.Say("Recover failed when it was called again"))
-		lab.RequireEqual(t, true, later.Collected, l.Say("Recover does not collect any more, though the upload is over"))
-		o.requireState(t, `version 1 of axle.step is "his", by bob; `+done, l.Say("Recover took an upload for garbage"))
-	})
+	for _, which := range []string{"", "repeated "} {
+		t.Run("of which half has come, of a "+which+"CheckIn", func(t *testing.T) {
+			t.Parallel()
+			o, l := found(t), l
+			l.Did = "while the content of a " + which + "CheckIn came, another service recovered"
+			other := o.service(t)
+			his, _ := checkOut(t, other, "bob", axle)
+			o.publish(t, his, "his")
+			hers, _ := checkOut(t, other, "alice", bracket)
+			if which != "" {
+				checkInAs(t, other, hers, "hers and more")
+			}
+			o.orphan(t, "of no version")
+			var recovered service.Recovery
+			var failed error
+			_, err := try(t, o.service(t), hers, &midway{happens: func() {
+				o.ageTemporary(t)
+				recovered, failed = other.Recover(t.Context())
+			}}, l)
+			lab.RequireNoError(t, failed, l.Say("Recover failed"))
+			broken := l.Say("Recover took an upload for garbage")
+			broken.Means = "an upload of hours fails, because another program starts"
+			lab.RequireNoError(t, err, broken)
+			if which == "" { // a repeated one need not store anything
+				lab.RequireEqual(t, false, recovered.Collected, l.Say("Recover collected while an upload was under way"))
+				lab.RequireEqual(t, 0, recovered.Removed, l.Say("Recover collected while an upload was under way"))
+			}
+			o.requireOpenGate(t, "CheckIn", l)
+			later, err := other.Recover(t.Context())
+			lab.RequireNoError(t, err, l.Say("Recover failed when it was called again"))
+			o.requireState(t, `version 1 of axle.step is "his", by bob; `+done, l.Say("Recover took an upload for garbage"))
+			l.Means = "as long as anyone uploads, a part stays taken by who has handed it in"
+			lab.RequireEqual(t, 1, len(recovered.GivenBack), l.Say("Recover gave nothing back while an upload was under way"))
+			l.Means = "the disk fills up with what no one can reach"
+			lab.RequireEqual(t, true, later.Collected, l.Say("Recover does not collect any more, though the upload is over"))
+		})
+	}
 	t.Run("of another program, which is then killed", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
@@ -208,36 +220,67 @@ func TestRecoverSparesUploads(t *testing.T) {
 		lab.RequireEqual(t, false, recovered.Collected, l.Say("Recover collected while an upload was under way"))
 		p.Kill()
 		recovered = o.recoverAfterAKill(t, l)
+		l.Means = "the disk fills up with what no one can reach"
 		lab.RequireEqual(t, true, recovered.Collected, l.Say("Recover does not collect any more, though the upload is over"))
 		o.requireState(t, still, l.Say("Recover did not remove what the upload had left"))
 	})
-	t.Run("whose object has no version yet", func(t *testing.T) {
-		t.Parallel()
-		o, l := found(t), l
-		l.Did = "CheckIn had put its object, and had not published it; then another service recovered"
-		hers, _ := checkOut(t, o.service(t), "alice", bracket)
-		s, other := o.service(t), o.service(t)
-		var err, failed error
-		asked := 0
-		lab.RequireRefuse(t, lab.Watch(func() {
-			_, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
-		}, func(string) {
-			stored := strings.Contains(o.files(t), "objects/")
-			if failed == nil && stored && o.isFree("locks.json") && o.isFree("versions.json") && !o.knows(t, hers) {
-				asked++
-				ctx, stop := context.WithTimeout(t.Context(), time.Second) // some hold a document's lock then, and are right
-				defer stop()
-				if _, failed = other.Recover(ctx); errors.Is(failed, context.DeadlineExceeded) {
-					failed = nil
+	for _, c := range []struct {
+		name, did, beside, says string
+		once                    bool
+		happens                 func(ctx context.Context, t *testing.T, s *service.Service) error
+	}{
+		{
+			"whose object has no version yet", "another service recovered", "",
+			"Recover took for garbage what was about to be published", false,
+			func(ctx context.Context, _ *testing.T, s *service.Service) error {
+				_, err := s.Recover(ctx)
+				return err
+			},
+		},
+		{
+			"whose object a refused CheckIn has too", "bob's CheckIn of the same content was refused, because his checkout had ended",
+			"bob has axle.step; ", "CheckIn took for garbage what another one was about to publish", true,
+			func(ctx context.Context, t *testing.T, s *service.Service) error {
+				his, _ := checkOut(t, s, "bob", axle)
+				_, err := s.CheckIn(ctx, "bob", his.ID, &midway{happens: func() {
+					undo(t, s, his)
+					checkOut(t, s, "bob", axle)
+				}})
+				if errors.Is(err, service.ErrEnded) {
+					return nil
 				}
-			}
-		}))
-		lab.RequireNoError(t, failed, l.Say("Recover failed"))
-		lab.RequireNoError(t, err, l.Say("Recover took for garbage what was about to be published"))
-		lab.Require(t, asked > 0, l.Say("CheckIn lets no one recover from its beginning to its end"))
-		o.recoverAll(t, l)
-		o.requireState(t, done, l.Say("Recover took for garbage what was about to be published"))
-	})
+				return err
+			},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o, l := found(t), l
+			l.Did = "CheckIn had put its object, and had not published it; then " + c.did
+			hers, _ := checkOut(t, o.service(t), "alice", bracket)
+			s, other := o.service(t), o.service(t)
+			var err, failed error
+			asked := 0
+			lab.RequireRefuse(t, lab.Watch(func() {
+				_, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
+			}, func(string) {
+				stored := strings.Contains(o.files(t), "objects/") && (asked == 0 || !c.once)
+				if failed == nil && stored && o.isFree("locks.json") && o.isFree("versions.json") && !o.knows(t, hers) {
+					asked++
+					ctx, stop := context.WithTimeout(t.Context(), time.Second) // some hold a document's lock then, and are right
+					defer stop()
+					if failed = c.happens(ctx, t, other); errors.Is(failed, context.DeadlineExceeded) {
+						failed = nil
+					}
+				}
+			}))
+			lab.RequireNoError(t, failed, l.Say("Recover or CheckIn failed while an upload was under way"))
+			lab.RequireNoError(t, err, l.Say("%s", c.says))
+			lab.Require(t, asked > 0, l.Say("CheckIn lets no one work on the service from its beginning to its end"))
+			o.recoverAll(t, l)
+			o.requireState(t, c.beside+done, l.Say("%s", c.says))
+		})
+	}
 	t.Run("that comes while it collects", func(t *testing.T) {
 		t.Parallel()
 		l := l
@@ -264,7 +307,7 @@ func TestRecoverSparesUploads(t *testing.T) {
 				}
 			}))
 			late := l.Say("Recover failed")
-			late.Means = "a program that starts beside others at work cannot put anything in order"
+			late.Means = "a program that starts reports a failure, because others are at work"
 			lab.RequireNoError(t, err, late)
 			lab.RequireNoError(t, failed, l.Say("CheckIn failed because of a collection"))
 			if !came {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -48,9 +49,15 @@ func TestCheckInOfAContentThatFails(t *testing.T) {
 		o.requireState(t, still, l.Say("CheckIn failed, and the part is not its owner's any more"))
 		lab.RequireErrorIs(t, err, cause, l.Say("CheckIn hid why it had failed"))
 		lab.RequireEqual(t, service.Version{}, v, l.Say("CheckIn returned a version beside its error"))
-		o.requireOpenGate(t, l)
+		o.requireOpenGate(t, "CheckIn", l)
 		checkInAs(t, s, hers, "hers and more")
 		o.requireState(t, done, l.Say("CheckIn did not make up for a failure when it was called again"))
+		l.Did += "; CheckIn of it all; then the first CheckIn again"
+		_, err = try(t, s, hers, cut{strings.NewReader("hers"), cause}, l)
+		lab.RequireErrorIs(t, err, cause, l.Say("CheckIn hid why it had failed"))
+		l.Expected, l.Found = "an error that does not match ErrEnded", err.Error()
+		lab.Require(t, !errors.Is(err, service.ErrEnded), l.Say("CheckIn took a content that failed for another one"))
+		o.requireState(t, done, l.Say("CheckIn changed something when it was called a second time"))
 	}, syscall.EIO, io.ErrUnexpectedEOF)
 	t.Run("while another one's comes", func(t *testing.T) {
 		t.Parallel()
@@ -67,19 +74,27 @@ func TestCheckInOfAContentThatFails(t *testing.T) {
 		lab.RequireNoError(t, err, l.Say("CheckIn failed because another one had failed"))
 		o.requireState(t, "bob has axle.step; "+done, l.Say("CheckIn failed, and another one was not left alone"))
 	})
-	t.Run("with a panic", func(t *testing.T) {
-		t.Parallel()
-		o, l := found(t), l
-		s := o.service(t)
-		hers, _ := checkOut(t, s, "alice", bracket)
-		l.Did = "CheckIn of a content whose Read panics"
-		func() {
-			defer func() { _ = recover() }()
-			_, _ = s.CheckIn(t.Context(), "alice", hers.ID, &midway{happens: func() { panic("out of order") }})
-		}()
-		o.requireOpenGate(t, l)
-		o.requireState(t, still, l.Say("CheckIn panicked, and the part is not its owner's any more"))
-	})
+	for name, fails := range map[string]func(){"with a panic": func() { panic("out of order") }, "with runtime.Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, l := found(t), l
+			s := o.service(t)
+			hers, _ := checkOut(t, s, "alice", bracket)
+			l.Did = "CheckIn of a content whose Read ends " + name
+			l.Means = "content is read in another goroutine, where its owner does not expect that"
+			returned := false
+			lab.Finishes(t, func() {
+				defer func() { _ = recover() }()
+				_, _ = s.CheckIn(t.Context(), "alice", hers.ID, &midway{happens: fails})
+				returned = true
+			}, l.Say("CheckIn does not come to its end"))
+			l.Expected, l.Found = "the goroutine that called CheckIn ends", "CheckIn returned"
+			lab.Require(t, !returned || name == "with a panic", l.Say("CheckIn does not read content in its caller's goroutine"))
+			l.Expected, l.Found, l.Means = "", "", "a mistake in a content takes the part from its owner"
+			o.requireOpenGate(t, "CheckIn", l)
+			o.requireState(t, still, l.Say("CheckIn did not return, and the part is not its owner's any more"))
+		})
+	}
 }
 
 // A gate that cannot be entered is not an open one.
@@ -135,7 +150,7 @@ func TestCheckInObeysItsContext(t *testing.T) {
 		_, err = s.CheckIn(ctx, "alice", hers.ID, strings.NewReader("hers"))
 		lab.RequireErrorIs(t, err, context.Canceled, l.Say("CheckIn did not obey its context"))
 		o.requireState(t, still, l.Say("CheckIn did not obey its context"))
-		o.requireOpenGate(t, l)
+		o.requireOpenGate(t, "CheckIn", l)
 	})
 	for what, holds := range map[string]func(t *testing.T, o shop) (release func() error){
 		"a collection": func(t *testing.T, o shop) func() error {
@@ -170,7 +185,7 @@ func TestCheckInObeysItsContext(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			o.requireState(t, still, l.Say("CheckIn did not obey its context"))
-			o.requireOpenGate(t, l)
+			o.requireOpenGate(t, "CheckIn", l)
 		})
 	}
 	t.Run("while it waits for versions.json", func(t *testing.T) {

@@ -58,16 +58,16 @@ func TestCheckInWhenACallIsRefused(t *testing.T) {
 		}
 		l := lab.Lesson{
 			Did:   fmt.Sprintf("CheckIn; the kernel refused system call %d of it, %s, with %v", number+1, names[number], errno),
-			Means: "a version that a power cut takes away, of a part that is another's by then", Read: failures,
+			Means: "her program goes by an answer that is not true", Read: failures,
 		}
 		if err != nil {
 			lab.RequireErrorIs(t, err, errno, l.Say("CheckIn hid the reason of its failure"))
 		}
 		if names[number] == "fsync" {
-			lab.RequireError(t, err, l.Say("CheckIn passed over a refused fsync"))
+			lab.RequireError(t, err, l.Say("CheckIn passed over a refused fsync, or repeated the step"))
 		}
-		o.requireHonest(t, v, err, l.Say("CheckIn failed, and did not leave what its error says"))
-		o.requireOpenGate(t, l)
+		o.requireHonest(t, v, err, l.Say("CheckIn did not leave what it says"))
+		o.requireOpenGate(t, "CheckIn", l)
 		before := o.editions(t, "versions.json")
 		again, failed := try(t, o.service(t), hers, &midway{happens: func() {}}, l)
 		if errors.Is(err, service.ErrNotDurable) {
@@ -114,7 +114,7 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 				Means: "an administrator believes that all is in order", Read: failures,
 			}
 			lab.RequireErrorIs(t, err, errno, l.Say("Recover hid that it could not list the objects"))
-			o.requireOpenGate(t, l.Say("Recover has not left the gate"))
+			o.requireOpenGate(t, "Recover", l)
 		}, syscall.EIO, syscall.EACCES)
 	})
 	for i, number := range refusals(names) {
@@ -133,7 +133,7 @@ func TestRecoverWhenACallIsRefused(t *testing.T) {
 			lab.RequireErrorIs(t, err, errno, l.Say("Recover hid the reason of its failure"))
 		}
 		o.requireTold(t, recovered, l)
-		o.requireOpenGate(t, l.Say("Recover has not left the gate"))
+		o.requireOpenGate(t, "Recover", l)
 		o.recoverAll(t, l)
 		o.requireState(t, done, l.Say("Recover did not make up for a failure when it was called again"))
 	}
@@ -158,7 +158,7 @@ func (o shop) requireHonest(t testing.TB, v service.Version, err error, l lab.Le
 	state := o.state(t)
 	published, out := strings.Contains(state, done), strings.Contains(state, still)
 	l.Expected = "without an error, a version and a free part; with ErrUnfinished, a version; with ErrNotDurable, a version, and she has " +
-		"the part; otherwise, she has the part alone"
+		"the part; with another error, she has the part alone, and no version is returned"
 	l.Found = fmt.Sprintf("%s; returned version %d and the error: %v", state, v.Number, err)
 	switch {
 	case err == nil:
