@@ -18,21 +18,21 @@ import (
 // holds.
 //
 // The person may call again with the same ID and the same content, however the first call ended, and as often as they like: a version is
-// published once, and each call returns it, also if others have changed the part since. With another content the error matches ErrEnded,
-// and the version stays what it is.
+// published once, and each call returns it, also if others have changed the part since. The quota must have room for the content each time.
+// With another content the error matches ErrEnded, and the version stays what it is.
 //
 // If no checkout and no version has the ID, nothing is published, and the error matches ErrEnded. It is the same if a later checkout of the
 // part has come by (CheckOut, CheckIn), however long ago CheckIn began. If the checkout is another one's, the error is a
 // *lockmanager.HeldError; if the version is another one's, the error matches ErrEnded.
 //
 // If content fails, or ctx ends before the version is published, or a step is refused, there is no new version, and the person has the part
-// still. There are two exceptions, with the version beside the error: ErrNotDurable, when the version is published, a power cut may undo
-// that, and the part is not given back; and ErrUnfinished, when it is published durably, and giving back was refused. To call again is
+// still. Two errors come with the version. ErrUnfinished: it is published durably, and a later step was refused, or may not survive a power
+// cut (then ErrNotDurable too). ErrNotDurable alone: a power cut may undo the version, and the part is not given back. To call again is
 // right for both; after ErrNotDurable, that writes versions.json once more. Each error wraps its cause. Once the version is published, ctx
-// plays no part any more. CheckIn works in its caller's goroutine, and repeats no refused step by itself.
+// plays no part. CheckIn works in its caller's goroutine, and repeats no refused step.
 //
-// While CheckIn works on an object that has no version yet, it is inside the gate, so that no collection takes it (gate.Gate.Upload). While
-// a content comes slowly, only a collection has to wait. Whatever the error is, CheckIn has left the gate, also if content panics.
+// While CheckIn stores and publishes, it is inside the gate, so that no collection takes its files (gate.Gate.Upload); nothing else has to
+// wait for a slow content. However it ends, also if content panics, CheckIn has left the gate.
 func (s *Service) CheckIn(ctx context.Context, person, id string, content io.Reader) (Version, error) {
 	v, err := s.checkIn(ctx, person, id, content)
 	if err != nil {
