@@ -82,7 +82,9 @@ func TestCheckIn(t *testing.T) {
 		o.requireState(t, `version 1 of bracket.step is "same", by alice; version 2 of bracket.step is "same", by bob`,
 			l.Say("CheckIn did not leave both versions"))
 	})
-	for name, happens := range map[string]func(t *testing.T, o shop){"": func(*testing.T, shop) {}, ", whose stored copy is damaged meanwhile": damage} {
+	for name, happens := range map[string]func(t *testing.T, o shop){
+		"": func(*testing.T, shop) {}, ", whose stored copy is damaged meanwhile": damage,
+	} {
 		t.Run("two parts with one content"+name, func(t *testing.T) {
 			t.Parallel()
 			o, l := found(t), l

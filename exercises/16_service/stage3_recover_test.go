@@ -84,7 +84,7 @@ func TestRecoverGivesBackWhatIsCheckedIn(t *testing.T) {
 	t.Run("however many there are", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
-		l.Did = "more parts are out than the lock manager lists at once; the CheckIn of the last one was killed before it gave the part back; Recover"
+		l.Did = "more parts are out than the lock manager lists at once; the last one's CheckIn was killed before it gave the part back; Recover"
 		s := o.service(t)
 		var last service.Checkout
 		lab.RequireSetUp(t, o.locks().Update(t.Context(), func(l *ledger.Ledger) error {
