@@ -64,9 +64,8 @@ func (a *Archive) Read(ctx context.Context, c Checkout) (content string, err err
 // however long it is. If it is not valid UTF-8, the error matches ErrContent.
 //
 // Once a later checkout of the part has come by, with a Read or a Write of whatever content, no Write of an earlier one changes the
-// drawing, however long ago it began, and wherever it was stopped on its way: the error matches ErrFenced. The error also matches
-// ErrFenced if the manager knows, when Write begins, that the checkout has ended, even if no later one has come by. If the manager
-// cannot be asked, Write fails.
+// drawing, wherever it was stopped on its way, and even if the manager's document comes back from a copy: the error matches ErrFenced. It
+// also does if the manager knows, when Write begins, that the checkout has ended. If the manager cannot be asked, Write fails.
 //
 // After any error but one that matches document.ErrSaved the archive is as it was, byte for byte. Checkouts of other parts do not matter.
 func (a *Archive) Write(ctx context.Context, c Checkout, content string) error {

@@ -15,21 +15,21 @@ import (
 
 // Lock checks a part out for its owner, and returns the new checkout.
 //
-// There is never more than one checkout for a part, however many Locks for it run at the same time, in this process and in others, under
-// any of its names (part.Same). If the part is out, even to the same owner, the error is a *HeldError with that checkout, and matches
-// ErrHeld. What the document holds while Lock has its lock decides, and nothing that was read or noted before.
+// There is never more than one checkout for a part, under any of its names (part.Same), however many Locks run at the same time, in this
+// process and in others. If the part is out, even to the same owner, the error is a *HeldError with that checkout. Only what the document
+// holds in this call decides: in a View if Lock refuses, when it is changed if Lock checks the part out. A checkout of the part that has
+// expired is replaced.
 //
-// The path must be clean (part.Check), or the error matches ErrName; the checkout has it as it is. The owner is any text in UTF-8, and the
-// checkout has it as it is; if it is empty or not UTF-8, the error matches ErrOwner.
+// The checkout has the path and the owner as they are given. If the path is not clean (part.Check), the error matches ErrName; if the owner
+// is empty or not UTF-8, ErrOwner.
 //
-// The checkout has an ID that no checkout has had before, in any workshop: it is drawn at random, at least 64 bits. It has a token that is
-// higher than those of all before it, including checkouts that are gone, and even if the owner has had the part before. It has the clock's
-// time to the nanosecond, and if the Manager has a lease, it expires when the lease has passed since then; a checkout that has expired does
-// not stand in the way. The ID has at most 200 letters, digits and . _ ~ -, whatever the owner's name is, so it needs no escape in a URL.
+// No checkout in any workshop has had its ID before: it has at least 64 random bits, which need not be secret, in at most 200 letters,
+// digits and . _ ~ -, which a URL does not escape. Its token is higher than those of all before it, including checkouts that are gone. It
+// has the clock's time to the nanosecond; if the Manager has a lease, it expires when the lease has passed since then.
 //
 // If ctx ends before the change begins, or the change fails, nothing has changed, and the error wraps the reason. Only if the error matches
-// document.ErrSaved has the change been made: the checkout is returned beside the error. If the error matches document.ErrNotDurable too, a
-// power cut may undo the change.
+// document.ErrSaved has the change been made: the checkout is returned beside the error. If it matches document.ErrNotDurable too, a power
+// cut may undo the change. Even if the clock panics, nothing stays locked.
 func (m *Manager) Lock(ctx context.Context, owner, path string) (Checkout, error) {
 	if owner == "" || !utf8.ValidString(owner) {
 		return Checkout{}, fmt.Errorf("lock %s: %w", path, ErrOwner)
@@ -69,11 +69,11 @@ func identify(path string) string {
 
 // Unlock gives the checkout with the ID back, and returns it as it was.
 //
-// It removes this checkout or none, whatever others do at the same time: never one that has another ID, of the same part or not. If there
-// is no such checkout, or it has expired, the error matches ErrNotFound, whoever asks. Otherwise, if it is another owner's, the error is
-// a *HeldError, unless force is true. An owner without a name ("") has no checkouts and is no error. The caller decides who may force.
+// Of the checkouts that have not expired it removes this one or none, whatever others do at the same time: none with another ID, even of
+// the same part. If there is no such checkout, or it has expired, the error matches ErrNotFound, whoever asks. Otherwise, if it is another
+// owner's, the error is a *HeldError, unless force is true: who may force, the caller decides. An owner without a name ("") is no error.
 //
-// If ctx ends or the change fails, the errors are those of Lock.
+// Otherwise it fails as Lock does.
 func (m *Manager) Unlock(ctx context.Context, owner, id string, force bool) (Checkout, error) {
 	var found *Checkout
 	err := m.document.View(ctx, func(l *ledger.Ledger) error {

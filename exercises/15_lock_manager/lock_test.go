@@ -24,11 +24,13 @@ func TestLock(t *testing.T) {
 	l := lab.Lesson{Did: "Lock of bracket.step for alice", Means: "the record does not say what the caller asked for", Read: fix}
 	t.Run("records who has the part", func(t *testing.T) {
 		t.Parallel()
-		for _, owner := range []string{"alice", "Zoë O'Neil / 1", strings.Repeat("x", 300)} {
+		for _, owner := range []string{"alice", "Zoë O'Neil / 1", " Ann\tLee\r\n\x00\u2028", strings.Repeat("x", 300)} {
 			o := open(t)
-			c := lock(t, o.manager(0), owner, "parts/Bracket é.step")
-			l := l.Say("Lock returned a checkout that is not what it was asked for")
+			l := l
 			l.Did = fmt.Sprintf("Lock of parts/Bracket é.step for %.40q", owner)
+			c, err := o.manager(0).Lock(t.Context(), owner, "parts/Bracket é.step")
+			lab.RequireNoError(t, err, l.Say("Lock refused an owner whose name is text in UTF-8"))
+			l = l.Say("Lock returned a checkout that is not what it was asked for")
 			l.Expected = "path, owner, the clock's time in UTC, an ID of 11 to 200 letters and digits, a token above 0, no end"
 			l.Found = fmt.Sprintf("%+v", c)
 			asked := c.Path == "parts/Bracket é.step" && c.Owner == owner && c.Token > 0 && c.Expires.IsZero()
@@ -112,13 +114,16 @@ func TestLock(t *testing.T) {
 		o := open(t)
 		one, two := begin(t, o), begin(t, o)
 		l := l.Say("Lock did not see what another program had done")
-		l.Did = "a program called Lock for alice; another one called Unlock, and Lock for bob; the first one called Lock of another part"
+		l.Did = "a program called Lock for alice; another one called Unlock, and Lock of axle.step for bob; the first one called Lock of both"
 		first := one.lock("alice", "bracket.step", "it")
 		lab.RequireNoError(t, two.Do("Unlock alice "+first.ID, l), l.Say("Unlock did not see what another program had done"))
-		two.lock("bob", "axle.step", "it")
+		second := two.lock("bob", "axle.step", "it")
 		lab.RequireErrorIs(t, one.Do("Lock alice axle.step it", l), lockmanager.ErrHeld, l)
 		lab.RequireNoError(t, one.Do("Lock alice bracket.step it", l), l)
 		o.requireCheckouts(t, "bob has axle.step; alice has bracket.step", l)
+		l.Did += "; the other one called Unlock; the first one, which had been refused, called Lock again, at once"
+		lab.RequireNoError(t, two.Do("Unlock bob "+second.ID, l), l.Say("Unlock did not see what another program had done"))
+		lab.RequireNoError(t, one.Do("Lock alice axle.step it", l), l)
 	})
 	t.Run("needs an owner", func(t *testing.T) {
 		t.Parallel()
@@ -484,22 +489,27 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 	t.Run("it has an end if there is a lease", func(t *testing.T) {
 		t.Parallel()
 		o := open(t)
-		c := lock(t, o.manager(lease), "alice", "bracket.step")
+		var reads atomic.Int64
+		m := lockmanager.New(o.locks(), lockmanager.Options{Lease: lease, Now: func() time.Time {
+			return start.Add(time.Duration(reads.Add(1)) * time.Millisecond)
+		}})
+		c := lock(t, m, "alice", "bracket.step")
 		l := l.Say("Lock made a checkout that does not end with the lease")
-		l.Did = "Lock at 9:00; the manager has a lease of an hour"
-		lab.RequireEqual(t, start.Add(lease).UTC().String(), c.Expires.String(), l)
+		l.Did = "Lock; the manager has a lease of an hour, and its clock moves on each time it is read"
+		lab.RequireEqual(t, c.LockedAt.Add(lease).UTC().String(), c.Expires.String(), l)
 		lab.Require(t, same(c, o.checkouts(t)[0]), l.Say("Lock recorded something else than it returned"))
 	})
 	for _, c := range []struct {
 		name, owner string
-		now         time.Duration
+		now, lease  time.Duration // at the second Lock, and of its manager
 		free        bool
 	}{
-		{"a moment before its end, to another", "bob", lease - 1, false},
-		{"a moment before its end, to its owner", "alice", lease - 1, false},
-		{"at its end, to another", "bob", lease, true},
-		{"at its end, to its owner", "alice", lease, true},
-		{"long after its end", "bob", 1000 * lease, true},
+		{"a moment before its end, to another", "bob", lease - 1, lease, false},
+		{"a moment before its end, to its owner", "alice", lease - 1, lease, false},
+		{"at its end, to another", "bob", lease, lease, true},
+		{"at its end, to its owner", "alice", lease, lease, true},
+		{"at its end, by a manager without a lease", "bob", lease, 0, true},
+		{"long after its end", "bob", 1000 * lease, lease, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -507,8 +517,9 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 			first := lock(t, o.manager(lease), "alice", "bracket.step")
 			o.setClock(t, start.Add(c.now))
 			l := l
-			l.Did = fmt.Sprintf("Lock of bracket.step for alice with a lease of an hour; Lock for %s %v later", c.owner, c.now)
-			second, err := o.manager(lease).Lock(t.Context(), c.owner, "bracket.step")
+			l.Did = fmt.Sprintf("Lock of bracket.step for alice with a lease of an hour; Lock for %s %v later, by a manager with a lease of %v",
+				c.owner, c.now, c.lease)
+			second, err := o.manager(c.lease).Lock(t.Context(), c.owner, "bracket.step")
 			if !c.free {
 				requireHeld(t, first, err, l.Say("Lock gave out a part whose lease had not ended"))
 				return
@@ -558,6 +569,11 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 		l := l.Say("Lock changed another's checkout")
 		l.Did = "one of three checkouts had expired; Lock of its part"
 		all := o.checkouts(t)
+		for _, left := range all {
+			l := l.Say("Lock left the checkout that had expired")
+			l.Expected, l.Found = "bob has bracket.step, and alice has nothing", summary(all)
+			lab.Require(t, left.Owner != "alice", l)
+		}
 		lab.RequireEqual(t, "carol has axle.step; dave has gear.step; bob has bracket.step", summary(all), l)
 		l.Found = fmt.Sprint(c.Token)
 		lab.Require(t, c.Token > before.Token, l.Say("Lock gave a token that is not higher than all before it"))

@@ -132,6 +132,16 @@ func (o office) drawing(t testing.TB, key string) (content string) {
 	return content
 }
 
+// token returns the highest that has read or written the part with this key.
+func (o office) token(t testing.TB, key string) (token uint64) {
+	t.Helper()
+	lab.RequireSetUp(t, o.drawings().View(t.Context(), func(d *drawings.Drawings) error {
+		token = d.Parts[key].Token
+		return nil
+	}))
+	return token
+}
+
 // summary is what a message shows of checkouts: the owner and the part of each.
 func summary(all []lockmanager.Checkout) string {
 	text := ""
@@ -201,19 +211,38 @@ func same(a, b lockmanager.Checkout) bool {
 //	Unlock OWNER ID, force OWNER ID
 //	Write NAME CONTENT
 //	limit N                  how many bytes its files may have
+//	break the clock          which panics when it is read next
 func desk(w *lab.Worker) error {
 	o := office{dir: w.Arg(0)}
-	m := o.manager(0)
+	broken := false
+	options := lockmanager.Options{Now: func() time.Time {
+		if broken {
+			broken = false
+			panic("the clock is broken")
+		}
+		return o.now()
+	}}
 	if w.Arg(1) == "lease" {
-		m = o.manager(lease)
+		options.Lease = lease
 	}
+	m := lockmanager.New(o.locks(), options)
 	archive := o.archive(m)
 	kept := map[string]lockmanager.Checkout{}
 	ctx := context.Background()
 	return lab.Obey(w, func(words []string) (r lab.Reply) {
 		var c lockmanager.Checkout
 		var err error
+		wasBroken := broken
+		defer func() {
+			if wasBroken && !broken {
+				if value := recover(); value != nil {
+					r.Returned.Err = fmt.Errorf("it panicked: %v", value)
+				}
+			}
+		}()
 		switch words[0] {
+		case "break":
+			broken = true
 		case "Lock":
 			c, err = m.Lock(ctx, words[1], words[2])
 			kept[words[3]] = c

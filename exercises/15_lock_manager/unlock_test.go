@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	lockmanager "example/turnstile/exercises/15_lock_manager"
+	"example/turnstile/exercises/15_lock_manager/ledger"
 	"example/turnstile/internal/lab"
 )
 
@@ -36,12 +38,13 @@ func TestUnlock(t *testing.T) {
 		{"another, by force", "bob", true},
 		{"one who has no part, by force", "carol", true},
 		{"one without a name, by force", "", true},
+		{"one whose name is not UTF-8, by force", "b\xffb", true},
 	} {
 		t.Run("by "+c.name, func(t *testing.T) {
 			t.Parallel()
 			o, m, hers := story(t)
 			l := l
-			l.Did = fmt.Sprintf("alice had two parts, and bob one; Unlock of hers by %s, force %v", c.owner, c.force)
+			l.Did = fmt.Sprintf("alice had two parts, and bob one; Unlock of hers by %q, force %v", c.owner, c.force)
 			got, err := m.Unlock(t.Context(), c.owner, hers.ID, c.force)
 			lab.RequireNoError(t, err, l.Say("Unlock refused who may give the part back"))
 			o.requireCheckouts(t, rest, l.Say("Unlock removed another checkout, or none"))
@@ -53,7 +56,7 @@ func TestUnlock(t *testing.T) {
 	}
 	t.Run("by another", func(t *testing.T) {
 		t.Parallel()
-		for _, owner := range []string{"bob", "carol", "", "Alice"} {
+		for _, owner := range []string{"bob", "carol", "", "Alice", "b\xffb"} {
 			o, m, hers := story(t)
 			before := read(t, o.locks())
 			l := l
@@ -63,6 +66,22 @@ func TestUnlock(t *testing.T) {
 			lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("Unlock returned a checkout beside its error"))
 			lab.RequireFile(t, o.locks(), string(before), l.Say("Unlock changed the document although it failed"))
 		}
+	})
+	// The part is out twice, as a Lock that looks first and then acts leaves it.
+	t.Run("of one of two of the part", func(t *testing.T) {
+		t.Parallel()
+		o, m, hers := story(t)
+		lab.RequireSetUp(t, o.ledger().Update(t.Context(), func(l *ledger.Ledger) error {
+			l.LastToken++
+			l.Checkouts = append(l.Checkouts, lockmanager.Checkout{
+				ID: ledger.NewID(), Path: hers.Path, Owner: "carol", LockedAt: start.UTC(), Token: l.LastToken,
+			})
+			return nil
+		}))
+		l := l.Say("Unlock removed another checkout of the part")
+		l.Did = "the document had two checkouts of bracket.step, as a mistake in Lock leaves them; Unlock of alice's"
+		unlock(t, m, hers)
+		o.requireCheckouts(t, rest+"; carol has bracket.step", l)
 	})
 	t.Run("of what does not exist", func(t *testing.T) {
 		t.Parallel()
@@ -95,15 +114,18 @@ func TestUnlock(t *testing.T) {
 	})
 	t.Run("after its end", func(t *testing.T) {
 		t.Parallel()
-		o, m, hers := story(t)
+		o, _, hers := story(t)
 		o.setClock(t, start.Add(lease))
 		l := l.Say("Unlock did not report that the checkout had expired")
-		for _, owner := range []string{"alice", "bob"} {
-			for _, force := range []bool{false, true} {
-				l.Did = fmt.Sprintf("the lease of alice's checkout had ended; Unlock by %s, force %v", owner, force)
-				l.Expected = "an error that matches ErrNotFound"
-				_, err := m.Unlock(t.Context(), owner, hers.ID, force)
-				lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, l)
+		for _, own := range []time.Duration{lease, 0} {
+			for _, owner := range []string{"alice", "bob"} {
+				for _, force := range []bool{false, true} {
+					l.Did = fmt.Sprintf("the lease of alice's checkout had ended; Unlock by %s, force %v; the manager's own lease was %v",
+						owner, force, own)
+					l.Expected = "an error that matches ErrNotFound"
+					_, err := o.manager(own).Unlock(t.Context(), owner, hers.ID, force)
+					lab.RequireErrorIs(t, err, lockmanager.ErrNotFound, l)
+				}
 			}
 		}
 	})

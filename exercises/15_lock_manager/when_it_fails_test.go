@@ -2,10 +2,14 @@ package lockmanager_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	document "example/turnstile/exercises/13_document"
 	lockmanager "example/turnstile/exercises/15_lock_manager"
 	"example/turnstile/internal/lab"
 )
@@ -14,19 +18,23 @@ import (
 type change struct {
 	call string
 	path func(o office) string // the document that it changes
-	make func(ctx context.Context, o office, hers lockmanager.Checkout) (lockmanager.Checkout, error)
+	make func(ctx context.Context, o office, m *lockmanager.Manager, hers lockmanager.Checkout) (lockmanager.Checkout, error)
 }
 
 // changes are made in an office in which alice has bracket.step.
 var changes = []change{
-	{"Lock", office.locks, func(ctx context.Context, o office, _ lockmanager.Checkout) (lockmanager.Checkout, error) {
-		return o.manager(0).Lock(ctx, "bob", "axle.step")
+	{"Lock", office.locks, func(ctx context.Context, _ office, m *lockmanager.Manager, _ lockmanager.Checkout) (lockmanager.Checkout, error) {
+		return m.Lock(ctx, "bob", "axle.step")
 	}},
-	{"Unlock", office.locks, func(ctx context.Context, o office, hers lockmanager.Checkout) (lockmanager.Checkout, error) {
-		return o.manager(0).Unlock(ctx, hers.Owner, hers.ID, false)
+	{"Unlock", office.locks, func(
+		ctx context.Context, _ office, m *lockmanager.Manager, hers lockmanager.Checkout,
+	) (lockmanager.Checkout, error) {
+		return m.Unlock(ctx, hers.Owner, hers.ID, false)
 	}},
-	{"Write", office.drawingsFile, func(ctx context.Context, o office, hers lockmanager.Checkout) (lockmanager.Checkout, error) {
-		return lockmanager.Checkout{}, o.archive(o.manager(0)).Write(ctx, hers, "hers")
+	{"Write", office.drawingsFile, func(
+		ctx context.Context, o office, m *lockmanager.Manager, hers lockmanager.Checkout,
+	) (lockmanager.Checkout, error) {
+		return lockmanager.Checkout{}, o.archive(m).Write(ctx, hers, "hers")
 	}},
 }
 
@@ -46,7 +54,7 @@ func TestAContextEndsTheWait(t *testing.T) {
 			stop()
 			l := c.lesson()
 			l.Did, l.Expected = c.call+" with a context that had ended", "an error that matches context.Canceled"
-			got, err := c.make(ctx, o, hers)
+			got, err := c.make(ctx, o, o.manager(0), hers)
 			lab.RequireErrorIs(t, err, context.Canceled, l.Say("%s did not obey its context", c.call))
 			lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("%s returned a checkout beside its error", c.call))
 			lab.RequireFile(t, c.path(o), string(before), l.Say("%s changed the document after its context had ended", c.call))
@@ -58,21 +66,104 @@ func TestAContextEndsTheWait(t *testing.T) {
 			before := read(t, c.path(o))
 			holder := lab.Start(t, "view", c.path(o))
 			holder.Reached("inside")
+			l := c.lesson()
+			l.Did = fmt.Sprintf("another program had the document's lock; %s waited for it, and %[1]s again, with a context that ended meanwhile",
+				c.call)
+			m := o.manager(0)
+			longer, stopFirst := context.WithCancel(t.Context())
+			first := &signal{Context: longer, asked: make(chan struct{})}
+			returned := make(chan struct{})
+			go func() { defer close(returned); _, _ = c.make(first, o, m, hers) }()
+			defer stopFirst()
+			select { // a call that has a context of its own is seen below
+			case <-first.asked:
+			case <-time.After(time.Second):
+			}
 			ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer stop()
-			l := c.lesson()
-			l.Did = "another program had the document's lock; " + c.call + " with a context that ended meanwhile"
 			l.Expected = "an error that matches context.DeadlineExceeded"
 			var got lockmanager.Checkout
 			var err error
-			lab.Finishes(t, func() { got, err = c.make(ctx, o, hers) }, l.Say("%s did not obey its context", c.call))
+			lab.Finishes(t, func() { got, err = c.make(ctx, o, m, hers) }, l.Say("%s did not obey its context", c.call))
 			lab.RequireErrorIs(t, err, context.DeadlineExceeded, l.Say("%s did not obey its context", c.call))
 			lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("%s returned a checkout beside its error", c.call))
+			stopFirst()
+			lab.Finishes(t, func() { <-returned }, l.Say("%s did not obey its context", c.call))
 			holder.Continue()
 			lab.RequireSetUp(t, holder.Wait())
 			lab.RequireFile(t, c.path(o), string(before), l.Say("%s changed the document after its context had ended", c.call))
-			_, err = c.make(t.Context(), o, hers)
+			_, err = c.make(t.Context(), o, m, hers)
 			lab.RequireNoError(t, err, l.Say("%s left a lock behind when its context had ended", c.call))
+		})
+		// At whatever moment the context ends, the error says whether the change has been made.
+		t.Run(c.call+" while it is at work", func(t *testing.T) {
+			t.Parallel()
+			for look, ended := 1, true; ended && look < 50; look++ {
+				o := open(t)
+				hers := lock(t, o.manager(0), "alice", bracket)
+				before := read(t, c.path(o))
+				ctx := ending(t.Context(), look)
+				got, err := c.make(ctx, o, o.manager(0), hers)
+				ended = ctx.Context.Err() != nil
+				if err == nil {
+					continue
+				}
+				l := c.lesson()
+				l.Did = fmt.Sprintf("%s, whose context ended when it was looked at for the %d. time", c.call, look)
+				if !errors.Is(err, document.ErrSaved) {
+					l.Expected, l.Found = "the document as it was, or an error that matches document.ErrSaved", "a changed document, and "+err.Error()
+					now := read(t, c.path(o))
+					lab.Require(t, string(before) == string(now), l.Say("%s reported a failure although its change had been made", c.call))
+					l.Expected, l.Found = "", ""
+					lab.RequireErrorIs(t, err, context.Canceled, l.Say("%s hid the reason of its failure", c.call))
+					lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("%s returned a checkout beside its error", c.call))
+				}
+			}
+		})
+	}
+}
+
+// A fuse is a context that ends when it is looked at for the last time of a number.
+type fuse struct {
+	context.Context
+	end  func()
+	left atomic.Int64
+}
+
+func ending(parent context.Context, looks int) *fuse {
+	ctx, end := context.WithCancel(parent)
+	f := &fuse{Context: ctx, end: end}
+	f.left.Store(int64(looks))
+	return f
+}
+
+func (f *fuse) burn() {
+	if f.left.Add(-1) == 0 {
+		f.end()
+	}
+}
+
+func (f *fuse) Done() <-chan struct{} { f.burn(); return f.Context.Done() }
+func (f *fuse) Err() error            { f.burn(); return f.Context.Err() }
+
+// The clock is the caller's, and may panic: net/http, for one, goes on after that.
+func TestAPanicLeavesNothingLocked(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"Lock", "Unlock", "Write"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			p := begin(t, open(t)) // what stays locked stops no other test
+			hers := p.lock("alice", bracket, "hers")
+			order := map[string]string{"Lock": "Lock bob axle.step it", "Unlock": "Unlock alice " + hers.ID, "Write": "Write hers hers"}[call]
+			l := lab.Lesson{
+				Did:   call + ", in which the clock panicked, and the caller recovered; " + call + " again",
+				Means: "one mistake in one request stops all that come after it", Read: failures,
+			}
+			lab.RequireNoError(t, p.Do("break the clock", l), l)
+			if r := p.Ask(order, l.Say("%s waits for ever", call)); r.Returned.Err != nil { // otherwise it has not asked for the time
+				r = p.Ask(order, l.Say("%s left something locked when the clock panicked", call))
+				lab.RequireNoError(t, r.Returned.Err, l.Say("%s left something behind when the clock panicked", call))
+			}
 		})
 	}
 }
@@ -90,7 +181,7 @@ func TestADamagedDocumentStaysAsItIs(t *testing.T) {
 				hers := lock(t, o.manager(0), "alice", bracket)
 				damaged := cut(read(t, c.path(o)))
 				damaged.put(t, c.path(o))
-				_, err := c.make(t.Context(), o, hers)
+				_, err := c.make(t.Context(), o, o.manager(0), hers)
 				l := c.lesson()
 				l.Did = c.call + "; " + filepath.Base(c.path(o)) + " was " + name
 				lab.RequireError(t, err, l.Say("%s took a damaged document for a good one", c.call))

@@ -139,7 +139,7 @@ func refuse(w *lab.Worker) error {
 		hers, err3 := o.manager(0).Lock(ctx, "alice", bracket)
 		if r.Returned.Err = errors.Join(err, err2, err3); r.Returned.Err == nil {
 			var seen refusal
-			names, failed := lab.RefuseOne(at, syscall.Errno(errno), func() { seen.Got, r.Returned.Err = c.make(ctx, o, hers) })
+			names, failed := lab.RefuseOne(at, syscall.Errno(errno), func() { seen.Got, r.Returned.Err = c.make(ctx, o, o.manager(0), hers) })
 			switch {
 			case errors.Is(failed, errors.ErrUnsupported):
 				seen.Unsupported = failed.Error()

@@ -148,16 +148,29 @@ func TestWrite(t *testing.T) {
 	})
 	t.Run("without a manager that knows", func(t *testing.T) {
 		t.Parallel()
-		o := open(t)
-		m := o.manager(0)
-		hers := lock(t, m, "alice", bracket)
-		before := read(t, o.drawingsFile())
-		lab.RequireSetUp(t, os.Remove(o.locks()))
-		err := o.archive(m).Write(t.Context(), hers, "hers")
-		l := l.Say("Write went on although the manager could not be asked")
-		l.Did, l.Expected = "Write; locks.json did not exist", "an error that matches fs.ErrNotExist"
-		lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
-		lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
+		for _, what := range []string{"missing", "cut off", "empty"} {
+			o := open(t)
+			m := o.manager(0)
+			hers := lock(t, m, "alice", bracket)
+			before, locks := read(t, o.drawingsFile()), read(t, o.locks())
+			l := l.Say("Write went on although the manager could not be asked")
+			l.Did = "Write; locks.json was " + what
+			switch what {
+			case "missing":
+				lab.RequireSetUp(t, os.Remove(o.locks()))
+			case "cut off":
+				locks[:len(locks)/2].put(t, o.locks())
+			case "empty":
+				edition(nil).put(t, o.locks())
+			}
+			err := o.archive(m).Write(t.Context(), hers, "hers")
+			lab.RequireError(t, err, l)
+			if what == "missing" {
+				l.Expected = "an error that matches fs.ErrNotExist"
+				lab.RequireErrorIs(t, err, fs.ErrNotExist, l)
+			}
+			lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
+		}
 	})
 	t.Run("without an archive", func(t *testing.T) {
 		t.Parallel()
@@ -172,8 +185,8 @@ func TestWrite(t *testing.T) {
 	})
 }
 
-// ended is who has had the part before.
-func ended(t *testing.T, end string) (o office, m *lockmanager.Manager, old lockmanager.Checkout) {
+// ended is who has had the part before. A copy of locks.json is from that time.
+func ended(t *testing.T, end string) (o office, m *lockmanager.Manager, old lockmanager.Checkout, locks edition) {
 	t.Helper()
 	o = open(t)
 	m = o.manager(lease)
@@ -181,12 +194,13 @@ func ended(t *testing.T, end string) (o office, m *lockmanager.Manager, old lock
 		m = o.manager(0)
 	}
 	old = lock(t, m, "alice", bracket)
+	locks = read(t, o.locks())
 	if end == "its lease had ended" {
 		o.setClock(t, start.Add(lease))
 	} else {
 		force(t, m, old)
 	}
-	return o, m, old
+	return o, m, old, locks
 }
 
 // force is an Unlock by bob that must succeed.
@@ -211,7 +225,7 @@ func TestWriteOfACheckoutThatHasEnded(t *testing.T) {
 		} {
 			t.Run(end+", and "+next, func(t *testing.T) {
 				t.Parallel()
-				o, m, old := ended(t, end)
+				o, m, old, locks := ended(t, end)
 				a := o.archive(m)
 				want := ""
 				l := lab.Lesson{
@@ -228,8 +242,19 @@ func TestWriteOfACheckoutThatHasEnded(t *testing.T) {
 				case "alice had the part again":
 					mustRead(t, a, lock(t, m, "alice", bracket), "")
 				}
+				before := read(t, o.drawingsFile())
 				requireFenced(t, a.Write(t.Context(), old, "alice's"), l)
 				lab.RequireEqual(t, want, o.drawing(t, part.Key(bracket)), l.Say("Write changed the drawing although it failed"))
+				lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
+				if next == "nothing else happened" {
+					return
+				}
+				locks.put(t, o.locks())
+				o.setClock(t, start)
+				l.Did = "alice's checkout of the part: " + end + "; " + next + "; a copy of locks.json was put back, which knew only the first one; " +
+					"Write for the first one"
+				requireFenced(t, a.Write(t.Context(), old, "alice's"), l.Say("Write trusted the manager more than the token that the archive has"))
+				lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
 			})
 		}
 	}
@@ -255,10 +280,20 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			ended, did := "with its lease", "wrote"
+			if c.force {
+				ended = "by force"
+			}
+			if c.reads {
+				did = "read"
+				if c.content != "" {
+					did += " and wrote"
+				}
+			}
 			o, l := open(t), lab.Lesson{
 				Says: "Write overwrote what a later owner of the part relies on",
-				Did: fmt.Sprintf("Write for alice began; before it could change the archive, her checkout ended, %s checked the part out, and %s",
-					c.owner, c.name),
+				Did: fmt.Sprintf("Write for alice began; before it could change the archive, her checkout ended %s; %s checked the part out, and %s",
+					ended, c.owner, did),
 				Means: "her program woke up, did not know how long it had slept, and the later owner's work is lost", Read: fencing,
 			}
 			alice := begin(t, o, "lease")
@@ -282,6 +317,9 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 			})
 			if c.reads {
 				mustRead(t, o.archive(m), next, "")
+				if o.token(t, part.Key(bracket)) < next.Token {
+					l = l.Say("Read left no token, so Write overwrote what a later owner of the part relies on")
+				}
 			}
 			if c.content != "" || !c.reads {
 				err := o.archive(m).Write(t.Context(), next, c.content)
@@ -307,6 +345,7 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 			}
 			lab.RequireEqual(t, c.content, o.drawing(t, part.Key(bracket)), l)
 			requireFenced(t, r.Returned.Err, l.Say("Write did not report that the checkout had ended"))
+			lab.RequireFile(t, o.drawingsFile(), string(later), l.Say("Write changed the archive although it failed"))
 		})
 	}
 }
@@ -328,13 +367,13 @@ func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 		m := o.manager(lease)
 		path := fmt.Sprintf("part-%d.step", stop)
 		hers := lock(t, m, "alice", path)
-		calls, bobs, hangs, before := 0, false, false, ""
+		calls, bobs, hangs, before, call := 0, false, false, "", ""
 		done := make(chan struct{})
 		var bobFailed, err error
 		watched := lab.Watch(func() { err = o.archive(o.manager(lease)).Write(t.Context(), hers, "alice's") }, func(string) {
 			if calls++; calls == stop+1 {
 				o.setClock(t, start.Add(2*lease))
-				go func() { defer close(done); bobs, before, bobFailed = overtake(t, o, path) }()
+				go func() { defer close(done); bobs, call, before, bobFailed = overtake(t, o, path) }()
 				select {
 				case <-done:
 				case <-time.After(process.Patience()):
@@ -347,7 +386,9 @@ func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 			<-done
 			lab.Fail(t, l.Say("Lock or Write waits for a lock that no one has"))
 		}
-		lab.RequireNoError(t, bobFailed, l.Say("Write refused who has the part"))
+		if bobFailed != nil {
+			lab.RequireNoError(t, bobFailed, nextOwnerFails(l, call))
+		}
 		if bobs {
 			overtaken++
 			lab.RequireEqual(t, "bob's", o.drawing(t, part.Key(path)), l)
@@ -365,23 +406,34 @@ func TestAProgramThatWakesUpCannotWrite(t *testing.T) {
 	lab.Require(t, overtaken >= 1, l.Say("Write lets no one work on the archive from its beginning to its end"))
 }
 
-// overtake has bob check the part out, read and write, and reports whether he came through, and what he read. He does not try while the
-// stopped program has one of the documents' locks, or is next in line: it protects itself.
-func overtake(t *testing.T, o office, path string) (through bool, before string, err error) {
+// nextOwnerFails is about the call of bob, who was refused.
+func nextOwnerFails(l lab.Lesson, call string) lab.Lesson {
+	l.Did = "Write for alice was stopped before one of its system calls; her lease ended; " + call + " for bob"
+	l.Means = "a part stays with a program that sleeps"
+	if call == "Lock" {
+		return l.Say("Lock refused a part whose lease had ended")
+	}
+	return l.Say("%s refused who has the part", call)
+}
+
+// overtake has bob check the part out, read and write, and reports whether he came through, his last call, and what he read. He does not
+// try while the stopped program has one of the documents' locks, or is next in line: it protects itself.
+func overtake(t *testing.T, o office, path string) (through bool, call, before string, err error) {
 	for _, document := range []string{o.locks(), o.drawingsFile()} {
 		if !isFree(document+".lock") || !isFree(document+".lock.next") {
-			return false, "", nil
+			return false, "", "", nil
 		}
 	}
 	m := o.manager(lease)
 	c, err := m.Lock(t.Context(), "bob", path)
-	if err == nil {
-		before, err = o.archive(m).Read(t.Context(), c)
+	if err != nil {
+		return false, "Lock", "", err
 	}
-	if err == nil {
-		err = o.archive(m).Write(t.Context(), c, "bob's")
+	if before, err = o.archive(m).Read(t.Context(), c); err != nil {
+		return false, "Read", before, err
 	}
-	return err == nil, before, err
+	err = o.archive(m).Write(t.Context(), c, "bob's")
+	return err == nil, "Write", before, err
 }
 
 // isFree reports whether no program has a lock on the file.
