@@ -8,14 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -527,39 +524,15 @@ func requireFlags(t *testing.T, kind string) {
 	})
 }
 
-// Programs that start at any moment while With opens the file do not get it: the kernel, or syscall.ForkLock, leaves no moment between the
-// open and the flag.
 func requireNoMomentToInherit(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "locks.json", "{}")
-	var ended atomic.Bool
-	var opens sync.WaitGroup
-	for range 2 {
-		opens.Go(func() {
-			for !ended.Load() {
-				_ = close.With(path, os.O_RDWR, 0, func(*os.File) error { return nil }) // its result is judged elsewhere
-			}
-		})
-	}
-	inherited := ""
-	for range lab.Rounds(40) {
-		open, err := exec.Command("ls", "-l", "/proc/self/fd").Output() //nolint:noctx // it ends by itself
-		if err != nil {
-			ended.Store(true)
-			t.Skip("this system does not list the open files of a program: ", err)
-		}
-		if strings.Contains(string(open), path) {
-			inherited = path
-			break
-		}
-	}
-	ended.Store(true)
-	opens.Wait()
-	lab.Require(t, inherited == "", lab.Lesson{
+	lab.RequireNotInherited(t, path, func() {
+		_ = close.With(path, os.O_RDWR, 0, func(*os.File) error { return nil }) // its result is judged elsewhere
+	}, lab.Lesson{
 		Says:     "With lets child processes inherit the file",
 		Did:      "two goroutines called With again and again; a third one started programs that listed the files they had open",
 		Expected: "no program has the file of With open",
-		Found:    "one has " + inherited,
 		Means:    "With closes the file, and it stays open in every program that was started at the wrong moment",
 		Read:     sectionChildren,
 	})

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -680,42 +678,19 @@ func noChildHasIt(t *testing.T) {
 	}
 }
 
-// noMomentToInherit starts programs while two goroutines call Create: the kernel, or syscall.ForkLock, leaves no moment between the open
-// and its flag.
 func noMomentToInherit(t *testing.T) {
 	t.Helper()
 	path := lab.WriteFile(t, "locks.json", before)
-	var ended atomic.Bool
-	var creates sync.WaitGroup
-	end := func() { ended.Store(true); creates.Wait() }
-	defer end()
-	for range 2 {
-		creates.Go(func() {
-			for !ended.Load() {
-				if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil { // another test's matter
-					_ = pending.Discard()
-				}
-			}
-		})
-	}
-	for range lab.Rounds(40) {
-		open, err := exec.Command("ls", "-l", "/proc/self/fd").Output() //nolint:noctx // it ends by itself
-		if err != nil {
-			end()
-			t.Skip("this system does not list the open files of a program: ", err)
+	lab.RequireNotInherited(t, filepath.Dir(path), func() {
+		if pending, err := atomicreplace.Create(path, 0o644); err == nil && pending != nil { // another test's matter
+			_ = pending.Discard()
 		}
-		if inherited := bytes.Index(open, []byte(filepath.Dir(path))); inherited >= 0 {
-			end()
-			name, _, _ := strings.Cut(string(open[inherited:]), "\n")
-			lab.Fail(t, lab.Lesson{
-				Says:     "Create lets a child inherit its handles",
-				Did:      "two goroutines called Create and Discard again and again; the process started programs that listed their open files",
-				Expected: "no program has a file of Create or its directory open",
-				Found:    "one has " + filepath.Base(name) + " open",
-				Means:    "a program that was started at the wrong moment keeps a handle to the file that readers have by now", Read: stream,
-			})
-		}
-	}
+	}, lab.Lesson{
+		Says:     "Create lets a child inherit its handles",
+		Did:      "two goroutines called Create and Discard again and again; the process started programs that listed their open files",
+		Expected: "no program has a file of Create or its directory open",
+		Means:    "a program that was started at the wrong moment keeps a handle to the file that readers have by now", Read: stream,
+	})
 }
 
 // hasItOpen sends for each path that it receives whether this process has it open.

@@ -151,7 +151,7 @@ func (o office) try(user, request string, l lab.Lesson) (a answer) {
 // request has been answered instead, early does.
 func reaches[T any](t testing.TB, place <-chan T, answered <-chan answer, early string, l lab.Lesson) (sent T) {
 	t.Helper()
-	for n := 0; ; n++ {
+	for renewals := 0; ; {
 		select {
 		case sent = <-place:
 			return sent
@@ -159,7 +159,7 @@ func reaches[T any](t testing.TB, place <-chan T, answered <-chan answer, early 
 			l.Says, l.Means = early, "the answer does not depend on what it must tell"
 			lab.Require(t, false, shows(l, "no answer yet", a))
 		case <-time.After(process.Patience()):
-			if n < process.MostRenewals && process.Stalled(os.Getpid()) {
+			if process.Renewed(os.Getpid(), &renewals) {
 				continue
 			}
 			lab.Require(t, false, shows(l, "it goes on", fmt.Sprintf("nothing for %s, which is this test's limit", process.Patience())))

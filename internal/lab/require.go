@@ -194,7 +194,7 @@ func FinishesInSteps(t testing.TB, call func(progress func()), l Lesson) {
 		case <-progressed:
 			renewals = 0
 		case <-time.After(limit):
-			if renewals++; renewals > process.MostRenewals || !process.Stalled(os.Getpid()) {
+			if !process.Renewed(os.Getpid(), &renewals) {
 				Fail(t, hangs(l, &process.Stuck{Limit: limit, Place: process.Place(<-goroutine)}))
 			}
 		}

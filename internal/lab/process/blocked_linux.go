@@ -127,7 +127,7 @@ func whyStuck(pid int) (why string, lock bool) {
 	if err != nil || len(threads) == 0 {
 		return "", false
 	}
-	if Stalled(pid) {
+	if stalled(pid) {
 		return "the kernel lets it wait for the disk or for memory", false
 	}
 	for _, thread := range threads {

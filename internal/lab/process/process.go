@@ -201,7 +201,7 @@ func (p *Process) receive(ctx context.Context, limit time.Duration) (event, erro
 			renewals = 0
 			timer.Reset(limit)
 		case <-timer.C:
-			if renewals++; renewals > MostRenewals || !Stalled(p.pid) {
+			if !Renewed(p.pid, &renewals) {
 				return event{}, p.NewStuck("go on")
 			}
 			timer.Reset(limit)

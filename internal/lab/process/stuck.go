@@ -45,14 +45,17 @@ func (p *Process) NewStuck(wait string) *Stuck {
 	return s
 }
 
-// MostRenewals is how often patience is renewed for a process that is Stalled: a machine may be busy for a minute, and a test that is
-// wrong must come to its end.
-const MostRenewals = 3
+// Renewed reports whether the patience with a process begins anew when it has run out: the machine keeps the process waiting, which says
+// nothing about its code (see stalled). times counts for how long that has gone on; progress sets it back to 0. A machine may be busy for
+// a minute, and a test that is wrong must come to its end, so there are three renewals at most.
+func Renewed(pid int, times *int) bool {
+	*times++
+	return *times <= 3 && stalled(pid)
+}
 
-// Stalled reports whether the machine keeps a process waiting, which says nothing about its code: for a second, a thread of it has been in
-// one and the same uninterruptible sleep, as for a disk or for memory. It takes that second only if there is such a sleep. It is false on
-// systems other than Linux.
-func Stalled(pid int) bool {
+// stalled reports whether a thread of the process has been in one and the same uninterruptible sleep for a second, as for a disk or for
+// memory. It takes that second only if there is such a sleep. It is false on systems other than Linux.
+func stalled(pid int) bool {
 	before := uninterruptible(pid)
 	if len(before) == 0 {
 		return false
