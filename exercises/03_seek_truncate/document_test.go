@@ -289,6 +289,34 @@ func TestRewriteShortensTheFileLast(t *testing.T) {
 			lab.RequireNoError(t, returned.Err, lesson)
 		}
 	})
+	t.Run("and cuts off what came before it wrote", cutsOffWhatCameMeanwhile)
+}
+
+// What Rewrite learns of the file before it writes may be wrong by then.
+func cutsOffWhatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	old, new := locksOf("bob", 1), locksOf("alice", 1)
+	path := lab.WriteFile(t, "locks.json", old)
+	lesson := lab.Lesson{
+		Says:  "Rewrite left something behind the new document",
+		Means: "the file is neither document, and no program can read it",
+		Read:  `lessons/03_seek_truncate, "Truncate last"`,
+	}
+	worker := lab.Step(t, stops, filepath.Dir(path), "step", path, new, unlimited)
+	for moment, more := 1, true; more; moment++ { // one moment at a time: a second addition would be noticed where the first is
+		prepared(t, os.WriteFile(path, []byte(old), 0o600))
+		more = false
+		var returned lab.Returned
+		worker.Call("rewrite", &returned, func(stop lab.Stop) {
+			if stop.Number == moment && content(t, path) == old {
+				lesson.Did = "another process appended to locks.json after Rewrite's call of " + stop.Call.Name + ", before Rewrite wrote"
+				prepared(t, os.WriteFile(path, []byte(old+strings.Repeat(" ", 100)), 0o600))
+				more = true
+			}
+		}, lesson)
+		lab.RequireNoError(t, returned.Err, lesson)
+		lab.RequireFile(t, path, new, lesson)
+	}
 }
 
 // mixed reports whether each byte is that of one of the two at its place.

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 		"append":        appendLine,
 		"read record":   readRecord,
 		"step":          step,
+		"step read":     stepRead,
 		"elsewhere":     elsewhere,
 		"append many":   appendMany,
 		"append failed": appendFailed,
@@ -129,6 +130,24 @@ func step(w *lab.Worker) error {
 		}
 		return lab.Returned{Err: err}
 	})
+}
+
+// stepRead is the body of a worker that reads record 1 of the table at path and is stopped after each of its calls.
+func stepRead(w *lab.Worker) error {
+	file, err := os.Open(w.Arg(0))
+	if err != nil {
+		return err
+	}
+	err = lab.Steps(w, func(string) any {
+		got, err := seektruncate.ReadRecord(file, 1)
+		return reading{Returned: lab.Returned{Err: err}, Bytes: string(got)}
+	})
+	return errors.Join(err, file.Close())
+}
+
+type reading struct {
+	Returned lab.Returned
+	Bytes    string
 }
 
 // stops are the calls after which a stepped worker stands still.

@@ -311,6 +311,40 @@ func TestReadRecordTellsTheEndFromDamage(t *testing.T) {
 			requireNothing(t, "ReadRecord", got, lesson)
 		})
 	}
+	t.Run("10 bytes cut off meanwhile", tellsDamageThatCameMeanwhile)
+}
+
+// What ReadRecord learns of the table's length before it reads may be wrong by then.
+func tellsDamageThatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	whole := table(2)
+	path := lab.WriteFile(t, "shelf.tab", whole)
+	lesson := lab.Lesson{
+		Says:  "ReadRecord mistook a record of which only a part exists for something else",
+		Means: "damage is mistaken for the end of the table, and no program looks for the rest",
+		Read:  `lessons/03_seek_truncate, "A read may return less"`,
+	}
+	worker := lab.Step(t, stops, filepath.Dir(path), "step read", path)
+	for moment, more := 1, true; more; moment++ {
+		prepared(t, os.WriteFile(path, []byte(whole), 0o600))
+		more = false
+		var got reading
+		worker.Call("read", &got, func(stop lab.Stop) {
+			if stop.Number == moment {
+				lesson.Did = "another process cut 10 bytes off the table, in record 1, after ReadRecord's call of " + stop.Call.Name
+				prepared(t, os.Truncate(path, int64(len(whole)-10)))
+				more = true
+			}
+		}, lesson)
+		if got.Returned.Err == nil && got.Bytes == whole[seektruncate.RecordSize:] {
+			continue // it had been read by then
+		}
+		lab.RequireErrorIs(t, got.Returned.Err, io.ErrUnexpectedEOF, lesson)
+		if errors.Is(got.Returned.Err, io.EOF) {
+			lesson.Expected, lesson.Found = "an error that does not match io.EOF", got.Returned.Err.Error()
+			lab.Fail(t, lesson)
+		}
+	}
 }
 
 // huge is 1<<bits, or the greatest int where an int is smaller.

@@ -20,8 +20,8 @@ import (
 // not own it.
 //
 // Rewrite is not atomic: a reader may see a mixture of the new content and the old, and a process crash or an error may leave the file
-// so. But the file is shortened only after all of data is written. If no other program changes it, no reader meets a file shorter than
-// the shorter of the two documents, and if the kernel refuses every write, the old content stays as it was.
+// so. But until all of data is written, the file is not made shorter than it was. If no other program changes it, no reader meets a file
+// shorter than the shorter of the two documents, and if the kernel refuses every write, the old content stays as it was.
 func Rewrite(path string, data []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
