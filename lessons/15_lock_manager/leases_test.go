@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,17 @@ func TestLeases(t *testing.T) {
 		require.NotEqual(t, seen, content, "bob works on a drawing that has changed behind his back")
 		written, _ = asleep(t, "fenced", func(p *plan) { p.Token = 2 })
 		require.False(t, written)
+	})
+	t.Run("a copy that is put back has the first owner again, and the mark has the second", func(t *testing.T) {
+		t.Parallel()
+		locks, mark := newFile(t, plan{1, "alice"}), newFile(t, plan{Token: 1})
+		kept, err := os.ReadFile(string(locks))
+		require.NoError(t, err)
+		require.NoError(t, locks.update(func(p *plan) error { *p = plan{2, "bob"}; return nil }))
+		require.NoError(t, mark.update(func(p *plan) error { p.Token = 2; return nil }))
+		require.NoError(t, os.WriteFile(string(locks), kept, 0o600))
+		require.Equal(t, plan{1, "alice"}, locks.get(t))
+		require.Equal(t, uint64(2), mark.get(t).Token)
 	})
 	// testing/synctest: the bubble's clock moves when all its goroutines wait.
 	t.Run("in a bubble of synctest an hour passes at once", func(t *testing.T) {
