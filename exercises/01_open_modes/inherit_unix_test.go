@@ -26,6 +26,5 @@ func TestAProgramThatIsStartedDoesNotInheritTheFile(t *testing.T) {
 		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
 		requireTool(t, err)
 		lab.Require(t, flags&unix.FD_CLOEXEC != 0, lesson.Say("%s lets started programs inherit the file", fn.name))
-		closeFile(t, fn, f)
 	}
 }

@@ -2,18 +2,14 @@
 //
 // The name of each function says what becomes of the bytes that exist already. For all of them:
 //
-//   - What the kernel refuses is returned as the error, and nothing else is tried: no directory is created, and a file that may only be
-//     read is not opened for reading instead. The error names the file, and errors.Is finds its cause: fs.ErrNotExist, fs.ErrExist,
+//   - A call makes one open, of path as it is given and with the access that the comment names. It asks the kernel nothing else by any
+//     name, whatever comes of the open, and does not touch the umask.
+//   - The file is opened close-on-exec, and the caller closes it.
+//   - What the kernel refuses is returned as an error that names the file. errors.Is finds the cause: fs.ErrNotExist, fs.ErrExist,
 //     fs.ErrPermission or any other.
-//   - A new file gets the permission 0o666 at most, without the bits of the umask. An existing file keeps its permission.
-//   - What belongs to the whole process, its umask and its working directory, is not touched, not even for a moment.
-//   - Nothing else is left in the directory, and no other handle stays open.
-//   - The path is the kernel's to follow, as it is, from the working directory of the moment: "link/.." is the parent of the directory that
-//     the link leads to, and a space at the end of a name belongs to the name. No call remembers an earlier one.
-//   - The file that is returned is close-on-exec: a program that is started from then on does not inherit it.
-//   - The caller owns the open file and closes it.
+//   - A new file gets a permission between 0o600 and 0o666, less the umask. An existing file keeps its permission.
 //
-// None of them is a lock, and none waits for another: two processes, or one process twice, may have the same file open for update.
+// None of them is a lock, and no call waits for another.
 package openmodes
 
 import (
@@ -28,19 +24,17 @@ const newFile = 0o666
 
 // OpenForUpdate opens the file at path for reading and for writing in place: locks.json, when a part is checked out.
 //
-// The file keeps every byte, at every moment; the first read and the first write begin at byte 0. A file of 0 bytes is opened too: the
-// caller judges what it means. A missing file is not created, and the error matches fs.ErrNotExist: only the caller knows whether this
-// is a first start or a wrong path.
+// The file keeps every byte, and the first read and the first write begin at byte 0. A missing file is not created: only the caller
+// knows whether this is a first start or a wrong path.
 func OpenForUpdate(path string) (*os.File, error) {
 	// TODO: os.Create opens for reading and writing. What does it do to a file that exists, and what to a path that was mistyped?
 	return os.Create(path)
 }
 
-// OpenForAppend opens the log at path for writing at its end: history.log, one line for each checkout.
+// OpenForAppend opens the log at path for writing only, at its end: history.log, one line for each checkout.
 //
-// The log keeps every byte, at every moment. Every write goes to where the end is at that moment, even if another process has written
-// since the log was opened. A missing log is created, empty, even at the far end of a link: for a log, 0 bytes are legal, and mean that
-// nothing has happened yet. Any number of processes may do that at the same time, and no line is lost.
+// The log keeps every byte. Every write goes to where the end is at that moment, even if another process has written since the log was
+// opened. A missing log is created: 0 bytes are legal, and mean that nothing has happened yet.
 func OpenForAppend(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, newFile)
 	if err != nil {
@@ -55,9 +49,8 @@ func OpenForAppend(path string) (*os.File, error) {
 
 // CreateNew creates an empty file at path and opens it for writing: a ticket, which belongs to the process that has created it.
 //
-// If anything has that name already (a file, however old or empty, a directory, a link to anywhere), nothing is touched and the error
-// matches fs.ErrExist. No other failure matches that. Of all callers with one path, in one process or in many, one gets the file; once
-// it has been removed, the name is free again.
+// If anything has that name already (a file, however old or empty, a directory, a link), nothing is touched and the error matches
+// fs.ErrExist. Of all callers with one path, in one process or in many, one gets the file.
 func CreateNew(path string) (*os.File, error) {
 	// TODO: two processes can both find the name free, before either of them has created the file.
 	if _, err := os.Stat(path); err == nil {
@@ -67,13 +60,11 @@ func CreateNew(path string) (*os.File, error) {
 }
 
 // OpenForReplace opens the file at path for reading and writing, calls allowed, and only then empties the file: a document that is to
-// be written anew, if the caller may. A missing file is not created, and the error matches fs.ErrNotExist.
+// be written anew, if the caller may. A missing file is not created.
 //
-// allowed is called once, with the open file, which it may read or lock. If it returns an error, whatever error that is, the file keeps
-// every byte, it is closed, and OpenForReplace returns an error that matches, even if Close fails. If it panics, the file keeps every
-// byte too, and nothing is promised of the handle. Otherwise OpenForReplace returns the same *os.File, with the lock that allowed may
-// have taken: empty, whatever was written meanwhile, with the next write at byte 0, even if the path leads to another file by then. If
-// the file cannot be emptied, it is closed, and that error is returned.
+// allowed is called once, with the open file, which it may read or lock. Whatever error it returns, and if it does not return, the file
+// keeps every byte. If it returns nil, the same *os.File is emptied and returned, with the next write at byte 0. A refusal, and an error
+// of the emptying, is returned once the file is closed, for errors.Is to find.
 func OpenForReplace(path string, allowed func(f *os.File) error) (*os.File, error) {
 	// TODO: O_TRUNC empties the file as it is opened. Has allowed been called by then?
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_TRUNC, 0)

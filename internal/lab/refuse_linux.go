@@ -37,6 +37,7 @@ var refusals = map[string][]refusal{
 		{number: unix.SYS_WRITE}, {number: unix.SYS_PWRITE64}, {number: unix.SYS_WRITEV}, {number: unix.SYS_COPY_FILE_RANGE},
 	},
 	"truncate":       {{number: unix.SYS_FTRUNCATE}, {number: unix.SYS_TRUNCATE}},
+	"seek":           {{number: unix.SYS_LSEEK}},
 	"sync":           {{number: unix.SYS_FSYNC}, {number: unix.SYS_FDATASYNC}, {number: unix.SYS_SYNCFS}},
 	"close":          {{number: unix.SYS_CLOSE}},
 	"rename":         {{number: unix.SYS_RENAMEAT}, {number: unix.SYS_RENAMEAT2}},

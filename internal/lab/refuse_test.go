@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -41,6 +42,7 @@ func TestRefuse(t *testing.T) {
 			}
 			return os.Truncate(there, 4)
 		},
+		"seek":           func() error { _, err := open.Seek(0, io.SeekStart); return err },
 		"sync":           open.Sync,
 		"rename":         func() error { return os.Rename(there, filepath.Join(dir, "elsewhere")) },
 		"rename or link": func() error { return os.Link(there, filepath.Join(dir, "elsewhere")) },
