@@ -442,19 +442,23 @@ func TestOpenForReplaceAsksBeforeItEmpties(t *testing.T) {
 	t.Run("and gets no answer", requireAnswer)
 	t.Run("and keeps what was written meanwhile", func(t *testing.T) {
 		path := lab.WriteFile(t, "history.log", "alice\n")
-		_, err := openmodes.OpenForReplace(path, func(*os.File) error {
-			other, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-			requireTool(t, err)
-			_, err = other.WriteString("bob\n")
-			requireTool(t, errors.Join(err, other.Close()))
-			return refusals[0]
-		})
 		lesson := lab.Lesson{
 			Says:  "OpenForReplace took away what was written while it was not allowed to",
 			Did:   "history.log held a line; while OpenForReplace waited for allowed, another program appended one; allowed returned an error",
 			Means: "a file that must not be touched loses the work of others",
 			Read:  whenBytesGo,
 		}
+		replace := function{name: "OpenForReplace", open: func(path string) (*os.File, error) {
+			return openmodes.OpenForReplace(path, func(*os.File) error {
+				other, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+				if err != nil {
+					return err
+				}
+				_, err = other.WriteString("bob\n")
+				return errors.Join(refusals[0], err, other.Close())
+			})
+		}}
+		err := replace.refused(t, path, lesson)
 		lab.RequireErrorIs(t, err, refusals[0], lesson.Say("OpenForReplace did not return the refusal"))
 		lab.RequireFile(t, path, "alice\nbob\n", lesson)
 	})

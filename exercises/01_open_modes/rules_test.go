@@ -98,11 +98,18 @@ func TestWhatTheKernelRefusesIsReported(t *testing.T) {
 						requireTool(t, os.WriteFile(path, []byte("alice"), 0o600))
 					}
 					lesson := lab.Lesson{
-						Did:  fmt.Sprintf("%s was called, and the kernel refused to open the file for writing (%v)", fn.name, errno),
+						Did:  fmt.Sprintf("%s was called, and the kernel refused to open the file (%v)", fn.name, errno),
 						Read: errorsOfOpen,
 					}
-					refusing := fn.within(t, func(call func()) error { return lab.Refuse("open for writing", errno, call) })
+					var made []string
+					refusing := fn.within(t, func(call func()) (err error) {
+						made, err = lab.RefuseOne(0, errno, call)
+						return err
+					})
 					requireReported(t, fn, refusing.refused(t, path, lesson), errno, "bracket", lesson)
+					lesson.Expected, lesson.Found = "one open, and nothing else", strings.Join(made, ", ")
+					lab.Require(t, len(made) == 1, means(lesson, fn.name+" did not make just one open",
+						"the file is opened, created or changed in another way than the caller asked for, or the caller waits"))
 				}
 			})
 		}
@@ -183,6 +190,9 @@ type opening struct {
 // TestOneOpenAndNothingElse looks at the calls that name a file, and at umask(2).
 func TestOneOpenAndNothingElse(t *testing.T) {
 	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("strace, which shows the system calls, is a Linux tool")
+	}
 	root := t.TempDir()
 	var askings []asking
 	for _, fn := range functions {

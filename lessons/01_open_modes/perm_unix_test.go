@@ -132,6 +132,14 @@ func TestPermission(t *testing.T) {
 		require.ErrorIs(t, openAsOrdinaryUser(t, path, os.O_RDONLY), fs.ErrPermission)
 		require.ErrorIs(t, openAsOrdinaryUser(t, path, os.O_RDWR|os.O_CREATE), fs.ErrPermission)
 	})
+	t.Run("a file that may be written and not read opens with O_WRONLY, and is refused with O_RDWR", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(lab.SharedDir(t), "history.log")
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		require.NoError(t, os.Chmod(path, 0o222))
+		require.NoError(t, openAsOrdinaryUser(t, path, os.O_WRONLY|os.O_APPEND))
+		require.ErrorIs(t, openAsOrdinaryUser(t, path, os.O_RDWR|os.O_APPEND), fs.ErrPermission)
+	})
 	t.Run("a directory that may not be written refuses a new file, and lets old ones be written", func(t *testing.T) {
 		t.Parallel()
 		dir := lab.SharedDir(t)
