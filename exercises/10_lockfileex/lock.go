@@ -9,22 +9,20 @@ import (
 )
 
 // ErrLocked is matched by the error of a TryLock or TryRLock that found a lock in its way: another handle's or, for TryLock, one of its
-// own. Of the errors of Downgrade it says nothing.
+// own.
 var ErrLocked = errors.New("the file is locked")
 
-// Lock waits until no handle has a lock on the file, and takes an exclusive lock for the handle f. It waits as long as it takes, in the
-// system, and does not ask again and again. If f itself has a lock, Lock waits for that one too, for ever.
+// Lock waits until no handle has a lock on the file, not even f itself, and takes an exclusive lock for the handle f. It waits in the
+// system, as long as it takes, and does not ask again and again.
 //
-// The lock belongs to the handle. Every other handle is another owner, in this process or another one. It lasts until Unlock or, if the
-// program forgets that, until some time after f is closed or the process ends.
+// The lock belongs to the handle: every other handle is another owner, in this process, too. It lasts until Unlock or, if the program
+// forgets that, until some time after f is closed or the process ends.
 //
-// It is a lock on no byte that a file has: it keeps out those who ask for it with this package, on an empty file, a growing one and a large
-// one alike. Everyone who does not ask reads and writes the file as if there were no lock. Lock, like the functions below, changes nothing
-// in the file and in its directory.
+// It is a lock on no byte that a file has, however large. It keeps out those who ask for it with this package; everyone else reads and
+// writes the file as if there were no lock. Lock and the functions below change nothing in the file and in its directory.
 //
-// f must be open for reading or writing; one of them is enough, and an append-only file is open for neither. f may be overlapped: Lock
-// waits all the same. If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. After an error
-// nothing is locked that was not locked before, and nothing will be: a request that ends in an error is over.
+// f must be open for reading or writing, which an append-only file is not, and it may be overlapped. If the system refuses, the error wraps
+// the reason and does not match ErrLocked. After an error no lock is gained or lost, not even later.
 //
 // Calls with the same f are for one goroutine at a time. On a system that package winfile does not know, all errors match
 // errors.ErrUnsupported.
@@ -32,25 +30,25 @@ func Lock(f *winfile.File) error {
 	return acquire(f, winfile.LOCKFILE_EXCLUSIVE_LOCK)
 }
 
-// RLock waits until no other handle has an exclusive lock on the file, and takes a shared one. Otherwise it is Lock. A handle may have
-// several shared locks, and a shared lock besides its exclusive one, which stays.
+// RLock waits until no other handle has an exclusive lock on the file, and takes a shared one, beside those that f has, of either kind.
+// Otherwise it is Lock.
 func RLock(f *winfile.File) error {
 	return acquire(f, 0)
 }
 
-// TryLock is Lock, except that it does not wait: it asks once, and if a lock is in the way, the error matches ErrLocked.
+// TryLock is Lock, except that it asks once and does not wait: if a lock is in the way, the error matches ErrLocked.
 func TryLock(f *winfile.File) error {
 	return acquire(f, winfile.LOCKFILE_EXCLUSIVE_LOCK|winfile.LOCKFILE_FAIL_IMMEDIATELY)
 }
 
-// TryRLock is RLock, except that it does not wait: it asks once, and if a lock is in the way, the error matches ErrLocked.
+// TryRLock is to RLock what TryLock is to Lock.
 func TryRLock(f *winfile.File) error {
 	return acquire(f, winfile.LOCKFILE_FAIL_IMMEDIATELY)
 }
 
 // Downgrade makes the handle's exclusive lock, which it must have, a shared one, in one step: no other handle has an exclusive lock in
 // between, not even one that waits for it. If the system refuses, the error wraps the reason, and the handle still has its exclusive lock,
-// maybe with a shared one besides, which Unlock gives back as well. Downgrade need not notice that a handle has no exclusive lock.
+// maybe with a shared one besides.
 func Downgrade(f *winfile.File) error {
 	// TODO: between these two calls the handle has no lock, and another one can get an exclusive lock.
 	if err := Unlock(f); err != nil {
@@ -59,9 +57,8 @@ func Downgrade(f *winfile.File) error {
 	return RLock(f)
 }
 
-// Unlock gives back every lock of this package that the handle has, however many those are. When it has returned, the next one can have the
-// lock at once. If the handle has none, Unlock changes nothing, and the error matches winfile.ERROR_NOT_LOCKED. If the system refuses, the
-// error wraps the reason.
+// Unlock gives back every lock of this package that the handle has: when it returns, the next one can have the lock at once. If the handle
+// has none, the error matches winfile.ERROR_NOT_LOCKED; if the system refuses, it wraps the reason.
 func Unlock(f *winfile.File) error {
 	length, err := span(f)
 	if err != nil {

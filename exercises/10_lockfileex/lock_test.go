@@ -279,7 +279,7 @@ func TestALockKeepsNoOneFromReadingAndWriting(t *testing.T) {
 		l := lab.Lesson{
 			Says: "Lock keeps others from reading a large file", Read: numbers,
 			Did:   "Lock of a file of 4 TiB; another handle read a byte here and there",
-			Means: "half of the offset went another way than the call wants it, or the file has grown as far as the lock",
+			Means: "the lock is on a byte that a large file has: its offset is too small, or half of it went another way than the call wants",
 		}
 		one := make([]byte, 1)
 		for k := range 43 {

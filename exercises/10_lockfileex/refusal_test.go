@@ -26,10 +26,12 @@ func requireReason(t *testing.T, verb string, err, reason error, l lab.Lesson) {
 	lab.RequireErrorIs(t, err, reason, l.Say("%s did not report why it failed", verb))
 }
 
+const lost = "the program is no longer alone, or a writer is beside it while it reads, and it does not know"
+
 func TestARefusedLockIsNotALockedFile(t *testing.T) {
 	t.Parallel()
 	for _, verb := range []string{"Lock", "RLock", "TryLock", "TryRLock"} {
-		for _, reason := range allReasons {
+		for i, reason := range allReasons {
 			if reason == winfile.ERROR_LOCK_VIOLATION && strings.HasPrefix(verb, "Try") {
 				continue // that is a lock in the way
 			}
@@ -40,9 +42,17 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 				Did:   verb + "; no other handle had a lock; LockFileEx failed with " + reason.Error(),
 				Means: "the program goes on without a lock, beside every other one that does the same",
 			}
+			if i%2 == 1 { // the handle has a lock already
+				a.get("RLock")
+				l.Did = "RLock; then " + l.Did
+			}
 			undo := refuse(t, path, "LockFileEx", reason)
 			requireReason(t, verb, a.do(verb, l), reason, l)
 			undo()
+			if i%2 == 1 {
+				b.refused("TryLock", tells(l, verb+" failed, and its handle lost the lock that it had before", lost))
+				a.unlock(l)
+			}
 			b.takes("TryLock", l.Say("%s failed and kept a lock", verb))
 		}
 	}
@@ -75,7 +85,8 @@ func TestARequestThatFailsIsNotALock(t *testing.T) {
 		t.Skip("Wine reports a pending lock of an overlapped handle as granted")
 	}
 	for _, verb := range []string{"Lock", "RLock"} {
-		for _, reason := range allReasons {
+		for i, reason := range allReasons {
+			older := verb == "Lock" && i%2 == 1 // the handle has a lock already, which is another one that it waits for
 			path := file(t, "1 bracket\n")
 			lab.RequireSetUp(t, os.Link(path, path+".overlapped")) // the same file by a name of which the calls are intercepted
 			f, err := openOverlapped(path + ".overlapped")
@@ -85,11 +96,21 @@ func TestARequestThatFailsIsNotALock(t *testing.T) {
 				Did:   "Lock; then " + verb + " with an overlapped handle, whose request ended with " + reason.Error(),
 				Means: "the program goes on without a lock",
 			}
-			a.get("Lock")
+			if older {
+				l.Did = "RLock with two handles, one of them overlapped; then Lock with this one, whose request ended with " + reason.Error()
+				a.get("RLock")
+				b.get("RLock")
+			} else {
+				a.get("Lock")
+			}
 			refuse(t, path+".overlapped", "GetOverlappedResult", reason)
 			requireReason(t, verb, b.do(verb, l), reason, l)
 			a.unlock(l)
-			l.Did += "; then Unlock, and TryLock with a third handle"
+			l.Did += "; then Unlock of the other, and TryLock with a third handle"
+			if older {
+				c.refused("TryLock", tells(l, "Lock failed, and its handle lost the lock that it had before", lost))
+				b.unlock(l)
+			}
 			c.takes("TryLock", l.Say("%s failed, and has a lock all the same", verb))
 		}
 	}

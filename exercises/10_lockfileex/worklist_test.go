@@ -197,21 +197,6 @@ func TestAddCountsWhatTheListHolds(t *testing.T) {
 	}
 }
 
-func TestAddWritesTheListThatItHasLocked(t *testing.T) {
-	t.Parallel()
-	here, there := file(t, "1 hinge\n"), file(t, "")
-	openHandle(t, here).Close() //nolint:errcheck // it only skips
-	l := lab.Lesson{
-		Says: "Add wrote to another list than the one that it had locked", Read: yourTurn,
-		Did:   "Add to jobs.txt in the working directory; while it was inside, that became another directory, which has a jobs.txt, too",
-		Means: "the job is in a list that it does not belong in, and that another program may be changing",
-	}
-	p := lab.Start(t, "moves", filepath.Dir(here), filepath.Dir(there))
-	lab.RequireNoError(t, p.Wait(l), l.Say("Add failed"))
-	lab.RequireFile(t, there, "", l)
-	lab.RequireFile(t, here, "1 hinge\n2 bracket\n", l)
-}
-
 func TestAddAndJobsHaveTheLockWhileTheyReadAndWrite(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(path string) error{
@@ -316,13 +301,15 @@ func TestJobsShareTheListAndKeepAddOut(t *testing.T) {
 	}
 }
 
-// exits are the ways out of Add and Jobs.
-var exits = []struct {
+type exit struct {
 	name, content string
 	refuse        string // the call that the system refuses
 	run           func(path string) error
 	fails         bool
-}{
+}
+
+// exits are the ways out of Add and Jobs.
+var exits = []exit{
 	{"Add returns", "1 hinge\n", "", adds("bracket", nil), false},
 	{"Add is given an error", "1 hinge\n", "", adds("", errTest), true},
 	{"Add is given two lines", "1 hinge\n", "", adds("a\nb", nil), true},
@@ -347,6 +334,95 @@ var exits = []struct {
 		return endsGoroutine(func() { _ = lockfileex.Jobs(path, func([]string) error { runtime.Goexit(); return nil }) })
 	}, false},
 	{"Jobs cannot read", "1 hinge\n", "ReadAt", uses(nil), true},
+}
+
+// more are ways out after which the lock need not be free, and the last ones begin without a list.
+var more = []exit{
+	{"Add of an empty list", "", "", adds("bracket", nil), false},
+	{"Add cannot lock", "1 hinge\n", "LockFileEx", adds("bracket", nil), true},
+	{"Add cannot unlock", "1 hinge\n", "UnlockFileEx", adds("bracket", nil), true},
+	{"Add cannot close", "1 hinge\n", "Close", adds("bracket", nil), true},
+	{"Jobs of an empty list", "", "", uses(nil), false},
+	{"Jobs cannot lock", "1 hinge\n", "LockFileEx", uses(nil), true},
+	{"Jobs cannot unlock", "1 hinge\n", "UnlockFileEx", uses(nil), true},
+	{"Jobs cannot close", "1 hinge\n", "Close", uses(nil), true},
+	{"Add of no list", noList, "", adds("bracket", nil), false},
+	{"Add of no list cannot lock", noList, "LockFileEx", adds("bracket", nil), true},
+	{"Add of no list is given an error", noList, "", adds("", errTest), true},
+	{"Jobs of no list", noList, "", uses(nil), true},
+}
+
+const noList = "no list"
+
+// leaves takes each way out, with a list of its own in the working directory.
+func leaves(w *lab.Worker) error {
+	for i, exit := range slices.Concat(exits, more) {
+		undo := winfile.Intercept(listOf(i), func(call string) error {
+			if call == exit.refuse {
+				return winfile.ERROR_DISK_FULL
+			}
+			return nil
+		})
+		_ = exit.run(listOf(i)) // other tests look at what it returns
+		undo()
+		w.Progress()
+	}
+	return nil
+}
+
+func listOf(exit int) string { return fmt.Sprintf("jobs-%d.txt", exit) }
+
+func TestAddAndJobsOpenTheirListOnce(t *testing.T) {
+	t.Parallel()
+	t.Run("and that is the list that Add writes", writesWhatItHasLocked)
+	t.Run("and do no more by name", opensOnce)
+}
+
+func writesWhatItHasLocked(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	here, there := file(t, "1 hinge\n"), file(t, "")
+	openHandle(t, here).Close() //nolint:errcheck // it only skips
+	l := lab.Lesson{
+		Says: "Add wrote to another list than the one that it had locked", Read: yourTurn,
+		Did:   "Add to jobs.txt in the working directory; while it was inside, that became another directory, which has a jobs.txt, too",
+		Means: "the job is in a list that it does not belong in, and that another program may be changing",
+	}
+	p := lab.Start(t, "moves", filepath.Dir(here), filepath.Dir(there))
+	lab.RequireNoError(t, p.Wait(l), l.Say("Add failed"))
+	lab.RequireFile(t, there, "", l)
+	lab.RequireFile(t, here, "1 hinge\n2 bracket\n", l)
+}
+
+func opensOnce(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	dir, exits := t.TempDir(), slices.Concat(exits, more)
+	for i, exit := range exits {
+		if exit.content != noList {
+			lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, listOf(i)), []byte(exit.content), 0o600))
+		}
+	}
+	l := lab.Lesson{
+		Expected: "one call with the path, which opens it", Read: yourTurn,
+		Means: "what the path names by then may be another list than the one that is locked, or a list that another program has just opened",
+	}
+	p := lab.Trace(t, lab.Rule{Calls: "%file"}, lab.Options{Dir: dir}, "leaves")
+	lab.RequireNoError(t, p.Wait(l), l.Say("Add or Jobs does not return"))
+	opened := 0
+	for _, c := range p.Calls() {
+		if !c.Within(dir) {
+			continue // Go's own, and the model's
+		}
+		if opened < len(exits) && strings.HasPrefix(c.Name, "open") && c.On(filepath.Join(dir, listOf(opened))) {
+			opened++
+			continue
+		}
+		exit := exits[max(opened-1, 0)]
+		verb, _, _ := strings.Cut(exit.name, " ")
+		l.Did, l.Found = exit.name+", seen through strace", "one more: "+c.Short(dir)
+		lab.Fail(t, l.Say("%s does more by name than to open its list once", verb))
+	}
 }
 
 func text(text string, err error) func(int) (string, error) {
@@ -457,7 +533,7 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 			}
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
-				for i, reason := range append(slices.Clone(allReasons), winfile.ERROR_DISK_FULL) {
+				for i, reason := range append(slices.Clone(allReasons), winfile.ERROR_DISK_FULL, winfile.ERROR_NOT_LOCKED) {
 					before := "1 hinge\n"
 					if i%2 == 0 && what != "ReadAt" { // of an empty list nothing need be read
 						before = ""
@@ -468,12 +544,31 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 						Says: name + " did not report what the system had refused", Did: name + "; each " + what + " failed with " + reason.Error(),
 						Means: "the program believes in a line that is not in the list, or in a lock that it does not have", Read: refusals,
 					}
-					undo := refuse(t, path, what, reason)
+					also := map[string]error{"UnlockFileEx": winfile.ERROR_INVALID_HANDLE, "Close": errTest} // after the first refusal
+					var given []error
+					did := l.Did
+					undo := winfile.Intercept(path, func(call string) error {
+						switch {
+						case call == what:
+							given = append(given, reason)
+						case i%3 == 1 && given != nil && also[call] != nil:
+							given = append(given, also[call])
+							did = l.Did + "; then " + call + " failed, too, with " + also[call].Error()
+						default:
+							return nil
+						}
+						return given[len(given)-1]
+					})
 					inside := false
 					var err error
 					lab.Finishes(t, func() { err = call(path, func() error { inside = true; return nil }) }, l.Say("%s does not return", name))
 					undo()
 					lab.RequireErrorIs(t, err, reason, l)
+					for _, other := range given {
+						l := tells(l, name+" lost one of several errors", "the program learns of one error, and the other one is lost")
+						l.Did = did
+						lab.RequireErrorIs(t, err, other, l)
+					}
 					requireBegins(t, path, before, l.Say("%s removed the list, or cut it, when it failed", name))
 					if what == "LockFileEx" {
 						lab.Require(t, !inside, l.Say("%s went on without the lock", name))
@@ -578,6 +673,13 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 	lab.RequireErrorIs(t, adds("", errTest)(path), errTest, l.Say("Add did not report the error of its function"))
 	lab.RequireFile(t, path, "", l.Say("Add removed the list that it had created"))
 	lab.RequireSetUp(t, os.Remove(path))
+	l.Did = "Add, whose LockFileEx failed, to a list that does not exist"
+	undo := refuse(t, path, "LockFileEx", winfile.ERROR_NOT_ENOUGH_MEMORY)
+	_, err = addOne(t, path, l)
+	undo()
+	lab.RequireErrorIs(t, err, winfile.ERROR_NOT_ENOUGH_MEMORY, l.Say("Add did not report what the system had refused"))
+	lab.RequireFile(t, path, "", l.Say("Add removed the list that it had created"))
+	lab.RequireSetUp(t, os.Remove(path))
 	l.Did, l.Means = "Add to a list that does not exist", "a new list has no first job, or a wrong one"
 	number, err := addOne(t, path, l)
 	lab.RequireNoError(t, err, l.Say("Add did not create the list"))
@@ -588,13 +690,16 @@ func TestAddAndJobsOfPathsThatCannotBeOpened(t *testing.T) {
 		lab.RequireSetUp(t, err)
 		lab.RequireEqual(t, "-rw-------", info.Mode().String(), tells(l, "Add created the list with another mode than 0600",
 			"other users may read or change the list, or its own user may not"))
-		lab.RequireSetUp(t, os.Chmod(path, 0o640))
-		l.Did, l.Means = "Add to a list with mode 0640", "the others who may read the list cannot read it any more"
-		_, err = addOne(t, path, l)
-		lab.RequireNoError(t, err, l.Say("Add failed"))
-		info, err = os.Stat(path)
-		lab.RequireSetUp(t, err)
-		lab.RequireEqual(t, "-rw-r-----", info.Mode().String(), l.Say("Add changed the mode of a list that existed"))
+		for _, size := range []int64{info.Size(), 0} {
+			lab.RequireSetUp(t, errors.Join(os.Truncate(path, size), os.Chmod(path, 0o640)))
+			l.Did = fmt.Sprintf("Add to a list of %d bytes with mode 0640", size)
+			l.Means = "the others who may read the list cannot read it any more"
+			_, err = addOne(t, path, l)
+			lab.RequireNoError(t, err, l.Say("Add failed"))
+			info, err = os.Stat(path)
+			lab.RequireSetUp(t, err)
+			lab.RequireEqual(t, "-rw-r-----", info.Mode().String(), l.Say("Add changed the mode of a list that existed"))
+		}
 	}
 }
 
@@ -642,7 +747,7 @@ func TestManyAddJobsAtOnce(t *testing.T) {
 			path := lab.Path(t, "jobs.txt")
 			l := lab.Lesson{
 				Says: "Add failed beside another Add", Did: "eight goroutines called Add; there was no list yet",
-				Means: "jobs are lost, or two have the same number, or only one of those who find no list may create it", Read: why,
+				Means: "of those who find no list, only the one that creates it can add its job", Read: yourTurn,
 			}
 			errs := make([]error, 8)
 			lab.Finishes(t, func() {
@@ -653,6 +758,7 @@ func TestManyAddJobsAtOnce(t *testing.T) {
 				all.Wait()
 			}, l.Say("Add does not return"))
 			lab.RequireNoError(t, errors.Join(errs...), l)
+			l.Means, l.Read = "jobs are lost, or two have the same number", why
 			requireParts(t, path, len(errs), l)
 		}
 	})

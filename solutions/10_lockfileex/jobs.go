@@ -10,20 +10,16 @@ import (
 	"example/turnstile/exercises/10_lockfileex/winfile"
 )
 
-// Add adds a job to the list in the file at path, as a line of its number, a blank and its text, and returns the number. It is one more
-// than the number of lines that the list has when Add has the lock, empty ones included, whatever numbers they have. Add calls describe for
-// the text while it has an exclusive lock on the file, and keeps that lock until the line is written. The text is written as it is, byte
-// for byte, however long; it may be empty.
+// Add adds a job to the list in the file at path, as a line of its number, a blank and its text, and returns the number: one more than the
+// number of lines that the list has when Add has the lock, empty ones included. Add calls describe for the text while it has an exclusive
+// lock on the file, and keeps that lock until the line is written, byte for byte as it is, however long.
 //
-// If there is no file, Add creates it, with mode 0600, even if several programs do so at once; the mode of a list that exists stays. Add
-// creates no directory. If describe returns an error, panics or ends its goroutine (runtime.Goexit), nothing is added; a panic goes on to
-// the caller. A text with a newline in it, even at its end, is an error, and so is a list that ends in half a line; the list stays as it
-// is. After a failed write half a line may be at its end, and nothing is written after it. Add removes no list, not even a new one that
-// stays empty.
+// Add opens path once, which creates a missing list, with mode 0600, and does nothing else by name: it removes no list and changes no mode.
+// Nothing is added if describe returns an error, panics or ends its goroutine (runtime.Goexit), if the text has a newline in it, or if the
+// list ends in half a line. A write that fails may leave half a line, and this Add writes nothing after it.
 //
-// On every way out, the lock is given back before Add returns, and the file closed: the next one need not wait for the system to tidy up.
-// errors.Is finds every error of the lock, of the file and of describe in the error that Add returns, even if there are two. After an
-// error the number means nothing.
+// However it ends, Add gives the lock back and closes the file before that: the next one need not wait for the system to tidy up. In its
+// error, errors.Is finds every error of the lock, of the file and of describe. After an error the number means nothing.
 //
 // A program that does not lock, such as the board on the wall, can read the list at any time. Different lists never wait for each other.
 func Add(path string, describe func(number int) (text string, err error)) (number int, err error) {
@@ -59,8 +55,8 @@ func Add(path string, describe func(number int) (text string, err error)) (numbe
 }
 
 // Jobs calls use with the lines of the list in the file at path, while it has a shared lock on the file: no Add writes meanwhile, and any
-// number of Jobs may be at work. Half a line, the ways out (of use, too: an error, a panic, runtime.Goexit) and the errors are as in Add.
-// Jobs creates nothing: without a file, the error matches fs.ErrNotExist.
+// number of Jobs may be at work. It opens path once and creates nothing: without a file, the error matches fs.ErrNotExist. A list that
+// ends in half a line is an error. However it ends, Jobs gives back, closes and reports as Add does, with use in the place of describe.
 func Jobs(path string, use func(lines []string) error) (err error) {
 	f, err := winfile.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {

@@ -48,8 +48,7 @@ const (
 	FILE_FLAG_OVERLAPPED = 0x40000000
 )
 
-// A File is an open file, and its handle is the owner of the locks that it takes. It is for one goroutine at a time. A File that nothing
-// refers to is closed by the garbage collector, as an os.File is.
+// A File is an open file, and its handle is the owner of the locks that it takes. It is for one goroutine at a time.
 type File struct {
 	name string
 	file // the system's, or the model's
