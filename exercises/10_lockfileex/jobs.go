@@ -11,8 +11,8 @@ import (
 )
 
 // Add adds a job to the list in the file at path, as a line of its number, a blank and its text, and returns the number: one more than the
-// number of lines that the list has when Add has the lock, empty ones included. Add calls describe for the text while it has an exclusive
-// lock on the file, and keeps that lock until the line is written, byte for byte as it is, however long.
+// number of lines that the list has when Add has the lock, empty ones included. It waits as Lock does for an exclusive lock on the file,
+// calls describe once for the text, which may be empty, writes the line byte for byte as it is, however long, and gives the lock back.
 //
 // Add opens path once, which creates a missing list, with mode 0600, and does nothing else by name: it removes no list and changes no mode.
 // Nothing is added if describe returns an error, panics or ends its goroutine (runtime.Goexit), if the text has a newline in it, or if the
@@ -54,9 +54,10 @@ func Add(path string, describe func(number int) (text string, err error)) (numbe
 	return number, nil
 }
 
-// Jobs calls use with the lines of the list in the file at path, while it has a shared lock on the file: no Add writes meanwhile, and any
-// number of Jobs may be at work. It opens path once and creates nothing: without a file, the error matches fs.ErrNotExist. A list that
-// ends in half a line is an error. However it ends, Jobs gives back, closes and reports as Add does, with use in the place of describe.
+// Jobs calls use once with the lines of the list in the file at path, while it has a shared lock on the file, for which it waits as RLock
+// does: no Add writes meanwhile, and any number of Jobs may be at work. It opens path once, for reading alone, and does nothing else by
+// name: without a file, the error matches fs.ErrNotExist. A list that ends in half a line is an error. However it ends, Jobs gives back,
+// closes and reports as Add does, with use in the place of describe.
 func Jobs(path string, use func(lines []string) error) (err error) {
 	f, err := winfile.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {

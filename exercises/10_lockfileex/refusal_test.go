@@ -46,9 +46,23 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 				a.get("RLock")
 				l.Did = "RLock; then " + l.Did
 			}
-			undo := refuse(t, path, "LockFileEx", reason)
+			calls, most := 0, 2 // of a Lock that tries before it waits
+			if strings.HasPrefix(verb, "Try") {
+				most = 1
+			}
+			undo := winfile.Intercept(path, func(call string) error {
+				if call != "LockFileEx" {
+					return nil
+				}
+				calls++
+				return reason
+			})
+			t.Cleanup(undo)
 			requireReason(t, verb, a.do(verb, l), reason, l)
 			undo()
+			again := tells(l, verb+" asks again after the system has refused", "the program waits, and no one learns what is wrong")
+			again.Expected, again.Found = "one call of LockFileEx", fmt.Sprintf("%d calls", calls)
+			lab.Require(t, calls <= most, again)
 			if i%2 == 1 {
 				b.refused("TryLock", tells(l, verb+" failed, and its handle lost the lock that it had before", lost))
 				a.unlock(l)
