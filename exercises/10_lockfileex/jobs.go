@@ -18,8 +18,8 @@ import (
 // Nothing is added if describe returns an error, panics or ends its goroutine (runtime.Goexit), if the text has a newline in it, or if the
 // list ends in half a line. A write that fails may leave half a line, and this Add writes nothing after it.
 //
-// However it ends, Add gives the lock back and closes the file before that: the next one need not wait for the system to tidy up. In its
-// error, errors.Is finds every error of the lock, of the file and of describe. After an error the number means nothing.
+// However it ends, Add first gives the lock back and closes the file, so that the next one need not wait for the system to tidy up. In the
+// error that it returns, errors.Is finds every error of the lock, of the file and of describe. After an error the number means nothing.
 //
 // A program that does not lock, such as the board on the wall, can read the list at any time. Different lists never wait for each other.
 func Add(path string, describe func(number int) (text string, err error)) (number int, err error) {

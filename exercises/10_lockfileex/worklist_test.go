@@ -281,6 +281,15 @@ func TestJobsShareTheListAndKeepAddOut(t *testing.T) {
 		Says: "Jobs kept another Jobs out", Did: "a process was inside its Jobs; another called Jobs, and a third Add", Read: fix,
 		Means: "readers wait for readers, or read while a line is being written",
 	}
+	inside := lab.Lesson{
+		Says: "Jobs inside Jobs failed", Did: "Jobs, and inside it Jobs of the same list", Read: fix,
+		Means: "a program that calls Jobs while it is inside Jobs waits for itself, or gets none",
+	}
+	var err error
+	lab.Finishes(t, func() {
+		err = lockfileex.Jobs(path, func([]string) error { return lockfileex.Jobs(path, use(nil)) })
+	}, inside)
+	lab.RequireNoError(t, err, inside)
 	first, second := lab.Start(t, "jobs", path), lab.Start(t, "jobs", path)
 	first.Reached("inside", l)
 	second.Reached("inside", l)

@@ -9,8 +9,7 @@ import (
 	"example/turnstile/exercises/10_lockfileex/winfile"
 )
 
-// ErrLocked is matched by the error of a TryLock or TryRLock that found a lock in its way: another handle's or, for TryLock, one of its
-// own.
+// ErrLocked is matched by the error of a TryLock or TryRLock that found a lock in its way, which for TryLock may be its own handle's.
 var ErrLocked = errors.New("the file is locked")
 
 // Lock waits until no handle has a lock on the file, not even f itself, and takes an exclusive lock for the handle f. It waits in the
