@@ -16,7 +16,7 @@ type Owner struct {
 	// system does not tell.
 	PID     int    `json:"pid"`
 	Started string `json:"started,omitempty"`
-	// Token belongs to one call of Acquire: no other lock, before or after, on this path or another, has the same.
+	// Token is random, as rand.Text returns it for each call of Acquire: no other lock ever has the same.
 	Token string `json:"token"`
 }
 
@@ -33,15 +33,12 @@ func self(token string) (Owner, error) {
 	return Owner{Host: host, PID: os.Getpid(), Started: started, Token: token}, nil
 }
 
-// Alive reports whether the process that acquired a lock may still be at work. It never guesses: false means that the process has
-// certainly ended and will do nothing more.
+// Alive reports whether the process that acquired a lock may still be at work. It never guesses: false is certain, and whatever cannot be
+// found out is true.
 //
-// It is false if the owner's Host is an earlier boot of this one; if no process has the owner's number on this Host; or if the process
-// with that number began at another time. It is true in every other case, and so whenever something cannot be found out, for whatever
-// reason: a process of another user, another Host, an error of the system, an owner without a number, a start time that is unknown.
-//
-// Alive is about the process, not the goroutine: a lock that a living process has forgotten is a living process's lock. On Unix a
-// process that has ended counts as alive until its parent has waited for it.
+// It is false if the owner's Host is an earlier boot of this one. On this Host it is false if no process has the owner's number, or if the
+// one that has it, whoever's that is, began at another time. On another Host it is true. On Unix it is also true of a process that has
+// ended, until its parent has waited for it.
 func Alive(owner Owner) bool {
 	// TODO: Probe has four results, and only one of them is certain. And a number alone is not a process: where is it, since when?
 	return pid.Probe(owner.PID) == nil

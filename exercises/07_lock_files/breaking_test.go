@@ -156,4 +156,18 @@ func leavesNoFiles(t *testing.T) {
 	lab.RequireEqual(t, once, listing(t, filepath.Dir(path)), l.Say("Acquire or Release leave files behind"))
 	lab.RequireEqual(t, 21, len(tokens), means(l, "Acquire gave two locks of one process the same token",
 		"a judgement about one lock hits another one of the same process"))
+	var varied int
+	for i := range lock.Owner().Token {
+		seen := map[string]bool{}
+		for token := range tokens {
+			seen[token[min(i, len(token)):min(i+1, len(token))]] = true
+		}
+		if len(seen) > 1 {
+			varied++
+		}
+	}
+	const enough = 20
+	l.Expected, l.Found = fmt.Sprint("at least ", enough, " letters that differ"), fmt.Sprint(varied, ", as in ", lock.Owner().Token)
+	lab.Require(t, varied >= enough, means(l, "Acquire makes tokens that can be guessed, or that come again",
+		"some day two locks have the same token, and a slow breaker that judged one takes the other away"))
 }

@@ -95,32 +95,6 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 		lab.RequireNoError(t, err, l.Say("Acquire did not break a lock that Alive judged dead, because that took long"))
 		lab.RequireNotNil(t, lock, "Acquire", l)
 	})
-	t.Run("under a path that leads through a link", func(t *testing.T) {
-		dir, l := t.TempDir(), l
-		lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "target"), 0o700))
-		if err := os.Symlink("target", filepath.Join(dir, "link")); err != nil {
-			t.Skip("this user may not create symbolic links here: ", err)
-		}
-		if lab.Wine() {
-			t.Skip("Wine does not find what is behind a link to a directory")
-		}
-		l.Did = "link leads to target; a goroutine acquired link/locks.json.lock, and another one called Acquire for target/locks.json.lock"
-		requireAcquired(t, filepath.Join(dir, "link", "locks.json.lock"), lockfiles.Options{},
-			l.Say("Acquire did not take a free lock whose directory is a link to one"))
-		held(t, filepath.Join(dir, "target", "locks.json.lock"), lockfiles.Options{}, l)
-	})
-	t.Run("under a path with a link and two dots", func(t *testing.T) {
-		dir, l := t.TempDir(), l
-		lab.RequireSetUp(t, os.MkdirAll(filepath.Join(dir, "target", "sub"), 0o700))
-		if err := os.Symlink(filepath.Join("target", "sub"), filepath.Join(dir, "link")); err != nil {
-			t.Skip("this user may not create symbolic links here: ", err)
-		}
-		l.Did = "link leads to target/sub; a goroutine acquired link/../locks.json.lock, and another one called Acquire for locks.json.lock"
-		l.Read = givingBack
-		requireAcquired(t, dir+filepath.FromSlash("/link/../locks.json.lock"), lockfiles.Options{},
-			l.Say("Acquire did not take a free lock whose path has a link and two dots"))
-		held(t, filepath.Join(dir, "locks.json.lock"), lockfiles.Options{}, l)
-	})
 	t.Run("by an owner that Alive protects", func(t *testing.T) {
 		path, gone := stale(t)
 		l := l
@@ -249,19 +223,9 @@ func TestReleaseReportsALostLock(t *testing.T) {
 			t.Helper()
 			lab.RequireSetUp(t, os.RemoveAll(filepath.Dir(path)))
 		}},
-		{"no directory", "a person put a file in the place of its directory", func(t *testing.T, path string, _ *lockfiles.Lock) {
-			t.Helper()
-			lab.RequireSetUp(t, os.RemoveAll(filepath.Dir(path)))
-			lab.RequireSetUp(t, os.WriteFile(filepath.Dir(path), []byte("mine"), 0o600))
-		}},
 		{"moved away", "the lock was renamed", func(t *testing.T, path string, _ *lockfiles.Lock) {
 			t.Helper()
 			lab.RequireSetUp(t, os.Rename(path, path+".old"))
-		}},
-		{"moved away with its directory", "the directory of the lock was renamed", func(t *testing.T, path string, _ *lockfiles.Lock) {
-			t.Helper()
-			lab.RequireSetUp(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"))
-			lab.RequireSetUp(t, os.Mkdir(filepath.Dir(path), 0o700))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -281,13 +245,18 @@ func TestReleaseReportsALostLock(t *testing.T) {
 	}
 }
 
-// changeDirectory goes to the directory HERE, acquires the lock locks.json.lock, goes to the directory THERE, and calls Release.
+// changeDirectory goes to the directory HERE, acquires the lock locks.json.lock, goes to the directory THERE, and calls Release. It goes
+// THERE earlier, while Alive judges, if the process DEAD has left a lock.
 func changeDirectory(w *lab.Worker) error {
 	if err := os.Chdir(w.Arg(0)); err != nil {
 		return err
 	}
-	lock, err := lockfiles.Acquire("locks.json.lock", lockfiles.Options{})
-	if err != nil {
+	var moved error
+	lock, err := lockfiles.Acquire("locks.json.lock", lockfiles.Options{Alive: func(owner lockfiles.Owner) bool {
+		moved = os.Chdir(w.Arg(1))
+		return owner.PID != w.Int(2)
+	}})
+	if err := errors.Join(moved, err); err != nil {
 		return err
 	}
 	if lock == nil {
@@ -302,21 +271,36 @@ func changeDirectory(w *lab.Worker) error {
 
 func TestARelativePathIsResolvedWhenAcquireIsCalled(t *testing.T) {
 	t.Parallel()
-	here, there := newPath(t), newPath(t)
-	l := lab.Lesson{
-		Did: `a process changed its directory, called Acquire("locks.json.lock"), changed its directory again, and called Release; ` +
-			"another process has the lock of that name there",
-		Means: "the same words are another file after os.Chdir: one lock stays for ever, and another owner's is in danger", Read: givingBack,
+	for _, c := range []struct{ name, did string }{
+		{"before the directory is changed", `called Acquire("locks.json.lock"), changed its directory again, and called Release`},
+		{
+			"before Alive is called", `called Acquire("locks.json.lock"), changed its directory again while its Alive judged a process that was ` +
+				"killed with the lock, and called Release",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			here, there, gone := newPath(t), newPath(t), 0
+			l := lab.Lesson{
+				Did:   "a process changed its directory, " + c.did + "; another process has the lock of that name there",
+				Means: "the same words are another file after os.Chdir: one lock stays for ever, and another owner's is in danger",
+				Read:  givingBack,
+			}
+			if c.name == "before Alive is called" {
+				gone = abandon(t, here)
+			}
+			other := requireAcquired(t, there, lockfiles.Options{}, freeLock)
+			mover := lab.Launch(t, lab.Options{Dir: filepath.Dir(there)}, "change directory",
+				filepath.Dir(here), filepath.Dir(there), fmt.Sprint(gone))
+			mover.Reached("holding", l.Say("Acquire failed with a relative path"))
+			requireLocked(t, here, l.Say("Acquire took the lock of another directory than the one that its process was in"))
+			mover.Continue()
+			var released lab.Returned
+			mover.Result(&released, l.Say("Acquire or Release failed with a relative path"))
+			lab.RequireNoError(t, released.Err, l.Say("Release looked for its lock in another directory"))
+			requireLocked(t, there, l.Say("Release gave back a lock of another directory"))
+			requireAcquired(t, here, lockfiles.Options{}, l.Say("Release left its own lock, which is in another directory now"))
+			lab.RequireNoError(t, release(t, other, l), l.Say("Release failed although the lock was held"))
+		})
 	}
-	other := requireAcquired(t, there, lockfiles.Options{}, freeLock)
-	mover := lab.Launch(t, lab.Options{Dir: filepath.Dir(there)}, "change directory", filepath.Dir(here), filepath.Dir(there))
-	mover.Reached("holding", l.Say("Acquire failed with a relative path"))
-	requireLocked(t, here, l.Say("Acquire took the lock of another directory than the one that its process is in"))
-	mover.Continue()
-	var released lab.Returned
-	mover.Result(&released, l.Say("Acquire or Release failed with a relative path"))
-	lab.RequireNoError(t, released.Err, l.Say("Release looked for its lock in another directory"))
-	requireLocked(t, there, l.Say("Release gave back a lock of another directory"))
-	requireAcquired(t, here, lockfiles.Options{}, l.Say("Release left its own lock, which is in another directory now"))
-	lab.RequireNoError(t, release(t, other, l), l.Say("Release failed although the lock was held"))
 }

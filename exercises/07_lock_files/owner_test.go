@@ -174,18 +174,30 @@ func TestAlive(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("a process that may not be asked takes a second user, which a test does not have")
 		}
-		o := living
-		o.PID, o.Started = 1, "" // the first process of the system: it is alive, and it belongs to another user than nobody
-		asker := lab.Launch(t, lab.Options{Unprivileged: true}, "judge")
-		asker.Send(o)
-		var alive bool
+		// The first process of the system is alive, and it belongs to another user than nobody.
+		judged := func(started, did string) (alive bool) {
+			o := living
+			o.PID, o.Started = 1, started
+			asker := lab.Launch(t, lab.Options{Unprivileged: true}, "judge")
+			asker.Send(o)
+			asker.Result(&alive, lab.Lesson{Says: "Alive does not return", Did: did, Read: isItAlive})
+			return alive
+		}
 		l := lab.Lesson{
 			Says: "Alive calls a process dead that belongs to another user",
 			Did:  "process 1 has the lock; an ordinary user, who may not signal it, called Alive", Expected: "true", Found: "false",
 			Means: robbed, Read: isItAlive,
 		}
-		asker.Result(&alive, l)
-		lab.Require(t, alive, l)
+		lab.Require(t, judged("", l.Did), l)
+		started, err := pid.Started(1)
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip("this system does not tell when a process started: ", err)
+		}
+		lab.RequireSetUp(t, err)
+		lab.Require(t, judged(started, l.Did), l)
+		l.Did = "the owner was killed, and another user's process has its number, which the system lets everyone see; an ordinary user called Alive"
+		l.Expected, l.Found, l.Means = "false", "true", "the lock stays taken, perhaps for ever, until a person removes it by hand"
+		lab.Require(t, !judged(started+"0", l.Did), l.Say("Alive mistakes another user's process for the owner of the lock"))
 	})
 }
 

@@ -81,6 +81,9 @@ func TestAcquireReportsAnOwnerThatItCannotWrite(t *testing.T) {
 	})
 }
 
+// putsInPlace are the calls by which a lock may come into its place.
+const putsInPlace = trace.Renames + ",?link,linkat,?symlink,symlinkat"
+
 // A lock comes into place in one step, and there is no second way if the kernel refuses that step.
 func TestAcquireReportsALockThatItCannotPutInPlace(t *testing.T) {
 	t.Parallel()
@@ -90,7 +93,7 @@ func TestAcquireReportsALockThatItCannotPutInPlace(t *testing.T) {
 		l := lab.Lesson{
 			Did: fmt.Sprintf("the kernel refused to rename and to link (%v); Acquire was called", errno), Read: refusals,
 		}
-		process := lab.Trace(t, lab.Rule{Calls: trace.Renames + ",?link,linkat,?symlink,symlinkat", Fail: errno}, lab.Options{}, "try", path)
+		process := lab.Trace(t, lab.Rule{Calls: putsInPlace, Fail: errno}, lab.Options{}, "try", path)
 		var o outcome
 		process.Result(&o, l.Say("Acquire does not return"))
 		lab.RequireSetUp(t, process.Wait())
@@ -231,6 +234,7 @@ func TestATokenIsNeverGivenTwice(t *testing.T) {
 	t.Parallel()
 	t.Run("at the same time by the clock", tokensAtTheSameTime)
 	t.Run("with the same process id", tokensWithTheSameNumber)
+	t.Run("with the process id of one that was killed in the middle", leftByTheSameNumber)
 }
 
 func tokensAtTheSameTime(t *testing.T) {
@@ -280,6 +284,26 @@ func tokensWithTheSameNumber(t *testing.T) {
 		}
 		process.Kill()
 	}
+}
+
+// leftByTheSameNumber has a process be killed before it puts its lock in place; what it leaves is in no other's way.
+func leftByTheSameNumber(t *testing.T) {
+	t.Parallel()
+	same := []string{"-e", "inject=getpid:retval=4711", "-e", "trace=getpid," + putsInPlace}
+	dying, _ := lab.Strace(t, append(same, "-e", "inject="+putsInPlace+":signal=SIGKILL:error=EIO")...)
+	path := newPath(t)
+	if err := lab.Launch(t, lab.Options{Wrap: dying}, "try", path).Wait(); err == nil {
+		t.Skip("this answer puts its lock in place by another call")
+	}
+	wrap, _ := lab.Strace(t, same...)
+	var o outcome
+	l := lab.Lesson{
+		Did: "process 4711 was killed in the middle of an Acquire; later, as in a container that was started again, another process with " +
+			"the same process id called Acquire for the same path",
+		Means: "the program cannot take the lock at any further start, until a person finds out which file to remove", Read: theFix,
+	}
+	lab.Launch(t, lab.Options{Wrap: wrap}, "try", path).Result(&o, l.Say("Acquire does not return"))
+	lab.RequireNoError(t, o.Call.Err, l.Say("Acquire cannot get a free lock after a crash in the middle of another Acquire"))
 }
 
 // needStatic skips a test whose workers could not start where every close fails: a program that is loaded with its libraries, as -race
@@ -354,4 +378,7 @@ func TestReleaseOnADiskThatBecameReadOnly(t *testing.T) {
 	l.Did += ", and its Alive returned false"
 	_, err := acquire(t, path, allDead, l)
 	requireRefused(t, err, syscall.EROFS, l)
+	l.Did += "; it was called again, and Alive, which knew better by then, returned true"
+	_, err = acquire(t, path, lockfiles.Options{Alive: func(lockfiles.Owner) bool { return true }}, l)
+	requireIs(t, err, lockfiles.ErrLocked, means(l, "Acquire remembered what Alive had returned before", robbed))
 }

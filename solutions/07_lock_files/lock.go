@@ -26,10 +26,9 @@ var (
 
 // Options change how Acquire works. The zero value is good.
 type Options struct {
-	// Alive judges the owner of a lock that Acquire has found: may it still be at work? Acquire takes a lock away only if Alive returns
-	// false. Each call of Acquire asks about each owner it finds exactly once; it remembers no earlier answer, and need not look who was
-	// faster. Alive may take a day, and its answer counts: Acquire holds nothing meanwhile, and has made nothing yet. If it
-	// panics, so does Acquire, with the same value, and nothing was changed. Nil means the function Alive of this package.
+	// Alive judges the owner of a lock that Acquire has found: may it still be at work? Acquire breaks a lock only if Alive returns false.
+	// It asks once about each owner that it finds, remembers no answer, and has made nothing meanwhile: Alive may take a day. If it panics,
+	// so does Acquire. Nil means the function Alive of this package.
 	Alive func(owner Owner) bool
 }
 
@@ -44,26 +43,18 @@ func (l *Lock) Owner() Owner { return l.owner }
 
 // Acquire takes the lock at path if it is free or if its owner is dead. It never waits for a process or a goroutine.
 //
-// As long as no owner is judged dead that still works, a lock has at most one owner, whatever other processes and goroutines do, and at
-// whichever call they are stopped or killed. A wrong judgement gives it two; the first one learns of it from Release. A lock that this
-// process holds already is taken, too.
+// As long as Alive is right, a lock has at most one owner, at whichever call processes and goroutines are stopped or killed. After a wrong
+// judgement it has two, and the first one learns of it from Release. The lock is advisory. It stays until it is released or judged: an
+// owner that forgets it, or is ended by a signal, does not give it back.
 //
-// The lock is advisory: it excludes other calls of Acquire with this path, and nothing else. It survives the death of its owner, whatever
-// ends the process, until an Acquire finds it and Alive returns false; a lock that a living process has forgotten stays taken.
+// A relative path is resolved when Acquire is called. The directory must exist, on a local file system. The lock is made under a name that
+// begins with path and a dot, and put in place in one step; the permissions are 0666 and 0777 less the umask. Calls that return leave
+// nothing open and no such name, or always the same one. What a killed call leaves is in no other's way.
 //
-// A relative path is resolved when Acquire is called, and every path is cleaned, both as filepath.Abs does it: link/../x is x, wherever the
-// link leads. Symbolic links in the directory of the cleaned path are followed; a link at path itself is not a lock. The directory must
-// exist. While a lock is taken, broken or released, names that begin with path and a dot may exist beside it; files of others that have
-// such names are not touched, however old they are. An Acquire that fails leaves nothing behind, or at most the empty directory of a lock
-// that it has broken; taking and releasing a lock leaves no more the hundredth time than the first, on the disk or open; an Acquire that is
-// killed may leave what has such a name, which is in no other's way. What is created has the permissions of any new file or directory, 0666
-// and 0777 less the umask: whom the umask lets may read the owner and break the lock. Network file systems are not supported.
-//
-// The error matches ErrLocked if the owner may be alive, even where this process may only read; then nothing was changed. It also matches
-// ErrLocked if another Acquire or Release was faster. It matches ErrUnknown if something else exists at path, which is not touched: a file,
-// a link to whatever, a pipe, which is not even opened, a lock with less in it than Acquire has written, or with more, even if it was put
-// there while Acquire was at work. (An empty directory may count as a free lock. On Windows a file may be replaced that appears in the last
-// moment.) Any other error matches neither: the system refused, or does not tell which process this is, and the error wraps its reason.
+// The error matches ErrLocked if the owner may be alive, even where this process may only read, and then nothing was changed; or if path
+// was taken meanwhile. It matches ErrUnknown for what is not a lock, which is not touched: a file, a link, a pipe, which is not even
+// opened, a lock with less in it than its owner, or with more. (An empty directory may count as a free lock.) Any other error wraps the
+// system's reason.
 func Acquire(path string, o Options) (*Lock, error) {
 	alive := o.Alive
 	if alive == nil {
@@ -92,15 +83,11 @@ func Acquire(path string, o Options) (*Lock, error) {
 	return claim(path)
 }
 
-// Release gives the lock back.
+// Release gives the lock back, and touches nothing else: what others have beside the lock or in it stays.
 //
-// If it was no longer this owner's, nothing is touched and the error matches ErrLost: another process has judged this one dead, or
-// Release was called before, or the lock, or a directory of its path, was removed, moved or replaced from outside, so that this owner
-// is no longer found under the path. What this process has done since then was done without the lock. A file that a person has put into
-// the lock stays, and is no loss.
-//
-// Any other error wraps the system's reason: the lock was not given back, or the system does not tell what is there, as where a directory
-// of the path is a loop of links by now. Others may still find this owner, and Release may be called again.
+// The error matches ErrLost if the lock was no longer this owner's: another process has judged this one dead, Release was called before,
+// or a person has removed or replaced the lock. What was done since then was done without it. Any other error wraps the system's reason:
+// the lock was not given back, and Release may be called again.
 func (l *Lock) Release() error {
 	err := names.Remove(ownerFile(l.path, l.owner.Token))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -154,11 +141,7 @@ func claim(path string) (*Lock, error) {
 		return &Lock{path: path, owner: owner}, nil
 	}
 	if errors.Is(err, fs.ErrExist) {
-		if _, unknown := look(path); errors.Is(unknown, ErrUnknown) {
-			err = unknown
-		} else {
-			err = fmt.Errorf("%w: another process was faster (%w)", ErrLocked, err)
-		}
+		err = fmt.Errorf("%w: another process was faster (%w)", ErrLocked, err)
 	}
 	return nil, fmt.Errorf("acquire %s: %w", path, errors.Join(err, os.RemoveAll(aside)))
 }

@@ -5,6 +5,7 @@ package pid
 import (
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Here returns the Host of this process. On this system that is the machine, by its name. It distinguishes neither containers nor
@@ -14,5 +15,5 @@ func Here() (Host, error) {
 	if err != nil {
 		return Host{}, fmt.Errorf("ask for the name of this machine: %w", err)
 	}
-	return Host{Name: name}, nil
+	return Host{Name: strings.ToValidUTF8(name, "?")}, nil
 }

@@ -7,7 +7,7 @@ package pid
 // A Host is where a process has its number. The same number on another Host is another process. Two Hosts may be compared with ==; the
 // zero Host is no place at all.
 type Host struct {
-	// Name is the machine's name, for people. Renaming the machine makes another Host of it.
+	// Name is the machine's name, for people, in UTF-8. Renaming the machine makes another Host of it.
 	Name string `json:"name"`
 	// Machine is the same after a restart of the machine; it is not the id itself, which should not leave the machine (machine-id(5)).
 	// Boot is another one after each restart. Either is empty where the system does not tell.

@@ -50,7 +50,7 @@ func Here() (Host, error) {
 	if err != nil {
 		return Host{}, fmt.Errorf("ask for the present boot of this machine: %w", err)
 	}
-	host := Host{Name: name, Machine: machine(), Boot: strings.TrimSpace(string(boot))}
+	host := Host{Name: strings.ToValidUTF8(name, "?"), Machine: machine(), Boot: strings.TrimSpace(string(boot))}
 	for _, kind := range []string{"pid", "time"} {
 		namespace, err := os.Readlink("/proc/self/ns/" + kind)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without such namespaces has only one
