@@ -23,7 +23,7 @@ type Row struct {
 // ErrNoRow is matched by the error of a Read or a Write of a row that the table does not have.
 var ErrNoRow = errors.New("the table has no such row")
 
-// Read returns row n of the table at path.
+// Read returns row n of the table at path. A row that Write would refuse is damaged, and an error.
 func Read(path string, n int64) (row Row, err error) {
 	if n < 0 {
 		return Row{}, fmt.Errorf("read row %d of %s: %w; rows count from 0", n, path, ErrNoRow)
@@ -62,8 +62,8 @@ func Len(path string) (int64, error) {
 // Write writes row n of the table at path, which must exist. n may be one more than the last row, which makes the table longer. A row
 // that does not fit is an error, and then nothing is written; so is any error of the system.
 func Write(path string, n int64, row Row) (err error) {
-	text := fmt.Sprintf("%-19s %11d\n", row.Part, row.Number)
-	if len(text) != Size || strings.ContainsAny(row.Part, " \n") {
+	text, ok := line(row)
+	if !ok {
 		return fmt.Errorf("write row %d of %s: %q and %d do not fit in %d bytes; choose a shorter name, without blanks",
 			n, path, row.Part, row.Number, Size)
 	}
@@ -85,6 +85,12 @@ func Write(path string, n int64, row Row) (err error) {
 	return nil
 }
 
+// line returns the row as the file holds it, if it fits.
+func line(row Row) (text string, ok bool) {
+	text = fmt.Sprintf("%-19s %11d\n", row.Part, row.Number)
+	return text, len(text) == Size && !strings.ContainsAny(row.Part, " \n")
+}
+
 func readAt(file *os.File, n int64) (Row, error) {
 	text := make([]byte, Size)
 	if n > (1<<63-1)/Size {
@@ -98,8 +104,9 @@ func readAt(file *os.File, n int64) (Row, error) {
 	}
 	part, number, found := strings.Cut(string(text[:Size-1]), " ")
 	value, err := strconv.Atoi(strings.TrimSpace(number))
-	if !found || err != nil || text[Size-1] != '\n' {
+	row := Row{Part: part, Number: value}
+	if _, fits := line(row); !fits || !found || err != nil || text[Size-1] != '\n' {
 		return Row{}, fmt.Errorf("read row %d of %s: %q is damaged; restore it from a copy", n, file.Name(), text)
 	}
-	return Row{Part: part, Number: value}, nil
+	return row, nil
 }
