@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,9 +71,10 @@ type desk struct {
 func owner(w *lab.Worker) error { return lab.Obey(w, newDesk(w.Arg(0)).do) }
 
 // do obeys "CALL NAME FIRST COUNT", where CALL is a function of the package that returns a lock, "Unlock NAME", and "Locked FIRST COUNT";
-// "at PATH …" for another path, "go …" for a call in a goroutine that keeps the lock, "over" for how many of these have returned,
-// "refused ERRNO …" for one whose lock the kernel refuses; "duplicate" and "leave" (its directory); and what other code of the program
-// does with the table: "make" (one that may only be read), "read", "write", "link", "update ROW".
+// "at PATH …" for another path, "go …" for a call in a goroutine that keeps the lock, "over" for how many of these have returned;
+// "View", "Update", "Append" and "Move FROM TO"; "refuse ERRNO", from which on the kernel refuses all locks; "duplicate" and "leave" (its
+// directory); and what other code of the program does with the table: "make" (one that may only be read), "read", "write", "link",
+// "update ROW".
 func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "at":
@@ -88,8 +90,8 @@ func (d *desk) do(order []string) (r lab.Reply) {
 		}()
 	case "over":
 		r.N = int(d.over.Load())
-	case "refused":
-		return d.refused(order[1], order[2:])
+	case "refuse":
+		r.Returned.Err = lab.RefuseAll(ofd, syscall.Errno(number(order[1])))
 	case "duplicate":
 		r.N, r.Returned.Err = lab.DuplicateDescriptors(d.path)
 	case "make":
@@ -102,6 +104,10 @@ func (d *desk) do(order []string) (r lab.Reply) {
 		r.Returned.Err = readLink(d.path)
 	case "update":
 		r.Returned.Err = fcntl.Update(d.path, number(order[1]), func(row rows.Row) (rows.Row, error) { return row, nil })
+	case "View", "Update", "Append":
+		r.Returned.Err = changes[order[0]](d.path, func() { r.N++ })
+	case "Move":
+		r.Returned.Err = fcntl.Move(d.path, number(order[1]), number(order[2]), 1)
 	case "leave":
 		r.Returned.Err = os.Chdir(os.TempDir())
 	case "Locked":

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,28 +20,14 @@ import (
 	fcntl "example/turnstile/exercises/09_fcntl"
 	"example/turnstile/exercises/09_fcntl/rows"
 	"example/turnstile/internal/lab"
+	"example/turnstile/internal/lab/trace"
 )
 
 func init() {
-	workers["interrupted"], workers["steps"], workers["refused once"] = interrupted, steps, refusedOnce
+	workers["interrupted"], workers["steps"], workers["each"] = interrupted, steps, each
 }
 
-// refused obeys the order in words while the kernel refuses every open file description lock with the error number.
-func (d *desk) refused(errno string, words []string) (r lab.Reply) {
-	number := map[string]syscall.Errno{
-		"ENOLCK": syscall.ENOLCK, "ENOSYS": syscall.ENOSYS, "EOPNOTSUPP": syscall.EOPNOTSUPP, "EIO": syscall.EIO, "EINVAL": syscall.EINVAL,
-		"EAGAIN": syscall.EAGAIN, "EACCES": syscall.EACCES, "EPERM": syscall.EPERM,
-	}[errno]
-	if err := lab.Refuse(ofd, number, func() { r = d.do(words) }); err != nil {
-		r.Returned.Err, r.N = err, cannotRefuse
-	}
-	return r
-}
-
-const (
-	ofd          = "open file description lock"
-	cannotRefuse = -1
-)
+const ofd = "open file description lock"
 
 // A reason is what the kernel gives for a refused lock.
 type reason struct {
@@ -60,34 +47,29 @@ var reasons = []reason{
 
 func TestARefusedLockIsNotALock(t *testing.T) {
 	t.Parallel()
-	t.Run("and not tried again", notTriedAgain)
-	p := start(t, tableFile(t))
-	before := p.Handles()
-	for _, call := range append(calls, "Locked") {
-		order := call + " it 0 1"
-		if call == "Locked" {
-			order = "Locked 0 1"
-		}
-		for _, reason := range reasons {
+	for _, reason := range reasons {
+		path := tableFile(t)
+		p := start(t, path)
+		p.refuse(reason.errno)
+		before := p.Handles()
+		for _, call := range append(calls, "Locked") {
+			order := call + " it 0 1"
+			if call == "Locked" {
+				order = "Locked 0 1"
+			}
 			l := lab.Lesson{
 				Says: call + " returned no error although the kernel had refused the lock", Read: refusals,
-				Did:   call + "; no other owner had a lock; fcntl(2) failed with " + reason.name,
+				Did:   call + "; no other owner had a lock; the kernel refused each OFD lock with " + reason.name,
 				Means: "the program goes on without a lock, or with one of another kind, which ends when any handle of the file is closed",
 			}
 			if call == "Locked" {
 				l.Says = "Locked returned an answer although the kernel had given none"
 				l.Means = "people are told that a row is free, and no one knows"
 			}
-			r := p.Ask("refused "+reason.name+" "+order, l)
-			if r.N == cannotRefuse {
-				t.Skip(r.Returned.Err)
-			}
-			err := r.Returned.Err
+			err := p.Do(order, l)
 			lab.RequireError(t, err, l)
-			l.Means = "the program waits for another owner, who does not exist, and never says what is wrong"
-			l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
-			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), l.Say("%s reported another owner, and there is none", call))
-			l.Expected, l.Found, l.Means = "", "", "no one can tell what to do about it"
+			requireNotLocked(t, call, err, l)
+			l.Means = "no one can tell what to do about it"
 			lab.RequireErrorIs(t, err, reason.errno, l.Say("%s did not report why it failed", call))
 			unsupported := reason.errno.Is(errors.ErrUnsupported)
 			l.Expected = fmt.Sprintf("errors.Is(err, errors.ErrUnsupported) is %t", unsupported)
@@ -102,64 +84,151 @@ func TestARefusedLockIsNotALock(t *testing.T) {
 			l.Expected, l.Found = "", ""
 			requireHandles(t, p, before, l.Say("%s left the file open when it failed", call))
 			l.Means = "the others wait for an owner that does not know of its lock"
-			p.Succeed("TryLock it 0 -1", l.Say("%s failed and kept a lock", call))
-			p.Succeed("Unlock it", l.Say("Unlock failed"))
+			requireFree(t, path, l.Say("%s failed and kept a lock", call))
 		}
 	}
 	for _, reason := range []reason{{"EAGAIN", syscall.EAGAIN}, {"EACCES", syscall.EACCES}} {
+		p := start(t, tableFile(t))
+		p.refuse(reason.errno)
 		for _, call := range []string{"TryLock", "TryRLock"} {
 			l := lab.Lesson{
 				Says:  call + " returned no error although another owner was in the way",
 				Did:   call + "; fcntl(2) failed with " + reason.name + ", which POSIX allows where another owner is in the way",
 				Means: "two owners are inside at once", Read: refusals,
 			}
-			p.refused("refused "+reason.name+" "+call+" it 0 1", l)
+			p.refused(call+" it 0 1", l)
 		}
 		for _, call := range []string{"Lock", "RLock"} { // where no other owner is in the way: it would wait for one
 			l := lab.Lesson{
 				Says: call + " did not report why it failed", Did: call + "; fcntl(2), asked to wait, failed with " + reason.name,
 				Means: "no one can tell what to do about it", Read: refusals,
 			}
-			err := p.Do("refused "+reason.name+" "+call+" it 0 1", l)
+			err := p.Do(call+" it 0 1", l)
 			lab.RequireErrorIs(t, err, reason.errno, l)
-			l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
-			l.Means = "a lock that waits does not fail because of another owner: the caller tries again for ever"
-			lab.Require(t, !errors.Is(err, fcntl.ErrLocked), l.Say("%s reported another owner, and there is none", call))
+			requireNotLocked(t, call, err, l)
 		}
 	}
 }
 
-// refusedOnce calls each function for a row of its own of PATH. The kernel refuses all.
-func refusedOnce(w *lab.Worker) error {
-	runtime.LockOSThread() // strace counts a thread's calls
-	d := newDesk(w.Arg(0))
-	var all error
-	for n, call := range calls {
-		all = errors.Join(all, d.lock(call, call, fcntl.Rows{First: int64(n), Count: 1}))
-	}
-	return errors.Join(all, d.do([]string{"Locked", "7", "1"}).Returned.Err)
+// refuse has the kernel refuse all open file description locks of the program, and their questions, in all its threads.
+func (p program) refuse(errno syscall.Errno) {
+	p.t.Helper()
+	lab.RequireRefuse(p.t, p.Do(fmt.Sprintf("refuse %d", errno), lab.Lesson{}))
 }
 
-func notTriedAgain(t *testing.T) {
+// requireNotLocked demands that the error of a call that found no other owner does not report one.
+func requireNotLocked(t *testing.T, call string, err error, l lab.Lesson) {
 	t.Helper()
-	lab.EachErrno(t, func(t *testing.T, errno error) {
+	l.Means = "the program waits for another owner, who does not exist, and never says what is wrong"
+	l.Expected, l.Found = "an error that does not match ErrLocked", err.Error()
+	lab.Require(t, !errors.Is(err, fcntl.ErrLocked), l.Say("%s reported another owner, and there is none", call))
+}
+
+// eachAsks are orders to a desk, and what each asks of the kernel about the table. Another program has row 9.
+var eachAsks = []struct{ order, calls string }{
+	{"Lock it 0 1", "open O_RDWR, lock and wait"},
+	{"Unlock it", "unlock, close"},
+	{"RLock it 1 1", "open O_RDONLY, lock and wait"},
+	{"Unlock it", "unlock, close"},
+	{"TryLock it 2 1", "open O_RDWR, lock"},
+	{"Unlock it", "unlock, close"},
+	{"TryRLock it 3 1", "open O_RDONLY, lock"},
+	{"Unlock it", "unlock, close"},
+	{"TryLock other 9 1", "open O_RDWR, lock, close"},
+	{"TryRLock other 9 1", "open O_RDONLY, lock, close"},
+	{"Locked 9 1", "open O_RDONLY, ask, close"},
+}
+
+// each obeys these orders about the table at PATH, twice, and looks before each for a file of that name, so that a trace tells them apart.
+func each(w *lab.Worker) error {
+	d := newDesk(w.Arg(0))
+	var all error
+	for _, e := range append(eachAsks, eachAsks...) {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(d.path), e.order)); err == nil {
+			return errNothing
+		}
+		if words := strings.Fields(e.order); words[0] != "Unlock" || d.held[words[1]] != nil {
+			all = errors.Join(all, d.do(words).Returned.Err)
+		}
+		if strings.HasPrefix(e.order, "Unlock") {
+			clear(d.held)
+		}
+	}
+	return all
+}
+
+// asked shows what a call asks of the kernel about the table, or nothing.
+func asked(c lab.Call) string {
+	switch {
+	case c.Interrupted(): // the kernel makes it again
+		return ""
+	case c.Name == "openat":
+		return "open " + regexp.MustCompile("O_(RDONLY|WRONLY|RDWR|PATH)").FindString(c.Args)
+	case c.Name != "fcntl":
+		return c.Name
+	}
+	for _, command := range [][2]string{{"GETLK", "ask"}, {"F_UNLCK", "unlock"}, {"SETLKW", "lock and wait"}, {"SETLK", "lock"}} {
+		if strings.Contains(c.Args, command[0]) {
+			return command[1]
+		}
+	}
+	return ""
+}
+
+func TestEachCallOpensTheTableOnceAndAsksOnce(t *testing.T) {
+	t.Parallel()
+	t.Run("if the kernel has what it asks for", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		dir := filepath.Dir(path)
+		l := lab.Lesson{
+			Did: "Lock, RLock, TryLock and TryRLock, Unlock of each, and Locked, under strace", Read: refusals,
+			Means: "who may only read is refused, a second open finds another file, or others meet a lock that no one asked for",
+		}
+		start(t, path).get("Lock it 9 1")
+		p := lab.Trace(t, lab.Rule{Calls: trace.Files + ",fcntl,close"}, lab.Options{}, "each", path)
+		lab.RequireErrorIs(t, p.Wait(l), fcntl.ErrLocked, l.Say("TryLock did not find another owner"))
+		var found []string // for each order
+		for _, c := range p.Calls() {
+			next := eachAsks[len(found)%len(eachAsks)]
+			if c.On(filepath.Join(dir, next.order)) {
+				found = append(found, "")
+			} else if what := asked(c); len(found) > 0 && what != "" && c.Within(dir) {
+				found[len(found)-1] += ", " + what
+			}
+		}
+		for n, calls := range found {
+			e := eachAsks[n%len(eachAsks)]
+			l.Expected, l.Found = e.calls, strings.TrimPrefix(calls, ", ")
+			lab.Require(t, l.Expected == l.Found, l.Say("%s makes other system calls than its doc comment says", callOf(e.order)))
+		}
+	})
+	t.Run("if the kernel refuses", func(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
 		l := lab.Lesson{
-			Says: "Lock tries again after the kernel has refused", Read: refusals,
-			Did:   "Lock, RLock, TryLock and TryRLock of a row each, and Locked; each fcntl(2) on the table failed with " + errno.Error(),
+			Says: "Lock asks again after the kernel has refused", Read: refusals,
+			Did:   "Lock, RLock, TryLock and TryRLock, Locked and again the two Trys; each fcntl(2) on the table failed with ENOLCK",
 			Means: "the caller waits, is told nothing, and cannot decide by itself whether to try again",
 		}
-		p := lab.Trace(t, lab.Rule{Calls: "fcntl", Paths: []string{path}, Fail: errno}, lab.Options{}, "refused once", path)
-		lab.RequireErrorIs(t, p.Wait(l), errno, l.Say("Lock did not report why it failed"))
-		asked := map[string]int{}
-		for _, c := range p.Calls() {
-			_, what, _ := strings.Cut(c.Args, ">, ") // without the descriptor and its path
-			asked[what]++
-			l.Expected, l.Found = "no question is asked twice", "fcntl(…, "+what+") was called again"
-			lab.Require(t, asked[what] == 1 || !strings.Contains(what, "F_OFD_") || strings.Contains(what, "F_UNLCK"), l)
+		p := lab.Trace(t, lab.Rule{Calls: "fcntl", Paths: []string{path}, Fail: syscall.ENOLCK}, lab.Options{}, "each", path)
+		lab.RequireErrorIs(t, p.Wait(l), syscall.ENOLCK, l.Say("Lock did not report why it failed"))
+		var expected, found []string
+		for _, e := range append(eachAsks, eachAsks...) {
+			for what := range strings.SplitSeq(e.calls, ", ") {
+				if strings.HasPrefix(what, "lock") || what == "ask" {
+					expected = append(expected, what)
+				}
+			}
 		}
-	}, syscall.ENOLCK, syscall.ENOMEM)
+		for _, c := range p.Calls() {
+			if what := asked(c); what != "" {
+				found = append(found, what)
+			}
+		}
+		l.Expected, l.Found = strings.Join(expected, ", "), strings.Join(found, ", ")
+		lab.Require(t, l.Expected == l.Found, l)
+	})
 }
 
 // interrupted calls CALL for row 0 of PATH, and stands at "holding" if it has the lock.
@@ -198,49 +267,15 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 	}
 }
 
-// The process stands still after each fcntl(2) on the table: if Locked takes a lock to find out, another owner meets it there.
-func TestLockedTakesNoLock(t *testing.T) {
-	t.Parallel()
-	path := tableFile(t)
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	lab.RequireSetUp(t, err)
-	defer file.Close()
-	l := lab.Lesson{
-		Says: "Locked kept another program out while it asked", Read: asking,
-		Did:   "Locked of row 0, which was free; after each fcntl(2) of it another program asked whether it could lock the row",
-		Means: "a program that only asks makes the others believe that a row is taken",
-	}
-	s := lab.Step(t, "fcntl", filepath.Dir(path), "steps", path)
-	var answer lab.Returned
-	s.Call("Locked 0 1", &answer, func(stop lab.Stop) {
-		lock := unix.Flock_t{Type: unix.F_WRLCK, Len: rows.Size}
-		lab.RequireSetUp(t, unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock))
-		l.Expected, l.Found = "no lock", "a lock, after "+stop.Call.Short(filepath.Dir(path))
-		lab.Require(t, lock.Type == unix.F_UNLCK, l)
-	}, l)
-	lab.RequireNoError(t, answer.Err, l.Say("Locked failed"))
-}
-
-// steps obeys orders about the table at PATH, and is stopped at its calls.
-func steps(w *lab.Worker) error {
-	d := newDesk(w.Arg(0))
-	return lab.Steps(w, func(order string) any {
-		if change, ok := changes[order]; ok {
-			return lab.Returned{Err: change(d.path, func() {})}
-		}
-		return d.do(strings.Fields(order)).Returned
-	})
-}
-
 func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
 	for _, what := range []string{"close", ofd} {
 		lab.EachErrno(t, func(t *testing.T, errno error) {
 			path := tableFile(t)
 			l := lab.Lesson{
-				Says:  "Unlock did not report what the kernel had refused",
-				Did:   "Lock; Unlock; each " + what + " failed with " + errno.Error(),
-				Means: "what the kernel could not do is never known", Read: refusals,
+				Says:  "Unlock returned no error that wraps the kernel's",
+				Did:   "Lock; then Unlock, while the kernel refused each " + what + " with " + errno.Error(),
+				Means: "it makes no such call, or what the kernel could not do is never known", Read: refusals,
 			}
 			held, err := fcntl.Lock(path, fcntl.Rows{First: 0, Count: 1})
 			lab.RequireNoError(t, err, l)
@@ -279,30 +314,39 @@ var changes = map[string]func(path string, inside func()) error{
 
 func TestTheTableIsNotTouchedWithoutTheLock(t *testing.T) {
 	t.Parallel()
-	for call, do := range changes {
-		lab.EachErrno(t, func(t *testing.T, errno error) {
-			path := lab.WriteFile(t, "parts.table", odd)
+	for _, reason := range []reason{{"ENOLCK", syscall.ENOLCK}, {"ENOSYS", syscall.ENOSYS}, {"EIO", syscall.EIO}} {
+		path := lab.WriteFile(t, "parts.table", odd)
+		p := start(t, path)
+		p.refuse(reason.errno)
+		for _, order := range []string{"View", "Update", "Append", "Move 1 0"} {
+			call, _, _ := strings.Cut(order, " ")
 			l := lab.Lesson{
 				Says:  call + " went on although the kernel had refused the lock",
-				Did:   call + "; fcntl(2) failed with " + errno.Error(),
+				Did:   call + "; the kernel refused each OFD lock with " + reason.name,
 				Read:  refusals,
 				Means: "it reads and writes beside every other program, without a lock",
 			}
-			ran := false
-			var err, failed error
-			lab.Finishes(t, func() {
-				failed = lab.Refuse(ofd, errno, func() { err = do(path, func() { ran = true }) })
-			}, l.Say("%s does not return when the kernel refuses the lock", call))
-			lab.RequireRefuse(t, failed)
+			r := p.Ask(order, l)
 			l.Expected, l.Found = "it does not call the caller's function", "it called it"
-			lab.Require(t, !ran, l)
+			lab.Require(t, r.N == 0, l)
 			l.Expected, l.Found = "", ""
 			lab.RequireFile(t, path, odd, l)
-			lab.RequireError(t, err, l.Say("%s returned no error although the kernel had refused the lock", call))
+			lab.RequireError(t, r.Returned.Err, l.Say("%s returned no error although the kernel had refused the lock", call))
 			l.Means = "no one can tell what to do about it"
-			lab.RequireErrorIs(t, err, errno, l.Say("%s did not report why the kernel had refused the lock", call))
-		}, syscall.ENOLCK, syscall.ENOSYS, syscall.EIO)
+			lab.RequireErrorIs(t, r.Returned.Err, reason.errno, l.Say("%s did not report why the kernel had refused the lock", call))
+		}
 	}
+}
+
+// steps obeys orders about the table at PATH, and is stopped at its calls.
+func steps(w *lab.Worker) error {
+	d := newDesk(w.Arg(0))
+	return lab.Steps(w, func(order string) any {
+		if order == "Move" {
+			order += " 1 0"
+		}
+		return d.do(strings.Fields(order)).Returned
+	})
 }
 
 // The process stands still after each of its writes.
@@ -420,12 +464,15 @@ func eachCallFails(t *testing.T, call string, do func(path string, inside func()
 		path := tableFile(t)
 		_, failed := lab.RefuseOne(made, syscall.EIO, func() { err = do(path, func() {}) })
 		lab.RequireRefuse(t, failed)
-		lab.RequireErrorIs(t, err, syscall.EIO, lab.Lesson{
+		l := lab.Lesson{
 			Says:  call + " did not report what the kernel had refused",
 			Did:   fmt.Sprintf("%s made these calls: %s; number %d, %s(2), failed with EIO", call, strings.Join(names, ", "), made+1, name),
 			Means: "the program goes on with a table that was not read or written, or with a lock that was not given back",
 			Read:  refusals,
-		})
+		}
+		lab.RequireErrorIs(t, err, syscall.EIO, l)
+		l.Means = "every other program waits for one that is no longer inside"
+		requireFree(t, path, l.Say("%s kept a lock when it failed", call))
 	}
 }
 

@@ -11,14 +11,11 @@ import (
 var ErrTooFew = errors.New("there are not that many")
 
 // View calls use, once, with all rows that the table at path has by then. While use runs, no Update, Move or Append of any program writes,
-// and any number of Views may be at work. The user need only be allowed to read the table. use must not call the functions below for the
-// same table.
+// and other Views may be at work. use must not call the functions below for the same table.
 //
-// View and the functions below lock the rows of the table file itself, with this package, and wait as Lock and RLock do. If the lock is
-// refused, they return the error and touch nothing: they never go on without it. Every error of the caller's function, of the lock, its
-// Unlock included, and of package rows is returned; if there are two, both. So a table that is missing (the error matches fs.ErrNotExist)
-// is not created, and one that is damaged is not changed. The locks are given back on every exit path, a panic and a runtime.Goexit of the
-// caller's function included; a panic goes on to the caller.
+// View locks rows of the table file with RLock, and the functions below with Lock. Without the lock they touch nothing, and they create no
+// table. Every error of the caller's function, of the lock, its Unlock included, and of package rows is returned; if there are two, both. The
+// locks are given back on every exit path, a panic and a runtime.Goexit of the caller's function included; a panic goes on to the caller.
 func View(path string, use func(all []rows.Row) error) (err error) {
 	held, err := RLock(path, Rows{First: 0, Count: All}) // the rows that will be appended, too
 	if err != nil {
@@ -32,12 +29,10 @@ func View(path string, use func(all []rows.Row) error) (err error) {
 	return use(all)
 }
 
-// Update calls change with row n of the table at path, and writes the row that change returns. What is written was made of what the row
-// held until then: no other Update or Move of this row, in this process or another one, has written in between. If change returns an
-// error or does not return, nothing is written: the row keeps its bytes.
+// Update calls change with row n of the table at path, and writes the row that change returns. No other Update or Move of this row, in
+// this process or another one, writes in between. If change returns an error or does not return, nothing is written.
 //
-// Update waits for no other row. change may call Update for another row, but none of these functions for this one:
-// it would wait for itself.
+// Update waits for no other row. change may call Update for another one, but none of these functions for row n.
 func Update(path string, n int64, change func(row rows.Row) (rows.Row, error)) (err error) {
 	held, err := Lock(path, Rows{First: n, Count: 1})
 	if err != nil {
@@ -55,8 +50,8 @@ func Update(path string, n int64, change func(row rows.Row) (rows.Row, error)) (
 	return rows.Write(path, n, row)
 }
 
-// Append adds a row after the last one of the table at path, and returns its number. Appends at the same time, in this process or another
-// one, add a row each and lose none. Append does not wait for an Update or a Move of a row that the table had when Append was called.
+// Append adds a row after the last one of the table at path, under a lock on the new row, and returns its number. Appends at the same time,
+// in this process or another one, add a row each, as long as it takes. None waits for a lock on rows that the table had when it was called.
 func Append(path string, row rows.Row) (n int64, err error) {
 	end, err := rows.Len(path)
 	if err != nil {
@@ -74,13 +69,11 @@ func Append(path string, row rows.Row) (n int64, err error) {
 }
 
 // Move takes count parts off row from and adds them to row to. No View, Update or Move sees the one without the other. Move decides by what
-// the rows hold when it has locked them: if there are fewer, or count is below 0, the error matches ErrTooFew, and a sum that does not fit
-// into row to is an error of package rows; in both cases nothing is changed. A Move of 0 parts has the same errors, and so has one from a
-// row to itself, which changes nothing.
+// the rows hold when it has locked them. If there are fewer, or count is below 0, the error matches ErrTooFew; it is an error, too, if the
+// sum does not fit into row to. Neither changes anything, nor does a Move from a row to itself. If the kernel refuses a write, one row may
+// have been written.
 //
 // Move waits for no row but these two. Any number of Moves, in whatever directions, come to their end.
-//
-// If the system refuses a write, the error wraps its reason; then look at both rows, because one may have been written.
 func Move(path string, from, to int64, count int) (err error) {
 	// All who need two locks take them in the same order: then the one that has the last one never waits, and no circle of waiters closes.
 	order := []int64{min(from, to), max(from, to)}
