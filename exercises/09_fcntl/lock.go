@@ -60,8 +60,9 @@ const (
 // kernel, as long as it takes. No deadlock is detected.
 //
 // Lock opens the file, which must exist, once, for reading and writing, and asks the kernel once for the lock, and again only after a
-// signal. If either is refused, nothing is locked, no handle is left open, and the error wraps the kernel's reason as it is. It does not
-// match ErrLocked, not even for EAGAIN or EACCES. On systems other than Linux it matches errors.ErrUnsupported.
+// signal. It does nothing else with the file. If either is refused, nothing is locked, no handle is left open, and the error wraps the
+// kernel's reason as it is. It does not match ErrLocked, not even for EAGAIN or EACCES. On systems other than Linux it matches
+// errors.ErrUnsupported.
 func Lock(path string, r Rows) (*Held, error) { return acquire(path, r, exclusive, true) }
 
 // RLock is Lock for a shared lock: it waits until no other owner has an exclusive one, and opens the file for reading alone.

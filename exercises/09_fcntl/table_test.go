@@ -21,7 +21,7 @@ import (
 
 func init() {
 	workers["take"], workers["view"], workers["append"], workers["move"] = take, view, appendOne, move
-	workers["nested"], workers["crowd"] = nested, crowd
+	workers["nested"], workers["crowd"], workers["view twice"] = nested, crowd, viewTwice
 }
 
 // take takes a part off row N of the table at PATH. Inside change it stands at "inside". It sends whether it has the part.
@@ -47,6 +47,11 @@ func view(w *lab.Worker) error {
 		}
 		return w.Result(sum)
 	})
+}
+
+// viewTwice views PATH inside a View of it.
+func viewTwice(w *lab.Worker) error {
+	return fcntl.View(w.Arg(0), func([]rows.Row) error { return fcntl.View(w.Arg(0), func([]rows.Row) error { return errTest }) })
 }
 
 // appendOne adds PART to the table at PATH, and sends the number of its row.
@@ -183,9 +188,11 @@ func otherRows(t *testing.T) {
 	t.Helper()
 	t.Parallel()
 	path, other := tableFile(t), tableFile(t)
+	start(t, path).get("Lock it 2 -1")
 	l := lab.Lesson{
-		Says:  "Update waits for an Update of another row",
-		Did:   "inside Update of row 0, change called Update of row 1, and that one Update of another table",
+		Says: "Update waits for a lock on another row",
+		Did: "a program had a lock on row 2 and all after it; inside Update of row 0, change called Update of row 1, and that one Update of " +
+			"another table",
 		Means: "a program that works on one row keeps all others out, or waits for itself for ever", Read: whichBytes,
 	}
 	lab.RequireNoError(t, lab.Start(t, "nested", path, other).Wait(l), l)
@@ -246,8 +253,21 @@ func TestView(t *testing.T) {
 		lab.RequireSetUp(t, rows.Write(path, 3, rows.Row{Part: "nut", Number: 1000}))
 		other.get("Unlock it")
 		viewer.Reached("inside", l)
+		appender := lab.Start(t, "append", path, "pin")
+		l.Did = "a program had a lock on row 2, and added row 3; View, which had waited for it, called use; another program called Append"
+		appender.WaitBlocked(mustWait(l, "Append does not wait for a View"))
 		viewer.Continue()
 		requireSum(t, viewer, 1+4+7+1000, l)
+		lab.RequireNoError(t, appender.Wait(l), l.Say("Append failed after it had waited for a View"))
+	})
+	t.Run("inside a View", func(t *testing.T) {
+		t.Parallel()
+		path := tableFile(t)
+		l := lab.Lesson{
+			Says: "View keeps out a View of the same program", Did: "inside View, use called View of the same table",
+			Means: "readers wait for one another, although none of them changes anything", Read: fix,
+		}
+		lab.RequireErrorIs(t, lab.Start(t, "view twice", path).Wait(l), errTest, l.Say("View did not return the error of use"))
 	})
 	t.Run("returns every error", func(t *testing.T) {
 		t.Parallel()
@@ -565,14 +585,21 @@ func TestMove(t *testing.T) {
 		path := tableFile(t)
 		l := lab.Lesson{
 			Says:  "Move waits for a lock on a row that it does not need",
-			Did:   "a program had a lock on row 1; another called Move from row 0 to row 2",
+			Did:   "a program had locks on row 1 and on all from row 3 on; another called Move from row 0 to row 2",
 			Read:  whichBytes,
 			Means: "programs wait for one another that work on different rows",
 		}
-		start(t, path).get("Lock it 1 1")
+		other := start(t, path)
+		other.get("Lock it 1 1")
+		other.get("Lock rest 3 -1")
 		p := lab.Start(t, "move", path, "0", "2", "1")
 		lab.Require(t, p.Settle() != process.Blocked, l)
 		lab.RequireNoError(t, p.Wait(l), l.Say("Move failed"))
+		l.Did = "a program had a lock on row 1; a goroutine of another one called Move from row 1 to itself, and then one from row 2 to row 0"
+		both := start(t, path)
+		both.tell("go Move 1 1", l)
+		both.waits(path, 1, 0, l)
+		both.tell("Move 2 0", l)
 	})
 }
 
@@ -605,29 +632,30 @@ func moveReads(t *testing.T) {
 		lab.RequireFile(t, path, after, l)
 	}
 	for _, c := range []struct {
-		from      int64
-		count, by int
-		after     string
-		err       error
-		means     string
+		from, to, held int64
+		count, by      int
+		after          string
+		err            error
+		means          string
 	}{
-		{2, 10, 9, row("bracket", 1) + row("hinge", 4) + row("bolt", 9), fcntl.ErrTooFew, "parts are handed out that do not exist"},
-		{2, 110, 120, row("bracket", 111) + row("hinge", 4) + row("bolt", 10), nil, "the parts that the owner of the row adds are not seen"},
-		{3, 10, 12, row("bracket", 11) + three[rows.Size:] + row("bolt", 2), nil, "the row that its owner adds is not seen"},
+		{2, 0, 2, 10, 9, row("bracket", 1) + row("hinge", 4) + row("bolt", 9), fcntl.ErrTooFew, "parts are handed out that do not exist"},
+		{2, 0, 2, 110, 120, row("bracket", 111) + row("hinge", 4) + row("bolt", 10), nil, "parts that the owner of the row adds are not seen"},
+		{3, 0, 3, 10, 12, row("bracket", 11) + three[rows.Size:] + row("bolt", 2), nil, "the row that its owner adds is not seen"},
+		{2, 3, 3, 10, 12, three[:2*rows.Size] + row("bolt", 90) + row("bolt", 22), nil, "the row that its owner adds is not seen"},
 	} {
 		path := tableFile(t)
 		l := lab.Lesson{
 			Says: "Move decided before it had the lock whether there are enough", Read: why,
-			Did:   fmt.Sprintf("a program had a lock on row %d; another called Move of %d from it to row 0", c.from, c.count),
+			Did:   fmt.Sprintf("a program had a lock on row %d; another called Move of %d from row %d to row %d", c.held, c.count, c.from, c.to),
 			Means: c.means,
 		}
 		first := start(t, path)
-		first.get(fmt.Sprintf("Lock it %d 1", c.from))
-		p := lab.Start(t, "move", path, fmt.Sprint(c.from), "0", fmt.Sprint(c.count))
+		first.get(fmt.Sprintf("Lock it %d 1", c.held))
+		p := lab.Start(t, "move", path, fmt.Sprint(c.from), fmt.Sprint(c.to), fmt.Sprint(c.count))
 		if p.Settle() != process.Finished { // otherwise it has decided
 			p.WaitBlocked(mustWait(l, "Move does not wait for a lock on one of its rows"))
 			l.Did += fmt.Sprintf("; the first wrote %d into the row, and called Unlock", c.by)
-			lab.RequireSetUp(t, rows.Write(path, c.from, rows.Row{Part: "bolt", Number: c.by}))
+			lab.RequireSetUp(t, rows.Write(path, c.held, rows.Row{Part: "bolt", Number: c.by}))
 			first.get("Unlock it")
 		}
 		if c.err == nil {
