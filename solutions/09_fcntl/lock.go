@@ -20,8 +20,8 @@ var ErrRange = errors.New("no such range of rows")
 
 // Rows are the rows to lock: Count of them, from row First on. The table need not have them yet.
 //
-// Every function here refuses with ErrRange a First below 0, a Count of 0 or below All, and rows that no file has room for, because
-// (First + Count) × rows.Size, or for All First × rows.Size, is above math.MaxInt64.
+// Every function here refuses, with an error that matches ErrRange, a First below 0, a Count of 0 or below All, and rows that no file has
+// room for, because (First + Count) × rows.Size, or for All First × rows.Size, is above math.MaxInt64.
 type Rows struct {
 	First, Count int64
 }
@@ -102,9 +102,9 @@ func Locked(path string, r Rows) (locked bool, err error) {
 	return locked, nil
 }
 
-// Unlock gives the lock back and closes the file. The next owner can have the lock at once, even while a program that is being started has a
-// duplicate of the descriptor. A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other error wraps the kernel's
-// reason; the file is closed all the same.
+// Unlock gives the lock back and closes the file, and does nothing else. The next owner can have the lock at once, even while a program that
+// is being started has a duplicate of the descriptor. A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other error
+// wraps the kernel's reason; the file is closed all the same.
 func (h *Held) Unlock() error {
 	if h.over {
 		return fmt.Errorf("unlock %s: %w; it has no lock any more", h.file.Name(), fs.ErrClosed)
