@@ -572,11 +572,14 @@ func TestMove(t *testing.T) {
 		path := tableFile(t)
 		p := start(t, path)
 		for _, order := range []string{"Move 0 -1", "Move -1 0", "Move 0 576460752303423488", "Move 576460752303423488 0"} {
+			words := strings.Fields(order)
 			l := lab.Lesson{
-				Says: "Move kept the lock on one row when it got none on the other", Did: order + " of 1 part; no table has the other row",
+				Says:  "Move kept the lock on one row when it got none on the other",
+				Did:   fmt.Sprintf("Move of 1 part from row %s to row %s, of which no table has both", words[1], words[2]),
 				Means: "every other program waits for one that is no longer inside", Read: fix,
 			}
-			lab.RequireErrorIs(t, p.Do(order, l), fcntl.ErrRange, l.Say("Move did not refuse a row that no table has"))
+			err := p.Do(order, l)
+			lab.RequireErrorIs(t, err, fcntl.ErrRange, l.Say("Move did not refuse a row that no table has"))
 			requireFree(t, path, l)
 		}
 	})
