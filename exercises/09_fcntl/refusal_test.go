@@ -160,7 +160,7 @@ func each(w *lab.Worker) error {
 // asked shows what a call asks of the kernel about the table, or nothing.
 func asked(c lab.Call) string {
 	switch {
-	case c.Interrupted(): // the kernel makes it again
+	case c.Interrupted() || c.Errno == "EINTR": // it is made again
 		return ""
 	case c.Name == "openat":
 		return "open " + regexp.MustCompile("O_(RDONLY|WRONLY|RDWR|PATH)").FindString(c.Args)
@@ -194,7 +194,9 @@ func TestEachCallOpensTheTableOnceAndAsksOnce(t *testing.T) {
 			if c.On(filepath.Join(dir, next.order)) {
 				found = append(found, "")
 			} else if what := asked(c); len(found) > 0 && what != "" && c.Within(dir) {
-				found[len(found)-1] += ", " + what
+				if last := &found[len(found)-1]; what != "unlock" || !strings.HasSuffix(*last, what) { // in parts, perhaps
+					*last += ", " + what
+				}
 			}
 		}
 		for n, e := range append(eachAsks, eachAsks...) {
