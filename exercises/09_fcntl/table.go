@@ -13,9 +13,9 @@ var ErrTooFew = errors.New("there are not that many")
 // View calls use, once, with all rows that the table at path has by then. While use runs, no Update, Move or Append of any program writes,
 // and other Views may be at work. use must not call the functions below for the same table.
 //
-// View locks rows of the table file with RLock, and the functions below with Lock. Without the lock they touch nothing, and they create no
-// table. Every error of the caller's function, of the lock, its Unlock included, and of package rows is returned; if there are two, both. The
-// locks are given back on every exit path, a panic and a runtime.Goexit of the caller's function included; a panic goes on to the caller.
+// View locks rows of the table file with RLock, and the functions below with Lock. Without the lock they touch nothing, and they create
+// no table. Every error of the caller's function, of the lock and its Unlock, and of package rows is returned; if there are two, both.
+// The locks are given back on every exit path, also a panic, which goes on to the caller, and a runtime.Goexit of the caller's function.
 func View(path string, use func(all []rows.Row) error) (err error) {
 	count, err := rows.Len(path)
 	if err != nil {

@@ -45,8 +45,8 @@ func (r Rows) span() (start, length int64, err error) {
 // A Held is a lock on rows of a table, shared or exclusive, from the call that returned it until its Unlock.
 //
 // It is a record lock of fcntl(2), which is advisory, on the bytes of these rows and no others. This Held is its owner. Every other Held is
-// another owner, in whatever process and by whatever name of the file, and so is all other code that asks for a record lock, of either kind.
-// A row has one owner with an exclusive lock, or any number with shared ones.
+// another owner, in whatever process and by whatever name of the file, and so is all other code that asks for a record lock of either
+// kind. A row has one owner with an exclusive lock, or any number with shared ones.
 //
 // As long as the program keeps the Held, the lock lasts until Unlock, whatever the program does with the file meanwhile. It ends with the
 // process, even if a program that it has started runs on. A Held is for one goroutine at a time.
