@@ -103,8 +103,8 @@ func Locked(path string, r Rows) (locked bool, err error) {
 }
 
 // Unlock gives the lock back and closes the file, and does nothing else. The next owner can have the lock at once, even while a program
-// that is being started has a duplicate of the descriptor. A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other error
-// wraps the kernel's reason; the file is closed all the same.
+// that is being started has a duplicate of the descriptor. A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other
+// error wraps the kernel's reason; the file is closed all the same.
 func (h *Held) Unlock() error {
 	if h.over {
 		return fmt.Errorf("unlock %s: %w; it has no lock any more", h.file.Name(), fs.ErrClosed)
