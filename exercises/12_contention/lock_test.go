@@ -54,7 +54,8 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 		p[2].Succeed("Lock it "+other, l)
 		p[2].free("it")
 		l.Did = "a process had a lock; another one waited for it in Lock, and called Lock for another file of the directory as well"
-		lab.RequireNoError(t, p[1].tell("Lock other "+other, l), l)
+		lab.RequireNoError(t, p[1].tell("start Lock other "+other, l), l)
+		p[1].endsWell("other", l)
 	})
 	t.Run("two goroutines of one process", func(t *testing.T) {
 		t.Parallel()
@@ -116,26 +117,47 @@ func TestRLocksShare(t *testing.T) {
 
 func TestLockIsNotOvertaken(t *testing.T) {
 	t.Parallel()
-	t.Run("by an owner that locks again at once", func(t *testing.T) {
+	for _, next := range []string{"Lock", "RLock"} {
+		t.Run("by an owner that locks again at once, and the next in line is in "+next, func(t *testing.T) {
+			t.Parallel()
+			_, p := several(t, 2)
+			l := lab.Lesson{
+				Says: "Lock overtook the one who was next in line",
+				Did: "a process had the lock; another one waited for it in " + next + ", and was slow to wake up (it was stopped); " +
+					"the first called Unlock and Lock",
+				Expected: "the second Lock waits until the other one has had its turn", Found: "it returned at once",
+				Means: "a program that locks again at once takes every turn, and all others starve", Read: barging,
+			}
+			p[0].get("Lock it")
+			p[1].queue(next+" it", l.Say("%s does not wait in the kernel", next))
+			p[1].Stop()
+			overtook := p[0].Begin("again it") != process.Blocked
+			p[1].Resume()
+			lab.Require(t, !overtook, l)
+			l.Found = ""
+			p[1].end("it", l.Say("Lock did not let the next in line have its turn"))
+			p[1].free("it")
+			lab.RequireNoError(t, p[0].Reply(l).Returned.Err, l.Say("Lock did not get the lock after the other one's turn"))
+		})
+	}
+	t.Run("by one who does not have the turnstile", func(t *testing.T) {
 		t.Parallel()
-		_, p := several(t, 2)
-		l := lab.Lesson{
-			Says: "Lock overtook the one who was next in line",
-			Did: "a process had the lock; another one waited for it in Lock, and was slow to wake up (it was stopped); " +
-				"the first called Unlock and Lock",
-			Expected: "the second Lock waits until the other one has had its turn", Found: "it returned at once",
-			Means: "a program that locks again at once takes every turn, and all others starve", Read: barging,
+		path, p := several(t, 2)
+		for _, lock := range []string{"Lock", "RLock"} {
+			l := lab.Lesson{
+				Says: lock + " went past a turnstile that was taken", Did: "a program had the lock of stock.json.lock.next; another one called " + lock,
+				Means: "programs that agree on the name of the turnstile are overtaken by those that do not use it", Read: turnstile,
+			}
+			p[0].get("Lock it " + path + ".next")
+			p[1].queue(lock+" it", l)
+			p[0].free("it")
+			p[1].end("it", l.Say("%s did not get the lock after the turnstile was free", lock))
+			l.Did = lock + "; then another program called Lock for stock.json.lock.next"
+			l.Means = "an owner keeps others away from the turnstile, and readers cannot share"
+			p[0].Succeed("Lock it "+path+".next", l.Say("%s has kept the turnstile", lock))
+			p[0].free("it")
+			p[1].free("it")
 		}
-		p[0].get("Lock it")
-		p[1].queue("Lock it", l.Say("Lock does not wait in the kernel"))
-		p[1].Stop()
-		overtook := p[0].Begin("again it") != process.Blocked
-		p[1].Resume()
-		lab.Require(t, !overtook, l)
-		l.Found = ""
-		p[1].end("it", l.Say("Lock did not let the next in line have its turn"))
-		p[1].free("it")
-		lab.RequireNoError(t, p[0].Reply(l).Returned.Err, l.Say("Lock did not get the lock after the other one's turn"))
 	})
 	for name, nameOf := range map[string]func(t *testing.T, path string) string{
 		"by a reader":                       func(_ *testing.T, path string) string { return path },
@@ -233,7 +255,7 @@ func TestLockEndsWithItsContext(t *testing.T) {
 				late.waits(lock+" it", l.Say("%s does not wait in the kernel", lock))
 				lab.RequireNoError(t, late.tell("cancel it", l), l)
 			}
-			l.Expected = "an error that matches " + c.want.Error()
+			l.Expected = "an error that matches ctx.Err(), " + c.want.Error()
 			lab.RequireErrorIs(t, late.ends("it", l), c.want, l.Say("%s did not report that its context has ended", lock))
 
 			l.Expected, l.Means = "", "a program that has given up keeps all others waiting, and none of them can know whom they wait for"
@@ -257,7 +279,8 @@ func TestLockEndsWithItsContext(t *testing.T) {
 		for _, lock := range []string{"Lock", "RLock"} {
 			l := lab.Lesson{
 				Says: lock + " did not report that its context had ended", Did: lock + " with a context that has ended already; the lock was free",
-				Expected: "an error that matches " + context.Canceled.Error(), Means: "the caller goes on with work that was called off", Read: giveUp,
+				Expected: "an error that matches ctx.Err(), " + context.Canceled.Error(), Read: giveUp,
+				Means: "the caller goes on with work that was called off",
 			}
 			before := p[0].Handles()
 			lab.RequireNoError(t, p[0].tell("start-ended "+lock+" it", l), l)
@@ -358,22 +381,13 @@ func TestLockChangesNothingElse(t *testing.T) {
 		lab.RequireNoError(t, err, l.Say("Lock did not create its file"))
 		lab.RequireNotNil(t, held, "Lock", l)
 		lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
-		files, err := os.ReadDir(filepath.Dir(path))
-		lab.RequireSetUp(t, err)
-		found := false
-		for _, file := range files {
-			found = found || file.Name() == "stock.json.lock"
-			l.Expected, l.Found = "files whose names begin with stock.json.lock", file.Name()
-			l.Means = "the user of the directory finds files that no document explains"
-			lab.Require(t, strings.HasPrefix(file.Name(), "stock.json.lock"), l.Say("Lock left a file in the directory"))
-			info, err := file.Info()
-			lab.RequireSetUp(t, err)
-			l.Expected, l.Found = "", ""
+		l.Means = "other programs find no turnstile, or files that no document explains"
+		lab.RequireEqual(t, "stock.json.lock stock.json.lock.next", namesBeside(t, path), l.Say("Lock and Unlock left other files than the two"))
+		for _, file := range []string{path, path + ".next"} {
 			l.Means = "every user who may open the file can keep all others out"
-			requireMode(t, []string{filepath.Join(filepath.Dir(path), file.Name())}, 0o600, l)
-			lab.RequireEqual(t, int64(0), info.Size(), l.Say("Lock wrote into %s", file.Name()))
+			requireMode(t, []string{file}, 0o600, l)
+			lab.RequireFile(t, file, "", l.Say("Lock wrote into %s", filepath.Base(file)))
 		}
-		lab.Require(t, found, l.Say("Unlock removed the file"))
 	})
 	t.Run("removes nothing", func(t *testing.T) {
 		t.Parallel()
@@ -430,9 +444,9 @@ func TestLockChangesNothingElse(t *testing.T) {
 		l.Means = "those who know the file by its own name stand in another line"
 		l.Says = "Lock did not create its files beside the one that the link leads to"
 		lab.RequireEqual(t, "link.lock", namesBeside(t, link), l)
-		found := namesBeside(t, path)
-		lockAndUnlock(t, path, l) // it creates what is missing
-		lab.RequireEqual(t, namesBeside(t, path), found, l)
+		lab.RequireEqual(t, "stock.json.lock stock.json.lock.next", namesBeside(t, path), l)
+		l.Says, l.Means = "", "the mode of a link lets everyone in: every user can keep all others out"
+		requireMode(t, []string{path, path + ".next"}, 0o600, l)
 	})
 	t.Run("a name that leaves no room for the line", func(t *testing.T) {
 		t.Parallel()
@@ -490,15 +504,11 @@ func TestLockChangesNothingElse(t *testing.T) {
 func requireKept(t *testing.T, l lab.Lesson) {
 	t.Helper()
 	path := lab.WriteFile(t, "stock.json.lock", "")
-	owner, err := os.OpenFile(path, os.O_RDWR, 0)
-	lab.RequireSetUp(t, err)
-	defer owner.Close()
-	handle, err := filelock.New(owner)
-	lab.RequireSetUp(t, err)
-	lab.RequireSetUp(t, handle.TryLock(filelock.Exclusive))
+	defer lockedByOther(t, path)()
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
 	seen := map[string]bool{}
+	var err error
 	watched := lab.Watch(func() { _, err = contention.Lock(ctx, path) }, func(string) {
 		files, _ := filepath.Glob(path + "*") // the pattern is good
 		for _, file := range files {
@@ -512,6 +522,17 @@ func requireKept(t *testing.T, l lab.Lesson) {
 		_, err := os.Lstat(file)
 		lab.RequireNoError(t, err, l)
 	}
+}
+
+// lockedByOther locks the file, for an owner that keeps the lock until release.
+func lockedByOther(t *testing.T, path string) (release func()) {
+	t.Helper()
+	owner, err := os.OpenFile(path, os.O_RDWR, 0)
+	lab.RequireSetUp(t, err)
+	handle, err := filelock.New(owner)
+	lab.RequireSetUp(t, err)
+	lab.RequireSetUp(t, handle.TryLock(filelock.Exclusive))
+	return func() { _ = owner.Close() }
 }
 
 // testLongName asks for a lock on the file with the longest name that the system allows: no other name begins with it.

@@ -42,6 +42,7 @@ const (
 
 var (
 	errTest    = errors.New("the test's own error")
+	errCause   = errors.New("the cause of the context's end, which is not its error")
 	errNothing = errors.New("neither a lock nor an error was returned")
 )
 
@@ -49,7 +50,7 @@ var locks = map[string]func(context.Context, string) (*contention.Held, error){"
 
 // A call is a Lock, an RLock or a Transfer that has begun. held and err are there once over is closed.
 type call struct {
-	stop context.CancelFunc
+	stop context.CancelCauseFunc
 	held *contention.Held
 	err  error
 	over chan struct{}
@@ -91,6 +92,7 @@ func desk(w *lab.Worker) error {
 //	start …                          begins one of these, and does not wait for it
 //	start-late …, start-ended …      with a context that ends soon, or has ended already
 //	start-limited …                  with a context that has much time
+//	                                 (each context that ends has a cause, which is not its error)
 //	over NAME                        N is 1 if it is over, and the error is what it returned
 //	end NAME                         waits for what has begun
 //	cancel NAME                      ends its context
@@ -107,7 +109,7 @@ func obey(words []string, path string, calls map[string]*call) error {
 	case "start":
 		calls[words[2]] = begin(context.Background(), words[1:], path)
 	case "start-late":
-		ctx, stop := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		ctx, stop := context.WithTimeoutCause(context.Background(), 50*time.Millisecond, errCause)
 		context.AfterFunc(ctx, stop)
 		calls[words[2]] = begin(ctx, words[1:], path)
 	case "start-limited":
@@ -115,13 +117,13 @@ func obey(words []string, path string, calls map[string]*call) error {
 		context.AfterFunc(ctx, stop)
 		calls[words[2]] = begin(ctx, words[1:], path)
 	case "start-ended":
-		ctx, stop := context.WithCancel(context.Background())
-		stop()
+		ctx, stop := context.WithCancelCause(context.Background())
+		stop(errCause)
 		calls[words[2]] = begin(ctx, words[1:], path)
 	case "end":
 		return calls[name].end()
 	case "cancel":
-		calls[name].stop()
+		calls[name].stop(errCause)
 	case "Unlock":
 		return calls[name].held.Unlock()
 	case "again":
@@ -145,7 +147,7 @@ func obey(words []string, path string, calls map[string]*call) error {
 }
 
 func begin(ctx context.Context, words []string, path string) *call {
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
 	c := &call{stop: stop, over: make(chan struct{})}
 	go func() {
 		defer close(c.over)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -51,6 +52,7 @@ func withoutLocks(w *lab.Worker) error {
 // refusing obeys
 //
 //	Lock PATH MADE ERRNO, RLock …    the call that comes after MADE others is refused with ERRNO; Text names all
+//	Lock PATH MADE ERRNO late, …     with a context that ends soon
 //
 // and gives back what it gets.
 func refusing(w *lab.Worker) error {
@@ -60,8 +62,14 @@ func refusing(w *lab.Worker) error {
 		if r.Returned.Err = errors.Join(err, wrong); r.Returned.Err != nil {
 			return r
 		}
+		ctx := context.Background()
+		if len(words) > 4 {
+			soon, stop := context.WithTimeout(ctx, 20*time.Millisecond)
+			defer stop()
+			ctx = soon
+		}
 		var held *contention.Held
-		names, err := lab.RefuseOne(made, syscall.Errno(errno), func() { held, r.Returned.Err = locks[words[0]](context.Background(), words[1]) })
+		names, err := lab.RefuseOne(made, syscall.Errno(errno), func() { held, r.Returned.Err = locks[words[0]](ctx, words[1]) })
 		switch {
 		case err != nil:
 			r.Returned.Err = err
@@ -199,42 +207,77 @@ var refusable = map[string]struct{ what, means string }{
 // Each system call of a Lock is refused once: the next one, such as that of a second try, is not.
 func TestLockReportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
-	for name, mode := range map[string]fs.FileMode{"Lock": 0, "Lock of a file for all": 0o666, "RLock of a file for all": 0o666} {
+	all := []syscall.Errno{syscall.EIO, syscall.EPERM, syscall.EMFILE, syscall.ENAMETOOLONG}
+	for name, c := range map[string]struct {
+		mode   fs.FileMode
+		late   bool // another owner has the lock until the context ends
+		errnos []syscall.Errno
+	}{
+		"Lock":                                {0, false, all},
+		"Lock of a file for all":              {0o666, false, all},
+		"RLock of a file for all":             {0o666, false, all},
+		"Lock of a file that another one has": {0o600, true, all[:1]},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lock := strings.Fields(name)[0]
 			p, other := program{lab.StartProgram(t, lab.Options{}, stuck, "refusing"), t}, start(t, "")
-			for _, errno := range []syscall.Errno{syscall.EIO, syscall.EPERM, syscall.EMFILE, syscall.ENAMETOOLONG} {
+			for _, errno := range c.errnos {
 				for made := 0; ; made++ {
 					path := lab.Path(t, "stock.json.lock")
-					if mode != 0 {
-						lab.RequireSetUp(t, errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, mode)))
+					if c.mode != 0 {
+						lab.RequireSetUp(t, errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, c.mode)))
 					}
-					if !oneRefused(t, p, other, lock, path, made, errno) {
+					if !oneRefused(t, p, other, lock, path, made, errno, c.late) {
 						break
 					}
 				}
 			}
 		})
 	}
+	for name, lock := range locks {
+		t.Run("each close of a "+name, func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "stock.json.lock", "")
+			l := lab.Lesson{
+				Says: name + " did not report that the kernel could not close a file", Did: name + "; each close failed with EIO",
+				Means: refusable["close"].means, Read: turnstile,
+			}
+			var err error
+			lab.RequireRefuse(t, lab.Refuse("close", syscall.EIO, func() { _, err = lock(t.Context(), path) }))
+			lab.RequireErrorIs(t, err, syscall.EIO, l)
+			l.Means = "all others wait until this program ends"
+			lab.Require(t, becomesFree(path) && becomesFree(path+".next"), l.Say("%s left something locked when it failed", name))
+		})
+	}
 }
 
 // oneRefused demands what holds when the kernel has refused a Lock the call that comes after made others. It returns false if there are no
 // more of them.
-func oneRefused(t *testing.T, p, other program, lock, path string, made int, errno syscall.Errno) bool {
+func oneRefused(t *testing.T, p, other program, lock, path string, made int, errno syscall.Errno, late bool) bool {
 	t.Helper()
 	l := lab.Lesson{Says: lock + " failed", Did: lock, Read: turnstile}
 	before := p.Handles()
-	r := p.Tell(fmt.Sprintf("%s %s %d %d", lock, path, made, errno), l)
+	order := fmt.Sprintf("%s %s %d %d", lock, path, made, errno)
+	release := func() {}
+	if late {
+		l.Did += ", whose context ended while another owner had the lock"
+		order += " late"
+		release = lockedByOther(t, path)
+	}
+	r := p.Tell(order, l)
+	release()
 	if errors.Is(r.Returned.Err, errors.ErrUnsupported) {
 		t.Skip(r.Returned.Err)
 	}
 	calls := strings.Fields(r.Text)
 	if made >= len(calls) {
-		lab.RequireNoError(t, r.Returned.Err, l)
+		if !late {
+			lab.RequireNoError(t, r.Returned.Err, l)
+		}
 		return false
 	}
-	l.Did = fmt.Sprintf("%s; its system call number %d was %s, and failed with %v", lock, made+1, calls[made], errno)
+	l.Did = fmt.Sprintf("%s; its system call number %d was %s, and failed with %v", l.Did, made+1, calls[made], errno)
 	if c, ok := refusable[calls[made]]; ok {
 		l.Means = c.means
 		lab.RequireErrorIs(t, r.Returned.Err, errno, l.Say("%s did not report that the kernel could not %s", lock, c.what))
@@ -247,7 +290,7 @@ func oneRefused(t *testing.T, p, other program, lock, path string, made int, err
 	other.Succeed("Lock it "+path, l.Say("%s left something locked when it failed", lock))
 	other.free("it")
 	if calls[made] != "close" { // whose file is open, because the kernel did not close it
-		requireHandles(t, before, p.Handles(), l.Say("%s left a file open when it failed", lock))
+		requireHandles(t, before, p.handlesBecome(before), l.Say("%s left a file open when it failed", lock))
 	}
 	return true
 }

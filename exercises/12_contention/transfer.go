@@ -12,21 +12,19 @@ import (
 // ErrSameShelf is matched by the error of a Transfer from a shelf to itself.
 var ErrSameShelf = errors.New("both are the same shelf")
 
-// Transfer calls move with the stocks that two files hold, and writes what move made of them, if move returned no error. While it works it
-// has an exclusive Lock for each of the two, on the lock files that shelf.Find names: from the reads to the writes, no other Transfer that
-// finds one of these lock files, and no other owner of one, is at work on its stock. from and to mean the files that they lead to when
-// Transfer is called, even if someone changes a link while it waits.
+// Transfer finds both shelves (shelf.Find), takes an exclusive Lock on the lock file of each, and then reads both stocks, calls move with
+// them, writes what move made of them (shelf.WriteBoth), and gives the locks back. A link that is changed meanwhile changes nothing.
 //
-// Transfers of programs that see the same directories never wait for each other in a circle, however many there are, in whatever
-// directions, and by whatever paths and symbolic links they know the files. If from and to are the same file, by whatever names, Transfer
-// does not wait, and the error matches ErrSameShelf. Hard links are another matter: a stock with two of them has two lock files, which do
-// not exclude each other, and a lock file must have one name only.
+// Transfers never wait for each other in a circle, in whatever directions, and by whatever relative paths and symbolic links to the stocks
+// they are called. A lock file has one name: it is not a link, and has no second one. So two hard links to a stock, which have two lock
+// files, do not exclude each other.
 //
-// ctx limits the waiting: if it ends before both locks are there, the error matches ctx.Err(), and move is not called. Once move is called,
-// ctx plays no part any more. If anything fails before both stocks are written, or if move returns an error, panics or ends its goroutine,
-// both files keep their bytes, as far as the system lets Transfer put them back (shelf.WriteBoth), and the error, or the panic, goes on to
-// the caller. If nothing but giving back a lock fails, the stocks are written, and Transfer returns that error. In any case nothing is
-// locked when it is over.
+// If from and to are the same file, by whatever names, hard links included, Transfer does not wait, and the error matches ErrSameShelf.
+//
+// ctx limits the wait for the locks: if it ends before both are taken, the error matches ctx.Err(), and move is not called. Afterwards ctx
+// plays no part. If a stock cannot be read, or if move returns an error, panics or ends its goroutine, neither file is written, and the
+// error, or the panic, goes on to the caller; and so does the error of a lock that cannot be given back. In any case nothing is locked when
+// Transfer is over.
 //
 // move must not call Lock, RLock or Transfer: it would wait for its own locks, or for a program that waits for them.
 func Transfer(ctx context.Context, from, to string, move func(from, to bins.Stock) error) (err error) {

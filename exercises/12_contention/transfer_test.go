@@ -218,17 +218,21 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			lab.RequireNoError(t, p.Wait(l), l.Say("Transfer failed"))
 			content, err := os.ReadFile(path[i])
 			lab.RequireSetUp(t, err)
+			name := filepath.Base(path[i])
 			l = lab.Lesson{
-				Says:  "Transfer read another stock than the one that it has locked",
-				Did:   "while Transfer waited, the link by which it was called became one to a shelf with 50 brackets",
-				Found: string(content), Means: "it works without a lock on what it reads", Read: bothFiles,
+				Says: "Transfer worked with a stock that it has not locked",
+				Did: fmt.Sprintf("Transfer of one bracket, by a link to %s, which held 8; while it waited for the lock of %s, the link became one to "+
+					"c.json, which held 50", name, name),
+				Expected: name + " holds 7 or 9", Found: name + " holds " + string(content), Means: "another program may be at work on c.json", Read: bothFiles,
 			}
 			lab.Require(t, !strings.Contains(string(content), "49") && !strings.Contains(string(content), "51"), l)
-			lab.RequireFile(t, path[2], map[bool]string{true: `{"bracket":50}`, false: stock}[used[i] != path[i]], l)
+			l.Expected, l.Found = "", ""
+			lab.RequireFile(t, path[2], map[bool]string{true: `{"bracket":50}`, false: stock}[used[i] != path[i]],
+				l.Say("Transfer changed c.json, which it has not locked"))
 			l = lab.Lesson{
 				Says:  "Transfer read a stock before it had both locks",
 				Did:   "while Transfer waited for a lock, both stocks became 8 brackets; then it moved one",
-				Means: "it writes what it made of numbers that are out of date", Read: bothFiles,
+				Means: "what it has read may be out of date when it has the second lock", Read: bothFiles,
 			}
 			lab.RequireFile(t, path[0], `{"bracket":7}`, l)
 			lab.RequireFile(t, path[1], `{"bracket":9}`, l)
@@ -500,29 +504,47 @@ func TestTransferReportsWhatItCannotClose(t *testing.T) {
 	t.Parallel()
 	requireNoPolling(t)
 	lab.EachErrno(t, func(t *testing.T, errno error) {
-		for made := 0; ; made++ {
-			path := shelves(t, 2)
-			l := lab.Lesson{
-				Says: "Transfer did not report that the kernel could not close a file", Read: bothFiles,
-				Did:   fmt.Sprintf("Transfer; its system call number %d, after it had written, was close, and failed with %v", made+1, errno),
-				Means: "a lock that was not given back keeps all others waiting, and the one who could know is not told",
-			}
-			var err error
-			names, refused := lab.RefuseOne(made, errno, func() { err = contention.Transfer(t.Context(), path[0], path[1], takeOne) })
-			lab.RequireRefuse(t, refused)
-			if made >= len(names) {
-				return // none was refused
-			}
-			if names[made] == "ftruncate" { // that of one stock: there is nothing to keep Transfer from putting both back
-				l.Did = fmt.Sprintf("Transfer; its system call number %d was ftruncate, and failed with %v", made+1, errno)
-				lab.RequireErrorIs(t, err, errno, l.Say("Transfer did not report that the kernel could not write a stock"))
-				requireUntouched(t, path, l.Say("Transfer did not put the stocks back when it could not write one"))
-			}
-			if names[made] == "close" && slices.Contains(names[:made], "ftruncate") && !slices.Contains(names[made:], "ftruncate") {
-				lab.RequireErrorIs(t, err, errno, l)
+		for _, failed := range []error{nil, errTest} {
+			for made := callsBeforeMove(t); ; made++ {
+				path := shelves(t, 2)
+				var err error
+				move := func(from, to bins.Stock) error { _ = takeOne(from, to); return failed }
+				names, refused := lab.RefuseOne(made, errno, func() { err = contention.Transfer(t.Context(), path[0], path[1], move) })
+				lab.RequireRefuse(t, refused)
+				if made >= len(names) {
+					break // none was refused
+				}
+				l := lab.Lesson{
+					Says: "Transfer did not report that the kernel could not close a file", Read: bothFiles,
+					Did:   fmt.Sprintf("Transfer; its system call number %d was %s, and failed with %v", made+1, names[made], errno),
+					Means: "a lock that was not given back keeps all others waiting, and the one who could know is not told",
+				}
+				switch {
+				case failed != nil:
+					l.Did += "; move had returned an error before"
+					lab.RequireErrorIs(t, err, failed, l.Say("Transfer hid from its caller that move had failed"))
+					lab.RequireErrorIs(t, err, errno, l)
+				case names[made] == "ftruncate": // that of one stock: there is nothing to keep Transfer from putting both back
+					lab.RequireErrorIs(t, err, errno, l.Say("Transfer did not report that the kernel could not write a stock"))
+					requireUntouched(t, path, l.Say("Transfer did not put the stocks back when it could not write one"))
+				case names[made] == "close" && slices.Contains(names[:made], "ftruncate") && !slices.Contains(names[made:], "ftruncate"):
+					lab.RequireErrorIs(t, err, errno, l)
+				}
 			}
 		}
 	}, syscall.EIO, syscall.EACCES)
+}
+
+// callsBeforeMove returns how many of its system calls a Transfer has made when it calls move.
+func callsBeforeMove(t *testing.T) int {
+	t.Helper()
+	path := shelves(t, 2)
+	var made, before atomic.Int64
+	watched := lab.Watch(func() {
+		_ = contention.Transfer(t.Context(), path[0], path[1], func(_, _ bins.Stock) error { before.Store(made.Load()); return errTest })
+	}, func(string) { made.Add(1) })
+	lab.RequireRefuse(t, watched)
+	return int(before.Load())
 }
 
 // crowd transfers brackets among the shelves of DIR in GOROUTINES goroutines, N each.
