@@ -273,6 +273,22 @@ func TestLockEndsWithItsContext(t *testing.T) {
 			requireHandles(t, before, late.handlesBecome(before), l.Say("%s left a file open when its context ended", lock))
 		})
 	}
+	t.Run("and not when it has the lock", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 2)
+		for _, lock := range []string{"Lock", "RLock"} {
+			l := lab.Lesson{
+				Says: "the lock of " + lock + " ended with the context", Did: lock + "; its context was cancelled; then another process called Lock",
+				Means: "the context limits the wait, and not the work: two programs are inside at once", Read: giveUp,
+			}
+			p[0].get(lock + " it")
+			lab.RequireNoError(t, p[0].Do("cancel it", l), l)
+			p[1].queue("Lock it", l)
+			p[0].free("it")
+			p[1].end("it", l.Say("Lock did not get the lock after it had waited for it"))
+			p[1].free("it")
+		}
+	})
 	t.Run("that has ended before", func(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 2)

@@ -197,11 +197,13 @@ func requireGivenBack(t *testing.T) {
 
 // What the kernel may refuse to a Lock, and what becomes of it if the caller does not know.
 var refusable = map[string]struct{ what, means string }{
-	"openat":   {"open a file", "it has done without a file, or has tried again, and might have to do so for ever"},
-	"linkat":   {"create a file", "it has done without a file, or has tried again, and might have to do so for ever"},
-	"fchmod":   {"set the mode of a file", "others who may lock the file may never stand in line for it"},
-	"fchmodat": {"set the mode of a file", "others who may lock the file may never stand in line for it"},
-	"close":    {"close a file", "the line may stay closed for all others, and the one who could know is not told"},
+	"openat":     {"open a file", "it has done without a file, or has tried again, and might have to do so for ever"},
+	"linkat":     {"create a file", "it has done without a file, or has tried again, and might have to do so for ever"},
+	"fstat":      {"examine a file", "it has guessed the mode of the file, or the place of its line: others stand in another line, or in none"},
+	"newfstatat": {"examine a file", "it has guessed the mode of the file, or the place of its line: others stand in another line, or in none"},
+	"fchmod":     {"set the mode of a file", "others who may lock the file may never stand in line for it"},
+	"fchmodat":   {"set the mode of a file", "others who may lock the file may never stand in line for it"},
+	"close":      {"close a file", "the line may stay closed for all others, and the one who could know is not told"},
 }
 
 // Each system call of a Lock is refused once: the next one, such as that of a second try, is not.

@@ -522,7 +522,9 @@ func TestTransferReportsWhatItCannotClose(t *testing.T) {
 				switch {
 				case failed != nil:
 					l.Did += "; move had returned an error before"
-					lab.RequireErrorIs(t, err, failed, l.Say("Transfer hid from its caller that move had failed"))
+					hidden := l.Say("Transfer hid from its caller that move had failed")
+					hidden.Means = "the caller cannot know that the parts have not moved"
+					lab.RequireErrorIs(t, err, failed, hidden)
 					lab.RequireErrorIs(t, err, errno, l)
 				case names[made] == "ftruncate": // that of one stock: there is nothing to keep Transfer from putting both back
 					lab.RequireErrorIs(t, err, errno, l.Say("Transfer did not report that the kernel could not write a stock"))

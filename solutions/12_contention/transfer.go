@@ -16,15 +16,15 @@ var ErrSameShelf = errors.New("both are the same shelf")
 // them, writes what move made of them (shelf.WriteBoth), and gives the locks back. A link that is changed meanwhile changes nothing.
 //
 // Transfers never wait for each other in a circle, in whatever directions, and by whatever relative paths and symbolic links to the stocks
-// they are called. A lock file has one name: it is not a link, and has no second one. So two hard links to a stock, which have two lock
-// files, do not exclude each other.
+// they are called. A lock file has one name: it is not a link, and no link leads to it. A stock with two hard links has two lock files, and
+// a Transfer by one of its names does not exclude one by the other.
 //
 // If from and to are the same file, by whatever names, hard links included, Transfer does not wait, and the error matches ErrSameShelf.
 //
-// ctx limits the wait for the locks: if it ends before both are taken, the error matches ctx.Err(), and move is not called. Afterwards ctx
-// plays no part. If a stock cannot be read, or if move returns an error, panics or ends its goroutine, neither file is written, and the
-// error, or the panic, goes on to the caller; and so does the error of a lock that cannot be given back. In any case nothing is locked when
-// Transfer is over.
+// ctx limits the wait for the locks: if it ends before both are taken, the error matches ctx.Err(), and move is not called. Once it is
+// called, ctx plays no part. If a stock cannot be read, or if move returns an error, panics or ends its goroutine, neither file is written,
+// and the error, or the panic, goes on to the caller; and so does the error of a lock that cannot be given back. In any case nothing is
+// locked when Transfer is over.
 //
 // move must not call Lock, RLock or Transfer: it would wait for its own locks, or for a program that waits for them.
 func Transfer(ctx context.Context, from, to string, move func(from, to bins.Stock) error) (err error) {

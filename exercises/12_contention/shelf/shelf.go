@@ -29,8 +29,8 @@ type identity struct{ device, file uint64 }
 
 // Find returns the shelf whose stock file is at path, which must exist, and creates its lock file if there is none, with mode 0600.
 //
-// Two Finds of one shelf return the same Stock and Lock, in whichever process, by whatever path: relative, or through symbolic links. By
-// two hard links they return two Locks.
+// Two Finds of one shelf return the same Stock and Lock, by whatever relative path and symbolic links. By two hard links they return two
+// Locks.
 func Find(path string) (s Shelf, err error) {
 	if s.Stock, err = realPath(path); err != nil {
 		return Shelf{}, fmt.Errorf("find the stock: %w; a new stock is a file that holds {}", err)
