@@ -548,7 +548,7 @@ func lockedByOther(t *testing.T, path string) (release func()) {
 	handle, err := filelock.New(owner)
 	lab.RequireSetUp(t, err)
 	lab.RequireSetUp(t, handle.TryLock(filelock.Exclusive))
-	return func() { _ = owner.Close() }
+	return func() { _ = errors.Join(handle.Unlock(), owner.Close()) }
 }
 
 // testLongName asks for a lock on the file with the longest name that the system allows: no other name begins with it.
