@@ -199,8 +199,8 @@ func requireGivenBack(t *testing.T) {
 var refusable = map[string]struct{ what, means string }{
 	"openat":     {"open a file", "it has done without a file, or has tried again, and might have to do so for ever"},
 	"linkat":     {"create a file", "it has done without a file, or has tried again, and might have to do so for ever"},
-	"fstat":      {"examine a file", "it has guessed the mode of the file, or the place of its line: others stand in another line, or in none"},
-	"newfstatat": {"examine a file", "it has guessed the mode of the file, or the place of its line: others stand in another line, or in none"},
+	"fstat":      {"examine a file", "it has guessed the file's mode, or the place of its line: others stand in another line, or in none"},
+	"newfstatat": {"examine a file", "it has guessed the file's mode, or the place of its line: others stand in another line, or in none"},
 	"fchmod":     {"set the mode of a file", "others who may lock the file may never stand in line for it"},
 	"fchmodat":   {"set the mode of a file", "others who may lock the file may never stand in line for it"},
 	"close":      {"close a file", "the line may stay closed for all others, and the one who could know is not told"},

@@ -223,7 +223,8 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 				Says: "Transfer worked with a stock that it has not locked",
 				Did: fmt.Sprintf("Transfer of one bracket, by a link to %s, which held 8; while it waited for the lock of %s, the link became one to "+
 					"c.json, which held 50", name, name),
-				Expected: name + " holds 7 or 9", Found: name + " holds " + string(content), Means: "another program may be at work on c.json", Read: bothFiles,
+				Expected: name + " holds 7 or 9", Found: name + " holds " + string(content),
+				Means: "another program may be at work on c.json", Read: bothFiles,
 			}
 			lab.Require(t, !strings.Contains(string(content), "49") && !strings.Contains(string(content), "51"), l)
 			l.Expected, l.Found = "", ""
