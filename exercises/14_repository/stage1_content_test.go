@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -23,25 +24,71 @@ import (
 // readers are ways in which a content can come.
 var readers = []struct {
 	name string
-	of   func(content string) io.Reader
+	of   func(t *testing.T, content string) io.Reader
 }{
-	{"as it is", func(content string) io.Reader { return strings.NewReader(content) }},
-	{"in halves", func(content string) io.Reader { return iotest.HalfReader(strings.NewReader(content)) }},
-	{"with its last bytes and io.EOF at once", func(content string) io.Reader { return iotest.DataErrReader(strings.NewReader(content)) }},
-	{"after a head that was read before", func(content string) io.Reader {
-		r := strings.NewReader("a head" + content)
-		_, _ = io.CopyN(io.Discard, r, 6) // of a string
-		return r
+	{"as it is", func(_ *testing.T, content string) io.Reader { return strings.NewReader(content) }},
+	{"in halves", func(_ *testing.T, content string) io.Reader { return iotest.HalfReader(strings.NewReader(content)) }},
+	{"with its last bytes and io.EOF at once", func(_ *testing.T, content string) io.Reader {
+		return iotest.DataErrReader(strings.NewReader(content))
 	}},
-	{"with Reads that return nothing yet", func(content string) io.Reader {
-		r, nothing := strings.NewReader(content), false
-		return readerFunc(func(p []byte) (int, error) {
-			if nothing = !nothing; nothing {
-				return 0, nil
-			}
-			return r.Read(p)
-		})
+	{"from a file of which a head was read before", func(t *testing.T, content string) io.Reader {
+		file, err := os.Open(lab.WriteFile(t, "upload", "a head"+content))
+		lab.RequireSetUp(t, err)
+		t.Cleanup(func() { _ = file.Close() })
+		_, err = file.Seek(6, io.SeekStart)
+		lab.RequireSetUp(t, err)
+		return file
 	}},
+	{"with many Reads that return nothing yet", func(_ *testing.T, content string) io.Reader { return hesitant(content) }},
+	{"from a type with more methods than Read", func(_ *testing.T, content string) io.Reader {
+		return &versatile{Reader: strings.NewReader(content)}
+	}},
+}
+
+// hesitant returns a content that comes in 7 pieces and more, to a byte each. Before each of them, and before io.EOF, a thousand Reads
+// return 0 and nil.
+func hesitant(content string) io.Reader {
+	r, nothing := strings.NewReader(content), 0
+	return readerFunc(func(p []byte) (int, error) {
+		if nothing = (nothing + 1) % 1001; nothing > 0 {
+			return 0, nil
+		}
+		return r.Read(p[:min(len(p), max(1, len(content)/7))])
+	})
+}
+
+// A versatile is a content with methods by which code may take it for more than a Reader. It notes which was called.
+type versatile struct {
+	io.Reader
+	called string
+}
+
+func (v *versatile) Seek(int64, int) (int64, error)    { v.called = "Seek"; return 0, nil }
+func (v *versatile) ReadAt([]byte, int64) (int, error) { v.called = "ReadAt"; return 0, io.EOF }
+
+func (v *versatile) WriteTo(w io.Writer) (int64, error) {
+	v.called = "WriteTo"
+	return io.Copy(w, v.Reader)
+}
+
+func (v *versatile) Stat() (fs.FileInfo, error) { v.called = "Stat"; return nil, fs.ErrInvalid }
+func (v *versatile) Len() int                   { v.called = "Len"; return 0 }
+func (v *versatile) Size() int64                { v.called = "Size"; return 0 }
+func (v *versatile) Close() error               { v.called = "Close"; return nil }
+
+// requireOnlyRead demands that no other method of the content was called, and that a file is still open.
+func requireOnlyRead(t *testing.T, content io.Reader, call string, l lab.Lesson) {
+	t.Helper()
+	switch content := content.(type) {
+	case *versatile:
+		l.Says, l.Means = call+" calls a method of its content that is not Read", "what it learns so need not be true of the bytes that it reads"
+		l.Expected, l.Found = "calls of Read only", content.called
+		lab.Require(t, content.called == "", l)
+	case *os.File:
+		_, err := content.Stat()
+		l.Means = "the file is the caller's, who may go on with it"
+		lab.RequireNoError(t, err, l.Say("%s closes its content", call))
+	}
 }
 
 func TestPutStoresWhatContentHolds(t *testing.T) {
@@ -59,7 +106,9 @@ func TestPutStoresWhatContentHolds(t *testing.T) {
 				if i > 0 {
 					l.Did += "; the object existed already"
 				}
-				object, err := put(t, r, reader.of(content), l)
+				from := reader.of(t, content)
+				object, err := put(t, r, from, l)
+				requireOnlyRead(t, from, "Put", l)
 				lab.RequireNoError(t, err, l.Say("Put failed although nothing stood in its way"))
 				lab.RequireEqual(t, objectOf(content), object, l.Say("Put returned another object than it was given"))
 				requireHolds(t, dir, []string{content}, l)
@@ -67,7 +116,10 @@ func TestPutStoresWhatContentHolds(t *testing.T) {
 				for _, want := range []repository.Object{object, {ID: object.ID, Size: -1}, {ID: object.ID, Size: math.MinInt64}} {
 					l.Did = fmt.Sprintf("PutExpected of %d bytes, %s, with Size %d", size, reader.name, want.Size)
 					l.Says = "PutExpected failed although nothing stood in its way"
-					lab.RequireNoError(t, putExpected(t, r, want, reader.of(content), l), l)
+					from := reader.of(t, content)
+					err := putExpected(t, r, want, from, l)
+					requireOnlyRead(t, from, "PutExpected", l)
+					lab.RequireNoError(t, err, l)
 					requireHolds(t, dir, []string{content}, l.Say("PutExpected did not store the content"))
 				}
 				if i%2 == 1 { // half of the time it is the first one again
@@ -197,12 +249,17 @@ func TestPutExpectedRefusesWhatWasNotAnnounced(t *testing.T) {
 					plant(t, dir, content, content)
 				}
 				l := lab.Lesson{
-					Says: "PutExpected stores what was not announced", Did: "PutExpected; what came: " + c.name, Read: announced,
+					Says: "PutExpected stores what was not announced", Read: announced,
 					Means: "the name of the object promises a content that it does not have, and each reader gets the wrong one",
 				}
-				err := putExpected(t, r, c.want, strings.NewReader(bracket), l)
-				lab.RequireErrorIs(t, err, repository.ErrMismatch, l)
-				requireHolds(t, dir, stored, l.Say("PutExpected has refused an upload, and the repository is not as it was"))
+				for _, reader := range readers {
+					l.Did = fmt.Sprintf("PutExpected; what came: %s, %s", c.name, reader.name)
+					from := reader.of(t, bracket)
+					err := putExpected(t, r, c.want, from, l)
+					requireOnlyRead(t, from, "PutExpected", l)
+					lab.RequireErrorIs(t, err, repository.ErrMismatch, l)
+					requireHolds(t, dir, stored, l.Say("PutExpected has refused an upload, and the repository is not as it was"))
+				}
 			})
 		}
 	}
@@ -520,7 +577,10 @@ func TestPutKeepsTheQuota(t *testing.T) {
 	requireHolds(t, dir, []string{small}, l.Say("Put has failed, and the repository is not as it was"))
 	announced := l.Say("PutExpected stores more than the quota allows")
 	announced.Did += "; PutExpected of the same"
-	lab.RequireErrorIs(t, putExpected(t, r, objectOf(large), strings.NewReader(large), announced), repository.ErrQuota, announced)
+	if err = putExpected(t, r, objectOf(large), strings.NewReader(large), announced); err != nil {
+		announced.Says, announced.Means = "PutExpected hides that the quota has no room", "the client sends again what is never taken"
+	}
+	lab.RequireErrorIs(t, err, repository.ErrQuota, announced)
 
 	l.Did += "; of more than any quota, without an end"
 	l.Says = "Put stores more than the quota allows"

@@ -1,6 +1,7 @@
 package repository_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,6 +158,83 @@ func besideSlowOnes(t *testing.T) {
 		}
 	}
 	requireHolds(t, dir, stored, l.Say("Put returned nil, and the object is not there"))
+}
+
+// TestPutTouchesNothingThatIsNotItsOwn has one Put fail, in a directory where another one's file looks old and an empty directory waits.
+func TestPutTouchesNothingThatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		put  func(ctx context.Context, r *repository.Repository) error
+		want error // nil: no matter
+	}{
+		{"of other bytes than were announced", func(ctx context.Context, r *repository.Repository) error {
+			return r.PutExpected(ctx, objectOf(bracket), strings.NewReader(strings.ToUpper(bracket)))
+		}, repository.ErrMismatch},
+		{"of a content that is cut", func(ctx context.Context, r *repository.Repository) error {
+			return r.PutExpected(ctx, objectOf(bracket), failingAt(bracket, func() error { return errCut }))
+		}, errCut},
+		{"for which the quota has no room", func(ctx context.Context, r *repository.Repository) error {
+			return r.PutExpected(ctx, objectOf(bracket), io.MultiReader(strings.NewReader(bracket), &counted{limit: 1 << 20}))
+		}, repository.ErrQuota},
+		// Another design makes these calls in a goroutine of its own, where they are not refused.
+		{"for which the disk has no room", refusing("write", syscall.ENOSPC), nil},
+		{"whose rename is refused", refusing("rename or link", syscall.ENOSPC), nil},
+		{"whose fsync is refused", refusing("sync", syscall.EIO), nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, dir := create(t, repository.Options{Quota: 10_000})
+			l := lab.Lesson{
+				Did:   "an upload was half way and looked 1,000 hours old, and the object's directory was empty; a Put " + c.name,
+				Means: "one upload that fails takes others with it", Read: refusal,
+			}
+			slow, ended := begin(t, r, hinge, unknown, l)
+			lab.RequireSetUp(t, os.MkdirAll(filepath.Dir(place(dir, bracket)), 0o755))
+			lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "tmp", "theirs"), nil, 0o644))
+			lab.Age(t, dir, 1000*time.Hour)
+			var err error
+			lab.Finishes(t, func() { err = c.put(t.Context(), r) }, l.Say("Put does not return"))
+			if errors.Is(err, errors.ErrUnsupported) {
+				t.Skip("this system refuses no calls: ", err)
+			}
+			if c.want == repository.ErrQuota && errors.Is(err, repository.ErrMismatch) {
+				err = c.want // both are true
+			}
+			if c.want != nil {
+				lab.RequireErrorIs(t, err, c.want, l.Say("Put returned no error, or another one"))
+			}
+			_, err = os.Stat(filepath.Dir(place(dir, bracket)))
+			lab.RequireNoError(t, err, l.Say("Put, which has failed, takes away a directory that another Put may be about to need"))
+			lab.RequireFile(t, filepath.Join(dir, "tmp", "theirs"), "", l.Say("Put, which has failed, takes away a file that is not its own"))
+			slow.goOn <- nil
+			lab.Finishes(t, func() { err = <-ended }, l.Say("Put does not return"))
+			lab.RequireNoError(t, err, l.Say("Put, which has failed, takes away the file of another upload"))
+		})
+	}
+	t.Run("after someone has removed an empty directory", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		l := lab.Lesson{
+			Did:   "Put and Remove; then a person removed the directories, which were empty; Put of the same",
+			Means: "no object whose ID begins with these digits is stored until the server is started again", Read: onDisk,
+		}
+		for range 2 {
+			requireStored(t, r, bracket, l)
+			requireHolds(t, dir, []string{bracket}, l.Say("Put returned nil, and the object is not in the repository"))
+			lab.RequireSetUp(t, r.Remove(t.Context(), objectOf(bracket).ID))
+			inner := filepath.Dir(place(dir, bracket))
+			lab.RequireSetUp(t, errors.Join(os.Remove(inner), os.Remove(filepath.Dir(inner))))
+		}
+	})
+}
+
+// refusing returns a Put of the bracket to which the kernel refuses these calls. Its error matches errors.ErrUnsupported where it cannot.
+func refusing(calls string, errno error) func(ctx context.Context, r *repository.Repository) error {
+	return func(ctx context.Context, r *repository.Repository) (err error) {
+		refused := lab.Refuse(calls, errno, func() { err = r.PutExpected(ctx, objectOf(bracket), strings.NewReader(bracket)) })
+		return cmp.Or(refused, err)
+	}
 }
 
 func TestPutHealsADamagedObject(t *testing.T) {
@@ -691,7 +769,12 @@ func requireReason(t *testing.T, name string, errno, err error, calls, all []str
 	l.Says, l.Means = "Put mistakes a refused fsync for a success", "a power cut takes the object away, and no error reported it"
 	lab.Require(t, !strings.Contains(name, "sync"), withFound(l, "an error", err))
 	l.Says = "Put does without an fsync when another call is refused"
-	lab.Require(t, count(calls, "sync") >= count(all, "sync"), withFound(l, "an error, or as many fsyncs as without the refusal", err))
+	syncs := count(all, "sync")
+	isRename := func(call string) bool { return strings.Contains(call, "rename") }
+	if at := slices.IndexFunc(calls, isRename); at >= 0 && !slices.ContainsFunc(all, isRename) && count(calls[at:], "sync") > 0 {
+		syncs-- // that of a good copy, which another design leaves in place if it can read it
+	}
+	lab.Require(t, count(calls, "sync") >= syncs, withFound(l, "an error, or as many fsyncs as without the refusal", err))
 }
 
 func TestPutOnAFullDisk(t *testing.T) {

@@ -154,7 +154,7 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 					lab.RequireNotNil(t, reader, "Get", l)
 					lab.Finishes(t, func() { got, err = way.read(reader, len(c.found)) }, l.Say("Read does not come to an end"))
 				}
-				lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
+				requireCorrupt(t, err, l)
 				l.Says, l.Means = "Read handed out the last byte of a damaged object", "a caller that counts bytes, as a web server does, sees no error"
 				l.Expected, l.Found = fmt.Sprintf("fewer than %d bytes", max(1, len(c.found))), fmt.Sprint(len(got), " bytes")
 				lab.Require(t, len(got) < max(1, len(c.found)), l)
@@ -173,6 +173,16 @@ func TestGetVerifiesWhatItHandsOut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// requireCorrupt demands ErrCorrupt. A lesson's words are for no error at all.
+func requireCorrupt(t *testing.T, err error, l lab.Lesson) {
+	t.Helper()
+	if err != nil {
+		l.Says = "Get or Read fails, and not with ErrCorrupt, for a damaged object"
+		l.Means = "the caller cannot tell damage from a disk that is out of reach"
+	}
+	lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
 }
 
 // damage writes text into the file, which stays the same one and keeps its time of modification.
@@ -225,7 +235,7 @@ func requireSeen(t *testing.T, content, found string, read int, rest func(io.Rea
 	var more []byte
 	lab.Finishes(t, func() { more, err = rest(reader, len(content)-read) }, l.Say("Read does not come to an end"))
 	if string(got)+string(more) != content || err != nil {
-		lab.RequireErrorIs(t, err, repository.ErrCorrupt, l)
+		requireCorrupt(t, err, l)
 		_, err = reader.Read(make([]byte, 1000))
 		lab.RequireErrorIs(t, err, repository.ErrCorrupt, l.Say("Read forgets that the object is damaged"))
 	}

@@ -19,12 +19,11 @@ type Reader struct {
 }
 
 // Get opens an object. If there is none, the error matches fs.ErrNotExist; if the kernel refuses it, or ctx has ended, the error wraps
-// that. What is not a regular file (a symbolic link, a pipe), or is reached through a link that leads out of the directory that Open found,
-// is an error. If the file is empty and the object is not, that is ErrCorrupt at once: a caller that counts bytes makes no Read. A Get that
-// fails leaves nothing open.
+// that. What is not a regular file, or is reached through a link that leads out of the directory that Open found, is an error. An empty
+// file is ErrCorrupt at once, unless the object is empty: a caller that counts bytes makes no Read. A Get that fails leaves nothing open.
 //
-// The Reader goes on with the same object, whatever Put and Remove do meanwhile, and also when ctx, which is Get's alone, has ended. The
-// memory that it needs does not depend on the size.
+// The Reader goes on with the same object, whatever Put and Remove do meanwhile, and when ctx has ended. Its memory does not depend on the
+// size.
 func (r *Repository) Get(ctx context.Context, id ID) (*Reader, error) {
 	reader, err := r.get(ctx, id)
 	if err != nil {
@@ -48,14 +47,14 @@ func (r *Repository) get(ctx context.Context, id ID) (*Reader, error) {
 	return &Reader{object: Object{ID: id, Size: size}, file: file, hash: sha256.New()}, nil
 }
 
-// Size returns how many bytes the object's file had when Get opened it, whatever becomes of the file, and after Close too.
+// Size returns how many bytes the object's file had when Get opened it.
 func (r *Reader) Size() int64 { return r.object.Size }
 
-// Read is that of an io.Reader. If the bytes that it hands out do not have the object's ID, Read, or Get before it, fails with an error
-// that matches ErrCorrupt, and so does each later Read. No earlier verification counts, and no time of the file: a disk changes bytes and
-// leaves the time. The bytes before the error are not to be trusted; the last byte of a damaged object is never handed out, so that a
-// caller who counts bytes and does not wait for io.EOF cannot miss the error. If the kernel refuses a read, the error wraps that, and is
-// neither io.EOF nor ErrCorrupt; a later Read fails too, or goes on where that one began.
+// Read is that of an io.Reader. The last of Size bytes is handed out only if all of them have the object's ID; otherwise the error matches
+// ErrCorrupt, now and for each later Read, so that a caller who counts bytes and does not wait for io.EOF cannot miss it. It is the bytes
+// handed out that are verified: a disk changes them at any time. A file that has grown since Get may count as damaged; its further bytes
+// are never handed out. If the kernel refuses a read, the error wraps that, and is neither io.EOF nor ErrCorrupt; a later Read fails too,
+// or goes on where that one began.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.failed != nil {
 		return 0, r.failed
@@ -76,6 +75,6 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return 0, r.failed
 }
 
-// Close gives the handle back. It does not verify what was not read. After Close, Read and Close fail, and the error matches fs.ErrClosed.
-// But a Read of an object that was found damaged goes on to match ErrCorrupt, and one after a refusal may return that again.
+// Close gives the handle back, and verifies nothing. Then Read and Close fail, and the error matches fs.ErrClosed, unless a Read returns an
+// earlier error again.
 func (r *Reader) Close() error { return r.file.Close() }

@@ -11,26 +11,22 @@ import (
 	"example/turnstile/exercises/14_repository/objects"
 )
 
-// Put stores what content holds, up to its io.EOF, and returns the object's ID and size. If the object exists, Put stores it anew: the
-// copy that it finds may be damaged.
+// Put stores what content holds, from where it stands to its io.EOF, and returns the ID and size of that. It calls content's Read and no
+// other method, and has returned from the last Read when it returns. If the object exists, Put stores it anew: the copy may be damaged.
 //
-// The object does not exist until all its bytes are stored: a reader, a List, or the next program after a process crash finds it whole, or
-// what was there before. When Put returns nil, a power cut does not take it away, as far as file system and disk do what fsync(2) promises;
-// the names of new directories too (objects.Directory). Any number of Puts, of the same object too and in any number of processes, run at
-// once: none waits for the content of another one, and none takes its file away. The memory that Put needs, a few MiB at most, does not
-// depend on the size.
+// The object appears whole, by one step: a reader, or the next program after a process crash, finds all of it, or what was there before.
+// After nil, a power cut does not take it away, as far as file system and disk do what fsync(2) promises. Any number of Puts, of one object
+// too, run at once in any number of processes, and none waits for another one's content. A few MiB of memory do for any size.
 //
-// Put fails if content fails (io.EOF itself is the end, an error that wraps it is not; an io.Reader need not repeat its error), if ctx
-// ends, which Put asks before each Read of the content, if the quota has no room (ErrQuota), or if the kernel refuses a step; the error
-// wraps the cause, and ErrFull too if the disk is full. Then the store holds what it held before, the quota is given back, and nothing is
-// left open or behind, not even if content panics or ends its goroutine (runtime.Goexit); empty directories may be. The one exception is an
-// error that matches ErrNotDurable: the object is in place. Put reports each refusal of a step that its promise rests on, the Close of its
-// file and the removal of what it leaves among them, but not the Close of a directory. It never does without a step that was refused, and
-// repeats none, except as Store.Rename does on Windows. Once Put has returned, it reads content no more: a Read that blocks keeps it. Only
-// a process crash leaves a temporary file, for Sweep. Put does not sweep: an old temporary file may be that of a slow upload.
+// The error wraps its cause: what content's Read returned (io.EOF itself is the end, an error that wraps it is not), ctx.Err(), which Put
+// asks before each Read, ErrQuota, or the kernel's reason, with ErrFull if the disk is full. A refused fsync, rename or Close of its file
+// is an error, which Put neither does without nor tries again. After an error, and if content panics or ends its goroutine
+// (runtime.Goexit), the store holds what it held before, the quota is given back, and nothing is left open. The one exception is an error
+// that matches ErrNotDurable: the object is in place.
 //
-// Put writes in the directory that Open found, whatever becomes of the path, and never through a symbolic link that leads out of it. A file
-// gets objects.Perm less the umask.
+// Put makes the directories that are missing, and removes nothing but its own temporary file, or reports that it could not: old files may
+// be those of slow uploads, and another Put may need an empty directory. It works in the directory that Open found, whatever becomes of the
+// path, and never through a symbolic link that leads out of it. A file gets objects.Perm less the umask.
 func (r *Repository) Put(ctx context.Context, content io.Reader) (Object, error) {
 	object, err := r.put(ctx, content, nil)
 	if err != nil {
@@ -39,10 +35,9 @@ func (r *Repository) Put(ctx context.Context, content io.Reader) (Object, error)
 	return object, nil
 }
 
-// PutExpected is Put for a content that its sender has announced. If the content has another ID or another size, the error matches
-// ErrMismatch, and it is as if there had been no upload: an object that exists stays what it is. PutExpected reads at most 1 MiB more than
-// want.Size bytes to see that. A negative want.Size is unknown; any other is a claim, up to math.MaxInt64, for which PutExpected takes
-// nothing in advance. If the quota, too, has no room for what comes, the error matches ErrMismatch or ErrQuota.
+// PutExpected is Put for a content that its sender has announced. If another ID or size comes, the error matches ErrMismatch, or ErrQuota
+// if there is no room for it either. PutExpected reads at most 1 MiB more than want.Size. A negative want.Size is unknown; any other is a
+// claim, up to math.MaxInt64, for which it takes no room.
 func (r *Repository) PutExpected(ctx context.Context, want Object, content io.Reader) error {
 	if _, err := r.put(ctx, content, &want); err != nil {
 		return fmt.Errorf("put object %v: %w", want.ID, objects.Explain(err))
