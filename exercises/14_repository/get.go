@@ -49,6 +49,6 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return r.file.Read(p) // TODO: the ID is the hash of the content. Who computes it?
 }
 
-// Close gives the handle back, and verifies nothing. Then Read and Close fail, and the error matches fs.ErrClosed, unless a Read returns an
-// earlier error again.
+// Close gives the handle back. After it, Read and Close fail, and the error matches fs.ErrClosed, unless a Read returns an earlier error
+// again.
 func (r *Reader) Close() error { return r.file.Close() }

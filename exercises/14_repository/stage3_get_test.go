@@ -32,8 +32,13 @@ var ways = []struct {
 		n, err := io.ReadFull(r, b)
 		return b[:n], err
 	}},
-	{"in small pieces", func(r io.Reader, _ int) ([]byte, error) {
-		return io.ReadAll(readerFunc(func(p []byte) (int, error) { return r.Read(p[:min(len(p), 199)]) }))
+	{"in small pieces, with Reads of 0 bytes in between", func(r io.Reader, _ int) ([]byte, error) {
+		return io.ReadAll(readerFunc(func(p []byte) (int, error) {
+			if _, err := r.Read(nil); err != nil {
+				return 0, err
+			}
+			return r.Read(p[:min(len(p), 199)])
+		}))
 	}},
 	{"with io.Copy, which calls no Read if there is a WriteTo", func(r io.Reader, _ int) ([]byte, error) {
 		var b strings.Builder

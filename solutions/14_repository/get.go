@@ -75,6 +75,6 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return 0, r.failed
 }
 
-// Close gives the handle back, and verifies nothing. Then Read and Close fail, and the error matches fs.ErrClosed, unless a Read returns an
-// earlier error again.
+// Close gives the handle back. After it, Read and Close fail, and the error matches fs.ErrClosed, unless a Read returns an earlier error
+// again.
 func (r *Reader) Close() error { return r.file.Close() }
