@@ -20,8 +20,8 @@ import (
 // too, run at once in any number of processes, and none waits for another one's content. A few MiB of memory do for any size.
 //
 // The error wraps its cause: what content's Read returned (io.EOF itself is the end, an error that wraps it is not), ctx.Err(), which Put
-// asks before each Read, ErrQuota, or the kernel's reason, with ErrFull if the disk is full. A refused fsync, rename or Close of its file
-// is an error, which Put neither does without nor tries again. After an error, and if content panics or ends its goroutine
+// asks before each Read, ErrQuota, or the kernel's reason, with ErrFull if the disk is full. A refused fsync or Close of its file is an
+// error, which no second try mends, and nothing replaces a rename. After an error, and if content panics or ends its goroutine
 // (runtime.Goexit), the store holds what it held before, the quota is given back, and nothing is left open. The one exception is an error
 // that matches ErrNotDurable: the object is in place.
 //

@@ -207,7 +207,7 @@ func memory(w *lab.Worker) error {
 		m.before = live()
 		var reader *repository.Reader
 		if reader, err = r.Get(context.Background(), object.ID); err == nil {
-			m.Reader = reader
+			m.Reader = impatient(reader)
 			_, err = io.Copy(io.Discard, m)
 			err = errors.Join(err, reader.Close())
 		}
@@ -251,6 +251,7 @@ func TestPutExpectedRefusesWhatWasNotAnnounced(t *testing.T) {
 	}{
 		{"other bytes of the same size", sameSize},
 		{"other bytes, and no size", repository.Object{ID: other.ID, Size: -1}},
+		{"other bytes, and an ID of zeros", repository.Object{Size: -1}},
 		{"too few bytes", repository.Object{ID: objectOf(bracket + "!").ID, Size: 14}},
 		{"too many bytes", repository.Object{ID: objectOf(bracket[:12]).ID, Size: 12}},
 		{"the right bytes, and too large a size", repository.Object{ID: objectOf(bracket).ID, Size: 14}},

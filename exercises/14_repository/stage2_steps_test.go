@@ -389,7 +389,7 @@ func getsBracket(r *repository.Repository) error {
 	if err != nil {
 		return err
 	}
-	text, err := io.ReadAll(reader)
+	text, err := io.ReadAll(impatient(reader))
 	if err == nil && string(text) != bracket {
 		err = fmt.Errorf("%w: %q", errMissing, text)
 	}
@@ -1002,7 +1002,7 @@ func refuseEach(r *repository.Repository) error {
 // get gets an object, reads it and closes it.
 func get(r *repository.Repository, id repository.ID) {
 	if reader, err := r.Get(context.Background(), id); err == nil {
-		_, _ = io.Copy(io.Discard, reader)
+		_, _ = io.Copy(io.Discard, impatient(reader))
 		_ = reader.Close()
 	}
 }

@@ -21,24 +21,39 @@ import (
 
 func noCollection() { debug.SetGCPercent(-1) }
 
+// impatient returns a reader that fails when Read returns nothing again and again, and would never come to an end.
+func impatient(r io.Reader) io.Reader {
+	empty := 0
+	return readerFunc(func(p []byte) (int, error) {
+		n, err := r.Read(p)
+		if empty++; n > 0 {
+			empty = 0
+		}
+		if empty > 10_000 && err == nil {
+			err = io.ErrNoProgress
+		}
+		return n, err
+	})
+}
+
 // ways are how a caller may read: each returns what it was handed out, and the error that ended that, if it was not io.EOF.
 var ways = []struct {
 	name string
 	read func(r io.Reader, size int) ([]byte, error)
 }{
-	{"to the end", func(r io.Reader, _ int) ([]byte, error) { return io.ReadAll(r) }},
+	{"to the end", func(r io.Reader, _ int) ([]byte, error) { return io.ReadAll(impatient(r)) }},
 	{"exactly as many bytes as the object has", func(r io.Reader, size int) ([]byte, error) {
 		b := make([]byte, size)
-		n, err := io.ReadFull(r, b)
+		n, err := io.ReadFull(impatient(r), b)
 		return b[:n], err
 	}},
 	{"in small pieces, with Reads of 0 bytes in between", func(r io.Reader, _ int) ([]byte, error) {
-		return io.ReadAll(readerFunc(func(p []byte) (int, error) {
+		return io.ReadAll(impatient(readerFunc(func(p []byte) (int, error) {
 			if _, err := r.Read(nil); err != nil {
 				return 0, err
 			}
 			return r.Read(p[:min(len(p), 199)])
-		}))
+		})))
 	}},
 	{"with io.Copy, which calls no Read if there is a WriteTo", func(r io.Reader, _ int) ([]byte, error) {
 		var b strings.Builder
@@ -102,7 +117,7 @@ func TestReadersShareNothing(t *testing.T) {
 	}
 	for round := range 8 {
 		before := open(contents[round%2])
-		_, err := io.CopyN(io.Discard, before, int64(round)*20_000)
+		_, err := io.CopyN(io.Discard, impatient(before), int64(round)*20_000)
 		lab.RequireNoError(t, err, l.Say("Read failed although the object is good"))
 		_ = before.Close()
 		if round%2 == 1 {
@@ -112,7 +127,7 @@ func TestReadersShareNothing(t *testing.T) {
 		var got [2]strings.Builder
 		for range 200 {
 			for i, reader := range two {
-				_, err := io.CopyN(&got[i], reader, 1000)
+				_, err := io.CopyN(&got[i], impatient(reader), 1000)
 				lab.RequireNoError(t, err, l.Say("Read fails, or returns other bytes, when another Reader is at work"))
 			}
 		}
@@ -234,7 +249,7 @@ func requireSeen(t *testing.T, content, found string, read int, rest func(io.Rea
 	lab.RequireNoError(t, err, l.Say("Get failed although nothing stood in its way"))
 	defer reader.Close()
 	got := make([]byte, read)
-	_, err = io.ReadFull(reader, got)
+	_, err = io.ReadFull(impatient(reader), got)
 	lab.RequireNoError(t, err, l.Say("Read failed although the object is good"))
 	damage(t, place(dir, content), found)
 	var more []byte
@@ -382,8 +397,8 @@ func getWorker(w *lab.Worker) error {
 		return err
 	}
 	var got strings.Builder
-	_, err = io.Copy(&got, io.MultiReader(reader))
-	_, again := io.Copy(&got, io.MultiReader(reader))
+	_, err = io.Copy(&got, impatient(reader))
+	_, again := io.Copy(&got, impatient(reader))
 	if again == nil && got.String() != content {
 		again = errMissing
 	}
@@ -405,7 +420,7 @@ func TestGetOutlivesRemoveAndPut(t *testing.T) {
 	defer reader.Close()
 	part := make([]byte, 70_000)
 	read := func() string {
-		_, err := io.ReadFull(reader, part)
+		_, err := io.ReadFull(impatient(reader), part)
 		lab.RequireNoError(t, err, l.Say("Read fails after the object was removed and stored anew"))
 		return string(part)
 	}
@@ -414,7 +429,7 @@ func TestGetOutlivesRemoveAndPut(t *testing.T) {
 	lab.RequireNoFile(t, place(dir, content), l)
 	got += read()
 	requireStored(t, r, content, l)
-	rest, err := io.ReadAll(reader)
+	rest, err := io.ReadAll(impatient(reader))
 	lab.RequireNoError(t, err, l.Say("Read fails after the object was removed and stored anew"))
 	lab.RequireEqual(t, content, got+string(rest), l.Say("Read returned other bytes than the object's"))
 }
