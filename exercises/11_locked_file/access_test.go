@@ -101,7 +101,7 @@ func keepsToTheFileThatItLocked(t *testing.T, flags string) {
 	path := lab.WriteFile(t, "checkouts.json", document)
 	a, b := start(t, path), start(t, path)
 	l := lab.Lesson{
-		Says: "OpenFile emptied another file than the one that it had locked", Read: order,
+		Says: "OpenFile emptied another file than the one that it had opened", Read: order,
 		Did:   "a process had the file open (r+); another one called OpenFile (" + flags + ")",
 		Means: "the file at the path is another owner's by then, and its document is gone",
 	}
@@ -115,10 +115,10 @@ func keepsToTheFileThatItLocked(t *testing.T, flags string) {
 	lab.RequireNoError(t, b.Reply(l).Returned.Err, l.Say("OpenFile failed although it had only to wait"))
 	lab.RequireFile(t, path, "{}", l)
 	want := document
-	l.Says, l.Means = "OpenFile returned another file than the one that it had locked", "it has a lock on one file, and works with another one"
+	l.Says, l.Means = "OpenFile returned another file than the one that it had opened", "after the wait it went by the name again, which leads to another file by then"
 	if flags == "w" {
 		want = ""
-		l.Says, l.Means = "OpenFile did not empty the file that it had locked", "a tail of the old document is left behind the new one"
+		l.Says, l.Means = "OpenFile did not empty the file that it had opened", "a tail of the old document is left behind the new one"
 	}
 	b.requireContent("second", want, l)
 	lab.RequireFile(t, path+".moved", want, l)
@@ -283,6 +283,9 @@ func TestOpenFileWaits(t *testing.T) {
 		for range 3 {
 			b.StillWaitingFor(t, path, l)
 		}
+		free := l.Say("OpenFile waits for the owner of another file")
+		free.Did, free.Means = l.Did+"; then it called OpenFile for another file", "one busy file stops all requests of a server"
+		b.tell("at "+path+".free OpenFile it a", free)
 		a.get("Close first")
 		l.Says, l.Means = "OpenFile failed in some of 100 goroutines", "a request fails for no reason"
 		b.tell("ended crowd", l)
@@ -389,6 +392,9 @@ func reportsAFileThatCannotBeOpened(t *testing.T) {
 				Means: "the program goes on without a file, or waits for an owner who does not exist", Read: refusals,
 			}
 			err := p.Do(call+" it "+c.flags, l)
+			opened := l.Say("%s opened what os.OpenFile does not open", call)
+			opened.Means = "a mistyped path becomes a new document, or a file is written that its user may not read"
+			lab.RequireError(t, err, opened)
 			lab.RequireErrorIs(t, err, c.reason, l)
 			l.Expected, l.Found = "an error that does not match ErrLocked", fmt.Sprint(err)
 			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), l)

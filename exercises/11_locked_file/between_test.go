@@ -3,6 +3,7 @@ package lockedfile_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"testing"
 
@@ -16,16 +17,21 @@ func TestOthersMayComeBetweenTwoSteps(t *testing.T) {
 	t.Parallel()
 	requireLocks(t)
 	for _, call := range []string{"TryOpenFile", "OpenFile"} {
-		for _, flags := range []string{"w", "a"} {
+		for _, flags := range []string{"w", "a", "x"} {
 			for _, missing := range []bool{true, false} {
 				for _, stays := range []bool{true, false} {
+					if flags == "x" && !missing {
+						continue
+					}
 					name := call + " " + flags + map[bool]string{true: " of a new file", false: " of an empty file"}[missing] +
 						map[bool]string{true: ", and stay", false: ", and go"}[stays]
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
 						other := start(t, lab.Path(t, "unused.json"))
-						for step := 0; (visit{call, flags, missing, stays, other}).before(t, step); step++ {
+						v := visit{call, flags, missing, stays, other}
+						for step := 0; v.before(t, lab.Watch, step); step++ {
 						}
+						v.before(t, watchLocks, 0)
 					})
 				}
 			}
@@ -41,8 +47,13 @@ type visit struct {
 	other          program
 }
 
+// watchLocks is lab.Watch for the calls of flock(2), at which Watch does not stop.
+func watchLocks(call func(), at func(name string)) error {
+	return lab.WatchLocks(call, func() { at("flock") })
+}
+
 // before demands what holds after a visit before that system call of the code under test. It reports whether there was such a call.
-func (v visit) before(t *testing.T, step int) (more bool) {
+func (v visit) before(t *testing.T, watch func(call func(), at func(name string)) error, step int) (more bool) {
 	t.Helper()
 	path := lab.Path(t, "checkouts.json")
 	what := "a file that did not exist"
@@ -55,8 +66,8 @@ func (v visit) before(t *testing.T, step int) (more bool) {
 	defer cancel()
 	var file *lockedfile.File
 	var err error
-	stops, came := 0, false
-	lab.RequireRefuse(t, lab.Watch(func() {
+	stops, came, created := 0, false, false
+	lab.RequireRefuse(t, watch(func() {
 		if v.call == "OpenFile" {
 			file, err = lockedfile.OpenFile(ctx, path, flagsOf(v.flags), 0o600)
 		} else {
@@ -67,6 +78,8 @@ func (v visit) before(t *testing.T, step int) (more bool) {
 			return
 		}
 		l.Did = v.call + " (" + v.flags + ") of " + what + "; before its call of " + name + "(2), another process opened it with a lock"
+		_, missing := os.Stat(path)
+		created = missing == nil
 		opened := v.other.Do("at "+path+" TryOpenFile visitor c+", l)
 		if came = !errors.Is(opened, lockedfile.ErrLocked); !came {
 			return // the code under test had its lock by then
@@ -81,6 +94,14 @@ func (v visit) before(t *testing.T, step int) (more bool) {
 			l.Did += ", and closed it"
 		}
 	}))
+	if came && !created && v.flags == "x" {
+		lab.RequireErrorIs(t, err, fs.ErrExist, l.Say("%s lost O_EXCL", v.call))
+		lab.RequireFile(t, path, document, l.Say("%s changed a file that another program had created", v.call))
+		if v.stays {
+			v.other.get("Close visitor")
+		}
+		return true
+	}
 	if came && v.stays {
 		v.other.requireContent("visitor", document, l.Say("%s emptied a file that another owner had locked", v.call))
 		lab.RequireFile(t, path, document, l.Say("%s removed or replaced a file that another owner had locked", v.call))
@@ -95,7 +116,7 @@ func (v visit) before(t *testing.T, step int) (more bool) {
 	lab.RequireNoError(t, err, l.Say("%s failed although no other owner was left", v.call))
 	lab.RequireNotNil(t, file, v.call, l)
 	switch {
-	case v.flags == "w":
+	case v.flags == "w", v.flags == "x":
 		lab.RequireFile(t, path, "", l.Say("%s did not empty the file", v.call))
 	case came:
 		lab.RequireFile(t, path, document, l.Say("%s lost what the owner before it had written", v.call))

@@ -3,6 +3,7 @@ package lockedfile_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -34,7 +35,10 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			b.Send("ended waiter")
 			err := b.Reply(l).Returned.Err
 			lab.RequireErrorIs(t, err, context.Canceled, l)
-			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), l.Say("OpenFile returned an error that matches ErrLocked: it was to wait"))
+			wrong := l.Say("OpenFile returned an error that matches ErrLocked: it was to wait")
+			wrong.Expected, wrong.Found = "an error that matches context.Canceled, and not ErrLocked", fmt.Sprint(err)
+			wrong.Means = "a caller that tries again when it meets ErrLocked goes on with what its client has given up"
+			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), wrong)
 			requireNamed(t, err, "OpenFile", l)
 			a.requireContent("first", document, l.Say("OpenFile emptied the file although its context had ended"))
 			l.Did += "; then the first called Close, and opened the file again"
@@ -137,7 +141,9 @@ func beforeItBegins(t *testing.T) {
 		Means: "a request that its client has given up is carried out all the same", Read: waiting,
 	}
 	_, err := lockedfile.OpenFile(ctx, path, os.O_RDWR|os.O_TRUNC, 0)
-	lab.RequireErrorIs(t, err, context.Canceled, l)
+	lab.RequireError(t, err, l)
+	l.Means = "the caller, who asks for ctx.Err(), takes it for a failure of the disk; context.Cause may be any error"
+	lab.RequireErrorIs(t, err, context.Canceled, l.Say("OpenFile did not report that its context had ended before"))
 	lab.RequireFile(t, path, document, l)
 	requireNamed(t, named(err, path), "OpenFile", l)
 	for _, flags := range []string{"a", "rc", "w+", "r+", "r"} {

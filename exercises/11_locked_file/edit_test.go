@@ -3,6 +3,7 @@ package lockedfile_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -52,7 +53,7 @@ func limited(w *lab.Worker) error {
 		for i := range old {
 			old[i] = 'x' // the slice is change's own
 		}
-		return []byte(strings.Repeat("y", 3*len(document))), nil
+		return append(old, strings.Repeat("y", 2*len(document))...), nil // and so is what lies behind it
 	})
 }
 
@@ -65,12 +66,12 @@ func bringsTheOldContentBack(t *testing.T) {
 	path := lab.WriteFile(t, "checkouts.json", document)
 	l := lab.Lesson{
 		Says:  "Edit did not report that there was no room",
-		Did:   "Edit; change altered the slice that it got, and returned a document that is longer than the kernel lets the process write",
+		Did:   "Edit; change altered the slice that it got, and appended more to it than the kernel lets the process write",
 		Means: "the program tells the user that all is saved", Read: editing,
 	}
 	lab.RequireErrorIs(t, lab.Run(t, "limited", path), tooBig, l)
 	l.Says = "Edit did not bring the old content back when there was no room for the new one"
-	l.Means = "the old document is damaged (x is what change wrote into its own slice), and the new one is nowhere"
+	l.Means = "the old document is damaged (x and y are what change wrote into its own slice), and the new one is nowhere"
 	lab.RequireFile(t, path, document, l)
 }
 
@@ -98,6 +99,7 @@ func TestEdit(t *testing.T) {
 	t.Run("leaves the file alone if change returns no content", leavesTheFileAlone)
 	t.Run("needs a file", needsAFile)
 	t.Run("obeys its context", obeysItsContext)
+	t.Run("may be called inside change", mayBeCalledInsideChange)
 	t.Run("reports what the kernel refuses", reportsWhatTheKernelRefuses)
 	t.Run("brings the old content back if there is no room", bringsTheOldContentBack)
 }
@@ -167,7 +169,7 @@ func writesWhatChangeReturns(t *testing.T, sameSlice bool) {
 		{"longer", document, document + document},
 		{"shorter", document, "{}"},
 		{"of the same length", document, strings.ToUpper(document)},
-		{"nothing", document, ""},
+		{"nothing (nil, or no bytes)", document, ""},
 		{"the first bytes of an empty file", "", document},
 		{"much longer", "{}", long},
 		{"much shorter", long, "{}"},
@@ -196,6 +198,9 @@ func writesWhatChangeReturns(t *testing.T, sameSlice bool) {
 				if sameSlice {
 					kept = append(old[:0], c.content...)
 					return kept, nil
+				}
+				if c.content == "" {
+					return nil, nil
 				}
 				return []byte(c.content), nil
 			})
@@ -349,6 +354,38 @@ func obeysItsContext(t *testing.T) {
 	err = lockedfile.Edit(ctx, path, func([]byte) ([]byte, error) { cancel(); return []byte("{}"), nil })
 	lab.RequireNoError(t, err, l)
 	lab.RequireFile(t, path, "{}", l)
+}
+
+// nested calls Edit for PATH; change calls it for FREE, which is free, and for PATH, with a time limit. It sends what came of the two.
+func nested(w *lab.Worker) error {
+	empty := func([]byte) ([]byte, error) { return []byte("{}"), nil }
+	return lockedfile.Edit(context.Background(), w.Arg(0), func(old []byte) ([]byte, error) {
+		free := lockedfile.Edit(context.Background(), w.Arg(1), empty)
+		w.Progress()
+		ctx, cancel := context.WithTimeout(context.Background(), 1e6)
+		defer cancel()
+		same := lockedfile.Edit(ctx, w.Arg(0), empty)
+		return old, w.Result([]bool{free == nil, errors.Is(same, context.DeadlineExceeded)})
+	})
+}
+
+func mayBeCalledInsideChange(t *testing.T) {
+	t.Parallel()
+	requireLocks(t)
+	path, free := lab.WriteFile(t, "checkouts.json", document), lab.WriteFile(t, "free.json", document)
+	l := lab.Lesson{
+		Did:      "Edit; change called Edit for a free file, and for the same one with a time limit of 1 ms",
+		Expected: "the free file is edited, and the limit ends the other wait",
+		Means:    "one slow request stops all others of its program, and two that need each other's file never end", Read: waiting,
+	}
+	p := lab.Start(t, "nested", path, free)
+	var ended []bool
+	p.Result(&ended, l.Say("Edit waits for the owner of another file, or although its context has ended"))
+	lab.RequireNoError(t, p.Wait(l), l.Say("Edit failed although nothing stood in its way"))
+	lab.Require(t, ended[0], l.Say("Edit failed for a free file while another one was locked"))
+	lab.RequireFile(t, free, "{}", l.Say("Edit did not write what change returned"))
+	lab.Require(t, ended[1], l.Say("Edit did not report that its context had ended"))
+	lab.RequireFile(t, path, document, l.Say("Edit went in beside the owner"))
 }
 
 func reportsWhatTheKernelRefuses(t *testing.T) {

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // workers of files with build tags are added in their init.
-var workers = lab.Workers{"program": obey, "edit": edit, "limited": limited, "count": count}
+var workers = lab.Workers{"program": obey, "edit": edit, "limited": limited, "count": count, "ask": ask, "nested": nested}
 
 // Where the messages send the reader.
 const (
@@ -207,6 +207,7 @@ func flagsOf(name string) int {
 	flags := map[string]int{
 		"r": os.O_RDONLY, "r+": os.O_RDWR, "w": os.O_WRONLY | os.O_CREATE | os.O_TRUNC, "w+": os.O_RDWR | os.O_CREATE | os.O_TRUNC,
 		"c+": os.O_RDWR | os.O_CREATE, "wronly": os.O_WRONLY, "a": os.O_WRONLY | os.O_CREATE | os.O_APPEND, "rc": os.O_RDONLY | os.O_CREATE,
+		"x": os.O_RDWR | os.O_CREATE | os.O_EXCL | os.O_TRUNC,
 	}
 	flag, ok := flags[name]
 	if !ok {
@@ -230,6 +231,19 @@ func requireNamed(t *testing.T, err error, call string, l lab.Lesson) {
 	l.Expected = "an error in which errors.As finds a *fs.PathError with the path"
 	l.Found = strings.TrimSuffix(fmt.Sprint(err), "\n"+errUnnamed.Error())
 	lab.Require(t, !errors.Is(err, errUnnamed), l)
+}
+
+// hold lets use work with a file that has been opened, and closes it.
+func hold(file *lockedfile.File, err error) func(use func(*lockedfile.File) error) error {
+	return func(use func(*lockedfile.File) error) error {
+		if err != nil {
+			return err
+		}
+		if file == nil {
+			return errNothing
+		}
+		return errors.Join(use(file), file.Close())
+	}
 }
 
 func number(text string) (n int) {

@@ -3,6 +3,7 @@ package lockedfile_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
@@ -41,18 +42,6 @@ func call(w *lab.Worker) (err error) {
 	}
 	open, _ := lab.IsOpen(path)
 	return errors.Join(err, w.Result([]bool{had, open, !errors.Is(named(err, path), errUnnamed)}))
-}
-
-func hold(file *lockedfile.File, err error) func(use func(*lockedfile.File) error) error {
-	return func(use func(*lockedfile.File) error) error {
-		if err != nil {
-			return err
-		}
-		if file == nil {
-			return errNothing
-		}
-		return errors.Join(use(file), file.Close())
-	}
 }
 
 func TestASignalDoesNotEndTheWait(t *testing.T) {
@@ -116,10 +105,13 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 			var state []bool
 			p.Result(&state, l)
 			err := p.Wait(l)
-			lab.RequireErrorIs(t, err, c.errno, l)
+			lab.RequireError(t, err, l)
+			l.Means = "the caller cannot tell a file system without locks from a disk that fails"
+			lab.RequireErrorIs(t, err, c.errno, l.Say("%s did not report why it failed", c.call))
 			lab.RequireErrorIs(t, err, c.also, l.Say("%s did not report why it failed", c.call))
+			l.Means = "the document of another owner is gone"
 			lab.RequireFile(t, path, document, l.Say("%s emptied the file although it had no lock", c.call))
-			l.Found = err.Error()
+			l.Found, l.Means = err.Error(), "the caller waits for an owner who does not exist"
 			lab.Require(t, !errors.Is(err, lockedfile.ErrLocked), l.Say("%s reported another owner, and there is none", c.call))
 			l.Means = "with each call that fails the program has one descriptor less, until it can open nothing"
 			lab.Require(t, !state[1], l.Say("%s left the file open when it failed", c.call))
@@ -130,6 +122,7 @@ func TestNoneGoesOnWithoutTheLock(t *testing.T) {
 	}
 	t.Run("every error for busy", everyErrorForBusy)
 	t.Run("a truncate that the kernel refuses", aRefusedTruncate)
+	t.Run("a read that the kernel refuses", aRefusedRead)
 }
 
 // An owner that gives its lock back by other means than LOCK_UN is not asked.
@@ -181,7 +174,6 @@ func everyErrorForBusy(t *testing.T) {
 		lab.RequireRefuse(t, lab.Refuse("flock", errno, func() { _, err = lockedfile.TryOpenFile(path, os.O_RDWR|os.O_TRUNC, 0) }))
 		requireLocked(t, err, l)
 		requireNamed(t, named(err, path), "TryOpenFile", l)
-		lab.RequireErrorIs(t, err, errno, l)
 		lab.RequireFile(t, path, document, l.Say("TryOpenFile emptied the file although another owner had it"))
 	}, syscall.EAGAIN, syscall.EACCES)
 }
@@ -211,4 +203,36 @@ func aRefusedTruncate(t *testing.T) {
 			requireNamed(t, named(refused, path), name, l)
 		}
 	}, syscall.EIO, syscall.EPERM)
+}
+
+// The second read is the one with which Edit finds the end of the file, if it reads in this way.
+func aRefusedRead(t *testing.T) {
+	t.Parallel()
+	for _, nth := range []int{1, 2} {
+		t.Run(fmt.Sprint("number ", nth), func(t *testing.T) {
+			t.Parallel()
+			path := lab.WriteFile(t, "checkouts.json", document)
+			l := lab.Lesson{
+				Says: "Edit called change although it could not read the file", Read: editing,
+				Did:   fmt.Sprintf("Edit; its read number %d of the file failed with EIO (injected by strace)", nth),
+				Means: "change gets a part of the document, and the rest of it is cut off",
+			}
+			p := lab.Trace(t, lab.Rule{Calls: "read,pread64,readv,preadv", Paths: []string{path}, Fail: syscall.EIO, When: nth},
+				lab.Options{}, "call", "Edit", path)
+			called := p.Settle() == process.AtStep
+			if called {
+				p.Reached("holding", l)
+				p.Continue()
+			}
+			var state []bool
+			p.Result(&state, l)
+			err := p.Wait(l)
+			if len(p.Injected()) == 0 {
+				return // it has read all at once
+			}
+			lab.Require(t, !called, l)
+			lab.RequireErrorIs(t, err, syscall.EIO, l.Say("Edit did not report that it could not read the file"))
+			lab.RequireFile(t, path, document, l)
+		})
+	}
 }

@@ -16,17 +16,16 @@ var ErrLocked = filelock.ErrLocked
 
 // A File is an open file with a lock, from the call that returned it until its Close. It has the methods of os.File.
 //
-// It has a shared lock if it is open for reading alone: any number of Files may have one. Otherwise its lock is exclusive, and no other
-// File for the same file is open, in this process or in another one, by whatever name of the file. So a File is not re-entrant: who has
-// one, and opens the same file again, waits for itself.
+// What is open for reading alone has a shared lock: any number of Files may have one. Any other lock is exclusive: no other File for the
+// same file is open, in this process or in another one, by whatever name of the file. So who has a File, and opens the same file again,
+// waits for itself.
 //
 // The lock is the system's own: flock(2) on Unix, so programs in other languages and the flock command take part in it; on Windows
-// LockFileEx, on all bytes. It lasts as long as the program keeps the File, and ends when the process ends, in whatever way, even if a
-// program that it has started runs on. On Unix it is advisory: a program that does not ask for a lock is not kept out.
+// LockFileEx, on all bytes. It ends when the process ends, in whatever way, even if a program that it has started runs on. On Unix it is
+// advisory: a program that does not ask for a lock is not kept out.
 //
-// The lock is on the file, not on its name. Do not replace or remove the file at path while programs use this package for it: those
-// that have it open, and those that open it later, would have two locks. To lock a document that is replaced, lock a file beside it
-// that stays. A File is the file that it was when it was opened, even if the name has gone to another one.
+// The lock is on the file, not on its name. Do not replace or remove the file at path while programs use this package for it. To lock a
+// document that is replaced, lock a file beside it that stays.
 type File struct {
 	*osFile
 	lock *filelock.Handle
@@ -34,27 +33,22 @@ type File struct {
 
 type osFile = os.File
 
-// OpenFile opens the file at path as os.OpenFile does, waits until no other owner has a lock on it that stands in the way, or until ctx
-// ends, and returns it locked: for reading, with flag os.O_RDONLY, shared, otherwise exclusive. It waits in the kernel, where all
-// goroutines of the process that wait for one file cost one thread; a signal does not end the wait. Once the file is locked, ctx makes no
-// difference.
+// OpenFile opens the file at path, waits until no other owner has a lock on it that stands in the way, and returns it locked: shared with
+// flag os.O_RDONLY, otherwise exclusive.
 //
-// Nothing in the file changes before it is locked. With os.O_TRUNC it is empty when OpenFile returns. With os.O_CREATE a file that does
-// not exist is created, with the mode perm (before umask), and is not removed after an error: another program may have it by then. Its
-// directory is not created. O_WRONLY means O_RDWR: what is opened for writing is opened for reading too, also with O_APPEND, and the user
-// must be allowed to do both. All other flags, and path, mean what they mean to os.OpenFile. What is opened for reading alone cannot be
-// written through the File, and need not be writable, nor its directory.
+// It makes one open of path, as os.OpenFile does with flag and perm, except that os.O_WRONLY means os.O_RDWR: the user must
+// be allowed to read what is to be written. os.O_TRUNC empties the file when it is locked; nothing in a file changes before. All else is
+// done with the open file, wherever path leads by then: the kernel is asked nothing else by name, and no other file is made.
 //
-// OpenFile is for regular files, and for links to them. What else os.OpenFile could open, such as a directory or a device, it may refuse,
-// with the system's reason where the system has one, and what O_TRUNC does there is not promised.
+// It waits in the kernel, where all goroutines of the process that wait for one file cost one thread, and a signal does not end the wait.
+// If ctx ends while it waits, the error wraps ctx.Err(), and the caller gets no lock, now or later; no other call waits longer because of
+// the wait that it has given up. If ctx has ended before the call, the error wraps ctx.Err() too, and nothing is opened. Once the file is
+// locked, ctx makes no difference.
 //
-// OpenFile refuses O_TRUNC without O_WRONLY or O_RDWR, and O_TRUNC with O_APPEND: the error matches fs.ErrInvalid. If ctx ends while
-// OpenFile waits, the error wraps ctx.Err(), and the caller gets no lock, now or later; no other call waits longer because of the wait that
-// it has given up. If ctx has ended before the call, the error wraps ctx.Err() too, whatever else the system would refuse, and no file is
-// created; if the flags are refused as well, the error is one of the two. Every other error wraps the system's reason, and matches
-// errors.ErrUnsupported where the system, or the file system, has no locks; none matches ErrLocked. errors.As finds a *fs.PathError with
-// the path in each. After an error the file is not open (but for a wait that the kernel has not ended yet), and its content is what it was,
-// which is nothing if it was created. OpenFile never goes on without the lock.
+// OpenFile is for regular files. It refuses O_TRUNC without O_WRONLY or O_RDWR, and O_TRUNC with O_APPEND: the error matches fs.ErrInvalid.
+// Every other error wraps the system's reason, and matches errors.ErrUnsupported where the system, or the file system, has no locks; none
+// matches ErrLocked. errors.As finds a *fs.PathError with the path in each. After an error the file is not open (but for a wait that the
+// kernel has not ended yet), and its content is what it was. A file that was created stays, empty: another program may have it by then.
 func OpenFile(ctx context.Context, path string, flag int, perm fs.FileMode) (*File, error) {
 	if err := ctx.Err(); err != nil { // before the open, which can fail by itself, or create the file
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
@@ -62,7 +56,7 @@ func OpenFile(ctx context.Context, path string, flag int, perm fs.FileMode) (*Fi
 	return open(path, flag, perm, func(h *filelock.Handle, m filelock.Mode) error { return h.Lock(ctx, m) })
 }
 
-// TryOpenFile is OpenFile, except that it does not wait, not even for a moment: if another owner has a lock that stands in the way, the
+// TryOpenFile is OpenFile, except that it asks for the lock once and does not wait: if another owner has a lock that stands in the way, the
 // error matches ErrLocked.
 func TryOpenFile(path string, flag int, perm fs.FileMode) (*File, error) {
 	return open(path, flag, perm, (*filelock.Handle).TryLock)
@@ -72,7 +66,7 @@ func TryOpenFile(path string, flag int, perm fs.FileMode) (*File, error) {
 // program is starting another one, which shares all open files for a moment.
 //
 // A second Close changes nothing, whoever has the lock by then, and its error matches fs.ErrClosed. Any other error wraps the system's
-// reason; the lock is given back all the same.
+// reason, and the file is closed all the same.
 func (f *File) Close() error {
 	// Closing alone would leave the lock to a duplicate of the descriptor: a child has one between fork and exec.
 	err := f.lock.Unlock()
