@@ -34,7 +34,10 @@ func TestOpenFileStopsWaitingWhenItsContextEnds(t *testing.T) {
 			b.tell("cancel waiter", l)
 			b.Send("ended waiter")
 			err := b.Reply(l).Returned.Err
-			lab.RequireErrorIs(t, err, context.Canceled, l)
+			lab.RequireError(t, err, l)
+			another := l.Say("OpenFile did not report that its context had ended")
+			another.Means = "the caller, who asks for ctx.Err(), takes it for a failure of the disk"
+			lab.RequireErrorIs(t, err, context.Canceled, another)
 			wrong := l.Say("OpenFile returned an error that matches ErrLocked: it was to wait")
 			wrong.Expected, wrong.Found = "an error that matches context.Canceled, and not ErrLocked", fmt.Sprint(err)
 			wrong.Means = "a caller that tries again when it meets ErrLocked goes on with what its client has given up"

@@ -200,6 +200,10 @@ func aRefusedTruncate(t *testing.T) {
 			again, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0)
 			lab.RequireNoError(t, err, l.Say("%s kept its lock when it failed", name))
 			lab.RequireNoError(t, again.Close(), l)
+			open, err := lab.IsOpen(path)
+			lab.RequireSetUp(t, err)
+			l.Means = "with each call that fails the program has one descriptor less, until it can open nothing"
+			lab.Require(t, !open, l.Say("%s left the file open when it failed", name))
 			requireNamed(t, named(refused, path), name, l)
 		}
 	}, syscall.EIO, syscall.EPERM)
