@@ -115,7 +115,8 @@ func keepsToTheFileThatItLocked(t *testing.T, flags string) {
 	lab.RequireNoError(t, b.Reply(l).Returned.Err, l.Say("OpenFile failed although it had only to wait"))
 	lab.RequireFile(t, path, "{}", l)
 	want := document
-	l.Says, l.Means = "OpenFile returned another file than the one that it had opened", "after the wait it went by the name again, which leads to another file by then"
+	l.Says = "OpenFile returned another file than the one that it had opened"
+	l.Means = "after the wait it went by the name again, which leads to another file by then"
 	if flags == "w" {
 		want = ""
 		l.Says, l.Means = "OpenFile did not empty the file that it had opened", "a tail of the old document is left behind the new one"

@@ -13,8 +13,8 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// asked are calls for a file that exists. Each makes one open, as os.OpenFile does with flag and perm, or none if flag is noOpen. A call whose
-// locks are not 0 asks for a lock as often as that.
+// asked are calls for a file that exists. Each makes one open, as os.OpenFile does with flag and perm, or none if flag is noOpen. A call
+// whose locks are not 0 asks for a lock as often as that.
 var asked = []struct {
 	name  string
 	held  bool // another owner has the file

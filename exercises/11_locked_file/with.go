@@ -27,9 +27,9 @@ func With(ctx context.Context, path string, flag int, perm fs.FileMode, use func
 // Edit opens the file at path as OpenFile does with os.O_RDWR, calls change with all that it holds, and makes it hold what change returns.
 // The file is locked from before it is read until after it is written: no Edit of any process or goroutine is lost.
 //
-// It is written in place, and no other file is made: its mode, its owner and its names stay. If it cannot be read, change is not called. If change returns an error,
-// panics, or ends its goroutine, the file keeps its bytes. If the kernel refuses a write, the old content is put back if possible (package
-// inplace). Every error is returned, as With does.
+// It is written in place, and no other file is made: its mode, its owner and its names stay. If it cannot be read, change is not called.
+// If change returns an error, panics, or ends its goroutine, the file keeps its bytes. If the kernel refuses a write, the old content is
+// put back if possible (package inplace). Every error is returned, as With does.
 //
 // change may alter old, append to it, return it, and keep it: the slice is its own. It may open other files, but not the same one again.
 // ctx ends the wait for the lock, and nothing later.
