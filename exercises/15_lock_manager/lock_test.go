@@ -16,6 +16,7 @@ import (
 	"time"
 
 	lockmanager "example/turnstile/exercises/15_lock_manager"
+	"example/turnstile/exercises/15_lock_manager/ledger"
 	"example/turnstile/internal/lab"
 )
 
@@ -45,43 +46,63 @@ func TestLock(t *testing.T) {
 			lab.Require(t, same(c, found[0]), l)
 		}
 	})
-	// One write for both: alice's checkout cannot be written, so the change of bob, who had seen it, is made once more.
-	t.Run("forgets what a change that failed has shown", func(t *testing.T) {
-		t.Parallel()
-		o := open(t)
-		l := lab.Lesson{
-			Says: "Lock reported a checkout that was never made",
-			Did: "Locks of bracket.step for alice and for bob, whose changes share one write; alice's checkout could not be written, " +
-				"so Update called bob's function once more",
-			Means: "bob is sent to a person who does not have the part", Read: failures,
-		}
-		queued := &signal{Context: t.Context(), asked: make(chan struct{})}
-		var m *lockmanager.Manager
-		var calls atomic.Int32
-		var alices, bobs error
-		var bob sync.WaitGroup
-		m = lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time {
-			if calls.Add(1) > 1 {
+	// One write for both: alice's checkout cannot be written, so the change of bob, who had seen it, is made once more. A Lock that reads
+	// the clock more than once may look before its turn: then both look, before either acts.
+	for name, looks := range map[string]int{"": 0, ", which look first": 1} {
+		t.Run("forgets what a change that failed has shown"+name, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			if looks > 0 && readings(t, o) <= looks {
+				return // it does not look first
+			}
+			l := lab.Lesson{
+				Says: "Lock reported a checkout that was never made",
+				Did: "Locks of bracket.step for alice and for bob, whose changes share one write; alice's checkout could not be written, " +
+					"so Update called bob's function once more",
+				Means: "bob is sent to a person who does not have the part", Read: failures,
+			}
+			alice, bob := waiting(t.Context()), waiting(t.Context())
+			var m *lockmanager.Manager
+			var calls atomic.Int32
+			var alices, bobs error
+			var working sync.WaitGroup
+			bobLooks, returned := make(chan struct{}), make(chan struct{})
+			until := func(it <-chan struct{}) {
+				select { // a Lock that does not come there, or has a context of its own, has nothing to show here
+				case <-it:
+				case <-returned:
+				case <-time.After(time.Second):
+				}
+			}
+			m = lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time {
+				n := int(calls.Add(1))
+				if n == 1 {
+					working.Go(func() { defer close(returned); _, bobs = m.Lock(bob, "bob", "bracket.step") })
+				}
+				switch {
+				case n == 1 && looks == 1: // by alice
+					until(bobLooks)
+				case n == 2 && looks == 1: // by bob, who has nothing to wait for until alice waits for her turn
+					alice.forget()
+					close(bobLooks)
+					until(alice.asked)
+					bob.forget()
+				case n == 2*looks+1: // in alice's change
+					until(bob.asked)
+					return time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) // JSON has no form for it
+				}
 				return start
+			}})
+			lab.Finishes(t, func() {
+				_, alices = m.Lock(alice, "alice", "bracket.step")
+				working.Wait()
+			}, l)
+			if alices != nil { // otherwise she has the part, and bob was right to say so
+				lab.RequireNoError(t, bobs, l)
+				o.requireCheckouts(t, "bob has bracket.step", l.Say("Lock recorded something else than it returned"))
 			}
-			returned := make(chan struct{})
-			bob.Go(func() { defer close(returned); _, bobs = m.Lock(queued, "bob", "bracket.step") })
-			select { // a Lock that reads the clock before its turn, or has a context of its own, has nothing to show here
-			case <-queued.asked:
-			case <-returned:
-			case <-time.After(time.Second):
-			}
-			return time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) // JSON has no form for it
-		}})
-		lab.Finishes(t, func() {
-			_, alices = m.Lock(t.Context(), "alice", "bracket.step")
-			bob.Wait()
-		}, l)
-		if alices != nil { // otherwise she has the part, and bob was right to say so
-			lab.RequireNoError(t, bobs, l)
-			o.requireCheckouts(t, "bob has bracket.step", l.Say("Lock recorded something else than it returned"))
-		}
-	})
+		})
+	}
 	t.Run("leaves other parts alone", func(t *testing.T) {
 		t.Parallel()
 		o := open(t)
@@ -152,16 +173,37 @@ func TestLock(t *testing.T) {
 	})
 }
 
+// readings returns how often a Lock that succeeds reads the clock.
+func readings(t *testing.T, o office) (n int) {
+	t.Helper()
+	m := lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time { n++; return start }})
+	lock(t, m, "carol", "readings.step")
+	unlock(t, o.manager(0), o.checkouts(t)[0])
+	return n
+}
+
 // A signal is a context that reports that its end is waited for: a Lock that has to wait is in the queue by then.
 type signal struct {
 	context.Context
 	asked chan struct{}
-	once  sync.Once
 }
 
+func waiting(parent context.Context) *signal { return &signal{parent, make(chan struct{}, 1)} }
+
 func (s *signal) Done() <-chan struct{} {
-	s.once.Do(func() { close(s.asked) })
+	select {
+	case s.asked <- struct{}{}:
+	default:
+	}
 	return s.Context.Done()
+}
+
+// forget is for what was waited for before.
+func (s *signal) forget() {
+	select {
+	case <-s.asked:
+	default:
+	}
 }
 
 func TestLockDecidesOnWhatTheDocumentHoldsWhenItIsChanged(t *testing.T) {
@@ -200,6 +242,35 @@ func TestLockDoesNotReportACheckoutThatIsGone(t *testing.T) {
 	r := between(t, begin(t, o), "Lock alice axle.step mine", o.locks(), func() { later.put(t, o.locks()) }, l)
 	lab.RequireNoError(t, r.Returned.Err, l)
 	o.requireCheckouts(t, "alice has axle.step", l.Say("Lock brought a checkout back that was gone"))
+}
+
+// What it reports is what it has judged, and not what a second look finds.
+func TestLockReportsTheCheckoutThatItFound(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	l := lab.Lesson{
+		Says: "Lock refused a part, and reported another checkout than the one that was in the way", Read: why,
+		Did:   "alice had bracket.step; Lock for bob read the clock, to judge her checkout, while an Unlock of it waited for its turn",
+		Means: "bob is sent to a person who does not have the part, or to no one",
+	}
+	hers := lock(t, o.manager(lease), "alice", "bracket.step")
+	other := begin(t, o)
+	begun := false
+	m := lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time {
+		if !begun {
+			begun = true
+			other.Begin("Unlock alice " + hers.ID) // until it is in line
+		}
+		return start
+	}})
+	var err error
+	lab.Finishes(t, func() { _, err = m.Lock(t.Context(), "bob", "bracket.step") }, l)
+	if err != nil { // otherwise it looked once more when alice's checkout was gone
+		requireHeld(t, hers, err, l)
+	}
+	if begun {
+		other.Reply(l)
+	}
 }
 
 const (
@@ -557,6 +628,27 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 		l := l.Say("Lock gave out a part whose checkout has no end")
 		l.Did = "Lock of bracket.step for alice without a lease; Lock for bob ten years later, by a manager with a lease"
 		requireHeld(t, first, err, l)
+	})
+	// As a Lock that knows no leases leaves it.
+	t.Run("the part is out twice, and only one has ended", func(t *testing.T) {
+		t.Parallel()
+		for _, bobs := range []int{0, 1} { // first or last
+			o := open(t)
+			both := []lockmanager.Checkout{
+				{ID: ledger.NewID(), Path: "bracket.step", Owner: "alice", LockedAt: start.UTC(), Expires: start.Add(lease).UTC(), Token: 1},
+				{ID: ledger.NewID(), Path: "bracket.step", Owner: "alice", LockedAt: start.UTC(), Expires: start.Add(lease).UTC(), Token: 2},
+			}
+			both[bobs].Owner, both[bobs].Expires = "bob", time.Time{}
+			lab.RequireSetUp(t, o.ledger().Update(t.Context(), func(l *ledger.Ledger) error {
+				l.LastToken, l.Checkouts = 2, both
+				return nil
+			}))
+			o.setClock(t, start.Add(lease))
+			l := l.Say("Lock gave out a part that was out: it judged one of the part's two checkouts, and not the other")
+			l.Did = "the document had two checkouts of bracket.step, alice's, which had expired, and bob's; Lock for carol"
+			_, err := o.manager(lease).Lock(t.Context(), "carol", "bracket.step")
+			requireHeld(t, both[bobs], err, l)
+		}
 	})
 	t.Run("others do not end with it", func(t *testing.T) {
 		t.Parallel()

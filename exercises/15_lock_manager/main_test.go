@@ -211,14 +211,15 @@ func same(a, b lockmanager.Checkout) bool {
 //	Unlock OWNER ID, force OWNER ID
 //	Write NAME CONTENT
 //	limit N                  how many bytes its files may have
-//	break the clock          which panics when it is read next
+//	break-clock N            which panics when it is read for the N. time from now
 func desk(w *lab.Worker) error {
 	o := office{dir: w.Arg(0)}
-	broken := false
+	var left int64 // readings until the clock panics; 0 if it does not
 	options := lockmanager.Options{Now: func() time.Time {
-		if broken {
-			broken = false
-			panic("the clock is broken")
+		if left > 0 {
+			if left--; left == 0 {
+				panic("the clock is broken")
+			}
 		}
 		return o.now()
 	}}
@@ -232,17 +233,17 @@ func desk(w *lab.Worker) error {
 	return lab.Obey(w, func(words []string) (r lab.Reply) {
 		var c lockmanager.Checkout
 		var err error
-		wasBroken := broken
+		was := left
 		defer func() {
-			if wasBroken && !broken {
+			if was > 0 && left == 0 {
 				if value := recover(); value != nil {
 					r.Returned.Err = fmt.Errorf("it panicked: %v", value)
 				}
 			}
 		}()
 		switch words[0] {
-		case "break":
-			broken = true
+		case "break-clock":
+			left, err = strconv.ParseInt(words[1], 10, 64)
 		case "Lock":
 			c, err = m.Lock(ctx, words[1], words[2])
 			kept[words[3]] = c

@@ -2,6 +2,7 @@ package lockmanager_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,14 +75,19 @@ func TestUnlock(t *testing.T) {
 		lab.RequireSetUp(t, o.ledger().Update(t.Context(), func(l *ledger.Ledger) error {
 			l.LastToken++
 			l.Checkouts = append(l.Checkouts, lockmanager.Checkout{
-				ID: ledger.NewID(), Path: hers.Path, Owner: "carol", LockedAt: start.UTC(), Token: l.LastToken,
+				ID: rand.Text(), Path: hers.Path, Owner: "carol", LockedAt: start.UTC(), Token: l.LastToken,
 			})
 			return nil
 		}))
+		carols := o.checkouts(t)[3]
 		l := l.Say("Unlock removed another checkout of the part")
 		l.Did = "the document had two checkouts of bracket.step, as a mistake in Lock leaves them; Unlock of alice's"
 		unlock(t, m, hers)
 		o.requireCheckouts(t, rest+"; carol has bracket.step", l)
+		l = l.Say("Unlock did not find a checkout whose ID another program had drawn")
+		l.Did = fmt.Sprintf("Unlock of carol's checkout, whose ID is %s", carols.ID)
+		_, err := m.Unlock(t.Context(), "carol", carols.ID, false)
+		lab.RequireNoError(t, err, l)
 	})
 	t.Run("of what does not exist", func(t *testing.T) {
 		t.Parallel()

@@ -71,7 +71,7 @@ func TestAContextEndsTheWait(t *testing.T) {
 				c.call)
 			m := o.manager(0)
 			longer, stopFirst := context.WithCancel(t.Context())
-			first := &signal{Context: longer, asked: make(chan struct{})}
+			first := waiting(longer)
 			returned := make(chan struct{})
 			go func() { defer close(returned); _, _ = c.make(first, o, m, hers) }()
 			defer stopFirst()
@@ -123,6 +123,48 @@ func TestAContextEndsTheWait(t *testing.T) {
 	}
 }
 
+// When the context ends while the change is at work, the call waits for its end: what it returns is final.
+func TestACallWaitsForWhatItHasBegun(t *testing.T) {
+	t.Parallel()
+	for _, c := range changes[:2] { // those that read the clock in their change
+		t.Run(c.call, func(t *testing.T) {
+			t.Parallel()
+			for reading := int32(1); reading < 5; reading++ {
+				o := open(t)
+				hers := lock(t, o.manager(0), "alice", bracket)
+				before := read(t, c.path(o))
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				returned, read := make(chan struct{}), make(chan struct{})
+				var calls atomic.Int32
+				m := lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time {
+					if calls.Add(1) == reading {
+						defer close(read)
+						stop()
+						select {
+						case <-returned: // and left this at work
+						case <-time.After(100 * time.Millisecond):
+						}
+					}
+					return start
+				}})
+				_, err := c.make(ctx, o, m, hers)
+				close(returned)
+				if ctx.Err() == nil { // it does not read the clock so often
+					break
+				}
+				<-read
+				o.checkouts(t) // waits for what is still at work
+				if err != nil && !errors.Is(err, document.ErrSaved) {
+					l := c.lesson()
+					l.Did = fmt.Sprintf("%s, whose context ended when it read the clock for the %d. time", c.call, reading)
+					lab.RequireFile(t, c.path(o), string(before), l.Say("%s reported a failure, and made its change after that", c.call))
+				}
+			}
+		})
+	}
+}
+
 // A fuse is a context that ends when it is looked at for the last time of a number.
 type fuse struct {
 	context.Context
@@ -152,16 +194,20 @@ func TestAPanicLeavesNothingLocked(t *testing.T) {
 	for _, call := range []string{"Lock", "Unlock", "Write"} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
-			p := begin(t, open(t)) // what stays locked stops no other test
-			hers := p.lock("alice", bracket, "hers")
-			order := map[string]string{"Lock": "Lock bob axle.step it", "Unlock": "Unlock alice " + hers.ID, "Write": "Write hers hers"}[call]
-			l := lab.Lesson{
-				Did:   call + ", in which the clock panicked, and the caller recovered; " + call + " again",
-				Means: "one mistake in one request stops all that come after it", Read: failures,
-			}
-			lab.RequireNoError(t, p.Do("break the clock", l), l)
-			if r := p.Ask(order, l.Say("%s waits for ever", call)); r.Returned.Err != nil { // otherwise it has not asked for the time
-				r = p.Ask(order, l.Say("%s left something locked when the clock panicked", call))
+			for reading := 1; reading < 5; reading++ { // a call that looks and then acts reads it more than once
+				p := begin(t, open(t)) // what stays locked stops no other test
+				hers := p.lock("alice", bracket, "hers")
+				order := map[string]string{"Lock": "Lock bob axle.step it", "Unlock": "Unlock alice " + hers.ID, "Write": "Write hers hers"}[call]
+				l := lab.Lesson{
+					Did: fmt.Sprintf("%s, in which the clock panicked when it was read for the %d. time, and the caller recovered; %[1]s again",
+						call, reading),
+					Means: "one mistake in one request stops all that come after it", Read: failures,
+				}
+				lab.RequireNoError(t, p.Do(fmt.Sprint("break-clock ", reading), l), l)
+				if r := p.Ask(order, l.Say("%s waits for ever", call)); r.Returned.Err == nil { // it has not read the clock so often
+					break
+				}
+				r := p.Ask(order, l.Say("%s left something locked when the clock panicked", call))
 				lab.RequireNoError(t, r.Returned.Err, l.Say("%s left something behind when the clock panicked", call))
 			}
 		})

@@ -245,7 +245,9 @@ func TestWriteOfACheckoutThatHasEnded(t *testing.T) {
 				before := read(t, o.drawingsFile())
 				requireFenced(t, a.Write(t.Context(), old, "alice's"), l)
 				lab.RequireEqual(t, want, o.drawing(t, part.Key(bracket)), l.Say("Write changed the drawing although it failed"))
-				lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
+				unchanged := l.Say("Write was refused, and saved the archive nevertheless")
+				unchanged.Means = "each refused Write costs the archive its backup of the generation before"
+				lab.RequireFile(t, o.drawingsFile(), string(before), unchanged)
 				if next == "nothing else happened" {
 					return
 				}
@@ -254,7 +256,7 @@ func TestWriteOfACheckoutThatHasEnded(t *testing.T) {
 				l.Did = "alice's checkout of the part: " + end + "; " + next + "; a copy of locks.json was put back, which knew only the first one; " +
 					"Write for the first one"
 				requireFenced(t, a.Write(t.Context(), old, "alice's"), l.Say("Write trusted the manager more than the token that the archive has"))
-				lab.RequireFile(t, o.drawingsFile(), string(before), l.Say("Write changed the archive although it failed"))
+				lab.RequireFile(t, o.drawingsFile(), string(before), unchanged)
 			})
 		}
 	}
@@ -345,7 +347,8 @@ func TestWriteIsRefusedWhereItIsDone(t *testing.T) {
 			}
 			lab.RequireEqual(t, c.content, o.drawing(t, part.Key(bracket)), l)
 			requireFenced(t, r.Returned.Err, l.Say("Write did not report that the checkout had ended"))
-			lab.RequireFile(t, o.drawingsFile(), string(later), l.Say("Write changed the archive although it failed"))
+			l.Means = "each refused Write costs the archive its backup of the generation before"
+			lab.RequireFile(t, o.drawingsFile(), string(later), l.Say("Write was refused, and saved the archive nevertheless"))
 		})
 	}
 }

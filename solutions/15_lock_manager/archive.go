@@ -60,14 +60,13 @@ func (a *Archive) Read(ctx context.Context, c Checkout) (content string, err err
 	return content, nil
 }
 
-// Write makes content the drawing of the part that is checked out, as often as its owner likes: byte for byte, whatever it holds and
-// however long it is. If it is not valid UTF-8, the error matches ErrContent.
+// Write makes content the drawing of the part that is checked out, byte for byte. If it is not valid UTF-8, the error matches ErrContent.
 //
-// Once a later checkout of the part has come by, with a Read or a Write of whatever content, no Write of an earlier one changes the
-// drawing, wherever it was stopped on its way, and even if the manager's document comes back from a copy: the error matches ErrFenced. It
-// also does if the manager knows, when Write begins, that the checkout has ended. If the manager cannot be asked, Write fails.
+// It asks the manager first: if the checkout has ended, the error matches ErrFenced; if the manager cannot be asked, Write fails. Once a
+// later checkout of the part has come by, with a Read or a Write of whatever content, no Write of an earlier one changes the drawing,
+// wherever it was stopped on its way and whatever the manager has answered: the error matches ErrFenced, too.
 //
-// After any error but one that matches document.ErrSaved the archive is as it was, byte for byte. Checkouts of other parts do not matter.
+// After any error but one that matches document.ErrSaved the archive is as it was, byte for byte.
 func (a *Archive) Write(ctx context.Context, c Checkout, content string) error {
 	if !utf8.ValidString(content) {
 		return fmt.Errorf("write the drawing of %s: %w", c.Path, ErrContent)

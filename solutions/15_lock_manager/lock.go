@@ -14,21 +14,19 @@ import (
 
 // Lock checks a part out for its owner, and returns the new checkout.
 //
-// There is never more than one checkout for a part, under any of its names (part.Same), however many Locks run at the same time, in this
-// process and in others. If the part is out, even to the same owner, the error is a *HeldError with that checkout. Only what the document
-// holds in this call decides: in a View if Lock refuses, when it is changed if Lock checks the part out. A checkout of the part that has
-// expired is replaced.
+// One Update decides, by what it finds in the document; a View before it may refuse already, and do no more. If the part is out, under any
+// of its names (part.Same) and even to the same owner, the error is a *HeldError with the checkout that was found. A checkout of the part
+// that has expired is removed.
 //
 // The checkout has the path and the owner as they are given. If the path is not clean (part.Check), the error matches ErrName; if the owner
 // is empty or not UTF-8, ErrOwner.
 //
-// No checkout in any workshop has had its ID before: it has at least 64 random bits, which need not be secret, in at most 200 letters,
-// digits and . _ ~ -, which a URL does not escape. Its token is higher than those of all before it, including checkouts that are gone. It
-// has the clock's time to the nanosecond; if the Manager has a lease, it expires when the lease has passed since then.
+// Its ID is new, in all workshops: at least 64 random bits, in at most 200 letters, digits and . _ ~ -, which a URL does not escape. Its
+// token is higher than those of all before it, even of those that are gone. It has the Update's time by the clock; if the Manager has a
+// lease, it expires when that has passed.
 //
-// If ctx ends before the change begins, or the change fails, nothing has changed, and the error wraps the reason. Only if the error matches
-// document.ErrSaved has the change been made: the checkout is returned beside the error. If it matches document.ErrNotDurable too, a power
-// cut may undo the change. Even if the clock panics, nothing stays locked.
+// Any other error is that of the View or of the Update. Only if it matches document.ErrSaved has the change been made: the checkout is
+// returned beside it. Even if the clock panics, nothing stays locked.
 func (m *Manager) Lock(ctx context.Context, owner, path string) (Checkout, error) {
 	if owner == "" || !utf8.ValidString(owner) {
 		return Checkout{}, fmt.Errorf("lock %s: %w", path, ErrOwner)
@@ -56,11 +54,9 @@ func (m *Manager) Lock(ctx context.Context, owner, path string) (Checkout, error
 
 // Unlock gives the checkout with the ID back, and returns it as it was.
 //
-// Of the checkouts that have not expired it removes this one or none, whatever others do at the same time: none with another ID, even of
-// the same part. If there is no such checkout, or it has expired, the error matches ErrNotFound, whoever asks. Otherwise, if it is another
-// owner's, the error is a *HeldError, unless force is true: who may force, the caller decides. An owner without a name ("") is no error.
-//
-// Otherwise it fails as Lock does.
+// One Update decides and changes, as in Lock; of the checkouts that have not expired it removes this one or none. If there is no such
+// checkout, or it has expired, the error matches ErrNotFound, whoever asks. If it is another owner's, the error is a *HeldError, unless
+// force is true: who may force, the caller decides. Any other error is as in Lock. An owner without a name ("") is not an error.
 func (m *Manager) Unlock(ctx context.Context, owner, id string, force bool) (Checkout, error) {
 	var removed Checkout
 	err := m.document.Update(ctx, func(l *ledger.Ledger) error {
