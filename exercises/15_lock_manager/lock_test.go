@@ -46,63 +46,6 @@ func TestLock(t *testing.T) {
 			lab.Require(t, same(c, found[0]), l)
 		}
 	})
-	// One write for both: alice's checkout cannot be written, so the change of bob, who had seen it, is made once more. A Lock that reads
-	// the clock more than once may look before its turn: then both look, before either acts.
-	for name, looks := range map[string]int{"": 0, ", which look first": 1} {
-		t.Run("forgets what a change that failed has shown"+name, func(t *testing.T) {
-			t.Parallel()
-			o := open(t)
-			if looks > 0 && readings(t, o) <= looks {
-				return // it does not look first
-			}
-			l := lab.Lesson{
-				Says: "Lock reported a checkout that was never made",
-				Did: "Locks of bracket.step for alice and for bob, whose changes share one write; alice's checkout could not be written, " +
-					"so Update called bob's function once more",
-				Means: "bob is sent to a person who does not have the part", Read: failures,
-			}
-			alice, bob := waiting(t.Context()), waiting(t.Context())
-			var m *lockmanager.Manager
-			var calls atomic.Int32
-			var alices, bobs error
-			var working sync.WaitGroup
-			bobLooks, returned := make(chan struct{}), make(chan struct{})
-			until := func(it <-chan struct{}) {
-				select { // a Lock that does not come there, or has a context of its own, has nothing to show here
-				case <-it:
-				case <-returned:
-				case <-time.After(time.Second):
-				}
-			}
-			m = lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time {
-				n := int(calls.Add(1))
-				if n == 1 {
-					working.Go(func() { defer close(returned); _, bobs = m.Lock(bob, "bob", "bracket.step") })
-				}
-				switch {
-				case n == 1 && looks == 1: // by alice
-					until(bobLooks)
-				case n == 2 && looks == 1: // by bob, who has nothing to wait for until alice waits for her turn
-					alice.forget()
-					close(bobLooks)
-					until(alice.asked)
-					bob.forget()
-				case n == 2*looks+1: // in alice's change
-					until(bob.asked)
-					return time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) // JSON has no form for it
-				}
-				return start
-			}})
-			lab.Finishes(t, func() {
-				_, alices = m.Lock(alice, "alice", "bracket.step")
-				working.Wait()
-			}, l)
-			if alices != nil { // otherwise she has the part, and bob was right to say so
-				lab.RequireNoError(t, bobs, l)
-				o.requireCheckouts(t, "bob has bracket.step", l.Say("Lock recorded something else than it returned"))
-			}
-		})
-	}
 	t.Run("leaves other parts alone", func(t *testing.T) {
 		t.Parallel()
 		o := open(t)
@@ -173,13 +116,89 @@ func TestLock(t *testing.T) {
 	})
 }
 
-// readings returns how often a Lock that succeeds reads the clock.
-func readings(t *testing.T, o office) (n int) {
+// One write for two calls: alice's checkout cannot be written, so the change of bob, who had seen her Lock's work, is made once more. Calls
+// that read the clock more than once may look before their turn: then both look, before either acts.
+func TestWhatAChangeThatFailedHasShownIsForgotten(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		call  string
+		looks int
+	}{{"Lock", 0}, {"Lock", 1}, {"Unlock", 0}, {"Unlock", 1}} {
+		t.Run(fmt.Sprintf("by %s after %d looks", c.call, c.looks), func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			carols := lock(t, o.manager(lease), "carol", "cog.step")
+			if c.looks > 0 && !looksFirst(t, c.call) {
+				return
+			}
+			l := lab.Lesson{
+				Says: c.call + " reported what was never recorded",
+				Did: "carol had cog.step, with a lease; Lock of bracket.step for alice, far in the future, and " + c.call + " by bob shared one " +
+					"write; alice's checkout could not be written, so Update called bob's function once more",
+				Means: "bob is sent to a person who does not have the part, or does not know that his change has been made", Read: failures,
+			}
+			alice, bob := waiting(t.Context()), waiting(t.Context())
+			var m *lockmanager.Manager
+			var calls atomic.Int32
+			var alices, bobs error
+			var working sync.WaitGroup
+			bobLooks, returned := make(chan struct{}), make(chan struct{})
+			until := func(it <-chan struct{}) {
+				select { // a call that does not come there, or has a context of its own, has nothing to show here
+				case <-it:
+				case <-returned:
+				case <-time.After(time.Second):
+				}
+			}
+			bobsCall := func() (err error) {
+				if c.call == "Lock" {
+					_, err = m.Lock(bob, "bob", "bracket.step")
+				} else {
+					_, err = m.Unlock(bob, "bob", carols.ID, true)
+				}
+				return err
+			}
+			m = lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time {
+				n := int(calls.Add(1))
+				if n == 1 {
+					working.Go(func() { defer close(returned); bobs = bobsCall() })
+				}
+				switch {
+				case n == 1 && c.looks == 1: // by alice
+					until(bobLooks)
+				case n == 2 && c.looks == 1: // by bob, who goes on when alice waits for her turn
+					alice.forget()
+					close(bobLooks)
+					until(alice.asked)
+					bob.forget()
+				case n == 2*c.looks+1: // in alice's change
+					until(bob.asked)
+					return time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) // JSON has no form for it, and carol's lease has ended
+				}
+				return start
+			}})
+			lab.Finishes(t, func() {
+				_, alices = m.Lock(alice, "alice", "bracket.step")
+				working.Wait()
+			}, l)
+			if alices != nil { // otherwise she has the part, and bob was right to say so
+				lab.RequireNoError(t, bobs, l)
+				want := map[string]string{"Lock": "carol has cog.step; bob has bracket.step", "Unlock": "no checkout"}[c.call]
+				o.requireCheckouts(t, want, l.Say("%s did not record what it reported", c.call))
+			}
+		})
+	}
+}
+
+// looksFirst reports whether Lock, and the call, may look before their turn: they read the clock more than once.
+func looksFirst(t *testing.T, call string) bool {
 	t.Helper()
-	m := lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time { n++; return start }})
-	lock(t, m, "carol", "readings.step")
-	unlock(t, o.manager(0), o.checkouts(t)[0])
-	return n
+	o, reads := open(t), 0
+	m := lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time { reads++; return start }})
+	c := lock(t, m, "carol", "cog.step")
+	byLock := reads
+	unlock(t, m, c)
+	return byLock > 1 && (call == "Lock" || reads-byLock > 1)
 }
 
 // A signal is a context that reports that its end is waited for: a Lock that has to wait is in the queue by then.
@@ -244,32 +263,43 @@ func TestLockDoesNotReportACheckoutThatIsGone(t *testing.T) {
 	o.requireCheckouts(t, "alice has axle.step", l.Say("Lock brought a checkout back that was gone"))
 }
 
-// What it reports is what it has judged, and not what a second look finds.
-func TestLockReportsTheCheckoutThatItFound(t *testing.T) {
+// What a refusal reports is what was judged, and not what a second look finds.
+func TestARefusalReportsTheCheckoutThatItFound(t *testing.T) {
 	t.Parallel()
-	o := open(t)
-	l := lab.Lesson{
-		Says: "Lock refused a part, and reported another checkout than the one that was in the way", Read: why,
-		Did:   "alice had bracket.step; Lock for bob read the clock, to judge her checkout, while an Unlock of it waited for its turn",
-		Means: "bob is sent to a person who does not have the part, or to no one",
-	}
-	hers := lock(t, o.manager(lease), "alice", "bracket.step")
-	other := begin(t, o)
-	begun := false
-	m := lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time {
-		if !begun {
-			begun = true
-			other.Begin("Unlock alice " + hers.ID) // until it is in line
-		}
-		return start
-	}})
-	var err error
-	lab.Finishes(t, func() { _, err = m.Lock(t.Context(), "bob", "bracket.step") }, l)
-	if err != nil { // otherwise it looked once more when alice's checkout was gone
-		requireHeld(t, hers, err, l)
-	}
-	if begun {
-		other.Reply(l)
+	for _, call := range []string{"Lock", "Unlock"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			l := lab.Lesson{
+				Says: call + " reported another checkout than the one that was in its way", Read: why,
+				Did:   "alice had bracket.step; " + call + " by bob read the clock, to judge her checkout, while her Unlock waited for its turn",
+				Means: "bob is sent to a person who does not have the part, or to no one",
+			}
+			hers := lock(t, o.manager(lease), "alice", "bracket.step")
+			other := begin(t, o)
+			begun := false
+			m := lockmanager.New(o.locks(), lockmanager.Options{Now: func() time.Time {
+				if !begun {
+					begun = true
+					other.Begin("Unlock alice " + hers.ID) // until it is in line
+				}
+				return start
+			}})
+			var err error
+			lab.Finishes(t, func() {
+				if call == "Lock" {
+					_, err = m.Lock(t.Context(), "bob", "bracket.step")
+				} else {
+					_, err = m.Unlock(t.Context(), "bob", hers.ID, false)
+				}
+			}, l)
+			if err != nil && !errors.Is(err, lockmanager.ErrNotFound) { // otherwise it judged once more, when alice's checkout was gone
+				requireHeld(t, hers, err, l)
+			}
+			if begun {
+				other.Reply(l)
+			}
+		})
 	}
 }
 
@@ -618,6 +648,8 @@ func TestLockKnowsWhenACheckoutExpires(t *testing.T) {
 		}, l)
 		lab.RequireNoError(t, r.Returned.Err, l)
 		o.requireCheckouts(t, "bob has bracket.step", l)
+		l = l.Say("Lock recorded a time before its turn: its lease began when it was not yet there")
+		lab.RequireEqual(t, start.Add(lease).UTC().String(), o.checkouts(t)[0].LockedAt.String(), l)
 	})
 	t.Run("it has none without a lease", func(t *testing.T) {
 		t.Parallel()

@@ -59,42 +59,6 @@ func TestAContextEndsTheWait(t *testing.T) {
 			lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("%s returned a checkout beside its error", c.call))
 			lab.RequireFile(t, c.path(o), string(before), l.Say("%s changed the document after its context had ended", c.call))
 		})
-		t.Run(c.call+" while it waits", func(t *testing.T) {
-			t.Parallel()
-			o := open(t)
-			hers := lock(t, o.manager(0), "alice", bracket)
-			before := read(t, c.path(o))
-			holder := lab.Start(t, "view", c.path(o))
-			holder.Reached("inside")
-			l := c.lesson()
-			l.Did = fmt.Sprintf("another program had the document's lock; %s waited for it, and %[1]s again, with a context that ended meanwhile",
-				c.call)
-			m := o.manager(0)
-			longer, stopFirst := context.WithCancel(t.Context())
-			first := waiting(longer)
-			returned := make(chan struct{})
-			go func() { defer close(returned); _, _ = c.make(first, o, m, hers) }()
-			defer stopFirst()
-			select { // a call that has a context of its own is seen below
-			case <-first.asked:
-			case <-time.After(time.Second):
-			}
-			ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
-			defer stop()
-			l.Expected = "an error that matches context.DeadlineExceeded"
-			var got lockmanager.Checkout
-			var err error
-			lab.Finishes(t, func() { got, err = c.make(ctx, o, m, hers) }, l.Say("%s did not obey its context", c.call))
-			lab.RequireErrorIs(t, err, context.DeadlineExceeded, l.Say("%s did not obey its context", c.call))
-			lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("%s returned a checkout beside its error", c.call))
-			stopFirst()
-			lab.Finishes(t, func() { <-returned }, l.Say("%s did not obey its context", c.call))
-			holder.Continue()
-			lab.RequireSetUp(t, holder.Wait())
-			lab.RequireFile(t, c.path(o), string(before), l.Say("%s changed the document after its context had ended", c.call))
-			_, err = c.make(t.Context(), o, m, hers)
-			lab.RequireNoError(t, err, l.Say("%s left a lock behind when its context had ended", c.call))
-		})
 		// At whatever moment the context ends, the error says whether the change has been made.
 		t.Run(c.call+" while it is at work", func(t *testing.T) {
 			t.Parallel()
@@ -161,6 +125,47 @@ func TestACallWaitsForWhatItHasBegun(t *testing.T) {
 					lab.RequireFile(t, c.path(o), string(before), l.Say("%s reported a failure, and made its change after that", c.call))
 				}
 			}
+		})
+	}
+}
+
+// It is not parallel: what waits where it does not look at its context would keep other tests waiting, too.
+func TestAContextEndsTheWaitForTheDocument(t *testing.T) {
+	for _, c := range changes {
+		t.Run(c.call, func(t *testing.T) {
+			o := open(t)
+			hers := lock(t, o.manager(0), "alice", bracket)
+			before := read(t, c.path(o))
+			holder := lab.Start(t, "view", c.path(o))
+			holder.Reached("inside")
+			l := c.lesson()
+			l.Did = fmt.Sprintf("another program had the document's lock; %s waited for it, and %[1]s again, with a context that ended meanwhile",
+				c.call)
+			m := o.manager(0)
+			longer, stopFirst := context.WithCancel(t.Context())
+			first := waiting(longer)
+			returned := make(chan struct{})
+			go func() { defer close(returned); _, _ = c.make(first, o, m, hers) }()
+			defer stopFirst()
+			select { // a call that has a context of its own is seen below
+			case <-first.asked:
+			case <-time.After(time.Second):
+			}
+			ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer stop()
+			l.Expected = "an error that matches context.DeadlineExceeded"
+			var got lockmanager.Checkout
+			var err error
+			lab.Finishes(t, func() { got, err = c.make(ctx, o, m, hers) }, l.Say("%s did not obey its context", c.call))
+			lab.RequireErrorIs(t, err, context.DeadlineExceeded, l.Say("%s did not obey its context", c.call))
+			lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("%s returned a checkout beside its error", c.call))
+			stopFirst()
+			lab.Finishes(t, func() { <-returned }, l.Say("%s did not obey its context", c.call))
+			holder.Continue()
+			lab.RequireSetUp(t, holder.Wait())
+			lab.RequireFile(t, c.path(o), string(before), l.Say("%s changed the document after its context had ended", c.call))
+			_, err = c.make(t.Context(), o, m, hers)
+			lab.RequireNoError(t, err, l.Say("%s left a lock behind when its context had ended", c.call))
 		})
 	}
 }
