@@ -145,6 +145,22 @@ func TestUnlock(t *testing.T) {
 		r := between(t, begin(t, o, "lease"), "Unlock alice "+hers.ID, o.locks(), end, l)
 		lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrNotFound, l)
 	})
+	t.Run("after a Renew, which came while Unlock waited", func(t *testing.T) {
+		t.Parallel()
+		o, m, hers := story(t)
+		before := read(t, o.locks())
+		o.setClock(t, start.Add(lease/2))
+		renewed, err := m.Renew(t.Context(), "alice", hers.ID)
+		lab.RequireSetUp(t, err)
+		later := read(t, o.locks())
+		before.put(t, o.locks())
+		l := l.Say("Unlock did not return the checkout that it removed")
+		l.Did = "Unlock began; before it could change the document, alice renewed her checkout"
+		r := between(t, begin(t, o, "lease"), "Unlock alice "+hers.ID, o.locks(), func() { later.put(t, o.locks()) }, l)
+		lab.RequireNoError(t, r.Returned.Err, l)
+		l.Expected, l.Found = fmt.Sprintf("%+v", renewed), r.Text
+		lab.Require(t, same(renewed, checkoutOf(t, r)), l)
+	})
 	t.Run("without a document", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json")

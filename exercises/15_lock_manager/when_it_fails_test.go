@@ -76,6 +76,7 @@ func TestAContextEndsTheWait(t *testing.T) {
 				l.Did = fmt.Sprintf("%s, whose context ended when it was looked at for the %d. time", c.call, look)
 				if !errors.Is(err, document.ErrSaved) {
 					l.Expected, l.Found = "the document as it was, or an error that matches document.ErrSaved", "a changed document, and "+err.Error()
+					_, _ = o.checkouts(t), o.drawing(t, "") // waits for what it has left at work
 					now := read(t, c.path(o))
 					lab.Require(t, string(before) == string(now), l.Say("%s reported a failure although its change had been made", c.call))
 					l.Expected, l.Found = "", ""
