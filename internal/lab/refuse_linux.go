@@ -145,7 +145,8 @@ func filter(calls []refusal, spared []uint32, result uint32, flags uintptr) (des
 // watchedCalls are calls that Go's runtime never makes by itself: it could not stop the world while the thread stands still in one. fcntl
 // is not among them: the runtime makes it for os.NewFile.
 var watchedCalls = map[uint32]string{
-	unix.SYS_OPENAT: "openat", unix.SYS_CLOSE: "close", unix.SYS_FSTAT: "fstat", sysFstatat: "newfstatat",
+	unix.SYS_OPENAT: "openat", unix.SYS_OPENAT2: "openat2", unix.SYS_CLOSE: "close",
+	unix.SYS_FSTAT: "fstat", sysFstatat: "newfstatat",
 	unix.SYS_PWRITE64: "pwrite64", unix.SYS_FTRUNCATE: "ftruncate", unix.SYS_TRUNCATE: "truncate",
 	unix.SYS_FSYNC: "fsync", unix.SYS_FDATASYNC: "fdatasync", unix.SYS_SYNCFS: "syncfs", unix.SYS_SYNC: "sync",
 	unix.SYS_FCHMOD: "fchmod", unix.SYS_FCHMODAT: "fchmodat", unix.SYS_FCHOWN: "fchown", unix.SYS_FCHOWNAT: "fchownat",

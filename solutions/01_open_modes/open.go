@@ -2,14 +2,14 @@
 //
 // The name of each function says what becomes of the bytes that exist already. For all of them:
 //
-//   - A call makes one open, of path as it is given and with the access that the comment names. It asks the kernel nothing else by any
-//     name, whatever comes of the open, and does not touch the umask.
+//   - A call makes one open, of path as it is given and with the access that the comment names, and asks the kernel nothing else.
+//     OpenForReplace also truncates the file and moves to byte 0, or closes it.
 //   - The file is opened close-on-exec, and the caller closes it.
 //   - What the kernel refuses is returned as an error that names the file. errors.Is finds the cause: fs.ErrNotExist, fs.ErrExist,
 //     fs.ErrPermission or any other.
 //   - A new file gets a permission between 0o600 and 0o666, less the umask. An existing file keeps its permission.
 //
-// None of them is a lock, and no call waits for another.
+// None of them is a lock, and none waits for another one's allowed.
 package openmodes
 
 import (
@@ -30,7 +30,7 @@ func OpenForUpdate(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR, 0)
 }
 
-// OpenForAppend opens the log at path for writing only, at its end: history.log, one line for each checkout.
+// OpenForAppend opens the log at path for writing only: history.log, one line for each checkout.
 //
 // The log keeps every byte. Every write goes to where the end is at that moment, even if another process has written since the log was
 // opened. A missing log is created: 0 bytes are legal, and mean that nothing has happened yet.
@@ -39,7 +39,7 @@ func OpenForAppend(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, newFile)
 }
 
-// CreateNew creates an empty file at path and opens it for writing: a ticket, which belongs to the process that has created it.
+// CreateNew creates an empty file at path and opens it for writing at least: a ticket, which belongs to the process that creates it.
 //
 // If anything has that name already (a file, however old or empty, a directory, a link), nothing is touched and the error matches
 // fs.ErrExist. Of all callers with one path, in one process or in many, one gets the file.
@@ -51,9 +51,9 @@ func CreateNew(path string) (*os.File, error) {
 // OpenForReplace opens the file at path for reading and writing, calls allowed, and only then empties the file: a document that is to
 // be written anew, if the caller may. A missing file is not created.
 //
-// allowed is called once, with the open file, which it may read or lock. Whatever error it returns, and if it does not return, the file
-// keeps every byte. If it returns nil, the same *os.File is emptied and returned, with the next write at byte 0. A refusal, and an error
-// of the emptying, is returned once the file is closed, for errors.Is to find.
+// allowed is called once, with the open file, which it may read or lock. Unless it returns nil, the file keeps every byte. If it does,
+// the same *os.File is emptied and returned, with the next write at byte 0. A refusal, and an error of the emptying, is returned once the
+// file is closed, for errors.Is to find. A panic may leave it open.
 func OpenForReplace(path string, allowed func(f *os.File) error) (*os.File, error) {
 	// No O_TRUNC: it would act as the file is opened, before allowed is called.
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
