@@ -308,7 +308,7 @@ func requireHandleLeft(t *testing.T, a asking, onHandle []lab.Call) {
 	lesson := lab.Lesson{
 		Did:      fmt.Sprintf("%s was called with the path %q, and the test looked at its system calls", a.Function, a.Path),
 		Expected: "an open, and no call on the handle",
-		Means:    "no caller asked for it: it waits for the disk, lets go of a caller's lock, or changes what is found in the file",
+		Means:    "no caller asked for it: such a call can wait, move the handle, let go of a lock, or change the file or its permission",
 		Read:     theFix,
 	}
 	if a.Function == forReplace.name {
