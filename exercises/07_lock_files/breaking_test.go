@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
+	"time"
 
 	lockfiles "example/turnstile/exercises/07_lock_files"
 	"example/turnstile/internal/lab"
@@ -43,6 +46,85 @@ func TestTwoBreakersOfOneLock(t *testing.T) {
 	}
 }
 
+// Alive may take a day: what is at the path by then need not be what it has judged.
+func TestAcquireActsOnWhatIsThereAfterAlive(t *testing.T) {
+	t.Parallel()
+	replace := func(path, file string) error {
+		return errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte("mine"), 0o600))
+	}
+	for _, c := range []struct {
+		name, did string
+		change    func(path string, owner *lockfiles.Lock) error
+		refusals  []error // none: the lock is free
+	}{
+		{"a lock that was given back", "the owner gave the lock back", func(_ string, owner *lockfiles.Lock) error {
+			return owner.Release()
+		}, nil},
+		{"the lock of another owner", "the owner gave the lock back, and another one took it", func(path string, owner *lockfiles.Lock) error {
+			err := owner.Release()
+			_, taken := lockfiles.Acquire(path, lockfiles.Options{})
+			return errors.Join(err, taken)
+		}, []error{lockfiles.ErrLocked}},
+		{"a person's file", "a person put a file in the place of the lock", func(path string, _ *lockfiles.Lock) error {
+			return replace(path, path)
+		}, []error{lockfiles.ErrLocked, lockfiles.ErrUnknown}},
+		{"a person's directory", "a person put a directory with notes in the place of the lock", func(path string, _ *lockfiles.Lock) error {
+			return replace(path, filepath.Join(path, "notes.txt"))
+		}, []error{lockfiles.ErrLocked, lockfiles.ErrUnknown}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if runtime.GOOS == "windows" && c.name == "a person's file" {
+				t.Skip("the rename of a directory replaces a file on Windows")
+			}
+			path := newPath(t)
+			l := lab.Lesson{
+				Did:  "a process had the lock; Acquire was called; while its Alive judged, " + c.did + "; then Alive returned false",
+				Read: whyItHappens,
+			}
+			owner := requireAcquired(t, path, lockfiles.Options{}, freeLock)
+			var changed error
+			var meanwhile string
+			var waited time.Duration
+			err := errors.New("it never returned")
+			inABubble(t, func() {
+				began := time.Now()
+				_, err = lockfiles.Acquire(path, lockfiles.Options{Alive: func(judged lockfiles.Owner) bool {
+					if judged.Token != owner.Owner().Token {
+						return true
+					}
+					changed = c.change(path, owner)
+					meanwhile = standing(t, path)
+					return false
+				}})
+				waited = time.Since(began)
+			})
+			lab.RequireNoError(t, changed, means(l, "Acquire or Release failed while another Acquire was asking Alive",
+				"Alive may take a day, and the lock cannot be used meanwhile"))
+			if len(c.refusals) == 0 {
+				lab.RequireNoError(t, err, means(l, "Acquire did not take a lock that was given back while Alive judged",
+					"the lock is free, and the process is sent away, as if another one had it"))
+			} else {
+				lab.RequireEqual(t, meanwhile, standing(t, path), means(l, "Acquire changed what is not the lock that Alive has judged",
+					"a file that a person needs is gone, or an owner works without its lock"))
+				l := l
+				l.Expected, l.Found = "an error that matches ErrLocked", fmt.Sprint(err)
+				if len(c.refusals) > 1 {
+					l.Expected += " or ErrUnknown"
+				}
+				lab.Require(t, slices.ContainsFunc(c.refusals, func(refusal error) bool { return errors.Is(err, refusal) }),
+					means(l, "Acquire did not report that the path was taken meanwhile",
+						"the program works without a lock, or gives up with a puzzling message"))
+			}
+			if runtime.GOOS == "windows" {
+				return // package names tries again there
+			}
+			lab.RequireEqual(t, "it waited 0s", fmt.Sprint("it waited ", waited), means(l, "Acquire waits",
+				"the caller may have something better to do, and alone knows how long it can wait"))
+		})
+	}
+}
+
 func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
 	t.Parallel()
 	const stops = "a process crash stops the workshop until a person removes the lock by hand"
@@ -62,12 +144,17 @@ func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
 }
 
 // countHandles does with the lock PATH whatever leads Acquire or Release to another return, once and then ten times more; each time
-// Acquire finds something else than a lock at OTHER…, too. It sends how many handles were open after the first time and at the end, and
-// what went wrong.
+// Acquire finds something else than a lock at OTHER…, too. It sends how many handles were open after the first time, and the last time
+// before and after Release, and what went wrong.
 func countHandles(w *lab.Worker) error {
 	debug.SetGCPercent(-1) // the collector would close a file that is no longer in use
 	var open []int
-	turn := func() error {
+	count := func() error {
+		handles, err := lab.OpenHandles()
+		open = append(open, handles)
+		return err
+	}
+	turn := func(last bool) error {
 		lost, err := lockfiles.Acquire(w.Arg(0), allDead) // it is lost to the second one
 		if err != nil {
 			return err
@@ -81,18 +168,19 @@ func countHandles(w *lab.Worker) error {
 			return err
 		}
 		_ = lost.Release()
-		return lock.Release()
+		if last {
+			err = count()
+		}
+		return errors.Join(err, lock.Release())
 	}
 	for n := range 11 {
-		if err := turn(); err != nil {
+		if err := turn(n == 10); err != nil {
 			return errors.Join(w.Result(lab.Returned{Err: err}), w.Result(open))
 		}
 		if n == 0 || n == 10 {
-			count, err := lab.OpenHandles()
-			if err != nil {
+			if err := count(); err != nil {
 				return err
 			}
-			open = append(open, count)
 		}
 	}
 	return errors.Join(w.Result(lab.Returned{}), w.Result(open))
@@ -124,8 +212,10 @@ func TestTakingAndReleasingLeavesNothingBehind(t *testing.T) {
 		lab.RequireNoError(t, returned.Err, failed)
 		var open []int
 		worker.Result(&open, failed)
-		lab.RequireEqual(t, fmt.Sprint(open[0], " open handles"), fmt.Sprint(open[1], " open handles"),
+		lab.RequireEqual(t, fmt.Sprint(open[0], " open handles"), fmt.Sprint(open[2], " open handles"),
 			l.Say("Acquire or Release leave handles open"))
+		lab.RequireEqual(t, fmt.Sprint(open[0], " open handles"), fmt.Sprint(open[1], " open handles"),
+			l.Say("Acquire leaves a handle open as long as the lock is held"))
 	})
 	t.Run("on the disk", leavesNoFiles)
 }

@@ -215,7 +215,7 @@ func TestAliveWhereTheSystemDoesNotTell(t *testing.T) {
 		owner lockfiles.Owner
 		rule  lab.Rule
 	}{
-		{"the probe fails", dead, lab.Rule{Calls: "kill"}},
+		{"the probe fails", dead, lab.Rule{Calls: "kill,?pidfd_open,?pidfd_send_signal"}}, // os.FindProcess opens a pidfd
 		{"the start time cannot be read", living, lab.Rule{Calls: "openat", Paths: []string{fmt.Sprintf("/proc/%d/stat", living.PID)}}},
 		{"the boot cannot be read", dead, lab.Rule{Calls: "openat", Paths: []string{"/proc/sys/kernel/random/boot_id"}}},
 	} {
@@ -233,6 +233,10 @@ func TestAliveWhereTheSystemDoesNotTell(t *testing.T) {
 				}
 				var alive bool
 				asker.Result(&alive, l)
+				lab.RequireSetUp(t, asker.Wait())
+				if len(asker.Injected()) == 0 {
+					return // this answer asks in another way, and was told
+				}
 				lab.Require(t, alive, l)
 			}, syscall.EPERM, syscall.EIO)
 		})
