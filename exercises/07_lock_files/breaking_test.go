@@ -46,9 +46,28 @@ func TestTwoBreakersOfOneLock(t *testing.T) {
 	}
 }
 
-// Alive may take a day: what is at the path by then need not be what it has judged.
-func TestAcquireActsOnWhatIsThereAfterAlive(t *testing.T) {
+func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
 	t.Parallel()
+	t.Run("while Alive judges, it becomes", changedMeanwhile)
+	const stops = "a process crash stops the workshop until a person removes the lock by hand"
+	path, _ := stale(t)
+	l := lab.Lesson{
+		Did:   "a process had the lock and was killed; Acquire was called, with the Alive of your package",
+		Means: stops, Read: theBug,
+	}
+	lock := requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not break the lock of a process that is dead"))
+	lab.RequireEqual(t, os.Getpid(), lock.Owner().PID, l.Say("Acquire left another process's number as the owner of the lock"))
+	l.Did += "; another process called Acquire"
+	other := lab.Start(t, "try", path)
+	var theirs outcome
+	other.Result(&theirs, l.Say("Acquire does not return"))
+	requireIs(t, theirs.Call.Err, lockfiles.ErrLocked,
+		means(l, "Acquire gave a broken lock to a second owner", "two programs write the same file"))
+}
+
+// changedMeanwhile is about what is at the path when Alive has returned, which may be a day later: it need not be what Alive has judged.
+func changedMeanwhile(t *testing.T) {
+	t.Helper()
 	replace := func(path, file string) error {
 		return errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte("mine"), 0o600))
 	}
@@ -57,7 +76,7 @@ func TestAcquireActsOnWhatIsThereAfterAlive(t *testing.T) {
 		change    func(path string, owner *lockfiles.Lock) error
 		refusals  []error // none: the lock is free
 	}{
-		{"a lock that was given back", "the owner gave the lock back", func(_ string, owner *lockfiles.Lock) error {
+		{"free", "the owner gave the lock back", func(_ string, owner *lockfiles.Lock) error {
 			return owner.Release()
 		}, nil},
 		{"the lock of another owner", "the owner gave the lock back, and another one took it", func(path string, owner *lockfiles.Lock) error {
@@ -65,16 +84,16 @@ func TestAcquireActsOnWhatIsThereAfterAlive(t *testing.T) {
 			_, taken := lockfiles.Acquire(path, lockfiles.Options{})
 			return errors.Join(err, taken)
 		}, []error{lockfiles.ErrLocked}},
-		{"a person's file", "a person put a file in the place of the lock", func(path string, _ *lockfiles.Lock) error {
+		{"a file", "a person put a file in the place of the lock", func(path string, _ *lockfiles.Lock) error {
 			return replace(path, path)
 		}, []error{lockfiles.ErrLocked, lockfiles.ErrUnknown}},
-		{"a person's directory", "a person put a directory with notes in the place of the lock", func(path string, _ *lockfiles.Lock) error {
+		{"a directory", "a person put a directory with notes in the place of the lock", func(path string, _ *lockfiles.Lock) error {
 			return replace(path, filepath.Join(path, "notes.txt"))
 		}, []error{lockfiles.ErrLocked, lockfiles.ErrUnknown}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if runtime.GOOS == "windows" && c.name == "a person's file" {
+			if runtime.GOOS == "windows" && c.name == "a file" {
 				t.Skip("the rename of a directory replaces a file on Windows")
 			}
 			path := newPath(t)
@@ -123,24 +142,6 @@ func TestAcquireActsOnWhatIsThereAfterAlive(t *testing.T) {
 				"the caller may have something better to do, and alone knows how long it can wait"))
 		})
 	}
-}
-
-func TestAcquireBreaksTheLockOfADeadProcess(t *testing.T) {
-	t.Parallel()
-	const stops = "a process crash stops the workshop until a person removes the lock by hand"
-	path, _ := stale(t)
-	l := lab.Lesson{
-		Did:   "a process had the lock and was killed; Acquire was called, with the Alive of your package",
-		Means: stops, Read: theBug,
-	}
-	lock := requireAcquired(t, path, lockfiles.Options{}, l.Say("Acquire did not break the lock of a process that is dead"))
-	lab.RequireEqual(t, os.Getpid(), lock.Owner().PID, l.Say("Acquire left another process's number as the owner of the lock"))
-	l.Did += "; another process called Acquire"
-	other := lab.Start(t, "try", path)
-	var theirs outcome
-	other.Result(&theirs, l.Say("Acquire does not return"))
-	requireIs(t, theirs.Call.Err, lockfiles.ErrLocked,
-		means(l, "Acquire gave a broken lock to a second owner", "two programs write the same file"))
 }
 
 // countHandles does with the lock PATH whatever leads Acquire or Release to another return, once and then ten times more; each time

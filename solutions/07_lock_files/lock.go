@@ -49,7 +49,7 @@ func (l *Lock) Owner() Owner { return l.owner }
 //
 // A relative path is resolved when Acquire is called. The directory must exist, on a local file system. The lock is made under a name that
 // begins with path and a dot, and put in place in one step; the permissions are 0666 and 0777 less the umask. Calls that return leave
-// nothing open and no such name, or always the same one; what a killed call leaves is in no other's way. Files of others are not touched.
+// nothing open, and such names do not pile up; what a killed call leaves is in no other's way. Files of others are not touched.
 //
 // The error matches ErrLocked if the owner may be alive, even where this process may only read, and then nothing was changed; or if path
 // was taken meanwhile. It matches ErrUnknown for what is not a lock, which is not touched: a file, a link, a pipe, which is not even
@@ -83,7 +83,7 @@ func Acquire(path string, o Options) (*Lock, error) {
 	return claim(path)
 }
 
-// Release gives the lock back, and touches nothing else. A file that a person has put into the lock stays, and is no loss.
+// Release gives the lock back, and touches nothing else. A file that a person has put into the lock stays.
 //
 // The error matches ErrLost if the lock was no longer this owner's: another process has judged this one dead, Release was called before,
 // or a person has removed or replaced the lock. What was done since then was done without it. Any other error wraps the system's reason:
