@@ -50,8 +50,8 @@ func TestAcquireRefusesALockThatIsHeld(t *testing.T) {
 			if c.path != now {
 				return
 			}
-			// An Acquire that waits a little passes; 500 of them exceed the lab's patience. On a slow machine everything takes long: there the
-			// calls count as progress as long as they take no more than so many looks at the lock.
+			// An Acquire that waits a little passes; 500 of them exceed the lab's patience. On a slow machine everything takes long:
+			// there the calls count as progress as long as they take no more than so many looks at the lock.
 			const looks = 20
 			l.Did += " 500 times in a row, which takes long only if it waits"
 			lab.FinishesInSteps(t, func(progress func()) {
