@@ -24,9 +24,9 @@ var asked = []struct {
 	locks int
 }{
 	{"OpenFile (w), Write and Close", false, func(path string) error {
-		file, err := lockedfile.OpenFile(context.Background(), path, flagsOf("w"), 0o640)
+		file, err := lockedfile.OpenFile(context.Background(), path, flagsOf("w"), 0o640|os.ModeSticky)
 		return hold(file, err)(func(file *lockedfile.File) error { _, err := file.WriteString(document); return err })
-	}, os.O_RDWR | os.O_CREATE, 0o640, 0},
+	}, os.O_RDWR | os.O_CREATE, 0o640 | os.ModeSticky, 0},
 	{"OpenFile (r) and Close", false, func(path string) error {
 		return hold(lockedfile.OpenFile(context.Background(), path, os.O_RDONLY, 0))(nothing)
 	}, os.O_RDONLY, 0, 0},

@@ -156,6 +156,7 @@ func TestCloseReportsAnUnlockThatTheKernelRefuses(t *testing.T) {
 					lab.RequireErrorIs(t, err, syscall.EIO, l)
 				}
 			}
+			l.Means = "with each such Close the program has one descriptor less, and the file stays locked"
 			lab.Require(t, !state[1], l.Say("Close left the file open when the kernel refused to give the lock back"))
 		})
 	}
@@ -198,6 +199,7 @@ func aRefusedTruncate(t *testing.T) {
 			lab.RequireErrorIs(t, refused, errno, l)
 			lab.RequireFile(t, path, document, l.Say("%s changed the file although it failed", name))
 			again, err := lockedfile.TryOpenFile(path, os.O_RDWR, 0)
+			l.Means = "the caller has no File to close: the file stays locked until the program ends"
 			lab.RequireNoError(t, err, l.Say("%s kept its lock when it failed", name))
 			lab.RequireNoError(t, again.Close(), l)
 			open, err := lab.IsOpen(path)
