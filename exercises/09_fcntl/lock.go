@@ -34,7 +34,7 @@ func (r Rows) span() (start, length int64, err error) {
 	return r.First * rows.Size, r.Count * rows.Size, nil
 }
 
-// A Held is a lock on rows of a table, shared or exclusive, from the call that returned it until its Unlock.
+// A Held is a lock on rows of a table, shared or exclusive.
 //
 // It is a record lock of fcntl(2), which is advisory, on the bytes of these rows and no others. This Held is its owner. Every other Held is
 // another owner, in whatever process and by whatever name of the file, and so is all other code that asks for a record lock of either

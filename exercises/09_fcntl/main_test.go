@@ -197,6 +197,7 @@ func mustWait(l lab.Lesson, format string, args ...any) lab.Lesson {
 // waits demands that so many of the program's goroutines wait for a lock on the file at path, and that so many calls of "go" have returned.
 func (p program) waits(path string, want, over int, l lab.Lesson) {
 	p.t.Helper()
+	call, _, _ := strings.Cut(l.Says, " ")
 	for end := time.Now().Add(process.Patience()); ; {
 		returned, waiting := p.Tell("over", l).N, p.BlockedOn(path)
 		if returned == over && waiting == want {
@@ -206,10 +207,10 @@ func (p program) waits(path string, want, over int, l lab.Lesson) {
 		l.Found = fmt.Sprintf("%d wait, and %d have returned", waiting, returned)
 		lab.Require(p.t, returned <= over, l)
 		if waiting < want {
-			l = mustWait(l, "Lock does not wait in the kernel")
+			l = mustWait(l, "%s does not wait in the kernel", call)
 		} else if waiting > want {
-			l = l.Say("Lock waits for a lock that was given back")
-			l.Means = "the others wait for an owner that is no longer inside"
+			l = l.Say("%s waits for a lock, and should not", call)
+			l.Means = "it was given back, or is not needed here: the program waits for an owner with whom it has nothing to do"
 		}
 		lab.Require(p.t, time.Now().Before(end), l)
 		runtime.Gosched()
@@ -246,7 +247,7 @@ func requireLocked(t *testing.T, call string, err error, l lab.Lesson) {
 	t.Helper()
 	l.Expected = "an error that matches ErrLocked"
 	if err != nil {
-		l.Says, l.Means = call+" did not recognize another owner", "a row that is in use for a moment is reported as a failure"
+		l.Says, l.Means = call+" did not recognize another owner", "it fails for another reason, or a row that is in use for a moment is taken for a failure"
 	}
 	lab.RequireErrorIs(t, err, fcntl.ErrLocked, l)
 }

@@ -13,9 +13,9 @@ var ErrTooFew = errors.New("there are not that many")
 // View calls use, once, with all rows that the table at path has by then. While use runs, no Update, Move or Append of any program writes,
 // and other Views may be at work. use must not call the functions below for the same table.
 //
-// View locks rows of the table file with RLock, and the functions below with Lock. Without the lock they touch nothing, and they create
-// no table. Every error of the caller's function, of the lock and its Unlock, and of package rows is returned; if there are two, both.
-// The locks are given back on every exit path, also a panic, which goes on to the caller, and a runtime.Goexit of the caller's function.
+// View locks rows of the table file with RLock, and the functions below with Lock. Without the lock they read and write no row, and they
+// create no table. Every error of the caller's function, of the lock and its Unlock, and of package rows is returned; if there are two,
+// both. The locks are given back on every exit path, also a panic, which goes on to the caller, and a runtime.Goexit.
 func View(path string, use func(all []rows.Row) error) (err error) {
 	count, err := rows.Len(path)
 	if err != nil {
@@ -35,7 +35,7 @@ func View(path string, use func(all []rows.Row) error) (err error) {
 }
 
 // Update calls change with row n of the table at path, and writes the row that change returns. No other Update or Move of this row, in
-// this process or another one, writes in between. If change returns an error or does not return, nothing is written.
+// whatever process, writes in between. If change returns an error or does not return, nothing is written.
 //
 // Update waits for no other row. change may call Update for another one, but none of these functions for row n.
 func Update(path string, n int64, change func(row rows.Row) (rows.Row, error)) (err error) {
@@ -55,8 +55,9 @@ func Update(path string, n int64, change func(row rows.Row) (rows.Row, error)) (
 	return rows.Write(path, n, row)
 }
 
-// Append adds a row after the last one of the table at path, under a lock on the new row, and returns its number. Appends at the same time,
-// in this process or another one, add a row each, as long as it takes. None waits for a lock on rows that the table had when it was called.
+// Append adds a row after the last one of the table at path, and returns its number. Appends at the same time, in whatever process, add a
+// row each, as long as it takes. Each locks its new row, and none that the table had when it was called. It waits for nothing else, and
+// has no lock while it waits.
 func Append(path string, row rows.Row) (n int64, err error) {
 	n, err = rows.Len(path)
 	if err != nil {
@@ -72,9 +73,9 @@ func Append(path string, row rows.Row) (n int64, err error) {
 }
 
 // Move takes count parts off row from and adds them to row to. No View, Update or Move sees the one without the other. Move decides by what
-// the rows hold when it has locked them. If there are fewer, or count is below 0, the error matches ErrTooFew; it is an error, too, if the
-// sum does not fit into row to. Neither changes anything, nor does a Move from a row to itself. If the kernel refuses a write, one row may
-// have been written.
+// the rows hold when it has locked them. It refuses a count that is below 0, or above what row from has, with an error that matches
+// ErrTooFew, and a sum that does not fit into row to. Then it changes nothing, and neither does a Move from a row to itself. If the kernel
+// refuses a write, one row may have been written.
 //
 // Move waits for no row but these two. Any number of Moves, in whatever directions, come to their end.
 func Move(path string, from, to int64, count int) (err error) {

@@ -119,6 +119,7 @@ func TestUpdate(t *testing.T) {
 		return func(row rows.Row) (rows.Row, error) { row.Number = n; return row, err }
 	}
 	second := strings.Replace(three, row("hinge", 4), row("hinge", 7), 1)
+	nothing := strings.Replace(three, row("hinge", 4), row("", 0), 1)
 	for _, c := range []struct {
 		name   string
 		n      int64
@@ -127,6 +128,7 @@ func TestUpdate(t *testing.T) {
 		err    error
 	}{
 		{"writes the row that change returned", 1, number(7, nil), second, nil},
+		{"writes a row without a part", 1, func(rows.Row) (rows.Row, error) { return rows.Row{}, nil }, nothing, nil},
 		{"leaves the row as it is if change fails", 1, number(7, errTest), three, errTest},
 		{"of a row that the table does not have", 3, number(7, nil), three, rows.ErrNoRow},
 		{"of a row below 0", -1, number(7, nil), three, fcntl.ErrRange},
@@ -146,6 +148,8 @@ func TestUpdate(t *testing.T) {
 			}
 			if errors.Is(c.err, errTest) {
 				l.Did += "; change returned a row and an error"
+			} else if c.after == nothing {
+				l.Did += "; change returned rows.Row{}"
 			}
 			var err error
 			lab.Finishes(t, func() { err = fcntl.Update(path, c.n, c.change) }, l)
@@ -407,6 +411,7 @@ func TestAppend(t *testing.T) {
 	})
 	t.Run("after the rows that others have added meanwhile", appendBesideAppend)
 	t.Run("under the lock of the row that it adds", appendWaits)
+	t.Run("beside an Append that waits", appendBesideAWaitingOne)
 	t.Run("beside locks on the rows that exist", func(t *testing.T) {
 		t.Parallel()
 		path := tableFile(t)
@@ -465,6 +470,30 @@ func appendBesideAppend(t *testing.T) {
 	lab.RequireEqual(t, 4+5, a+b, l.Say("Append returned the wrong number"))
 }
 
+// Of two goroutines of one program, one waits for a row that the table has when the other one is called.
+func appendBesideAWaitingOne(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := tableFile(t)
+	l := lab.Lesson{
+		Says: "Append waits for a lock on a row that exists",
+		Did: "a program had a lock on row 3 of a table of three; a goroutine of another one called Append; the first wrote row 3 and kept " +
+			"its lock; another goroutine called Append",
+		Means: "the second one waits behind the first, and needs nothing of what that one waits for", Read: whichBytes,
+	}
+	owner, both := start(t, path), start(t, path)
+	owner.get("Lock it 3 1")
+	both.tell("go Append", l)
+	both.waits(path, 1, 0, l)
+	lab.RequireSetUp(t, rows.Write(path, 3, rows.Row{Part: "pin", Number: 9}))
+	both.tell("go Append", l)
+	both.waits(path, 1, 1, l)
+	lab.RequireFile(t, path, three+row("pin", 9)+row("nut", 1), l.Say("Append did not add a row at the end"))
+	owner.get("Unlock it")
+	both.waits(path, 0, 2, l)
+	lab.RequireFile(t, path, three+row("pin", 9)+row("nut", 1)+row("nut", 1), l.Say("Append did not add a row at the end"))
+}
+
 // Whenever the row comes free for which Append waits, it is written, and the next one is locked.
 func appendWaits(t *testing.T) {
 	t.Helper()
@@ -489,6 +518,10 @@ func appendWaits(t *testing.T) {
 			l.Means = "two programs write one row: a part is gone from the table, although its Append returned no error"
 			lab.Fail(t, l.Say("Append wrote a row on which another program had the lock"))
 		}
+		kept := l.Say("Append keeps a lock on one row while it waits for another")
+		kept.Expected, kept.Found = fmt.Sprintf("row %d, which the first has written, is free", n), "it is locked"
+		kept.Means = "the owner of the next row, who updates this one first, and Append wait for each other for ever"
+		lab.Require(t, !lockedRow(t, path, n, 1), kept)
 	}
 	other.get(fmt.Sprintf("Unlock %d", last))
 	lab.RequireNoError(t, p.Wait(l), l.Say("Append failed"))
@@ -601,10 +634,13 @@ func TestMove(t *testing.T) {
 		lab.Require(t, p.Settle() != process.Blocked, l)
 		lab.RequireNoError(t, p.Wait(l), l.Say("Move failed"))
 		l.Did = "a program had a lock on row 1; a goroutine of another one called Move from row 1 to itself, and then one from row 2 to row 0"
+		l.Says = "Move waits for a Move of other rows"
 		both := start(t, path)
 		both.tell("go Move 1 1", l)
 		both.waits(path, 1, 0, l)
-		both.tell("Move 2 0", l)
+		both.tell("go Move 2 0", l)
+		both.waits(path, 1, 1, l)
+		lab.RequireFile(t, path, row("bracket", 1)+row("hinge", 4)+row("bolt", 100), l.Say("Move did not leave in the table what it should"))
 	})
 }
 
