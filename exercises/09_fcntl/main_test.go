@@ -247,7 +247,7 @@ func requireLocked(t *testing.T, call string, err error, l lab.Lesson) {
 	t.Helper()
 	l.Expected = "an error that matches ErrLocked"
 	if err != nil {
-		l.Says, l.Means = call+" did not recognize another owner", "it fails for another reason, or a row that is in use for a moment is taken for a failure"
+		l.Says, l.Means = call+" did not recognize another owner", "it failed for another reason, or reports a row in use as a failure"
 	}
 	lab.RequireErrorIs(t, err, fcntl.ErrLocked, l)
 }
