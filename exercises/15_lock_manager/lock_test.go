@@ -227,20 +227,25 @@ func (s *signal) forget() {
 
 func TestLockDecidesOnWhatTheDocumentHoldsWhenItIsChanged(t *testing.T) {
 	t.Parallel()
-	o := open(t)
-	l := lab.Lesson{
-		Says: "Lock decided on what the document had held before its turn",
-		Did:  "Lock of bracket.step for alice began; before it could change the document, bob checked the part out", Read: why,
-		Means: "both believe to have the part, and the work of one of them is lost", Expected: "bob has bracket.step",
+	for _, name := range []string{"bracket.step", "BRACKET.step"} { // of one part
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			l := lab.Lesson{
+				Says: "Lock decided on what the document had held before its turn", Read: why,
+				Did:   "Lock of bracket.step for alice began; before it could change the document, bob checked " + name + " out",
+				Means: "both believe to have the part, and the work of one of them is lost", Expected: "bob has " + name,
+			}
+			empty := read(t, o.locks())
+			bobs := lock(t, o.manager(0), "bob", name)
+			later := read(t, o.locks())
+			empty.put(t, o.locks())
+			r := between(t, begin(t, o), "Lock alice bracket.step mine", o.locks(), func() { later.put(t, o.locks()) }, l)
+			o.requireCheckouts(t, "bob has "+name, l)
+			lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrHeld, l.Say("Lock did not report a checkout that came first"))
+			lab.Require(t, same(bobs, o.checkouts(t)[0]), l.Say("Lock replaced another's checkout"))
+		})
 	}
-	empty := read(t, o.locks())
-	bobs := lock(t, o.manager(0), "bob", "bracket.step")
-	later := read(t, o.locks())
-	empty.put(t, o.locks())
-	r := between(t, begin(t, o), "Lock alice bracket.step mine", o.locks(), func() { later.put(t, o.locks()) }, l)
-	o.requireCheckouts(t, "bob has bracket.step", l)
-	lab.RequireErrorIs(t, r.Returned.Err, lockmanager.ErrHeld, l.Say("Lock did not report a checkout that came first"))
-	lab.Require(t, same(bobs, o.checkouts(t)[0]), l.Say("Lock replaced another's checkout"))
 }
 
 // What was in the way has gone.

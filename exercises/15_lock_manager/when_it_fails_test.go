@@ -78,7 +78,7 @@ func TestAContextEndsTheWait(t *testing.T) {
 					l.Expected, l.Found = "the document as it was, or an error that matches document.ErrSaved", "a changed document, and "+err.Error()
 					_, _ = o.checkouts(t), o.drawing(t, "") // waits for what it has left at work
 					now := read(t, c.path(o))
-					lab.Require(t, string(before) == string(now), l.Say("%s reported a failure although its change had been made", c.call))
+					lab.Require(t, string(before) == string(now), l.Say("%s failed, and still changed the document", c.call))
 					l.Expected, l.Found = "", ""
 					lab.RequireErrorIs(t, err, context.Canceled, l.Say("%s hid the reason of its failure", c.call))
 					lab.RequireEqual(t, lockmanager.Checkout{}, got, l.Say("%s returned a checkout beside its error", c.call))
