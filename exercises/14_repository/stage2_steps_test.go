@@ -215,6 +215,7 @@ func TestPutTouchesNothingThatIsNotItsOwn(t *testing.T) {
 			lab.RequireNoError(t, err, l.Say("Put, which has failed, does not give the quota back"))
 		})
 	}
+	t.Run("after someone has removed the directories before its rename", func(t *testing.T) { t.Parallel(); removedBeforeTheRename(t) })
 	t.Run("after someone has removed an empty directory", func(t *testing.T) {
 		t.Parallel()
 		r, dir := create(t, repository.Options{})
@@ -230,6 +231,44 @@ func TestPutTouchesNothingThatIsNotItsOwn(t *testing.T) {
 			lab.RequireSetUp(t, errors.Join(os.Remove(inner), os.Remove(filepath.Dir(inner))))
 		}
 	})
+}
+
+// removedBeforeTheRename has a person remove the object's directories, which are empty, when Put is about to rename its file into them.
+func removedBeforeTheRename(t *testing.T) {
+	t.Helper()
+	r, dir := create(t, repository.Options{})
+	l := lab.Lesson{
+		Did:  "Put, stopped before its first rename; meanwhile a person removed the object's directories, which were empty; Put went on",
+		Read: onDisk,
+	}
+	var after []string // the calls from there on
+	inner := filepath.Dir(place(dir, bracket))
+	var err error
+	failed := lab.Watch(func() { err = putBracket(t.Context(), r, "Put") }, func(call string) {
+		if len(after) == 0 && (strings.HasPrefix(call, "rename") || call == "linkat") {
+			if os.Remove(inner) != nil {
+				return // it is another design's, which has not made the directory yet
+			}
+			lab.RequireSetUp(t, os.Remove(filepath.Dir(inner)))
+			after = append(after, "a removal")
+		}
+		if len(after) > 0 {
+			after = append(after, call)
+		}
+	})
+	lab.RequireRefuse(t, failed)
+	if len(after) == 0 {
+		t.Skip("the code under test makes the directory later, or renames in a goroutine of its own")
+	}
+	if err != nil {
+		requireHolds(t, dir, nil, l.Say("Put has failed, and the repository is not as it was"))
+		return
+	}
+	l.Means = "the client removes its copy, and a power cut takes the object away"
+	requireHolds(t, dir, []string{bracket}, l.Say("Put returned nil, and the object is not in the repository"))
+	l.Says = "Put makes directories anew, and does not bring their names to the disk"
+	l.Expected, l.Found = "an error, or an fsync of each of the three directories with a new name", fmt.Sprint("fsyncs after that: ", count(after, "sync"))
+	lab.Require(t, count(after, "sync") >= 3 || slices.Contains(after, "sync") || slices.Contains(after, "syncfs"), l)
 }
 
 // refusing returns a Put of the bracket to which the kernel refuses these calls. Its error matches errors.ErrUnsupported where it cannot.
@@ -320,14 +359,14 @@ func TestPutStaysInItsDirectory(t *testing.T) {
 		{"through a directory that is a link", filepath.Dir(filepath.Dir(objects.Name(objectOf(bracket).ID)))},
 		{"through a directory below it that is a link", filepath.Dir(objects.Name(objectOf(bracket).ID))},
 		{"through tmp that is a link", "tmp"},
-		{"through a link with the object's name", objects.Name(objectOf(bracket).ID)},
+		{overALink, objects.Name(objectOf(bracket).ID)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r, dir := create(t, repository.Options{})
 			outside := t.TempDir()
 			target, link := outside, filepath.Join(dir, c.link)
-			if c.link == objects.Name(objectOf(bracket).ID) {
+			if c.name == overALink {
 				target = filepath.Join(outside, "theirs")
 				lab.RequireSetUp(t, os.WriteFile(target, []byte("theirs"), 0o600))
 			}
@@ -350,6 +389,10 @@ func TestPutStaysInItsDirectory(t *testing.T) {
 			if len(before) > 0 {
 				lab.RequireFile(t, target, "theirs", l)
 			}
+			l.Expected, l.Found = "", ""
+			if c.name == overALink {
+				requireReplaced(t, r, err, l)
+			}
 			if err == nil {
 				l.Says, l.Means = "Put returned nil, and the object is not in the repository", "the upload is lost"
 				info, err := os.Lstat(place(dir, bracket))
@@ -358,7 +401,38 @@ func TestPutStaysInItsDirectory(t *testing.T) {
 			}
 		})
 	}
+	t.Run("over a named pipe with the object's name", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		plantPipe(t, place(dir, bracket))
+		l := lab.Lesson{Did: objects.Name(objectOf(bracket).ID) + " was a named pipe; Put", Read: inside}
+		_, err := put(t, r, strings.NewReader(bracket), l)
+		requireReplaced(t, r, err, l)
+	})
 }
+
+const overALink = "over a link with the object's name"
+
+// requireReplaced demands that Put, which returned err, has put the bracket in the place of what could not be read.
+func requireReplaced(t *testing.T, r *repository.Repository, err error, l lab.Lesson) {
+	t.Helper()
+	l.Means = "what has the object's name and cannot be read keeps each good copy out, for ever"
+	lab.RequireNoError(t, err, l.Say("Put does not replace what has the object's name and is not an object"))
+	lab.Finishes(t, func() { err = getsBracket(r) }, l.Say("Get does not return"))
+	lab.RequireNoError(t, err, l.Say("Put returned nil, and Get does not hand out the object"))
+}
+
+// plantPipe makes a named pipe at path.
+func plantPipe(t *testing.T, path string) {
+	t.Helper()
+	lab.RequireSetUp(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	if err := makePipe(path); err != nil {
+		t.Skip("this system or this file system has no named pipes: ", err)
+	}
+}
+
+// makePipe is that of Unix where there is one.
+var makePipe = func(string) error { return errors.ErrUnsupported }
 
 // elsewhere opens the repository NAME in DIR by its relative path, changes to OTHER, puts an object and gets it. Then it puts one that is
 // cut, and returns that error.

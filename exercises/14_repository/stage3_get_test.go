@@ -291,6 +291,22 @@ func TestGetOfWhatIsNoObject(t *testing.T) {
 			Read:  verify,
 		})
 	})
+	t.Run("a named pipe", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		plantPipe(t, place(dir, bracket))
+		l := lab.Lesson{
+			Did: "Get where a named pipe has the object's name", Means: "the open of a pipe waits for a writer, and none comes", Read: verify,
+		}
+		var err error
+		lab.Finishes(t, func() {
+			reader, failed := r.Get(t.Context(), objectOf(bracket).ID)
+			if err = failed; reader != nil {
+				_ = reader.Close()
+			}
+		}, l.Say("Get does not return"))
+		lab.RequireError(t, err, l.Say("Get opens what is not a file"))
+	})
 	for _, c := range []struct{ name, link string }{
 		{"a link that leads out", objects.Name(objectOf(bracket).ID)},
 		{"a directory that is a link which leads out", filepath.Dir(objects.Name(objectOf(bracket).ID))},
