@@ -1,6 +1,7 @@
 package repository_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -23,7 +24,7 @@ import (
 func TestMain(m *testing.M) {
 	runtime.LockOSThread() // strace counts calls by thread: a worker's own calls are to come from one
 	lab.Main(m, workers, repository.ErrMismatch, repository.ErrCorrupt, repository.ErrQuota, repository.ErrFull, repository.ErrNotDurable,
-		errCut, errMissing)
+		errCut, errMissing, errUnread)
 }
 
 // workers of files with build tags are added in their init.
@@ -49,7 +50,11 @@ const (
 var (
 	errCut     = errors.New("the connection was lost")
 	errMissing = errors.New("Read returned io.EOF, and the bytes are not the object's")
+	errUnread  = errors.New("it returned nil and has not read its content to the end")
 )
+
+// beginning is what a test says if the order "begin" fails.
+const beginning = "PutExpected fails, or has not read its content to the end"
 
 const bracket, hinge = "solid bracket", "solid hinge"
 
@@ -259,7 +264,8 @@ func (d *desk) do(order []string) (r lab.Reply) {
 		}()
 		select {
 		case <-reached:
-		case r.Returned.Err = <-d.ended:
+		case err := <-d.ended:
+			r.Returned.Err = cmp.Or(err, errUnread)
 		}
 	case "end":
 		d.upload.goOn <- nil

@@ -93,12 +93,15 @@ func (v *versatile) Len() int                   { v.called = "Len"; return 0 }
 func (v *versatile) Size() int64                { v.called = "Size"; return 0 }
 func (v *versatile) Close() error               { v.called = "Close"; return nil }
 
+func (v *versatile) SetReadDeadline(time.Time) error { v.called = "SetReadDeadline"; return nil }
+
 // requireOnlyRead demands that no other method of the content was called, and that a file is still open.
 func requireOnlyRead(t *testing.T, content io.Reader, call string, l lab.Lesson) {
 	t.Helper()
 	switch content := content.(type) {
 	case *versatile:
-		l.Says, l.Means = call+" calls a method of its content that is not Read", "what it learns so need not be true of the bytes that it reads"
+		l.Says = call + " calls a method of its content that is not Read"
+		l.Means = "what it learns so need not be true of the bytes that it reads, and the content is still the caller's"
 		l.Expected, l.Found = "calls of Read only", content.called
 		lab.Require(t, content.called == "", l)
 	case *os.File:
@@ -403,7 +406,11 @@ func cutByContext(t *testing.T) {
 					err = r.PutExpected(ctx, repository.Object{ID: objectOf(bracket).ID, Size: 16 << 20}, cancelling)
 				}
 			}, l)
+			if err != nil {
+				l.Says, l.Means = call+" has failed, and its error does not wrap ctx.Err()", "the server reports a failure where a client has left"
+			}
 			lab.RequireErrorIs(t, err, context.Canceled, l)
+			l.Says = call + " does not end with its context"
 			l.Expected, l.Found = "no Read of the content after that", fmt.Sprint(late, " Reads")
 			lab.Require(t, late == 0, l)
 			requireHolds(t, dir, nil, l.Say("%s has failed, and the repository is not as it was", call))
@@ -436,41 +443,51 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// cutWhileReading ends the context while a Read of the content blocks. When all goroutines wait, Put must not have returned.
+// cutWhileReading ends the context while a Read of the content blocks. When all goroutines wait, Put must not have returned, and must have
+// done nothing to its content.
 func cutWhileReading(t *testing.T) {
 	t.Helper()
 	t.Parallel()
 	r, _ := create(t, repository.Options{})
-	l := lab.Lesson{
-		Says: "Put has returned, and still reads its content", Did: "Put; a Read of the content blocked, and the context was cancelled",
-		Expected: "Put returns after that Read", Found: "Put has returned before it",
-		Means: "the caller closes or reuses what a goroutine of Put's still reads, and two read one connection", Read: stream,
+	for _, call := range []string{"Put", "PutExpected"} {
+		l := lab.Lesson{
+			Says: call + " has returned, and still reads its content", Did: call + "; a Read of the content blocked, and the context was cancelled",
+			Expected: call + " returns after that Read", Found: call + " has returned before it",
+			Means: "the caller closes or reuses what a goroutine of Put's still reads, and two read one connection", Read: stream,
+		}
+		early, content := false, &versatile{}
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			reading, goOn, ended := make(chan bool), make(chan bool), make(chan bool)
+			content.Reader = failingAt("", func() error { close(reading); <-goOn; return io.EOF })
+			go func() {
+				defer close(ended)
+				if call == "Put" {
+					_, _ = r.Put(ctx, content)
+				} else {
+					_ = r.PutExpected(ctx, objectOf(""), content)
+				}
+			}()
+			select {
+			case <-reading:
+			case <-ended: // for another reason, of which other tests tell
+				return
+			}
+			cancel()
+			synctest.Wait()
+			select {
+			case <-ended:
+				early = true
+			default:
+			}
+			close(goOn)
+			<-ended
+			synctest.Wait()
+		})
+		lab.Require(t, !early, l)
+		requireOnlyRead(t, content, call, l)
 	}
-	early := false
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		reading, goOn, ended := make(chan bool), make(chan bool), make(chan bool)
-		go func() {
-			defer close(ended)
-			_, _ = r.Put(ctx, failingAt("", func() error { close(reading); <-goOn; return io.EOF }))
-		}()
-		select {
-		case <-reading:
-		case <-ended: // for another reason, of which other tests tell
-			return
-		}
-		cancel()
-		synctest.Wait()
-		select {
-		case <-ended:
-			early = true
-		default:
-		}
-		close(goOn)
-		<-ended
-	})
-	lab.Require(t, !early, l)
 }
 
 // An escaped is what a process saw of two Puts: of one whose content did not return from Read, and of the next one.
@@ -551,7 +568,7 @@ func cutByCrash(t *testing.T) {
 		Means: "readers find half an upload under a name that promises the whole", Read: why,
 	}
 	p := start(t, dir)
-	p.Succeed("begin long", l.Say("PutExpected failed although nothing stood in its way"))
+	p.Succeed("begin long", l.Say(beginning))
 	p.Kill()
 	for object, err := range r.List(t.Context()) {
 		l.Expected, l.Found = "List yields nothing", fmt.Sprint(object, err)

@@ -47,7 +47,7 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 					Means: "two clients send one file, and one of them is refused, or takes the other one's away", Read: together,
 				}
 				first := start(t, dir)
-				first.Succeed("begin long", l.Say("PutExpected failed although nothing stood in its way"))
+				first.Succeed("begin long", l.Say(beginning))
 				lab.Age(t, dir, 1000*time.Hour) // its connection is very slow
 				_, err := put(t, r, strings.NewReader(long), l)
 				lab.RequireNoError(t, err, l.Say("Put fails while another upload of the same object is under way"))
@@ -76,7 +76,7 @@ func TestPutsOfOneObjectAllSucceed(t *testing.T) {
 			Means: "a client that lies takes an honest upload away", Read: together,
 		}
 		first := start(t, dir)
-		first.Succeed("begin long", l.Say("PutExpected failed although nothing stood in its way"))
+		first.Succeed("begin long", l.Say(beginning))
 		err := putExpected(t, r, objectOf(long), strings.NewReader(strings.ToUpper(long)), l)
 		lab.RequireErrorIs(t, err, repository.ErrMismatch, l)
 		first.Succeed("end", l.Say("PutExpected fails because another upload lied"))
@@ -267,7 +267,8 @@ func removedBeforeTheRename(t *testing.T) {
 	l.Means = "the client removes its copy, and a power cut takes the object away"
 	requireHolds(t, dir, []string{bracket}, l.Say("Put returned nil, and the object is not in the repository"))
 	l.Says = "Put makes directories anew, and does not bring their names to the disk"
-	l.Expected, l.Found = "an error, or an fsync of each of the three directories with a new name", fmt.Sprint("fsyncs after that: ", count(after, "sync"))
+	l.Expected = "an error, or an fsync of each of the three directories with a new name"
+	l.Found = fmt.Sprint("fsyncs after that: ", count(after, "sync"))
 	lab.Require(t, count(after, "sync") >= 3 || slices.Contains(after, "sync") || slices.Contains(after, "syncfs"), l)
 }
 
