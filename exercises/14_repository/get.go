@@ -13,8 +13,8 @@ type Reader struct {
 }
 
 // Get opens an object. If there is none, the error matches fs.ErrNotExist; if the kernel refuses it, or ctx has ended, the error wraps
-// that. What is not a regular file, or is reached through a link that leads out of the directory that Open found, is an error. An empty
-// file is ErrCorrupt at once, unless the object is empty: a caller that counts bytes makes no Read. A Get that fails leaves nothing open.
+// that. What is not a regular file, or lies outside the directory that Open found, is an error. An empty file is ErrCorrupt at once, unless
+// the object is empty: a caller that counts bytes makes no Read. A Get that fails leaves nothing open.
 //
 // The Reader goes on with the same object, whatever Put and Remove do meanwhile, and when ctx has ended. Its memory does not depend on the
 // size.
@@ -49,6 +49,6 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return r.file.Read(p) // TODO: the ID is the hash of the content. Who computes it?
 }
 
-// Close gives the handle back. After it, Read and Close fail, and the error matches fs.ErrClosed, unless a Read returns an earlier error
-// again.
+// Close gives the handle back. After it, Read and Close fail, and the error matches fs.ErrClosed; Read may repeat an earlier one, except
+// io.EOF.
 func (r *Reader) Close() error { return r.file.Close() }

@@ -13,7 +13,7 @@ import (
 )
 
 // Put stores what content holds, from where it stands to its io.EOF, and returns the ID and size of that. It calls content's Read and no
-// other method, and has returned from the last Read when it returns. If the object exists, Put stores it anew: the copy may be damaged.
+// other method, and has returned from the last Read when it returns. It replaces any file with the object's name: a copy may be damaged.
 //
 // The object appears whole, by one step: a reader, or the next program after a process crash, finds all of it, or what was there before.
 // After nil, a power cut does not take it away, as far as file system and disk do what fsync(2) promises. Any number of Puts, of one object
@@ -37,8 +37,8 @@ func (r *Repository) Put(ctx context.Context, content io.Reader) (Object, error)
 }
 
 // PutExpected is Put for a content that its sender has announced. If another ID or size comes, the error matches ErrMismatch, or ErrQuota
-// if there is no room for it either. PutExpected reads at most 1 MiB more than want.Size. A negative want.Size is unknown; any other is a
-// claim, up to math.MaxInt64, for which it takes no room.
+// if the quota leaves no room. It reads at most 1 MiB more than want.Size. A negative want.Size is unknown; any other is a claim, up to
+// math.MaxInt64, which reserves neither quota nor disk.
 func (r *Repository) PutExpected(ctx context.Context, want Object, content io.Reader) error {
 	if _, err := r.put(ctx, content, &want); err != nil {
 		return fmt.Errorf("put object %v: %w", want.ID, objects.Explain(err))
