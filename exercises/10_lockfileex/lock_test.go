@@ -1,6 +1,7 @@
 package lockfileex_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -219,6 +220,29 @@ func TestUnlockGivesEveryLockBack(t *testing.T) {
 			b.takes("TryLock", l.Say("Unlock left a lock behind"))
 		})
 	}
+	t.Run("although its file is not used any more", func(t *testing.T) {
+		t.Parallel()
+		path := file(t, "1 bracket\n")
+		b := openHandle(t, path)
+		l := lab.Lesson{
+			Says: "Unlock failed as the last use of its file", Read: closing,
+			Did:   "Lock, RLock and Unlock, which is the last use of the file; before each UnlockFileEx the garbage collector ran",
+			Means: "a handle is a number and keeps no file open: the next one waits until the system has tidied up",
+		}
+		f, err := openPlain(path)
+		lab.RequireSetUp(t, err)
+		lab.RequireSetUp(t, errors.Join(lockfileex.Lock(f), lockfileex.RLock(f)))
+		t.Cleanup(winfile.Intercept(path, func(call string) error {
+			if call == "UnlockFileEx" {
+				lab.CollectGarbage()
+			}
+			return nil
+		}))
+		var failure error
+		lab.Finishes(t, func() { failure = lockfileex.Unlock(f) }, l.Say("Unlock does not return"))
+		lab.RequireNoError(t, failure, l)
+		b.takes("TryLock", l.Say("Unlock left a lock behind"))
+	})
 	t.Run("and says so when there is none", func(t *testing.T) {
 		t.Parallel()
 		path := file(t, "1 bracket\n")
@@ -343,8 +367,11 @@ func TestLockWaits(t *testing.T) {
 			}
 		}
 		for _, w := range waiters {
-			l := lab.Lesson{Says: w.verb + " did not get the lock after the Unlock", Did: "Lock, held for three seconds, and Unlock", Read: fix}
-			w.holder.succeed("Unlock", l)
+			l := lab.Lesson{
+				Says: w.verb + " did not get the lock after the Unlock", Did: "Lock, held for three seconds, and Unlock", Read: fix,
+				Means: "the program that waits never gets in",
+			}
+			w.holder.unlock(l)
 			w.Reached("holding", l)
 			w.Continue()
 			lab.RequireNoError(t, w.Wait(), l)
@@ -371,7 +398,7 @@ func TestLockWaits(t *testing.T) {
 		t.Parallel()
 		path := file(t, "1 bracket\n")
 		f, err := openOverlapped(path)
-		a, b := openHandle(t, path), keep(t, f, err)
+		a, b, c := openHandle(t, path), keep(t, f, err), openHandle(t, path)
 		l := lab.Lesson{
 			Says: "TryLock of an overlapped handle got in beside another lock", Did: "Lock; then TryLock and TryRLock with an overlapped handle",
 			Means: "two programs are inside at once", Read: handles,
@@ -380,6 +407,12 @@ func TestLockWaits(t *testing.T) {
 		b.refused("TryLock", l)
 		b.refused("TryRLock", l)
 		a.unlock(l)
+		later := l.Say("A Try of an overlapped handle that was refused got a lock later")
+		later.Did += "; then Unlock, and TryLock and Unlock with a third handle, again and again"
+		for range 20 {
+			c.takes("TryLock", later)
+			time.Sleep(5 * time.Millisecond) // in which a request that stands is granted
+		}
 		b.succeed("TryLock", tells(l, "TryLock of an overlapped handle failed, and no lock was in its way",
 			"the program never gets in, although no one else is inside"))
 		a.refused("TryRLock", l)

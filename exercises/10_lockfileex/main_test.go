@@ -16,7 +16,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Main(m, lab.Workers{"owner": owner, "add": add, "jobs": jobs, "crowd": crowd, "nested": nested, "moves": moves, "leaves": leaves},
+	lab.Main(m, lab.Workers{
+		"owner": owner, "add": add, "jobs": jobs, "crowd": crowd, "nested": nested, "between": between, "moves": moves, "from": from,
+		"leaves": leaves,
+	},
 		lockfileex.ErrLocked, winfile.ERROR_LOCK_VIOLATION, winfile.ERROR_NOT_LOCKED, errTest)
 }
 

@@ -76,6 +76,33 @@ func nested(w *lab.Worker) error {
 	return add(w.Int(1))
 }
 
+// between adds a job to the list at PATH and reads the list; before each call that this makes, and while it has what it has read, it adds
+// one to ANOTHER list and reads that one. It has one processor, so that what one call puts aside for the next one, the next one gets.
+func between(w *lab.Worker) error {
+	runtime.GOMAXPROCS(1)
+	other := func() error { return errors.Join(adds("part", nil)(w.Arg(1)), uses(nil)(w.Arg(1))) }
+	defer winfile.Intercept(w.Arg(0), func(string) error { return other() })()
+	return addAndRead(w, w.Arg(0), other)
+}
+
+// from adds a job to the list at PATH and reads the list, in the working directory DIR.
+func from(w *lab.Worker) error {
+	if err := os.Chdir(w.Arg(0)); err != nil {
+		return err
+	}
+	return addAndRead(w, w.Arg(1), func() error { return nil })
+}
+
+// addAndRead adds a bracket, and sends the list that Jobs then reads. Both call inside meanwhile.
+func addAndRead(w *lab.Worker, path string, inside func() error) error {
+	if _, err := lockfileex.Add(path, func(int) (string, error) { return "bracket", inside() }); err != nil {
+		return err
+	}
+	return lockfileex.Jobs(path, func(lines []string) error {
+		return errors.Join(inside(), w.Result(strings.Join(append(lines, ""), "\n")))
+	})
+}
+
 // moves adds a job to jobs.txt in the directory DIR, which is the working directory until describe makes it ANOTHER.
 func moves(w *lab.Worker) error {
 	if err := os.Chdir(w.Arg(0)); err != nil {
@@ -84,6 +111,8 @@ func moves(w *lab.Worker) error {
 	_, err := lockfileex.Add("jobs.txt", func(int) (string, error) { return "bracket", os.Chdir(w.Arg(1)) })
 	return err
 }
+
+const cannot = "the program cannot add or read a job, and nothing is in its way"
 
 // addOne is Add of a bracket, which must return.
 func addOne(t *testing.T, path string, l lab.Lesson) (number int, err error) {
@@ -125,8 +154,8 @@ func TestAddIsAloneInside(t *testing.T) {
 			var one, two int
 			first.Result(&one, l)
 			second.Result(&two, l)
-			lab.RequireNoError(t, first.Wait(), l.Say("Add failed"))
-			lab.RequireNoError(t, second.Wait(), l.Say("Add failed"))
+			lab.RequireNoError(t, first.Wait(), tells(l, "Add failed", cannot))
+			lab.RequireNoError(t, second.Wait(), tells(l, "Add failed", cannot))
 			n := strings.Count(c.before, "\n")
 			lab.RequireEqual(t, fmt.Sprintln(n+1, n+2), fmt.Sprintln(one, two), l.Say("Add returned another number than the next one"))
 			lab.RequireFile(t, path, fmt.Sprintf("%s%d bracket\n%d plate\n", c.before, n+1, n+2), l.Say("Add lost a job"))
@@ -141,6 +170,8 @@ func TestAddWritesOneLineForEachJob(t *testing.T) {
 		{"to a list whose numbers have gaps", "3 hinge\n7 plate\n", "bracket"},
 		{"with blanks around the text", "1 hinge\n", " two  words "},
 		{"with no text", "1 hinge\n", ""},
+		{"with nothing but blanks", "1  \n", "  \t"},
+		{"with percent signs", "1 50% %d\n", "100%% of %s, %d %[1]s%"},
 		{"with carriage returns", "1 hinge\r\n", "bra\rcket\r"},
 		{"with bytes that are not UTF-8", "1 T\xfcr\n", "T\xfcr\x00"},
 		{"to a list with empty lines", "\n1 hinge\n\n", "bracket"},
@@ -158,7 +189,7 @@ func TestAddWritesOneLineForEachJob(t *testing.T) {
 			var number int
 			var err error
 			lab.Finishes(t, func() { number, err = lockfileex.Add(path, text(c.text, nil)) }, l.Say("Add does not return"))
-			lab.RequireNoError(t, err, l.Say("Add failed"))
+			lab.RequireNoError(t, err, tells(l, "Add failed", cannot))
 			lab.RequireEqual(t, strings.Count(c.before, "\n")+1, number, l)
 			want := fmt.Sprintf("%s%d %s\n", c.before, number, c.text)
 			l.Means = "what a program reads is not what another one added"
@@ -167,8 +198,8 @@ func TestAddWritesOneLineForEachJob(t *testing.T) {
 			lab.Finishes(t, func() {
 				err = lockfileex.Jobs(path, func(lines []string) error { got = strings.Join(append(lines, ""), "\n"); return nil })
 			}, l.Say("Jobs does not return"))
-			lab.RequireNoError(t, err, l.Say("Jobs failed"))
 			l.Did += ", and Jobs"
+			lab.RequireNoError(t, err, tells(l, "Jobs failed", cannot))
 			lab.RequireEqual(t, want, got, l.Say("Jobs reads other lines than the list has"))
 		})
 	}
@@ -190,10 +221,10 @@ func TestAddCountsWhatTheListHolds(t *testing.T) {
 		lab.RequireSetUp(t, errors.Join(os.WriteFile(path, []byte(c.list), 0o600), os.Chtimes(path, age, age)))
 		got := ""
 		err := lockfileex.Jobs(path, func(lines []string) error { got = strings.Join(append(lines, ""), "\n"); return nil })
-		lab.RequireNoError(t, err, l.Say("Jobs failed"))
+		lab.RequireNoError(t, err, tells(l, "Jobs failed", cannot))
 		lab.RequireEqual(t, c.list, got, l.Say("Jobs reads other lines than the list has"))
 		number, err := addOne(t, path, l)
-		lab.RequireNoError(t, err, l.Say("Add failed"))
+		lab.RequireNoError(t, err, tells(l, "Add failed", cannot))
 		lab.RequireEqual(t, c.next, number, l.Say("Add returned another number than the next one"))
 	}
 }
@@ -239,6 +270,30 @@ func TestListsDoNotWaitForEachOther(t *testing.T) {
 	openHandle(t, path).Close()                           //nolint:errcheck // it only skips
 	p := lab.Start(t, "nested", filepath.Dir(path), "64") // as many as a program might have mutexes for all lists
 	lab.RequireNoError(t, p.Wait(l), l.Say("Add to a list inside an Add to another one failed"))
+}
+
+func TestListsDoNotMix(t *testing.T) {
+	t.Parallel()
+	path, other := file(t, "1 hinge\n"), file(t, "")
+	openHandle(t, path).Close() //nolint:errcheck // it only skips
+	l := lab.Lesson{
+		Says: "Add to one list wrote what belongs in another", Read: yourTurn,
+		Did:   "Add and Jobs of one list; before each call that these made, and inside them, Add and Jobs of another list",
+		Means: "two calls use the same memory, so jobs get into a list that they do not belong in",
+	}
+	p := lab.Start(t, "between", path, other)
+	var read string
+	p.Result(&read, l)
+	lab.RequireNoError(t, p.Wait(l), tells(l, "Add or Jobs failed beside another list", cannot))
+	lab.RequireFile(t, path, "1 hinge\n2 bracket\n", l)
+	lab.RequireEqual(t, "1 hinge\n2 bracket\n", read, l.Say("Jobs of one list read what belongs in another"))
+	content, err := os.ReadFile(other)
+	lab.RequireSetUp(t, err)
+	want := ""
+	for n := range strings.Count(string(content), "\n") {
+		want += fmt.Sprintf("%d part\n", n+1)
+	}
+	lab.RequireFile(t, other, want, l)
 }
 
 func TestTheBoardReadsWhileAddIsInside(t *testing.T) {
@@ -387,6 +442,39 @@ func TestAddAndJobsOpenTheirListOnce(t *testing.T) {
 	t.Parallel()
 	t.Run("and that is the list that Add writes", writesWhatItHasLocked)
 	t.Run("and do no more by name", opensOnce)
+	t.Run("and take the path as it is", takesThePath)
+}
+
+func takesThePath(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	for _, c := range []struct{ path, list string }{
+		{".//shelf/./jobs.txt", "shelf/jobs.txt"},
+		{"shelf/ 100%d jobs", "shelf/ 100%d jobs"},
+		{"link/../jobs.txt", "real/jobs.txt"}, // and not jobs.txt: the link leads to real/deep
+	} {
+		if strings.HasPrefix(c.path, "link") && runtime.GOOS == "windows" {
+			continue // there the system itself takes ".." for the name before it
+		}
+		dir := filepath.Dir(file(t, ""))
+		openHandle(t, filepath.Join(dir, "jobs.txt")).Close() //nolint:errcheck // it only skips
+		list := filepath.Join(dir, c.list)
+		lab.RequireSetUp(t, errors.Join(os.Mkdir(filepath.Join(dir, "shelf"), 0o700),
+			os.MkdirAll(filepath.Join(dir, "real", "deep"), 0o700), os.WriteFile(list, []byte("1 hinge\n"), 0o600)))
+		if strings.HasPrefix(c.path, "link") {
+			lab.RequireSetUp(t, os.Symlink(filepath.Join("real", "deep"), filepath.Join(dir, "link")))
+		}
+		l := lab.Lesson{
+			Says: "Add opened another path than the one that it was given", Did: "Add to " + c.path + ", which is the file " + c.list + ", and Jobs",
+			Means: "the job is in a list that no other program reads, or in none", Read: yourTurn,
+		}
+		p := lab.Start(t, "from", dir, c.path)
+		var read string
+		p.Result(&read, l)
+		lab.RequireNoError(t, p.Wait(l), l.Say("Add or Jobs failed"))
+		lab.RequireFile(t, list, "1 hinge\n2 bracket\n", l)
+		lab.RequireEqual(t, "1 hinge\n2 bracket\n", read, l.Say("Jobs opened another path than the one that it was given"))
+	}
 }
 
 func writesWhatItHasLocked(t *testing.T) {
@@ -619,6 +707,10 @@ func TestAddAndJobsReportEveryError(t *testing.T) {
 						})
 					}, l.Say("%s does not return", name))
 					undo()
+					if times == 0 {
+						l.Found = "the function was not called"
+						lab.Fail(t, tells(l, name+" did not call its function", "the program shows no list, or adds nothing"))
+					}
 					if also != "" {
 						l.Did += "; then " + also + " failed as well, with " + winfile.ERROR_DISK_FULL.Error()
 						l.Means = "the program learns of one error, and the other one is lost"
