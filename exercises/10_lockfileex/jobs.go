@@ -18,8 +18,8 @@ import (
 // Nothing is added if describe returns an error, panics or ends its goroutine (runtime.Goexit), if the text has a newline in it, or if the
 // list ends in half a line. A write that fails may leave half a line, and this Add writes nothing after it.
 //
-// However it ends, Add first gives the lock back and closes the file, so that the next one need not wait for the system to tidy up. In the
-// error that it returns, errors.Is finds every error of the lock, of the file and of describe. After an error the number means nothing.
+// However Add ends, it has given the lock back, so that the next one need not wait for the system to tidy up, and has closed the file. In
+// its error, errors.Is finds every error of the lock, of the file and of describe. After an error the number means nothing.
 //
 // A program that does not lock, such as the board on the wall, can read the list at any time. Different lists never wait for each other.
 func Add(path string, describe func(number int) (text string, err error)) (number int, err error) {
@@ -57,7 +57,7 @@ func Add(path string, describe func(number int) (text string, err error)) (numbe
 // Jobs calls use once with the lines of the list in the file at path, while it has a shared lock on the file, for which it waits as RLock
 // does: no Add writes meanwhile, and any number of Jobs may be at work. It opens path once, for reading alone, and does nothing else by
 // name: without a file, the error matches fs.ErrNotExist. A list that ends in half a line is an error. However it ends, Jobs gives back,
-// closes and reports as Add does, with use in the place of describe.
+// closes and reports as Add does.
 func Jobs(path string, use func(lines []string) error) (err error) {
 	f, err := winfile.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {

@@ -57,7 +57,7 @@ func TestRanges(t *testing.T) {
 	t.Run("the low half alone of an offset is another offset", func(t *testing.T) {
 		t.Parallel()
 		a, b := two(t)
-		var offset uint64 = 1<<62 + 3
+		var offset uint64 = 1<<63 + 3
 		require.NoError(t, winfile.LockFileEx(a.Handle(), exclusive, 0, 1, 0, &winfile.Overlapped{Offset: uint32(offset)}))
 		require.NoError(t, lock(b, exclusive|now, offset, 1))
 		refused(t, lock(b, exclusive|now, 3, 1))

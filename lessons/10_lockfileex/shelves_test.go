@@ -10,8 +10,8 @@ import (
 	"example/turnstile/exercises/10_lockfileex/winfile"
 )
 
-// beyond is the high half of an offset: 1<<30 times four gigabytes. No file is that long.
-const beyond = 1 << 30
+// beyond is the high half of an offset: 1<<31 times four gigabytes. Lengths of files are int64, so no file has a byte there.
+const beyond = 1 << 31
 
 // atShelf runs work while no other handle works at the shelf. Each shelf has a byte of its own, beyond the end of the list of all shelves.
 func atShelf(list *winfile.File, shelf uint32, work func() error) (err error) {

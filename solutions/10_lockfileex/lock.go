@@ -12,8 +12,8 @@ import (
 // ErrLocked is matched by the error of a TryLock or TryRLock that found a lock in its way, which for TryLock may be its own handle's.
 var ErrLocked = errors.New("the file is locked")
 
-// Lock waits until no handle has a lock on the file, not even f itself, and takes an exclusive lock for the handle f. It waits in the
-// system, as long as it takes, and does not ask again and again.
+// Lock waits until no handle has a lock on the file, and takes an exclusive lock for the handle f. For a lock of f itself it waits for
+// ever. It waits in the system, and does not ask again and again.
 //
 // The lock belongs to the handle: every other handle is another owner, in this process, too. It lasts until Unlock or, if the program
 // forgets that, until some time after f is closed or the process ends.
@@ -46,9 +46,9 @@ func TryRLock(f *winfile.File) error {
 	return acquire(f, winfile.LOCKFILE_FAIL_IMMEDIATELY)
 }
 
-// Downgrade makes the handle's exclusive lock, which it must have, a shared one, in one step: no other handle has an exclusive lock in
-// between, not even one that waits for it. If the system refuses, the error wraps the reason, and the handle still has its exclusive lock,
-// maybe with a shared one besides.
+// Downgrade is for a handle with an exclusive lock, and makes that a shared one in one step: no other handle has an exclusive lock in
+// between, not even one that waits. If the system refuses, the error wraps the reason, and the exclusive lock stays, maybe with a shared
+// one besides.
 func Downgrade(f *winfile.File) error {
 	// A shared lock may lie over an exclusive one of the same handle, and an unlock takes the exclusive one away first.
 	if err := TryRLock(f); err != nil {

@@ -192,7 +192,8 @@ func UnlockFileEx(file Handle, reserved, bytesLow, bytesHigh uint32, overlapped 
 }
 
 // GetOverlappedResult returns what became of a request that returned ERROR_IO_PENDING: nil if the lock is there. If it is not known yet, it
-// waits, or fails with ERROR_IO_INCOMPLETE if wait is false. done receives a number of bytes, which for a lock means nothing.
+// waits, or fails with ERROR_IO_INCOMPLETE if wait is false. After another error the request has ended, without a lock. What done receives
+// means nothing for a lock.
 func GetOverlappedResult(file Handle, overlapped *Overlapped, done *uint32, wait bool) error {
 	if err := intercept(nameOf(file), "GetOverlappedResult"); err != nil {
 		abandon(file, overlapped)
@@ -205,8 +206,8 @@ var interceptors sync.Map // the functions that Intercept was given, by path
 
 // Intercept is for tests: until the function that it returns is called, before runs ahead of each call on a file that this process has
 // opened by that path, with the name of the call: "LockFileEx", "UnlockFileEx", "GetOverlappedResult", "ReadAt", "WriteAt" or "Close". If
-// before returns an error, the call fails with it and does nothing, except that Close closes the file all the same, and that the request
-// which GetOverlappedResult was asked about ends without a lock, as after an error of the system.
+// before returns an error, the call fails with it and does nothing, except that Close closes the file, and GetOverlappedResult ends the
+// request without a lock.
 func Intercept(path string, before func(call string) error) (undo func()) {
 	interceptors.Store(path, before)
 	return func() { interceptors.Delete(path) }
