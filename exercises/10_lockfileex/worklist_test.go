@@ -270,9 +270,11 @@ func TestListsDoNotWaitForEachOther(t *testing.T) {
 	openHandle(t, path).Close()                           //nolint:errcheck // it only skips
 	p := lab.Start(t, "nested", filepath.Dir(path), "64") // as many as a program might have mutexes for all lists
 	lab.RequireNoError(t, p.Wait(l), l.Say("Add to a list inside an Add to another one failed"))
+	t.Run("and do not mix", doNotMix)
 }
 
-func TestListsDoNotMix(t *testing.T) {
+func doNotMix(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	path, other := file(t, "1 hinge\n"), file(t, "")
 	openHandle(t, path).Close() //nolint:errcheck // it only skips

@@ -57,7 +57,7 @@ func Add(path string, describe func(number int) (text string, err error)) (numbe
 // Jobs calls use once with the lines of the list in the file at path, while it has a shared lock on the file, for which it waits as RLock
 // does: no Add writes meanwhile, and any number of Jobs may be at work. It opens path once, for reading alone, and does nothing else by
 // name: without a file, the error matches fs.ErrNotExist. A list that ends in half a line is an error. However it ends, Jobs gives back,
-// closes and reports as Add does.
+// closes and reports as Add does, with use in the place of describe.
 func Jobs(path string, use func(lines []string) error) (err error) {
 	f, err := winfile.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
