@@ -285,8 +285,9 @@ func doNotMix(t *testing.T) {
 	}
 	p := lab.Start(t, "between", path, other)
 	var read string
-	p.Result(&read, l)
-	lab.RequireNoError(t, p.Wait(l), tells(l, "Add or Jobs failed beside another list", cannot))
+	failed := tells(l, "Add or Jobs failed beside another list", cannot)
+	p.Result(&read, failed)
+	lab.RequireNoError(t, p.Wait(failed), failed)
 	lab.RequireFile(t, path, "1 hinge\n2 bracket\n", l)
 	lab.RequireEqual(t, "1 hinge\n2 bracket\n", read, l.Say("Jobs of one list read what belongs in another"))
 	content, err := os.ReadFile(other)
@@ -472,8 +473,9 @@ func takesThePath(t *testing.T) {
 		}
 		p := lab.Start(t, "from", dir, c.path)
 		var read string
-		p.Result(&read, l)
-		lab.RequireNoError(t, p.Wait(l), l.Say("Add or Jobs failed"))
+		failed := tells(l, "Add or Jobs failed", cannot)
+		p.Result(&read, failed)
+		lab.RequireNoError(t, p.Wait(failed), failed)
 		lab.RequireFile(t, list, "1 hinge\n2 bracket\n", l)
 		lab.RequireEqual(t, "1 hinge\n2 bracket\n", read, l.Say("Jobs opened another path than the one that it was given"))
 	}
