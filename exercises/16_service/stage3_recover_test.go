@@ -1,9 +1,11 @@
 package service_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -355,23 +357,90 @@ func TestRecoverKeepsWhatMayBeTheLast(t *testing.T) {
 			t.Parallel()
 			o := found(t)
 			s := o.service(t)
+			killed, _ := checkOut(t, s, "bob", axle)
+			o.publish(t, killed, "his")
 			for _, content := range []string{"first", "second"} {
 				c, _ := checkOut(t, s, "alice", bracket)
 				checkInAs(t, s, c, content)
 			}
 			l := lab.Lesson{
-				Did:   "two versions were checked in; versions.json was " + name + "; Recover, twice",
+				Did: "a version was published, and its program killed before it gave the part back; two versions of another part were checked in; " +
+					"versions.json was " + name + "; Recover, twice",
 				Means: "the last copy of someone's work is removed as garbage", Read: recovery,
 			}
 			lab.RequireSetUp(t, damage(o.path("versions.json")))
 			for range 2 {
 				recovered := o.recoverAll(t, l)
-				o.requireState(t, `version 1 of bracket.step is "first", by alice; objects without a version: 1`,
-					l.Say("Recover removed the content of a version that was lost"))
+				kept := l.Say("Recover did not give back what is checked in")
+				kept.Means = "the part is taken for ever by a person who has handed it in"
+				kept.Expected, kept.Found = "no one has a part", o.state(t)
+				lab.Require(t, !strings.Contains(kept.Found, " has "), kept)
+				o.requireState(t, `version 1 of axle.step is "his", by bob; version 1 of bracket.step is "first", by alice; `+
+					"objects without a version: 1", l.Say("Recover removed the content of a version that was lost"))
 				lab.RequireEqual(t, false, recovered.Collected, l.Say("Recover collected although versions had been lost"))
 			}
 		})
+		t.Run("when versions.json is "+name+", and CheckIn comes first", func(t *testing.T) {
+			t.Parallel()
+			o := found(t)
+			s := o.service(t)
+			hers, _ := checkOut(t, s, "alice", bracket)
+			his, _ := checkOut(t, s, "bob", axle)
+			checkInAs(t, s, his, "his")
+			l := lab.Lesson{
+				Did:   "bob's version was checked in; versions.json was " + name + "; CheckIn for alice",
+				Means: "versions.json comes back without the last version, and the next collection removes its content", Read: recovery,
+			}
+			lab.RequireSetUp(t, damage(o.path("versions.json")))
+			before := o.editions(t, "versions.json")
+			_, err := try(t, s, hers, strings.NewReader("hers"), l)
+			l.Expected, l.Found = "versions.json and its backup as they were", "they have changed"
+			lab.Require(t, maps.EqualFunc(before, o.editions(t, "versions.json"), bytes.Equal), l.Say("CheckIn repaired versions.json"))
+			l.Expected, l.Found = "", ""
+			lab.RequireError(t, err, l.Say("CheckIn reported success without versions.json"))
+		})
 	}
+	t.Run("when both documents come back, and her program asks again", func(t *testing.T) {
+		t.Parallel()
+		o := found(t)
+		s := o.service(t)
+		hers, _ := checkOut(t, s, "alice", bracket)
+		checkInAs(t, s, hers, "hers and more")
+		l := lab.Lesson{
+			Did:   "CheckIn; versions.json and locks.json were cut off; Recover; in the service of the first one, the same CheckIn again",
+			Means: "her program is told that a version is there, and it is lost", Read: recovery,
+		}
+		for _, name := range []string{"versions.json", "locks.json"} {
+			lab.RequireSetUp(t, os.Truncate(o.path(name), 20))
+		}
+		o.recoverAll(t, l)
+		_, err := try(t, s, hers, strings.NewReader("hers and more"), l)
+		lab.RequireNoError(t, err, l.Say("CheckIn refused who has the part"))
+		o.requireState(t, done, l.Say("CheckIn reported success, and did not publish"))
+	})
+	t.Run("when versions.json goes missing while it collects", func(t *testing.T) {
+		t.Parallel()
+		o := found(t)
+		s := o.service(t)
+		hers, _ := checkOut(t, s, "alice", bracket)
+		checkInAs(t, s, hers, "hers and more")
+		l := lab.Lesson{
+			Did:   "Recover; when it was inside the gate, versions.json was moved away; it went on; versions.json was brought back",
+			Means: "all work of all people is removed as garbage", Read: recovery,
+		}
+		var err error
+		moved := false
+		lab.RequireRefuse(t, lab.Watch(func() { _, err = s.Recover(context.Background()) }, func(string) {
+			if !moved && !o.isFree("uploads") && o.isFree("versions.json") {
+				moved = true
+				lab.RequireSetUp(t, os.Rename(o.path("versions.json"), o.path("moved")))
+			}
+		}))
+		lab.Require(t, moved, l.Say("Recover lets no one work on the service from its beginning to its end"))
+		lab.RequireSetUp(t, os.Rename(o.path("moved"), o.path("versions.json")))
+		o.requireState(t, done, l.Say("Recover removed what it knew nothing about"))
+		lab.RequireError(t, err, l.Say("Recover reported success without a document"))
+	})
 	t.Run("when neither can be read", func(t *testing.T) {
 		t.Parallel()
 		o := found(t)
