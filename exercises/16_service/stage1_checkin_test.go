@@ -221,6 +221,42 @@ func TestCheckInTwice(t *testing.T) {
 			lab.RequireEqual(t, inner, outer, l.Say("CheckIn returned another version than the other call"))
 		})
 	}
+	t.Run("at the same time, and both contents have come", func(t *testing.T) {
+		t.Parallel()
+		l := l
+		l.Did = "CheckIn had stored its object, and was stopped before a system call; the same CheckIn of another program; the first one went on"
+		l.Means = "the look whether there is a version, and the change that publishes, are two steps: both calls look, and both publish"
+		template := found(t)
+		hers, _ := checkOut(t, template.service(t), "alice", bracket)
+		// at lets the other one come at that call, and returns the last one at which no program has a document's lock.
+		at := func(stop int) (last int) {
+			o, calls := template.copy(t), 0
+			s := o.service(t)
+			var other *lab.Process
+			var mine, theirs outcome
+			lab.RequireRefuse(t, lab.Watch(func() {
+				mine.Version, mine.Returned.Err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
+			}, func(string) {
+				if calls++; !strings.Contains(o.files(t), "objects/") || o.knows(t, hers) || !o.isFree("locks.json") || !o.isFree("versions.json") {
+					return
+				}
+				if last = calls; calls == stop {
+					other = lab.Start(t, "stoppable", o.dir, hers.ID)
+					other.Settle()
+				}
+			}))
+			lab.RequireNoError(t, mine.Returned.Err, l.Say("CheckIn refused who has the part"))
+			if other != nil {
+				other.Result(&theirs, l.Say("CheckIn does not come to its end"))
+				lab.RequireSetUp(t, other.Wait())
+				o.requireState(t, done, l.Say("CheckIn published a second version of one checkout"))
+				lab.RequireNoError(t, theirs.Returned.Err, l.Say("CheckIn refused who has the part"))
+				lab.RequireEqual(t, theirs.Version, mine.Version, l.Say("CheckIn returned another version than the other call"))
+			}
+			return last
+		}
+		at(at(0))
+	})
 }
 
 // While the content comes, which may take hours, the checkout ends.
