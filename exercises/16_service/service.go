@@ -38,8 +38,8 @@ var (
 	ErrPublished = errors.New("the checkout has been checked in, and its version stays; check the part out to change it again")
 	// ErrNotDurable is matched by the error of a call whose change is made, and which a power cut may undo.
 	ErrNotDurable = document.ErrNotDurable
-	// ErrUnfinished is matched by the error of a CheckIn that has published the version, durably, and could not give the part back.
-	ErrUnfinished = errors.New("the version is published, but the part was not given back; check it in again, or let Recover do the rest")
+	// ErrUnfinished is matched by the error of a CheckIn that has published the version, durably, and met an error after that.
+	ErrUnfinished = errors.New("the version is published, but the part may not be given back; check it in again, or let Recover do the rest")
 )
 
 type (

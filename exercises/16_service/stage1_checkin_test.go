@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"example/turnstile/exercises/11_locked_file/filelock"
@@ -376,18 +377,20 @@ func TestCheckInThatWakesUp(t *testing.T) {
 			"her CheckIn went on",
 		Means: "her program slept, and bob's next version is made without what she has published", Read: late,
 	}
-	overtaken := 0
+	overtaken, watched := 0, false // watched: it was seen between the content's first half and the object
 	template := found(t)
 	hers, _ := checkOut(t, template.service(t), "alice", bracket)
 	for stop, published := 1, false; !published; stop += 8 / lab.Rounds(4) { // the gap that it looks for has more calls than two
 		o := template.copy(t)
 		s, other := o.service(t), o.service(t)
 		calls, handed := 0, ""
+		var half atomic.Bool
 		var err error
 		lab.RequireRefuse(t, lab.Watch(func() {
-			_, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() {}})
+			_, err = s.CheckIn(context.Background(), "alice", hers.ID, &midway{happens: func() { half.Store(true) }})
 		}, func(string) {
 			if !strings.Contains(o.files(t), "objects/") {
+				watched = watched || half.Load()
 				return
 			}
 			if calls++; calls != stop {
@@ -410,6 +413,11 @@ func TestCheckInThatWakesUp(t *testing.T) {
 		}
 		published = published || calls < stop
 	}
+	elsewhere := l.Say("CheckIn does not store content in its caller's goroutine")
+	elsewhere.Did = "CheckIn, with a look at each of its thread's system calls"
+	elsewhere.Means, elsewhere.Read = "content is read where its owner does not expect that", fix
+	elsewhere.Expected, elsewhere.Found = "calls between the first half of the content and the object", "none"
+	lab.Require(t, watched, elsewhere)
 	lab.Require(t, overtaken >= 2, l.Say("CheckIn lets no one work on the service from its beginning to its end"))
 }
 

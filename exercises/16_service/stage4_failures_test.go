@@ -74,7 +74,9 @@ func TestCheckInOfAContentThatFails(t *testing.T) {
 		lab.RequireNoError(t, err, l.Say("CheckIn failed because another one had failed"))
 		o.requireState(t, "bob has axle.step; "+done, l.Say("CheckIn failed, and another one was not left alone"))
 	})
-	for name, fails := range map[string]func(){"with a panic": func() { panic("out of order") }, "with runtime.Goexit": runtime.Goexit} {
+	for name, fails := range map[string]func(){
+		"with a panic": func() { panic("a content panics, in the goroutine that reads it") }, "with runtime.Goexit": runtime.Goexit,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o, l := found(t), l

@@ -17,22 +17,22 @@ import (
 // person has the part still, or there is one, with its whole content, and the part is free. Recover needs no more than what the directory
 // holds.
 //
-// The person may call again with the same ID and the same content, however the first call ended, and as often as they like: a version is
+// The person may call again with the same ID and the same content, however the first call ended, also while it is under way: a version is
 // published once, and each call returns it, also if others have changed the part since. The quota must have room for the content each time.
 // With another content the error matches ErrEnded, and the version stays what it is.
 //
-// If no checkout and no version has the ID, nothing is published, and the error matches ErrEnded. It is the same if a later checkout of the
-// part has come by (CheckOut, CheckIn), however long ago CheckIn began. If the checkout is another one's, the error is a
-// *lockmanager.HeldError; if the version is another one's, the error matches ErrEnded.
+// Twice CheckIn looks whether it may. At its beginning (begin): if no checkout and no version has the ID, or the version is another one's,
+// the error matches ErrEnded; if the checkout is another one's, it is a *lockmanager.HeldError. When it publishes: if a later checkout of
+// the part has come by (CheckOut, CheckIn), the error matches ErrEnded. If the checkout only ended in between, either answer is right.
 //
-// If content fails, or ctx ends before the version is published, or a step is refused, there is no new version, and the person has the part
-// still. Two errors come with the version. ErrUnfinished: it is published durably, and a later step was refused, or may not survive a power
-// cut (then ErrNotDurable too). ErrNotDurable alone: a power cut may undo the version, and the part is not given back. To call again is
-// right for both; after ErrNotDurable, that writes versions.json once more. Each error wraps its cause. Once the version is published, ctx
-// plays no part. CheckIn works in its caller's goroutine, and repeats no refused step.
+// An error before the version is published, of content, of ctx or of a step, means that there is no new version, and that the person has
+// the part still. Once it is published, ctx plays no part, and the version comes with every error: ErrNotDurable alone if a power cut may
+// undo it, and then the part is not given back; otherwise ErrUnfinished. To call again is right for both; after ErrNotDurable, that writes
+// versions.json once more. Each error wraps its cause. CheckIn works in its caller's goroutine, repeats no refused step, and repairs no
+// document.
 //
-// While CheckIn stores and publishes, it is inside the gate, so that no collection takes its files (gate.Gate.Upload); nothing else has to
-// wait for a slow content. However it ends, also if content panics, CheckIn has left the gate.
+// CheckIn reads content, stores and publishes inside the gate, so that no collection takes its files (gate.Gate.Upload); nothing else has
+// to wait for a slow content. However it ends, also if content panics, CheckIn has left the gate.
 func (s *Service) CheckIn(ctx context.Context, person, id string, content io.Reader) (Version, error) {
 	v, err := s.checkIn(ctx, person, id, content)
 	if err != nil {

@@ -27,9 +27,9 @@ type Recovery struct {
 // one: its CheckIn was killed before its last step. It publishes nothing. To Recover twice changes nothing more, and a Recover that was
 // killed can be called again.
 //
-// It then removes the objects that no version has, and temporary files, inside the gate. While an upload is there, up to its publication,
-// or if the gate is barred, it removes nothing, Collected is false, and that is not an error. The gate is barred once versions.json had to
-// come back from its backup: the contents are all that is left of the versions that were lost.
+// It then removes the objects that no version has, and temporary files, inside the gate. While an upload is inside, or if the gate is
+// barred, it removes nothing, Collected is false, and that is not an error. The gate is barred once versions.json had to come back from its
+// backup: the contents are all that is left of the versions that were lost.
 //
 // An error says what could not be done, and what was done is in the Recovery, also if a power cut may undo it.
 func (s *Service) Recover(ctx context.Context) (done Recovery, err error) {

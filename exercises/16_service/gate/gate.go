@@ -108,7 +108,7 @@ func (g Gate) enter(op string, lock func(*filelock.Handle) error) (*Pass, error)
 	return &Pass{file, handle}, nil
 }
 
-// Leave gives the pass back. A second Leave changes nothing, and returns an error.
+// Leave gives the pass back, even if it returns an error: that may be passed over. A second Leave changes nothing.
 func (p *Pass) Leave() error {
 	if err := errors.Join(p.handle.Unlock(), p.file.Close()); err != nil {
 		return fmt.Errorf("leave %s: %w", p.file.Name(), err)
