@@ -22,20 +22,21 @@ type Held struct {
 	handle *filelock.Handle
 }
 
-// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. path means the file that it leads to when
-// Lock is called, symbolic links followed. Lock creates the file, with mode 0600, if it does not exist, but not its directory.
+// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It follows symbolic links, and opens the
+// file before it waits: that is the one that it locks, whatever path leads to afterwards. It creates the file, with mode 0600, if it does
+// not exist, but not its directory.
 //
 // It waits in the kernel, in a line: while it waits for the file it has a lock on FILE.next, the turnstile, and no longer. So the caller
 // that is next in line is not overtaken: no call that begins while it waits gets the lock before it, even if the owner asks again right
 // after its Unlock; only an RLock may overtake an RLock. Which of those behind becomes the next one is up to the system.
 //
-// FILE.next lies beside the file, and not beside a link to it. Lock creates it with the mode of the file, whatever the umask: who may lock
-// the file may stand in line. Lock never writes to either of the two or removes it, and one that exists keeps its mode.
+// FILE.next lies beside the file, and not beside a link to it. If Lock creates it, it gets the read and write permissions of the file,
+// whatever the umask. Lock never writes to, removes or replaces either of the two, and one that exists keeps its mode.
 //
-// If ctx ends first, or has ended before the call, Lock returns at once, and the error matches ctx.Err(). If the system refuses anything,
-// Lock neither tries again nor does without, and the error wraps the system's reason; that another caller was quicker to create a file is
-// not a refusal. After any error nothing is locked, even if a file could not be closed. No file is left open then, except one for a wait
-// that the kernel cannot call off (see filelock.Handle.Lock).
+// If ctx ends first, or has ended before the call, Lock returns at once, and the error matches ctx.Err(). What the system refuses, Lock
+// neither asks for again nor does without: the error wraps the system's reason. That another caller has created a file is not a refusal.
+// After any error nothing is locked, even if a file could not be closed. No file is left open then, except one for a wait that the kernel
+// cannot call off (see filelock.Handle.Lock).
 //
 // A file with two hard links has a line for each of them. An owner that locks its own file once more waits for itself, until ctx ends.
 func Lock(ctx context.Context, path string) (*Held, error) {

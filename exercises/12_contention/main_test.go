@@ -239,6 +239,7 @@ func (p program) queue(order string, l lab.Lesson) {
 // waits demands that a call which has begun with the order waits in the kernel.
 func (p program) waits(order string, l lab.Lesson) {
 	p.t.Helper()
+	asked := l
 	for began := time.Now(); p.Settle() != process.Blocked; {
 		r := p.Tell("over "+strings.Fields(order)[1], l)
 		if r.N == 0 && runtime.GOOS != "linux" {
@@ -251,7 +252,7 @@ func (p program) waits(order string, l lab.Lesson) {
 		case r.N == 0 && time.Since(began) < process.Patience():
 			continue
 		case r.N == 0:
-			polls.Store(true)
+			polls.CompareAndSwap(nil, &asked)
 			found = fmt.Sprintf("it has neither returned nor waited there for %v", process.Patience())
 		case callOf(order) == "Transfer":
 			found = "it returned no error"
@@ -264,15 +265,16 @@ func (p program) waits(order string, l lab.Lesson) {
 	}
 }
 
-// polls is set when a test has had no more patience with a call that does not wait in the kernel. The others then need not have it again.
-var polls atomic.Bool
+// polls is what the first test said that had no more patience with a call which does not wait in the kernel. The others then need not have
+// it again.
+var polls atomic.Pointer[lab.Lesson]
 
 // waitBlocked is for a process whose only call must wait in the kernel.
 func waitBlocked(p *lab.Process, l lab.Lesson) {
 	began, blocked := time.Now(), false
 	defer func() {
 		if !blocked && time.Since(began) >= process.Patience() {
-			polls.Store(true)
+			polls.CompareAndSwap(nil, &l)
 		}
 	}()
 	p.WaitBlocked(l)
@@ -282,11 +284,14 @@ func waitBlocked(p *lab.Process, l lab.Lesson) {
 // requireNoPolling fails a test that would have to wait for the end of its patience.
 func requireNoPolling(t *testing.T) {
 	t.Helper()
-	lab.Require(t, !polls.Load(), lab.Lesson{
-		Says: "Lock does not wait in the kernel", Did: "an earlier test had an owner keep a lock while another process called Lock or RLock",
-		Expected: "the kernel says that it waits for a file lock", Found: "it neither returned nor waited there while the test had time",
-		Means: "it asks again and again, and comes too late; and this test cannot see whether it waits", Read: asking,
-	})
+	if first := polls.Load(); first != nil {
+		lab.Fail(t, lab.Lesson{
+			Says: first.Says, Did: "an earlier test did this: " + first.Did, Read: asking,
+			Expected: "the kernel says that the last one waits for a file lock, be it the turnstile's",
+			Found:    "it neither returned nor waited there while the test had time",
+			Means:    "it asks again and again, and comes too late; and this test cannot see whether it waits",
+		})
+	}
 }
 
 // end waits for a call that has begun, and demands that it succeeds.

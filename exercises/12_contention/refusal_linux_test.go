@@ -1,13 +1,13 @@
 package contention_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -131,6 +131,62 @@ func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 		lab.RequireNoError(t, p[0].tell("start-late Lock it", l), l)
 		lab.RequireErrorIs(t, p[0].tell("end it", l), syscall.EMFILE, l)
 	})
+}
+
+func TestLockRemovesNothing(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{Says: "Lock or Unlock removed or renamed a file of the line", Did: "Lock and Unlock", Read: turnstile}
+	path := lab.Path(t, "stock.json.lock")
+	requireNoRemoval(t, removedBy(t, path, func() { lockAndUnlock(t, path, l) }), l)
+
+	l = l.Say("Lock removed or renamed a file of the line when it failed")
+	l.Did = "a directory was in the place of a file of the line; Lock"
+	for _, file := range linesOf(t, path) {
+		lab.RequireSetUp(t, errors.Join(os.Remove(path), os.Remove(file), os.Mkdir(file, 0o700)))
+		removed := removedBy(t, path, func() { lab.Finishes(t, func() { _, _ = contention.Lock(t.Context(), path) }, l) })
+		requireNoRemoval(t, removed, l)
+		lab.RequireSetUp(t, errors.Join(os.Remove(file), os.WriteFile(path, nil, 0o600)))
+	}
+
+	l.Did = "an owner had the lock, and there was no file of the line yet; Lock, whose context ended while it waited"
+	path = lab.WriteFile(t, "stock.json.lock", "")
+	defer lockedByOther(t, path)()
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	var err error
+	removed := removedBy(t, path, func() { lab.Finishes(t, func() { _, err = contention.Lock(ctx, path) }, l) })
+	lab.RequireErrorIs(t, err, context.DeadlineExceeded, l.Say("Lock did not report that its context has ended"))
+	requireNoRemoval(t, removed, l)
+}
+
+// removedBy returns which of the lock file and its turnstile have lost their names, for a moment or for ever, while call ran.
+func removedBy(t *testing.T, path string, call func()) (names []string) {
+	t.Helper()
+	watch, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	lab.RequireSetUp(t, err)
+	defer func() { _ = unix.Close(watch) }()
+	_, err = unix.InotifyAddWatch(watch, filepath.Dir(path), unix.IN_DELETE|unix.IN_MOVED_FROM)
+	lab.RequireSetUp(t, err)
+	call()
+	events := make([]byte, 1<<16)
+	n, err := unix.Read(watch, events)
+	if errors.Is(err, unix.EAGAIN) {
+		return nil
+	}
+	lab.RequireSetUp(t, err)
+	for _, name := range []string{filepath.Base(path), filepath.Base(path) + ".next"} {
+		if bytes.Contains(events[:n], []byte("\x00"+name+"\x00")) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func requireNoRemoval(t *testing.T, removed []string, l lab.Lesson) {
+	t.Helper()
+	l.Expected, l.Found = "both files stay", strings.Join(removed, " and ")+" lost its name, for a moment or for ever"
+	l.Means = "another program may have opened the file meanwhile: it waits for one that no one else finds"
+	lab.Require(t, len(removed) == 0, l)
 }
 
 func TestUnlockReportsWhatTheKernelRefuses(t *testing.T) {
@@ -267,7 +323,8 @@ func oneRefused(t *testing.T, p, other program, lock, path string, made int, err
 		order += " late"
 		release = lockedByOther(t, path)
 	}
-	r := p.Tell(order, l)
+	var r lab.Reply
+	removed := removedBy(t, path, func() { r = p.Tell(order, l) })
 	release()
 	if errors.Is(r.Returned.Err, errors.ErrUnsupported) {
 		t.Skip(r.Returned.Err)
@@ -284,10 +341,8 @@ func oneRefused(t *testing.T, p, other program, lock, path string, made int, err
 		l.Means = c.means
 		lab.RequireErrorIs(t, r.Returned.Err, errno, l.Say("%s did not report that the kernel could not %s", lock, c.what))
 	}
-	l.Expected, l.Found = "all files stay", "from that call on it made these: "+strings.Join(calls[made:], ", ")
-	l.Means = "another program may have opened the file meanwhile: it waits for one that no one else finds"
-	lab.Require(t, !slices.ContainsFunc(calls, removes), l.Say("%s removed or renamed a file when it failed", lock))
-	l.Expected, l.Found, l.Means = "", "", "all others wait until this program ends"
+	requireNoRemoval(t, removed, l.Say("%s removed or renamed a file of the line when it failed", lock))
+	l.Means = "all others wait until this program ends"
 	l.Did += "; then another process called Lock"
 	left := l.Say("%s left something locked when it failed", lock)
 	if late { // the wait that was left may have the lock for a moment

@@ -445,6 +445,29 @@ func TestTransferEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A Transfer of other shelves is nothing that a Transfer waits for longer than its context lasts.
+func TestTransferEndsWithItsContextBesideAnother(t *testing.T) {
+	t.Parallel()
+	requireNoPolling(t)
+	path := shelves(t, 4)
+	l := lab.Lesson{
+		Says: "Transfer goes on waiting when its context has ended", Read: giveUp,
+		Did: "a goroutine waited in Transfer from a.json to b.json; another one of its process called Transfer from c.json to d.json; " +
+			"the context of that one was cancelled",
+		Means: "the caller, who had no more time, waits for a Transfer of shelves that are not its own",
+	}
+	owner, p := start(t, path[0]+".lock"), start(t, "")
+	owner.get("Lock it")
+	p.queue("Transfer it "+path[0]+" "+path[1], l.Say("Transfer does not wait in the kernel"))
+	lab.RequireNoError(t, p.tell("start Transfer other "+path[2]+" "+path[3], l), l)
+	lab.RequireNoError(t, p.tell("cancel other", l), l)
+	if err := p.ends("other", l); err != nil { // it may have been over before
+		lab.RequireErrorIs(t, err, context.Canceled, l.Say("Transfer did not report that its context has ended"))
+	}
+	owner.free("it")
+	p.endsWell("it", l.Say("Transfer did not get the locks after the owner had called Unlock"))
+}
+
 func TestTransferReportsEveryError(t *testing.T) {
 	t.Parallel()
 	requireNoPolling(t)

@@ -23,8 +23,7 @@ var ErrSameShelf = errors.New("both are the same shelf")
 //
 // ctx limits the wait for the locks: if it ends before both are taken, the error matches ctx.Err(), and move is not called. Once it is
 // called, ctx plays no part. If a stock cannot be read, or if move returns an error, panics or ends its goroutine, neither file is written,
-// and the error, or the panic, goes on to the caller; and so does the error of a lock that cannot be given back. In any case nothing is
-// locked when Transfer is over.
+// and the error, or the panic, goes on to the caller; and so does the error of an Unlock. Nothing is locked when Transfer is over.
 //
 // move must not call Lock, RLock or Transfer: it would wait for its own locks, or for a program that waits for them.
 func Transfer(ctx context.Context, from, to string, move func(from, to bins.Stock) error) (err error) {
