@@ -67,7 +67,7 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 		p[0].get("Lock it")
 		lab.RequireNoError(t, p[0].tell("start Lock other", l), l)
 		waits := l.Say("Lock does not wait in the kernel, or went in")
-		waits.Did += ", and stood at the turnstile; then another process called Lock"
+		waits.Did += ", and was next in line, so it had the turnstile; then another process called Lock"
 		waits.Means = "it asks for the turnstile again and again, or works beside the owner"
 		p[1].queue("Lock it", waits)
 		lab.RequireNoError(t, p[0].tell("cancel other", l), l)

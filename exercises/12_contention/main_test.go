@@ -286,7 +286,7 @@ func requireNoPolling(t *testing.T) {
 	t.Helper()
 	if first := polls.Load(); first != nil {
 		lab.Fail(t, lab.Lesson{
-			Says: first.Says, Did: "an earlier test did this: " + first.Did, Read: asking,
+			Says: "Lock does not wait in the kernel", Did: "an earlier test did this: " + first.Did, Read: asking,
 			Expected: "the kernel says that the last one waits for a file lock, be it the turnstile's",
 			Found:    "it neither returned nor waited there while the test had time",
 			Means:    "it asks again and again, and comes too late; and this test cannot see whether it waits",
