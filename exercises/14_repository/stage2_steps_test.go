@@ -216,6 +216,23 @@ func TestPutTouchesNothingThatIsNotItsOwn(t *testing.T) {
 		})
 	}
 	t.Run("after someone has removed the directories before its rename", func(t *testing.T) { t.Parallel(); removedBeforeTheRename(t) })
+	t.Run("where a directory has the object's name", func(t *testing.T) {
+		t.Parallel()
+		r, dir := create(t, repository.Options{})
+		theirs := filepath.Join(place(dir, bracket), "notes")
+		lab.RequireSetUp(t, os.MkdirAll(filepath.Dir(theirs), 0o755))
+		lab.RequireSetUp(t, os.WriteFile(theirs, []byte("theirs"), 0o644))
+		l := lab.Lesson{
+			Says:     "Put says that the object is stored where it cannot be",
+			Did:      "Put, and PutExpected, of an object whose name a directory with a file in it had",
+			Expected: "an error", Found: "no error", Means: "what a person has put there is lost, or the object is not there", Read: refusal,
+		}
+		_, err := put(t, r, strings.NewReader(bracket), l)
+		lab.Require(t, err != nil, l)
+		lab.Require(t, putExpected(t, r, objectOf(bracket), strings.NewReader(bracket), l) != nil, l)
+		l.Expected, l.Found = "", ""
+		lab.RequireFile(t, theirs, "theirs", l.Say("Put, which has failed, takes away a file that is not its own"))
+	})
 	t.Run("after someone has removed an empty directory", func(t *testing.T) {
 		t.Parallel()
 		r, dir := create(t, repository.Options{})

@@ -75,6 +75,6 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return 0, r.failed
 }
 
-// Close gives the handle back. After it, Read and Close fail, and the error matches fs.ErrClosed; Read may repeat an earlier one, except
-// io.EOF.
+// Close gives the handle back. After it, Read and Close fail, and the error matches fs.ErrClosed. But Read repeats ErrCorrupt, and may
+// repeat another error that is not io.EOF.
 func (r *Reader) Close() error { return r.file.Close() }
