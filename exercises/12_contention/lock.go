@@ -14,21 +14,21 @@ import (
 
 // A Held is a lock on a file, shared or exclusive, from the call that returned it until its Unlock, or until the process ends, even if
 // programs that it has started run on. It excludes every other Held for the file, in this process and in others, and every program that
-// locks the file as package filelock does. The lock is advisory.
+// locks the file as package filelock does.
 //
-// Keep the Held until its Unlock: the garbage collector closes the file of one that nothing refers to any more, and the lock ends with it.
+// Keep the Held until its Unlock: the garbage collector ends the lock of one that nothing refers to any more.
 type Held struct {
 	file   *os.File
 	handle *filelock.Handle
 }
 
-// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It follows symbolic links, and opens the
-// file before it waits: that is the one that it locks, whatever path leads to afterwards. It creates the file, with mode 0600, if it does
-// not exist, but not its directory.
+// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It follows symbolic links, which must not
+// change while it opens its files, and opens the file before it waits: that is the one that it locks, whatever path leads to afterwards.
+// If the file does not exist, Lock creates it, with mode 0600 less the umask, but not its directory.
 //
-// It waits in the kernel, in a line: while it waits for the file it has a lock on FILE.next, the turnstile, and no longer. So the caller
-// that is next in line is not overtaken: no call that begins while it waits gets the lock before it, even if the owner asks again right
-// after its Unlock; only an RLock may overtake an RLock. Which of those behind becomes the next one is up to the system.
+// It waits in the kernel, in a line: it locks FILE.next, the turnstile, and gives that back when its wait for the file is over. So the
+// caller that is next in line is not overtaken: no call that begins while it waits gets the lock before it, even if the owner asks again
+// right after its Unlock; only an RLock may overtake an RLock. Which of those behind is next is up to the system.
 //
 // FILE.next lies beside the file, and not beside a link to it. If Lock creates it, it gets the read and write permissions of the file,
 // whatever the umask. Lock never writes to, removes or replaces either of the two, and one that exists keeps its mode.
