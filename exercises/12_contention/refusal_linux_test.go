@@ -343,6 +343,9 @@ func oneRefused(t *testing.T, p, other program, lock, path string, made int, err
 	}
 	requireNoRemoval(t, removed, l.Say("%s removed or renamed a file of the line when it failed", lock))
 	l.Means = "all others wait until this program ends"
+	if calls[made] == "close" {
+		l.Means += ": a close that fails does not end the lock, as an Unlock before it does"
+	}
 	l.Did += "; then another process called Lock"
 	left := l.Say("%s left something locked when it failed", lock)
 	if late { // the wait that was left may have the lock for a moment

@@ -152,7 +152,7 @@ func testGoexit(t *testing.T, did string) {
 			return nil
 		})
 	}, l.Say("Transfer does not end when move ends its goroutine"))
-	requireUntouched(t, path, l.Say("Transfer wrote although move had not returned"))
+	requireUntouched(t, path, l.Say("Transfer wrote although move had ended its goroutine"))
 	requireFree(t, path, l.Say("Transfer left a lock when move had ended its goroutine"))
 }
 
@@ -243,6 +243,36 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 	}
 }
 
+// Whatever the order, one of the two locks is the second one. An owner has each of them in turn, and a Transfer waits for it.
+func TestTransferKeepsItsFirstLock(t *testing.T) {
+	t.Parallel()
+	requireNoPolling(t)
+	if runtime.GOOS != "linux" {
+		t.Skip("only there can the test know that Transfer waits for the second lock")
+	}
+	path := shelves(t, 2)
+	l := lab.Lesson{
+		Says: "Transfer gave its first lock back while it waited for the second", Read: circles,
+		Did:      "a process had the lock of one shelf, and another one called Transfer; then the same with the lock of the other shelf",
+		Expected: "in one of the two cases Transfer keeps the lock that is free, and waits", Found: "in both cases that lock became free",
+		Means: "two that give back and begin again can do so in step for ever, and each gives its place in the line up",
+	}
+	owner, p := start(t, ""), start(t, "")
+	kept := false
+	for i := range path {
+		owner.get("Lock it " + path[i] + ".lock")
+		p.queue("Transfer it "+path[0]+" "+path[1], l.Say("Transfer does not wait for the lock of a shelf"))
+		mine := true
+		for began := time.Now(); mine && time.Since(began) < 100*time.Millisecond; time.Sleep(time.Millisecond) {
+			mine = !isFree(path[1-i] + ".lock")
+		}
+		kept = kept || mine
+		owner.free("it")
+		p.endsWell("it", l.Say("Transfer did not get the locks after the owner had called Unlock"))
+	}
+	lab.Require(t, kept, l)
+}
+
 // The locks are looked at before each system call of the Transfer that opens or changes a file.
 func TestTransferKeepsItsLocksUntilItHasWritten(t *testing.T) {
 	t.Parallel()
@@ -291,12 +321,23 @@ func TestTransfersDoNotWaitInACircle(t *testing.T) {
 	t.Run("in opposite directions", func(t *testing.T) {
 		t.Parallel()
 		path := shelves(t, 2)
-		opposite(t, path, path[1], path[0], lab.Lesson{Did: did, Read: circles})
+		opposite(t, path, path[1], path[0], func() {}, lab.Lesson{Did: did, Read: circles})
+	})
+	t.Run("in opposite directions, and the stocks are replaced in between", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 2)
+		other := path[0] + ".new"
+		exchange := func() {
+			lab.RequireSetUp(t, errors.Join(os.Rename(path[0], other), os.Rename(path[1], path[0]), os.Rename(other, path[1])))
+		}
+		opposite(t, path, path[1], path[0], exchange, lab.Lesson{
+			Did: did + "; before the second one, each stock was replaced by rename: the files had exchanged their numbers", Read: twoNames,
+		})
 	})
 	t.Run("in opposite directions, and both files have one name", func(t *testing.T) {
 		t.Parallel()
 		path := []string{shelves(t, 1)[0], shelves(t, 1)[0]}
-		opposite(t, path, path[1], path[0], lab.Lesson{
+		opposite(t, path, path[1], path[0], func() {}, lab.Lesson{
 			Did: "one process called Transfer from x/a.json to y/a.json, another one from y/a.json to x/a.json", Read: twoNames,
 		})
 	})
@@ -306,7 +347,7 @@ func TestTransfersDoNotWaitInACircle(t *testing.T) {
 		one, two := filepath.Join(filepath.Dir(path[0]), "1.json"), filepath.Join(filepath.Dir(path[0]), "2.json")
 		requireLink(t, one, os.Symlink("b.json", one))
 		requireLink(t, two, os.Symlink("a.json", two))
-		opposite(t, path, one, two, lab.Lesson{Did: did + ", which it calls 1.json and 2.json (symbolic links)", Read: twoNames})
+		opposite(t, path, one, two, func() {}, lab.Lesson{Did: did + ", which it calls 1.json and 2.json (symbolic links)", Read: twoNames})
 	})
 	t.Run("in a crowd", func(t *testing.T) {
 		t.Parallel()
@@ -327,9 +368,9 @@ func requireLink(t *testing.T, link string, err error) {
 	lab.RequireSetUp(t, err)
 }
 
-// opposite has two processes transfer from a.json to b.json and from one to two, at the same time. Both wait for an owner of both locks,
+// opposite has two processes transfer from a.json to b.json and, after between, from one to two. Both wait for an owner of both locks,
 // who gives back first one, then the other.
-func opposite(t *testing.T, path []string, one, two string, l lab.Lesson) {
+func opposite(t *testing.T, path []string, one, two string, between func(), l lab.Lesson) {
 	t.Helper()
 	l.Says = "Transfer waits for another Transfer that waits for it"
 	l.Expected, l.Found = "one of the two goes in", "neither is inside, and no other program has a lock"
@@ -338,9 +379,13 @@ func opposite(t *testing.T, path []string, one, two string, l lab.Lesson) {
 	for i, path := range path {
 		owner.get(fmt.Sprintf("Lock %d %s.lock", i, path))
 	}
-	p := []*lab.Process{lab.Start(t, "carry", path[0], path[1]), lab.Start(t, "carry", one, two)}
-	for _, p := range p {
-		waitBlocked(p, lab.Lesson{
+	var p []*lab.Process
+	for i, way := range [][2]string{{path[0], path[1]}, {one, two}} {
+		if i == 1 {
+			between()
+		}
+		p = append(p, lab.Start(t, "carry", way[0], way[1]))
+		waitBlocked(p[i], lab.Lesson{
 			Says: "Transfer does not wait in the kernel", Did: "another process had both locks",
 			Means: "it goes in beside the owner, or polls", Read: bothFiles,
 		})
