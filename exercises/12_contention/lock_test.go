@@ -513,9 +513,11 @@ func testLongName(t *testing.T) {
 	}
 }
 
+const unmatched = "the caller cannot ask with errors.Is what it has to change"
+
 // unexplained is for an error that does not match the system's reason.
 func unexplained(lock, name string, l lab.Lesson) lab.Lesson {
-	l.Means = "the caller cannot ask with errors.Is what it has to change"
+	l.Means = unmatched
 	return l.Say("%s did not report why it could not open %s", lock, name)
 }
 
