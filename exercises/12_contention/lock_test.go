@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"example/turnstile/exercises/11_locked_file/filelock"
 	contention "example/turnstile/exercises/12_contention"
 	"example/turnstile/internal/lab"
 	"example/turnstile/internal/lab/process"
@@ -472,17 +471,6 @@ func TestLockChangesNothingElse(t *testing.T) {
 		lab.RequireErrorIs(t, err, os.ErrNotExist, l)
 		lab.RequireNoFile(t, filepath.Dir(path), l.Say("Lock created the directory"))
 	})
-}
-
-// lockedByOther locks the file, for an owner that keeps the lock until release.
-func lockedByOther(t *testing.T, path string) (release func()) {
-	t.Helper()
-	owner, err := os.OpenFile(path, os.O_RDWR, 0)
-	lab.RequireSetUp(t, err)
-	handle, err := filelock.New(owner)
-	lab.RequireSetUp(t, err)
-	lab.RequireSetUp(t, handle.TryLock(filelock.Exclusive))
-	return func() { _ = errors.Join(handle.Unlock(), owner.Close()) }
 }
 
 // testLongName asks for a lock on the file with the longest name that the system allows: no other name begins with it.

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example/turnstile/exercises/11_locked_file/filelock"
 	contention "example/turnstile/exercises/12_contention"
 	"example/turnstile/internal/lab"
 )
@@ -364,4 +365,15 @@ func oneRefused(t *testing.T, p, other program, lock, path string, made int, err
 		requireHandles(t, before, p.Handles(), l.Say("%s left a file open when it failed", lock))
 	}
 	return true
+}
+
+// lockedByOther locks the file, for an owner that keeps the lock until release.
+func lockedByOther(t *testing.T, path string) (release func()) {
+	t.Helper()
+	owner, err := os.OpenFile(path, os.O_RDWR, 0)
+	lab.RequireSetUp(t, err)
+	handle, err := filelock.New(owner)
+	lab.RequireSetUp(t, err)
+	lab.RequireSetUp(t, handle.TryLock(filelock.Exclusive))
+	return func() { _ = errors.Join(handle.Unlock(), owner.Close()) }
 }
