@@ -15,8 +15,8 @@ import (
 // calls describe once for the text, which may be empty, writes the line byte for byte as it is, however long, and gives the lock back.
 //
 // Add opens path once, which creates a missing list, with mode 0600, and does nothing else by name: it removes no list and changes no mode.
-// Nothing is added if describe returns an error, panics or ends its goroutine (runtime.Goexit), if the text has a newline in it, or if the
-// list ends in half a line. A write that fails may leave half a line, and this Add writes nothing after it.
+// Nothing is added if describe returns an error, panics or ends its goroutine (both go on), if the text has a newline in it, or if the list
+// ends in half a line. A write that fails may leave half a line, and this Add writes nothing after it.
 //
 // However Add ends, it has given the lock back, so that the next one need not wait for the system to tidy up, and has closed the file. In
 // its error, errors.Is finds every error of the lock, of the file and of describe. After an error the number means nothing.
