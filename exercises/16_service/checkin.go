@@ -23,9 +23,9 @@ import (
 // the error matches ErrEnded; if the checkout is another one's, it is a *lockmanager.HeldError. When it publishes: if a later checkout of
 // the part has come by (CheckOut, CheckIn), the error matches ErrEnded. If the checkout only ended in between, either answer is right.
 //
-// An error before the version is published, of content, of ctx or of a step, means that there is no new version, and that the person has
-// the part still. Once it is published, ctx plays no part, and the version comes with every error: ErrNotDurable alone if a power cut may
-// undo it, and then the part is not given back; otherwise ErrUnfinished. To call again is right for both; after ErrNotDurable, that writes
+// An error before the version is published, of content, of ctx or of a step, comes with no version: there is none, and the person has the
+// part still. Once it is published, ctx plays no part, and the version comes with every error: ErrNotDurable alone if a power cut may undo
+// it, and then the part is not given back; otherwise ErrUnfinished. To call again is right for both; after ErrNotDurable, that writes
 // versions.json once more. Each error wraps its cause. CheckIn works in its caller's goroutine, repeats no refused step, and repairs no
 // document.
 //

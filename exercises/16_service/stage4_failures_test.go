@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example/turnstile/exercises/11_locked_file/filelock"
+	document "example/turnstile/exercises/13_document"
 	service "example/turnstile/exercises/16_service"
 	"example/turnstile/exercises/16_service/books"
 	"example/turnstile/exercises/16_service/gate"
@@ -58,7 +59,7 @@ func TestCheckInOfAContentThatFails(t *testing.T) {
 		l.Expected, l.Found = "an error that does not match ErrEnded", err.Error()
 		lab.Require(t, !errors.Is(err, service.ErrEnded), l.Say("CheckIn took a content that failed for another one"))
 		o.requireState(t, done, l.Say("CheckIn changed something when it was called a second time"))
-	}, syscall.EIO, io.ErrUnexpectedEOF)
+	}, syscall.EIO, io.ErrUnexpectedEOF, document.ErrSaved)
 	t.Run("while another one's comes", func(t *testing.T) {
 		t.Parallel()
 		o, l := found(t), l
