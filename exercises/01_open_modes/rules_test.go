@@ -194,9 +194,6 @@ type opening struct {
 	Descriptor int // of the open file
 }
 
-// A seen holds the system calls of one call of a function: those that name a file and umask(2), and those on a handle of a file.
-type seen struct{ named, onHandle []lab.Call }
-
 var handleFirst = regexp.MustCompile(`^\d+<`)
 
 func TestOneOpenAndNothingElse(t *testing.T) {
@@ -230,24 +227,22 @@ func TestOneOpenAndNothingElse(t *testing.T) {
 		})
 	}
 	requireTool(t, worker.Wait())
-	made, number := make([]seen, len(askings)), -1
-	for _, call := range worker.Calls() {
-		switch {
-		case strings.Contains(call.Args, `"`+mark):
-			_, err := fmt.Sscanf(call.Args[strings.Index(call.Args, mark):], mark+"%d", &number)
-			requireTool(t, err)
-		case number < 0 || call.Interrupted() || call.Errno == "EINTR":
-		case handleFirst.MatchString(call.Args) && !strings.HasPrefix(call.Name, "open"):
-			if call.Within(root) { // and not a pipe of the runtime
-				made[number].onHandle = append(made[number].onHandle, call)
-			}
-		case call.Name == "umask" || strings.Contains(call.Args, `"`):
-			made[number].named = append(made[number].named, call)
-		}
-	}
+	marked := worker.Marked()
 	for i, a := range askings {
-		requireOneOpen(t, a, made[i].named, came[i])
-		requireHandleLeft(t, a, made[i].onHandle)
+		var named, onHandle []lab.Call // those that name a file, or are umask(2), and those on a handle of a file
+		for _, call := range marked[fmt.Sprint(i)] {
+			switch {
+			case call.Interrupted() || call.Errno == "EINTR":
+			case handleFirst.MatchString(call.Args) && !strings.HasPrefix(call.Name, "open"):
+				if call.Within(root) { // and not a pipe of the runtime
+					onHandle = append(onHandle, call)
+				}
+			case call.Name == "umask" || strings.Contains(call.Args, `"`):
+				named = append(named, call)
+			}
+		}
+		requireOneOpen(t, a, named, came[i])
+		requireHandleLeft(t, a, onHandle)
 	}
 }
 
@@ -342,9 +337,6 @@ func expected(a asking, call lab.Call) bool {
 	return false
 }
 
-// mark is the name of a file that does not exist, without the number of the asking that comes next.
-const mark = "asking "
-
 func openBetweenMarks(w *lab.Worker) error {
 	_ = os.Stderr.Close() // the first file gets the number of a standard stream, as in a daemon
 	var askings []asking
@@ -361,9 +353,9 @@ func openBetweenMarks(w *lab.Worker) error {
 				return openmodes.OpenForReplace(path, func(*os.File) error { return errRefused })
 			}
 		}
-		_, _ = os.Lstat(fmt.Sprint(mark, i))
+		lab.Mark(fmt.Sprint(i))
 		f, err := open(a.Path)
-		_, _ = os.Lstat(mark + "-1")
+		lab.Mark("")
 		came := opening{Err: lab.Returned{Err: err}}
 		if err == nil {
 			came.Descriptor = int(f.Fd())

@@ -60,10 +60,7 @@ func is(err, target error) error {
 	return nil
 }
 
-// mark is a path that the worker asks for before each call, so that the trace tells them apart.
-const mark = "/the test's own mark/"
-
-// model is what the worker puts before the name of a call when os.OpenFile makes the open.
+// model stands before the name of a call in the trace when os.OpenFile makes the open.
 const model = "os.OpenFile as "
 
 // ask makes each of these calls for a file of its own in the current directory.
@@ -73,19 +70,19 @@ func ask(w *lab.Worker) (err error) {
 		failed := os.WriteFile(path, []byte(document), 0o600)
 		var held *lockedfile.File
 		if c.flag != noOpen {
-			_, _ = os.Lstat(mark + model + c.name)
+			lab.Mark(model + c.name)
 			file, err := os.OpenFile(path, c.flag, c.perm)
 			failed = errors.Join(failed, err, file.Close())
 		}
-		_, _ = os.Lstat(mark)
+		lab.Mark("")
 		if c.held {
 			var err error
 			held, err = lockedfile.OpenFile(context.Background(), path, os.O_RDWR, 0)
 			failed = errors.Join(failed, err)
 		}
-		_, _ = os.Lstat(mark + c.name)
+		lab.Mark(c.name)
 		failed = errors.Join(failed, c.call(path))
-		_, _ = os.Lstat(mark)
+		lab.Mark("")
 		if held != nil {
 			failed = errors.Join(failed, held.Close())
 		}
@@ -105,17 +102,14 @@ func TestNothingIsAskedByNameButOneOpen(t *testing.T) {
 	p := lab.Trace(t, lab.Rule{Calls: "%file,flock"}, lab.Options{Dir: dir}, "ask")
 	lab.RequireNoError(t, p.Wait(l), l.Say("A function failed although nothing stood in its way"))
 	names, locks := map[string][]string{}, map[string]int{}
-	current := ""
-	for _, call := range p.Calls() {
-		_, after, marked := strings.Cut(call.Args, mark)
-		switch {
-		case marked:
-			current, _, _ = strings.Cut(after, `"`)
-		case current == "":
-		case call.Name == "flock" && !strings.Contains(call.Args, "LOCK_UN"):
-			locks[current]++
-		case call.Name != "flock" && (call.Within(dir) || strings.Contains(call.Args, "O_CREAT")): // not the runtime's own files
-			names[current] = append(names[current], call.Short(dir))
+	for name, calls := range p.Marked() {
+		for _, call := range calls {
+			switch {
+			case call.Name == "flock" && !strings.Contains(call.Args, "LOCK_UN"):
+				locks[name]++
+			case call.Name != "flock" && (call.Within(dir) || strings.Contains(call.Args, "O_CREAT")): // not the runtime's own files
+				names[name] = append(names[name], call.Short(dir))
+			}
 		}
 	}
 	for _, c := range asked {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +56,29 @@ func (p *Traced) Calls() []Call {
 	text, err := os.ReadFile(p.log)
 	setUp(p.t, "read strace's log", err)
 	return trace.Parse(string(text))
+}
+
+// markPath begins the path that Mark asks for.
+const markPath = "/the mark of a test: "
+
+// Mark names in the trace what the worker does next, up to another Mark: it asks for a path that no file has.
+func Mark(text string) { _, _ = os.Lstat(markPath + text) }
+
+// Marked returns the worker's calls by the text of the Mark that stands before them. The rule must show the calls that name a file, such as
+// %file.
+func (p *Traced) Marked() map[string][]Call {
+	p.t.Helper()
+	calls, text, begun := map[string][]Call{}, "", false
+	for _, call := range p.Calls() {
+		next := slices.IndexFunc(call.Paths, func(path string) bool { return strings.HasPrefix(path, markPath) })
+		switch {
+		case next >= 0:
+			text, begun = strings.TrimPrefix(call.Paths[next], markPath), true
+		case begun:
+			calls[text] = append(calls[text], call)
+		}
+	}
+	return calls
 }
 
 // Injected returns the calls that the rule made fail.

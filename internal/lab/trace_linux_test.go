@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -21,6 +22,15 @@ import (
 
 func init() {
 	workers["replace"] = func(w *lab.Worker) error { return replace(w.Arg(0)) }
+	workers["replace between marks"] = func(w *lab.Worker) error {
+		defer lab.Mark("")
+		err := replace(w.Arg(0))
+		for n := range 2 {
+			lab.Mark("round " + strconv.Itoa(n))
+			err = errors.Join(err, replace(w.Arg(0)))
+		}
+		return err
+	}
 	workers["step"] = func(w *lab.Worker) error {
 		return lab.Steps(w, func(path string) any {
 			if path == "panic" {
@@ -85,6 +95,22 @@ func TestATraceShowsTheCalls(t *testing.T) {
 	require.Equal(t, []string{path + ".new"}, calls[0].Paths)
 	require.Equal(t, []string{path + ".new", path}, calls[1].Paths)
 	require.Empty(t, p.Injected())
+}
+
+func TestMarksTellCallsApart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	p := lab.Trace(t, lab.Rule{Calls: trace.Files}, lab.Options{}, "replace between marks", path)
+	require.NoError(t, p.Wait())
+	renames := map[string]int{}
+	for text, calls := range p.Marked() {
+		for _, call := range calls {
+			if strings.HasPrefix(call.Name, "rename") {
+				renames[text]++
+			}
+		}
+	}
+	require.Equal(t, map[string]int{"round 0": 1, "round 1": 1}, renames, "what comes before the first mark is under none")
 }
 
 func TestEachErrnoIsInjected(t *testing.T) {
