@@ -118,12 +118,13 @@ func requireLines(t *testing.T, path string, writers []string, count, length int
 }
 
 // appendFailed calls AppendLine in a process in which every write fails, until the log has changed often between the calls: then the two
-// processes have met.
+// processes have met. It stands at "ready" before, so that the other one has not come to its end by then.
 func appendFailed(w *lab.Worker) error {
 	if err := lab.LimitFileSize(0); err != nil {
 		return err
 	}
-	const enough, mostCalls = 100, 2000
+	w.Reached("ready")
+	const enough, mostCalls = 100, 200_000
 	var previous int64
 	for calls, changes := 0, 0; changes < enough && calls < mostCalls; calls++ {
 		info, err := os.Stat(w.Arg(0))
@@ -151,8 +152,10 @@ func TestAppendLineThatFailsNeverCutsTheLog(t *testing.T) {
 		Read:  `lessons/03_seek_truncate, "Half a line"`,
 	}
 	bob := lab.Start(t, "append failed", path)
+	bob.Reached("ready", lesson)
 	stop, written := make(chan struct{}), make(chan string, 1)
 	go func() { written <- appendUntil(path, stop) }()
+	bob.Continue()
 	err := bob.Wait(lesson)
 	close(stop)
 	want := <-written
@@ -167,7 +170,7 @@ func appendUntil(path string, stop <-chan struct{}) string {
 		return err.Error()
 	}
 	var written strings.Builder
-	const most = 5000
+	const most = 200_000 // on a busy machine the other process may have to wait for its turn
 	for n := 0; n < most; n++ {
 		select {
 		case <-stop:
