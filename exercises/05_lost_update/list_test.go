@@ -318,7 +318,7 @@ func TestTakeGivesAPartToOneOfFourGoroutines(t *testing.T) {
 	}
 	path := listFile(t, "{"+strings.Join(spare, ",")+"}")
 	lesson := lab.Lesson{
-		Says:  "Take gave one part to two goroutines that asked at once",
+		Says:  "Take gave one part to two of four goroutines that asked at once",
 		Did:   fmt.Sprintf("4 goroutines, each with a list of its own, asked for the same part at the same time, %d times", parts),
 		Means: "two people work on one part, each sure of having it, and the later one overwrites the earlier one's work",
 		Read:  lives,
