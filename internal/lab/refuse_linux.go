@@ -200,9 +200,11 @@ func supervise(prepared <-chan int, ended <-chan error, at func(name string) err
 		return <-ended
 	}
 	defer unix.Close(listener) //nolint:errcheck // nothing was written; if at fails the test, the thread's call fails with ENOSYS
-	for deadline := time.Now().Add(process.Patience()); ; {
+	limit := process.Patience()
+	for deadline := time.Now().Add(limit); ; {
 		if time.Now().After(deadline) {
-			return &process.Stuck{Limit: process.Patience()}
+			process.RanOut()
+			return &process.Stuck{Limit: limit}
 		}
 		ready := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
 		n, err := unix.Poll(ready, 5) // decides only how soon the end is seen
@@ -226,7 +228,7 @@ func supervise(prepared <-chan int, ended <-chan error, at func(name string) err
 			answer = verdictOnCall{id: call.id, errno: -int32(number)}
 		}
 		_ = control(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&answer)) // likewise
-		deadline = time.Now().Add(process.Patience())
+		deadline = time.Now().Add(limit)
 	}
 }
 

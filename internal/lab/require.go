@@ -195,6 +195,7 @@ func FinishesInSteps(t testing.TB, call func(progress func()), l Lesson) {
 			renewals = 0
 		case <-time.After(limit):
 			if !process.Renewed(os.Getpid(), &renewals) {
+				process.RanOut()
 				Fail(t, hangs(l, &process.Stuck{Limit: limit, Place: process.Place(<-goroutine)}))
 			}
 		}

@@ -207,9 +207,10 @@ func (s *Stepper) KillAt(order string, number int, lesson ...Lesson) (last Stop,
 func (s *Stepper) run(order string, at func(Stop) bool, lesson []Lesson) (returned bool) {
 	s.t.Helper()
 	s.Send(order)
-	deadline := time.Now().Add(process.Patience())
+	limit := process.Patience()
+	deadline := time.Now().Add(limit)
 	for number := 1; ; {
-		stop, err := s.next(deadline)
+		stop, err := s.next(deadline, limit)
 		s.expect(err, "to make its next call or to return", lesson)
 		waits := stop.Call.Interrupted()
 		if !stop.Returned && slices.ContainsFunc(s.within, stop.Call.Within) {
@@ -225,19 +226,19 @@ func (s *Stepper) run(order string, at func(Stop) bool, lesson []Lesson) (return
 			return true
 		}
 		if !waits {
-			deadline = time.Now().Add(process.Patience())
+			deadline = time.Now().Add(limit)
 		}
 	}
 }
 
-// next waits for the next stop. The limit counts since the last call that was no wait.
-func (s *Stepper) next(deadline time.Time) (trace.Stop, error) {
+// next waits for the next stop until the deadline, which lies limit after the last call that was no wait.
+func (s *Stepper) next(deadline time.Time, limit time.Duration) (trace.Stop, error) {
 	ctx, cancel := context.WithDeadline(s.t.Context(), deadline)
 	defer cancel()
 	stop, err := s.stepper.Next(ctx)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return stop, s.inner.NewStuck("make its next call or return")
+		return stop, s.inner.NewStuck("make its next call or return", limit)
 	case errors.Is(err, trace.ErrExited):
 		return stop, s.inner.Wait(s.t.Context())
 	}

@@ -119,12 +119,13 @@ func Waiters(t testing.TB, path string, crew ...*Process) int {
 // that does not happen. Like Waiters, it skips the test where the system does not tell.
 func RequireWaiters(t testing.TB, path string, want int, l Lesson, crew ...*Process) {
 	t.Helper()
-	count := Waiters(t, path, crew...)
-	for deadline := time.Now().Add(process.Patience()); count != want && time.Now().Before(deadline); count = Waiters(t, path, crew...) {
+	count, limit := Waiters(t, path, crew...), process.Patience()
+	for deadline := time.Now().Add(limit); count != want && time.Now().Before(deadline); count = Waiters(t, path, crew...) {
 		time.Sleep(time.Millisecond) // decides only how soon it is seen: the kernel sends no message
 	}
 	if count != want {
-		fill(&l, fmt.Sprintf("threads that wait in the kernel for the lock: %d", want), fmt.Sprintf("%d, after %v", count, process.Patience()))
+		fill(&l, fmt.Sprintf("threads that wait in the kernel for the lock: %d", want), fmt.Sprintf("%d, after %v", count, limit))
+		process.RanOut()
 		Fail(t, l)
 	}
 }

@@ -40,7 +40,8 @@ func (p *Process) Blocked(ctx context.Context) error {
 	if !kernelTells {
 		return p.StillWaiting(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Patience())
+	limit := Patience()
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
 		state, err := p.glance(ctx, kernelPoll)
@@ -50,7 +51,8 @@ func (p *Process) Blocked(ctx context.Context) error {
 		case state == Blocked:
 			return nil
 		case ctx.Err() != nil: // before err, which may be nothing else than the end of this patience
-			return fmt.Errorf("worker %q: %w after %v", p.name, ErrNotBlocked, Patience())
+			RanOut()
+			return fmt.Errorf("worker %q: %w after %v", p.name, ErrNotBlocked, limit)
 		case err != nil:
 			return err
 		}

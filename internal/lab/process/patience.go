@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -9,16 +10,32 @@ import (
 // sets it, because it waits out the limit for every answer that hangs.
 const EnvironmentPatience = "TURNSTILE_PATIENCE"
 
-const defaultPatience = 15 * time.Second
+const (
+	defaultPatience = 15 * time.Second
+	laterPatience   = 5 * time.Second
+)
 
-// Patience returns how long a parent waits for its worker's next sign of progress: 15 seconds, or what TURNSTILE_PATIENCE says. A
-// value that is not a positive duration is ignored.
+// ranOut says that some wait of this test binary has come to the end of its patience.
+var ranOut atomic.Bool
+
+// Patience returns how long a parent waits for its worker's next sign of progress: 15 seconds, but 5 once a wait of this test binary has
+// run out; or what TURNSTILE_PATIENCE says. A value that is not a positive duration is ignored.
 //
-// The default is far beyond what a busy machine needs for a step and far below go test's own limit, so that code which hangs fails
-// with a message.
+// The first limit is far beyond what a busy machine needs for a step. The tests fail anyhow when it has run out, and code that hangs in
+// one of them tends to hang in ten.
 func Patience() time.Duration {
 	if d, err := time.ParseDuration(os.Getenv(EnvironmentPatience)); err == nil && d > 0 {
 		return d
 	}
+	if ranOut.Load() {
+		return laterPatience
+	}
 	return defaultPatience
+}
+
+// RanOut tells Patience that a wait has run out. A limit that TURNSTILE_PATIENCE sets stays what it is, and says nothing of the next.
+func RanOut() {
+	if os.Getenv(EnvironmentPatience) == "" {
+		ranOut.Store(true)
+	}
 }

@@ -202,7 +202,7 @@ func (p *Process) receive(ctx context.Context, limit time.Duration) (event, erro
 			timer.Reset(limit)
 		case <-timer.C:
 			if !Renewed(p.pid, &renewals) {
-				return event{}, p.NewStuck("go on")
+				return event{}, p.NewStuck("go on", limit)
 			}
 			timer.Reset(limit)
 		case <-ctx.Done():
@@ -349,11 +349,12 @@ func (p *Process) Wait(ctx context.Context) error {
 			p.pending = &e
 		}
 	}
+	limit := Patience()
 	select {
 	case <-p.exited: // so that its handles are closed and its locks are free
 		return p.err
-	case <-time.After(Patience()):
-		return p.NewStuck("exit")
+	case <-time.After(limit):
+		return p.NewStuck("exit", limit)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -314,6 +314,18 @@ func TestPatienceCanBeSet(t *testing.T) {
 	}
 }
 
+func TestPatienceIsShorterOnceItHasRunOut(t *testing.T) {
+	defer ranOut.Store(false)
+	t.Setenv(EnvironmentPatience, "4s")
+	RanOut()
+	t.Setenv(EnvironmentPatience, "")
+	require.Equal(t, defaultPatience, Patience(), "a limit that was set has run out")
+	RanOut()
+	require.Equal(t, laterPatience, Patience())
+	t.Setenv(EnvironmentPatience, "4s")
+	require.Equal(t, 4*time.Second, Patience(), "what is set counts")
+}
+
 // progresses reports more progress than any pipe holds.
 func progresses(w *Worker) error {
 	for range 100_000 {

@@ -32,9 +32,10 @@ func (s *Stuck) Error() string {
 	return text
 }
 
-// NewStuck describes why this worker makes no progress now.
-func (p *Process) NewStuck(wait string) *Stuck {
-	s := &Stuck{Worker: p.name, Wait: wait, Limit: Patience()}
+// NewStuck describes why this worker makes no progress now, when the patience of limit with it has run out.
+func (p *Process) NewStuck(wait string, limit time.Duration) *Stuck {
+	RanOut()
+	s := &Stuck{Worker: p.name, Wait: wait, Limit: limit}
 	s.Why, s.Lock = whyStuck(p.pid)
 	if p.write(command{Place: true}) == nil {
 		select {
