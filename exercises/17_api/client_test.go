@@ -21,7 +21,7 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 	t.Parallel()
 	o := open(t, t.TempDir())
 	l := lab.Lesson{Read: answers}
-	l.Did = "alice locked a.bin and asked for it again; bob did the same; both listed and verified; alice unlocked it"
+	l.Did = "alice locked a.bin and asked for it again; bob asked for A.BIN; both listed and verified; alice unlocked it"
 
 	l = l.Say("List and Verify do not answer with empty lists where there is no lock")
 	l.Means = "a client that expects a list finds null"
@@ -40,13 +40,14 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 	l.Expected, l.Found = "now, in whole seconds", lock.LockedAt.String()
 	now := lock.LockedAt.After(before) && !lock.LockedAt.After(time.Now()) && lock.LockedAt.Nanosecond() == 0
 	lab.Require(t, now, l.Say("Create does not say when the lock was made"))
+	l.Expected, l.Found = "", ""
 
-	for _, user := range []string{"bob", "alice"} {
+	for _, c := range []struct{ user, path string }{{"bob", "A.BIN"}, {"alice", "a.bin"}} { // two names of one part
 		l.Means = "the client shows its user neither who has the part nor since when"
-		l = l.Say("Create did not answer 409 with the lock that is in the way to %s", user)
-		conflict := read[wire.Conflict](o, o.must(http.StatusConflict, user, `POST /locks {"path":"a.bin"}`, l), l)
+		l = l.Say("Create did not answer 409 with the lock that is in the way to %s, who asked for %s", c.user, c.path)
+		conflict := read[wire.Conflict](o, o.must(http.StatusConflict, c.user, fmt.Sprintf(`POST /locks {"path":%q}`, c.path), l), l)
 		lab.RequireEqual(t, lock, conflict.Lock, l)
-		lab.Require(t, conflict.Message != "", l)
+		lab.Require(t, conflict.Message != "", shows(l, "a message", "none"))
 	}
 	for _, c := range []struct{ user, want string }{{"alice", "ours [alice a.bin], theirs []"}, {"bob", "ours [], theirs [alice a.bin]"}} {
 		l.Means = "the client pushes what another has locked, or refuses what it may push"

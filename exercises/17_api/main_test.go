@@ -127,6 +127,11 @@ func (o office) ask(ctx context.Context, user, method, target, body string) (ans
 	return answer{response.StatusCode, response.Header, string(text)}, errors.Join(err, response.Body.Close())
 }
 
+// written has the headers that package wire, package server and net/http write: with each status, or with one.
+var written = map[string]int{
+	"Content-Type": 0, "Content-Length": 0, "X-Request-Id": 0, "Date": 0, "Connection": 0, "Retry-After": http.StatusServiceUnavailable,
+}
+
 // must sends a request, and requires an answer with the status.
 func (o office) must(status int, user, request string, l lab.Lesson) answer {
 	o.t.Helper()
@@ -144,6 +149,13 @@ func (o office) try(user, request string, l lab.Lesson) (a answer) {
 	var err error
 	lab.Finishes(o.t, func() { a, err = o.ask(context.WithoutCancel(o.t.Context()), user, method, target, body) }, l)
 	lab.RequireNoError(o.t, err, l)
+	for name := range a.header {
+		only, ok := written[name]
+		path, _, _ := strings.Cut(target, "?")
+		l := shows(l.Say("A header was added to the answer to %s %.40s", method, path), "no header "+name, name+": "+a.header.Get(name))
+		l.Means, l.Read = "a cache keeps what another server changes a moment later, or a client does what no one has meant", why
+		lab.Require(o.t, ok && (only == 0 || only == a.status), l)
+	}
 	return a
 }
 
@@ -288,7 +300,8 @@ func serveDir(w *lab.Worker) error {
 	select {} // the parent ends it
 }
 
-// panicking asks VERB of a Locks that panics, more often than any pool has places, and then of one that works. It sends the statuses.
+// panicking asks VERB of a Locks that panics, more often than any pool has places, and then of one that works. It sends the statuses, and
+// how many panics came out of the handlers.
 func panicking(w *lab.Worker) error {
 	verb, locks := w.Arg(0), &fake{}
 	handler, err := api.New(context.Background(), locks, nil)
@@ -296,6 +309,17 @@ func panicking(w *lab.Worker) error {
 		return err
 	}
 	var statuses []int
+	panics := 0
+	watched := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		came := true
+		defer func() {
+			if came {
+				panics++
+			}
+		}()
+		handler.ServeHTTP(w, r)
+		came = false
+	})
 	for n := range 301 {
 		locks.set(func(context.Context, string) error {
 			if n < 300 {
@@ -303,10 +327,10 @@ func panicking(w *lab.Worker) error {
 			}
 			return nil
 		})
-		r := direct(handler, "alice", verb, strings.NewReader(requests[verb].body))
+		r := direct(watched, "alice", verb, strings.NewReader(requests[verb].body))
 		r.serve()
 		statuses = append(statuses, (<-r.done).status)
 	}
 	slices.Sort(statuses)
-	return w.Result(fmt.Sprint(slices.Compact(statuses)))
+	return w.Result(fmt.Sprintf("statuses %v; %d panics of the handler", slices.Compact(statuses), panics))
 }

@@ -12,28 +12,16 @@ import (
 
 // LockHandlers answers the requests about locks, for the user who has logged in (wire.UserOf).
 //
-// Any number of servers may have one document. An answer is about the time of its request: a lock that one server has given is held,
-// listed and removed at each of them.
+// Any number of servers may have one document. A lock that one of them has given is held, listed and removed at each.
 //
-// A handler first reads the whole request (wire.Decode, wire.DecodeQuery); then it asks Locks, once, by the one method that is for it,
-// with what the client has sent, unchanged; then it answers. What Locks would refuse, such as an ended context, a path that is none or a
-// foreign cursor, a handler may refuse unasked. Requests wait for one another inside Locks and nowhere else: clients that are slow, or
-// stop, keep no other request waiting, however many they are. Locks gets the request's context, so that a client who has gone, or whose
-// time is over, waits for nothing and gets no lock later. What Locks has done is answered as done, even if the time is over by then. A
-// panic of Locks is a panic of the handler.
+// A handler reads the whole request (wire.Decode, wire.DecodeQuery); then it asks Locks, once, by the one method that is for it, with what
+// the client has sent, unchanged; then it answers with what Locks has returned (wire.Reply, wire.Refuse), and adds no header, such as one
+// that lets a cache keep the answer. Requests wait for one another inside Locks and nowhere else: clients that are slow, or stop, keep no
+// other request waiting, however many they are. Locks gets the request's context, so that a client who has gone, or whose time is over,
+// waits for nothing and gets no lock later. What Locks has done is answered as done, even if the time is over by then. A panic of Locks is
+// a panic of the handler.
 //
-// Errors become answers that wire.Refuse writes, but for these. If an error matches several, the first one of this list counts:
-//
-//   - the part is checked out, by whichever user, and a lock was asked for (lockmanager.HeldError): 409, with that lock; the error goes
-//     into the request's record
-//   - the lock is another user's, and force was not given (the same error): 403, with a message that names the user
-//   - the change was made, and what comes after it failed (document.ErrSaved): 500, with a message that says that a power cut may undo it
-//   - the document is damaged (document.CorruptError): wire.Refuse's 500, even if the damage is a path that is none
-//   - there is no lock with the ID: 404
-//   - the path cannot be a part's name, or the cursor is foreign: 422
-//
-// No other error becomes 404 or 501, which would tell the client that this server has no locks. No message shows the server's inside, such
-// as the path of a file.
+// An error of Locks is refused as Classify says, but for the 409 of Create.
 type LockHandlers struct {
 	locks Locks
 }
@@ -44,6 +32,9 @@ func NewLockHandlers(_ context.Context, locks Locks) (*LockHandlers, error) {
 }
 
 // Create answers POST /locks: it locks a part for the user. 201 with the lock.
+//
+// If the part is checked out, by whichever user (lockmanager.HeldError, whatever else the error matches): 409, with the lock that the error
+// reports. The request's record (wire.RecordOf) gets the whole error.
 func (h *LockHandlers) Create(w http.ResponseWriter, r *http.Request) {
 	var request wire.LockRequest
 	if err := wire.Decode(w, r, &request); err != nil {
@@ -109,8 +100,16 @@ func (h *LockHandlers) Unlock(w http.ResponseWriter, r *http.Request) {
 	wire.Reply(w, r, http.StatusOK, wire.Locked{Lock: shown(removed)})
 }
 
-// Classify returns the refusal that an error of Locks means, as a *wire.Error that wraps err, or err itself if wire.Refuse knows the rest.
-// The 409 is Create's own: a *wire.Error has no lock in it.
+// Classify returns the refusal that an error of Locks means, as a *wire.Error that wraps it. If it matches several, the first of this list
+// counts:
+//
+//   - lockmanager.HeldError: 403, with a message that names the user who has the lock
+//   - document.ErrSaved, so the change was made: 500, with a message that says that a power cut may undo it
+//   - document.CorruptError, even if the damage is a path that is none: 500
+//   - lockmanager.ErrNotFound: 404
+//   - lockmanager.ErrName, lockmanager.ErrCursor: 422
+//
+// No message shows the server's inside, such as the path of a file. Any other error is returned as it is: wire.Refuse knows it.
 func Classify(err error) error {
 	status, message := 0, ""
 	held, corrupt := (*lockmanager.HeldError)(nil), (*document.CorruptError)(nil)
@@ -120,7 +119,7 @@ func Classify(err error) error {
 	case errors.Is(err, document.ErrSaved):
 		status, message = http.StatusInternalServerError, "the change was made, but a power cut may undo it; list the locks before you go on"
 	case errors.As(err, &corrupt): // a path in the document is none of the client's
-		return err
+		status, message = http.StatusInternalServerError, "the server's list of locks is damaged; its administrator has to mend it"
 	case errors.Is(err, lockmanager.ErrNotFound):
 		status, message = http.StatusNotFound, lockmanager.ErrNotFound.Error()
 	case errors.Is(err, lockmanager.ErrName):
