@@ -31,7 +31,7 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 		r.SetBasicAuth("mallory", "mallory")
 		handler.ServeHTTP(w, r)
 	}))
-	const list = `"next_cursor":"7"`
+	const list, since = `"next_cursor":"7"`, ` "locked_at":"2001-09-09T01:46:40Z"`
 	long := strings.Repeat("d/", part.MaxLength/2-1) + "ab"
 	for round := range 25 {
 		if round == 24 {
@@ -42,33 +42,33 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 			call          string // to Locks
 			answer        string // words of it
 		}{
-			{"Create", `POST /locks {"path":"%31B.bin"}`, "Lock alice %31B.bin", `"path":"%31B.bin"`},
-			{"Create", fmt.Sprintf(`POST /locks {"path":%q}`, long), "Lock alice " + long, long},
-			{"Create", `POST /locks {"ref":null}`, "Lock alice ", "message"},
-			{"List", "GET /locks?path=%2531.bin&id=%2531A&cursor=5&limit=3", "List {Path:%31.bin ID:%31A Cursor:5 Limit:3}", list},
+			{"Create", `POST /locks {"path":"%31B.bin"}`, "Lock Al@EU %31B.bin", `"path":"%31B.bin"` + since},
+			{"Create", fmt.Sprintf(`POST /locks {"path":%q}`, long), "Lock Al@EU " + long, long},
+			{"Create", `POST /locks {"ref":null}`, "Lock Al@EU ", "message"},
+			{"List", "GET /locks?path=%20%2531B.bin&id=%2531A&cursor=5&limit=3", "List {Path: %31B.bin ID:%31A Cursor:5 Limit:3}", list},
 			{"List", "GET /locks?path=" + long, "List {Path:" + long + " ID: Cursor: Limit:0}", list},
 			{"List", "GET /locks?limit=5000", "List {Path: ID: Cursor: Limit:5000}", list},
 			{"List", "GET /locks", "List {Path: ID: Cursor: Limit:0}", list},
-			{"Verify", `POST /locks/verify {"cursor":"5","limit":3}`, `Verify alice "5" 3`, list},
-			{"Verify", `POST /locks/verify {"limit":5000}`, `Verify alice "" 5000`, list},
-			{"Verify", `POST /locks/verify {"limit":-1}`, `Verify alice "" -1`, list},
-			{"Verify", `POST /locks/verify {}`, `Verify alice "" 0`, list},
-			{"Unlock", `POST /locks/1/unlock {"force":true}`, "Unlock alice 1 true", `"id":"1"`},
-			{"Unlock", `POST /locks/1/unlock {}`, "Unlock alice 1 false", `"id":"1"`},
-			{"Unlock", `POST /locks/%31.~/unlock {"force":false}`, "Unlock alice 1.~ false", `"id":"1.~"`},
-			{"Unlock", `POST /locks/%2531A/unlock {}`, "Unlock alice %31A false", `"id":"%31A"`},
+			{"Verify", `POST /locks/verify {"cursor":"5","limit":3}`, `Verify Al@EU "5" 3`, list},
+			{"Verify", `POST /locks/verify {"limit":5000}`, `Verify Al@EU "" 5000`, list},
+			{"Verify", `POST /locks/verify {"limit":-1}`, `Verify Al@EU "" -1`, list},
+			{"Verify", `POST /locks/verify {}`, `Verify Al@EU "" 0`, list},
+			{"Unlock", `POST /locks/1/unlock {"force":true}`, "Unlock Al@EU 1 true", `"id":"1"` + since},
+			{"Unlock", `POST /locks/1/unlock {}`, "Unlock Al@EU 1 false", `"id":"1"` + since},
+			{"Unlock", `POST /locks/%31.~/unlock {"force":false}`, "Unlock Al@EU 1.~ false", `"id":"1.~"`},
+			{"Unlock", `POST /locks/%2531A/unlock {}`, "Unlock Al@EU %31A false", `"id":"%31A"`},
 		} {
 			locks.set(func(_ context.Context, call string) error {
-				if call == "Lock alice " {
+				if call == "Lock Al@EU " {
 					return lockmanager.ErrName
 				}
 				return nil
 			})
 			l := lab.Lesson{
-				Did: fmt.Sprintf("Locks failed when the handlers were made; later alice sent %.100s, after other requests", c.request), Read: fix,
+				Did: fmt.Sprintf("Locks failed when the handlers were made; later Al@EU sent %.100s, after other requests", c.request), Read: fix,
 				Means: "the server does something else than its client has asked for",
 			}
-			a := o.try("alice", c.request, l.Say("%s did not answer", c.verb))
+			a := o.try("Al@EU", c.request, l.Say("%s did not answer", c.verb))
 			called := locks.called()
 			if strings.Contains(called, "mallory") {
 				l = l.Say("%s asked Locks for another than the user who had logged in", c.verb)

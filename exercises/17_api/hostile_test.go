@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,9 @@ import (
 func TestHostileRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	o := open(t, t.TempDir())
+	locks := &fake{}
+	unasked := with(t, locks)
+	locks.set(nil)
 	long := strings.Repeat("d/", part.MaxLength/2) + "a" // a byte too long
 	body := map[string]int{                              // of Create
 		``: 400, `{`: 400, `null`: 400, `[]`: 400, `"a.bin"`: 400, `{"path":7}`: 400, `{"path":"a.bin"} {}`: 400,
@@ -47,6 +51,13 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		lab.Require(t, a.status == status, l)
 		l.Expected, l.Found = "a message", a.String()
 		lab.Require(t, read[struct{ Message string }](o, a, l).Message != "", l)
+		if status == http.StatusUnprocessableEntity || status == http.StatusNotFound {
+			return // Locks has refused it
+		}
+		l.Means = "what is done, or waited for, is not what this client has said, and it hears that its request was refused"
+		unasked.on(t).try("mallory", request, l)
+		l = shows(l.Say("%s asked Locks, though it refused the request", verb), "no call of Locks", locks.called())
+		lab.Require(t, locks.called() == "[]", l)
 	}
 	t.Run("Create", func(t *testing.T) {
 		for _, text := range slices.Sorted(maps.Keys(body)) {

@@ -39,7 +39,7 @@ func NewLockHandlers(ctx context.Context, locks Locks) (*LockHandlers, error) {
 // Create answers POST /locks: it locks a part for the user. 201 with the lock.
 //
 // If the part is checked out, by whichever user (lockmanager.HeldError, whatever else the error matches): 409, with the lock that the error
-// reports. The request's record (wire.RecordOf) gets the whole error.
+// reports, and a message that says who has it (hasIt). The request's record (wire.RecordOf) gets the whole error.
 func (h *LockHandlers) Create(w http.ResponseWriter, r *http.Request) {
 	h.mutex.Lock() // TODO: a client sends half of its body and stops. Who waits now, and for how long?
 	defer h.mutex.Unlock()

@@ -250,14 +250,14 @@ func (f *fake) called() string {
 
 func (f *fake) Lock(ctx context.Context, owner, path string) (c lockmanager.Checkout, err error) {
 	if err = f.did(ctx, "Lock %s %s", owner, path); err == nil || errors.Is(err, document.ErrSaved) {
-		c = lockmanager.Checkout{ID: "1", Path: path, Owner: owner}
+		c = lockmanager.Checkout{ID: "1", Path: path, Owner: owner, LockedAt: time.Unix(1e9, 0)}
 	}
 	return c, err
 }
 
 func (f *fake) Unlock(ctx context.Context, owner, id string, force bool) (c lockmanager.Checkout, err error) {
 	if err = f.did(ctx, "Unlock %s %s %t", owner, id, force); err == nil || errors.Is(err, document.ErrSaved) {
-		c = lockmanager.Checkout{ID: id, Path: "a.bin", Owner: owner}
+		c = lockmanager.Checkout{ID: id, Path: "a.bin", Owner: owner, LockedAt: time.Unix(1e9, 0)}
 	}
 	return c, err
 }

@@ -34,7 +34,7 @@ func NewLockHandlers(_ context.Context, locks Locks) (*LockHandlers, error) {
 // Create answers POST /locks: it locks a part for the user. 201 with the lock.
 //
 // If the part is checked out, by whichever user (lockmanager.HeldError, whatever else the error matches): 409, with the lock that the error
-// reports. The request's record (wire.RecordOf) gets the whole error.
+// reports, and a message that says who has it (hasIt). The request's record (wire.RecordOf) gets the whole error.
 func (h *LockHandlers) Create(w http.ResponseWriter, r *http.Request) {
 	var request wire.LockRequest
 	if err := wire.Decode(w, r, &request); err != nil {
