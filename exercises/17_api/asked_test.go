@@ -42,7 +42,7 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 			call          string // to Locks
 			answer        string // words of it
 		}{
-			{"Create", `POST /locks {"path":"%31B.bin"}`, "Lock Al@EU %31B.bin", `"path":"%31B.bin"` + since},
+			{"Create", `POST /locks {"path":"%31B.bin","newer":[1]}`, "Lock Al@EU %31B.bin", `"path":"%31B.bin"` + since},
 			{"Create", fmt.Sprintf(`POST /locks {"path":%q}`, long), "Lock Al@EU " + long, long},
 			{"Create", `POST /locks {"ref":null}`, "Lock Al@EU ", "message"},
 			{"List", "GET /locks?path=%20%2531B.bin&id=%2531A&cursor=5&limit=3", "List {Path: %31B.bin ID:%31A Cursor:5 Limit:3}", list},

@@ -68,7 +68,8 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 	}
 	l.Means = "the client reports an invalid answer, though the lock is gone"
 	forced := o.must(http.StatusOK, "bob", "POST /locks/"+lock.ID+`/unlock {"force":true}`, l.Say("Unlock did not obey force"))
-	lab.RequireEqual(t, lock, read[wire.Locked](o, forced, l).Lock, l.Say("Unlock did not answer with the lock as it was"))
+	l = l.Say("Unlock did not answer with the lock as it was")
+	lab.RequireEqual(t, lock, read[wire.Locked](o, forced, l).Lock, l)
 	o.must(http.StatusNotFound, "bob", "POST /locks/"+lock.ID+"/unlock {}", l.Say("Unlock did not answer 404 for a lock that is gone"))
 }
 

@@ -179,12 +179,19 @@ func reaches[T any](t testing.TB, place <-chan T, answered <-chan answer, early 
 	}
 }
 
-// read decodes an answer, and requires it to be what the client can read.
+// read decodes an answer, and requires it to be what the client can read. An answer to what was done has T's fields and no others: the client
+// takes a message beside a lock for a failure.
 func read[T any](o office, a answer, l lab.Lesson) T {
 	o.t.Helper()
 	var v T
 	l.Expected, l.Found = "JSON of the type "+wire.MediaType, fmt.Sprintf("%s, of the type %q", a, a.header.Get("Content-Type"))
-	lab.Require(o.t, json.Unmarshal([]byte(a.text), &v) == nil && a.header.Get("Content-Type") == wire.MediaType, l)
+	decoder := json.NewDecoder(strings.NewReader(a.text))
+	if a.status < http.StatusMultipleChoices {
+		l.Expected += fmt.Sprintf(", with the fields of %T alone", v)
+		decoder.DisallowUnknownFields()
+	}
+	ok := decoder.Decode(&v) == nil && !decoder.More() && a.header.Get("Content-Type") == wire.MediaType
+	lab.Require(o.t, ok, l)
 	return v
 }
 
