@@ -179,8 +179,8 @@ func reaches[T any](t testing.TB, place <-chan T, answered <-chan answer, early 
 	}
 }
 
-// read decodes an answer, and requires it to be what the client can read. An answer to what was done has T's fields and no others: the client
-// takes a message beside a lock for a failure.
+// read decodes an answer, and requires it to be what the client can read. An answer to what was done has T's fields and no others: the
+// client takes a message beside a lock for a failure.
 func read[T any](o office, a answer, l lab.Lesson) T {
 	o.t.Helper()
 	var v T
