@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 		"fail to write":                  failToWrite,
 		"fail to read":                   failToRead,
 		"wait for a pipe":                waitForAPipe,
+		"ask between marks":              askBetweenMarks,
+		"wait in close":                  waitInClose,
+		"read and wait":                  readAndWait,
 	})
 }
 

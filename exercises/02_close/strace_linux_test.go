@@ -1,22 +1,27 @@
 package close_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"example/turnstile/internal/lab"
 
 	close "example/turnstile/exercises/02_close"
 )
 
-// No local file system fails in these ways on request, hence strace(1): it refuses the system call in the kernel's place.
+// No local file system fails in these ways on request, hence strace(1): it shows the system calls, or refuses one in the kernel's place.
 
 var errnos = map[string]syscall.Errno{
 	"EINTR": syscall.EINTR, "EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "EDQUOT": syscall.EDQUOT, "EACCES": syscall.EACCES,
@@ -40,16 +45,163 @@ func newFailure(err error, errno string) failure {
 	}
 }
 
+// An asking is one call of a function by a worker, in a directory of its own. The paths are relative to it.
+type asking struct {
+	Function, Dir string
+	Paths         []string
+	Flag, Lines   int  // of With and of WriteLines
+	Fails         bool // With's use returns an error
+}
+
+func TestOneOpenOneCloseAndNothingElse(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.EvalSymlinks(t.TempDir()) // as strace shows it
+	requireMachine(t, err)
+	askings := []asking{
+		{Function: "With", Flag: os.O_RDWR, Paths: []string{"old.txt"}},
+		{Function: "With", Flag: os.O_RDONLY, Paths: []string{"link.txt"}},
+		{Function: "With", Flag: os.O_RDONLY, Paths: []string{"far"}},
+		{Function: "With", Flag: os.O_RDWR | os.O_CREATE, Paths: []string{"new.txt"}},
+		{Function: "With", Flag: os.O_WRONLY | os.O_CREATE | os.O_TRUNC, Paths: []string{"old.txt"}},
+		{Function: "With", Flag: os.O_WRONLY | os.O_APPEND | os.O_CREATE | os.O_EXCL, Paths: []string{"away/../new.txt"}, Fails: true},
+		{Function: "With", Flag: os.O_RDWR, Paths: []string{"missing.txt"}},
+		{Function: "With", Flag: os.O_RDWR | os.O_CREATE, Paths: []string{"missing/new.txt"}},
+		{Function: "WriteLines", Paths: []string{"old.txt"}, Lines: 1},
+		{Function: "WriteLines", Paths: []string{"old.txt"}},
+		{Function: "WriteLines", Paths: []string{"link.txt"}, Lines: 1_000},
+		{Function: "WriteLines", Paths: []string{"away/../new.txt"}, Lines: 1_000},
+		{Function: "WriteLines", Paths: []string{"missing/new.txt"}, Lines: 1},
+		{Function: "CountLines", Paths: []string{"old.txt", "link.txt", "away/../far.txt", "old.txt"}},
+		{Function: "CountLines", Paths: []string{"far"}},
+		{Function: "CountLines", Paths: []string{"missing.txt"}},
+	}
+	for i := range askings {
+		dir := filepath.Join(root, fmt.Sprint(i))
+		askings[i].Dir = dir
+		requireMachine(t, errors.Join(os.MkdirAll(filepath.Join(dir, "far", "away"), 0o700), os.Symlink("far/away", filepath.Join(dir, "away")),
+			os.Symlink("old.txt", filepath.Join(dir, "link.txt"))))
+		write(t, filepath.Join(dir, "old.txt"), yesterdays)
+		write(t, filepath.Join(dir, "far", "far.txt"), yesterdays)
+	}
+	text, err := json.Marshal(askings)
+	requireMachine(t, err)
+	worker := lab.Trace(t, lab.Rule{Calls: "%file,%desc,umask,sync"}, lab.Options{}, "ask between marks", string(text))
+	for _, a := range askings {
+		var done string
+		worker.Result(&done, broken(a.Function))
+	}
+	lab.RequireNoError(t, worker.Wait(), broken("One of the functions"))
+	marked := worker.Marked()
+	for i, a := range askings {
+		requireOneOpen(t, a, slices.DeleteFunc(marked[fmt.Sprint(i)], func(call lab.Call) bool {
+			byName := strings.Contains(call.Args, `"`) && !handleFirst.MatchString(call.Args) || call.Name == "umask" || call.Name == "sync"
+			return call.Interrupted() || call.Errno == "EINTR" || !byName && !call.Within(root) // such as the runtime's own pipes
+		}))
+	}
+}
+
+var handleFirst = regexp.MustCompile(`^\d+<`)
+
+func requireOneOpen(t *testing.T, a asking, calls []lab.Call) {
+	t.Helper()
+	lesson := lab.Lesson{
+		Did:      fmt.Sprintf("the test called %s for %q and looked at its system calls", a.Function, a.Paths),
+		Expected: map[string]string{"With": "one open, one close", "WriteLines": "one open, writes, one close"}[a.Function],
+		Means:    "no caller asked for it: such a call can wait, fail, follow another path, take a lock, or change what others find",
+		Read:     sectionTurn,
+	}
+	if a.Function == "CountLines" {
+		lesson.Expected = "of each path, in this order: one open, reads, one close"
+	}
+	var opened []string
+	handles := 0
+	for _, call := range calls {
+		text, _, cut := strings.Cut(call.Short(a.Dir), ", {") // without what a stat has found
+		if lesson.Found = text; cut {
+			lesson.Found += ", …)"
+		}
+		switch {
+		case strings.HasPrefix(call.Name, "open"):
+			_, path, _ := strings.Cut(call.Args, `"`)
+			path, _, _ = strings.Cut(path, `"`)
+			if opened = append(opened, path); call.Errno == "" {
+				handles++
+			}
+			further := len(opened) > len(a.Paths) || path != a.Paths[len(opened)-1]
+			lab.Require(t, !further, lesson.Say("%s did not open each path once, as it is given", a.Function))
+		case call.Name == "close" && call.Within(a.Dir):
+			handles--
+		default:
+			allowed := call.Within(a.Dir) && mayCall(a.Function, call)
+			lab.Require(t, allowed, lesson.Say("%s did more than its comment says", a.Function))
+		}
+	}
+	lesson.Expected, lesson.Found = fmt.Sprintf("%q", a.Paths), fmt.Sprintf("%q", opened)
+	lab.Require(t, len(opened) == len(a.Paths), lesson.Say("%s did not open each path once, as it is given", a.Function))
+	lesson.Expected, lesson.Found = "as many closes as opens", fmt.Sprintf("%d handles more than before", handles)
+	lab.Require(t, handles == 0, lesson.Say("%s did not close each file once", a.Function))
+}
+
+// mayCall also lets pass what Go does for each os.File.
+func mayCall(function string, call lab.Call) bool {
+	switch strings.TrimSuffix(call.Name, "64") {
+	case "epoll_ctl":
+		return true
+	case "fcntl":
+		return strings.Contains(call.Args, "F_GETF") || strings.Contains(call.Args, "F_SETF") // and no lock
+	case "fstat":
+		return function != "With"
+	case "ftruncate", "write", "pwrite", "writev":
+		return function == "WriteLines"
+	case "read", "pread", "readv":
+		return function == "CountLines"
+	}
+	return false
+}
+
+func askBetweenMarks(w *lab.Worker) error {
+	withoutCollector()
+	var askings []asking
+	if err := json.Unmarshal([]byte(w.Arg(0)), &askings); err != nil {
+		return err
+	}
+	for i, a := range askings {
+		if err := os.Chdir(a.Dir); err != nil {
+			return err
+		}
+		lines := slices.Repeat([]string{"bracket.step alice"}, a.Lines)
+		use := func(*os.File) error { return nil }
+		if a.Fails {
+			use = func(*os.File) error { return errTaken }
+		}
+		lab.Mark(fmt.Sprint(i))
+		switch a.Function { // what they return is judged elsewhere
+		case "With":
+			_ = close.With(a.Paths[0], a.Flag, 0o666, use)
+		case "WriteLines":
+			_ = close.WriteLines(a.Paths[0], lines)
+		case "CountLines":
+			_, _ = close.CountLines(slices.Values(a.Paths))
+		}
+		lab.Mark("")
+		if err := w.Result(a.Function); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Source: close(2), "Dealing with error returns from close()".
 func TestAnErrorOfTheKernelAtClose(t *testing.T) {
 	t.Parallel()
+	t.Run("after 2.5 s", requireSlowCloseAwaited)
 	for _, errno := range []string{"EIO", "EINTR"} {
 		t.Run(errno, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "report.txt", "")
 			wrap, log := lab.Strace(t, "-P", path, "-e", "trace=close", "-e", "inject=close:error="+errno)
-			worker := lab.Launch(t, lab.Options{Wrap: wrap}, "fail to close", path, errno, "With")
-			calls := []string{"With(O_RDWR)", "With(O_RDONLY)", "With(O_RDWR), whose use failed too"}
+			worker := lab.Launch(t, lab.Options{Wrap: wrap}, "fail to close", path, errno)
+			calls := []string{"With(O_RDWR)", "With(O_RDONLY)", "With(O_RDWR), whose use failed too", "WriteLines"}
 			seen := make([]failure, len(calls))
 			for i := range seen {
 				worker.Result(&seen[i], broken("With"))
@@ -57,6 +209,9 @@ func TestAnErrorOfTheKernelAtClose(t *testing.T) {
 			lab.RequireNoError(t, worker.Wait(), broken("With"))
 			closes := injected(t, log)
 			for i, call := range calls {
+				if call == "WriteLines" && closes < len(calls) {
+					continue // it closed another file, which is another test's question
+				}
 				requireErrorOfClose(t, call, errno, seen[i])
 			}
 			lab.Require(t, closes <= len(calls), lab.Lesson{
@@ -67,7 +222,6 @@ func TestAnErrorOfTheKernelAtClose(t *testing.T) {
 				Means:    "the number may belong to another file by then, and the second close hits a stranger",
 				Read:     sectionClose,
 			})
-			requireWriteLinesReportsClose(t, errno)
 		})
 	}
 }
@@ -91,30 +245,14 @@ func requireErrorOfClose(t *testing.T, call, errno string, seen failure) {
 	lab.Require(t, !seen.Closed || function != "With", lesson)
 }
 
-// WriteLines may open the report more often than once, for example to read it first: what it did is in the log of strace.
-func requireWriteLinesReportsClose(t *testing.T, errno string) {
-	t.Helper()
-	path := lab.WriteFile(t, "report.txt", "")
-	wrap, log := lab.Strace(t, "-P", path, "-e", "trace=open,openat,close", "-e", "inject=close:error="+errno)
-	var seen failure
-	receive(t, lab.Launch(t, lab.Options{Wrap: wrap}, "fail to close", path, errno, "WriteLines"), "WriteLines", &seen)
-	content, err := os.ReadFile(log)
-	requireMachine(t, err)
-	if strings.Contains(string(content), "O_WRONLY") || strings.Contains(string(content), "O_RDWR") {
-		requireErrorOfClose(t, "WriteLines", errno, seen)
-	} // otherwise it wrote another file and renamed that: there is nothing to report
-}
-
 func failToClose(w *lab.Worker) error {
 	path, errno := w.Arg(0), w.Arg(1)
-	if w.Arg(2) == "WriteLines" {
-		return w.Result(newFailure(close.WriteLines(path, []string{"bracket.step alice"}), errno))
-	}
 	fine := func(*os.File) error { return nil }
 	for _, err := range []error{
 		close.With(path, os.O_RDWR, 0, fine),
 		close.With(path, os.O_RDONLY, 0, fine),
 		close.With(path, os.O_RDWR, 0, func(*os.File) error { return errTaken }),
+		close.WriteLines(path, []string{"bracket.step alice"}),
 	} {
 		if err := w.Result(newFailure(err, errno)); err != nil {
 			return err
@@ -123,9 +261,72 @@ func failToClose(w *lab.Worker) error {
 	return nil
 }
 
+// strace lets the close take its time, as a file server does that is slow.
+func requireSlowCloseAwaited(t *testing.T) {
+	t.Parallel()
+	path := lab.WriteFile(t, "report.txt", "")
+	wrap, _ := lab.Strace(t, "-P", path, "-e", "trace=close", "-e", "inject=close:error=EIO:delay_enter=2500000")
+	var seen failure
+	receive(t, lab.Launch(t, lab.Options{Wrap: wrap}, "wait in close", path), "With", &seen)
+	lab.Require(t, seen.Cause, lab.Lesson{
+		Says:     "With returned before Close did",
+		Did:      fmt.Sprintf("the test called With; strace let close take 2.5 seconds, and then fail with %q", syscall.EIO),
+		Expected: "an error in which errors.Is finds that of close",
+		Found:    found(seen.Err),
+		Means:    "the file is still open, and the error that tells of lost data reaches no caller",
+		Read:     sectionClose,
+	})
+}
+
+// The kernel has copied the lines of one file into the buffer, and strace holds up the goroutine that will count them.
+func requireNoBufferShared(t *testing.T) {
+	t.Parallel()
+	pipe, file := lab.Path(t, "returned"), lab.WriteFile(t, "gear.txt", strings.Repeat("a", 10_000))
+	requireMachine(t, syscall.Mkfifo(pipe, 0o600))
+	wrap, _ := lab.Strace(t, "-P", pipe, "-e", "trace=read,readv", "-e", "inject=read,readv:delay_exit=1000000:when=1")
+	var sums [2]int
+	receive(t, lab.Launch(t, lab.Options{Wrap: wrap}, "read and wait", pipe, file), "CountLines", &sums)
+	lab.RequireEqual(t, [2]int{3, 1}, sums, lab.Lesson{
+		Says:  "CountLines counted wrong while another call was at work",
+		Did:   "one goroutine read three lines, and strace held it up there; meanwhile another one counted a file of one line",
+		Means: "two calls share a buffer: the sums are right until two people ask at the same time",
+		Read:  sectionTurn,
+	})
+}
+
+func waitInClose(w *lab.Worker) error {
+	return w.Result(newFailure(close.With(w.Arg(0), os.O_RDWR, 0, func(*os.File) error { return nil }), "EIO"))
+}
+
+func readAndWait(w *lab.Worker) error {
+	pipe, err := os.OpenFile(w.Arg(0), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = pipe.WriteString("1\n2\n3\n")
+	var sums [2]int
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		sums[0], err = close.CountLines(slices.Values([]string{w.Arg(0)}))
+		done <- err
+	}()
+	for left := 1; left > 0 && len(done) == 0; { // until the kernel has copied the lines to the other goroutine
+		var ioctl error
+		if left, ioctl = unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ); ioctl != nil {
+			return ioctl
+		}
+		runtime.Gosched()
+	}
+	total, countError := close.CountLines(slices.Values([]string{w.Arg(1)}))
+	sums[1] = total
+	return errors.Join(err, countError, pipe.Close(), <-done, w.Result(sums))
+}
+
 // Source: write(2), ERRORS. The middle of a report can be refused while the end is accepted.
 func TestAnErrorOfTheKernelAtWrite(t *testing.T) {
 	t.Parallel()
+	t.Run("or at another call", requireReportAtEachStep)
 	for _, test := range []struct{ errno, when, which string }{
 		{"ENOSPC", "1+", "every write"},
 		{"EIO", "1", "the first write and no other"},
@@ -162,6 +363,54 @@ func TestAnErrorOfTheKernelAtWrite(t *testing.T) {
 			lesson.Means = "the report looks complete, and part of it is yesterday's or not a line at all"
 			lab.Require(t, !seen.Mixed, lesson)
 		})
+	}
+}
+
+// In turn, the kernel refuses each call with which WriteLines opens, empties or closes the file, or does what it should not.
+func requireReportAtEachStep(t *testing.T) {
+	t.Parallel()
+	const yesterday, today = "yesterday's report of what is out\n", "gear.step bob\nhinge.step carol\n"
+	for made := 0; ; made++ {
+		path := lab.WriteFile(t, "report.txt", yesterday)
+		var calls []string
+		var machine error
+		result := leave(t, "WriteLines", func() (err error) {
+			calls, machine = lab.RefuseOne(made, syscall.EIO, func() {
+				err = close.WriteLines(path, strings.Split(strings.TrimSpace(today), "\n"))
+			})
+			return err
+		})
+		requireReturned(t, "WriteLines", result)
+		lab.RequireRefuse(t, machine)
+		if made >= len(calls) {
+			return
+		}
+		lesson := lab.Lesson{
+			Says:     "WriteLines removed the report",
+			Did:      fmt.Sprintf("WriteLines wrote two lines over yesterday's; its call %d, %s, was refused: %q", made+1, calls[made], syscall.EIO),
+			Expected: "the file exists, with the old lines, some of the new ones, or none",
+			Found:    "the file is missing, and WriteLines: " + result.String(),
+			Means:    "today's report could not be written, and yesterday's is gone as well",
+			Read:     sectionTurn,
+		}
+		content, err := os.ReadFile(path)
+		lab.Require(t, !errors.Is(err, fs.ErrNotExist), lesson)
+		requireMachine(t, err)
+		lesson.Found = fmt.Sprintf("the file holds %q, and WriteLines: %s", content, result)
+		if result.err != nil {
+			lesson.Says, lesson.Means = "WriteLines lost the cause of its error", "the caller cannot tell a full disk from a limit or a broken disk"
+			lesson.Expected = fmt.Sprintf("an error in which errors.Is finds %q", syscall.EIO)
+			lab.Require(t, errors.Is(result.err, syscall.EIO), lesson)
+			lesson.Expected = "the old lines, or the first of the new ones, or none"
+		}
+		lesson.Says, lesson.Means = "WriteLines mixed old and new lines", "the report looks complete, and half of it is yesterday's"
+		lab.Require(t, string(content) == yesterday || strings.HasPrefix(today, string(content)), lesson)
+		lesson.Says, lesson.Means = "WriteLines returned nil and left lines out of the file", "the report is incomplete, and no caller knows"
+		lesson.Expected = "all lines, or an error"
+		lab.Require(t, result.err != nil || string(content) == today, lesson)
+		lesson.Says, lesson.Means = "WriteLines dropped the error of Close", "the file system has lost data, and the caller believes that it is safe"
+		lesson.Expected = "an error"
+		lab.Require(t, result.err != nil || calls[made] != "close", lesson)
 	}
 }
 

@@ -4,6 +4,7 @@ package close_test
 
 import (
 	"errors"
+	"testing"
 
 	"example/turnstile/internal/lab"
 )
@@ -15,3 +16,13 @@ func failToClose(*lab.Worker) error { return errors.ErrUnsupported }
 func failToWrite(*lab.Worker) error { return errors.ErrUnsupported }
 
 func failToRead(*lab.Worker) error { return errors.ErrUnsupported }
+
+func askBetweenMarks(*lab.Worker) error { return errors.ErrUnsupported }
+
+func waitInClose(*lab.Worker) error { return errors.ErrUnsupported }
+
+func readAndWait(*lab.Worker) error { return errors.ErrUnsupported }
+
+func requireNoBufferShared(t *testing.T) {
+	t.Skip("strace, which holds up a system call, is a Linux tool")
+}

@@ -1,5 +1,5 @@
 // Package close opens files for the length of one function call and reports every error on the way. Its functions may be called
-// concurrently and take no lock: what concurrent calls for one file leave in it is not promised.
+// concurrently. They share nothing and lock nothing, so what concurrent calls for one file leave in it is not promised.
 package close
 
 import (
@@ -8,17 +8,15 @@ import (
 	"os"
 )
 
-// With opens the file at path as os.OpenFile does, whatever kind of file it is, calls use with it once, and closes it once before
-// With itself is left. It does nothing else to the file.
+// With opens the file at path as os.OpenFile does, calls use with it once, and closes it once before With itself is left. It does
+// nothing else with the file.
 //
-// With closes on every exit path: use returns, with or without an error, panics, or ends its goroutine (runtime.Goexit, which
+// It closes on every exit path: use returns, with or without an error, panics, or ends its goroutine (runtime.Goexit, which
 // t.FailNow calls). A panic goes on with the same value; the error of Close is lost then.
 //
-// If the file cannot be opened, With does not try again and does not call use; its error wraps that of os.OpenFile. Otherwise its
-// error wraps that of use and that of Close (errors.Is and errors.As see both), whatever they are, and no other. A Close that has
-// failed is not retried.
-//
-// The file belongs to With. If use closes it, With's own Close fails with fs.ErrClosed.
+// If the file cannot be opened, With returns the error of os.OpenFile and does not call use. Otherwise its error wraps that of use and
+// that of Close (errors.Is and errors.As see both), and no other. If use closes the file itself, With's own Close fails with
+// fs.ErrClosed.
 //
 // A nil error does not mean that the bytes would survive a power cut: call f.Sync inside use for that.
 func With(path string, flag int, perm fs.FileMode, use func(f *os.File) error) (err error) {
