@@ -1,6 +1,7 @@
 package close_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 		"fail to read":                   failToRead,
 		"wait for a pipe":                waitForAPipe,
 		"ask between marks":              askBetweenMarks,
+		"nest":                           nest,
 		"wait in close":                  waitInClose,
 		"read and wait":                  readAndWait,
 	})
@@ -75,7 +77,7 @@ func TestWithClosesTheFile(t *testing.T) {
 					keep(t, f)
 					calls++
 					if f != nil {
-						opened = filepath.Base(f.Name())
+						opened = f.Name()
 					}
 					return test.use(f)
 				})
@@ -88,7 +90,7 @@ func TestWithClosesTheFile(t *testing.T) {
 				Means:    "a checkout is recorded twice, or not at all",
 				Read:     sectionFix,
 			})
-			lab.RequireEqual(t, "locks.json", opened, lab.Lesson{
+			lab.RequireEqual(t, path, opened, lab.Lesson{
 				Says:  "With did not give use the open file",
 				Did:   "the test called With(locks.json) and looked at the name of the file that use got",
 				Means: "the program reads and writes another file, or none",
@@ -126,6 +128,10 @@ func TestWithLetsAPanicGoOn(t *testing.T) {
 			f.Close() // so that With's Close fails
 			panic("no such part")
 		}, func(value any) bool { return value == "no such part" }},
+		{"panic(errTaken), after use had closed the file", func(f *os.File) error {
+			f.Close()
+			panic(errTaken)
+		}, func(value any) bool { return value == errTaken }},
 		{"an index out of range", func(*os.File) error { var none []error; return none[len(errTaken.Error())] }, func(value any) bool {
 			_, isRuntimeError := value.(runtime.Error)
 			return isRuntimeError
@@ -215,7 +221,7 @@ func TestWithReportsTheErrorOfClose(t *testing.T) {
 // Other code treats most of these errors as none, or as a reason to try again; With knows nothing about what they mean to use.
 func TestWithReturnsTheErrorOfUse(t *testing.T) {
 	interrupted := &fs.PathError{Op: "read", Path: "parts.json", Err: syscall.EINTR}
-	for _, want := range []error{errTaken, io.EOF, fs.ErrNotExist, fs.ErrClosed, fs.SkipAll, interrupted} {
+	for _, want := range []error{errTaken, io.EOF, fs.ErrNotExist, fs.ErrClosed, fs.SkipAll, context.Canceled, interrupted} {
 		t.Run(want.Error(), func(t *testing.T) {
 			path, calls := lab.Path(t, "locks.json"), 0
 			result := leave(t, "With", func() error {
@@ -516,29 +522,41 @@ func TestWithClosesNoOtherFile(t *testing.T) {
 	})
 }
 
+// In a process of its own: calls that wait for each other would hold up the other tests too.
 func TestWithInsideWith(t *testing.T) {
-	path, other := lab.WriteFile(t, "locks.json", "{}"), lab.WriteFile(t, "parts.json", "[]")
-	read := ""
-	const did = "use called With for the same file and for another one, then read its own file"
-	result := leaveAfter(t, "With", did, func() error {
-		return close.With(path, os.O_RDWR, 0, func(f *os.File) error {
-			inner := func(*os.File) error { return nil }
-			err := errors.Join(close.With(path, os.O_RDWR, 0, inner), close.With(other, os.O_RDONLY, 0, inner))
-			buffer := make([]byte, 8)
-			n, readError := f.Read(buffer)
-			read = string(buffer[:n])
-			return errors.Join(err, readError)
-		})
-	})
-	requireReturned(t, "With", result)
+	const deep = 50
+	worker := lab.Start(t, "nest", lab.WriteFile(t, "locks.json", "{}"), lab.WriteFile(t, "parts.json", "[]"), fmt.Sprint(deep))
 	lesson := lab.Lesson{
 		Says:  "With inside With disturbed the outer file",
-		Did:   did,
+		Did:   fmt.Sprintf("use called With for another file, whose use called it for the same one, %d deep; then each read its own file", deep),
 		Means: "two parts of a program that use With at the same time get in each other's way",
 		Read:  sectionTurn,
 	}
-	lab.RequireNoError(t, result.err, lesson)
-	lab.RequireEqual(t, "{}", read, lesson)
+	var seen nested
+	worker.Result(&seen, lesson)
+	lab.RequireNoError(t, worker.Wait(lesson), lesson)
+	lab.RequireEqual(t, nested{Read: strings.Repeat("{}", deep)}, seen, lesson)
+}
+
+type nested struct{ Read, Err string }
+
+func nest(w *lab.Worker) error {
+	var seen nested
+	var call func(left int) error
+	call = func(left int) error {
+		if left == 0 {
+			return nil
+		}
+		return close.With(w.Arg(0), os.O_RDWR, 0, func(f *os.File) error {
+			err := close.With(w.Arg(1), os.O_RDONLY, 0, func(*os.File) error { return call(left - 1) })
+			buffer := make([]byte, 8)
+			n, readError := f.Read(buffer)
+			seen.Read += string(buffer[:n])
+			return errors.Join(err, readError)
+		})
+	}
+	seen.Err = text(call(w.Int(2)))
+	return w.Result(seen)
 }
 
 // An outcome is how a call was left: by a return, by a panic, or not at all because its goroutine ended.

@@ -10,8 +10,8 @@ import (
 )
 
 // WriteLines makes lines, each as it is and followed by a newline, the content of the file at path. It opens the file once, which
-// creates a missing one with mode 0666 before umask, empties it, writes, and closes it. It does nothing else with the file, nothing
-// with any other, and leaves the slice as it is.
+// creates a missing one with mode 0666 before umask, empties it, writes, and closes it. It does nothing else with this file or any
+// other, and leaves the slice as it is.
 //
 // A nil error means that the kernel has accepted every byte and that Close reported nothing. Otherwise errors.Is finds the error of
 // the kernel, and the file holds its old content or the first part of the new, perhaps none. WriteLines is not atomic: a reader can

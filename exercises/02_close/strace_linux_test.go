@@ -66,14 +66,17 @@ func TestOneOpenOneCloseAndNothingElse(t *testing.T) {
 		{Function: "With", Flag: os.O_WRONLY | os.O_APPEND | os.O_CREATE | os.O_EXCL, Paths: []string{"away/../new.txt"}, Fails: true},
 		{Function: "With", Flag: os.O_RDWR, Paths: []string{"missing.txt"}},
 		{Function: "With", Flag: os.O_RDWR | os.O_CREATE, Paths: []string{"missing/new.txt"}},
+		{Function: "With", Flag: os.O_RDWR | os.O_CREATE | os.O_SYNC, Paths: []string{"$HOME"}},
 		{Function: "WriteLines", Paths: []string{"old.txt"}, Lines: 1},
 		{Function: "WriteLines", Paths: []string{"old.txt"}},
 		{Function: "WriteLines", Paths: []string{"link.txt"}, Lines: 1_000},
 		{Function: "WriteLines", Paths: []string{"away/../new.txt"}, Lines: 1_000},
 		{Function: "WriteLines", Paths: []string{"missing/new.txt"}, Lines: 1},
+		{Function: "WriteLines", Paths: []string{"-"}, Lines: 1}, // to other programs a name for their output or input
 		{Function: "CountLines", Paths: []string{"old.txt", "link.txt", "away/../far.txt", "old.txt"}},
 		{Function: "CountLines", Paths: []string{"far"}},
 		{Function: "CountLines", Paths: []string{"missing.txt"}},
+		{Function: "CountLines", Paths: []string{"-"}},
 	}
 	for i := range askings {
 		dir := filepath.Join(root, fmt.Sprint(i))
@@ -129,6 +132,10 @@ func requireOneOpen(t *testing.T, a asking, calls []lab.Call) {
 			}
 			further := len(opened) > len(a.Paths) || path != a.Paths[len(opened)-1]
 			lab.Require(t, !further, lesson.Say("%s did not open each path once, as it is given", a.Function))
+			for _, flag := range flagName.FindAllString(strings.SplitAfterN(call.Args, `"`, 3)[2], -1) {
+				lab.Require(t, mayHave(a, flag), lesson.Say("%s opened the file with a flag that its comment does not name, %s", a.Function, flag))
+			}
+			lab.Require(t, strings.Contains(call.Args, "O_CLOEXEC"), lesson.Say("%s lets child processes inherit the file", a.Function))
 		case call.Name == "close" && call.Within(a.Dir):
 			handles--
 		default:
@@ -140,6 +147,20 @@ func requireOneOpen(t *testing.T, a asking, calls []lab.Call) {
 	lab.Require(t, len(opened) == len(a.Paths), lesson.Say("%s did not open each path once, as it is given", a.Function))
 	lesson.Expected, lesson.Found = "as many closes as opens", fmt.Sprintf("%d handles more than before", handles)
 	lab.Require(t, handles == 0, lesson.Say("%s did not close each file once", a.Function))
+}
+
+var flagName = regexp.MustCompile(`\bO_[A-Z]+`)
+
+func mayHave(a asking, flag string) bool {
+	switch flag {
+	case "O_CLOEXEC", "O_LARGEFILE":
+		return true
+	case "O_RDONLY":
+		return a.Function != "WriteLines"
+	case "O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_EXCL":
+		return a.Function == "With" || a.Function == "WriteLines" && flag != "O_EXCL"
+	}
+	return a.Flag&os.O_SYNC != 0 && (flag == "O_SYNC" || flag == "O_DSYNC")
 }
 
 // mayCall also lets pass what Go does for each os.File.
@@ -195,7 +216,7 @@ func askBetweenMarks(w *lab.Worker) error {
 func TestAnErrorOfTheKernelAtClose(t *testing.T) {
 	t.Parallel()
 	t.Run("after 2.5 s", requireSlowCloseAwaited)
-	for _, errno := range []string{"EIO", "EINTR"} {
+	for _, errno := range []string{"EIO", "EINTR", "EDQUOT"} {
 		t.Run(errno, func(t *testing.T) {
 			t.Parallel()
 			path := lab.WriteFile(t, "report.txt", "")
@@ -265,15 +286,15 @@ func failToClose(w *lab.Worker) error {
 func requireSlowCloseAwaited(t *testing.T) {
 	t.Parallel()
 	path := lab.WriteFile(t, "report.txt", "")
-	wrap, _ := lab.Strace(t, "-P", path, "-e", "trace=close", "-e", "inject=close:error=EIO:delay_enter=2500000")
+	wrap, _ := lab.Strace(t, "-P", path, "-e", "trace=close", "-e", "inject=close:error=ENOSPC:delay_enter=2500000")
 	var seen failure
 	receive(t, lab.Launch(t, lab.Options{Wrap: wrap}, "wait in close", path), "With", &seen)
 	lab.Require(t, seen.Cause, lab.Lesson{
-		Says:     "With returned before Close did",
-		Did:      fmt.Sprintf("the test called With; strace let close take 2.5 seconds, and then fail with %q", syscall.EIO),
+		Says:     "With did not wait for Close, or dropped its error",
+		Did:      fmt.Sprintf("the test called With; strace let close take 2.5 seconds, and then fail with %q", syscall.ENOSPC),
 		Expected: "an error in which errors.Is finds that of close",
 		Found:    found(seen.Err),
-		Means:    "the file is still open, and the error that tells of lost data reaches no caller",
+		Means:    "the file may still be open, and the error that tells of lost data reaches no caller",
 		Read:     sectionClose,
 	})
 }
@@ -295,7 +316,7 @@ func requireNoBufferShared(t *testing.T) {
 }
 
 func waitInClose(w *lab.Worker) error {
-	return w.Result(newFailure(close.With(w.Arg(0), os.O_RDWR, 0, func(*os.File) error { return nil }), "EIO"))
+	return w.Result(newFailure(close.With(w.Arg(0), os.O_RDWR, 0, func(*os.File) error { return nil }), "ENOSPC"))
 }
 
 func readAndWait(w *lab.Worker) error {
