@@ -205,7 +205,7 @@ func TestCountLinesCountsEveryLine(t *testing.T) {
 		{"a line of 200,000 bytes between two short ones", "first\n" + strings.Repeat("a", 200_000) + "\nlast\n", 3},
 		{"a line of 17 MiB", strings.Repeat("a", 17<<20) + "\n", 1}, // more than a program sets aside
 		{"100,000 lines", strings.Repeat("gear\n", 100_000), 100_000},
-		{"NUL bytes", "a\x00b\n\x00", 2},
+		{"NUL bytes", strings.Repeat("a\x00b\n", 1_000) + "\x00", 1_001}, // to other programs the mark of what is no text
 		{"one line with what other programs take for the end of one", "a\rb\vc\fd\u0085e\u2028f\n", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
