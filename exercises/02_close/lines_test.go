@@ -122,7 +122,8 @@ func TestWriteLinesCreatesTheReportAndNothingElse(t *testing.T) {
 	requireMachine(t, err)
 	lab.RequireEqual(t, before.Mode(), after.Mode(), lesson)
 	requireOthersAsTheyWere()
-	lesson = withExpected(lesson.Say("WriteLines put another file in the place of the report"), "the same file, with other content", "another file")
+	lesson = lesson.Say("WriteLines put another file in the place of the report")
+	lesson = withExpected(lesson, "the same file, with other content", "another file")
 	lesson.Means = "a program that has the report open, or knows it by another name, goes on with yesterday's"
 	lab.Require(t, os.SameFile(before, after), lesson)
 	requireClosed(t, path, lab.Lesson{

@@ -429,7 +429,8 @@ func requireReportAtEachStep(t *testing.T) {
 		lesson.Says, lesson.Means = "WriteLines returned nil and left lines out of the file", "the report is incomplete, and no caller knows"
 		lesson.Expected = "all lines, or an error"
 		lab.Require(t, result.err != nil || string(content) == today, lesson)
-		lesson.Says, lesson.Means = "WriteLines dropped the error of Close", "the file system has lost data, and the caller believes that it is safe"
+		lesson.Says = "WriteLines dropped the error of Close"
+		lesson.Means = "the file system has lost data, and the caller believes that it is safe"
 		lesson.Expected = "an error"
 		lab.Require(t, result.err != nil || calls[made] != "close", lesson)
 	}
