@@ -76,7 +76,7 @@ func TestLockWaitsInTheKernel(t *testing.T) {
 	})
 }
 
-// An owner has its lock for longer than a programmer may think that anyone would wait.
+// An owner has its lock for longer than a programmer may think that anyone would wait. A limit that is longer still is seen as a timer.
 func TestLockWaitsAsLongAsItTakes(t *testing.T) {
 	t.Parallel()
 	_, p := several(t, 3)
@@ -91,10 +91,19 @@ func TestLockWaitsAsLongAsItTakes(t *testing.T) {
 	time.Sleep(2 * time.Second) // it decides nothing: a right answer waits for as long as it takes
 	p[1].waits("Lock it", l)
 	p[2].waits("RLock it", l.Say("RLock gave up waiting, or went in without the lock"))
+	p[1].requireNoAlarm("Lock", l)
+	p[2].requireNoAlarm("RLock", l)
+	for _, p := range p {
+		lab.RequireNoError(t, p.tell("collect", l), l)
+	}
+	l.Did += "; then the garbage collector ran in all three"
+	l.Means = "an os.File that nothing refers to is closed, and its lock ends: keep the File, and not the number of its descriptor"
+	p[1].waits("Lock it", l.Say("Unlock was not called, and the lock of RLock has ended"))
+	p[2].waits("RLock it", l.Say("Lock lost the turnstile while it waited"))
 	p[0].free("it")
-	p[1].end("it", l)
+	p[1].end("it", l.Say("Lock did not get the lock after it had waited for it"))
 	p[1].free("it")
-	p[2].end("it", l.Say("RLock gave up waiting, or went in without the lock"))
+	p[2].end("it", l.Say("RLock did not get the lock after it had waited for it"))
 }
 
 func TestRLocksShare(t *testing.T) {
@@ -158,10 +167,12 @@ func TestLockIsNotOvertaken(t *testing.T) {
 			p[1].free("it")
 		}
 	})
+	itself := func(_ *testing.T, path string) string { return path }
 	for name, nameOf := range map[string]func(t *testing.T, path string) string{
-		"by a reader":                       func(_ *testing.T, path string) string { return path },
+		"by a reader":                       itself,
+		"by a reader of the same process":   itself,
 		"by a reader with a symbolic link":  linkTo,
-		"by a reader with a link to a link": func(t *testing.T, path string) string { t.Helper(); return linkTo(t, linkTo(t, path)) },
+		"by a reader with a link to a link": func(t *testing.T, path string) string { t.Helper(); return relativeLinkTo(t, linkTo(t, path)) },
 		"by a reader with a link before ..": linkBeforeDots,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,18 +186,24 @@ func TestLockIsNotOvertaken(t *testing.T) {
 				Expected: "the third waits until the Lock has had its turn", Read: readers,
 				Means: "as long as one reader comes before the last one goes, no writer ever gets in",
 			}
+			late := p[2]
+			if strings.HasSuffix(name, "same process") {
+				late = p[0]
+				l.Did = "a process had a lock from RLock; a second waited for it in Lock; the first called RLock once more"
+			}
 			if path != other {
 				l.Did += " for " + other + ", which is the same file"
 				l.Means, l.Read = "each name has its own line, or its own lock, and no one in it knows of the others", turnstile
 			}
 			p[1].queue("Lock it", l.Say("Lock does not wait in the kernel"))
-			p[2].queue("RLock it "+other, l)
+			lab.RequireNoError(t, late.tell("start RLock late "+other, l), l)
+			late.waits("RLock late", l)
 			l.Did += "; the first called Unlock"
 			p[0].free("it")
 			l.Says, l.Expected, l.Means = "Lock did not get the lock after the readers", "", "it waits for readers that wait for it"
 			p[1].end("it", l)
 			p[1].free("it")
-			p[2].end("it", l.Say("RLock did not get the lock after the Lock"))
+			late.end("late", l.Say("RLock did not get the lock after the Lock"))
 		})
 	}
 }
@@ -196,6 +213,16 @@ func linkTo(t *testing.T, path string) string {
 	t.Helper()
 	link := lab.Path(t, "link.lock")
 	requireLink(t, link, os.Symlink(path, link))
+	return link
+}
+
+// relativeLinkTo is linkTo for a link whose text is a path from its own directory.
+func relativeLinkTo(t *testing.T, path string) string {
+	t.Helper()
+	link := lab.Path(t, "link.lock")
+	target, err := filepath.Rel(filepath.Dir(link), path)
+	lab.RequireSetUp(t, err)
+	requireLink(t, link, os.Symlink(target, link))
 	return link
 }
 
@@ -273,6 +300,20 @@ func TestLockEndsWithItsContext(t *testing.T) {
 			requireHandles(t, before, late.handlesBecome(before), l.Say("%s left a file open when its context ended", lock))
 		})
 	}
+	t.Run("and leaves the turnstile at once", func(t *testing.T) {
+		t.Parallel()
+		_, p := several(t, 3)
+		l := lab.Lesson{
+			Says: "Lock kept the turnstile when its context had ended", Read: giveUp,
+			Did:   "a process had a lock from RLock; another one waited for it in Lock, and its context was cancelled; a third called RLock",
+			Means: "a program that has given up keeps all others waiting until the owner goes, and none of them can know whom they wait for",
+		}
+		p[0].get("RLock it")
+		p[1].queue("Lock it", l.Say("Lock does not wait in the kernel"))
+		lab.RequireNoError(t, p[1].tell("cancel it", l), l)
+		lab.RequireErrorIs(t, p[1].ends("it", l), context.Canceled, l.Say("Lock goes on waiting when its context has ended"))
+		p[2].Succeed("RLock it", l)
+	})
 	t.Run("and not when it has the lock", func(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 2)
@@ -432,11 +473,11 @@ func TestLockChangesNothingElse(t *testing.T) {
 	t.Run("a file that exists", func(t *testing.T) {
 		t.Parallel()
 		path := lab.WriteFile(t, "stock.json", `{"bracket":1}`)
-		lab.RequireSetUp(t, os.Chmod(path, 0o660))
-		l := lab.Lesson{Did: "Lock and Unlock of a file with mode -rw-rw----, which holds something", Read: turnstile}
+		lab.RequireSetUp(t, os.Chmod(path, 0o666))
+		l := lab.Lesson{Did: "Lock and Unlock of a file with mode -rw-rw-rw-, which holds something", Read: turnstile}
 		lockAndUnlock(t, path, l)
 		l.Means = "a colleague who may lock the file may not stand in line for it, or is kept out of both"
-		requireMode(t, append(linesOf(t, path), path), 0o660, l)
+		requireMode(t, append(linesOf(t, path), path), 0o666, l)
 		l.Means = "what the file held is gone"
 		lab.RequireFile(t, path, `{"bracket":1}`, l.Say("Lock changed the file"))
 		all := append(linesOf(t, path), path)
@@ -450,7 +491,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 		for _, file := range all {
 			lab.RequireFile(t, file, "kept", l.Say("Lock changed or replaced %s", filepath.Base(file)))
 		}
-		requireMode(t, all, 0o660, l)
+		requireMode(t, all, 0o666, l)
 		for _, file := range linesOf(t, path) {
 			lab.RequireSetUp(t, os.Chmod(file, 0o640))
 		}
@@ -458,7 +499,7 @@ func TestLockChangesNothingElse(t *testing.T) {
 		l.Means = "what the owner of a file has decided is undone, or a file of another user cannot be locked"
 		lockAndUnlock(t, path, l)
 		requireMode(t, linesOf(t, path), 0o640, l.Say("Lock changed the mode of a file that existed"))
-		requireMode(t, []string{path}, 0o660, l.Say("Lock changed the mode of a file that existed"))
+		requireMode(t, []string{path}, 0o666, l.Say("Lock changed the mode of a file that existed"))
 	})
 	t.Run("a directory that does not exist", func(t *testing.T) {
 		t.Parallel()

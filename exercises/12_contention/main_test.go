@@ -99,6 +99,7 @@ func desk(w *lab.Worker) error {
 //	Unlock NAME
 //	again NAME                       Unlock, and Lock at once
 //	leave, leave DIR                 (the directory, for another one)
+//	collect                          the garbage
 //	few                              handles are allowed from now on: no more than there are
 func obey(words []string, path string, calls map[string]*call) error {
 	name := ""
@@ -132,6 +133,8 @@ func obey(words []string, path string, calls map[string]*call) error {
 		}
 		calls[name] = begin(context.Background(), []string{"Lock", name}, path)
 		return calls[name].end()
+	case "collect":
+		lab.CollectGarbage()
 	case "few":
 		return lab.LimitHandles(3) // it has the first three, and no new one may have a greater number
 	case "leave":
@@ -263,6 +266,15 @@ func (p program) waits(order string, l lab.Lesson) {
 		}
 		lab.Fail(p.t, l)
 	}
+}
+
+// requireNoAlarm demands that a program which waits in call, with a context that does not end, will not wake up by itself. A timer of the
+// Go runtime's own is short.
+func (p program) requireNoAlarm(call string, l lab.Lesson) {
+	p.t.Helper()
+	l = l.Say("%s waits with a time limit of its own", call)
+	l.Expected, l.Found = "no timer: only the context ends a wait", fmt.Sprintf("a timer that ends in %v", p.Alarm())
+	lab.Require(p.t, p.Alarm() < time.Second, l)
 }
 
 // polls is what the first test said that had no more patience with a call which does not wait in the kernel. The others then need not have

@@ -12,16 +12,16 @@ import (
 // ErrSameShelf is matched by the error of a Transfer from a shelf to itself.
 var ErrSameShelf = errors.New("both are the same shelf")
 
-// Transfer finds both shelves (shelf.Find), takes an exclusive Lock on the lock file of each, and keeps the first while it waits for the
-// second. Then it reads both stocks, calls move with them, writes what move made of them (shelf.WriteBoth), and gives the locks back. A
-// link that is changed while it waits changes nothing.
+// Transfer finds both shelves (shelf.Find), takes an exclusive Lock on the lock file of each, in the order of shelf.Compare, and keeps the
+// first while it waits for the second. Then it reads both stocks, calls move with them, once, writes what move made of them
+// (shelf.WriteBoth), and gives the locks back. A link that is changed while it waits changes nothing.
 //
-// Transfers never wait for each other in a circle, in whatever directions, by whatever relative paths and symbolic links to the stocks. A
-// lock file has one name, which is not a link. Transfers by two hard links to a stock do not exclude each other: it has two lock files.
+// So Transfers never wait for each other in a circle, in whatever directions and by whatever names. Transfers by two hard links to a stock
+// do not exclude each other: it has two lock files.
 //
 // If from and to are the same file, by whatever names, hard links included, Transfer does not wait, and the error matches ErrSameShelf.
 //
-// ctx limits the wait for the locks: if it ends before both are taken, the error matches ctx.Err(), and move is not called. Once move is
+// Only ctx limits the wait for the locks: if it ends before both are taken, the error matches ctx.Err(), and move is not called. Once move is
 // called, ctx plays no part. If a stock cannot be read, or if move returns an error, panics or ends its goroutine, neither file is written,
 // and the error, or the panic, goes on to the caller; and so does the error of an Unlock. Nothing is locked when Transfer is over.
 //

@@ -19,6 +19,7 @@ import (
 	"example/turnstile/exercises/08_flock/bins"
 	"example/turnstile/exercises/11_locked_file/filelock"
 	contention "example/turnstile/exercises/12_contention"
+	"example/turnstile/exercises/12_contention/shelf"
 	"example/turnstile/internal/lab"
 	"example/turnstile/internal/lab/process"
 )
@@ -64,11 +65,11 @@ func TestTransfer(t *testing.T) {
 		}
 		lab.RequireFile(t, path[0], `{"bracket":6}`, l)
 		lab.RequireFile(t, path[1], `{"bracket":4}`, l)
-		l.Did += "; then a Transfer whose move cleared both"
-		empty := func(from, to bins.Stock) error { clear(from); clear(to); return nil }
-		lab.RequireNoError(t, contention.Transfer(t.Context(), path[0], path[1], empty), l.Say("Transfer failed"))
+		odd := func(from, to bins.Stock) error { clear(from); to["bracket"], to["nut"] = 0, -1; return nil }
+		l.Did += "; then a Transfer whose move left nothing of one stock, and 0 brackets and -1 nut in the other"
+		lab.RequireNoError(t, contention.Transfer(t.Context(), path[0], path[1], odd), l.Say("Transfer failed"))
 		lab.RequireFile(t, path[0], `{}`, l)
-		lab.RequireFile(t, path[1], `{}`, l)
+		lab.RequireFile(t, path[1], `{"bracket":0,"nut":-1}`, l)
 	})
 	t.Run("shows the stocks to move", func(t *testing.T) {
 		t.Parallel()
@@ -103,7 +104,7 @@ func TestTransfer(t *testing.T) {
 				Means: "the caller goes on as if the parts had moved", Read: bothFiles,
 			}
 			var err error
-			panicked := false
+			panicked, calls := false, 0
 			lab.Finishes(t, func() {
 				defer func() {
 					if value := recover(); value != nil {
@@ -111,10 +112,11 @@ func TestTransfer(t *testing.T) {
 						panicked = true
 					}
 				}()
-				err = contention.Transfer(t.Context(), path[0], path[1], move)
+				err = contention.Transfer(t.Context(), path[0], path[1], func(from, to bins.Stock) error { calls++; return move(from, to) })
 			}, l)
 			lab.RequireErrorIs(t, err, errTest, l)
 			lab.RequireEqual(t, name == "move panics", panicked, l.Say("Transfer made an error of a panic, or a panic of an error"))
+			lab.RequireEqual(t, 1, calls, l.Say("Transfer did not call move once"))
 			requireUntouched(t, path, l.Say("Transfer wrote although move had failed"))
 			requireFree(t, path, l.Say("Transfer left a lock when move had failed"))
 		})
@@ -243,34 +245,60 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 	}
 }
 
-// Whatever the order, one of the two locks is the second one. An owner has each of them in turn, and a Transfer waits for it.
+// An owner has each of the two locks in turn, and a Transfer waits for it: what does it have meanwhile?
 func TestTransferKeepsItsFirstLock(t *testing.T) {
 	t.Parallel()
 	requireNoPolling(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("only there can the test know that Transfer waits for the second lock")
 	}
-	path := shelves(t, 2)
-	l := lab.Lesson{
-		Says: "Transfer gave its first lock back while it waited for the second", Read: circles,
-		Did:      "a process had the lock of one shelf, and another one called Transfer; then the same with the lock of the other shelf",
-		Expected: "in one of the two cases Transfer keeps the lock that is free, and waits", Found: "in both cases that lock became free",
-		Means: "two that give back and begin again can do so in step for ever, and each gives its place in the line up",
-	}
-	owner, p := start(t, ""), start(t, "")
-	kept := false
-	for i := range path {
-		owner.get("Lock it " + path[i] + ".lock")
-		p.queue("Transfer it "+path[0]+" "+path[1], l.Say("Transfer does not wait for the lock of a shelf"))
-		mine := true
-		for began := time.Now(); mine && time.Since(began) < 100*time.Millisecond; time.Sleep(time.Millisecond) {
-			mine = !isFree(path[1-i] + ".lock")
+	path := shelvesAgainstTheirNames(t)
+	for from := range 2 {
+		l := lab.Lesson{
+			Did: fmt.Sprintf("Transfer from %s, while a process had the lock of one shelf; then the same, with the lock of the other shelf",
+				filepath.Base(path[from])),
+			Read: circles,
 		}
-		kept = kept || mine
-		owner.free("it")
-		p.endsWell("it", l.Say("Transfer did not get the locks after the owner had called Unlock"))
+		owner, p := start(t, ""), start(t, "")
+		kept := [2]bool{}
+		for i := range path {
+			owner.get("Lock it " + path[i] + ".lock")
+			p.queue("Transfer it "+path[from]+" "+path[1-from], l.Say("Transfer does not wait for the lock of a shelf"))
+			kept[1-i] = true
+			for began := time.Now(); kept[1-i] && time.Since(began) < 100*time.Millisecond; time.Sleep(time.Millisecond) {
+				kept[1-i] = !isFree(path[1-i] + ".lock")
+			}
+			p.requireNoAlarm("Transfer", l)
+			owner.free("it")
+			p.endsWell("it", l.Say("Transfer did not get the locks after the owner had called Unlock"))
+		}
+		l.Expected, l.Found = "in one of the two cases Transfer keeps the lock that is free, and waits", "in both cases that lock became free"
+		l.Means = "two that give back and begin again can do so in step for ever, and each gives its place in the line up"
+		lab.Require(t, kept[0] || kept[1], l.Say("Transfer gave its first lock back while it waited for the second"))
+		l.Read = twoNames
+		l.Expected = "b.json, which comes before a.json in shelf.Compare, is locked first"
+		l.Found = "Transfer had the lock of a.json while it waited for that of b.json"
+		l.Means = "another program that has locked b.json waits for a.json, and this one for b.json: neither goes on"
+		lab.Require(t, !kept[0], l.Say("Transfer does not lock its shelves in the order of shelf.Compare"))
 	}
-	lab.Require(t, kept, l)
+}
+
+// shelvesAgainstTheirNames returns two shelves of which b.json comes first in shelf.Compare.
+func shelvesAgainstTheirNames(t *testing.T) []string {
+	t.Helper()
+	path := shelves(t, 2)
+	order := func() int {
+		a, err := shelf.Find(path[0])
+		b, wrong := shelf.Find(path[1])
+		lab.RequireSetUp(t, errors.Join(err, wrong))
+		return a.Compare(b)
+	}
+	if order() < 0 {
+		a, b := path[0]+".lock", path[1]+".lock"
+		lab.RequireSetUp(t, errors.Join(os.Rename(a, a+".old"), os.Rename(b, a), os.Rename(a+".old", b)))
+	}
+	lab.Require(t, order() > 0, lab.Lesson{Says: "The test could not prepare its own files"})
+	return path
 }
 
 // The locks are looked at before each system call of the Transfer that opens or changes a file.
@@ -587,6 +615,11 @@ func TestTransferReportsWhatItCannotClose(t *testing.T) {
 					Says: "Transfer did not report that the kernel could not close a file", Read: bothFiles,
 					Did:   fmt.Sprintf("Transfer; its system call number %d was %s, and failed with %v", made+1, names[made], errno),
 					Means: "a lock that was not given back keeps all others waiting, and the one who could know is not told",
+				}
+				for _, path := range path {
+					left := l.Say("Transfer left a lock when the kernel had refused it a call")
+					left.Means = "everyone who needs the shelf waits until this program ends"
+					lab.Require(t, isFree(path+".lock"), left)
 				}
 				switch {
 				case failed != nil:

@@ -17,7 +17,7 @@ import (
 // programs that it has started run on. It excludes every other Held for the file, in this process and in others, and every program that
 // locks the file as package filelock does.
 //
-// Keep the Held until its Unlock: the garbage collector ends the lock of one that nothing refers to any more.
+// Keep the Held until its Unlock: the garbage collector may end the lock of one that nothing refers to.
 type Held struct {
 	file   *os.File
 	handle *filelock.Handle
@@ -25,21 +25,21 @@ type Held struct {
 
 // Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It follows symbolic links, which must not
 // change while it opens its files, and opens the file before it waits: that is the one that it locks, whatever path leads to afterwards.
-// If the file does not exist, Lock creates it, with mode 0600 less the umask, but not its directory.
+// If the file does not exist, Lock creates it, with mode 0600 (before umask), but not its directory.
 //
-// It waits in the kernel, in a line: it locks FILE.next, the turnstile, and gives that back when its wait for the file is over. So the
-// caller that is next in line is not overtaken: no call that begins while it waits gets the lock before it, even if the owner asks again
-// right after its Unlock; only an RLock may overtake an RLock. Which of those behind is next is up to the system.
+// It waits in the kernel, in a line: it locks FILE.next, the turnstile, and gives that back when its wait for the file is over. So no call
+// that begins while a caller is next in line gets the lock before it, even if the owner asks again right after its Unlock; only an RLock
+// may overtake an RLock. Which of those behind is next is up to the system.
 //
 // FILE.next lies beside the file, and not beside a link to it. If Lock creates it, it gets the read and write permissions of the file,
 // whatever the umask. Lock never writes to, removes or replaces either of the two, and one that exists keeps its mode.
 //
-// If ctx ends first, or has ended before the call, Lock returns at once, and the error matches ctx.Err(). What the system refuses, Lock
-// neither asks for again nor does without: the error wraps the system's reason. That another caller has created a file is not a refusal.
-// After any error nothing is locked, even if a file could not be closed. No file is left open then, except one for a wait that the kernel
-// cannot call off (see filelock.Handle.Lock).
+// Only ctx limits the wait. If it ends first, or has ended before the call, Lock returns at once, and the error matches ctx.Err(). What the
+// system refuses, Lock neither asks for again nor does without: the error wraps the system's reason. That another caller has created a file
+// is not a refusal. After any error nothing is locked, even if a file could not be closed, and no file is open, except one for a wait that
+// the kernel cannot call off (see filelock.Handle.Lock).
 //
-// A file with two hard links has a line for each of them. An owner that locks its own file once more waits for itself, until ctx ends.
+// A file with two hard links has a line for each. An owner that locks its own file once more waits for itself.
 func Lock(ctx context.Context, path string) (*Held, error) {
 	return acquire(ctx, path, filelock.Exclusive)
 }
