@@ -92,6 +92,24 @@ func TestTransfer(t *testing.T) {
 			lab.RequireEqual(t, [2]int{c[2], c[3]}, found, l)
 		}
 	})
+	t.Run("finds the shelves of each call", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 3)
+		link := filepath.Join(filepath.Dir(path[0]), "link.json")
+		l := lab.Lesson{
+			Says:  "Transfer worked with another shelf than its path leads to",
+			Did:   "Transfer of one bracket from a.json, by a link, to b.json; then the link became one to c.json, and Transfer did the same again",
+			Means: "what one call has found out is out of date for the next one", Read: twoNames,
+		}
+		for _, target := range []string{"a.json", "c.json"} {
+			_ = os.Remove(link)
+			requireLink(t, link, os.Symlink(target, link))
+			lab.RequireNoError(t, contention.Transfer(t.Context(), link, path[1], takeOne), l.Say("Transfer failed"))
+		}
+		for i, want := range []string{`{"bracket":4}`, `{"bracket":7}`, `{"bracket":4}`} {
+			lab.RequireFile(t, path[i], want, l)
+		}
+	})
 	for name, move := range map[string]func(from, to bins.Stock) error{
 		"move returns an error": func(from, to bins.Stock) error { _ = takeOne(from, to); return errTest },
 		"move panics":           func(from, to bins.Stock) error { _ = takeOne(from, to); panic(errTest) },
@@ -200,7 +218,7 @@ func TestTransferHoldsBothLocks(t *testing.T) {
 			p := lab.Start(t, "carry", used[0], used[1])
 			waitBlocked(p, l)
 			for _, path := range path[:2] {
-				lab.RequireSetUp(t, os.WriteFile(path, []byte(`{"bracket":8}`), 0o600))
+				lab.RequireSetUp(t, errors.Join(os.WriteFile(path+".new", []byte(`{"bracket":8}`), 0o600), os.Rename(path+".new", path)))
 			}
 			if used[i] != path[i] {
 				lab.RequireSetUp(t, os.WriteFile(path[2], []byte(`{"bracket":50}`), 0o600))
@@ -316,11 +334,11 @@ func TestTransferKeepsItsLocksUntilItHasWritten(t *testing.T) {
 	watched := lab.Watch(func() {
 		err = contention.Transfer(t.Context(), path[0], path[1], func(from, to bins.Stock) error { moved.Store(true); return takeOne(from, to) })
 	}, func(string) {
-		for i, want := range []string{`{"bracket":4}`, `{"bracket":6}`} {
-			content, err := os.ReadFile(path[i])
-			if moved.Load() && err == nil && string(content) != want && isFree(path[i]+".lock") {
-				early = true
-			}
+		from, err := os.ReadFile(path[0])
+		to, wrong := os.ReadFile(path[1])
+		written := string(from) == `{"bracket":4}` && string(to) == `{"bracket":6}`
+		if moved.Load() && err == nil && wrong == nil && !written && (isFree(path[0]+".lock") || isFree(path[1]+".lock")) {
+			early = true
 		}
 	})
 	lab.RequireRefuse(t, watched)

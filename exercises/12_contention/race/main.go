@@ -25,6 +25,8 @@ const (
 	tooLong = 20
 )
 
+var names = []string{"A", "B", "C", "D"}
+
 func main() {
 	race.Main(race.Demo{
 		Workers: process.Workers{"work": work, "carry": carry, "hold": keep},
@@ -55,10 +57,14 @@ func main() {
 	})
 }
 
-// work takes turns under the lock LOG.lock, and writes its NAME into LOG for each, until all turns are taken.
+// work takes turns under the lock LOG.lock, until all turns are taken. It writes its NAME into LOG for each, and in small letters before it
+// asks for the lock.
 func work(w *process.Worker) error {
 	log, name := w.Arg(0), w.Arg(1)
 	for {
+		if err := note(log, strings.ToLower(name)); err != nil {
+			return err
+		}
 		held, err := contention.Lock(context.Background(), log+".lock")
 		if err != nil {
 			return err
@@ -72,17 +78,21 @@ func work(w *process.Worker) error {
 }
 
 func turn(log, name string) (over bool, err error) {
-	info, err := os.Stat(log)
-	if err != nil || info.Size() >= turns {
+	text, err := os.ReadFile(log)
+	if err != nil || turnsIn(string(text)) >= turns {
 		return true, err
 	}
 	time.Sleep(hold) // a person works
+	return false, note(log, name)
+}
+
+func note(log, text string) error {
 	file, err := os.OpenFile(log, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
-		return false, err
+		return err
 	}
-	_, err = file.WriteString(name)
-	return false, errors.Join(err, file.Close())
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
 }
 
 func crowd(ctx context.Context, r *race.Report) (longest int, err error) {
@@ -90,7 +100,6 @@ func crowd(ctx context.Context, r *race.Report) (longest int, err error) {
 	if err := os.WriteFile(log, nil, 0o600); err != nil {
 		return 0, fmt.Errorf("begin a log of the turns: %w", err)
 	}
-	names := []string{"A", "B", "C", "D"}
 	crew, err := r.Crew(ctx, people, "work", func(number int) []string { return []string{log, names[number-1]} })
 	if err != nil {
 		return 0, err
@@ -116,16 +125,33 @@ func crowd(ctx context.Context, r *race.Report) (longest int, err error) {
 	return longest, nil
 }
 
-// inARow returns the length of the longest run of the name in the log.
+// turnsIn counts the turns in the log.
+func turnsIn(log string) (n int) {
+	for _, name := range names {
+		n += strings.Count(log, name)
+	}
+	return n
+}
+
+// inARow returns how many turns in a row the program had at most for which it asked when another one was waiting.
 func inARow(log, name string) (longest int) {
-	row := 0
+	row, waiting, overtakes := 0, map[string]bool{}, false
 	for _, one := range strings.Split(log, "") {
-		if one != name {
-			row = 0
+		small := strings.ToLower(one)
+		switch {
+		case one == small:
+			if small == strings.ToLower(name) {
+				overtakes = len(waiting) > 0
+			}
+			waiting[small] = true
 			continue
+		case one == name && overtakes:
+			row++
+			longest = max(longest, row)
+		default:
+			row = 0
 		}
-		row++
-		longest = max(longest, row)
+		delete(waiting, small)
 	}
 	return longest
 }
