@@ -169,6 +169,22 @@ func TestLockIsNotOvertaken(t *testing.T) {
 			p[1].free("it")
 		}
 	})
+	t.Run("by a Transfer", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 2)
+		for _, line := range path {
+			owner, p := start(t, line+".lock.next"), start(t, "")
+			l := lab.Lesson{
+				Says:  "Transfer went past a turnstile that was taken",
+				Did:   "a program had the lock of " + filepath.Base(line) + ".lock.next; another one called Transfer",
+				Means: "it does not call Lock, and overtakes those that do", Read: turnstile,
+			}
+			owner.get("Lock it")
+			p.queue("Transfer it "+path[0]+" "+path[1], l)
+			owner.free("it")
+			p.end("it", l.Say("Transfer did not get the locks after the turnstile was free"))
+		}
+	})
 	itself := func(_ *testing.T, path string) string { return path }
 	for name, nameOf := range map[string]func(t *testing.T, path string) string{
 		"by a reader":                       itself,

@@ -110,12 +110,19 @@ func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
 			name := filepath.Base(file)
 			l := l.Say("Lock went on although the kernel had refused it the lock on %s", name)
 			l.Did = "Lock; the lock on " + name + " failed with ENOLCK (injected by strace)"
-			wrap, _ := lab.Strace(t, "-P", file, "-e", "inject=flock,fcntl:error=ENOLCK")
+			wrap, log := lab.Strace(t, "-P", file, "-e", "inject=flock,fcntl:error=ENOLCK")
 			p := lab.Launch(t, lab.Options{Wrap: wrap}, "strained", path)
 			var r lab.Returned
 			p.Result(&r, l)
 			lab.Require(t, !errors.Is(r.Err, errNothing), l.Say("Lock returned neither a lock nor an error"))
 			lab.RequireErrorIs(t, r.Err, syscall.ENOLCK, l)
+			text, err := os.ReadFile(log)
+			lab.RequireSetUp(t, err)
+			calls := bytes.Count(text, []byte("LOCK_EX"))
+			again := l.Say("Lock asked again for what the kernel had refused")
+			again.Means = "a caller that could do something about it waits, and may wait for ever"
+			again.Expected, again.Found = "one call of flock for "+name, fmt.Sprintf("%d calls", calls)
+			lab.Require(t, calls == 1, again)
 			l.Did += "; then another process called Lock"
 			other := start(t, path)
 			other.Succeed("Lock it", l.Say("Lock left something locked when it failed"))

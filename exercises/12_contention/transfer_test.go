@@ -82,14 +82,17 @@ func TestTransfer(t *testing.T) {
 		for _, c := range [][4]int{{0, 1, 5, 7}, {1, 0, 7, 5}} {
 			var err error
 			var found [2]int
+			calls := 0
 			lab.Finishes(t, func() {
 				err = contention.Transfer(t.Context(), path[c[0]], path[c[1]], func(from, to bins.Stock) error {
 					found = [2]int{from["bracket"], to["bracket"]}
+					calls++
 					return nil
 				})
 			}, l)
 			lab.RequireNoError(t, err, l.Say("Transfer failed"))
 			lab.RequireEqual(t, [2]int{c[2], c[3]}, found, l)
+			lab.RequireEqual(t, 1, calls, l.Say("Transfer did not call move once"))
 		}
 	})
 	t.Run("finds the shelves of each call", func(t *testing.T) {

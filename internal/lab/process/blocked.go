@@ -64,8 +64,8 @@ func (p *Process) Blocked(ctx context.Context) error {
 // one that the test wants. On systems other than Linux the error matches errors.ErrUnsupported.
 func (p *Process) Waiters(path string) (int, error) { return waitersOn(p.pid, path) }
 
-// Alarm returns how much time is left until the first of the worker's timers ends: its Go runtime lets an idle thread wait for no longer
-// than that. It is 0 if there is none, while the worker is at work, and on systems other than Linux.
+// Alarm returns after what time a worker that has nothing to do wakes up by itself: the time, from when it fell asleep, until the first of
+// its timers ends. It is 0 if there is none, while the worker is at work, and on systems other than Linux.
 func (p *Process) Alarm() time.Duration { return alarm(p.pid) }
 
 // StillWaiting returns nil when the worker has neither finished nor reached a step for a while. It is the question for
