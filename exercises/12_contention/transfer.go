@@ -21,7 +21,7 @@ var ErrSameShelf = errors.New("both are the same shelf")
 //
 // If from and to are the same file, by whatever names, hard links included, Transfer does not wait, and the error matches ErrSameShelf.
 //
-// Only ctx limits the wait for the locks: if it ends before both are taken, the error matches ctx.Err(), and move is not called. Once move is
+// Only ctx limits the waits: if it ends before both locks are taken, the error matches ctx.Err(), and move is not called. Once move is
 // called, ctx plays no part. If a stock cannot be read, or if move returns an error, panics or ends its goroutine, neither file is written,
 // and the error, or the panic, goes on to the caller; and so does the error of an Unlock. Nothing is locked when Transfer is over.
 //

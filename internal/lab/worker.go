@@ -130,8 +130,8 @@ func RequireWaiters(t testing.TB, path string, want int, l Lesson, crew ...*Proc
 	}
 }
 
-// Alarm returns after what time a worker that has nothing to do wakes up by itself, because it has set a timer. It is 0 if there is none, and
-// on systems other than Linux.
+// Alarm returns after what time a worker that has nothing to do wakes up by itself, because it has set a timer. It is 0 if there is none,
+// and on systems other than Linux.
 func (p *Process) Alarm() time.Duration { return p.inner.Alarm() }
 
 // StillWaiting demands that the worker neither finishes nor reaches a step for a while. It is for answers that may poll.
