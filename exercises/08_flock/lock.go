@@ -10,14 +10,15 @@ import (
 // ErrLocked is matched by the error of a TryLock, TryRLock or TryUpgrade that found another owner.
 var ErrLocked = errors.New("another owner has a lock on the file")
 
-// A Held is a lock on a file, shared or exclusive, from the call that returned it until its Unlock.
+// A Held is a lock of flock(2), shared or exclusive, from the call that returned it until its Unlock. It is on the file that was opened,
+// even if its path leads to another one later.
 //
-// It is a lock of flock(2) on the file, not on the path, and this Held is its owner. Every other Held for the same file, in this process or
-// another one, is another owner, and so is every other program that locks the file with flock(2). Any number of owners may share a lock;
-// the owner of an exclusive lock is alone. A program that does not ask for the lock is not kept out.
+// This Held is the lock's owner. Every other Held for the same file, in this process or another one, is another owner, and so is every
+// other program that calls flock(2) for it. Any number of owners may share a lock; the owner of an exclusive lock is alone. A program that
+// does not ask is not kept out.
 //
-// The lock lasts until Unlock as long as the program keeps the Held, whatever else the program opens, locks, closes or collects as garbage,
-// the same file included. It ends when the process ends, in whatever way, even if a program that it has started runs on.
+// The lock lasts as long as the program keeps the Held, whatever else it opens, closes or collects as garbage, the same file included. No
+// program that this one starts inherits it, so it ends with the process at the latest.
 //
 // The methods of a Held are for one goroutine at a time.
 type Held struct {
@@ -34,14 +35,12 @@ const (
 	unlocked  mode = "unlocked"
 )
 
-// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It waits in the kernel, as long as it
-// takes, and holds up nothing else that the program does; a signal does not end the wait.
+// Lock makes one open of path, with O_RDWR|O_CREATE and mode 0600, and waits in the kernel until no other owner has a lock on the file. The
+// lock that it returns is exclusive. The wait holds up nothing else that the program does, and no signal ends it. Otherwise nothing in this
+// package asks for a lock file by its name, or changes one.
 //
-// If there is no file, Lock creates it, with mode 0600 less the umask; a symbolic link is followed. Apart from that, nothing here changes
-// the file, removes it, or leaves another one beside it. If the user may not both read and write the file, Lock and RLock fail.
-//
-// If the system refuses, for whatever reason, the error wraps that reason and does not match ErrLocked. It matches errors.ErrUnsupported
-// where the system, or the file system, has no flock(2). After an error nothing is locked, and no handle is left open.
+// If the system refuses, the error wraps its reason. It does not match ErrLocked, and errors.ErrUnsupported only if the reason does: the
+// system, or the file system, has no flock(2). After an error nothing is locked, and no handle is left open.
 func Lock(path string) (*Held, error) { return acquire(path, exclusive, true) }
 
 // RLock waits until no other owner has an exclusive lock on the file at path, and returns a shared one. Otherwise it is Lock.
@@ -58,18 +57,18 @@ func TryRLock(path string) (*Held, error) { return acquire(path, shared, false) 
 // It is not one step: the shared lock is given up first, and another owner may have had an exclusive lock before this one gets it. What was
 // read under the shared lock may be out of date when Upgrade returns.
 //
-// If Upgrade fails, on any system, this Held has no lock any more: it is as after Unlock. Errors are those of Lock; after Unlock the error
-// matches fs.ErrClosed. A lock that is exclusive already stays as it is, and Upgrade returns nil.
+// If Upgrade fails, on any system, this Held is as after Unlock. Errors are those of Lock; after Unlock the error matches fs.ErrClosed. A
+// lock that is exclusive already stays as it is, and Upgrade returns nil.
 func (h *Held) Upgrade() error { return h.upgrade(true) }
 
 // TryUpgrade is Upgrade, except that it does not wait: if another owner has a lock, it fails, and the error matches ErrLocked.
 func (h *Held) TryUpgrade() error { return h.upgrade(false) }
 
-// Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even while this
-// program is starting another one, which shares all open files for a moment.
+// Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even while this program
+// is starting another one, which shares all open files for a moment.
 //
-// A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other error wraps the system's reason, and the file is closed
-// all the same.
+// A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other error wraps the system's reason; the file is closed then,
+// too.
 func (h *Held) Unlock() error {
 	// TODO: who closes the file? And whose is this number when Unlock is called a second time?
 	if err := flock(h.descriptor, unlocked, true); err != nil {
