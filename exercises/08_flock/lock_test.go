@@ -445,12 +445,14 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 				lab.RequireSetUp(t, os.Symlink(path, name))
 			}
 			p := launch(t, lab.Options{Umask: c.umask}, name)
-			p.get(c.call + " it")
-			p.get("Unlock it")
 			l := lab.Lesson{
-				Says: "Unlock removed the file", Read: fix,
-				Did: c.call + " of a file that did not exist" + c.where + ", and Unlock; the umask was " + c.umask,
+				Says: c.call + " of a file that did not exist failed", Did: c.call + " of a file that did not exist" + c.where,
+				Means: "the first program that needs the lock does not get it", Read: fix,
 			}
+			p.Succeed(c.call+" it", l)
+			p.get("Unlock it")
+			l = l.Say("Unlock removed the file")
+			l.Did += ", and Unlock; the umask was " + c.umask
 			l.Means = "others wait on a file without a name, while the next one creates another and locks that (lesson 07)"
 			if c.where != "" {
 				l.Says = c.call + " did not create the file to which the link leads"
@@ -498,7 +500,10 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 			lab.RequireEqual(t, filepath.Base(path), strings.Join(names, " "), l)
 		}
 		for _, call := range []string{"Lock", "RLock"} {
-			a.get(call + " it")
+			a.Succeed(call+" it", lab.Lesson{
+				Says: call + " failed with a file that existed", Did: call + " of a file that all users may read and write", Read: fix,
+				Means: "programs that share a lock file cannot work",
+			})
 			b.Do("TryLock other", lab.Lesson{}) //nolint:errcheck // that it is refused is another test's
 			alone(lab.Lesson{
 				Says: call + " left another file in the directory", Read: fix,
@@ -513,48 +518,4 @@ func TestLockCreatesTheFileAndChangesNothing(t *testing.T) {
 		alone(l.Say("Upgrade left another file in the directory"))
 		untouched("Lock", l)
 	})
-	t.Run("a file that another program creates meanwhile", createdMeanwhile)
-}
-
-// createdMeanwhile stops TryLock before each of its system calls in turn, and lets another program take the lock there.
-func createdMeanwhile(t *testing.T) {
-	t.Helper()
-	t.Parallel()
-	other := start(t, lab.Path(t, "unused"))
-	l := lab.Lesson{
-		Says: "TryLock and a TryLock of another program, of a file that did not exist, did not leave one owner", Read: whoOwns,
-		Means:    "one has replaced the file that the other one has locked: two owners, each alone with a file of its own",
-		Expected: "one of the two has the lock",
-	}
-	for number, more := 1, true; more; number++ {
-		path := lab.Path(t, "stock.json.lock")
-		var held *flock.Held
-		var mine, others error
-		stops := 0
-		failed := lab.Watch(func() { held, mine = flock.TryLock(path) }, func(name string) {
-			if stops++; stops == number {
-				l.Did = fmt.Sprintf("TryLock; before its system call %d, %s, another program called TryLock for the same path", number, name)
-				if others = other.Do(fmt.Sprintf("at %s TryLock %d", path, number), l); others == nil {
-					lab.RequireSetUp(t, os.WriteFile(path, []byte("mine\n"), 0o600))
-				}
-			}
-		})
-		lab.RequireRefuse(t, failed)
-		if stops == 0 {
-			t.Skip("TryLock works in another thread than its caller's, where it cannot be stopped")
-		}
-		if more = stops >= number; more {
-			l.Found = fmt.Sprintf("TryLock returned %v; that of the other program returned %v", mine, others)
-			lab.Require(t, (mine == nil) != (others == nil), l)
-			requireLocked(t, errors.Join(mine, others), l)
-			if others == nil {
-				l := lab.Lesson{Did: l.Did + ", and wrote its name into the file", Means: "what the other program wrote is gone", Read: fix}
-				lab.RequireFile(t, path, "mine\n", l.Say("TryLock changed a file that another program had created meanwhile"))
-			}
-		}
-		if mine == nil {
-			lab.RequireNotNil(t, held, "TryLock", l)
-			lab.RequireNoError(t, held.Unlock(), l.Say("Unlock failed"))
-		}
-	}
 }

@@ -43,6 +43,22 @@ func TestUpgrade(t *testing.T) {
 		lab.RequireNoError(t, a.Reply(l).Returned.Err, l)
 		b.refused("TryRLock other", l.Say("Upgrade returned no error, and has no exclusive lock"))
 	})
+	t.Run("waits for another reader of its process", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		l := l.Say("Upgrade does not wait in the kernel for a reader of its own process")
+		l.Did, l.Read = "two goroutines of one process had a shared lock from RLock; one called Upgrade", whoOwns
+		l.Means = "it goes in beside a reader, or loses its lock because of one that would have gone"
+		a.get("RLock it")
+		a.get("RLock other")
+		a.tell("go Upgrade it", l)
+		lab.RequireWaiters(t, path, 1, l, a.Process)
+		l.Did += "; then the other called Unlock"
+		a.tell("Unlock other", l)
+		lab.RequireWaiters(t, path, 0, l.Say("Upgrade did not get the lock after the other reader's Unlock"), a.Process)
+		b.refused("TryRLock it", l.Say("Upgrade returned no error, and has no exclusive lock"))
+	})
 	t.Run("of two readers, one after the other", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
@@ -120,20 +136,32 @@ func TestTryUpgradeThatFailsHoldsNothing(t *testing.T) {
 	path := lab.Path(t, "stock.json.lock")
 	a, b, c := start(t, path), start(t, path), start(t, path)
 	l := lab.Lesson{
-		Says: "TryUpgrade got an exclusive lock beside a reader",
-		Did:  "two processes had a shared lock from RLock; one called TryUpgrade", Read: conversion,
+		Says:  "TryUpgrade got an exclusive lock beside a reader",
+		Read:  conversion,
 		Means: "the kernel has taken the shared lock away, and the program goes on reading as if it still had it",
 	}
-	before := a.Handles()
-	a.get("RLock it")
-	b.get("RLock other")
-	a.refused("TryUpgrade it", l)
-	lab.RequireEqual(t, before, a.Handles(), l.Say("TryUpgrade left the file open when it failed"))
-	for _, call := range []string{"Unlock", "TryUpgrade", "Upgrade"} {
-		requireClosed(t, a.Do(call+" it", l), l.Say("TryUpgrade failed, and %s behaves as if there still were a lock", call))
+	for _, reader := range []struct {
+		program
+		where string
+	}{{b, "two processes"}, {a, "two goroutines of one process"}} {
+		l := l
+		l.Did = reader.where + " had a shared lock from RLock; one called TryUpgrade"
+		reader.get("RLock other")
+		before := a.Handles()
+		a.get("RLock it")
+		a.refused("TryUpgrade it", l)
+		open := l.Say("TryUpgrade left the file open when it failed")
+		open.Means = "a program that tries again and again runs out of handles"
+		lab.RequireEqual(t, before, a.Handles(), open)
+		for _, call := range []string{"Unlock", "TryUpgrade", "Upgrade"} {
+			requireClosed(t, a.Do(call+" it", l), l.Say("TryUpgrade failed, and %s behaves as if there still were a lock", call))
+		}
+		l.Did += "; then a third program called TryLock"
+		c.refused("TryLock third", l.Say("TryUpgrade failed, and took another owner's lock away"))
+		l.Did = strings.Replace(l.Did, "; then", "; the other called Unlock; then", 1)
+		l.Means = "a lock that the program does not know of keeps all others out"
+		reader.Succeed("Unlock other", l)
+		c.Succeed("TryLock third", l.Say("TryUpgrade failed and kept a lock"))
+		c.get("Unlock third")
 	}
-	l.Did += "; the other called Unlock; then a third called TryLock"
-	l.Means = "a lock that the program does not know of keeps all others out"
-	b.Succeed("Unlock other", l)
-	c.Succeed("TryLock third", l.Say("TryUpgrade failed and kept a lock"))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,7 +69,7 @@ func (d *desk) do(order []string) (r lab.Reply) {
 	case "at":
 		r.Returned.Err = d.call(order[1], order[2], order[3])
 	case "go":
-		alone := &desk{path: d.path, held: map[string]*flock.Held{}}
+		alone := &desk{path: d.path, held: maps.Clone(d.held)}
 		go func() {
 			if err := alone.call(d.path, order[1], order[2]); err == nil {
 				select {} // it keeps the lock
@@ -133,10 +134,10 @@ func openAndClose(path string) error {
 	return f.Close()
 }
 
-// old makes the file at path one of 1970 that other users may read, and returns what demands that a call left it as it is.
+// old makes the file at path one of 1970 that other users may read and write, and returns what demands that a call left it as it is.
 func old(t *testing.T, path string) (untouched func(call string, l lab.Lesson)) {
 	t.Helper()
-	lab.RequireSetUp(t, errors.Join(os.Chmod(path, 0o640), os.Chtimes(path, time.Unix(0, 0), time.Unix(0, 0))))
+	lab.RequireSetUp(t, errors.Join(os.Chmod(path, 0o666), os.Chtimes(path, time.Unix(0, 0), time.Unix(0, 0))))
 	text, err := os.ReadFile(path)
 	lab.RequireSetUp(t, err)
 	before, err := os.Stat(path)
@@ -144,7 +145,7 @@ func old(t *testing.T, path string) (untouched func(call string, l lab.Lesson)) 
 	return func(call string, l lab.Lesson) {
 		t.Helper()
 		name := " " + filepath.Base(path)
-		l.Did += fmt.Sprintf("; until then%s was a file of 1970 with %q in it, and mode 0640", name, text)
+		l.Did += fmt.Sprintf("; until then%s was a file of 1970 with %q in it, and mode 0666", name, text)
 		l.Means = "others wait on a file without a name, while the next one creates another and locks that (lesson 07)"
 		after, err := os.Stat(path)
 		lab.RequireNoError(t, err, l.Say("%s removed%s", call, name))

@@ -1,10 +1,13 @@
 package flock_test
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -20,6 +23,7 @@ import (
 func init() {
 	workers["interrupted"] = interrupted
 	workers["update"] = update
+	workers["by name"] = byName
 }
 
 // interrupted calls CALL for PATH, with what must come before it, and sends whether it has a lock then. It does so in one thread, because
@@ -159,7 +163,7 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 			lab.RequireError(t, err, l)
 			lab.RequireFile(t, path, content, l)
 			l.Means = "no one can find out why the program does not work"
-			lab.RequireErrorIs(t, err, errno, l.Say("%s did not report why the kernel had refused the lock", call))
+			requireReason(t, err, errno, call, l.Say("%s did not report why the kernel had refused the lock", call))
 			l = l.Say("%s does not return any more, once the kernel has refused it the lock", call)
 			l.Did += "; then it was called again, and nothing was refused"
 			l.Means = "something inside the program stays locked, and only its end helps"
@@ -188,10 +192,14 @@ func TestUpdateAndViewDoNotGoOnWithoutTheLock(t *testing.T) {
 			if len(hit) == 0 {
 				return // there is no second lock
 			}
-			lab.RequireError(t, err, l)
-			if !strings.Contains(hit[0].Args, "LOCK_UN") {
+			if strings.Contains(hit[0].Args, "LOCK_UN") {
+				l.Did = "Update; the kernel refused its Unlock, flock(2) with LOCK_UN, with " + errno.Error() + " (injected by strace)"
+				l.Means = "a child that has a duplicate of the descriptor keeps the lock, and no one knows why all others wait"
+				l = l.Say("Unlock did not report what the kernel had refused")
+			} else {
 				lab.RequireFile(t, path, content, l)
 			}
+			requireReason(t, err, errno, "Update", l)
 			l.Means = "the handle that stays open may keep the lock, and all others wait"
 			lab.Require(t, !open, l.Say("Unlock left the file open when it failed"))
 		}, syscall.ENOLCK, syscall.EIO)
@@ -296,5 +304,94 @@ func TestUpdateAndViewReportEveryError(t *testing.T) {
 				}, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT)
 			})
 		}
+	}
+}
+
+// The calls that name a file, as asked shows them.
+const (
+	openLock   = "open the lock file with O_RDWR|O_CREAT and 0600"
+	readStock  = "open the stock for reading"
+	writeStock = "open the stock for writing"
+)
+
+// byNames are calls, and what each may ask for by name, in this order, as a regular expression.
+var byNames = []struct{ order, calls string }{
+	{"Lock it", openLock},
+	{"Upgrade it", ""},
+	{"TryLock other", openLock}, // which is refused
+	{"Unlock it", ""},
+	{"RLock it", openLock},
+	{"TryRLock other", openLock},
+	{"TryUpgrade it", ""}, // which is refused
+	{"Upgrade other", ""},
+	{"Unlock other", ""},
+	{"TryLock it", openLock},
+	{"Unlock it", ""},
+	{"View", openLock + ", " + readStock},
+	{"Update", "(" + openLock + "(, " + readStock + ")+, )+" + writeStock},
+}
+
+// byName makes these calls for the stock at PATH and its lock, with a mark before each.
+func byName(w *lab.Worker) error {
+	path := w.Arg(0)
+	d := &desk{held: map[string]*flock.Held{}}
+	var all error
+	for n, c := range byNames {
+		var err error
+		call, name, _ := strings.Cut(c.order, " ")
+		lab.Mark(fmt.Sprint(n))
+		switch call {
+		case "View", "Update":
+			err = calls[call](path, func() error { return nil })
+		default:
+			if opens := c.calls != ""; opens || d.held[name] != nil {
+				err = d.call(path+".lock", call, name)
+			}
+		}
+		if !errors.Is(err, flock.ErrLocked) {
+			all = errors.Join(all, err)
+		}
+	}
+	lab.Mark("")
+	return all
+}
+
+// asked shows what a call in the directory asks for.
+func asked(c lab.Call, dir string) string {
+	args := strings.NewReplacer("|O_CLOEXEC", "", "|O_LARGEFILE", "").Replace(c.Args)
+	switch stock := filepath.Join(dir, "stock.json"); {
+	case c.Name != "openat":
+	case c.On(stock+".lock") && strings.Contains(args, ", O_RDWR|O_CREAT, 0600"):
+		return openLock
+	case c.On(stock) && strings.Contains(args, ", O_RDONLY"):
+		return readStock
+	case c.On(stock) && strings.HasSuffix(args, ", O_WRONLY"):
+		return writeStock
+	}
+	return c.Short(dir)
+}
+
+// What is done by name beside the one open may hit another file by then, or one that is not the program's.
+func TestNothingIsAskedForByNameButOneOpen(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Dir(stockFile(t, `{"bracket":1}`))
+	l := lab.Lesson{Did: "each function of the package, under strace", Means: "the program cannot work at all", Read: fix}
+	p := lab.Trace(t, lab.Rule{Calls: "%file"}, lab.Options{Dir: dir}, "by name", "stock.json")
+	lab.RequireNoError(t, p.Wait(l), l.Say("A function failed although nothing stood in its way"))
+	l.Means = "what a name leads to may be another file by then, or one that other programs need as it is"
+	marked := p.Marked()
+	for n, c := range byNames {
+		var found []string
+		for _, call := range marked[fmt.Sprint(n)] {
+			if call.Within(dir) {
+				found = append(found, asked(call, dir))
+			}
+		}
+		call, _, _ := strings.Cut(c.order, " ")
+		l.Did = call + ", under strace"
+		l.Expected = cmp.Or(strings.NewReplacer("(", "", ")+", " (or more)").Replace(c.calls), "no call that names a file")
+		l.Found = cmp.Or(strings.Join(found, ", "), "no call that names a file")
+		fits := regexp.MustCompile("^(" + strings.NewReplacer("|", `\|`).Replace(c.calls) + ")$").MatchString(strings.Join(found, ", "))
+		lab.Require(t, fits, l.Say("%s asks for files by name otherwise than its doc comment says", call))
 	}
 }
