@@ -210,6 +210,23 @@ func TestLockWaits(t *testing.T) {
 		l.Did += "; then the first called Unlock"
 		lab.RequireWaiters(t, path, 1, l, p.Process)
 	})
+	t.Run("for the file that it has opened", func(t *testing.T) {
+		t.Parallel()
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		l := lab.Lesson{
+			Says: "Lock opened another file after it had waited", Read: whoOwns,
+			Did:   "Lock; another process waited in Lock; the file was removed; Unlock; then TryLock of the path, where there was no file",
+			Means: "what a Held has locked depends on what others did with the name meanwhile",
+		}
+		a.get("Lock it")
+		b.Send("Lock second")
+		b.WaitBlocked(l.Say("Lock does not wait in the kernel"))
+		lab.RequireSetUp(t, os.Remove(path))
+		a.Succeed("Unlock it", l)
+		lab.RequireNoError(t, b.Reply(l).Returned.Err, l.Say("Lock did not get the lock for which it had waited"))
+		a.Succeed("TryLock it", l)
+	})
 	t.Run("a writer, and no reader for it", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")

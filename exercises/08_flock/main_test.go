@@ -230,7 +230,9 @@ func (p program) refused(order string, l lab.Lesson) {
 
 func requireLocked(t *testing.T, err error, l lab.Lesson) {
 	t.Helper()
-	l.Expected = "an error that matches ErrLocked"
+	if l.Expected = "an error that matches ErrLocked"; err != nil {
+		l.Means = "the caller cannot tell another owner from a failure"
+	}
 	lab.RequireErrorIs(t, err, flock.ErrLocked, l)
 }
 

@@ -233,7 +233,7 @@ func besideOthers(t *testing.T) {
 	l := lab.Lesson{
 		Says: "View and Update of many files do not each wait for their own lock, in the kernel", Read: whoOwns,
 		Did:   fmt.Sprintf("other programs had the locks of %d files; one process called View or Update of each, in goroutines", files),
-		Means: "a lock or a limit inside the process comes first, so one file waits for another",
+		Means: "one file waits for another: for a lock or a limit inside the process, or for a call that holds up all its goroutines",
 	}
 	p := lab.Start(t, "beside", busy, free, fmt.Sprint(files))
 	p.Reached("waiting", l)
@@ -504,6 +504,16 @@ func panicInside(t *testing.T) {
 		other.Succeed("TryLock it", l.Say("%s kept its lock after a panic", call))
 		other.Kill()
 	}
+	for call, do := range calls {
+		l := lab.Lesson{
+			Says: call + " kept its lock when its goroutine ended", Did: "the function that " + call + " called ended its goroutine, as t.FailNow does",
+			Means: "every other program waits for one that is no longer inside", Read: givingBack,
+		}
+		lab.Finishes(t, func() { _ = do(path, func() error { runtime.Goexit(); return nil }) }, l)
+		other := start(t, path+".lock")
+		other.Succeed("TryLock it", l)
+		other.Kill()
+	}
 }
 
 func recovered(call func() error) (value any) {
@@ -677,6 +687,7 @@ func TestViewsShareAndKeepUpdateOut(t *testing.T) {
 	t.Run("and a View inside a View in, while an Update waits", viewInView)
 	t.Run("by the file, not by the name that the path had in another directory", sameName)
 	t.Run("and each has a stock of its own", ownStock)
+	t.Run("and each has a lock of its own", ownLock)
 }
 
 // sameName has a View of stock.json in one directory, and then one of stock.json in another one.
@@ -731,6 +742,35 @@ func ownStock(t *testing.T) {
 	}, l.Say("View inside a View does not return"))
 	lab.RequireNoError(t, err, l.Say("View inside a View failed"))
 	lab.RequireEqual(t, "map[hinge:4] map[bracket:1]", first+" "+second, l)
+}
+
+// ownLock has two Views at work in one process, of which the first ends.
+func ownLock(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := stockFile(t, `{"bracket":1}`)
+	l := lab.Lesson{
+		Says: "View lost its lock when another View ended", Did: "two goroutines of one process were inside View; the first left; TryLock of the lock",
+		Means: "an Update writes while the second View is at work", Read: whoOwns,
+	}
+	var views [2]struct{ inside, leave, left chan struct{} }
+	for n := range views {
+		v := &views[n]
+		v.inside, v.leave, v.left = make(chan struct{}), make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(v.left)
+			_ = flock.View(path, func(bins.Stock) error { close(v.inside); <-v.leave; return nil })
+		}()
+		lab.Finishes(t, func() { <-v.inside }, l.Say("View does not call use beside another View"))
+	}
+	close(views[0].leave)
+	lab.Finishes(t, func() { <-views[0].left }, l.Say("View does not return"))
+	held, err := flock.TryLock(path + ".lock")
+	if err == nil {
+		err = held.Unlock()
+	}
+	requireLocked(t, err, l)
+	close(views[1].leave)
 }
 
 func viewInView(t *testing.T) {

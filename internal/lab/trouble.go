@@ -46,7 +46,7 @@ func hangs(l Lesson, stuck *process.Stuck) Lesson {
 	}
 	switch {
 	case stuck.Lock && strings.HasSuffix(why, "itself"):
-		means = "a lock inside a lock, or one that an earlier call has kept: nobody else will ever open it"
+		means = "a lock inside a lock, one that an earlier call has kept, or a wait that holds up the goroutine which would give it back"
 	case stuck.Lock:
 		means = "an earlier call has kept its lock, or two wait for each other: everyone who needs the lock waits for ever"
 	case strings.Contains(why, "disk"):

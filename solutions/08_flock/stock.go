@@ -10,8 +10,8 @@ import (
 // back; a panic goes on to the caller. Any number of Views may be at work at the same time; while use runs, no Update writes.
 //
 // View and Update lock PATH.lock with this package, for the path as the caller wrote it, and wait as RLock and Lock do. Without the lock
-// they touch nothing. Every error of use, of the lock and of package bins is joined to the one that they return. Different paths never wait
-// for each other.
+// they touch nothing; they use the stock through package bins alone. Every error of use, of the lock and of package bins is joined to the
+// one that they return. Different paths never wait for each other.
 //
 // use may call View for the same path, but not Update, which would wait for this View. While a View or an Update of a relative path runs,
 // the program must not change its working directory.
