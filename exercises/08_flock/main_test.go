@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode"
@@ -52,6 +53,7 @@ type desk struct {
 	path string
 	held map[string]*flock.Held
 	ran  chan error
+	got  atomic.Int32 // how many calls of "go" have returned without an error
 }
 
 // owner is a program that locks the file at PATH.
@@ -61,9 +63,9 @@ func owner(w *lab.Worker) error {
 }
 
 // do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path,
-// "go CALL NAME" for a call in a goroutine that keeps the lock, "refused ERRNO CALL NAME" for one whose lock the kernel refuses,
-// "duplicate", "open-and-close", "is-open" (1 if the file is), "run" (another program, in a goroutine), "has-run" (1 if it has)
-// and "leave DIRECTORY" (for that one).
+// "go CALL NAME" for a call in a goroutine that keeps the lock, "has-got" (how many of these have one), "refused ERRNO CALL NAME" for one
+// whose lock the kernel refuses, "duplicate", "open-and-close", "is-open" (1 if the file is), "run" (another program, in a goroutine),
+// "has-run" (1 if it has) and "leave DIRECTORY" (for that one).
 func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "at":
@@ -72,9 +74,12 @@ func (d *desk) do(order []string) (r lab.Reply) {
 		alone := &desk{path: d.path, held: maps.Clone(d.held)}
 		go func() {
 			if err := alone.call(d.path, order[1], order[2]); err == nil {
+				d.got.Add(1)
 				select {} // it keeps the lock
 			}
 		}()
+	case "has-got":
+		r.N = int(d.got.Load())
 	case "refused":
 		return d.refused(order[1], order[2:])
 	case "duplicate":

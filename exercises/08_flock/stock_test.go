@@ -506,8 +506,9 @@ func panicInside(t *testing.T) {
 	}
 	for call, do := range calls {
 		l := lab.Lesson{
-			Says: call + " kept its lock when its goroutine ended", Did: "the function that " + call + " called ended its goroutine, as t.FailNow does",
-			Means: "every other program waits for one that is no longer inside", Read: givingBack,
+			Says: call + " kept its lock when its goroutine ended", Read: givingBack,
+			Did:   "the function that " + call + " called ended its goroutine, as t.FailNow does",
+			Means: "every other program waits for one that is no longer inside",
 		}
 		lab.Finishes(t, func() { _ = do(path, func() error { runtime.Goexit(); return nil }) }, l)
 		other := start(t, path+".lock")
@@ -750,8 +751,9 @@ func ownLock(t *testing.T) {
 	t.Parallel()
 	path := stockFile(t, `{"bracket":1}`)
 	l := lab.Lesson{
-		Says: "View lost its lock when another View ended", Did: "two goroutines of one process were inside View; the first left; TryLock of the lock",
-		Means: "an Update writes while the second View is at work", Read: whoOwns,
+		Says: "View lost its lock when another View ended", Read: whoOwns,
+		Did:   "two goroutines of one process were inside View; the first left; TryLock of the lock",
+		Means: "an Update writes while the second View is at work",
 	}
 	var views [2]struct{ inside, leave, left chan struct{} }
 	for n := range views {
