@@ -6,6 +6,9 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
+
+	"example/turnstile/internal/lab"
 )
 
 // holdLock holds a lock (flock(2)) on the file at path until the test ends, as another program would.
@@ -15,4 +18,27 @@ func holdLock(t *testing.T, path string) {
 	must(t, err)
 	t.Cleanup(func() { must(t, file.Close()) })
 	must(t, syscall.Flock(int(file.Fd()), syscall.LOCK_EX))
+}
+
+// stall runs call in a goroutine, with the path of a pipe, and returns when call waits in there, or has returned without a look into it.
+func stall(t *testing.T, call func(path string), lesson lab.Lesson) {
+	t.Helper()
+	path := newPath(t)
+	must(t, syscall.Mkfifo(path, 0o600))
+	done := make(chan struct{})
+	go func() { defer close(done); call(path) }()
+	lab.Finishes(t, func() {
+		for { // a pipe that no goroutine has opened for reading, or is about to, cannot be opened
+			pipe, err := syscall.Open(path, syscall.O_WRONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+			if err == nil {
+				t.Cleanup(func() { must(t, syscall.Close(pipe)) })
+				return
+			}
+			select {
+			case <-done:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}, lesson.Say("A function neither opens the path that it is given nor returns"))
 }

@@ -71,14 +71,16 @@ var (
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
 		"take": take, "load": loadAlone, "load again": loadAgain, "save": saveAlone, "set aside": setAsideAlone, "elsewhere": elsewhere,
+		"by name": byName,
 	})
 }
 
 // An outcome is what a worker process reports of one call.
 type outcome struct {
 	Verdict, Text, Name string
-	Kept                bool // Save left the caller's document as it was
-	Left                int  // how many handles were open afterwards that had not been open before
+	Function, Want      string // the verdict that its path asks for
+	Kept                bool   // Save left the caller's document as it was
+	Left                int    // how many handles were open afterwards that had not been open before
 }
 
 // watching runs call and returns how many handles it left open.
@@ -105,6 +107,7 @@ func take(w *lab.Worker) error {
 }
 
 func loadAlone(w *lab.Worker) error {
+	debug.SetMaxStack(64 << 20) // more than any Load needs that does not call itself for each byte
 	var doc *jsonfiles.Document
 	var err error
 	left := watching(func() { doc, err = jsonfiles.Load(w.Arg(0)) })
@@ -153,28 +156,38 @@ func setAsideAlone(w *lab.Worker) error {
 	return w.Result(outcome{Verdict: verdictOf(err), Text: text, Name: name, Left: left})
 }
 
-// elsewhere goes to the directory Arg(0), if there is one, and calls all three functions with the path Arg(1), where a good document of
-// generation 7 is. It makes a first save to that path with the ending .first.
+// elsewhere goes to the directory Arg(0) and calls all three functions with the path Arg(1), where a good document of generation 7 is,
+// and with paths that begin with it.
 func elsewhere(w *lab.Worker) error {
-	if w.Arg(0) != "" {
-		if err := os.Chdir(w.Arg(0)); err != nil {
-			return err
-		}
+	if err := os.Chdir(w.Arg(0)); err != nil {
+		return err
 	}
 	path := w.Arg(1)
-	first := jsonfiles.Save(path+".first", documentOf(0, 1))
-	_, load := jsonfiles.Load(path)
-	save := jsonfiles.Save(path, documentOf(7, 1))
+	var all []outcome
+	add := func(function, want string, err error) {
+		all = append(all, outcome{Function: function, Want: want, Verdict: verdictOf(err), Text: returned(err)})
+	}
+	add("Save", success, jsonfiles.Save(path+".first", documentOf(0, 1)))
+	_, err := jsonfiles.Load(path)
+	add("Load", success, err)
+	add("Save", success, jsonfiles.Save(path, documentOf(7, 1)))
+	add("Save", changed, jsonfiles.Save(path, documentOf(7, 1)))
+	_, err = jsonfiles.Load(path + ".none")
+	add("Load", missing, err)
+	_, err = jsonfiles.SetAside(path + ".none")
+	add("SetAside", missing, err)
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		return err
 	}
-	name, set := jsonfiles.SetAside(path)
-	return w.Result([]outcome{
-		{Verdict: verdictOf(load), Text: found(nil, load)},
-		{Verdict: verdictOf(save), Text: found(nil, save)},
-		{Verdict: verdictOf(set), Text: found(nil, set), Name: name},
-		{Verdict: verdictOf(first), Text: found(nil, first)},
-	})
+	_, err = jsonfiles.Load(path)
+	add("Load", corrupt, err)
+	if damage, ok := errors.AsType[*jsonfiles.CorruptError](err); ok {
+		all[len(all)-1].Name = damage.Path
+	}
+	name, err := jsonfiles.SetAside(path)
+	add("SetAside", success, err)
+	all[len(all)-1].Name = name
+	return w.Result(all)
 }
 
 // documentOf makes a document as it is after a Load of that generation, with so many checkouts.
@@ -215,7 +228,7 @@ func leftOpen(function, did, found string) lab.Lesson {
 func requireClosed(t *testing.T, path, function string, err error) {
 	t.Helper()
 	if open, failed := lab.IsOpen(path); failed == nil && open {
-		lab.Fail(t, leftOpen(function, function+" was called", "a handle to "+filepath.Base(path)+" after "+found(nil, err)))
+		lab.Fail(t, leftOpen(function, function+" was called", "a handle to "+filepath.Base(path)+" after "+returned(err)))
 	}
 }
 
@@ -272,6 +285,14 @@ func found(doc *jsonfiles.Document, err error) string {
 	return "no error, and " + describe(doc)
 }
 
+// returned describes what a call returned that returns no document.
+func returned(err error) string {
+	if err == nil {
+		return success
+	}
+	return found(nil, err)
+}
+
 func describe(doc *jsonfiles.Document) string {
 	switch {
 	case doc == nil:
@@ -300,7 +321,7 @@ func oneLine(err error) string {
 	return testDirectory.ReplaceAllString(strings.ReplaceAll(err.Error(), "\n", "; "), "…$1")
 }
 
-var testDirectory = regexp.MustCompile(`[^ :]*[/\\]\d{3}([/\\])`)
+var testDirectory = regexp.MustCompile(`[^ :]*[/\\]\d{3}([/\\])(?:` + oddName + `[/\\])?`)
 
 // The calls under test. A call that panics or does not return fails the test with words of its own.
 
@@ -374,7 +395,7 @@ func load(t *testing.T, path string, lesson lab.Lesson) *jsonfiles.Document {
 // requireRefused demands that Load refuses a file of this content with the given verdict and changes nothing in the directory.
 func requireRefused(t *testing.T, content, verdict string, lesson lab.Lesson) {
 	t.Helper()
-	path := lab.WriteFile(t, "locks.json", content)
+	path := newFile(t, content)
 	doc, err := loading(t, path)
 	lesson.Expected, lesson.Found = verdict, found(doc, err)
 	lab.Require(t, verdictOf(err) == verdict, lesson)
@@ -485,6 +506,23 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatalf("the test could not prepare its own files: %v", err)
 	}
+}
+
+// newPath returns a path where no file is. Its directory has a name that is a format to package fmt and two words to a shell.
+func newPath(t *testing.T) string {
+	t.Helper()
+	directory := lab.Path(t, oddName)
+	must(t, os.Mkdir(directory, 0o700))
+	return filepath.Join(directory, "locks.json")
+}
+
+const oddName = "50 %d"
+
+func newFile(t *testing.T, content string) string {
+	t.Helper()
+	path := newPath(t)
+	write(t, path, content)
+	return path
 }
 
 func write(t *testing.T, path, content string) {

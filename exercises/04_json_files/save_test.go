@@ -27,13 +27,18 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 	}{
 		{"a part", map[string]jsonfiles.Checkout{"bracket.step": alice}},
 		{"a time in nanoseconds", map[string]jsonfiles.Checkout{"bracket.step": {Person: "alice", Since: morning.Add(123456789)}}},
+		{"times that no clock of today shows", map[string]jsonfiles.Checkout{
+			"bracket.step": {Person: "alice", Since: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)},
+			"hinge.step":   {Person: "bob", Since: time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)},
+		}},
 		{"a time in another zone", map[string]jsonfiles.Checkout{"bracket.step": {Person: "alice", Since: morning.In(time.FixedZone("", 5400))}}},
 		{"characters that JSON or HTML escapes", map[string]jsonfiles.Checkout{
 			`a<b>&"c"\d\u003c\n` + "\t\u2028.step": {Person: `Zoë ☂ \u0026`, Since: morning},
 		}},
 		{"blanks and capital letters", map[string]jsonfiles.Checkout{" Bracket.STEP ": {Person: " Alice  B. ", Since: morning}}},
-		{"paths that package path would shorten to one", map[string]jsonfiles.Checkout{
+		{"paths that name no file, or one outside, or several that are one", map[string]jsonfiles.Checkout{
 			"lid.step": alice, "old/../lid.step": {Person: "bob", Since: morning}, ".//lid.step": {Person: "carol", Since: morning},
+			"../lid.step": alice, "/lid.step": alice, `C:\lid.step`: alice, "..": alice, "con": alice, "%d": alice, " ": alice, "\x00\n": alice,
 		}},
 		{"two spellings of one letter", map[string]jsonfiles.Checkout{"\u00e9.step": alice, "e\u0301.step": {Person: "bob", Since: morning}}},
 		{"more than 1 MiB", large},
@@ -42,7 +47,7 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			path := lab.Path(t, "locks.json")
+			path := newPath(t)
 			doc := &jsonfiles.Document{Version: jsonfiles.Version, Checkouts: c.checkouts}
 			lesson := lab.Lesson{
 				Says:  "Save failed on a good document",
@@ -72,7 +77,7 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 
 	t.Run("a shorter document over a longer one", func(t *testing.T) {
 		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", taken+strings.Repeat("\n", 2000))
+		path := newFile(t, taken+strings.Repeat("\n", 2000))
 		lesson := lab.Lesson{
 			Says:  "Save failed on a good document",
 			Did:   "a document with two checkouts was loaded, both parts were returned, and it was saved",
@@ -99,7 +104,7 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 
 func TestSaveCountsTheGenerations(t *testing.T) {
 	t.Parallel()
-	path := lab.Path(t, "locks.json")
+	path := newPath(t)
 	lesson := lab.Lesson{
 		Says:  "Save did not write the next generation",
 		Did:   "a new document was saved three times in a row",
@@ -179,7 +184,7 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 			t.Parallel()
 			lesson, unsaid := lesson, unsaid
 			lesson.Did, unsaid.Did = c.did, c.did
-			path := lab.WriteFile(t, "locks.json", taken)
+			path := newFile(t, taken)
 			doc := load(t, path, refusedGood)
 			doc.Checkouts["gear.step"] = inAnotherZone
 			c.spoil(doc)
@@ -194,7 +199,7 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 			t.Parallel()
 			unsaid := unsaid
 			unsaid.Did = "there was no file; " + c.did
-			path := lab.Path(t, "locks.json")
+			path := newPath(t)
 			doc := jsonfiles.New()
 			doc.Checkouts["gear.step"] = inAnotherZone
 			c.spoil(doc)
@@ -224,7 +229,7 @@ func TestSaveReplacesOnlyWhatLoadAccepts(t *testing.T) {
 		for _, generation := range []int64{0, 7} {
 			t.Run(fmt.Sprintf("%s, by generation %d", c.name, generation), func(t *testing.T) {
 				t.Parallel()
-				path := lab.WriteFile(t, "locks.json", c.content)
+				path := newFile(t, c.content)
 				lesson := lab.Lesson{
 					Says:  "Save overwrote a file that Load refuses",
 					Did:   fmt.Sprintf("the file held %s; a document of generation %d was saved over it", lab.Show([]byte(c.content)), generation),
@@ -238,7 +243,7 @@ func TestSaveReplacesOnlyWhatLoadAccepts(t *testing.T) {
 				requireDocumentKept(t, before, doc, lesson.Did)
 				lesson.Says = "Save did not report why it refused the file"
 				lesson.Means = "the caller cannot tell whether to set the file aside, to use a newer program or to try again"
-				lesson.Expected, lesson.Found = c.verdict, found(nil, err)
+				lesson.Expected, lesson.Found = c.verdict, returned(err)
 				lab.Require(t, verdictOf(err) == c.verdict, lesson)
 				write(t, path, taken)
 				requireNextSaved(t, path, lesson.Did+", which was refused; a person mended the file")
@@ -258,7 +263,7 @@ func TestSaveReplacesOnlyWhatLoadAccepts(t *testing.T) {
 			doc := jsonfiles.New()
 			before := snapshot(doc)
 			err := saving(t, path, doc)
-			lesson.Expected, lesson.Found = other, found(nil, err)
+			lesson.Expected, lesson.Found = other, returned(err)
 			lab.Require(t, verdictOf(err) == other, lesson)
 			requireDocumentKept(t, before, doc, lesson.Did)
 		})
@@ -295,7 +300,7 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 		t.Parallel()
 		lesson := lesson
 		lesson.Did = "this process loaded the document; another one loaded it, gave the lid to Bob and saved; then this one saved"
-		path := lab.WriteFile(t, "locks.json", taken)
+		path := newFile(t, taken)
 		doc := load(t, path, refusedGood)
 		lab.RequireNoError(t, lab.Run(t, "take", path, "lid.step", "bob"), lab.Lesson{
 			Says: "Save failed on a good document", Did: "another process loaded the document, added a checkout and saved",
@@ -311,7 +316,7 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 		t.Parallel()
 		lesson := lesson
 		lesson.Did = "one process loaded the document twice and saved the first; then it saved the second"
-		path := lab.WriteFile(t, "locks.json", taken)
+		path := newFile(t, taken)
 		first, second := load(t, path, refusedGood), load(t, path, refusedGood)
 		first.Checkouts["lid.step"] = jsonfiles.Checkout{Person: "bob", Since: morning}
 		lab.RequireNoError(t, saving(t, path, first), failedOnGood)
@@ -347,7 +352,7 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 			t.Parallel()
 			lesson := lesson
 			lesson.Did, lesson.Means = c.did, c.means
-			refusedTwice(t, lab.WriteFile(t, "locks.json", c.now), c.now, documentOf(c.generation, 1), lesson)
+			refusedTwice(t, newFile(t, c.now), c.now, documentOf(c.generation, 1), lesson)
 		})
 	}
 
@@ -356,7 +361,7 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("Windows lets only some users create symbolic links")
 		}
-		path := lab.Path(t, "locks.json")
+		path := newPath(t)
 		must(t, os.Symlink("nowhere.json", path))
 		lesson := lab.Lesson{
 			Says:  "Save created a file where a link leads",
@@ -379,7 +384,7 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 	for _, generation := range []int64{1, 7} {
 		t.Run(fmt.Sprintf("when generation %d was removed", generation), func(t *testing.T) {
 			t.Parallel()
-			path := lab.Path(t, "locks.json")
+			path := newPath(t)
 			lesson := lab.Lesson{
 				Says:  "Save brought back a file that was removed",
 				Did:   fmt.Sprintf("a document of generation %d was loaded, the file was removed, then the document was saved", generation),
@@ -405,7 +410,7 @@ func TestOfTwoFirstSavesOneFails(t *testing.T) {
 	t.Parallel()
 	const savers = 4
 	for range lab.Rounds(30) {
-		path := lab.Path(t, "locks.json")
+		path := newPath(t)
 		var winners []string
 		start, results := make(chan struct{}), make(chan string, savers)
 		for saver := range savers {
@@ -461,7 +466,7 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 			Read:  fix,
 		}
 		results := make(chan string, goroutines)
-		paths := []string{lab.Path(t, "locks.json"), lab.Path(t, "locks.json"), lab.Path(t, "locks.json"), lab.Path(t, "locks.json")}
+		paths := []string{newPath(t), newPath(t), newPath(t), newPath(t)}
 		lab.FinishesInSteps(t, func(progress func()) {
 			for number := range goroutines {
 				go func() {
@@ -487,7 +492,7 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 
 	t.Run("at one path", func(t *testing.T) {
 		t.Parallel()
-		path := lab.Path(t, "locks.json")
+		path := newPath(t)
 		lab.RequireNoError(t, saving(t, path, documentOf(0, 5000)), failedOnGood)
 		const goroutines = 4
 		start, loaded := make(chan struct{}), make(chan *jsonfiles.Document, goroutines)
@@ -526,29 +531,25 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 		}
 	})
 
-	t.Run("by what the whole process shares", func(t *testing.T) {
-		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", taken)
-		directory := filepath.Dir(path)
-		worker := lab.Trace(t, lab.Rule{Calls: "openat,?open,?creat,umask,chdir,fchdir"}, lab.Options{}, "elsewhere", "", path)
-		lesson := lab.Lesson{
-			Did:      "a process loaded, saved, saved where there was no file, and set aside; strace noted its calls",
-			Expected: "no change of the umask or the working directory, and O_CLOEXEC for each file",
-			Read:     fix,
-		}
-		var reported []outcome
-		worker.Result(&reported, lesson)
-		lab.RequireNoError(t, worker.Wait(lesson), lesson)
-		for _, call := range worker.Calls() {
-			lesson.Found = call.Short(directory)
-			opens := call.Name == "openat" || call.Name == "open" || call.Name == "creat"
-			lesson.Means = "a file that another goroutine creates at this moment may be written by everyone, or is in another directory"
-			lab.Require(t, opens, lesson.Say("A function of the package changed the whole process"))
-			lesson.Means = "the program that another goroutine starts at this moment keeps the file open, and with it its lock"
-			lab.Require(t, !call.Within(directory) || strings.Contains(call.Args, "O_CLOEXEC"),
-				lesson.Say("A program that is started inherits a file"))
-		}
-	})
+	for name, call := range map[string]func(path string){
+		"while one of them loads":      func(path string) { _, _ = jsonfiles.Load(path) },
+		"while one of them saves":      func(path string) { _ = jsonfiles.Save(path, documentOf(1, 1)) },
+		"while one of them sets aside": func(path string) { _, _ = jsonfiles.SetAside(path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := newPath(t)
+			lesson := lab.Lesson{
+				Says:  "A call waits for one at another path",
+				Did:   "a goroutine called a function for a file that did not answer (a pipe into which no program wrote); then another path was used",
+				Means: "one file on a server that is away, and the program can do nothing any more, whatever the file",
+				Read:  fix,
+			}
+			stall(t, call, lesson)
+			lab.FinishesInSteps(t, func(progress func()) { lesson.Found = alone(path, "alice", progress) }, lesson)
+			lab.Require(t, lesson.Found == "", lesson.Say("A call is disturbed by one at another path"))
+		})
+	}
 }
 
 // alone works with a file that no one else uses, and returns what is wrong.
@@ -616,7 +617,7 @@ func TestSaveReportsAWriteThatTheKernelRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			path := lab.Path(t, "locks.json")
+			path := newPath(t)
 			if c.isThere {
 				write(t, path, long)
 			}
@@ -671,7 +672,7 @@ func TestSaveCreatesTheFileAndNothingElse(t *testing.T) {
 
 	t.Run("no change of other files", func(t *testing.T) {
 		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", taken)
+		path := newFile(t, taken)
 		lesson := lab.Lesson{
 			Says:  "Save changed a file that is not its own",
 			Did:   "files with similar names lay beside locks.json when a document was saved",
@@ -718,7 +719,7 @@ func TestSaveCreatesTheFileAndNothingElse(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("Windows has no permission bits for groups and others")
 		}
-		path := lab.Path(t, "locks.json")
+		path := newPath(t)
 		lesson := lab.Lesson{
 			Says:  "Save created a file with other permissions than its contract promises",
 			Means: "colleagues cannot see who has a part, or strangers can, or can change it",
@@ -745,7 +746,7 @@ func TestSaveCreatesTheFileAndNothingElse(t *testing.T) {
 			t.Skip("Windows has no permission bits for groups and others")
 		}
 		for _, mode := range []os.FileMode{0o600, 0o640, 0o664} {
-			path := lab.WriteFile(t, "locks.json", taken)
+			path := newFile(t, taken)
 			must(t, os.Chmod(path, mode))
 			lesson := lab.Lesson{
 				Says:     "Save changed the permissions of a file that it replaced",

@@ -23,7 +23,7 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 
 	t.Run("three in a row", func(t *testing.T) {
 		t.Parallel()
-		path := lab.Path(t, "locks.json")
+		path := newPath(t)
 		damaged := []string{taken[:100], "", `{"version":1,"generation":1,"checkouts":{},"queue":["bob"]}`}
 		kept := make(map[string]string)
 		for _, content := range damaged {
@@ -52,7 +52,7 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 
 	t.Run("after a gap in the numbers", func(t *testing.T) {
 		t.Parallel()
-		path := lab.Path(t, "locks.json")
+		path := newPath(t)
 		kept := path + ".damaged-2"
 		write(t, kept, "yesterday's")
 		lesson := onlyEvidence
@@ -71,7 +71,7 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("Windows lets only some users create symbolic links")
 		}
-		path := lab.WriteFile(t, "locks.json", "{")
+		path := newFile(t, "{")
 		link := path + ".damaged-1"
 		must(t, os.Symlink("nowhere", link))
 		_, err := settingAside(t, path)
@@ -87,7 +87,7 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 
 	t.Run("though a thousand names are taken", func(t *testing.T) {
 		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", "{")
+		path := newFile(t, "{")
 		for number := range 1001 {
 			write(t, fmt.Sprintf("%s.damaged-%d", path, number), "")
 		}
@@ -104,7 +104,7 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("Windows lets only some users create symbolic links")
 		}
-		target, path := lab.WriteFile(t, "shared.json", "{"), lab.Path(t, "locks.json")
+		target, path := lab.WriteFile(t, "shared.json", "{"), newPath(t)
 		must(t, os.Symlink(target, path))
 		aside, err := settingAside(t, path)
 		lesson := onlyEvidence
@@ -121,7 +121,7 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 
 	t.Run("claimed before the rename", func(t *testing.T) {
 		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", "{")
+		path := newFile(t, "{")
 		lesson := onlyEvidence
 		lesson.Says = "SetAside renamed the file to a name that it had not claimed"
 		lesson.Did = "SetAside was stopped before and after each rename, and the names in the directory were compared"
@@ -149,46 +149,60 @@ func TestSetAsideGivesEachDamagedFileANameOfItsOwn(t *testing.T) {
 
 func TestAPathIsUsedAsGiven(t *testing.T) {
 	t.Parallel()
+	t.Run("and no other name", onlyThePath)
 	for _, c := range []struct{ name, path, where string }{
 		{"a name alone", "locks.json", ""},
 		{"a name after a dot", "./locks.json", ""},
+		{"a name of odd letters", " 100%d%s\n`*?\\$é", ""},
 		{"through a link and back", "link/../locks.json", "deep"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			directory := t.TempDir()
-			did := "the process had another working directory when it began; it went to the one of " + c.path + " and called the functions there"
+			if runtime.GOOS == "windows" && !strings.HasSuffix(c.name, "alone") && !strings.HasSuffix(c.name, "dot") {
+				t.Skip("Windows has no such names, and shortens a path before it looks for the file")
+			}
+			directory := lab.SharedDir(t)
+			did := "the process had another working directory when it began; it went to the one of the file and called the functions there"
+			place := filepath.Join(directory, c.where)
 			if c.where != "" {
-				if runtime.GOOS == "windows" {
-					t.Skip("Windows shortens such a path before it looks for the file")
-				}
-				must(t, os.MkdirAll(filepath.Join(directory, "deep", "inner"), 0o700))
-				must(t, os.Symlink(filepath.Join("deep", "inner"), filepath.Join(directory, "link")))
-				did = "link led to deep/inner, so that link/../locks.json is deep/locks.json; the functions were called with " + c.path
+				must(t, os.MkdirAll(filepath.Join(place, "inner"), 0o700))
+				must(t, os.Chmod(filepath.Join(place, "inner"), 0o755)) //nolint:gosec // an unprivileged worker goes through it
+				must(t, os.Chmod(place, 0o777))                         //nolint:gosec // and creates files here
+				must(t, os.Symlink(filepath.Join(c.where, "inner"), filepath.Join(directory, "link")))
+				did = "link led to deep/inner, so that link/../locks.json is deep/locks.json; the user could create files in deep alone"
 			}
-			write(t, filepath.Join(directory, c.where, "locks.json"), taken)
+			file := filepath.Join(place, filepath.Base(c.path))
+			write(t, file, taken)
+			must(t, os.Chmod(file, 0o666)) //nolint:gosec // an unprivileged worker writes it
+			if c.where != "" {
+				must(t, os.Chmod(directory, 0o555))                       //nolint:gosec // that is the test
+				t.Cleanup(func() { must(t, os.Chmod(directory, 0o700)) }) //nolint:gosec // so that it can be removed
+			}
 			lesson := lab.Lesson{
-				Did:      did,
-				Expected: success,
-				Means:    "the program uses a file that its user did not name, or does not find the one that was named",
-				Read:     fix,
+				Did:   did + fmt.Sprintf("; the path was %q", c.path),
+				Means: "the program uses a file that its user did not name, or does not find the one that was named",
+				Read:  fix,
 			}
-			process := lab.Launch(t, lab.Options{Dir: t.TempDir()}, "elsewhere", directory, c.path)
+			process := lab.Launch(t, lab.Options{Dir: lab.SharedDir(t), Unprivileged: true}, "elsewhere", directory, c.path)
 			var reported []outcome
 			process.Result(&reported, lesson)
 			lab.RequireNoError(t, process.Wait(lesson), lesson)
-			for call, function := range []string{"Load", "Save", "SetAside"} {
-				lesson.Found = reported[call].Text
-				lab.Require(t, reported[call].Verdict == success, lesson.Say("%s did not find the file at the path that it was given", function))
+			for _, call := range reported {
+				lesson.Expected, lesson.Found = call.Want, call.Text
+				lab.Require(t, call.Verdict == call.Want, lesson.Say("%s did not work on the path that it was given", call.Function))
+				if call.Want == corrupt {
+					lesson.Expected, lesson.Found = fmt.Sprintf("%q", c.path), fmt.Sprintf("%q", call.Name)
+					lab.Require(t, call.Name == c.path, lesson.Say("Load's *CorruptError has another path than Load was given"))
+				}
 			}
-			set := reported[2].Name
-			lesson.Expected, lesson.Found = c.path+".damaged-…", set
-			lesson.Means = "a person who looks for the damaged file under that name may find nothing, or another file"
+			set := reported[len(reported)-1].Name
+			lesson.Expected, lesson.Found = fmt.Sprintf("%q and more", c.path+".damaged-"), fmt.Sprintf("%q", set)
 			lab.Require(t, strings.HasPrefix(set, c.path+".damaged-"), lesson.Say("SetAside returned another name than its contract promises"))
-			all := names(t, filepath.Join(directory, c.where))
-			lesson.Expected, lesson.Found = "locks.json.first among the names", reported[3].Text+"; the names "+strings.Join(all, ", ")
-			lab.Require(t, slices.Contains(all, "locks.json.first"), lesson.Say("Save did not create the first file at the path that it was given"))
-			lesson.Expected, lesson.Found = filepath.Base(set)+" among the names", strings.Join(all, ", ")
+			all := names(t, place)
+			lesson.Expected, lesson.Found = "the path with .first among the names", fmt.Sprintf("%q", all)
+			first := slices.Contains(all, filepath.Base(c.path)+".first")
+			lab.Require(t, first, lesson.Say("Save did not create the first file at the path that it was given"))
+			lesson.Expected = fmt.Sprintf("%q among the names", filepath.Base(set))
 			lab.Require(t, slices.Contains(all, filepath.Base(set)), lesson.Say("SetAside moved the file out of its directory"))
 		})
 	}
@@ -203,7 +217,7 @@ func TestSetAsideKeepsTheFile(t *testing.T) {
 			t.Skip("Windows has no permission bits for groups and others")
 		}
 		for _, mode := range []os.FileMode{0o600, 0o640, 0o666} {
-			path := lab.WriteFile(t, "locks.json", "{")
+			path := newFile(t, "{")
 			must(t, os.Chmod(path, mode))
 			aside, err := settingAside(t, path)
 			lesson := onlyEvidence
@@ -224,7 +238,7 @@ func TestSetAsideKeepsTheFile(t *testing.T) {
 			t.Skip("Windows has no limit of the file size (RLIMIT_FSIZE), by which this test makes a write fail")
 		}
 		content := "{" + strings.Repeat("\x00", 100_000)
-		path := lab.WriteFile(t, "locks.json", content)
+		path := newFile(t, content)
 		lesson := onlyEvidence
 		lesson.Says = "SetAside lost a part of the damaged file"
 		lesson.Did = "a damaged file of 100,001 bytes was set aside while the kernel refused every write"
@@ -238,7 +252,7 @@ func TestSetAsideKeepsTheFile(t *testing.T) {
 
 	t.Run("while the workshop goes on", func(t *testing.T) {
 		t.Parallel()
-		path := lab.WriteFile(t, "locks.json", taken[:100])
+		path := newFile(t, taken[:100])
 		lesson := lab.Lesson{
 			Says:  "Save does not begin anew after the damage was set aside",
 			Did:   "a damaged file was set aside; then a new document was saved",
@@ -298,7 +312,7 @@ func TestSetAsideThatFailsChangesNothing(t *testing.T) {
 
 	t.Run("where there is no file", func(t *testing.T) {
 		t.Parallel()
-		path := lab.Path(t, "locks.json")
+		path := newPath(t)
 		_, err := settingAside(t, path)
 		lesson := onlyEvidence
 		lesson.Says = "SetAside left something in the directory though it failed"
@@ -308,7 +322,7 @@ func TestSetAsideThatFailsChangesNothing(t *testing.T) {
 		lab.Require(t, lesson.Found == "", lesson)
 		lesson.Says = "SetAside did not report that there is no file"
 		lesson.Means = "the caller looks for a copy that does not exist"
-		lesson.Expected, lesson.Found = missing, found(nil, err)
+		lesson.Expected, lesson.Found = missing, returned(err)
 		lab.Require(t, verdictOf(err) == missing, lesson)
 	})
 
@@ -325,7 +339,7 @@ func TestSetAsideThatFailsChangesNothing(t *testing.T) {
 			lesson.Expected, lesson.Found = fmt.Sprint(before), fmt.Sprint(after)
 			lab.Require(t, lesson.Expected == lesson.Found, lesson)
 			lesson.Says = "SetAside did not report that the file cannot be read"
-			lesson.Expected, lesson.Found = other, found(nil, err)
+			lesson.Expected, lesson.Found = other, returned(err)
 			lab.Require(t, verdictOf(err) == other, lesson)
 		})
 	}
@@ -336,7 +350,7 @@ func TestSetAsideThatFailsChangesNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			path := lab.WriteFile(t, "locks.json", c.content)
+			path := newFile(t, c.content)
 			_, err := settingAside(t, path)
 			lesson := onlyEvidence
 			lesson.Says = "SetAside took away a file that is not damaged"
@@ -345,7 +359,7 @@ func TestSetAsideThatFailsChangesNothing(t *testing.T) {
 			requireUntouched(t, path, c.content, lesson)
 			lesson.Says = "SetAside did not report that it left the file where it was"
 			lesson.Means = "the caller goes on as if the path were free"
-			lesson.Expected, lesson.Found = "an error: "+c.verdict, found(nil, err)
+			lesson.Expected, lesson.Found = "an error: "+c.verdict, returned(err)
 			lab.Require(t, verdictOf(err) == c.verdict, lesson)
 		})
 	}

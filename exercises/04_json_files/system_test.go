@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,7 +29,7 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 			Means:    "a file that could not be read passes for missing or damaged, and the cause is hidden",
 			Read:     missed,
 		}
-		path := lab.WriteFile(t, "locks.json", taken)
+		path := newFile(t, taken)
 		const opening = "open for reading"
 		var doc *jsonfiles.Document
 		var err error
@@ -58,16 +60,16 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 				continue // this Save opens the file for reading and writing at once, which was not refused, and knows its generation
 			}
 			lesson.Says = "Save did not pass on that the file cannot be read"
-			lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
+			lesson.Expected, lesson.Found = other+": "+errno.Error(), returned(err)
 			lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
 		}
 
-		path = lab.WriteFile(t, "locks.json", "{")
+		path = newFile(t, "{")
 		refusing(t, opening, errno, "SetAside", func() { _, err = jsonfiles.SetAside(path) })
 		lesson.Says, lesson.Expected, lesson.Found = "SetAside took away what could not be read", "", ""
 		requireUntouched(t, path, "{", lesson)
 		lesson.Says = "SetAside did not report that the file cannot be read"
-		lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
+		lesson.Expected, lesson.Found = other+": "+errno.Error(), returned(err)
 		lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
 	}, syscall.EACCES, syscall.EMFILE)
 
@@ -78,7 +80,7 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 	for _, c := range all[:lab.Rounds(len(all))] {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			path := lab.WriteFile(t, "locks.json", taken)
+			path := newFile(t, taken)
 			lesson := lab.Lesson{
 				Says:     "Load judged what it could not read",
 				Did:      "the file held a good document; " + c.name + " (injected by strace)",
@@ -97,6 +99,197 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 			lesson.Expected = "an error with the path …/locks.json"
 			lab.Require(t, strings.Contains(loaded.Text, "locks.json"), lesson.Say("Load's error does not name the file"))
 		})
+	}
+}
+
+// named are the calls that onlyThePath traces, each in a directory of its own that holds a file of this content, or none,
+// and some files of others.
+var named = []struct {
+	function, file, content string // a file that is not named is there
+	call                    func(path string) error
+	want                    string
+}{
+	{"Load", "a good document", taken, loadOnly, success},
+	{"Load", "a damaged document", "{", loadOnly, corrupt},
+	{"Load", "an empty file", "", loadOnly, empty},
+	{"Load", "a newer document", future, loadOnly, newer},
+	{"Load", none, "", loadOnly, missing},
+	{"Save", "a good document", taken, func(path string) error { return jsonfiles.Save(path, documentOf(7, 1)) }, success},
+	{"Save", "a document of another program", taken, func(path string) error { return jsonfiles.Save(path, documentOf(6, 1)) }, changed},
+	{"Save", "a damaged document", "{", func(path string) error { return jsonfiles.Save(path, documentOf(7, 1)) }, corrupt},
+	{"Save", none, "", func(path string) error { return jsonfiles.Save(path, documentOf(0, 1)) }, success},
+	{"SetAside", "a damaged document", "{", setAsideOnly, success},
+	{"SetAside", "a good document", taken, setAsideOnly, plain},
+	{"SetAside", none, "", setAsideOnly, missing},
+}
+
+const none = "no file"
+
+func loadOnly(path string) error {
+	_, err := jsonfiles.Load(path)
+	return err
+}
+
+func setAsideOnly(path string) error {
+	_, err := jsonfiles.SetAside(path)
+	return err
+}
+
+// model stands before the number of a call in the trace when os.Open opens the file; again, when the call is made a second time.
+const model, again = "os.Open for ", "again "
+
+// byName makes the named calls in directories below the current one. Each Load is made twice.
+func byName(w *lab.Worker) error {
+	lab.Mark("") // the first time, packages of Go read files of their own
+	_, _, _ = jsonfiles.Save("first", documentOf(0, 1)), loadOnly("first"), setAsideOnly("first")
+	var all []outcome
+	start, err := os.Getwd()
+	for i, c := range named {
+		directory, path := fmt.Sprint(i), "locks.json"
+		err = errors.Join(err, os.Mkdir(directory, 0o700), os.Chdir(directory))
+		for _, name := range []string{"backup", path + "~", path + ".damaged-1"} {
+			err = errors.Join(err, os.WriteFile(name, []byte(taken), 0o600))
+		}
+		if c.file != none {
+			err = errors.Join(err, os.WriteFile(path, []byte(c.content), 0o600))
+		}
+		if c.function == "Load" {
+			lab.Mark(model + fmt.Sprint(i))
+			if file, err := os.Open(path); err == nil {
+				_ = file.Close()
+			}
+			lab.Mark(again + fmt.Sprint(i))
+			_ = c.call(path)
+		}
+		lab.Mark(fmt.Sprint(i))
+		failed := c.call(path)
+		lab.Mark("")
+		all = append(all, outcome{Verdict: verdictOf(failed), Text: returned(failed)})
+		err = errors.Join(err, os.Chdir(start))
+	}
+	return errors.Join(err, w.Result(all))
+}
+
+// onlyThePath demands that each function asks the kernel by name for what its contract names, and Load for one open.
+func onlyThePath(t *testing.T) {
+	t.Parallel()
+	directory, err := filepath.EvalSymlinks(t.TempDir()) // as strace shows it
+	must(t, err)
+	calls := "%file,umask,fchdir,read,pread64," + trace.Writes
+	worker := lab.Trace(t, lab.Rule{Calls: calls}, lab.Options{Dir: directory}, "by name")
+	lesson := lab.Lesson{Did: "a process called each function; strace noted its calls", Means: "nothing works any more", Read: fix}
+	var reported []outcome
+	worker.Result(&reported, lesson)
+	lab.RequireNoError(t, worker.Wait(lesson), lesson)
+	marked := worker.Marked()
+	for i, c := range named {
+		lesson.Did = fmt.Sprintf("%s was called for %s at the path locks.json; strace noted its calls", c.function, c.file)
+		lesson.Expected, lesson.Found = c.want, reported[i].Text
+		lab.Require(t, reported[i].Verdict == c.want, lesson.Say("%s gave another verdict than its contract promises", c.function))
+		asked := marked[fmt.Sprint(i)]
+		path := filepath.Join(directory, fmt.Sprint(i), "locks.json")
+		requireNamesOnly(t, c.function, path, asked, lesson)
+		switch c.function {
+		case "Load":
+			requireOneOpen(t, path, marked[model+fmt.Sprint(i)], asked, len(c.content), lesson)
+			lesson.Did = "Load was called for " + c.file + " a second time; strace noted its calls"
+			requireOneOpen(t, path, marked[model+fmt.Sprint(i)], marked[again+fmt.Sprint(i)], len(c.content), lesson)
+		case "Save":
+			requireNotReadBack(t, path, asked, lesson)
+		}
+	}
+}
+
+// asksByName leaves out what is asked of a handle.
+func asksByName(calls []lab.Call) (asking []lab.Call) {
+	for _, call := range calls {
+		reads := strings.Contains(call.Name, "read") && !strings.Contains(call.Name, "link") || strings.Contains(call.Name, "write")
+		if !reads && !strings.Contains(call.Args, "AT_EMPTY_PATH") && call.Errno != "EINTR" && !call.Interrupted() {
+			asking = append(asking, call)
+		}
+	}
+	return asking
+}
+
+// requireNamesOnly demands that the calls name the path and, if they are not Load's, what the function may name beside it.
+func requireNamesOnly(t *testing.T, function, path string, calls []lab.Call, lesson lab.Lesson) {
+	t.Helper()
+	directory := filepath.Dir(path)
+	ending := map[string]string{"Load": "", "Save": "", "SetAside": ".damaged-"}[function]
+	for _, call := range asksByName(calls) {
+		lesson.Found = call.Short(directory)
+		lesson.Expected = "no change of the umask or of the working directory"
+		lesson.Means = "a file that another goroutine creates at this moment may be written by everyone, or is in another directory"
+		private := call.Name != "umask" && call.Name != "chdir" && call.Name != "fchdir"
+		lab.Require(t, private, lesson.Say("%s changed the whole process", function))
+		if !call.Within(filepath.Dir(directory)) && !strings.Contains(call.Args, "O_CREAT") {
+			continue // a file of Go's runtime
+		}
+		lesson.Expected = map[string]string{
+			"Load": "no other name than locks.json", "Save": "no other name than locks.json, or that with an ending",
+			"SetAside": "no other name than locks.json, or locks.json.damaged-…",
+		}[function]
+		lesson.Means = "it needs a right that the file does not ask for, or acts on what belongs to others"
+		for _, asked := range call.Paths {
+			own := asked == path || function != "Load" && strings.HasPrefix(asked, path+ending)
+			if asked == directory && len(call.Paths) > 1 {
+				own = true // the working directory, to which a name is relative
+			}
+			lab.Require(t, own, lesson.Say("%s asked the kernel for a name that is not its own", function))
+		}
+		lesson.Expected = "each file opened with O_CLOEXEC"
+		lesson.Means = "the program that another goroutine starts at this moment keeps the file open, and with it its lock"
+		opens := strings.HasPrefix(call.Name, "open") || call.Name == "creat"
+		lab.Require(t, !opens || strings.Contains(call.Args, "O_CLOEXEC"), lesson.Say("A program that is started inherits a file"))
+	}
+}
+
+// requireOneOpen demands that a Load opens the file as os.Open has done, names none beside, and reads all of the file.
+func requireOneOpen(t *testing.T, path string, wanted, calls []lab.Call, size int, lesson lab.Lesson) {
+	t.Helper()
+	directory := filepath.Dir(path)
+	show := func(calls []lab.Call) string {
+		var all []string
+		for _, call := range asksByName(calls) {
+			if call.Within(directory) {
+				all = append(all, call.Short(directory))
+			}
+		}
+		return strings.Join(all, "\n")
+	}
+	lesson.Expected, lesson.Found = "as by os.Open: "+show(wanted), show(calls)
+	lesson.Means = "between two calls another program can put another file there: Load judges one, and returns the other"
+	lab.Require(t, show(wanted) == show(calls), lesson.Say("Load did not make one open of its path and nothing else by name"))
+	read := 0
+	for _, call := range calls {
+		if strings.Contains(call.Name, "read") && call.On(path) && call.Errno == "" {
+			n, _ := strconv.Atoi(call.Result)
+			read += n
+		}
+	}
+	lesson.Expected, lesson.Found = fmt.Sprintf("%d bytes are read", size), fmt.Sprintf("%d are read", read)
+	lesson.Means = "what it returns is what the file held once, and no one knows what it holds now"
+	lab.Require(t, read >= size, lesson.Say("Load gave a verdict on a file that it did not read"))
+}
+
+// requireNotReadBack demands that a Save reads no document after it has written one for the last time.
+func requireNotReadBack(t *testing.T, path string, calls []lab.Call, lesson lab.Lesson) {
+	t.Helper()
+	last := -1
+	for i, call := range calls {
+		if strings.Contains(call.Name, "write") && call.Within(filepath.Dir(path)) {
+			last = i
+		}
+	}
+	if last < 0 {
+		return // nothing was written
+	}
+	lesson.Expected = "Save looks into the file before it writes, and not afterwards"
+	lesson.Means = "another program may have saved in between: its generation passes for this document's, and the next Save overwrites it"
+	for _, call := range calls[last:] {
+		lesson.Found = call.Short(filepath.Dir(path))
+		reads := strings.HasPrefix(call.Name, "open") && !strings.Contains(call.Args, "O_WRONLY") || strings.Contains(call.Name, "pread") || call.Name == "read"
+		lab.Require(t, !reads || !call.On(path), lesson.Say("Save read back what it had written"))
 	}
 }
 
@@ -120,7 +313,7 @@ func TestSaveDoesNotReplaceAFileThatAppearsMeanwhile(t *testing.T) {
 		Read:  known,
 	}
 	for number := 1; ; number++ {
-		path := lab.Path(t, "locks.json")
+		path := newPath(t)
 		doc := documentOf(0, 1)
 		before := snapshot(doc)
 		stops, planted := 0, false
@@ -159,7 +352,7 @@ func TestSaveReportsEveryErrorOfTheCallsThatWrite(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			lab.EachErrno(t, func(t *testing.T, errno error) {
-				path, doc := lab.Path(t, "locks.json"), documentOf(0, 10)
+				path, doc := newPath(t), documentOf(0, 10)
 				if c.old != "" {
 					write(t, path, c.old)
 					doc.Generation = 7
@@ -194,7 +387,7 @@ func TestSaveReportsEveryErrorOfTheCallsThatWrite(t *testing.T) {
 // requireNotChanged demands that a refusal is not reported as another program's change.
 func requireNotChanged(t *testing.T, err error, lesson lab.Lesson) {
 	t.Helper()
-	lesson.Found = found(nil, err)
+	lesson.Found = returned(err)
 	lesson.Means = "the caller loads the document again and repeats the change, for ever: no other program has changed anything"
 	lab.Require(t, !errors.Is(err, jsonfiles.ErrChanged), lesson.Say("Save reported a change where there was none"))
 }
@@ -219,7 +412,7 @@ func requireRefusedWrite(t *testing.T, path string, doc *jsonfiles.Document, wha
 		requireSame(t, doc, load(t, path, lesson), lesson)
 		return
 	}
-	lesson.Found = found(nil, err)
+	lesson.Found = returned(err)
 	lab.Require(t, errors.Is(err, errno), lesson)
 	requireNotChanged(t, err, lesson)
 	requireDocumentKept(t, before, doc, lesson.Did)
@@ -265,7 +458,7 @@ const keptMode os.FileMode = 0o640
 // saveWithOneRefused lets the kernel refuse the call after so many others, or none if made is below 0.
 func saveWithOneRefused(t *testing.T, isThere bool, made int, errno error) *refusedSave {
 	t.Helper()
-	s := &refusedSave{path: lab.Path(t, "locks.json"), doc: documentOf(0, 1), made: made, errno: errno}
+	s := &refusedSave{path: newPath(t), doc: documentOf(0, 1), made: made, errno: errno}
 	if isThere {
 		s.doc.Generation, s.old = 7, taken+strings.Repeat("\n", 2000)
 		write(t, s.path, s.old)
@@ -327,7 +520,7 @@ func (s *refusedSave) judge(t *testing.T, usual *refusedSave) {
 			lesson.Say("Save went another way when the kernel refused the first"))
 		return
 	}
-	lesson.Expected, lesson.Found = "an error that wraps the kernel's: "+s.errno.Error(), found(nil, s.err)
+	lesson.Expected, lesson.Found = "an error that wraps the kernel's: "+s.errno.Error(), returned(s.err)
 	lab.Require(t, errors.Is(s.err, s.errno), lesson.Say("Save did not pass on what the kernel refused"))
 	requireNotChanged(t, s.err, lesson)
 	requireDocumentKept(t, s.before, s.doc, lesson.Did)
@@ -358,7 +551,7 @@ func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
 	t.Run("to create a name", func(t *testing.T) {
 		t.Parallel()
 		lab.EachErrno(t, func(t *testing.T, errno error) {
-			path := lab.WriteFile(t, "locks.json", "{")
+			path := newFile(t, "{")
 			kept := path + ".damaged-1"
 			write(t, kept, "yesterday's")
 			lesson := onlyEvidence
@@ -375,7 +568,7 @@ func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
 			requireKept(t, path, "{", lesson)
 			requireNoName(t, name, err)
 			lesson.Says = "SetAside did not report why no name can be created"
-			lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
+			lesson.Expected, lesson.Found = other+": "+errno.Error(), returned(err)
 			lab.Require(t, errors.Is(err, errno), lesson)
 		}, syscall.EMFILE, syscall.ENOSPC)
 	})
@@ -387,7 +580,7 @@ func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
 	t.Run("to rename", func(t *testing.T) {
 		t.Parallel()
 		lab.EachErrno(t, func(t *testing.T, errno error) {
-			path := lab.WriteFile(t, "locks.json", "{")
+			path := newFile(t, "{")
 			lesson := left
 			lesson.Did = "the kernel refused to rename: " + errno.Error()
 			var name string
@@ -400,7 +593,7 @@ func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
 			}
 			requireUntouched(t, path, "{", lesson)
 			lesson.Says = "SetAside did not report why it failed"
-			lesson.Expected, lesson.Found = other+": "+errno.Error(), found(nil, err)
+			lesson.Expected, lesson.Found = other+": "+errno.Error(), returned(err)
 			lab.Require(t, errors.Is(err, errno), lesson)
 		}, syscall.EIO, syscall.EPERM, syscall.ENOENT) // the last: another program took the file away a moment ago
 	})
@@ -409,7 +602,7 @@ func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
 	for name, calls := range map[string]string{"to remove the old name": trace.Removes, "to rename, with its handles counted": trace.Renames} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := lab.WriteFile(t, "locks.json", "{")
+			path := newFile(t, "{")
 			lesson := left
 			lesson.Did = "the kernel refused to rename or remove locks.json (EIO, injected by strace)"
 			rule := lab.Rule{Calls: calls, Paths: []string{path}, Fail: syscall.EIO}

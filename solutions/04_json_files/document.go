@@ -5,8 +5,9 @@
 //
 //	{"version":1,"generation":7,"checkouts":{"bracket.step":{"person":"alice","since":"2026-03-02T09:00:00Z"}}}
 //
-// Its functions hand a path to the kernel as given, as os.Open does, even link/../locks.json. Several goroutines may call them at the
-// same time. They leave umask and working directory alone, and a program that is started meanwhile inherits none of their files.
+// Its functions hand a path to the kernel as given, even link/../locks.json. Several goroutines may call them at the same time, and a
+// call for one path waits for none for another. They leave umask and working directory alone, and a program that is started meanwhile
+// inherits none of their files.
 package jsonfiles
 
 import (

@@ -14,21 +14,20 @@ import (
 // It returns a document only in the first of these cases; in all others the document is nil:
 //
 //   - the file is exactly one valid document of this program's Version: no error, and Checkouts is not nil
-//   - there is no file: the error matches fs.ErrNotExist. Only the caller knows whether this is a first start or a wrong path
-//   - the file has no bytes: the error matches ErrEmpty. A document without checkouts has {} in it
-//   - it holds one JSON object whose version is a greater integer, whatever else is in it, even another key twice: a *VersionError
-//   - it can be read and is anything else: a *CorruptError with the path and the cause. That is half a document, something after a
-//     document of any version, a byte order mark, a key twice in one object (in any letter case), an unknown field, a document
-//     that Validate refuses
+//   - there is no file: the error matches fs.ErrNotExist
+//   - the file has no bytes: the error matches ErrEmpty
+//   - it holds one JSON object whose version is a greater int, in digits alone, whatever else is in it: a *VersionError
+//   - it holds anything else: a *CorruptError with the path as given and the cause. That is half a document, something after a
+//     document of any version, a byte order mark, a key twice in one object (in any letter case), an unknown field, a document that
+//     Validate refuses. (If the version is there twice, a *VersionError is right too.)
 //
 // If the file cannot be opened, or not be read to its end, the error wraps the kernel's and matches none of the above. Every error
-// names the path. White space around the values, the order of the keys and the letter case of a field's key do not matter, and a
-// file of up to 16 MiB is not too large.
+// names the path. White space around the values, the order of the keys and the letter case of a field's key do not matter. A file
+// of up to 16 MiB, nested up to 1,000 deep, is not too large.
 //
-// Load judges what this file holds now: it never falls back on a copy, a default, or what it returned before. The document belongs
-// to the caller alone. Load only reads: it needs no other permission, changes nothing, and has closed the file when it returns. It
-// waits for no lock. While another program writes the file in place, Load may find it empty or corrupt, or return a mixture, if new
-// and old bytes happen to fit together.
+// Load makes one open of path, as os.Open does, asks the kernel for nothing else by name, and judges what it reads from there. It
+// waits for no lock, and has closed the file when it returns. The document belongs to the caller alone. While another program writes
+// the file in place, Load may find it empty or corrupt, or return a mixture, if new and old bytes happen to fit together.
 func Load(path string) (*Document, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	seektruncate "example/turnstile/solutions/03_seek_truncate"
 )
 
-// Save writes doc, as its next generation, to the file at path. When it returns nil, Load finds what doc holds, and
-// doc.Generation is that of the file. Nothing else in doc changes, and nothing in its map; but a nil map is saved as an empty one,
-// and may then be one in doc.
+// Save writes doc, as its next generation, to the file at path, where Load then finds what doc holds. After that it counts
+// doc.Generation on by one. Nothing else in doc changes, and nothing in its map; but a nil map is saved as an empty one, and may then
+// be one in doc.
 //
 // Save replaces only what it knows:
 //
@@ -30,13 +30,14 @@ import (
 // write that stops in the middle may leave a file that Load refuses, but does not remove it. After a failure nothing stays open,
 // locked or in the way of the next Save.
 //
-// Save does not keep two programs apart: between its Load and its write another one may save, or remove the file. Nor is the change
-// atomic: a reader at the same time, or a process crash, may find the file half written. (A Save may put a new file at path instead;
-// then a link that was there is gone.) It does not wait for the disk. Other files in the directory stay as they are. Save may lock
-// one of its own there, and fail if it cannot.
+// Save asks the kernel by name for path and, if it needs them, for files of its own, temporary ones or a lock, whose names are path
+// with an ending. It does not read back what it has written.
 //
-// A time loses what JSON has no form for: the monotonic clock reading, the name of its zone, and the seconds of the zone's offset,
-// in which case another time may come back. (Save may store times in UTC, which keeps them.)
+// Save does not keep two programs apart: what comes of it if another one saves, or removes the file, between its Load and its write
+// is not promised. Nor is the change atomic: a reader at the same time, or a process crash, may find the file half written. (A Save
+// may put a new file at path instead; then a link that was there is gone.) It need not wait for the disk.
+//
+// A time comes back as the same instant if the offset of its zone has no seconds. Save may store it in UTC.
 func Save(path string, doc *Document) error {
 	next := *doc
 	next.Generation++
