@@ -162,6 +162,7 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		{"a version in quotes", `{"version":"2","generation":3,"checkouts":{}}`, impossible},
 		{"a version that is not a whole number", `{"version":1.5,"generation":3,"checkouts":{}}`, impossible},
 		{"a version with a decimal point", `{"version":2.0,"generation":3,"checkouts":{}}`, impossible},
+		{"a newer document in an unknown field", free[:len(free)-1] + `,"next":{"version":2}}`, unknown},
 		{"the course's bare object", `{"bracket.step":"alice"}`, unknown},
 		{"null", `null`, invalid},
 		{"a checkout without a person", entry(`{"since":"2026-03-02T09:00:00Z"}`), invalid},
@@ -221,21 +222,8 @@ func TestLoadsErrorsNameThePathAndTheCause(t *testing.T) {
 			t.Parallel()
 			path := newFile(t, c.content)
 			_, err := loading(t, path)
-			lesson := lesson
 			requireNamed(t, path, err)
-			if damage, ok := errors.AsType[*jsonfiles.CorruptError](err); ok {
-				lesson.Says = "Load's *CorruptError lacks its path or its cause"
-				lesson.Did = "the file held " + lab.Show([]byte(c.content)) + "; the error's fields were read"
-				lesson.Expected = "the Path …/locks.json, and in Err what is wrong"
-				lesson.Found = fmt.Sprintf("Path %q, Err %v", damage.Path, damage.Err)
-				lab.Require(t, damage.Path == path && damage.Err != nil, lesson)
-			}
-			if future, ok := errors.AsType[*jsonfiles.VersionError](err); ok {
-				lesson.Says = "Load's *VersionError lacks its path or the version"
-				lesson.Expected = "the Path …/locks.json, Version 2"
-				lesson.Found = fmt.Sprintf("Path %q, Version %d", future.Path, future.Version)
-				lab.Require(t, future.Path == path && future.Version == 2, lesson)
-			}
+			requireFields(t, c.content, path, err)
 		})
 	}
 
@@ -325,6 +313,8 @@ func TestLoadRefusesANewerVersion(t *testing.T) {
 		"with a key twice":                         `{"version":2,"generation":8,"queue":["bob"],"queue":["carol"]}`,
 		"with nothing else new":                    strings.Replace(free, `"version":1`, `"version":2`, 1),
 		"with its field's name in capital letters": `{"VERSION":2,"shelf":{}}`,
+		"with documents of this version inside":    `{"before":` + free + `,"version":2,"was":` + free + `}`,
+		"with a thousand values inside each other": `{"version":2,"tree":` + strings.Repeat("[", 990) + strings.Repeat("]", 990) + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

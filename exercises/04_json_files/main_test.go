@@ -176,13 +176,18 @@ func elsewhere(w *lab.Worker) error {
 	add("Load", missing, err)
 	_, err = jsonfiles.SetAside(path + ".none")
 	add("SetAside", missing, err)
-	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
-		return err
-	}
-	_, err = jsonfiles.Load(path)
-	add("Load", corrupt, err)
-	if damage, ok := errors.AsType[*jsonfiles.CorruptError](err); ok {
-		all[len(all)-1].Name = damage.Path
+	for _, c := range []struct{ content, want string }{{future, newer}, {"{", corrupt}} {
+		if err := os.WriteFile(path, []byte(c.content), 0o600); err != nil {
+			return err
+		}
+		_, err = jsonfiles.Load(path)
+		add("Load", c.want, err)
+		if future, ok := errors.AsType[*jsonfiles.VersionError](err); ok {
+			all[len(all)-1].Name = future.Path
+		}
+		if damage, ok := errors.AsType[*jsonfiles.CorruptError](err); ok {
+			all[len(all)-1].Name = damage.Path
+		}
 	}
 	name, err := jsonfiles.SetAside(path)
 	add("SetAside", success, err)
@@ -400,12 +405,34 @@ func requireRefused(t *testing.T, content, verdict string, lesson lab.Lesson) {
 	lesson.Expected, lesson.Found = verdict, found(doc, err)
 	lab.Require(t, verdictOf(err) == verdict, lesson)
 	requireNoDocument(t, doc, lesson)
+	requireFields(t, content, path, err)
 	requireUntouched(t, path, content, lab.Lesson{
 		Says:  "Load changed the file that it refused",
 		Did:   lesson.Did,
 		Means: "the damaged file is the best evidence of what was in it, and reading it must not change it",
 		Read:  evidence,
 	})
+}
+
+// requireFields demands that the fields of Load's error, if it has some, say what the file of this content at path is.
+func requireFields(t *testing.T, content, path string, err error) {
+	t.Helper()
+	lesson := lab.Lesson{
+		Says:     "Load's *CorruptError lacks its path or its cause",
+		Did:      "the file held " + lab.Show([]byte(content)) + "; the error's fields were read",
+		Expected: "the Path …/locks.json, and in Err what is wrong",
+		Means:    "a workshop with twenty such files does not know which one to mend, or where",
+		Read:     fix,
+	}
+	if damage, ok := errors.AsType[*jsonfiles.CorruptError](err); ok {
+		lesson.Found = fmt.Sprintf("Path %q, Err %v", damage.Path, damage.Err)
+		lab.Require(t, damage.Path == path && damage.Err != nil, lesson)
+	}
+	if future, ok := errors.AsType[*jsonfiles.VersionError](err); ok {
+		lesson.Expected, lesson.Found = "the Path …/locks.json, the version in the file", fmt.Sprintf("Path %q, Version %d", future.Path, future.Version)
+		named := strings.Contains(strings.ToLower(content), fmt.Sprintf(`"version":%d`, future.Version))
+		lab.Require(t, future.Path == path && named && future.Version > 1, lesson.Say("Load's *VersionError lacks its path or the version"))
+	}
 }
 
 func requireNoDocument(t *testing.T, doc *jsonfiles.Document, lesson lab.Lesson) {

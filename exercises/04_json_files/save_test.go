@@ -27,13 +27,14 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 	}{
 		{"a part", map[string]jsonfiles.Checkout{"bracket.step": alice}},
 		{"a time in nanoseconds", map[string]jsonfiles.Checkout{"bracket.step": {Person: "alice", Since: morning.Add(123456789)}}},
+		{"a time as time.Now returns it", map[string]jsonfiles.Checkout{"bracket.step": {Person: "alice", Since: time.Now()}}},
 		{"times that no clock of today shows", map[string]jsonfiles.Checkout{
 			"bracket.step": {Person: "alice", Since: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)},
 			"hinge.step":   {Person: "bob", Since: time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)},
 		}},
 		{"a time in another zone", map[string]jsonfiles.Checkout{"bracket.step": {Person: "alice", Since: morning.In(time.FixedZone("", 5400))}}},
 		{"characters that JSON or HTML escapes", map[string]jsonfiles.Checkout{
-			`a<b>&"c"\d\u003c\n` + "\t\u2028.step": {Person: `Zoë ☂ \u0026`, Since: morning},
+			`a<b>&"c"\d\u003c\n` + "\t\u2028.step": {Person: "\x00 Zoë ☂ \\u0026\r\n", Since: morning},
 		}},
 		{"blanks and capital letters", map[string]jsonfiles.Checkout{" Bracket.STEP ": {Person: " Alice  B. ", Since: morning}}},
 		{"paths that name no file, or one outside, or several that are one", map[string]jsonfiles.Checkout{
@@ -122,6 +123,13 @@ func TestSaveCountsTheGenerations(t *testing.T) {
 		lab.Require(t, got.Generation == generation && doc.Generation == generation, lesson)
 		lesson.Expected, lesson.Found = "", ""
 	}
+	const great = 1 << 53
+	old := newFile(t, strings.Replace(free, "3", fmt.Sprint(great), 1))
+	lesson.Did = "a document of generation 2⁵³ was loaded and saved"
+	lab.RequireNoError(t, saving(t, old, load(t, old, lesson)), lesson)
+	lesson.Expected, lesson.Found = fmt.Sprint(great+1), fmt.Sprint(load(t, old, lesson).Generation)
+	lab.Require(t, lesson.Expected == lesson.Found, lesson)
+	lesson.Did, lesson.Expected, lesson.Found = "a new document was saved three times in a row", "", ""
 	parts["lid.step"] = alice
 	lab.Require(t, len(doc.Checkouts) == 2, lab.Lesson{
 		Says:     "Save gave the document another map of checkouts",
@@ -166,6 +174,10 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 		{
 			"another version", "the document's version was set to 2, and the document was saved",
 			func(doc *jsonfiles.Document) { doc.Version = 2 },
+		},
+		{
+			"no version", "the document's version was set to 0, and the document was saved",
+			func(doc *jsonfiles.Document) { doc.Version = 0 },
 		},
 		{
 			"a name that is not UTF-8", fmt.Sprintf("a checkout of %q was added, and the document was saved", damaged),
@@ -223,6 +235,8 @@ func TestSaveReplacesOnlyWhatLoadAccepts(t *testing.T) {
 	for _, c := range []struct{ name, content, verdict string }{
 		{"not half a document", taken[:100], corrupt},
 		{"not a document with a tail", taken + "}", corrupt},
+		{"not a document with an unknown field", strings.Replace(taken, "{", `{"queue": [],`, 1), corrupt},
+		{"not a document in which a person is missing", strings.Replace(taken, `"bob"`, `""`, 1), corrupt},
 		{"not an empty file", "", empty},
 		{"not a newer document", future, newer},
 	} {
@@ -346,6 +360,12 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 		{
 			"when another program counted on by one", "generation 6 was loaded; another program saved generation 7; then the document was saved",
 			"the other program's change is gone", taken, 6,
+		},
+		{
+			"when another program saved the same checkouts", "generation 6 was loaded; another program saved the same checkouts as generation 7; then " +
+				"the document was saved",
+			"a part that was returned and taken again by another program passes for never returned",
+			`{"version":1,"generation":7,"checkouts":{"part-00000.step":{"person":"alice","since":"2026-03-02T09:00:00Z"}}}`, 6,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -540,7 +560,7 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 			t.Parallel()
 			path := newPath(t)
 			lesson := lab.Lesson{
-				Says:  "A call waits for one at another path",
+				Says:  "Save waits for a call at another path",
 				Did:   "a goroutine called a function for a file that did not answer (a pipe into which no program wrote); then another path was used",
 				Means: "one file on a server that is away, and the program can do nothing any more, whatever the file",
 				Read:  fix,

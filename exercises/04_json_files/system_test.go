@@ -175,7 +175,7 @@ func onlyThePath(t *testing.T) {
 	t.Parallel()
 	directory, err := filepath.EvalSymlinks(t.TempDir()) // as strace shows it
 	must(t, err)
-	calls := "%file,umask,fchdir,read,pread64," + trace.Writes
+	calls := "%file,umask,fchdir,read,pread64,flock,fcntl," + trace.Writes
 	worker := lab.Trace(t, lab.Rule{Calls: calls}, lab.Options{Dir: directory}, "by name")
 	lesson := lab.Lesson{Did: "a process called each function; strace noted its calls", Means: "nothing works any more", Read: fix}
 	var reported []outcome
@@ -203,8 +203,9 @@ func onlyThePath(t *testing.T) {
 // asksByName leaves out what is asked of a handle.
 func asksByName(calls []lab.Call) (asking []lab.Call) {
 	for _, call := range calls {
-		reads := strings.Contains(call.Name, "read") && !strings.Contains(call.Name, "link") || strings.Contains(call.Name, "write")
-		if !reads && !strings.Contains(call.Args, "AT_EMPTY_PATH") && call.Errno != "EINTR" && !call.Interrupted() {
+		handle := strings.Contains(call.Name, "read") && call.Name != "readlink" && call.Name != "readlinkat" ||
+			strings.Contains(call.Name, "write") || call.Name == "flock" || call.Name == "fcntl"
+		if !handle && !strings.Contains(call.Args, "AT_EMPTY_PATH") && call.Errno != "EINTR" && !call.Interrupted() {
 			asking = append(asking, call)
 		}
 	}
@@ -262,6 +263,10 @@ func requireOneOpen(t *testing.T, path string, wanted, calls []lab.Call, size in
 	lab.Require(t, show(wanted) == show(calls), lesson.Say("Load did not make one open of its path and nothing else by name"))
 	read := 0
 	for _, call := range calls {
+		lesson.Expected, lesson.Found = "no lock", call.Short(directory)
+		locks := call.Name == "flock" || call.Name == "fcntl" && strings.Contains(call.Args, "LK")
+		lesson.Means = "a program that only looks stands still until the one that writes has finished, or makes that one wait"
+		lab.Require(t, !locks, lesson.Say("Load takes a lock"))
 		if strings.Contains(call.Name, "read") && call.On(path) && call.Errno == "" {
 			n, _ := strconv.Atoi(call.Result)
 			read += n
@@ -398,7 +403,7 @@ func requireRefusedWrite(t *testing.T, path string, doc *jsonfiles.Document, wha
 	old, _ := os.ReadFile(path)
 	before := snapshot(doc)
 	lesson := lab.Lesson{
-		Says:     "Save did not report that it saved nothing",
+		Says:     "Save did not report what the kernel refused",
 		Did:      "a document was saved while the kernel refused each " + what + ": " + errno.Error(),
 		Expected: "an error that wraps the kernel's: " + errno.Error(),
 		Means:    "the caller believes that the checkout is on the disk",
