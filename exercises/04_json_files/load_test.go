@@ -233,7 +233,10 @@ func TestLoadsErrorsNameThePathAndTheCause(t *testing.T) {
 		may           bool // the place may be unknown
 	}{
 		{"a syntax error at its place", `{"version":1,]`, 13, 14, false},
-		{"a number for a person at its place", strings.Replace(taken, `"bob"`, "1234", 1), int64(strings.Index(taken, `"bob"`)), int64(len(taken)), true},
+		{
+			"a number for a person at its place", strings.Replace(taken, `"bob"`, "1234", 1),
+			int64(strings.Index(taken, `"bob"`)), int64(len(taken)), true,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -429,7 +429,8 @@ func requireFields(t *testing.T, content, path string, err error) {
 		lab.Require(t, damage.Path == path && damage.Err != nil, lesson)
 	}
 	if future, ok := errors.AsType[*jsonfiles.VersionError](err); ok {
-		lesson.Expected, lesson.Found = "the Path …/locks.json, the version in the file", fmt.Sprintf("Path %q, Version %d", future.Path, future.Version)
+		lesson.Expected = "the Path …/locks.json, the version in the file"
+		lesson.Found = fmt.Sprintf("Path %q, Version %d", future.Path, future.Version)
 		named := strings.Contains(strings.ToLower(content), fmt.Sprintf(`"version":%d`, future.Version))
 		lab.Require(t, future.Path == path && named && future.Version > 1, lesson.Say("Load's *VersionError lacks its path or the version"))
 	}

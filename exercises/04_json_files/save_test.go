@@ -362,8 +362,8 @@ func TestSaveNoticesThatTheFileHasChanged(t *testing.T) {
 			"the other program's change is gone", taken, 6,
 		},
 		{
-			"when another program saved the same checkouts", "generation 6 was loaded; another program saved the same checkouts as generation 7; then " +
-				"the document was saved",
+			"when another program saved the same checkouts",
+			"generation 6 was loaded; another program saved the same checkouts as generation 7; then the document was saved",
 			"a part that was returned and taken again by another program passes for never returned",
 			`{"version":1,"generation":7,"checkouts":{"part-00000.step":{"person":"alice","since":"2026-03-02T09:00:00Z"}}}`, 6,
 		},

@@ -293,7 +293,8 @@ func requireNotReadBack(t *testing.T, path string, calls []lab.Call, lesson lab.
 	lesson.Means = "another program may have saved in between: its generation passes for this document's, and the next Save overwrites it"
 	for _, call := range calls[last:] {
 		lesson.Found = call.Short(filepath.Dir(path))
-		reads := strings.HasPrefix(call.Name, "open") && !strings.Contains(call.Args, "O_WRONLY") || strings.Contains(call.Name, "pread") || call.Name == "read"
+		reads := strings.HasPrefix(call.Name, "open") && !strings.Contains(call.Args, "O_WRONLY") ||
+			strings.Contains(call.Name, "pread") || call.Name == "read"
 		lab.Require(t, !reads || !call.On(path), lesson.Say("Save read back what it had written"))
 	}
 }
