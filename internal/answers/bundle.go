@@ -113,7 +113,7 @@ func (b *bundle) run(ctx context.Context, name string, e effort, only string, co
 	defer func() { _ = os.RemoveAll(temp) }()
 	result, err = gotest.BinaryRun{
 		Exercise: b.e, Program: b.program, Reader: b.reader, Temp: temp,
-		Run: only, Count: count, Timeout: time.Duration(max(1, count)) * limit,
+		Run: only, Count: count, Stall: stall, Timeout: time.Duration(max(1, count)) * limit,
 		Env: append(slices.Clone(e), chosen+"="+name),
 	}.Do(ctx)
 	return result, err == nil, err

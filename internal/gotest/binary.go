@@ -54,6 +54,7 @@ type BinaryRun struct {
 	Run     string        // pattern of tests to run (go test -run); "" for all
 	Count   int           // runs of each test; 0 is 1
 	Timeout time.Duration // for the program; 0 is 3 minutes
+	Stall   time.Duration // for silence, as in Tests
 	Temp    string        // a directory for temp files, which the caller removes
 	Env     []string      // added to the environment, "KEY=value"
 }
@@ -83,10 +84,10 @@ func (b BinaryRun) Do(ctx context.Context) (*Result, error) {
 	command.Env = append(command.Env, b.Env...)
 	stderr := &tail{}
 	command.Stdout, command.Stderr = events, stderr
-	events.watch = newWatchdog(command, 0, stop)
+	events.watch = newWatchdog(command, b.Stall, stop)
 	err := runGo(running, command)
 	if events.stopped = events.watch.end(); events.stopped != "" && ctx.Err() == nil {
-		err = nil // it printed without end
+		err = nil // it printed without end, or nothing for too long
 	}
 	var results []*Result
 	if err == nil {
