@@ -6,8 +6,8 @@
 //
 //	{"version":1,"generation":7,"content":{…}}
 //
-// Beside the document at PATH are PATH.lock, PATH.lock.next, which who is next in line for it locks, and PATH.bak, the generation before.
-// Never remove the lock files, which hold nothing, while a program may use the document.
+// Beside the document at PATH are PATH.bak, the generation before, and the lock's two files, PATH.lock and PATH.lock.next (package
+// lockfile). They are empty. Never remove them while a program may use the document.
 package document
 
 import (
@@ -36,18 +36,17 @@ var (
 	// ErrEmpty is what errors.Is finds in the error for a file of no bytes, which is a *CorruptError.
 	ErrEmpty = format.ErrEmpty
 	// ErrSaved is matched by the error of a call that has done its work, and failed only then: what it had to save is in place, and to
-	// call again would make the change twice. Every other error means that the file is as it was. The errors of use and change are passed
-	// on, and tell nothing about this document.
+	// call again would make the change twice. Every other error means that the file is as it was. So does each error of use and change,
+	// which is passed on as it is.
 	ErrSaved = files.ErrSaved
-	// ErrNotDurable is matched by the error of a call that has replaced the file, and could not make sure that the new generation survives
-	// a power cut. Such an error matches ErrSaved too.
+	// ErrNotDurable is matched by an error that matches ErrSaved, if a power cut may bring the old generation back.
 	ErrNotDurable = files.ErrNotDurable
 )
 
 // Options say how a document is kept. The zero Options are ready to use.
 type Options[T any] struct {
-	// Validate returns an error for a content that no file may hold. It judges the content that is loaded from a file, or would be after a
-	// save; Update may ask it about what change has left, too. It must not change the content. Nil accepts everything.
+	// Validate returns an error for a content that no file may hold. It judges what is loaded from a file, or would be after a save. Update
+	// may ask it about what change has left, too, and may refuse that as well. It must not change the content. Nil accepts everything.
 	Validate func(*T) error
 	// Perm is the mode of a document that Create makes, and of new lock files, less the umask; 0 means 0644. A document that exists
 	// keeps its mode.
@@ -57,8 +56,8 @@ type Options[T any] struct {
 // A Document is a JSON document in a file, and its content is a T. Any number of goroutines may call its methods, and any number of
 // Documents and of programs may share the file.
 //
-// All calls wait for the lock in the kernel, without polling, and do not overtake the next in line. They start no goroutine: the callers
-// can recover each panic.
+// A call waits in the kernel, without polling, and in line (package lockfile). It gives the lock back and begins again only if a symbolic
+// link leads elsewhere by then. All its work is done in the goroutine of its caller, who can recover each panic.
 //
 // The lock is advisory: a program that writes the file without it may destroy the work of others.
 type Document[T any] struct {
@@ -69,8 +68,9 @@ type Document[T any] struct {
 
 // New returns the document in the file at path. It reads and creates nothing: Create makes a new document.
 //
-// A relative path is one in the directory that is the working directory now. A symbolic link is followed at each call, and the lock files
-// and the backup are beside the file that it leads to, so all names of a document but hard links have one lock.
+// A relative path is one in the directory that is the working directory now. All symbolic links on the path are followed when the lock is
+// taken, and the work is done on the file that they lead to at that moment, and beside it: all names of a document but hard links have one
+// lock.
 func New[T any](path string, options Options[T]) *Document[T] {
 	d := &Document[T]{path: files.Absolute(path), validate: options.Validate, perm: options.Perm}
 	if d.perm == 0 {
@@ -81,10 +81,10 @@ func New[T any](path string, options Options[T]) *Document[T] {
 
 // View calls use with the content of the document. No Update is at work meanwhile, in any process; other Views may be.
 //
-// The content belongs to use, which may change and keep it: that changes neither the file nor what other calls get. View writes
-// nothing but the lock files, if they do not exist. It returns the error of use. Whatever the end, nothing stays locked.
+// The content belongs to use, which may change and keep it. View writes nothing but the lock files, if they do not exist. It returns the
+// error of use. Whatever the end, nothing stays locked, and if the kernel refuses that, the error wraps the refusal too.
 //
-// Without calling use it fails, with an error that has the name of the file in it,
+// Without calling use it fails, with an error that names the file,
 //
 //   - if ctx has ended, or ends before the lock is there: the error matches ctx.Err()
 //   - if there is no file: the error matches fs.ErrNotExist
@@ -93,7 +93,7 @@ func New[T any](path string, options Options[T]) *Document[T] {
 //   - if the document is of a newer version: a *VersionError
 //   - if the kernel refuses a step: the error wraps the refusal. View never goes on without the lock
 //
-// It judges what the file holds now, even where it keeps a copy in memory.
+// It judges what the file holds now, whatever is kept in memory.
 func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err error) {
 	at, held, err := d.lock(ctx, filelock.Shared)
 	if err != nil {
@@ -116,18 +116,17 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 //
 // The file stays as it was
 //
-//   - in all cases in which View would fail: change is not called then
+//   - where View would fail: change is not called then
 //   - if change returns an error, which Update returns, or if change or Validate panics or ends its goroutine
 //   - if JSON has no form for what change has left, or the bytes could not be loaded again, strictly and with Validate
 //   - if the kernel refuses a step: the error wraps the refusal. Only if it matches ErrSaved, the new generation is in place
 //
-// The backup stays as it was too, except when the kernel refuses a step: then it may be missing, or be the same as the file. Whatever the
-// end, nothing stays locked, and no file is left open.
+// The backup stays as it was too, but after a refusal it may be missing, or be the same as the file. Whatever the end, nothing stays
+// locked, and no file is left open.
 //
 // ctx limits the waiting, for the lock and for other Updates, and nothing after that. Updates of one Document that wait while another is
-// being written may share the next write, in the order in which they came. Each has its own answer, and none is given what Validate
-// refuses of another; the bytes are judged of all together. If they cannot be written, change may be called again, with another content:
-// what it notes elsewhere it must set, and not add up.
+// being written may share the next lock and write, in the order in which they came. Each has its own answer, made of what is written. If
+// what change has seen is not, it may be called again, with another content: what it notes elsewhere it must set, and not add up.
 //
 // change must not use the same document, and would wait for itself. What it keeps of the content is its own afterwards.
 func (d *Document[T]) Update(ctx context.Context, change func(content *T) error) error {
@@ -135,16 +134,15 @@ func (d *Document[T]) Update(ctx context.Context, change func(content *T) error)
 	if err != nil {
 		return err
 	}
-	// TODO: change may fail, and it may panic. What is written then, and who gives the lock back?
+	// TODO: change may fail, and it may panic. commit has to end the batch then too, but what may it write?
 	err = b.apply(change)
 	return errors.Join(err, b.commit())
 }
 
 // Create makes a document of generation 1 with that content, which stays the caller's own.
 //
-// If there is a file, whatever it holds, or a backup of one that has been lost, nothing changes and the error matches fs.ErrExist: Recover
-// brings a backup back. Its directory must exist. Otherwise Create is like Update: in what it writes and when, in what ctx limits, and in
-// what its errors mean.
+// If there is a file, whatever it holds, or a backup, nothing changes and the error matches fs.ErrExist: Recover brings a backup back. The
+// directory must exist. Otherwise Create is like Update: in what it writes and when, in what ctx limits, and in what its errors mean.
 func (d *Document[T]) Create(ctx context.Context, first *T) (err error) {
 	at, held, err := d.lock(ctx, filelock.Exclusive)
 	if err != nil {
@@ -173,7 +171,7 @@ type batch[T any] struct {
 	content    *T    // with the changes so far
 }
 
-// open begins a batch: it takes the lock and loads the document. From then on the lock is the batch's, and commit gives it back.
+// open begins a batch: it takes the lock and loads the document. commit ends it, whether there is something to write or not.
 func (d *Document[T]) open(ctx context.Context) (b *batch[T], err error) {
 	at, held, err := d.lock(ctx, filelock.Exclusive)
 	if err != nil {
@@ -191,9 +189,8 @@ func (d *Document[T]) open(ctx context.Context) (b *batch[T], err error) {
 	return &batch[T]{document: d, at: at, held: held, generation: generation, content: content}, nil
 }
 
-// apply makes one change.
+// apply makes one change. What Validate says of it is for save.
 func (b *batch[T]) apply(change func(*T) error) error {
-	// TODO: Validate says what no file may hold.
 	return change(b.content)
 }
 
@@ -211,7 +208,7 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 	if err := ctx.Err(); err != nil {
 		return at, nil, fmt.Errorf("%s: %w", d.path, err)
 	}
-	if at, err = place.Find(d.path); err != nil {
+	if at, err = files.Find(d.path); err != nil {
 		return at, nil, err
 	}
 	// TODO: the lock is on what has this name now. Which file has it when the next in line gets the lock?
@@ -219,7 +216,7 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 		return at, nil, err
 	}
 	// What Find has seen may be gone: only now does the file hold still.
-	now, err := place.Find(d.path)
+	now, err := files.Find(d.path)
 	if err != nil {
 		return at, nil, errors.Join(err, held.Unlock())
 	}

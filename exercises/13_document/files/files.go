@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"example/turnstile/exercises/06_atomic_replace/busy"
 	"example/turnstile/exercises/06_atomic_replace/directory"
@@ -29,6 +30,24 @@ func Absolute(path string) string {
 		return full
 	}
 	return path
+}
+
+// Find is place.Find, and follows the links to directories as well: the path that it returns has no symbolic link on it, and leads to the
+// same file whatever becomes of the links. Two names of one file, but hard links, lead to one path.
+func Find(path string) (place.Place, error) {
+	for {
+		at, err := place.Find(path)
+		if err != nil {
+			return place.Place{}, err
+		}
+		dir, err := filepath.EvalSymlinks(at.Dir()) // not of the whole path: the file need not exist
+		if err != nil {
+			return place.Place{}, fmt.Errorf("find %s: %w", path, err)
+		}
+		if path = filepath.Join(dir, filepath.Base(at.Path)); path == at.Path {
+			return at, nil
+		}
+	}
 }
 
 // Replace makes data the whole content of the file, in one step, and returns nil once that survives a power cut. It is lesson 06's
