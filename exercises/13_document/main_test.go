@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 var workers = lab.Workers{
 	"update": update, "view": view, "recover": recoverIt, "desk": desk, "crowd": crowd, "away": away, "waiting": waiting, "create": create,
-	"refuse loudly": refuseLoudly, "polling": polling,
+	"refuse loudly": refuseLoudly, "polling": polling, "counting": counting,
 }
 
 // Where the messages send the reader.
@@ -54,9 +54,11 @@ const (
 var (
 	errTest    = errors.New("the test's own error")
 	errInvalid = errors.New("a checkout has no person")
+	// errOwn is an error of a change, which has used another document.
+	errOwn = fmt.Errorf("%w: %w", errTest, document.ErrNotDurable)
 )
 
-// stranger is a person whom Validate does not find: the error matches fs.ErrNotExist.
+// stranger is a person whom Validate does not find, in another document, which is newer: its error matches what View says of a document.
 const stranger = "mallory"
 
 // shop is the content of the tests' documents.
@@ -73,7 +75,7 @@ func validate(s *shop) error {
 			return fmt.Errorf("%w: %s", errInvalid, part)
 		}
 		if person == stranger {
-			return fmt.Errorf("%s is not among the people: %w", person, fs.ErrNotExist)
+			return fmt.Errorf("%s is not among the people: %w: %w", person, fs.ErrNotExist, &document.VersionError{Path: "people.json", Version: 2})
 		}
 	}
 	return nil
@@ -152,7 +154,7 @@ func checkOut(part, person string) func(*shop) error {
 
 // changes that come to nothing, by what is wrong with them.
 var failures = map[string]func(*shop) error{
-	"change returns an error":     func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; return errTest },
+	"change returns an error":     func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; return errOwn },
 	"change panics":               func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; panic(errTest) },
 	"change ends its goroutine":   func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; runtime.Goexit(); return nil },
 	"Validate refuses the result": func(s *shop) error { s.Checkouts["bracket.step"] = ""; return nil },
@@ -194,6 +196,17 @@ func ended(call func() error) (o outcome) {
 	}()
 	<-done
 	return o
+}
+
+// requirePanic demands that the caller has got the panic with the value errTest.
+func requirePanic(t *testing.T, o outcome, l lab.Lesson) {
+	t.Helper()
+	l.Expected, l.Found = fmt.Sprintf("a panic with the value %v", errTest), "no panic"
+	if o.panicked != nil {
+		l.Found = fmt.Sprintf("a panic with the value %v", o.panicked)
+	}
+	l.Means = "a bug is hidden from the caller, who may know this panic and recover it"
+	lab.Require(t, o.panicked == any(errTest), l)
 }
 
 // succeed demands that the call returns nil.
@@ -337,7 +350,7 @@ func refuseLoudly(w *lab.Worker) error {
 	}
 	err, is := o.panicked.(error)
 	if !is {
-		err = errors.New("the panic did not reach the caller")
+		err = fmt.Errorf("the caller got no panic with the value of Validate's: %v", o.panicked)
 	}
 	ctx, stop := context.WithTimeout(context.Background(), process.Patience()/2)
 	defer stop()

@@ -90,7 +90,7 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 			lab.RequireFile(t, path, good, l.Say("Update wrote although its change had failed"))
 			switch name {
 			case "change panics":
-				lab.Require(t, o.panicked == any(errTest), l.Say("Update did not pass the panic of change on to its caller"))
+				requirePanic(t, o, l.Say("Update did not pass the panic of change on to its caller"))
 			case "change ends its goroutine":
 				lab.Require(t, o.exited, l.Say("Update did not let change end its goroutine"))
 			default:
@@ -101,7 +101,7 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 			}
 			switch name {
 			case "change returns an error":
-				lab.RequireErrorIs(t, o.err, errTest, l.Say("Update did not return the error of change"))
+				lab.RequireErrorIs(t, o.err, errOwn, l.Say("Update did not return the error of change"))
 			case "Validate refuses the result", "Validate refuses what would be loaded of it":
 				lab.RequireErrorIs(t, o.err, errInvalid, l.Say("Update hid the reason that Validate gave"))
 			}
@@ -192,7 +192,7 @@ func TestViewShowsTheContent(t *testing.T) {
 	})
 	lab.RequireEqual(t, "bracket.step=alice", saw, l.Say("View called use with another content than the file's"))
 	for name, use := range map[string]func(*shop) error{
-		"returns an error": func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; return errTest },
+		"returns an error": func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; return errOwn },
 		"panics":           func(s *shop) error { s.Checkouts["bracket.step"] = "eve"; panic(errTest) },
 		"ends its goroutine": func(s *shop) error {
 			s.Checkouts["bracket.step"] = "eve"
@@ -205,9 +205,9 @@ func TestViewShowsTheContent(t *testing.T) {
 		o := end(t, l.Say("View does not come to its end"), func() error { return d.View(t.Context(), use) })
 		switch name {
 		case "returns an error":
-			lab.RequireErrorIs(t, o.err, errTest, l.Say("View did not return the error of use"))
+			lab.RequireErrorIs(t, o.err, errOwn, l.Say("View did not return the error of use"))
 		case "panics":
-			lab.Require(t, o.panicked == any(errTest), l.Say("View did not pass the panic of use on to its caller"))
+			requirePanic(t, o, l.Say("View did not pass the panic of use on to its caller"))
 		}
 		requireFree(t, path, l.Say("View left the document locked when use %s", strings.Fields(name)[0]+"…"))
 		lab.RequireFile(t, path, good, l.Say("View wrote the document"))
@@ -225,6 +225,8 @@ var damage = map[string]string{
 	"white space":                 " \n",
 	"half a document":             good[:50],
 	"zeros":                       strings.Repeat("\x00", 60),
+	"a byte order mark before it": "\ufeff" + good, // which some editors write
+	"half of generation 900":      strings.Replace(good, "7", "900", 1)[:50],
 	"an old tail":                 good + `lice"}}}`,
 	"two documents":               good + good,
 	"a key twice":                 `{"version":1,"generation":7,"content":{"checkouts":{"a":"alice","a":"bob"}}}`,
@@ -287,7 +289,7 @@ func requireRefused(t *testing.T, name, text string, judge func(t *testing.T, er
 		for _, method := range []string{"View", "Update"} {
 			path := lab.WriteFile(t, "locks.json", text)
 			if backup {
-				lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(torn), 0o644))
+				lab.RequireSetUp(t, os.WriteFile(path+".bak", nil, 0o644)) // not a good one
 			}
 			listed := entries(t, path)
 			d, called := open(path), false
@@ -309,6 +311,7 @@ func requireRefused(t *testing.T, name, text string, judge func(t *testing.T, er
 				return d.Update(t.Context(), use)
 			})
 			l.Expected = ""
+			requireNamed(t, path, err, l.Say("%s returned an error that does not name the file, for %s", method, name))
 			lab.Require(t, !called, l.Say("%s called its function with the content of %s", method, name))
 			lab.RequireFile(t, path, text, l.Say("%s wrote over %s", method, name))
 			lab.RequireEqual(t, listed, entries(t, path), l.Say("%s created or removed a file when it found %s", method, name))
@@ -344,6 +347,7 @@ func missing(t *testing.T) {
 				return d.Update(t.Context(), use)
 			})
 			lab.RequireErrorIs(t, err, os.ErrNotExist, l)
+			requireNamed(t, path, err, l.Say("%s returned an error that does not name the file that is missing", method))
 			lab.Require(t, !called, l.Say("%s called its function without a document", method))
 			lab.RequireEqual(t, listed, entries(t, path), l.Say("%s created a file where none was", method))
 		}
@@ -506,7 +510,40 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 		l.Did += "; then the link was made to lead to another document; then Update of the same Document"
 		succeed(t, l.Say("Update failed"), func() error { return d.Update(t.Context(), checkOut("plate.step", "carol")) })
 		requireCheckouts(t, other, l.Say("Update did not follow the link again"), "bracket.step=alice plate.step=carol")
+		lab.RequireSetUp(t, os.WriteFile(other, []byte(torn), 0o644))
+		l.Did, l.Means = "View of a damaged document, which has a backup, through a symbolic link", "no one finds what is left of the work"
+		err := fail(t, l.Say("View took half a document for one"), func() error { return d.View(t.Context(), func(*shop) error { return nil }) })
+		corrupt, _ := errors.AsType[*document.CorruptError](err)
+		lab.Require(t, corrupt != nil, l.Say("View did not return a *CorruptError"))
+		lab.RequireEqual(t, "locks.json.bak", filepath.Base(corrupt.Backup), l.Say("View looked for the backup beside the link"))
+		_ = recovered(t, link, l)
+		requireCheckouts(t, other, l.Say("Recover did not bring back the backup of a document behind a link"), "bracket.step=alice")
+		lab.RequireEqual(t, "link.json", entries(t, link), l.Say("Recover put files beside the link"))
 	})
+	for _, end := range []string{"the document", "its directory"} {
+		t.Run("a symbolic link to "+end+", which leads elsewhere while change is at work", func(t *testing.T) {
+			t.Parallel()
+			path, other, link := shelf(t), shelf(t), lab.Path(t, "link.json")
+			name, from, to := link, path, other
+			if end == "its directory" {
+				name, from, to = filepath.Join(link, "locks.json"), filepath.Dir(path), filepath.Dir(other)
+			}
+			lab.RequireSetUp(t, os.Symlink(from, link))
+			l := lab.Lesson{
+				Did:   "Update through a symbolic link to " + end + "; the link was made to lead to another document while change was at work",
+				Means: "another document is overwritten, whose lock other programs may have", Read: names,
+			}
+			succeed(t, l.Say("Update failed"), func() error {
+				return open(name).Update(t.Context(), func(content *shop) error {
+					lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(to, link)))
+					return checkOut("hinge.step", "bob")(content)
+				})
+			})
+			lab.RequireFile(t, other, good, l.Say("Update wrote another document than the one that it had locked"))
+			requireCheckouts(t, path, l.Say("Update lost its change"), "bracket.step=alice hinge.step=bob")
+			lab.RequireEqual(t, "locks.json", entries(t, other), l.Say("Update left a file beside another document than the one that it had locked"))
+		})
+	}
 	t.Run("the mode of a new one", func(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "locks.json")

@@ -57,6 +57,42 @@ func TestUpdateExcludesOthers(t *testing.T) {
 	t.Parallel()
 	t.Run("a second program", aSecondProgram)
 	t.Run("a third program", aThirdProgram)
+	t.Run("and keeps its turn when the document is replaced", keepsItsTurn)
+}
+
+// Bob waits for a document, which another program replaces meanwhile. He asks for the locks as often as for one that stays the same.
+func keepsItsTurn(t *testing.T) {
+	t.Parallel()
+	l := lab.Lesson{
+		Did:   "another program had the lock, and bob's Update waited; the other one replaced the document and gave the lock back",
+		Means: "bob goes to the end of the line whenever the one before him has changed something: on a busy day he never gets in", Read: contexts,
+	}
+	ask := func(replaced bool) (asked int) {
+		path := shelf(t)
+		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o644)
+		lab.RequireSetUp(t, err)
+		bob := lab.Start(t, "counting", path)
+		waits(t, bob, l.Say("Update does not wait for the lock on PATH.lock"))
+		if replaced {
+			lab.RequireSetUp(t, replace(t, path, good))
+		}
+		lab.RequireSetUp(t, held.Unlock())
+		bob.Result(&asked, l)
+		lab.RequireNoError(t, bob.Wait(l), l.Say("Update failed"))
+		return asked
+	}
+	l.Expected = "as many calls of flock(2) as for a document that is not replaced"
+	lab.RequireEqual(t, ask(false), ask(true), l.Say("Update gave the lock back and asked for it again"))
+}
+
+// counting calls Update for the document at PATH, and sends how often it has asked for a lock: -1 if that cannot be seen.
+func counting(w *lab.Worker) error {
+	asked := 0
+	var err error
+	if lab.WatchLocks(func() { err = open(w.Arg(0)).Update(context.Background(), checkOut("plate.step", "bob")) }, func() { asked++ }) != nil {
+		asked, err = -1, open(w.Arg(0)).Update(context.Background(), checkOut("plate.step", "bob"))
+	}
+	return errors.Join(err, w.Result(asked))
 }
 
 // Alice is inside her Update. Bob waits for the lock, and Carol comes after him. When Alice's Update has replaced the document, Bob gets
@@ -237,6 +273,10 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 			t.Helper()
 			lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(other, link)))
 		},
+		"when a link to its directory leads elsewhere": func(t *testing.T, _, link, other string) {
+			t.Helper()
+			lab.RequireSetUp(t, errors.Join(os.Remove(filepath.Dir(link)), os.Symlink(filepath.Dir(other), filepath.Dir(link))))
+		},
 		"when it has become a link": func(t *testing.T, path, _, other string) {
 			t.Helper()
 			lab.RequireSetUp(t, errors.Join(os.Remove(path), os.Symlink(other, path)))
@@ -323,7 +363,11 @@ func elsewhere(t *testing.T, what string, change func(t *testing.T, path, link, 
 	t.Helper()
 	t.Parallel()
 	path, other, link := shelf(t), shelf(t), lab.Path(t, "link.json")
-	if err := os.Symlink(path, link); err != nil {
+	from, to := link, path
+	if strings.Contains(what, "directory") {
+		link, to = filepath.Join(link, "locks.json"), filepath.Dir(path)
+	}
+	if err := os.Symlink(to, from); err != nil {
 		t.Skip("no symbolic links here: " + err.Error())
 	}
 	if _, err := os.Stat(link); err != nil {
@@ -417,7 +461,7 @@ func TestTheContextLimitsTheWaiting(t *testing.T) {
 				err := fail(t, l.Say("%s went on although its context had ended", method), func() error {
 					return call(ctx, open(path), func(*shop) error { called = true; return nil })
 				})
-				lab.RequireErrorIs(t, err, want, l.Say("%s did not return the reason of the context", method))
+				requireReason(t, want, err, method, l)
 				requireNamed(t, path, err, l.Say("%s returned an error that does not name the path", method))
 				lab.Require(t, !called, l.Say("%s called its function although its context had ended", method))
 				lab.RequireEqual(t, was, documents(t, path), l.Say("%s wrote although its context had ended", method))
@@ -472,11 +516,18 @@ func endsWhileItWaits(t *testing.T, method, file string) {
 	waits(t, p, waiting.Say("%s does not wait for the lock on PATH%s", method, file))
 	p.Send("cancel")
 	err = p.Wait(l.Say("%s goes on waiting when its context has ended", method))
-	lab.RequireErrorIs(t, err, context.Canceled, l.Say("%s did not return the reason of the context", method))
+	requireReason(t, context.Canceled, err, method, l)
 	requireNamed(t, path, err, l.Say("%s returned an error that does not name the path", method))
 	lab.RequireSetUp(t, held.Unlock())
 	requireFree(t, path, l.Say("%s left something locked when its context ended", method))
 	lab.RequireEqual(t, was, documents(t, path), l.Say("%s wrote although its context had ended", method))
+}
+
+// requireReason demands that the error matches ctx.Err().
+func requireReason(t *testing.T, want, err error, method string, l lab.Lesson) {
+	t.Helper()
+	l.Means = "the caller cannot tell that its own time was over, and treats the document as broken"
+	lab.RequireErrorIs(t, err, want, l.Say("%s returned, but with an error that does not match ctx.Err()", method))
 }
 
 func requireNamed(t *testing.T, path string, err error, l lab.Lesson) {
@@ -488,6 +539,10 @@ func requireNamed(t *testing.T, path string, err error, l lab.Lesson) {
 // One Document, and many goroutines at once while another Update keeps them waiting: whatever they share, each has an answer of its own.
 func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 	t.Parallel()
+	for _, last := range []string{"change panics", "change ends its goroutine"} {
+		t.Run("when the last one in line is one of which "+last, func(t *testing.T) { lastInLine(t, last) })
+	}
+	t.Run("when nothing can be written", nothingIsWritten)
 	for round := range lab.Rounds(4) {
 		repairs := round%2 == 0 // the good changes put right what Validate refuses of another one
 		path := shelf(t)
@@ -496,22 +551,8 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 			Did:   "one goroutine was inside Update; some others called Update of the same Document, and some of their changes failed",
 			Means: "callers are told of the errors of others, or lose their change to one", Read: grouped,
 		}
-		entered, leave := make(chan struct{}), make(chan struct{})
-		let := sync.OnceFunc(func() { close(leave) })
-		t.Cleanup(let) // or all tests wait that share something with this one
 		var all sync.WaitGroup
-		all.Go(func() {
-			_ = d.Update(context.Background(), func(*shop) error {
-				select {
-				case <-entered:
-				default:
-					close(entered)
-				}
-				<-leave
-				return errTest
-			})
-		})
-		lab.Finishes(t, func() { <-entered }, l.Say("Update does not call change"))
+		let := occupy(t, d, &all, l)
 		type answer struct {
 			name string
 			outcome
@@ -535,9 +576,7 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 			}
 			ask(name, change)
 		}
-		for range 100 {
-			runtime.Gosched() // most of those are in line then; the others make this test weaker, and not wrong
-		}
+		lineUp()
 		ctx, stop := context.WithCancel(t.Context())
 		var late outcome
 		left := make(chan struct{})
@@ -565,7 +604,7 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 			l.Means, l.Read = "the caller, who had no more time, waits for as long as others please", contexts
 			lab.Fail(t, l)
 		}
-		lab.RequireErrorIs(t, late.err, context.Canceled, l.Say("Update did not return the reason of its context"))
+		requireReason(t, context.Canceled, late.err, "Update", l)
 		requireNamed(t, path, late.err, l.Say("Update returned an error that does not name the path"))
 		let()
 		lab.Finishes(t, all.Wait, l.Say("Update does not come to its end among many"))
@@ -582,7 +621,7 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 			case "change returns an error":
 				lab.RequireErrorIs(t, a.err, errTest, l.Say("Update did not return the error of its own change"))
 			case "change panics":
-				lab.Require(t, a.panicked == any(errTest), l.Say("Update did not pass the panic on to its own caller"))
+				requirePanic(t, a.outcome, l.Say("Update did not pass the panic on to its own caller"))
 			case "change ends its goroutine":
 				lab.Require(t, a.exited, l.Say("Update did not let change end its own goroutine"))
 			case "Validate refuses the result", "Validate refuses what would be loaded of it":
@@ -595,6 +634,82 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 		requireCheckouts(t, path, l.Say("Update lost a change, or wrote one that had failed"),
 			"0.step=bob 1.step=bob 2.step=bob 3.step=bob bracket.step=alice")
 	}
+}
+
+// occupy has one goroutine inside an Update of d, which fails, until let is called.
+func occupy(t *testing.T, d *document.Document[shop], all *sync.WaitGroup, l lab.Lesson) (let func()) {
+	t.Helper()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	let = sync.OnceFunc(func() { close(leave) })
+	t.Cleanup(let) // or all tests wait that share something with this one
+	enter := sync.OnceFunc(func() { close(entered) })
+	all.Go(func() {
+		_ = d.Update(context.Background(), func(*shop) error { enter(); <-leave; return errTest })
+	})
+	lab.Finishes(t, func() { <-entered }, l.Say("Update does not call change"))
+	return let
+}
+
+// lineUp lets the other goroutines go on. Most of them are in line then; if one is not, the test is weaker, and not wrong.
+func lineUp() {
+	for range 100 {
+		runtime.Gosched()
+	}
+}
+
+// inLine calls Update with each change, in this order, while another Update of d keeps them waiting, and returns how they ended.
+func inLine(t *testing.T, d *document.Document[shop], l lab.Lesson, changes ...func(*shop) error) []outcome {
+	t.Helper()
+	var all sync.WaitGroup
+	let := occupy(t, d, &all, l)
+	answers := make([]outcome, len(changes))
+	for i, change := range changes {
+		all.Go(func() { answers[i] = ended(func() error { return d.Update(context.Background(), change) }) })
+		lineUp()
+	}
+	let()
+	lab.Finishes(t, all.Wait, l.Say("Update does not come to its end among others"))
+	return answers
+}
+
+func lastInLine(t *testing.T, last string) {
+	t.Helper()
+	t.Parallel()
+	path := shelf(t)
+	l := lab.Lesson{
+		Did:   "two goroutines waited for Update of the same Document; " + last + ", of the second one",
+		Means: "those who share a write with it wait for it for ever, or lose their change", Read: grouped,
+	}
+	answers := inLine(t, open(path), l, checkOut("hinge.step", "bob"), failures[last])
+	lab.RequireNoError(t, answers[0].err, l.Say("Update failed because of another one"))
+	lab.Require(t, answers[1].exited || answers[1].panicked == any(errTest), l.Say("Update hid how change had ended"))
+	requireCheckouts(t, path, l.Say("Update lost a change"), "bracket.step=alice hinge.step=bob")
+	requireFree(t, path, l.Say("Update left the document locked"))
+}
+
+// Alice checks a part out, which cannot be written. Bob, who comes after her, must not be told that she has it.
+func nothingIsWritten(t *testing.T) {
+	t.Parallel()
+	path := shelf(t)
+	lab.RequireSetUp(t, os.MkdirAll(path+".bak/full", 0o755)) // no file can take its place
+	l := lab.Lesson{
+		Did: "alice's and bob's Update of one Document checked out the same part, one after the other; PATH.bak was a directory, so none " +
+			"could be written",
+		Means: "bob is told that alice has the part, and she is told that she has not got it", Read: grouped,
+	}
+	take := func(person string) func(*shop) error {
+		return func(s *shop) error {
+			if s.Checkouts["hinge.step"] != "" {
+				return errTest
+			}
+			return checkOut("hinge.step", person)(s)
+		}
+	}
+	for _, answer := range inLine(t, open(path), l, take("alice"), take("bob")) {
+		lab.RequireError(t, answer.err, l.Say("Update returned nil although nothing could be written"))
+		lab.Require(t, !errors.Is(answer.err, errTest), l.Say("Update returned what its change had made of a content that was never written"))
+	}
+	lab.RequireFile(t, path, good, l.Say("Update wrote although it returned an error"))
 }
 
 // crowd adds N to the count of the document at PATH in each of GOROUTINES goroutines, which share two Documents. Every fifth change

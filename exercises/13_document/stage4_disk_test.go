@@ -357,10 +357,14 @@ func givingBack(t *testing.T) {
 				Did:   name + ", which failed and saved nothing; a call of close(2) at its end failed with " + errno.Error(),
 				Means: "the caller believes that the change is saved, and does not make it again", Read: durable,
 			}
+			reported := false
 			for _, err := range closing(t, name, false, errno) {
+				reported = reported || errors.Is(err, errno)
 				lab.RequireErrorIs(t, err, want, l.Say("%s hid why it had failed when the lock could not be given back", name))
 				lab.Require(t, !errors.Is(err, document.ErrSaved), l.Say("%s claimed that all was saved when nothing was", name))
 			}
+			l.Means = "every program may wait for a call that is over, and no one is told"
+			lab.Require(t, reported, l.Say("%s did not report that the lock could not be given back when it had failed before", name))
 		}
 	}, syscall.EIO)
 }

@@ -105,13 +105,16 @@ func TestRecoverNeverResets(t *testing.T) {
 				lab.RequireSetUp(t, os.WriteFile(path+".bak", []byte(strings.TrimPrefix(c.backup, "no bytes")), 0o644))
 			}
 			was := documents(t, path)
+			temp := leftover(t, path)
 			l := lab.Lesson{
 				Says: "Recover returned nil for " + name, Did: "Recover of " + name,
 				Means: "the workshop starts again with an empty list while parts are checked out", Read: recovery,
 			}
-			temp := leftover(t, path)
 			var done document.Recovery
 			err := fail(t, l, func() (err error) { done, err = open(path).Recover(t.Context()); return err })
+			left := l.Say("Recover left a temporary file beside %s", name)
+			left.Means = "leftovers fill the disk"
+			lab.Require(t, !exists(temp), left)
 			lab.RequireEqual(t, was, documents(t, path), l.Say("Recover changed what it could not repair: %s", name))
 			lab.RequireEqual(t, fmt.Sprint([]string{filepath.Base(temp)}), fmt.Sprint(baseNames(done.Removed)),
 				l.Say("Recover did not return what it had removed when it failed later"))
@@ -165,15 +168,16 @@ func documents(t *testing.T, path string) string {
 
 func aGoodDocument(t *testing.T) {
 	t.Parallel()
-	path := kept(t)
-	l := lab.Lesson{
-		Says: "Recover changed a good document", Did: "Recover of a good document that has a backup", Means: "the last change is taken back",
-		Read: recovery,
+	for what, path := range map[string]string{"that has a backup": kept(t), "without a backup": shelf(t)} {
+		was := documents(t, path)
+		l := lab.Lesson{
+			Says: "Recover changed a good document, or what is beside it", Did: "Recover of a good document " + what,
+			Means: "the last change is taken back, or a backup is not the generation before", Read: recovery,
+		}
+		done := recovered(t, path, l)
+		lab.RequireEqual(t, was, documents(t, path), l)
+		lab.Require(t, done.Aside == "" && done.Restored == 0 && len(done.Removed) == 0, l.Say("Recover reported what it had not done"))
 	}
-	done := recovered(t, path, l)
-	lab.RequireFile(t, path, good, l)
-	lab.RequireFile(t, path+".bak", before, l)
-	lab.Require(t, done.Aside == "" && done.Restored == 0 && len(done.Removed) == 0, l.Say("Recover reported what it had not done"))
 }
 
 func TestRecoverKeepsWhatIsNotItsOwn(t *testing.T) {
@@ -314,6 +318,10 @@ func TestRecoverMayDieAtAnyMoment(t *testing.T) {
 func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
 	requireOwnGoroutine(t, "Recover")
+	t.Run("with leftovers beside a good document", func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, leftoversStay, syscall.EACCES)
+	})
 	lab.EachErrno(t, func(t *testing.T, errno error) {
 		for made := 0; ; made++ {
 			path := prepared(t, "Recover")
@@ -362,4 +370,25 @@ func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 			lab.RequireEqual(t, 1, len(aside), l.Say("Recover set the damaged document aside twice"))
 		}
 	}, syscall.EIO, syscall.EINVAL)
+}
+
+// leftoversStay has the kernel refuse one call of a Recover that has only a leftover to remove, then another one, until all were refused.
+func leftoversStay(t *testing.T, errno error) {
+	t.Helper()
+	for made := 0; ; made++ {
+		path := kept(t)
+		temp := leftover(t, path)
+		l := lab.Lesson{Means: "the caller believes that the leftovers are gone, and they fill the disk", Read: recovery}
+		var err error
+		names, refused := lab.RefuseOne(made, errno, func() { _, err = open(path).Recover(context.Background()) })
+		lab.RequireRefuse(t, refused)
+		if made >= len(names) {
+			return
+		}
+		l.Did = fmt.Sprintf("Recover of a good document; its system call number %d, which is %s, failed with %v", made+1, names[made], errno)
+		if exists(temp) {
+			lab.RequireErrorIs(t, err, errno, l.Say("Recover left a temporary file, and did not report what the kernel had refused"))
+		}
+		lab.RequireFile(t, path, good, l.Say("Recover changed a good document when the kernel had refused a step"))
+	}
 }

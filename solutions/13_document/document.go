@@ -212,10 +212,10 @@ func (b *batch[T]) apply(change func(*T) error) error {
 
 // commit writes what the batch has become, and gives the lock back.
 func (b *batch[T]) commit() (err error) {
-	defer func() { err = release(b.held, err) }()
 	if !b.changed {
-		return nil
+		return b.held.Unlock()
 	}
+	defer func() { err = release(b.held, err) }()
 	if err := b.document.save(b.at, b.generation+1, b.content, backup(b.at)); err != nil {
 		return fmt.Errorf("update: %w", err)
 	}

@@ -24,7 +24,7 @@ type Work[B any] struct {
 	// Do adds this call's part to the batch, or returns an error and adds nothing.
 	Do func(batch *B) error
 	// Commit ends a batch, with at least one part or with none, and gives back what Open has taken, whether it succeeds or not. Its error
-	// is that of all calls that have added something.
+	// is that of all calls that have added something; if there is none, of the call that has ended the batch.
 	Commit func(batch *B) error
 }
 
@@ -76,6 +76,13 @@ func (q *Queue[B]) Do(ctx context.Context, w Work[B]) error {
 		before := r.parts
 		err = q.join(r, w)
 		if err != nil && before == 0 {
+			select {
+			case <-r.done: // this call has ended it, or another one since
+				if r.parts == 0 {
+					err = errors.Join(err, r.err)
+				}
+			default:
+			}
 			return err
 		}
 		<-r.done
