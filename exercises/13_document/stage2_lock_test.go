@@ -284,6 +284,9 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) { elsewhere(t, what, change) })
 	}
+	for end, method := range map[string]string{"the document": "Update", "its directory": "Update", "the document, which is only read": "View"} {
+		t.Run("at each moment at which a link to "+end+" leads elsewhere", func(t *testing.T) { atEachMoment(t, end, method) })
+	}
 	t.Run("and not to its directory", func(t *testing.T) {
 		t.Parallel()
 		path := shelf(t)
@@ -397,6 +400,57 @@ func elsewhere(t *testing.T, what string, change func(t *testing.T, path, link, 
 		bob.Reached("inside", l.Say("Update did not get the lock"))
 		finish(t, bob, l.Say("Update failed"))
 		requireCheckouts(t, other, l.Say("Update lost its change"), "bracket.step=alice plate.step=bob")
+	}
+}
+
+// A link leads to another document from one moment of a call on. Whichever of the two the call works on, it leaves the other one alone.
+func atEachMoment(t *testing.T, end, method string) {
+	t.Helper()
+	t.Parallel()
+	const rival = `{"version":1,"generation":40,"content":{"checkouts":{"axle.step":"carol"}}}`
+	for moment := 0; ; moment++ {
+		path, other, link := shelf(t), shelf(t), lab.Path(t, "link.json")
+		lab.RequireSetUp(t, os.WriteFile(other, []byte(rival), 0o644))
+		name, from, to := link, path, other
+		if end == "its directory" {
+			name, from, to = filepath.Join(link, "locks.json"), filepath.Dir(path), filepath.Dir(other)
+		}
+		lab.RequireSetUp(t, os.Symlink(from, link))
+		l := lab.Lesson{
+			Did: fmt.Sprintf("%s through a symbolic link to %s; the link was made to lead to another document before its system call number %d",
+				method, end, moment+1),
+			Means: "a document is read, or overwritten, whose lock other programs may have", Read: names,
+		}
+		var err error
+		calls, found := 0, ""
+		lab.RequireRefuse(t, lab.Watch(func() {
+			err = methods[method](context.Background(), open(name), func(content *shop) error {
+				found = list(content)
+				return checkOut("hinge.step", "bob")(content)
+			})
+		}, func(string) {
+			if calls++; calls == moment+1 {
+				lab.RequireSetUp(t, errors.Join(os.Remove(link), os.Symlink(to, link)))
+			}
+		}))
+		lab.RequireNoError(t, err, l.Say("%s failed", method))
+		state := func(path string) string {
+			generation, content := read(t, path, l)
+			return fmt.Sprintf("generation %d %s beside %s", generation, list(content), entries(t, path))
+		}
+		l.Found = state(path) + ", and " + state(other) + "; its function was called with " + found
+		left, right := "generation 7 bracket.step=alice beside locks.json", "generation 40 axle.step=carol beside locks.json"
+		one, two := left, right
+		if method == "Update" {
+			one = "generation 8 bracket.step=alice hinge.step=bob beside locks.json locks.json.bak"
+			two = "generation 41 axle.step=carol hinge.step=bob beside locks.json locks.json.bak"
+		}
+		lab.Require(t, state(path) == one && state(other) == right && found == "bracket.step=alice" ||
+			state(path) == left && state(other) == two && found == "axle.step=carol",
+			l.Say("%s worked on two documents, or on another one than it had locked", method))
+		if calls <= moment {
+			return
+		}
 	}
 }
 

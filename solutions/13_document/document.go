@@ -37,8 +37,7 @@ var (
 	// ErrEmpty is what errors.Is finds in the error for a file of no bytes, which is a *CorruptError.
 	ErrEmpty = format.ErrEmpty
 	// ErrSaved is matched by the error of a call that has done its work, and failed only then: what it had to save is in place, and to
-	// call again would make the change twice. Every other error means that the file is as it was. So does each error of use and change,
-	// which is passed on as it is.
+	// call again would make the change twice. Every other error means that the file is as it was. So does each error of use and change.
 	ErrSaved = files.ErrSaved
 	// ErrNotDurable is matched by an error that matches ErrSaved, if a power cut may bring the old generation back.
 	ErrNotDurable = files.ErrNotDurable
@@ -46,8 +45,8 @@ var (
 
 // Options say how a document is kept. The zero Options are ready to use.
 type Options[T any] struct {
-	// Validate returns an error for a content that no file may hold. It judges what is loaded from a file, or would be after a save. Update
-	// may ask it about what change has left, too, and may refuse that as well. It must not change the content. Nil accepts everything.
+	// Validate returns an error, which calls wrap, for a content that no file may hold. It judges what is loaded, or would be after a save.
+	// Update may ask it about what change has left, too, and refuse that as well. It must not change the content. Nil accepts everything.
 	Validate func(*T) error
 	// Perm is the mode of a document that Create makes, and of new lock files, less the umask; 0 means 0644. A document that exists
 	// keeps its mode.
@@ -128,8 +127,8 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 // locked, and no file is left open.
 //
 // ctx limits the waiting, for the lock and for other Updates, and nothing after that. Updates of one Document that wait while another is
-// being written may share the next lock and write, in the order in which they came. Each has its own answer, made of what is written. If
-// what change has seen is not, it may be called again, with another content: what it notes elsewhere it must set, and not add up.
+// being written may share the next lock and write. Each has its own answer, made of what is written. If what change has seen is not, it may
+// be called again, with another content: what it notes elsewhere it must set, and not add up.
 //
 // change must not use the same document, and would wait for itself. What it keeps of the content is its own afterwards.
 func (d *Document[T]) Update(ctx context.Context, change func(content *T) error) error {
