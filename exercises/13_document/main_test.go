@@ -201,9 +201,9 @@ func ended(call func() error) (o outcome) {
 // requirePanic demands that the caller has got the panic with the value errTest.
 func requirePanic(t *testing.T, o outcome, l lab.Lesson) {
 	t.Helper()
-	l.Expected, l.Found = fmt.Sprintf("a panic with the value %v", errTest), "no panic"
+	l.Expected, l.Found = fmt.Sprintf("a panic with the value %q", errTest), "no panic"
 	if o.panicked != nil {
-		l.Found = fmt.Sprintf("a panic with the value %v", o.panicked)
+		l.Found = fmt.Sprintf("a panic with the value %q", fmt.Sprint(o.panicked))
 	}
 	l.Means = "a bug is hidden from the caller, who may know this panic and recover it"
 	lab.Require(t, o.panicked == any(errTest), l)

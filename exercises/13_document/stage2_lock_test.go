@@ -736,7 +736,11 @@ func lastInLine(t *testing.T, last string) {
 	}
 	answers := inLine(t, open(path), l, checkOut("hinge.step", "bob"), failures[last])
 	lab.RequireNoError(t, answers[0].err, l.Say("Update failed because of another one"))
-	lab.Require(t, answers[1].exited || answers[1].panicked == any(errTest), l.Say("Update hid how change had ended"))
+	if last == "change panics" {
+		requirePanic(t, answers[1], l.Say("Update did not pass the panic on to its own caller"))
+	} else {
+		lab.Require(t, answers[1].exited, l.Say("Update did not let change end its own goroutine"))
+	}
 	requireCheckouts(t, path, l.Say("Update lost a change"), "bracket.step=alice hinge.step=bob")
 	requireFree(t, path, l.Say("Update left the document locked"))
 }
