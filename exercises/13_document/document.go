@@ -61,6 +61,7 @@ type Options[T any] struct {
 // The lock is advisory: a program that writes the file without it may destroy the work of others.
 type Document[T any] struct {
 	path     string
+	finder   files.Finder
 	validate func(*T) error
 	perm     fs.FileMode
 }
@@ -207,7 +208,7 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 	if err := ctx.Err(); err != nil {
 		return at, nil, fmt.Errorf("%s: %w", d.path, err)
 	}
-	if at, err = files.Find(d.path); err != nil {
+	if at, err = d.finder.Find(d.path); err != nil {
 		return at, nil, err
 	}
 	// TODO: the lock is on what has this name now. Which file has it when the next in line gets the lock?
@@ -215,7 +216,7 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 		return at, nil, err
 	}
 	// What Find has seen may be gone: only now does the file hold still.
-	now, err := files.Find(d.path)
+	now, err := d.finder.Find(d.path)
 	if err != nil {
 		return at, nil, errors.Join(err, held.Unlock())
 	}

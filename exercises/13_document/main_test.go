@@ -27,7 +27,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(-1) // it closes what was forgotten, and with that ends a lock
+	debug.SetGCPercent(-1)        // the collector closes what was forgotten, and with that ends a lock
+	debug.SetMemoryLimit(2 << 30) // where it runs all the same: a hundred runs of the tests would need ten times as much
 	lab.Main(m, workers, errTest, errInvalid, document.ErrNotDurable, document.ErrEmpty)
 }
 

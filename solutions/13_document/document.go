@@ -62,6 +62,7 @@ type Options[T any] struct {
 // The lock is advisory: a program that writes the file without it may destroy the work of others.
 type Document[T any] struct {
 	path     string
+	finder   files.Finder
 	validate func(*T) error
 	perm     fs.FileMode
 	copy     *kept.Copy[T]
@@ -226,7 +227,7 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 	if err := ctx.Err(); err != nil {
 		return at, nil, fmt.Errorf("%s: %w", d.path, err)
 	}
-	if at, err = files.Find(d.path); err != nil {
+	if at, err = d.finder.Find(d.path); err != nil {
 		return at, nil, err
 	}
 	// Not the file itself, which the next Update replaces by another one: the file beside it stays.
@@ -234,7 +235,7 @@ func (d *Document[T]) lock(ctx context.Context, mode filelock.Mode) (at place.Pl
 		return at, nil, err
 	}
 	// What Find has seen may be gone: only now does the file hold still.
-	now, err := files.Find(d.path)
+	now, err := d.finder.Find(d.path)
 	if err != nil {
 		return at, nil, errors.Join(err, held.Unlock())
 	}

@@ -247,6 +247,48 @@ func TestFiles(t *testing.T) {
 		require.ErrorIs(t, failed, syscall.ENAMETOOLONG)
 		require.NotZero(t, copies)
 	})
+	t.Run("a Finder follows links that lead elsewhere meanwhile", func(t *testing.T) {
+		t.Parallel()
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		require.NoError(t, err)
+		for _, version := range []string{"v1", "v2"} {
+			require.NoError(t, os.MkdirAll(filepath.Join(dir, version, "inner"), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, version, "d.json"), []byte(version), 0o644))
+		}
+		current, path := filepath.Join(dir, "current"), filepath.Join(dir, "current", "d.json")
+		if err := os.Symlink("v1", current); err != nil {
+			t.Skip("this user may make no links: ", err)
+		}
+		var f files.Finder
+		find := func(want string) {
+			t.Helper()
+			for range 2 { // the second time with what is remembered
+				at, err := f.Find(path)
+				require.NoError(t, err)
+				require.Equal(t, filepath.Join(dir, want), at.Path)
+				info, err := os.Stat(path)
+				require.Equal(t, err == nil, at.Old != nil)
+				require.True(t, err != nil || os.SameFile(info, at.Old))
+			}
+		}
+		find("v1/d.json")
+		require.NoError(t, os.Remove(current))
+		require.NoError(t, os.Symlink("v2", current))
+		find("v2/d.json")
+		require.NoError(t, os.Remove(filepath.Join(dir, "v2", "d.json")))
+		find("v2/d.json")
+		require.NoError(t, os.Symlink("../v1/d.json", filepath.Join(dir, "v2", "d.json")))
+		find("v1/d.json")
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, "v2")))
+		_, err = f.Find(path)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		require.NoError(t, os.Remove(current))
+		require.NoError(t, os.Symlink("v1/inner", current))
+		if runtime.GOOS != "windows" { // where ".." is resolved on paper
+			path = current + "/../d.json"
+			find("v1/d.json")
+		}
+	})
 	t.Run("a path stays absolute, and is not cleaned", func(t *testing.T) {
 		t.Parallel()
 		working, err := os.Getwd()
