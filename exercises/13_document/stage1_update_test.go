@@ -144,7 +144,9 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 
 func TestUpdateKeepsTheGenerationBefore(t *testing.T) {
 	t.Parallel()
-	for name, old := range map[string]string{"the first time": "", "again": before, "after a process crash, which left two names of one file": good} {
+	for name, old := range map[string]string{
+		"the first time": "", "again": before, "after a process crash, which left two names of one file": good,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := shelf(t)

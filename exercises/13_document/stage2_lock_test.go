@@ -65,7 +65,8 @@ func keepsItsTurn(t *testing.T) {
 	t.Parallel()
 	l := lab.Lesson{
 		Did:   "another program had the lock, and bob's Update waited; the other one replaced the document and gave the lock back",
-		Means: "bob goes to the end of the line whenever the one before him has changed something: on a busy day he never gets in", Read: contexts,
+		Means: "bob goes to the end of the line whenever the one before him has changed something: on a busy day he never gets in",
+		Read:  contexts,
 	}
 	ask := func(replaced bool) (asked int) {
 		path := shelf(t)

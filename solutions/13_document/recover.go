@@ -32,7 +32,8 @@ type Recovery struct {
 //
 // A good document stays what it is. So does one of a newer version and, without a good backup, a damaged or missing one: Recover then
 // returns the error of View, which tells of the backup in words alone. To Recover twice changes nothing more, where there are hard links
-// not even if the first came to no end. In what it writes and when, in what ctx limits, and in what its errors mean, Recover is like Update.
+// not even if the first came to no end. In what it writes and when, in what ctx limits, and in what its errors mean, Recover is like
+// Update.
 func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 	at, held, err := d.lock(ctx, filelock.Exclusive)
 	if err != nil {
