@@ -285,7 +285,9 @@ func TestTheLockBelongsToTheDocument(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) { elsewhere(t, what, change) })
 	}
-	for end, method := range map[string]string{"the document": "Update", "its directory": "Update", "the document, which is only read": "View"} {
+	for end, method := range map[string]string{
+		"the document": "Update", "its directory": "Update", "the document, which is only read": "View",
+	} {
 		t.Run("at each moment at which a link to "+end+" leads elsewhere", func(t *testing.T) { atEachMoment(t, end, method) })
 	}
 	t.Run("and not to its directory", func(t *testing.T) {
