@@ -277,9 +277,9 @@ func TestCountLinesClosesAFileBeforeTheNext(t *testing.T) {
 	lab.RequireNoError(t, result.err, lesson)
 	lab.RequireEqual(t, "", stillOpen, withExpected(lesson, "each file is closed before the next path is asked for", stillOpen))
 	lab.RequireEqual(t, 3*2+1, total, lab.Lesson{
-		Says:  "CountLines did not read a file again",
+		Says:  "CountLines did not count what a file held when its turn came",
 		Did:   "CountLines was given three files of two lines; then the third became one line of the same size and time; its path came again",
-		Means: "the sum is made of what the files held some time ago",
+		Means: "the sum is made of what the files held at some other time",
 		Read:  sectionTurn,
 	})
 }
@@ -354,7 +354,7 @@ func requireEndAtARefusedOpen(t *testing.T) {
 			t.Skip("the call that was refused is not the open")
 		}
 		lesson := lab.Lesson{
-			Says:  "CountLines passed over a file that it could not open",
+			Says:  "CountLines went on after the kernel had refused an open",
 			Did:   fmt.Sprintf("CountLines was given the same file of two lines twice; the kernel refused the first open: %q", errno),
 			Means: "a list that cannot be read is not missed, and the sum is too small",
 			Read:  sectionTurn,
