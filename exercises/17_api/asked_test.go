@@ -7,8 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	lockmanager "example/turnstile/exercises/15_lock_manager"
 	"example/turnstile/exercises/15_lock_manager/part"
@@ -16,20 +19,25 @@ import (
 	"example/turnstile/internal/lab"
 )
 
-// What Locks is asked, and what of its answer the client gets. A request that leaves a field out comes after one that has it, again and
-// again. When the handlers were made, Locks did not work: they may have refused to be made. The user is the one of the request's
-// record, whatever its header says: a login that is not package server's may have nothing to do with it.
+// What Locks is asked, and what of its answer the client gets. Before each request comes another one of its kind, which fills all fields:
+// it is refused, or Locks fails, or panics. The user is the one of the request's record, whatever its headers say: a login that is not
+// package server's may have nothing to do with them.
 func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 	t.Parallel()
 	locks := &fake{next: "7", checkouts: []lockmanager.Checkout{{ID: "1", Path: "A.bin", Owner: "bob"}}}
-	locks.set(func(context.Context, string) error { return errors.New("input/output error") })
+	out := errors.New("input/output error")
+	locks.set(func(context.Context, string) error { return out })
 	handler, err := api.New(t.Context(), locks, nil)
-	if locks.set(nil); err != nil {
-		handler = handlers(t, locks)
+	l := lab.Lesson{
+		Says: "NewLockHandlers asked Locks before there was a request", Did: "New, of a Locks that fails", Read: why,
+		Means: "what it has heard is old when a request comes: another server has changed the document, or it can be read again",
 	}
+	lab.RequireEqual(t, "[]", locks.called(), l)
+	lab.RequireNoError(t, err, l.Say("NewLockHandlers failed"))
 	o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.SetBasicAuth("mallory", "mallory")
-		handler.ServeHTTP(w, r)
+		r.Header.Set("X-Forwarded-User", "mallory")
+		handler.ServeHTTP(&plain{ResponseWriter: w, note: locks.note}, r.WithContext(&own{r.Context()}))
 	}))
 	const list, since = `"next_cursor":"7"`, ` "locked_at":"2001-09-09T01:46:40Z"`
 	long := strings.Repeat("d/", part.MaxLength/2-1) + "ab"
@@ -42,39 +50,54 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 			call          string // to Locks
 			answer        string // words of it
 		}{
-			{"Create", `POST /locks {"path":"%31B.bin","newer":[1]}`, "Lock Al@EU %31B.bin", `"path":"%31B.bin"` + since},
+			{"Create", `POST /locks?path=c.bin {"path":"%31B.bin","newer":[1],"ref":{"name":""}}`, "Lock Al@EU %31B.bin", `"path":"%31B.bin"` + since},
 			{"Create", fmt.Sprintf(`POST /locks {"path":%q}`, long), "Lock Al@EU " + long, long},
 			{"Create", `POST /locks {"ref":null}`, "Lock Al@EU ", "message"},
-			{"List", "GET /locks?path=%20%2531B.bin&id=%2531A&cursor=5&limit=3", "List {Path: %31B.bin ID:%31A Cursor:5 Limit:3}", list},
+			{"List", "GET /locks?path=%20%2531B.bin&id=%2531A&cursor=7&limit=3", "List {Path: %31B.bin ID:%31A Cursor:7 Limit:3}", list},
 			{"List", "GET /locks?path=" + long, "List {Path:" + long + " ID: Cursor: Limit:0}", list},
 			{"List", "GET /locks?limit=5000", "List {Path: ID: Cursor: Limit:5000}", list},
-			{"List", "GET /locks", "List {Path: ID: Cursor: Limit:0}", list},
-			{"Verify", `POST /locks/verify {"cursor":"5","limit":3}`, `Verify Al@EU "5" 3`, list},
+			{"List", `GET /locks {"path":"c.bin","limit":3}`, "List {Path: ID: Cursor: Limit:0}", list},
+			{"Verify", `POST /locks/verify {"cursor":"7","limit":3}`, `Verify Al@EU "7" 3`, list},
 			{"Verify", `POST /locks/verify {"limit":5000}`, `Verify Al@EU "" 5000`, list},
-			{"Verify", `POST /locks/verify {"limit":-1}`, `Verify Al@EU "" -1`, list},
-			{"Verify", `POST /locks/verify {}`, `Verify Al@EU "" 0`, list},
-			{"Unlock", `POST /locks/1/unlock {"force":true}`, "Unlock Al@EU 1 true", `"id":"1"` + since},
-			{"Unlock", `POST /locks/1/unlock {}`, "Unlock Al@EU 1 false", `"id":"1"` + since},
+			{"Verify", `POST /locks/verify {"limit":-1,"ref":{"name":""}}`, `Verify Al@EU "" -1`, list},
+			{"Verify", `POST /locks/verify?cursor=5&limit=3 {}`, `Verify Al@EU "" 0`, list},
+			{"Unlock", `POST /locks/1/unlock {"force":true,"ref":{"name":""}}`, "Unlock Al@EU 1 true", `"id":"1"` + since},
+			{"Unlock", `POST /locks/1/unlock?force=true&id=2 {}`, "Unlock Al@EU 1 false", `"id":"1"` + since},
 			{"Unlock", `POST /locks/%31.~/unlock {"force":false}`, "Unlock Al@EU 1.~ false", `"id":"1.~"`},
 			{"Unlock", `POST /locks/%2531A/unlock {}`, "Unlock Al@EU %31A false", `"id":"%31A"`},
+			{"Unlock", `POST /locks/1%2Funlock/unlock {}`, "Unlock Al@EU 1/unlock false", `"id":"1/unlock"`},
 		} {
-			locks.set(func(_ context.Context, call string) error {
+			l := lab.Lesson{
+				Did: fmt.Sprintf("Al@EU sent %.100s, after other requests", c.request), Read: fix,
+				Means: "the server does something else than its client has asked for",
+			}
+			locks.set(func(context.Context, string) error {
+				if round%3 == 2 {
+					panic(out)
+				}
+				return out
+			})
+			o.try("Al@EU", before[c.verb][round%3], l.Say("%s did not answer", c.verb))
+			locks.set(func(ctx context.Context, call string) error {
+				if _, ok := ctx.(*own); !ok {
+					locks.note("(another context)")
+				}
 				if call == "Lock Al@EU " {
 					return lockmanager.ErrName
 				}
 				return nil
 			})
-			l := lab.Lesson{
-				Did: fmt.Sprintf("Locks failed when the handlers were made; later Al@EU sent %.100s, after other requests", c.request), Read: fix,
-				Means: "the server does something else than its client has asked for",
-			}
 			a := o.try("Al@EU", c.request, l.Say("%s did not answer", c.verb))
 			called := locks.called()
+			l = l.Say("%s did not ask Locks once, for what the client has sent", c.verb)
 			if strings.Contains(called, "mallory") {
-				l = l.Say("%s asked Locks for another than the user who had logged in", c.verb)
-				l.Did += "; the header Authorization of the request that the handler got named mallory"
-			} else {
-				l = l.Say("%s did not ask Locks once, for what the client has sent", c.verb)
+				l = l.Say("%s asked Locks for another than the user of the request's record", c.verb)
+				l.Did += "; headers of the request that the handler got named mallory"
+			}
+			for note, meant := range notes {
+				if strings.Contains(called, note) {
+					l.Says, l.Means = c.verb+meant.says, meant.means
+				}
 			}
 			lab.RequireEqual(t, "["+c.call+"]", called, l)
 			l.Means = "the client does not see what Locks has answered"
@@ -88,6 +111,60 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 			}
 		}
 	}
+	for verb, request := range requests {
+		l := lab.Lesson{
+			Says: verb + " asked Locks for another than the user of the request's record",
+			Did:  verb + " of a client whose record names no user; headers of the request that the handler got named mallory", Read: fix,
+			Means: "a name that no one has checked has locks, and takes those of others",
+		}
+		locks.set(nil)
+		o.try("", request.request+" "+request.body, l)
+		lab.RequireEqual(t, "["+strings.Replace(request.call, "alice", "", 1)+"]", locks.called(), l)
+	}
+}
+
+// before has requests that fill all fields. The first of each kind is refused for what it holds.
+var before = map[string][3]string{
+	"Create": {`POST /locks {"path":"c.bin","ref":5}`, `POST /locks {"path":"c.bin"}`, `POST /locks {"path":"c.bin"}`},
+	"List":   {"GET /locks?path=c.bin&id=9&cursor=9&limit=0", "GET /locks?path=c.bin&id=9&cursor=9&limit=9", "GET /locks?path=c.bin&id=9&cursor=9&limit=9"},
+	"Verify": {
+		`POST /locks/verify {"cursor":"9","limit":9,"ref":5}`, `POST /locks/verify {"cursor":"9","limit":9}`,
+		`POST /locks/verify {"cursor":"9","limit":9}`,
+	},
+	"Unlock": {`POST /locks/9/unlock {"force":true,"ref":5}`, `POST /locks/9/unlock {"force":true}`, `POST /locks/9/unlock {"force":true}`},
+}
+
+// notes has what a handler may do beside its work, as the fake Locks notes it.
+var notes = map[string]struct{ says, means string }{
+	"(another context)": {" did not give Locks the request's context as it is", "its deadline, its record, or the reason of its end is lost on the way"},
+	"(a deadline)":      {" set a deadline of its own", "a client that is slow keeps its request longer than package server allows"},
+	"(a piece)":         {" did not answer by package wire, in one piece", "an answer that breaks off looks like a whole one"},
+}
+
+// The own context of a request: what is made of it is of another type.
+type own struct{ context.Context }
+
+// A plain answer notes what package wire does not do with one.
+type plain struct {
+	http.ResponseWriter
+	note func(string)
+}
+
+func (p *plain) Write(b []byte) (int, error) {
+	if p.Header().Get("Content-Length") != strconv.Itoa(len(b)) {
+		p.note("(a piece)")
+	}
+	return p.ResponseWriter.Write(b)
+}
+
+func (p *plain) SetReadDeadline(time.Time) error {
+	p.note("(a deadline)")
+	return nil
+}
+
+func (p *plain) SetWriteDeadline(time.Time) error {
+	p.note("(a deadline)")
+	return nil
 }
 
 // Two clients at once, step by step: both have sent the half of their requests; then each sends the rest; then Locks answers each.
@@ -143,6 +220,44 @@ func TestTwoRequestsAtOnceAreTwo(t *testing.T) {
 		})
 		if !passed {
 			return
+		}
+	}
+}
+
+// Two clients at once ask for long lists, of which neither has anything that the other has; Locks answers both at one moment.
+func TestTwoListsAtOnceAreTwo(t *testing.T) {
+	t.Parallel()
+	const length, rounds = 3000, 15
+	for _, verb := range []string{"List", "Verify"} {
+		locks := &fake{lists: func(user string) []lockmanager.Checkout {
+			return slices.Repeat([]lockmanager.Checkout{{ID: "1", Path: user + ".bin", Owner: "carol"}}, length)
+		}}
+		handler := handlers(t, locks)
+		l := lab.Lesson{
+			Did:   fmt.Sprintf("alice and bob asked for lists of %d locks at once, which have none in common", length),
+			Means: "git lfs unlock takes the first lock of the answer, and removes it", Read: fix,
+		}
+		for range rounds {
+			asked, answer := make(chan bool, 2), make(chan bool)
+			locks.set(func(context.Context, string) error {
+				asked <- true
+				<-answer
+				return nil
+			})
+			both := map[string]*directed{}
+			for _, user := range []string{"alice", "bob"} {
+				both[user] = direct(handler, user, verb, strings.NewReader(requests[verb].body))
+				both[user].request.URL.RawQuery = "path=" + user
+				both[user].serve()
+				reaches(t, asked, nil, "", l.Say("%s waits for another request", verb))
+			}
+			close(answer)
+			for user, r := range both {
+				a := reaches(t, r.done, nil, "", l.Say("%s does not answer", verb))
+				found := fmt.Sprintf("%d for alice, %d for bob", strings.Count(a.text, "alice.bin"), strings.Count(a.text, "bob.bin"))
+				want := strings.ReplaceAll("0 for alice, 0 for bob", "0 for "+user, fmt.Sprintf("%d for %s", length, user))
+				lab.RequireEqual(t, want, found, l.Say("%s answered %s with another user's list", verb, user))
+			}
 		}
 	}
 }

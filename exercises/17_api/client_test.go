@@ -21,7 +21,7 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 	t.Parallel()
 	o := open(t, t.TempDir())
 	l := lab.Lesson{Read: answers}
-	l.Did = "alice locked a.bin and asked for it again; bob asked for A.BIN; both listed and verified; alice unlocked it"
+	l.Did = "alice locked a.bin and asked for it again; bob asked for A.BIN; both verified; bob unlocked it, at last with force"
 
 	l = l.Say("List and Verify do not answer with empty lists where there is no lock")
 	l.Means = "a client that expects a list finds null"
@@ -69,6 +69,7 @@ func TestAnswersAreWhatTheClientReads(t *testing.T) {
 	l.Means = "the client reports an invalid answer, though the lock is gone"
 	forced := o.must(http.StatusOK, "bob", "POST /locks/"+lock.ID+`/unlock {"force":true}`, l.Say("Unlock did not obey force"))
 	l = l.Say("Unlock did not answer with the lock as it was")
+	l.Means = "the client does not hear whose lock is gone, and since when"
 	lab.RequireEqual(t, lock, read[wire.Locked](o, forced, l).Lock, l)
 	o.must(http.StatusNotFound, "bob", "POST /locks/"+lock.ID+"/unlock {}", l.Say("Unlock did not answer 404 for a lock that is gone"))
 }

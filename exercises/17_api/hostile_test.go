@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"example/turnstile/exercises/15_lock_manager/part"
+	"example/turnstile/exercises/17_api/wire"
 	"example/turnstile/internal/lab"
 )
 
@@ -87,6 +89,15 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 			refuses(t, status, "List", "GET /locks?"+query)
 		}
 	})
+	for _, verb := range []string{"Create", "Verify", "Unlock"} {
+		l := l.Say("%s read on in a body that is too long", verb)
+		l.Did, l.Means = verb+", with a body of 1 MiB and a byte, and more after it", "whoever sends without end is read without end"
+		more := &unread{}
+		r := direct(handlers(t, locks), "mallory", verb, io.MultiReader(strings.NewReader(strings.Repeat("x", wire.MaxBody+1)), more))
+		r.serve()
+		a := reaches(t, r.done, nil, "", l)
+		lab.Require(t, a.status == http.StatusRequestEntityTooLarge && !more.read, shows(l, "status 413, and not read on", fmt.Sprintf("read on: %t; %s", more.read, a)))
+	}
 	l = l.Say("a hostile request left a lock behind")
 	l.Did, l.Means = "all of these requests; then a list of all locks", "one file can be locked under two names"
 	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks", l)), l)
@@ -95,4 +106,12 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		l.Did, l.Means = fmt.Sprintf("Create, of %q", path), "the client does not find its own lock again"
 		lab.RequireEqual(t, path, o.lock("alice", path, l).Path, l)
 	}
+}
+
+// An unread body says whether it was read all the same.
+type unread struct{ read bool }
+
+func (u *unread) Read([]byte) (int, error) {
+	u.read = true
+	return 0, io.EOF
 }

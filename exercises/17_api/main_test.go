@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -216,6 +217,7 @@ type fake struct {
 	mutex     sync.Mutex
 	checkouts []lockmanager.Checkout                       // what List and Verify return
 	once      bool                                         // only the first of them does
+	lists     func(who string) []lockmanager.Checkout      // if set: what they return to the user, or for the path
 	next      string                                       // the cursor that List and Verify return
 	act       func(ctx context.Context, call string) error // before each method returns; nil means nothing
 	calls     []string
@@ -233,7 +235,10 @@ func (f *fake) did(ctx context.Context, format string, args ...any) error {
 	return act(ctx, call)
 }
 
-func (f *fake) take() (checkouts []lockmanager.Checkout) {
+func (f *fake) take(who string) (checkouts []lockmanager.Checkout) {
+	if f.lists != nil {
+		return f.lists(who)
+	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	checkouts = f.checkouts
@@ -247,6 +252,13 @@ func (f *fake) set(act func(ctx context.Context, call string) error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.act, f.calls = act, nil
+}
+
+// note puts what is not a call among the calls.
+func (f *fake) note(what string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.calls = append(f.calls, what)
 }
 
 func (f *fake) called() string {
@@ -273,14 +285,14 @@ func (f *fake) List(ctx context.Context, q lockmanager.Query) (lockmanager.Page,
 	if err := f.did(ctx, "List %+v", q); err != nil {
 		return lockmanager.Page{}, err
 	}
-	return lockmanager.Page{Checkouts: f.take(), Next: f.next}, nil
+	return lockmanager.Page{Checkouts: f.take(q.Path), Next: f.next}, nil
 }
 
 func (f *fake) Verify(ctx context.Context, owner, cursor string, limit int) (ours, theirs []lockmanager.Checkout, next string, err error) {
 	if err := f.did(ctx, "Verify %s %q %d", owner, cursor, limit); err != nil {
 		return nil, nil, "", err
 	}
-	return nil, f.take(), f.next, nil
+	return nil, f.take(owner), f.next, nil
 }
 
 // requests has one of each kind, the call that it makes if alice sends it, and the status of its answer.
@@ -307,10 +319,11 @@ func serveDir(w *lab.Worker) error {
 	select {} // the parent ends it
 }
 
-// panicking asks VERB of a Locks that panics, more often than any pool has places, and then of one that works. It sends the statuses, and
-// how many panics came out of the handlers.
+// panicking asks VERB of a Locks that panics, more often than any pool has places, and then of one that works. It sends the statuses, how
+// many panics came out of the handlers as they were, and whether goroutines are left.
 func panicking(w *lab.Worker) error {
-	verb, locks := w.Arg(0), &fake{}
+	verb, locks, bug := w.Arg(0), &fake{}, errors.New("a bug in Locks")
+	before := runtime.NumGoroutine()
 	handler, err := api.New(context.Background(), locks, nil)
 	if err != nil {
 		return err
@@ -318,19 +331,21 @@ func panicking(w *lab.Worker) error {
 	var statuses []int
 	panics := 0
 	watched := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		came := true
 		defer func() {
-			if came {
+			recovered := recover()
+			if recovered == bug {
 				panics++
+			}
+			if recovered != nil {
+				panic(recovered)
 			}
 		}()
 		handler.ServeHTTP(w, r)
-		came = false
 	})
 	for n := range 301 {
 		locks.set(func(context.Context, string) error {
 			if n < 300 {
-				panic("a bug in Locks")
+				panic(bug)
 			}
 			return nil
 		})
@@ -339,5 +354,9 @@ func panicking(w *lab.Worker) error {
 		statuses = append(statuses, (<-r.done).status)
 	}
 	slices.Sort(statuses)
-	return w.Result(fmt.Sprintf("statuses %v; %d panics of the handler", slices.Compact(statuses), panics))
+	for limit := time.Now().Add(process.Patience() / 4); runtime.NumGoroutine() > before && time.Now().Before(limit); {
+		runtime.Gosched() // one that has sent its answer is about to end
+	}
+	left := max(0, runtime.NumGoroutine()-before)
+	return w.Result(fmt.Sprintf("statuses %v; %d panics of the handler, with the value of Locks; %d goroutines left", slices.Compact(statuses), panics, left))
 }

@@ -198,7 +198,7 @@ func TestGoneClientsWaitForNothing(t *testing.T) {
 			})
 			l := lab.Lesson{
 				Did: verb + " waited for the lock of the document", Read: gone,
-				Means: "a request waits where its own context does not end the wait, and gets what another's has got",
+				Means: "a request waits for another one outside of Locks, where its own context does not end the wait",
 			}
 			send := func(verb string) (net.Conn, <-chan answer) {
 				request, answered := requests[verb], make(chan answer, 1)

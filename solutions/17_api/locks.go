@@ -10,23 +10,22 @@ import (
 	lockmanager "example/turnstile/solutions/15_lock_manager"
 )
 
-// LockHandlers answers the requests about locks, for the user who has logged in (wire.UserOf).
+// LockHandlers answers the requests about locks, for the user of the request's record (wire.UserOf).
 //
 // Any number of servers may have one document. A lock that one of them has given is held, listed and removed at each.
 //
-// A handler reads the whole request (wire.Decode, wire.DecodeQuery); then it asks Locks, once, by the one method that is for it, with what
-// the client has sent, unchanged; then it answers with what Locks has returned (wire.Reply, wire.Refuse), and adds no header, such as one
-// that lets a cache keep the answer. Requests wait for one another inside Locks and nowhere else: clients that are slow, or stop, keep no
-// other request waiting, however many they are. Locks gets the request's context, so that a client who has gone, or whose time is over,
-// waits for nothing and gets no lock later. What Locks has done is answered as done, even if the time is over by then. A panic of Locks is
-// a panic of the handler.
+// A handler decodes the request (wire.Decode or wire.DecodeQuery, and r.PathValue). Then it asks Locks, once, by the method that is for it,
+// with what it has decoded and the request's context, both unchanged. Then it answers with what Locks has returned (wire.Reply or
+// wire.Refuse). It does nothing else with w and r, and keeps nothing of a request for another. Requests wait for one another inside Locks
+// and nowhere else, so clients that are slow, or stop, keep no other waiting, however many they are. What Locks has done is answered as
+// done, even if the request's context has ended by then. A panic of Locks is the handler's, with the same value.
 //
 // An error of Locks is refused as Classify says, but for the 409 of Create.
 type LockHandlers struct {
 	locks Locks
 }
 
-// NewLockHandlers returns the handlers. It may ask Locks whether it works, but keeps neither the answer nor the context.
+// NewLockHandlers returns the handlers. It asks Locks nothing: only requests do.
 func NewLockHandlers(_ context.Context, locks Locks) (*LockHandlers, error) {
 	return &LockHandlers{locks}, nil
 }
