@@ -24,7 +24,8 @@ import (
 // package server's may have nothing to do with them.
 func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 	t.Parallel()
-	locks := &fake{next: "7", checkouts: []lockmanager.Checkout{{ID: "1", Path: "A.bin", Owner: "bob"}}}
+	const user = "Al@EU " // its space is a part of it
+	locks := &fake{next: "7", checkouts: []lockmanager.Checkout{{ID: "2", Path: "b.bin", Owner: user}, {ID: "1", Path: "A.bin", Owner: "bob"}}}
 	out := errors.New("input/output error")
 	locks.set(func(context.Context, string) error { return out })
 	handler, err := api.New(t.Context(), locks, nil)
@@ -37,9 +38,13 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 	o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.SetBasicAuth("mallory", "mallory")
 		r.Header.Set("X-Forwarded-User", "mallory")
+		r.Header.Set("Accept", "text/html")
 		handler.ServeHTTP(&plain{ResponseWriter: w, note: locks.note}, r.WithContext(&own{r.Context()}))
 	}))
-	const list, since = `"next_cursor":"7"`, ` "locked_at":"2001-09-09T01:46:40Z"`
+	past := [3]string{"was refused", "Locks failed to answer", "made Locks panic"}
+	const list, since = `"next_cursor":"7"`, "\n" + `"locked_at":"2001-09-09T01:46:40Z"`
+	const inOrder = `[{"id":"2","path":"b.bin","locked_at":"0001-01-01T00:00:00Z","owner":{"name":"` + user + `"}},` +
+		`{"id":"1","path":"A.bin","locked_at":"0001-01-01T00:00:00Z","owner":{"name":"bob"}}]`
 	long := strings.Repeat("d/", part.MaxLength/2-1) + "ab"
 	for round := range 25 {
 		if round == 24 {
@@ -50,25 +55,27 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 			call          string // to Locks
 			answer        string // words of it
 		}{
-			{"Create", `POST /locks?path=c.bin {"path":"%31B.bin","newer":[1],"ref":{"name":""}}`, "Lock Al@EU %31B.bin", `"path":"%31B.bin"` + since},
-			{"Create", fmt.Sprintf(`POST /locks {"path":%q}`, long), "Lock Al@EU " + long, long},
-			{"Create", `POST /locks {"ref":null}`, "Lock Al@EU ", "message"},
-			{"List", "GET /locks?path=%20%2531B.bin&id=%2531A&cursor=7&limit=3", "List {Path: %31B.bin ID:%31A Cursor:7 Limit:3}", list},
+			{"Create", `POST /locks?path=c.bin {"path":"./%31B.bin ","newer":[1],"ref":{"name":""}}`, "Lock USER ./%31B.bin ", `"./%31B.bin "` + since},
+			{"Create", fmt.Sprintf(`POST /locks {"path":%q}`, long), "Lock USER " + long, long},
+			{"Create", `POST /locks {"ref":null}`, "Lock USER ", "message"},
+			{"Create", `POST /locks {"path":"held.bin"}`, "Lock USER held.bin", "carol"},
+			{"List", "GET /locks?path=./%2531B.bin%20&id=%2531A&cursor=7&limit=1", "List {Path:./%31B.bin  ID:%31A Cursor:7 Limit:1}", list},
 			{"List", "GET /locks?path=" + long, "List {Path:" + long + " ID: Cursor: Limit:0}", list},
 			{"List", "GET /locks?limit=5000", "List {Path: ID: Cursor: Limit:5000}", list},
 			{"List", `GET /locks {"path":"c.bin","limit":3}`, "List {Path: ID: Cursor: Limit:0}", list},
-			{"Verify", `POST /locks/verify {"cursor":"7","limit":3}`, `Verify Al@EU "7" 3`, list},
-			{"Verify", `POST /locks/verify {"limit":5000}`, `Verify Al@EU "" 5000`, list},
-			{"Verify", `POST /locks/verify {"limit":-1,"ref":{"name":""}}`, `Verify Al@EU "" -1`, list},
-			{"Verify", `POST /locks/verify?cursor=5&limit=3 {}`, `Verify Al@EU "" 0`, list},
-			{"Unlock", `POST /locks/1/unlock {"force":true,"ref":{"name":""}}`, "Unlock Al@EU 1 true", `"id":"1"` + since},
-			{"Unlock", `POST /locks/1/unlock?force=true&id=2 {}`, "Unlock Al@EU 1 false", `"id":"1"` + since},
-			{"Unlock", `POST /locks/%31.~/unlock {"force":false}`, "Unlock Al@EU 1.~ false", `"id":"1.~"`},
-			{"Unlock", `POST /locks/%2531A/unlock {}`, "Unlock Al@EU %31A false", `"id":"%31A"`},
-			{"Unlock", `POST /locks/1%2Funlock/unlock {}`, "Unlock Al@EU 1/unlock false", `"id":"1/unlock"`},
+			{"Verify", `POST /locks/verify {"cursor":"7","limit":1}`, `Verify USER "7" 1`, list},
+			{"Verify", `POST /locks/verify {"limit":5000}`, `Verify USER "" 5000`, list},
+			{"Verify", `POST /locks/verify {"limit":-1,"ref":{"name":""}}`, `Verify USER "" -1`, list},
+			{"Verify", `POST /locks/verify?cursor=5&limit=3 {}`, `Verify USER "" 0`, list},
+			{"Unlock", `POST /locks/1/unlock {"force":true,"ref":{"name":""}}`, "Unlock USER 1 true", `"id":"1"` + since},
+			{"Unlock", `POST /locks/1/unlock?force=true&id=2 {}`, "Unlock USER 1 false", `"id":"1"` + since},
+			{"Unlock", `POST /locks/%31.~/unlock {"force":false}`, "Unlock USER 1.~ false", `"id":"1.~"`},
+			{"Unlock", `POST /locks/%2531A/unlock {}`, "Unlock USER %31A false", `"id":"%31A"`},
+			{"Unlock", `POST /locks/%201%2Funlock/unlock {}`, "Unlock USER  1/unlock false", `"id":" 1/unlock"`},
 		} {
 			l := lab.Lesson{
-				Did: fmt.Sprintf("Al@EU sent %.100s, after other requests", c.request), Read: fix,
+				Did:   fmt.Sprintf("Al@EU sent %s, which %s; then %.100s", before[c.verb][round%3], past[round%3], c.request),
+				Read:  fix,
 				Means: "the server does something else than its client has asked for",
 			}
 			locks.set(func(context.Context, string) error {
@@ -77,17 +84,20 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 				}
 				return out
 			})
-			o.try("Al@EU", before[c.verb][round%3], l.Say("%s did not answer", c.verb))
+			o.try(user, before[c.verb][round%3], l.Say("%s did not answer", c.verb))
 			locks.set(func(ctx context.Context, call string) error {
 				if _, ok := ctx.(*own); !ok {
 					locks.note("(another context)")
 				}
-				if call == "Lock Al@EU " {
+				switch call {
+				case "Lock " + user + " ":
 					return lockmanager.ErrName
+				case "Lock " + user + " held.bin":
+					return held
 				}
 				return nil
 			})
-			a := o.try("Al@EU", c.request, l.Say("%s did not answer", c.verb))
+			a := o.try(user, c.request, l.Say("%s did not answer", c.verb))
 			called := locks.called()
 			l = l.Say("%s did not ask Locks once, for what the client has sent", c.verb)
 			if strings.Contains(called, "mallory") {
@@ -99,11 +109,11 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 					l.Says, l.Means = c.verb+meant.says, meant.means
 				}
 			}
-			lab.RequireEqual(t, "["+c.call+"]", called, l)
+			lab.RequireEqual(t, "["+strings.Replace(c.call, "USER", user, 1)+"]", called, l)
 			l.Means = "the client does not see what Locks has answered"
-			words := strings.Fields(c.answer)
+			words := strings.Split(c.answer, "\n")
 			if c.answer == list && locks.checkouts != nil {
-				words = append(words, `"path":"A.bin"`)
+				words = append(words, map[string]string{"List": `"locks":`, "Verify": `"theirs":`}[c.verb]+inOrder)
 			}
 			for _, word := range words {
 				l := shows(l.Say("%s changed the answer of Locks", c.verb), "an answer with "+word, a)
@@ -126,7 +136,10 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 // before has requests that fill all fields. The first of each kind is refused for what it holds.
 var before = map[string][3]string{
 	"Create": {`POST /locks {"path":"c.bin","ref":5}`, `POST /locks {"path":"c.bin"}`, `POST /locks {"path":"c.bin"}`},
-	"List":   {"GET /locks?path=c.bin&id=9&cursor=9&limit=0", "GET /locks?path=c.bin&id=9&cursor=9&limit=9", "GET /locks?path=c.bin&id=9&cursor=9&limit=9"},
+	"List": {
+		"GET /locks?path=c.bin&id=9&cursor=9&limit=0", "GET /locks?path=c.bin&id=9&cursor=9&limit=9",
+		"GET /locks?path=c.bin&id=9&cursor=9&limit=9",
+	},
 	"Verify": {
 		`POST /locks/verify {"cursor":"9","limit":9,"ref":5}`, `POST /locks/verify {"cursor":"9","limit":9}`,
 		`POST /locks/verify {"cursor":"9","limit":9}`,
@@ -138,7 +151,7 @@ var before = map[string][3]string{
 var notes = map[string]struct{ says, means string }{
 	"(another context)": {" did not give Locks the request's context as it is", "its deadline, its record, or the reason of its end is lost on the way"},
 	"(a deadline)":      {" set a deadline of its own", "a client that is slow keeps its request longer than package server allows"},
-	"(a piece)":         {" did not answer by package wire, in one piece", "an answer that breaks off looks like a whole one"},
+	"(a piece)":         {" did not answer once, by package wire", "an answer that breaks off looks whole, or a second one follows"},
 }
 
 // The own context of a request: what is made of it is of another type.
@@ -147,14 +160,21 @@ type own struct{ context.Context }
 // A plain answer notes what package wire does not do with one.
 type plain struct {
 	http.ResponseWriter
-	note func(string)
+	note    func(string)
+	written bool
 }
 
 func (p *plain) Write(b []byte) (int, error) {
-	if p.Header().Get("Content-Length") != strconv.Itoa(len(b)) {
+	if h := p.Header(); p.written || h.Get("Content-Length") != strconv.Itoa(len(b)) || h.Get("Connection") != "" {
 		p.note("(a piece)")
 	}
+	p.written = true
 	return p.ResponseWriter.Write(b)
+}
+
+func (p *plain) FlushError() error {
+	p.note("(a piece)")
+	return nil
 }
 
 func (p *plain) SetReadDeadline(time.Time) error {

@@ -96,7 +96,8 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		r := direct(handlers(t, locks), "mallory", verb, io.MultiReader(strings.NewReader(strings.Repeat("x", wire.MaxBody+1)), more))
 		r.serve()
 		a := reaches(t, r.done, nil, "", l)
-		lab.Require(t, a.status == http.StatusRequestEntityTooLarge && !more.read, shows(l, "status 413, and not read on", fmt.Sprintf("read on: %t; %s", more.read, a)))
+		l = shows(l, "status 413, and not read on", fmt.Sprintf("read on: %t; %s", more.read, a))
+		lab.Require(t, a.status == http.StatusRequestEntityTooLarge && !more.read, l)
 	}
 	l = l.Say("a hostile request left a lock behind")
 	l.Did, l.Means = "all of these requests; then a list of all locks", "one file can be locked under two names"

@@ -16,9 +16,9 @@ import (
 //
 // A handler decodes the request (wire.Decode or wire.DecodeQuery, and r.PathValue). Then it asks Locks, once, by the method that is for it,
 // with what it has decoded and the request's context, both unchanged. Then it answers with what Locks has returned (wire.Reply or
-// wire.Refuse). It does nothing else with w and r, and keeps nothing of a request for another. Requests wait for one another inside Locks
-// and nowhere else, so clients that are slow, or stop, keep no other waiting, however many they are. What Locks has done is answered as
-// done, even if the request's context has ended by then. A panic of Locks is the handler's, with the same value.
+// wire.Refuse). It reads nothing else of r, sends nothing else to w, sets no deadline, and keeps nothing of a request for another. Requests
+// wait for one another inside Locks and nowhere else, so slow clients keep no other waiting, however many they are. What Locks has done is
+// answered as done, even if the request's context has ended by then. A panic of Locks is the handler's, with the same value.
 //
 // An error of Locks is refused as Classify says, but for the 409 of Create.
 type LockHandlers struct {

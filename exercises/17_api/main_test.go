@@ -130,7 +130,8 @@ func (o office) ask(ctx context.Context, user, method, target, body string) (ans
 
 // written has the headers that package wire, package server and net/http write: with each status, or with one.
 var written = map[string]int{
-	"Content-Type": 0, "Content-Length": 0, "X-Request-Id": 0, "Date": 0, "Connection": 0, "Retry-After": http.StatusServiceUnavailable,
+	"Content-Type": 0, "Content-Length": 0, "X-Request-Id": 0, "Date": 0, "Retry-After": http.StatusServiceUnavailable,
+	"Connection": http.StatusRequestEntityTooLarge,
 }
 
 // must sends a request, and requires an answer with the status.
@@ -358,5 +359,6 @@ func panicking(w *lab.Worker) error {
 		runtime.Gosched() // one that has sent its answer is about to end
 	}
 	left := max(0, runtime.NumGoroutine()-before)
-	return w.Result(fmt.Sprintf("statuses %v; %d panics of the handler, with the value of Locks; %d goroutines left", slices.Compact(statuses), panics, left))
+	statuses = slices.Compact(statuses)
+	return w.Result(fmt.Sprintf("statuses %v; %d panics of the handler, with the value of Locks; %d goroutines left", statuses, panics, left))
 }

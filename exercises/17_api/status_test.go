@@ -222,12 +222,15 @@ func TestOfTwoErrorsTheFirstOfTheListCounts(t *testing.T) {
 // The time is over after Locks has begun the change, so Locks makes it whole.
 func TestWhatWasDoneIsAnsweredThoughTheTimeIsOver(t *testing.T) {
 	t.Parallel()
-	for _, verb := range []string{"Create", "Unlock"} {
+	for verb := range requests {
 		for _, c := range []struct {
 			name   string
 			err    error
 			status int
 		}{{"done", nil, requests[verb].status}, {"done, but not durable", document.ErrNotDurable, http.StatusInternalServerError}} {
+			if c.err != nil && (verb == "List" || verb == "Verify") {
+				continue // they change nothing
+			}
 			t.Run(verb+"/"+c.name, func(t *testing.T) {
 				t.Parallel()
 				locks := &fake{}
@@ -243,7 +246,7 @@ func TestWhatWasDoneIsAnsweredThoughTheTimeIsOver(t *testing.T) {
 				})
 				l := lab.Lesson{
 					Says: verb + " did not answer what Locks has done", Read: gone,
-					Did:   fmt.Sprintf("%s; the request's time was over when Locks had made the change, which it reported: %s", verb, c.name),
+					Did:   fmt.Sprintf("%s; the request's time was over when Locks had done its work, which it reported: %s", verb, c.name),
 					Means: "the user goes on as if something else had happened",
 				}
 				r := direct(ending, "alice", verb, strings.NewReader(requests[verb].body))
