@@ -55,7 +55,10 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 			call          string // to Locks
 			answer        string // words of it
 		}{
-			{"Create", `POST /locks?path=c.bin {"path":"./%31B.bin ","newer":[1],"ref":{"name":""}}`, "Lock USER ./%31B.bin ", `"./%31B.bin "` + since},
+			{
+				"Create", `POST /locks?path=c.bin {"path":"./%31B.bin ","newer":[1],"ref":{"name":""}}`,
+				"Lock USER ./%31B.bin ", `"./%31B.bin "` + since,
+			},
 			{"Create", fmt.Sprintf(`POST /locks {"path":%q}`, long), "Lock USER " + long, long},
 			{"Create", `POST /locks {"ref":null}`, "Lock USER ", "message"},
 			{"Create", `POST /locks {"path":"held.bin"}`, "Lock USER held.bin", "carol"},

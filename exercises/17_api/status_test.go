@@ -81,9 +81,10 @@ var unordered = []refusal{
 	{"no permission", inside(fs.ErrPermission), all, 500, "", "403 blames the user for what the administrator must mend"},
 	{"a user without a name", lockmanager.ErrOwner, "Create", 500, "", "a client hears that it must mend what is wrong with the logins"},
 	{
-		"errors of the system", fmt.Errorf("%w, %w, %w, %w, %w, %w, %w, %w, %w, %w, %w, %w", inside(syscall.EMFILE), syscall.ENFILE, syscall.EAGAIN,
-			syscall.EINTR, syscall.EIO, syscall.EROFS, syscall.EBUSY, syscall.ETIMEDOUT, fs.ErrExist, fs.ErrClosed, io.ErrUnexpectedEOF,
-			os.ErrDeadlineExceeded), all, 500, "", "the client waits for what its administrator must mend",
+		"errors of the system", errors.Join(
+			inside(syscall.EMFILE), syscall.ENFILE, syscall.EAGAIN, syscall.EINTR, syscall.EIO, syscall.EROFS, syscall.EBUSY,
+			syscall.ETIMEDOUT, fs.ErrExist, fs.ErrClosed, io.ErrUnexpectedEOF, os.ErrDeadlineExceeded,
+		), all, 500, "", "the client waits for what its administrator must mend",
 	},
 	{"an unexpected error", failed, all, 500, "", "a failure of the disk passes for something else"},
 	{
