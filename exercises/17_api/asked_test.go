@@ -155,8 +155,8 @@ var notes = map[string]struct{ says, means string }{
 	"(another context)": {
 		" did not give Locks the request's context as it is", "its deadline, its record, or the reason of its end is lost on the way",
 	},
-	"(a deadline)":      {" set a deadline of its own", "a client that is slow keeps its request longer than package server allows"},
-	"(a piece)":         {" did not answer once, by package wire", "an answer that breaks off looks whole, or a second one follows"},
+	"(a deadline)": {" set a deadline of its own", "a client that is slow keeps its request longer than package server allows"},
+	"(a piece)":    {" did not answer once, by package wire", "an answer that breaks off looks whole, or a second one follows"},
 }
 
 // The own context of a request: what is made of it is of another type.
