@@ -17,8 +17,8 @@ var ErrLocked = errors.New("another owner has a lock on the file")
 // other program that calls flock(2) for it. Any number of owners may share a lock; the owner of an exclusive lock is alone. A program that
 // does not ask is not kept out.
 //
-// The lock lasts as long as the program keeps the Held, whatever else it opens, closes or collects as garbage, the same file included. No
-// program that this one starts inherits it, so it ends with the process at the latest.
+// The lock lasts as long as the program keeps the Held, whatever else it opens, closes or collects as garbage, the same file included. A
+// program that this one starts does not have it after its exec, so the lock ends with the process at the latest.
 //
 // The methods of a Held are for one goroutine at a time.
 type Held struct {
@@ -39,8 +39,8 @@ const (
 // lock that it returns is exclusive. The wait holds up nothing else that the program does, and no signal ends it. Otherwise nothing in this
 // package asks for a lock file by its name, or changes one.
 //
-// If the system refuses, the error wraps its reason. It does not match ErrLocked, and errors.ErrUnsupported only if the reason does: the
-// system, or the file system, has no flock(2). After an error nothing is locked, and no handle is left open.
+// If the system refuses, whatever its reason, the error wraps that, does not match ErrLocked, and matches errors.ErrUnsupported only if
+// the reason does. After an error nothing is locked, and no handle is left open.
 func Lock(path string) (*Held, error) { return acquire(path, exclusive, true) }
 
 // RLock waits until no other owner has an exclusive lock on the file at path, and returns a shared one. Otherwise it is Lock.
@@ -57,18 +57,17 @@ func TryRLock(path string) (*Held, error) { return acquire(path, shared, false) 
 // It is not one step: the shared lock is given up first, and another owner may have had an exclusive lock before this one gets it. What was
 // read under the shared lock may be out of date when Upgrade returns.
 //
-// If Upgrade fails, on any system, this Held is as after Unlock. Errors are those of Lock; after Unlock the error matches fs.ErrClosed. A
-// lock that is exclusive already stays as it is, and Upgrade returns nil.
+// If Upgrade fails, this Held is as after Unlock. Errors are those of Lock; after Unlock the error matches fs.ErrClosed. A lock that is
+// exclusive already stays as it is, and Upgrade returns nil.
 func (h *Held) Upgrade() error { return h.upgrade(true) }
 
 // TryUpgrade is Upgrade, except that it does not wait: if another owner has a lock, it fails, and the error matches ErrLocked.
 func (h *Held) TryUpgrade() error { return h.upgrade(false) }
 
-// Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even while this program
-// is starting another one, which shares all open files for a moment.
+// Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even if a child of this
+// process is between fork and exec, and has all open files.
 //
-// A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other error wraps the system's reason; the file is closed then,
-// too.
+// A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other error is one of Lock's; the file is closed then, too.
 func (h *Held) Unlock() error {
 	// TODO: who closes the file? And whose is this number when Unlock is called a second time?
 	if err := flock(h.descriptor, unlocked, true); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,10 +19,12 @@ import (
 
 // refused calls with words = CALL NAME while the kernel refuses every lock with the error number.
 func (d *desk) refused(errno string, words []string) (r lab.Reply) {
-	number := map[string]syscall.Errno{
-		"ENOLCK": syscall.ENOLCK, "ENOSYS": syscall.ENOSYS, "EOPNOTSUPP": syscall.EOPNOTSUPP, "EIO": syscall.EIO, "EACCES": syscall.EACCES,
-		"EWOULDBLOCK": syscall.EWOULDBLOCK,
-	}[errno]
+	var number syscall.Errno
+	for _, reason := range reasons {
+		if reason.name == errno {
+			number = reason.errno
+		}
+	}
 	if err := lab.Refuse("flock", number, func() { r = d.do(words) }); err != nil {
 		r.Returned.Err, r.N = err, cannotRefuse
 	}
@@ -39,14 +42,33 @@ type reason struct {
 	errno syscall.Errno
 }
 
-// Of these, ENOSYS and EOPNOTSUPP match errors.ErrUnsupported.
+// reasons are what flock(2) and fcntl(2) name, and whatever else may be mistaken for another owner, or for a lock.
 var reasons = []reason{
 	{"ENOLCK", syscall.ENOLCK},
-	{"ENOSYS", syscall.ENOSYS},
-	{"EOPNOTSUPP", syscall.EOPNOTSUPP},
+	{"ENOSYS", syscall.ENOSYS},         // matches errors.ErrUnsupported
+	{"EOPNOTSUPP", syscall.EOPNOTSUPP}, // and so does this
 	{"EIO", syscall.EIO},
-	{"EACCES", syscall.EACCES},
+	{"EACCES", syscall.EACCES},           // what fcntl(2) may give for another owner
 	{"EWOULDBLOCK", syscall.EWOULDBLOCK}, // of a call that waits
+	{"ETIMEDOUT", syscall.ETIMEDOUT},     // its Timeout and Temporary are true, as those of EWOULDBLOCK are
+	{"EBUSY", syscall.EBUSY},
+	{"EDEADLK", syscall.EDEADLK},
+	{"ETXTBSY", syscall.ETXTBSY},
+	{"EALREADY", syscall.EALREADY},
+	{"EINPROGRESS", syscall.EINPROGRESS},
+	{"EPERM", syscall.EPERM},
+	{"EEXIST", syscall.EEXIST},
+	{"EMFILE", syscall.EMFILE}, // its Temporary is true
+	{"EINVAL", syscall.EINVAL},
+	{"ESTALE", syscall.ESTALE},
+}
+
+// errnos are the numbers of the reasons, and others.
+func errnos(others ...error) (all []error) {
+	for _, reason := range reasons {
+		all = append(all, reason.errno)
+	}
+	return append(all, others...)
 }
 
 // misread is what an error must not match, unless the kernel's reason does.
@@ -83,7 +105,7 @@ func TestARefusedLockIsNotALockedFile(t *testing.T) {
 	missed := false
 	for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "Upgrade", "TryUpgrade"} {
 		for _, reason := range reasons {
-			if reason.name == "EWOULDBLOCK" && strings.HasPrefix(call, "Try") {
+			if reason.errno == syscall.EWOULDBLOCK && strings.HasPrefix(call, "Try") {
 				continue
 			}
 			l := lab.Lesson{
@@ -153,7 +175,7 @@ func (p program) holds(call string, l lab.Lesson) bool {
 
 func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
-	t.Run("for a reason that has nothing to do with its mode", noLockForReadingAlone)
+	t.Run("whatever the reason", noOpenNoLock)
 	dir := lab.SharedDir(t)
 	lab.RequireSetUp(t, os.Mkdir(filepath.Join(dir, "directory"), 0o755))
 	lab.RequireSetUp(t, os.WriteFile(filepath.Join(dir, "private"), nil, 0o600))
@@ -190,32 +212,48 @@ func TestLockReportsAFileThatCannotBeOpened(t *testing.T) {
 	})
 }
 
-// noLockForReadingAlone demands that a file which cannot be opened for writing is not locked through a handle for reading.
-func noLockForReadingAlone(t *testing.T) {
+// noOpenNoLock demands that a file which cannot be opened for writing is not locked by other means, and that no call goes on without.
+func noOpenNoLock(t *testing.T) {
 	t.Helper()
-	for call, do := range map[string]func(string) (*flock.Held, error){
-		"Lock": flock.Lock, "RLock": flock.RLock, "TryLock": flock.TryLock, "TryRLock": flock.TryRLock,
-	} {
+	lock := func(call func(string) (*flock.Held, error)) func(string, func() error) error {
+		return func(path string, inside func() error) error {
+			held, err := call(path + ".lock")
+			if err != nil {
+				return err
+			}
+			return errors.Join(inside(), held.Unlock())
+		}
+	}
+	all := map[string]func(string, func() error) error{
+		"Lock": lock(flock.Lock), "RLock": lock(flock.RLock), "TryLock": lock(flock.TryLock), "TryRLock": lock(flock.TryRLock),
+	}
+	maps.Copy(all, calls)
+	for call, do := range all {
 		t.Run(call, func(t *testing.T) {
 			lab.EachErrno(t, func(t *testing.T, errno error) {
-				path := lab.WriteFile(t, "stock.json.lock", "")
-				untouched := old(t, path)
+				path := stockFile(t, `{"bracket":1}`)
+				untouched := oldLock(t, path)
 				l := lab.Lesson{
-					Says: call + " went on although the file could not be opened for writing", Read: refusals,
-					Did:   call + "; the kernel refused with " + errno.Error() + " to open the file for writing",
+					Says: call + " went on although the lock file could not be opened for writing", Read: refusals,
+					Did:      call + "; the kernel refused with " + errno.Error() + " to open files for writing",
+					Expected: "an error", Found: "it went on",
 					Means: "on NFS a lock needs the right to write, so the program has no lock there, or one that excludes no other program",
 				}
-				var held *flock.Held
-				var err error
-				lab.Finishes(t, func() {
-					lab.RequireRefuse(t, lab.Refuse("open for writing", errno, func() { held, err = do(path) }))
-				}, l)
-				if err == nil {
-					lab.RequireSetUp(t, held.Unlock())
+				if calls[call] != nil {
+					l.Means = "it reads and writes beside every other program, without the lock that they have"
 				}
-				requireReason(t, err, errno, call, l)
+				inside := false
+				var err, failed error
+				lab.Finishes(t, func() {
+					failed = lab.Refuse("open for writing", errno, func() { err = do(path, func() error { inside = true; return nil }) })
+				}, l.Say("%s does not return when its lock file cannot be opened", call))
+				lab.RequireRefuse(t, failed)
+				lab.Require(t, !inside, l)
+				l.Expected, l.Found = "", ""
+				requireReason(t, err, errno, call, l.Say("%s did not report why it could not open the lock file", call))
+				lab.RequireFile(t, path, `{"bracket":1}`, l)
 				untouched(call, l)
-			}, syscall.EROFS, syscall.EACCES, syscall.EPERM, syscall.ETXTBSY)
+			}, errnos(syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENFILE, syscall.ENOENT, syscall.ENODEV, syscall.ENXIO)...)
 		})
 	}
 }

@@ -6,15 +6,13 @@ import (
 	"example/turnstile/exercises/08_flock/bins"
 )
 
-// View calls use with the stock in the file at path, which it reads once it has its lock. However the read or use ends, the lock is given
-// back; a panic goes on to the caller. Any number of Views may be at work at the same time; while use runs, no Update writes.
+// View has a lock from RLock(path+".lock") while it calls bins.Read(path), and then use with the stock. It waits for nothing else. However
+// the read or use ends, the lock is given back; a panic goes on to the caller. While use runs, no Update writes.
 //
-// View and Update lock PATH.lock with this package, for the path as the caller wrote it, and wait as RLock and Lock do. Without the lock
-// they touch nothing; they use the stock through package bins alone. Every error of use, of the lock and of package bins is joined to the
-// one that they return. Different paths never wait for each other.
+// Every error, of use, of the lock and of package bins, is joined to the one that View returns. Without the lock it touches nothing.
 //
-// use may call View for the same path, but not Update, which would wait for this View. While a View or an Update of a relative path runs,
-// the program must not change its working directory.
+// use may call View for the same path, but not Update, which would wait for this View. The program must not change its working directory
+// while View works with a relative path.
 func View(path string, use func(stock bins.Stock) error) (err error) {
 	held, err := RLock(path + ".lock")
 	if err != nil {
@@ -31,11 +29,11 @@ func View(path string, use func(stock bins.Stock) error) (err error) {
 // Update calls change with the stock in the file at path. If change returns true and no error, the file holds what change made of the
 // stock; if change does not, or panics, the file keeps its bytes.
 //
-// The write replaces the very stock that change was given: no other Update of this path comes between, and no View is at work. It goes into
-// the file that is there. Update may call change more than once, each time with a stock that it has read anew; the last call counts. It
-// does not give up, however often others come first.
+// The read, the call of change and the write, which bins.Write does, are all under one exclusive lock on path+".lock". Before it, Update
+// may have a shared one, and call change with what it reads then. If that call returns true and no error, Update begins again, under the
+// exclusive lock, with a stock that it reads anew. Otherwise it ends.
 //
-// change must not call Update or View for the same path. For the lock, errors and panics see View.
+// change must not call Update or View for the same path. Everything else is as for View.
 func Update(path string, change func(stock bins.Stock) (write bool, err error)) (err error) {
 	held, err := RLock(path + ".lock") // shared: most changes find that nothing is left to take, and write nothing
 	if err != nil {

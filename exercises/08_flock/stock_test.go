@@ -137,7 +137,8 @@ func TestUpdate(t *testing.T) {
 			untouched("Update", l)
 		})
 	}
-	t.Run("lets a panic of change through", panicInside)
+	t.Run("gives its lock back after a panic", panicInside)
+	t.Run("gives its lock back when its goroutine ends", goexitInside)
 	t.Run("of a file that does not exist", missingStock)
 	t.Run("does not mistake an error of change for its own", foreignError)
 	t.Run("inside an Update of another file", anotherFile)
@@ -145,18 +146,7 @@ func TestUpdate(t *testing.T) {
 	t.Run("of the path as it is written", asWritten)
 	t.Run("of a file that looks unchanged", looksUnchanged)
 	t.Run("is alone when it writes", aloneWhenItWrites)
-	for _, c := range []struct {
-		name  string
-		times int
-		last  string
-		err   error
-	}{
-		{"never gives up", 15, "", nil},
-		{"writes nothing if the last call of change returns false", 1, ` { "bracket": 0 } `, nil},
-		{"writes nothing if the last call of change fails", 1, ` { "bracket": 9, "broken": 1 } `, errTest},
-	} {
-		t.Run(c.name, func(t *testing.T) { t.Parallel(); overtake(t, c.times, c.last, c.err) })
-	}
+	t.Run("decides anew if others may have come first", overtaken)
 }
 
 // foreignError has a function that finds another file locked, and whose error matches what the package's own code may look for as well.
@@ -183,6 +173,9 @@ func foreignError(t *testing.T) {
 			})
 		}, l.Say("%s does not return", call))
 		lab.RequireErrorIs(t, err, errTest, l)
+		l.Expected, l.Found = "1 call", fmt.Sprintf("%d calls", tries)
+		lab.Require(t, tries == 1, l.Say("%s called its function again after an error", call))
+		l.Expected, l.Found = "", ""
 		lab.RequireFile(t, path, `{"bracket":1}`, l.Say("%s wrote although its function had failed", call))
 		untouched(call, l)
 	}
@@ -373,73 +366,86 @@ func looksUnchanged(t *testing.T) {
 	}
 }
 
-// overtake has another program write that many times, whenever Update gives its shared lock up to write. The last text that it writes may
-// make change return false, or fail. An Update that has an exclusive lock by the time it calls change cannot be overtaken, and one that
-// never waits in the kernel is not.
-func overtake(t *testing.T, times int, last string, failure error) {
+// An overtaking is what another program writes when Update has given its shared lock up, or has not yet got the exclusive one.
+var overtakings = []struct {
+	name, before, written string
+	after                 string // what Update makes of it; empty: nothing, because change refuses it
+	err                   error
+}{
+	{"which adds a part", `{"bracket":9}`, `{"bracket":9,"hinge":4}`, `{"bracket":8,"calls":1,"hinge":4,"seen":4}`, nil},
+	{"which removes a part", `{"bracket":9,"hinge":4}`, `{"bracket":9}`, `{"bracket":8,"calls":1,"seen":0}`, nil},
+	{"which adds a part of which there are none", `{"bracket":9}`, `{"bracket":9,"door":0}`, `{"bracket":8,"calls":1,"door":0,"seen":0}`, nil},
+	{"which takes one", `{"bracket":9}`, `{"bracket":8}`, `{"bracket":7,"calls":1,"seen":0}`, nil},
+	{"which changes what change only reads", `{"bracket":9,"hinge":4}`, `{"bracket":9,"hinge":5}`, `{"bracket":8,"calls":1,"hinge":5,"seen":5}`, nil},
+	{"which changes nothing", `{"bracket":9}`, `{"bracket":9}`, `{"bracket":8,"calls":1,"seen":0}`, nil},
+	{"which leaves nothing to take", `{"bracket":1}`, ` { "bracket": 0 } `, "", nil},
+	{"after which change fails", `{"bracket":9}`, ` { "bracket": 9, "broken": 1 } `, "", errTest},
+	{"which cannot be read", `{"bracket":9}`, `{"bracket":`, "", errAny},
+}
+
+// overtaken has another program share Update's first lock, and write as soon as Update has given that up. An Update that has an exclusive
+// lock by the time it calls change cannot be overtaken.
+func overtaken(t *testing.T) {
 	t.Helper()
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells when a process waits for a lock")
 	}
-	content := func(n int) string { // another part each time, more hinges, which change only counts, and every second time a bracket more
-		return fmt.Sprintf(`{"bracket":%d,"hinge":%d,"part%02d":1}`, 50+n/2, 10+n, n)
-	}
-	path := stockFile(t, content(0))
-	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	lab.RequireSetUp(t, err)
-	defer lock.Close()
-	ask := func(how int) (ok bool) { return unix.Flock(int(lock.Fd()), how|unix.LOCK_NB) == nil }
-	p := lab.Start(t, "again", path)
-	settle := func() (state process.State) { // Waiting only means that the machine is slow, until patience ends
-		for end := time.Now().Add(process.Patience()); time.Now().Before(end); {
-			if state = p.Settle(); state != process.Waiting {
-				break
+	for _, c := range overtakings {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := stockFile(t, c.before)
+			lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+			lab.RequireSetUp(t, err)
+			defer lock.Close()
+			ask := func(how int) (ok bool) { return unix.Flock(int(lock.Fd()), how|unix.LOCK_NB) == nil }
+			l := lab.Lesson{
+				Says: "Update does not return", Read: why, Did: "Update of " + c.before + "; change returned true",
+				Means: "the decision is one about an old stock, or parts come back that others had removed",
 			}
-		}
-		return state
-	}
-	const rounds = 15
-	shared, overtaken := 0, 0
-	lesson := func(says, means string) lab.Lesson {
-		return lab.Lesson{
-			Says: says, Read: why, Means: means,
-			Did: fmt.Sprintf("Update; when it called change under a shared lock, another program had one too (%d times), "+
-				"and wrote as soon as Update had given its own up (%d times)", shared, overtaken),
-		}
-	}
-	decided := false // by the last text
-	for settle() == process.AtStep {
-		decided = overtaken == times
-		p.Reached("inside", lesson("Update does not return", ""))
-		shares := shared < rounds && overtaken < times && ask(unix.LOCK_SH)
-		p.Continue()
-		if shares {
-			shared++
-		}
-		if shares && settle() == process.Blocked && ask(unix.LOCK_EX) {
-			if overtaken++; overtaken == times && last != "" {
-				lab.RequireSetUp(t, os.WriteFile(path, []byte(last), 0o600))
-			} else {
-				rewrite(t, path, content(overtaken))
+			p := lab.Start(t, "again", path)
+			settle := func() (state process.State) { // Waiting only means that the machine is slow, until patience ends
+				for end := time.Now().Add(process.Patience()); time.Now().Before(end); {
+					if state = p.Settle(); state != process.Waiting {
+						break
+					}
+				}
+				return state
 			}
-		}
-		lab.RequireSetUp(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
+			want, calls, shared, written := c.before, 0, false, false
+			for settle() == process.AtStep {
+				p.Reached("inside", l)
+				calls++
+				shared = ask(unix.LOCK_SH)
+				p.Continue()
+				if shared && !written && settle() == process.Blocked && ask(unix.LOCK_EX) {
+					written, want = true, c.written
+					rewrite(t, path, c.written)
+					l.Did = "Update of " + c.before + "; change returned true under a shared lock; another program got the exclusive one first, and wrote " +
+						lab.Show([]byte(c.written))
+				}
+				lab.RequireSetUp(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
+			}
+			err = p.Wait(l)
+			l.Found = fmt.Sprintf("%d calls", calls)
+			l.Expected = "one call, or two if the first one was under a shared lock and returned true and no error"
+			lab.Require(t, calls <= 2, l.Say("Update called change too often"))
+			l.Expected, l.Found = "", ""
+			switch {
+			case !written:
+				lab.RequireNoError(t, err, l.Say("Update failed"))
+			case c.after == "":
+				lab.RequireFile(t, path, want, l.Say("Update wrote although change refuses what the file held by then"))
+				requireOutcome(t, err, c.err, l.Say("Update did not return the error of its last call of change, or of its last read"))
+				return
+			default:
+				lab.RequireNoError(t, err, l.Say("Update failed"))
+				lab.RequireFile(t, path, c.after, l.Say("Update did not begin again with what the file held by then, and nothing else"))
+			}
+			l.Expected, l.Found = "a call of change under an exclusive lock", "another program got a shared lock meanwhile"
+			lab.Require(t, !shared, l.Say("Update wrote what change had decided under a shared lock"))
+		})
 	}
-	err = p.Wait(lesson("Update does not return", ""))
-	if overtaken == times && last != "" {
-		l := lesson("Update wrote although the last call of change had refused to", "the stock in the file is one that change has refused")
-		if !decided {
-			l = lesson("Update wrote without a call of change for what the file held by then", "the other program's change is lost")
-		}
-		lab.RequireFile(t, path, last, l)
-		requireOutcome(t, err, failure, lesson("Update did not return what the last call of change returned", "the caller does not learn it"))
-		return
-	}
-	lab.RequireNoError(t, err, lesson("Update gave up", "the caller gets an error only because others are busy"))
-	want := fmt.Sprintf(`{"bracket":%d,"calls":1,"hinge":%d,"part%02d":1,"seen":%d}`,
-		50+overtaken/2-1, 10+overtaken, overtaken, 10+overtaken)
-	old := "the decision is one about an old stock, or parts come back that others had removed"
-	lab.RequireFile(t, path, want, lesson("Update did not begin again with what the file held by then, and nothing else", old))
 }
 
 func TestViewReturnsEveryError(t *testing.T) {
@@ -504,6 +510,12 @@ func panicInside(t *testing.T) {
 		other.Succeed("TryLock it", l.Say("%s kept its lock after a panic", call))
 		other.Kill()
 	}
+}
+
+func goexitInside(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	path := stockFile(t, `{"bracket":1}`)
 	for call, do := range calls {
 		l := lab.Lesson{
 			Says: call + " kept its lock when its goroutine ended", Read: givingBack,

@@ -231,7 +231,7 @@ func TestAHangHasWordsOfItsOwn(t *testing.T) {
 		name, found, means string
 		check              func(tb testing.TB, impatient func())
 	}{
-		{"a lock inside a lock", "a file lock that it holds itself", "a lock inside a lock", func(tb testing.TB, impatient func()) {
+		{"a lock inside a lock", "a file lock that its own process holds", "a lock inside a lock", func(tb testing.TB, impatient func()) {
 			p := lab.Start(tb, "lock twice", lab.WriteFile(t, "own", ""))
 			p.WaitBlocked()
 			impatient()

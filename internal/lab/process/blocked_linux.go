@@ -173,7 +173,7 @@ func holderOf(pid int) string {
 		case len(fields) > 6 && fields[5] == strconv.Itoa(pid):
 			switch holder := holders[fields[0]]; holder {
 			case fields[5]:
-				return " that it holds itself"
+				return " that its own process holds"
 			case "", "-1", "0":
 			default:
 				return " that process " + holder + " holds"

@@ -16,7 +16,7 @@ type Stuck struct {
 	Worker, Wait string
 	// Limit is how long nothing came.
 	Limit time.Duration
-	// Why is what the system says of the worker: "it waits for a file lock that it holds itself". Empty where no system tells.
+	// Why is what the system says of the worker: "it waits for a file lock that its own process holds". Empty where no system tells.
 	Why string
 	// Lock is set when Why is a file lock.
 	Lock bool
