@@ -319,6 +319,8 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 		{"that is killed", "Lock", false, ", and was killed"},
 		{"even if a child of it lives", "Lock", true, ", started a program that runs on, and was killed"},
 		{"even if a child of a reader lives", "RLock", true, ", started a program that runs on, and was killed"},
+		{"even if a child lives that began after TryLock", "TryLock", true, ", started a program that runs on, and was killed"},
+		{"even if a child lives that began after TryRLock", "TryRLock", true, ", started a program that runs on, and was killed"},
 		{"even if a child lives that began after Upgrade", "RLock and Upgrade", true, ", started a program that runs on, and was killed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -404,7 +406,7 @@ func TestUnlock(t *testing.T) {
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
 		l := kept.Say("Unlock left the lock to a duplicate of its descriptor")
-		for _, call := range []string{"Lock", "RLock", "RLock and Upgrade"} {
+		for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "RLock and Upgrade"} {
 			l.Did = call + "; the descriptor was duplicated, as for a child between fork and exec; Unlock; then another process called TryLock"
 			a.take(call, "it")
 			lab.RequireSetUp(t, a.Do("duplicate", l))
@@ -428,12 +430,15 @@ func TestUnlock(t *testing.T) {
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
 		l := lab.Lesson{
-			Says: "Unlock did not report that there was nothing to unlock", Did: "Lock, Unlock and Unlock again",
+			Says:  "Unlock did not report that there was nothing to unlock",
 			Means: "a mistake of the program goes unnoticed until it hits another owner", Read: givingBack,
 		}
-		a.get("Lock it")
-		a.Succeed("Unlock it", l)
-		requireClosed(t, a.Do("Unlock it", l), l)
+		for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "RLock and Upgrade"} {
+			l.Did = call + ", Unlock and Unlock again"
+			a.take(call, "it")
+			a.Succeed("Unlock it", l)
+			requireClosed(t, a.Do("Unlock it", l), l)
+		}
 		l.Says, l.Means = "Unlock took away a lock that it had not given", "two owners are inside at once"
 		l.Did = "Lock and Unlock; Lock again in the same program; then a second Unlock of the first; then another process called TryLock"
 		a.get("Lock next")

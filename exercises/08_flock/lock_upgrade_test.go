@@ -16,16 +16,18 @@ func TestUpgrade(t *testing.T) {
 	l := lab.Lesson{Means: "it writes while readers read, or a writer after it reads what is half written", Read: conversion}
 	t.Run("excludes all others", func(t *testing.T) {
 		t.Parallel()
-		for _, call := range []string{"Upgrade", "TryUpgrade"} {
-			path := lab.Path(t, "stock.json.lock")
-			a, b := start(t, path), start(t, path)
+		path := lab.Path(t, "stock.json.lock")
+		a, b := start(t, path), start(t, path)
+		for _, c := range [][2]string{{"RLock", "Upgrade"}, {"RLock", "TryUpgrade"}, {"TryRLock", "Upgrade"}, {"TryRLock", "TryUpgrade"}} {
+			first, call := c[0], c[1]
 			l := l.Say("%s did not make the lock exclusive", call)
-			l.Did = "RLock; no other owner had a lock; " + call + "; then another process called TryRLock"
-			a.get("RLock it")
+			l.Did = first + "; no other owner had a lock; " + call + "; then another process called TryRLock"
+			a.get(first + " it")
 			a.Succeed(call+" it", l)
 			b.refused("TryRLock second", l)
 			a.Succeed("Unlock it", l)
 			b.Succeed("TryLock second", l.Say("Unlock did not give back a lock from %s", call))
+			b.get("Unlock second")
 		}
 	})
 	t.Run("waits for the other readers", func(t *testing.T) {
@@ -82,21 +84,22 @@ func TestUpgrade(t *testing.T) {
 		t.Parallel()
 		path := lab.Path(t, "stock.json.lock")
 		a, b := start(t, path), start(t, path)
-		for _, first := range []string{"Lock", "RLock and Upgrade", "RLock and TryUpgrade"} {
-			a.take(first, "it")
+		for _, first := range []string{"Lock", "TryLock", "RLock and Upgrade", "TryRLock and TryUpgrade"} {
 			for _, call := range []string{"Upgrade", "TryUpgrade"} {
-				l := l.Say("%s of an exclusive lock did not leave it as it was", call)
-				l.Did = first + "; " + call + "; then another process called TryRLock"
-				a.Succeed(call+" it", l)
-				b.refused("TryRLock second", l)
-				l.Did = strings.Replace(l.Did, "; then", ", while flock(2) would fail with ENOLCK; then", 1)
-				l.Means = "the program loses a lock that it has, because of a question that it need not ask"
-				if r := a.Ask("refused ENOLCK "+call+" it", l); r.N != cannotRefuse {
-					lab.RequireNoError(t, r.Returned.Err, l)
-					b.refused("TryRLock second", l)
+				a.take(first, "it")
+				plain := l.Say("%s of an exclusive lock did not leave it as it was", call)
+				plain.Did = first + "; " + call + "; then another process called TryRLock"
+				refused := plain
+				refused.Did = strings.Replace(plain.Did, "; then", ", while flock(2) would fail with ENOLCK; then", 1)
+				refused.Means = "the program loses a lock that it has, because of a question that it need not ask"
+				if r := a.Ask("refused ENOLCK "+call+" it", refused); r.N != cannotRefuse {
+					lab.RequireNoError(t, r.Returned.Err, refused)
+					b.refused("TryRLock second", refused)
 				}
+				a.Succeed(call+" it", plain)
+				b.refused("TryRLock second", plain)
+				a.Succeed("Unlock it", l.Say("Unlock failed"))
 			}
-			a.Succeed("Unlock it", l.Say("Unlock failed"))
 		}
 	})
 	t.Run("after the program has changed its directory", func(t *testing.T) {

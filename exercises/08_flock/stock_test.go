@@ -59,9 +59,10 @@ func take(w *lab.Worker) error {
 }
 
 // again takes a bracket from the stock at PATH, and stands at "inside" whenever change is called. change counts its calls in the stock that
-// it is given, writes there how many hinges it saw, and fails if the stock has a part that is broken.
+// it is given, writes there how many hinges it saw, and fails if the stock has a part that is broken. It sends whether the lock is open at
+// the end.
 func again(w *lab.Worker) error {
-	return flock.Update(w.Arg(0), func(stock bins.Stock) (bool, error) {
+	err := flock.Update(w.Arg(0), func(stock bins.Stock) (bool, error) {
 		w.Reached("inside")
 		stock["calls"]++
 		stock["seen"] = stock["hinge"]
@@ -70,6 +71,8 @@ func again(w *lab.Worker) error {
 		}
 		return takeOne(stock)
 	})
+	open, failed := lab.IsOpen(w.Arg(0) + ".lock")
+	return errors.Join(err, failed, w.Result(open))
 }
 
 // calls run View and Update, with a function that is called inside, and whose error use and change return.
@@ -79,10 +82,11 @@ var calls = map[string]func(path string, inside func() error) error{
 	},
 	"Update": func(path string, inside func() error) error {
 		return flock.Update(path, func(stock bins.Stock) (bool, error) {
-			if err := inside(); err != nil {
-				return false, err
+			write, err := takeOne(stock)
+			if failed := inside(); failed != nil {
+				return false, failed
 			}
-			return takeOne(stock)
+			return write, err
 		})
 	},
 }
@@ -112,6 +116,13 @@ func TestUpdate(t *testing.T) {
 			"gives each call of change what the file holds, and nothing else", `{"bracket":1}`, `{"bracket":1,"calls":1}`,
 			change(func(s bins.Stock) { s["calls"]++ }), nil,
 		},
+		{"removes all parts", `{"bracket":1}`, `{}`, change(func(s bins.Stock) { clear(s) }), nil},
+		{"adds none of a part", `{"bracket":1}`, `{"bracket":1,"hinge":0}`, change(func(s bins.Stock) { s["hinge"] = 0 }), nil},
+		{
+			"removes a part of which there were none", `{"bracket":1,"hinge":0}`, `{"bracket":1}`,
+			change(func(s bins.Stock) { delete(s, "hinge") }), nil,
+		},
+		{"of fewer than none", `{"bracket":-1}`, `{"bracket":-2}`, change(func(s bins.Stock) { s["bracket"]-- }), nil},
 		{"of an empty stock", `{}`, `{"hinge":4}`, change(func(s bins.Stock) { s["hinge"] = 4 }), nil},
 		{"writes nothing if change returns false", ` { "bracket": 0 } `, ` { "bracket": 0 } `, takeOne, nil},
 		{
@@ -130,7 +141,18 @@ func TestUpdate(t *testing.T) {
 				Means: "the stock is not what the callers were told", Read: fix,
 			}
 			var err error
-			lab.Finishes(t, func() { err = flock.Update(path, c.change) }, l)
+			made, refused := 0, false
+			lab.Finishes(t, func() {
+				err = flock.Update(path, func(stock bins.Stock) (write bool, err error) {
+					made++
+					write, err = c.change(stock)
+					refused = refused || !write || err != nil
+					return write, err
+				})
+			}, l)
+			again := l.Say("Update called change again after it had returned false, or an error")
+			again.Expected, again.Found = "1 call", fmt.Sprintf("%d calls", made)
+			lab.Require(t, made <= 1 || !refused, again)
 			lab.RequireFile(t, path, c.after, l)
 			requireOutcome(t, err, c.err, l.Say("Update did not return the error that it should"))
 			start(t, path+".lock").Succeed("TryLock it", l.Say("Update kept its lock"))
@@ -366,7 +388,7 @@ func looksUnchanged(t *testing.T) {
 	}
 }
 
-// An overtaking is what another program writes when Update has given its shared lock up, or has not yet got the exclusive one.
+// overtakings are what another program writes while Update waits for an exclusive lock.
 var overtakings = []struct {
 	name, before, written string
 	after                 string // what Update makes of it; empty: nothing, because change refuses it
@@ -374,17 +396,19 @@ var overtakings = []struct {
 }{
 	{"which adds a part", `{"bracket":9}`, `{"bracket":9,"hinge":4}`, `{"bracket":8,"calls":1,"hinge":4,"seen":4}`, nil},
 	{"which removes a part", `{"bracket":9,"hinge":4}`, `{"bracket":9}`, `{"bracket":8,"calls":1,"seen":0}`, nil},
-	{"which adds a part of which there are none", `{"bracket":9}`, `{"bracket":9,"door":0}`, `{"bracket":8,"calls":1,"door":0,"seen":0}`, nil},
+	{"which adds none of a part", `{"bracket":9}`, `{"bracket":9,"door":0}`, `{"bracket":8,"calls":1,"door":0,"seen":0}`, nil},
 	{"which takes one", `{"bracket":9}`, `{"bracket":8}`, `{"bracket":7,"calls":1,"seen":0}`, nil},
-	{"which changes what change only reads", `{"bracket":9,"hinge":4}`, `{"bracket":9,"hinge":5}`, `{"bracket":8,"calls":1,"hinge":5,"seen":5}`, nil},
+	{
+		"which changes what change only reads", `{"bracket":9,"hinge":4}`, `{"bracket":9,"hinge":5}`,
+		`{"bracket":8,"calls":1,"hinge":5,"seen":5}`, nil,
+	},
 	{"which changes nothing", `{"bracket":9}`, `{"bracket":9}`, `{"bracket":8,"calls":1,"seen":0}`, nil},
 	{"which leaves nothing to take", `{"bracket":1}`, ` { "bracket": 0 } `, "", nil},
 	{"after which change fails", `{"bracket":9}`, ` { "bracket": 9, "broken": 1 } `, "", errTest},
 	{"which cannot be read", `{"bracket":9}`, `{"bracket":`, "", errAny},
 }
 
-// overtaken has another program share Update's first lock, and write as soon as Update has given that up. An Update that has an exclusive
-// lock by the time it calls change cannot be overtaken.
+// overtaken has another program share the lock before Update begins, and write as soon as Update waits for it, at the beginning or later.
 func overtaken(t *testing.T) {
 	t.Helper()
 	t.Parallel()
@@ -399,70 +423,83 @@ func overtaken(t *testing.T) {
 			lab.RequireSetUp(t, err)
 			defer lock.Close()
 			ask := func(how int) (ok bool) { return unix.Flock(int(lock.Fd()), how|unix.LOCK_NB) == nil }
+			lab.RequireSetUp(t, unix.Flock(int(lock.Fd()), unix.LOCK_SH))
 			l := lab.Lesson{
-				Says: "Update does not return", Read: why, Did: "Update of " + c.before + "; change returned true",
-				Means: "the decision is one about an old stock, or parts come back that others had removed",
+				Read: why, Means: "the decision is one about an old stock, or parts come back that others had removed",
+				Did: "another program had a shared lock; Update of " + lab.Show([]byte(c.before)),
 			}
 			p := lab.Start(t, "again", path)
-			settle := func() (state process.State) { // Waiting only means that the machine is slow, until patience ends
-				for end := time.Now().Add(process.Patience()); time.Now().Before(end); {
-					if state = p.Settle(); state != process.Waiting {
-						break
+			written, calls := false, map[bool]int{} // under an exclusive lock, or not
+			exclusive := false                      // the last one
+			for end := time.Now().Add(process.Patience()); time.Now().Before(end); {
+				state := p.Settle()
+				switch {
+				case state == process.AtStep:
+					p.Reached("inside", l.Say("Update does not return"))
+					exclusive = written && !ask(unix.LOCK_SH)
+					calls[exclusive]++
+					if written {
+						lab.RequireSetUp(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
 					}
-				}
-				return state
-			}
-			want, calls, shared, written := c.before, 0, false, false
-			for settle() == process.AtStep {
-				p.Reached("inside", l)
-				calls++
-				shared = ask(unix.LOCK_SH)
-				p.Continue()
-				if shared && !written && settle() == process.Blocked && ask(unix.LOCK_EX) {
-					written, want = true, c.written
+					p.Continue()
+				case state == process.Blocked && !written:
+					lab.Require(t, ask(unix.LOCK_EX), l.Say("Update waits, and keeps its shared lock"))
+					written = true
 					rewrite(t, path, c.written)
-					l.Did = "Update of " + c.before + "; change returned true under a shared lock; another program got the exclusive one first, and wrote " +
-						lab.Show([]byte(c.written))
+					lab.RequireSetUp(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
+					l.Did += "; when Update waited for an exclusive lock, the other program made its own exclusive, wrote " +
+						lab.Show([]byte(c.written)) + " and unlocked"
+				case state != process.Blocked && state != process.Waiting: // Waiting only means that the machine is slow
+					end = time.Now()
 				}
-				lab.RequireSetUp(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
 			}
-			err = p.Wait(l)
-			l.Found = fmt.Sprintf("%d calls", calls)
-			l.Expected = "one call, or two if the first one was under a shared lock and returned true and no error"
-			lab.Require(t, calls <= 2, l.Say("Update called change too often"))
-			l.Expected, l.Found = "", ""
-			switch {
-			case !written:
-				lab.RequireNoError(t, err, l.Say("Update failed"))
-			case c.after == "":
-				lab.RequireFile(t, path, want, l.Say("Update wrote although change refuses what the file held by then"))
+			lab.Require(t, written, l.Say("Update does not wait in the kernel for an exclusive lock"))
+			var open bool
+			p.Result(&open, l.Say("Update does not return"))
+			err = p.Wait(l.Say("Update does not return"))
+			if c.after == "" {
+				lab.RequireFile(t, path, c.written, l.Say("Update wrote although change refuses what the file held by then"))
 				requireOutcome(t, err, c.err, l.Say("Update did not return the error of its last call of change, or of its last read"))
-				return
-			default:
+			} else {
 				lab.RequireNoError(t, err, l.Say("Update failed"))
 				lab.RequireFile(t, path, c.after, l.Say("Update did not begin again with what the file held by then, and nothing else"))
+				lab.Require(t, exclusive, l.Say("Update wrote what change had decided under a shared lock"))
 			}
-			l.Expected, l.Found = "a call of change under an exclusive lock", "another program got a shared lock meanwhile"
-			lab.Require(t, !shared, l.Say("Update wrote what change had decided under a shared lock"))
+			l.Means = "every other program waits for one that is no longer inside"
+			lab.Require(t, !open, l.Say("Update did not give its lock back"))
+			l.Means = "what change does beside its stock, such as to print a label, happens too often"
+			l.Expected = "at most one call under a shared lock, and then at most one under the exclusive lock"
+			l.Found = fmt.Sprintf("%d and %d", calls[false], calls[true])
+			lab.Require(t, calls[false] <= 1 && calls[true] <= 1, l.Say("Update called change too often"))
 		})
 	}
 }
 
 func TestViewReturnsEveryError(t *testing.T) {
 	t.Parallel()
-	for content, want := range map[string]error{`{"bracket":1}`: errTest, `{"bracket":1`: errAny, ``: errAny} {
-		ran := false
-		path := stockFile(t, content)
+	for _, c := range []struct {
+		content, seen string // by use; empty: it is not called
+		want          error
+	}{
+		{`{"bracket":1}`, "map[bracket:1]", errTest},
+		{`{"bracket":0,"hinge":-1}`, "map[bracket:0 hinge:-1]", errTest},
+		{`{}`, "map[]", errTest},
+		{`{"bracket":1`, "", errAny},
+		{``, "", errAny},
+		{`null`, "", errAny},
+	} {
+		seen := ""
+		path := stockFile(t, c.content)
 		untouched := oldLock(t, path)
-		err := flock.View(path, func(bins.Stock) error { ran = true; return errTest })
+		err := flock.View(path, func(stock bins.Stock) error { seen += fmt.Sprint(stock); return errTest })
 		l := lab.Lesson{
 			Says:  "View did not return the error that it should",
-			Did:   "the file held " + lab.Show([]byte(content)) + "; View; use returned an error",
+			Did:   "the file held " + lab.Show([]byte(c.content)) + "; View; use returned an error",
 			Means: "the caller works with a stock that does not exist", Read: fix,
 		}
-		requireOutcome(t, err, want, l)
-		whole := want == errTest //nolint:errorlint // the test's own
-		lab.Require(t, ran == whole, l.Say("View called use with a damaged stock, or did not call it"))
+		lab.Require(t, c.seen != "" || seen == "", l.Say("View called use with a damaged stock"))
+		lab.RequireEqual(t, c.seen, seen, l.Say("View did not call use once, with the stock in the file"))
+		requireOutcome(t, err, c.want, l)
 		other := start(t, path+".lock")
 		other.Succeed("TryLock it", l.Say("View kept its lock when it failed"))
 		untouched("View", l)
@@ -483,49 +520,79 @@ func requireOutcome(t *testing.T, err, want error, l lab.Lesson) {
 	}
 }
 
+// laterCall returns an inside for calls that runs end in the call number at, and how often it has been called.
+func laterCall(at int, end func()) (inside func() error, made func() int) {
+	n := 0
+	return func() error {
+		if n++; n == at {
+			end()
+		}
+		return nil
+	}, func() int { return n }
+}
+
+var nth = []string{1: "call", 2: "second call"}
+
 func panicInside(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-	path := stockFile(t, `{"bracket":1}`)
-	for call, do := range map[string]func() error{
-		"Update": func() error {
-			return flock.Update(path, func(s bins.Stock) (bool, error) { s["bracket"] = 0; panic("no more brackets") })
-		},
-		"View": func() error { return flock.View(path, func(bins.Stock) error { panic("no more brackets") }) },
-	} {
-		l := lab.Lesson{
-			Says: call + " swallowed a panic", Did: "the function that " + call + " called panicked", Read: givingBack,
-			Means: "the caller goes on as if nothing had happened", Expected: "a panic with the value \"no more brackets\"",
+	for call, do := range calls {
+		for _, thrown := range []any{"no more brackets", errTest} {
+			for at := 1; at <= 2; at++ {
+				panicAt(t, call, do, thrown, at)
+			}
 		}
-		var value any
-		lab.Finishes(t, func() { value = recovered(do) }, l.Say("%s does not return after a panic", call))
-		if l.Found = fmt.Sprint(value); value != nil {
-			l = l.Say("%s did not pass the panic on as it was", call)
-			l.Means = "a caller that recovers from its own panic does not know it again"
-		}
-		lab.RequireEqual[any](t, "no more brackets", value, l)
-		lab.RequireFile(t, path, `{"bracket":1}`, l.Say("Update wrote although change had panicked"))
-		l.Means = "every other program waits for one that is no longer inside"
-		other := start(t, path+".lock")
-		other.Succeed("TryLock it", l.Say("%s kept its lock after a panic", call))
-		other.Kill()
 	}
+}
+
+func panicAt(t *testing.T, call string, do func(path string, inside func() error) error, thrown any, at int) {
+	t.Helper()
+	path := stockFile(t, `{"bracket":1}`)
+	inside, made := laterCall(at, func() { panic(thrown) })
+	l := lab.Lesson{
+		Says: call + " swallowed a panic", Read: givingBack,
+		Did:   fmt.Sprintf("the function that %s was given panicked in its %s, with the %T %[3]q", call, nth[at], thrown),
+		Means: "the caller goes on as if nothing had happened", Expected: fmt.Sprintf("a panic with the value %q", thrown),
+	}
+	var value any
+	lab.Finishes(t, func() { value = recovered(func() error { return do(path, inside) }) }, l.Say("%s does not return after a panic", call))
+	requireNotOpen(t, path+".lock", l.Say("%s kept its lock after a panic", call))
+	if made() < at {
+		return
+	}
+	if l.Found = fmt.Sprint(value); value != nil {
+		l = l.Say("%s did not pass the panic on as it was", call)
+		l.Means = "a caller that recovers from its own panic does not know it again"
+		l.Found = fmt.Sprintf("the %T %[1]q", value)
+	}
+	lab.RequireEqual(t, thrown, value, l)
+	lab.RequireFile(t, path, `{"bracket":1}`, l.Say("Update wrote although change had panicked"))
+}
+
+// requireNotOpen demands that the lock was given back, at once: a file that nothing refers to is closed with the next garbage.
+func requireNotOpen(t *testing.T, lock string, l lab.Lesson) {
+	t.Helper()
+	open, err := lab.IsOpen(lock)
+	lab.RequireSetUp(t, err)
+	l.Expected, l.Found = "the lock file is closed", "it is open"
+	l.Means = "every other program waits for one that is no longer inside"
+	lab.Require(t, !open, l)
 }
 
 func goexitInside(t *testing.T) {
 	t.Helper()
 	t.Parallel()
-	path := stockFile(t, `{"bracket":1}`)
 	for call, do := range calls {
-		l := lab.Lesson{
-			Says: call + " kept its lock when its goroutine ended", Read: givingBack,
-			Did:   "the function that " + call + " called ended its goroutine, as t.FailNow does",
-			Means: "every other program waits for one that is no longer inside",
+		for at := 1; at <= 2; at++ {
+			path := stockFile(t, `{"bracket":1}`)
+			inside, _ := laterCall(at, runtime.Goexit)
+			l := lab.Lesson{
+				Says: call + " kept its lock when its goroutine ended", Read: givingBack,
+				Did: "the function that " + call + " was given ended its goroutine, as t.FailNow does, in its " + nth[at],
+			}
+			lab.Finishes(t, func() { _ = do(path, inside) }, l)
+			requireNotOpen(t, path+".lock", l)
 		}
-		lab.Finishes(t, func() { _ = do(path, func() error { runtime.Goexit(); return nil }) }, l)
-		other := start(t, path+".lock")
-		other.Succeed("TryLock it", l)
-		other.Kill()
 	}
 }
 
