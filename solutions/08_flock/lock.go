@@ -39,7 +39,7 @@ const (
 // lock that it returns is exclusive. The wait holds up nothing else that the program does, and no signal ends it. Otherwise nothing in this
 // package asks for a lock file by its name, or changes one.
 //
-// If the system refuses, whatever its reason, the error wraps that, does not match ErrLocked, and matches errors.ErrUnsupported only if
+// If the system refuses, whatever its reason, the error wraps it, does not match ErrLocked, and matches errors.ErrUnsupported only if
 // the reason does. After an error nothing is locked, and no handle is left open.
 func Lock(path string) (*Held, error) { return acquire(path, exclusive, true) }
 
