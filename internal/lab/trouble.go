@@ -45,7 +45,7 @@ func hangs(l Lesson, stuck *process.Stuck) Lesson {
 		found += "; it is at " + stuck.Place
 	}
 	switch {
-	case stuck.Lock && strings.HasSuffix(why, "itself"):
+	case stuck.Lock && strings.HasSuffix(why, "its own process holds"):
 		means = "a lock inside a lock, one that an earlier call has kept, or a wait that holds up the goroutine which would give it back"
 	case stuck.Lock:
 		means = "an earlier call has kept its lock, or two wait for each other: everyone who needs the lock waits for ever"
