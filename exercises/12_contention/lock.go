@@ -22,36 +22,37 @@ type Held struct {
 	handle *filelock.Handle
 }
 
-// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It follows symbolic links, which must not
-// change while it opens its files, and opens the file before it waits: that is the one that it locks, whatever path leads to afterwards.
-// If the file does not exist, Lock creates it, with mode 0600 (before umask), but not its directory.
+// Lock waits until no other owner has a lock on the file at path, and returns an exclusive one. It creates a file that does not
+// exist, with mode 0600 (before umask), but not its directory. It follows symbolic links, and opens its files before it waits: what path
+// leads to afterwards plays no part. (No link may change while it opens them.)
 //
 // It waits in the kernel, in a line: it locks FILE.next, the turnstile, and gives that back when its wait for the file is over. So no call
-// that begins while a caller is next in line gets the lock before it, even if the owner asks again right after its Unlock; only an RLock
-// may overtake an RLock. Which of those behind is next is up to the system.
+// that begins while a caller is next in line gets the lock before it, even an owner's right after its Unlock; only an RLock may overtake
+// an RLock. Who comes after it is up to the system.
 //
-// FILE.next lies beside the file, and not beside a link to it. If Lock creates it, it gets the read and write permissions of the file,
-// whatever the umask. Lock never writes to, removes or replaces either of the two, and one that exists keeps its mode.
+// FILE.next lies beside the file, and not beside a link to it. If Lock creates it, it gets the read and write permissions of the file, and
+// never more; until Lock has undone what the umask took, another user may be refused it. Lock never writes to, removes or replaces either
+// of the two, and one that exists keeps its mode.
 //
-// Only ctx limits the wait. If it ends first, or has ended before the call, Lock returns at once, and the error matches ctx.Err(). What the
-// system refuses, Lock neither asks for again nor does without: the error wraps the system's reason. That another caller has created a file
-// is not a refusal. After any error nothing is locked, even if a file could not be closed, and no file is open, except one for a wait that
-// the kernel cannot call off (see filelock.Handle.Lock).
+// Only ctx limits the wait. If it ends first, or has ended before the call, Lock returns at once, and the error matches ctx.Err(). Whatever
+// call the system refuses, Lock neither repeats it nor does without: the error wraps the reason. That a file exists by now is no refusal.
+// After any error nothing is locked, even if a file could not be closed, and none is open but for a wait that the kernel cannot call off
+// (see filelock.Handle.Lock).
 //
 // A file with two hard links has a line for each. An owner that locks its own file once more waits for itself.
 func Lock(ctx context.Context, path string) (*Held, error) {
 	return acquire(ctx, path, filelock.Exclusive)
 }
 
-// RLock waits until no other owner has an exclusive lock on the file at path, and returns a shared one, of which there may be any number
-// at the same time. Otherwise it is Lock.
+// RLock waits until no other owner has an exclusive lock on the file at path, and returns a shared one, of which there may be any
+// number. Otherwise it is Lock.
 func RLock(ctx context.Context, path string) (*Held, error) {
 	return acquire(ctx, path, filelock.Shared)
 }
 
-// Unlock gives the lock back, even while a duplicate of the open file exists, as in a child that the program is just starting, and closes
-// the file. A second Unlock changes nothing, and its error matches fs.ErrClosed; two goroutines must not call it at the same time. Any
-// other error wraps the system's reason; the file is closed all the same.
+// Unlock gives the lock back, even while a duplicate of the open file exists, as in a child that is just starting, and closes the file.
+// A second Unlock changes nothing, and its error matches fs.ErrClosed; two goroutines must not call it at the same time. Any other error
+// wraps the system's reason; the file is closed all the same.
 func (h *Held) Unlock() error {
 	if err := errors.Join(h.handle.Unlock(), h.file.Close()); err != nil {
 		return fmt.Errorf("unlock %s: %w; the file is closed", h.file.Name(), err)

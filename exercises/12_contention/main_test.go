@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -100,7 +101,7 @@ func desk(w *lab.Worker) error {
 //	again NAME                       Unlock, and Lock at once
 //	leave, leave DIR                 (the directory, for another one)
 //	collect                          the garbage
-//	few                              handles are allowed from now on: no more than there are
+//	few NAME N                       no handle may have a greater number than N from now on
 func obey(words []string, path string, calls map[string]*call) error {
 	name := ""
 	if len(words) > 1 {
@@ -136,7 +137,8 @@ func obey(words []string, path string, calls map[string]*call) error {
 	case "collect":
 		lab.CollectGarbage()
 	case "few":
-		return lab.LimitHandles(3) // it has the first three, and no new one may have a greater number
+		n, err := strconv.Atoi(words[2])
+		return errors.Join(err, lab.LimitHandles(n))
 	case "leave":
 		if name == "" {
 			name = os.TempDir()
@@ -251,6 +253,8 @@ func (p program) waits(order string, l lab.Lesson) {
 		found := "it returned, and had the lock"
 		switch {
 		case r.Returned.Err != nil:
+			l = l.Say("%s failed where it has only to wait", callOf(order))
+			l.Means = "the caller cannot work, although it was ready to wait for the lock"
 			found = fmt.Sprintf("it returned an error: %v", r.Returned.Err)
 		case r.N == 0 && time.Since(began) < process.Patience():
 			continue

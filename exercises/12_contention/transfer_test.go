@@ -125,18 +125,20 @@ func TestTransfer(t *testing.T) {
 				Means: "the caller goes on as if the parts had moved", Read: bothFiles,
 			}
 			var err error
-			panicked, calls := false, 0
+			var panicked any
+			calls := 0
 			lab.Finishes(t, func() {
-				defer func() {
-					if value := recover(); value != nil {
-						err, _ = value.(error)
-						panicked = true
-					}
-				}()
+				defer func() { panicked = recover() }()
 				err = contention.Transfer(t.Context(), path[0], path[1], func(from, to bins.Stock) error { calls++; return move(from, to) })
 			}, l)
-			lab.RequireErrorIs(t, err, errTest, l)
-			lab.RequireEqual(t, name == "move panics", panicked, l.Say("Transfer made an error of a panic, or a panic of an error"))
+			if name == "move panics" {
+				l := l.Say("Transfer did not hand on the value with which move had panicked")
+				l.Means = "a caller that recovers, and knows the value, does not find it"
+				lab.RequireEqual(t, any(errTest), panicked, l)
+			} else {
+				lab.RequireEqual(t, nil, panicked, l.Say("Transfer made a panic of an error"))
+				lab.RequireErrorIs(t, err, errTest, l)
+			}
 			lab.RequireEqual(t, 1, calls, l.Say("Transfer did not call move once"))
 			requireUntouched(t, path, l.Say("Transfer wrote although move had failed"))
 			requireFree(t, path, l.Say("Transfer left a lock when move had failed"))
@@ -617,8 +619,8 @@ func TestTransferReportsEveryError(t *testing.T) {
 	}
 }
 
-// The last calls of a Transfer close files: what it has written, and its locks.
-func TestTransferReportsWhatItCannotClose(t *testing.T) {
+// The last calls of a Transfer write the stocks and close files: the stocks, and its locks.
+func TestTransferReportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
 	requireNoPolling(t)
 	lab.EachErrno(t, func(t *testing.T, errno error) {
@@ -650,6 +652,7 @@ func TestTransferReportsWhatItCannotClose(t *testing.T) {
 					lab.RequireErrorIs(t, err, failed, hidden)
 					lab.RequireErrorIs(t, err, errno, l)
 				case names[made] == "ftruncate": // that of one stock: there is nothing to keep Transfer from putting both back
+					l.Means = "the caller goes on as if the parts had moved once, and as it had told them to"
 					lab.RequireErrorIs(t, err, errno, l.Say("Transfer did not report that the kernel could not write a stock"))
 					requireUntouched(t, path, l.Say("Transfer did not put the stocks back when it could not write one"))
 				case names[made] == "close" && slices.Contains(names[:made], "ftruncate") && !slices.Contains(names[made:], "ftruncate"):

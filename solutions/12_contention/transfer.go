@@ -16,14 +16,15 @@ var ErrSameShelf = errors.New("both are the same shelf")
 // first while it waits for the second. Then it reads both stocks, calls move with them, once, writes what move made of them
 // (shelf.WriteBoth), and gives the locks back. A link that is changed while it waits changes nothing.
 //
-// So Transfers never wait for each other in a circle, in whatever directions and by whatever names. Transfers by two hard links to a stock
-// do not exclude each other: it has two lock files.
+// So Transfers never wait for each other in a circle. Transfers by two hard links to a stock do not exclude each other: it has two lock
+// files.
 //
-// If from and to are the same file, by whatever names, hard links included, Transfer does not wait, and the error matches ErrSameShelf.
+// If from and to are one file, by whatever names, hard links included, Transfer does not wait, and the error matches ErrSameShelf (or
+// ctx.Err(), if ctx has ended).
 //
 // Only ctx limits the waits: if it ends before both locks are taken, the error matches ctx.Err(), and move is not called. Once move is
-// called, ctx plays no part. If a stock cannot be read, or if move returns an error, panics or ends its goroutine, neither file is written,
-// and the error, or the panic, goes on to the caller; and so does the error of an Unlock. Nothing is locked when Transfer is over.
+// called, ctx plays no part. If a stock cannot be read, or if move returns an error, panics or ends its goroutine, neither file is written.
+// The error, or the value of the panic, goes on to the caller, and so does the error of an Unlock. Nothing is locked when Transfer is over.
 //
 // move must not call Lock, RLock or Transfer: it would wait for its own locks, or for a program that waits for them.
 func Transfer(ctx context.Context, from, to string, move func(from, to bins.Stock) error) (err error) {
