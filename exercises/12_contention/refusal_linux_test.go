@@ -26,6 +26,7 @@ func init() {
 	workers["strained"] = strained
 	workers["without locks"] = withoutLocks
 	workers["refusing"] = refusing
+	workers["ending"] = ending
 }
 
 // strained calls Lock for PATH, and lives on.
@@ -348,6 +349,73 @@ func TestLockReportsWhatTheKernelRefuses(t *testing.T) {
 			lab.Require(t, becomesFree(path) && becomesFree(path+".next"), l.Say("%s left something locked when it failed", name))
 		})
 	}
+}
+
+// A context may end between any two system calls.
+func TestNothingIsLeftWhenTheContextEnds(t *testing.T) {
+	t.Parallel()
+	requireNoPolling(t)
+	for _, name := range []string{"Lock", "RLock", "Transfer"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, other := program{lab.StartProgram(t, lab.Options{}, stuck, "ending"), t}, start(t, "")
+			for made, over := 0, false; !over; made++ {
+				path := shelves(t, 2)
+				l := lab.Lesson{
+					Says: name + " left something locked when its context ended", Read: giveUp,
+					Did:   fmt.Sprintf("%s; before its system call number %d the context ended; then another process called Lock", name, made+1),
+					Means: "the caller has an error, and no lock to give back: all others wait until this program ends",
+				}
+				before := p.Handles()
+				r := p.Tell(fmt.Sprintf("%s %s %s %d", name, path[0], path[1], made), l)
+				if errors.Is(r.Returned.Err, errors.ErrUnsupported) {
+					t.Skip(r.Returned.Err)
+				}
+				over = r.N <= made // and the context has not ended
+				if r.Returned.Err != nil {
+					lab.RequireErrorIs(t, r.Returned.Err, context.Canceled, l.Say("%s did not report that its context has ended", name))
+				}
+				for _, path := range path {
+					lab.RequireNoError(t, other.tell("start Lock it "+path+".lock", l), l)
+					other.endsWell("it", l)
+					other.free("it")
+				}
+				requireHandles(t, before, p.handlesBecome(before), l.Say("%s left a file open when its context ended", name))
+			}
+		})
+	}
+}
+
+// ending obeys
+//
+//	Lock A B MADE, RLock …, Transfer …    of the shelf A, or from A to B, with a context that ends before the call that comes after MADE others
+//
+// and gives back what it gets. N is the number of all calls.
+func ending(w *lab.Worker) error {
+	return lab.Obey(w, func(words []string) (r lab.Reply) {
+		made, err := strconv.Atoi(words[3])
+		ctx, stop := context.WithCancelCause(context.Background())
+		defer stop(nil)
+		err = errors.Join(err, lab.Watch(func() {
+			if words[0] == "Transfer" {
+				r.Returned.Err = contention.Transfer(ctx, words[1], words[2], takeOne)
+				return
+			}
+			held, wrong := locks[words[0]](ctx, words[1]+".lock")
+			if r.Returned.Err = wrong; wrong == nil && held != nil {
+				_ = held.Unlock()
+			}
+		}, func(string) {
+			if r.N == made {
+				stop(errCause)
+			}
+			r.N++
+		}))
+		if err != nil {
+			r.Returned.Err = err
+		}
+		return r
+	})
 }
 
 // oneRefused demands what holds when the kernel has refused a Lock the call that comes after made others. It returns false if there are no

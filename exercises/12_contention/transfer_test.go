@@ -170,13 +170,16 @@ func testGoexit(t *testing.T, did string) {
 	t.Helper()
 	path := shelves(t, 2)
 	l := lab.Lesson{Did: did + "; move ended its goroutine (runtime.Goexit, as t.FailNow does)", Read: bothFiles}
+	done := false
 	lab.Finishes(t, func() {
-		_ = contention.Transfer(context.Background(), path[0], path[1], func(from, to bins.Stock) error {
+		done = nil == contention.Transfer(context.Background(), path[0], path[1], func(from, to bins.Stock) error {
 			_ = takeOne(from, to)
 			runtime.Goexit()
 			return nil
 		})
 	}, l.Say("Transfer does not end when move ends its goroutine"))
+	l.Means = "the caller goes on as if the parts had moved"
+	lab.Require(t, !done, l.Say("Transfer returned no error although move had ended its goroutine"))
 	requireUntouched(t, path, l.Say("Transfer wrote although move had ended its goroutine"))
 	requireFree(t, path, l.Say("Transfer left a lock when move had ended its goroutine"))
 }
@@ -619,14 +622,21 @@ func TestTransferReportsEveryError(t *testing.T) {
 	}
 }
 
-// The last calls of a Transfer write the stocks and close files: the stocks, and its locks.
+// The last calls of a Transfer write the stocks and close files: the stocks, and its locks. Whichever is refused, no lock is left.
 func TestTransferReportsWhatTheKernelRefuses(t *testing.T) {
 	t.Parallel()
 	requireNoPolling(t)
 	lab.EachErrno(t, func(t *testing.T, errno error) {
-		for _, failed := range []error{nil, errTest} {
-			for made := callsBeforeMove(t); ; made++ {
-				path := shelves(t, 2)
+		for _, failed := range []error{nil, errTest, syscall.EISDIR} { // move, or the Lock of the shelf that comes second
+			made := 0
+			if failed == errTest { //nolint:errorlint // it is the very one
+				made = callsBeforeMove(t)
+			}
+			for ; ; made++ {
+				path := shelvesAgainstTheirNames(t)
+				if failed == syscall.EISDIR { //nolint:errorlint // likewise
+					lab.RequireSetUp(t, os.Mkdir(path[0]+".lock.next", 0o700))
+				}
 				var err error
 				move := func(from, to bins.Stock) error { _ = takeOne(from, to); return failed }
 				names, refused := lab.RefuseOne(made, errno, func() { err = contention.Transfer(t.Context(), path[0], path[1], move) })
@@ -645,6 +655,11 @@ func TestTransferReportsWhatTheKernelRefuses(t *testing.T) {
 					lab.Require(t, isFree(path+".lock"), left)
 				}
 				switch {
+				case failed == syscall.EISDIR: //nolint:errorlint // likewise
+					if names[made] == "close" {
+						l.Did += "; a directory was in the place of a file of the line of the second shelf"
+						lab.RequireErrorIs(t, err, errno, l)
+					}
 				case failed != nil:
 					l.Did += "; move had returned an error before"
 					hidden := l.Say("Transfer hid from its caller that move had failed")
