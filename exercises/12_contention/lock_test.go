@@ -412,7 +412,7 @@ func TestUnlock(t *testing.T) {
 		t.Parallel()
 		_, p := several(t, 2)
 		l := lab.Lesson{
-			Says: "Unlock of a lock that was given back reported no error", Did: "Lock; Unlock; the same process called Lock; the first Unlock again",
+			Says: "Unlock of a lock that was given back reported no error", Did: "Lock; Unlock; the same process called Lock; Unlock again",
 			Means: "a mistake in the program stays unknown", Read: fix,
 		}
 		p[0].get("Lock it")

@@ -388,7 +388,7 @@ func TestNothingIsLeftWhenTheContextEnds(t *testing.T) {
 
 // ending obeys
 //
-//	Lock A B MADE, RLock …, Transfer …    of the shelf A, or from A to B, with a context that ends before the call that comes after MADE others
+//	Lock A B MADE, RLock …, Transfer …    of the shelf A, or from A to B; its context ends before the call that comes after MADE others
 //
 // and gives back what it gets. N is the number of all calls.
 func ending(w *lab.Worker) error {

@@ -520,6 +520,10 @@ func TestTransferFromAShelfToItself(t *testing.T) {
 func TestTransferEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	requireNoPolling(t)
+	t.Run("beside another Transfer", func(t *testing.T) {
+		t.Parallel()
+		testContextBesideAnother(t)
+	})
 	for i := range 2 {
 		for from := range 2 {
 			t.Run(fmt.Sprintf("from %s, and %s is locked", []string{"a", "b"}[from], []string{"a", "b"}[i]), func(t *testing.T) {
@@ -545,9 +549,8 @@ func TestTransferEndsWithItsContext(t *testing.T) {
 }
 
 // A Transfer of other shelves is nothing that a Transfer waits for longer than its context lasts.
-func TestTransferEndsWithItsContextBesideAnother(t *testing.T) {
-	t.Parallel()
-	requireNoPolling(t)
+func testContextBesideAnother(t *testing.T) {
+	t.Helper()
 	path := shelves(t, 4)
 	l := lab.Lesson{
 		Says: "Transfer goes on waiting when its context has ended", Read: giveUp,
