@@ -20,6 +20,28 @@ func holdLock(t *testing.T, path string) {
 	must(t, syscall.Flock(int(file.Fd()), syscall.LOCK_EX))
 }
 
+// pipe returns the path of a pipe into which content is written, as soon as it is opened for reading.
+func pipe(t *testing.T, content string) string {
+	t.Helper()
+	path := newPath(t)
+	must(t, syscall.Mkfifo(path, 0o600))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if file, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+			_, _ = file.WriteString(content) // it fails if the reader goes away
+			_ = file.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		reader, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0) // if no reader has come
+		must(t, err)
+		must(t, syscall.Close(reader))
+		<-done
+	})
+	return path
+}
+
 // stall runs call in a goroutine, with the path of a pipe, and returns when call waits in there, or has returned without a look into it.
 func stall(t *testing.T, call func(path string), lesson lab.Lesson) {
 	t.Helper()

@@ -71,7 +71,7 @@ var (
 func TestMain(m *testing.M) {
 	lab.Main(m, lab.Workers{
 		"take": take, "load": loadAlone, "load again": loadAgain, "save": saveAlone, "set aside": setAsideAlone, "elsewhere": elsewhere,
-		"by name": byName,
+		"by name": byName, "protected": protected,
 	})
 }
 
@@ -137,6 +137,23 @@ func saveAlone(w *lab.Worker) error {
 	var err error
 	left := watching(func() { err = jsonfiles.Save(w.Arg(0), doc) })
 	return w.Result(outcome{Verdict: verdictOf(err), Text: found(doc, err), Kept: snapshot(doc) == before, Left: left})
+}
+
+// protected saves documents over two of its own files in the directory Arg(0), one that it may write and one that it may not. Kept is
+// whether the file at the path is the one that was there.
+func protected(w *lab.Worker) error {
+	var all []outcome
+	for i, mode := range []os.FileMode{0o644, 0o444} {
+		path := filepath.Join(w.Arg(0), fmt.Sprint(i))
+		if err := errors.Join(os.WriteFile(path, []byte(taken), 0o600), os.Chmod(path, mode)); err != nil {
+			return err
+		}
+		before, _ := os.Stat(path)
+		failed := jsonfiles.Save(path, documentOf(7, 1))
+		after, err := os.Stat(path)
+		all = append(all, outcome{Verdict: verdictOf(failed), Text: returned(failed), Kept: err == nil && os.SameFile(before, after)})
+	}
+	return w.Result(all)
 }
 
 // setAsideAlone is SetAside in a process where no file may grow beyond Arg(1) bytes, unless that is -1.
@@ -318,8 +335,16 @@ func describeCheckouts(checkouts map[string]jsonfiles.Checkout) string {
 	return "{" + strings.Join(all, ", ") + "}"
 }
 
-// snapshot is all that can be seen of a document, a nil map included.
-func snapshot(doc *jsonfiles.Document) string { return fmt.Sprintf("%#v", *doc) }
+// snapshot is all that can be seen of a document, a nil map included, and what a time has beside its instant, which == compares.
+func snapshot(doc *jsonfiles.Document) string {
+	text := fmt.Sprintf("%#v", *doc)
+	for _, path := range slices.Sorted(maps.Keys(doc.Checkouts)) {
+		if _, monotonic, has := strings.Cut(doc.Checkouts[path].Since.String(), " m="); has {
+			text += fmt.Sprintf(", the time of %q with the monotonic reading %s", path, monotonic)
+		}
+	}
+	return text
+}
 
 // oneLine is an error's text without line ends and without the long names of the test's directories.
 func oneLine(err error) string {
@@ -494,10 +519,12 @@ func requireDocumentKept(t *testing.T, before string, doc *jsonfiles.Document, d
 		Did:      did,
 		Expected: before,
 		Found:    snapshot(doc),
-		Means:    "the next Save compares the wrong generation: it refuses a good file, or overwrites what another program has saved",
+		Means:    changedByFailure,
 		Read:     memory,
 	})
 }
+
+const changedByFailure = "the caller was told that nothing was saved, and goes on with a document that neither he nor any file had before"
 
 // requireNextSaved demands that a Save that was refused does not stand in the way of the next one.
 func requireNextSaved(t *testing.T, path, did string) {

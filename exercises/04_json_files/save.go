@@ -8,8 +8,7 @@ import (
 )
 
 // Save writes doc, as its next generation, to the file at path, where Load then finds what doc holds. After that it counts
-// doc.Generation on by one. Nothing else in doc changes, and nothing in its map; but a nil map is saved as an empty one, and may then
-// be one in doc.
+// doc.Generation on by one. Nothing else in doc changes, nor in its map; but a nil map is saved as an empty one, and may become one.
 //
 // Save replaces only what it knows:
 //
@@ -20,15 +19,14 @@ import (
 //     by then, even by a symbolic link that leads nowhere, nothing is created or overwritten: ErrChanged. Save creates no directory.
 //   - A document that Validate refuses as the next generation, or that cannot be encoded, is not saved.
 //
-// After each of these errors the file and doc are what they were. A file that is replaced keeps its permissions.
+// After each of these errors the file and doc are what they were. A file that is replaced keeps its permission bits.
 //
-// If the kernel refuses anything up to Close, Save does not try another way: it returns an error that wraps the kernel's, and doc is
-// what it was. A refused first save leaves no file. A refused save over a document leaves the old one if no byte was written; a
-// write that stops in the middle may leave a file that Load refuses, but does not remove it. After a failure nothing stays open,
-// locked or in the way of the next Save.
+// If the kernel refuses anything up to Close, Save does not try another way: it returns an error that wraps the kernel's, doc is what
+// it was, and nothing stays open, locked or in the way of the next Save. A refused first save leaves no file. A refused save over a
+// document leaves the old one if no byte was written. If the write stops in the middle, the file stays, and Load may refuse it.
 //
-// Save asks the kernel by name for path and, if it needs them, for files of its own, temporary ones or a lock, whose names are path
-// with an ending. It does not read back what it has written.
+// Save gives the kernel no names but path and those of files of its own, such as a temporary file or a lock, which are path with an
+// ending. It does not read back what it has written.
 //
 // Save does not keep two programs apart: what comes of it if another one saves, or removes the file, between its Load and its write
 // is not promised. Nor is the change atomic: a reader at the same time, or a process crash, may find the file half written. (A Save

@@ -2,6 +2,7 @@ package jsonfiles_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -56,23 +57,30 @@ func TestSaveWritesWhatLoadReads(t *testing.T) {
 				Means: "the workshop cannot begin",
 				Read:  fix,
 			}
-			given := &jsonfiles.Document{Version: doc.Version, Generation: 1, Checkouts: maps.Clone(doc.Checkouts)}
-			lab.RequireNoError(t, saving(t, path, doc), lesson)
-			lesson.Says = "Save wrote a document that Load refuses"
-			lesson.Means = "the document is on the disk, and no program can read it any more"
-			got := load(t, path, lesson)
-			lesson.Says = "Save wrote another document than it was given"
-			lesson.Means = "a checkout that was saved is not there, or belongs to another person"
-			lesson.Read = roundTrip
-			requireSame(t, given, got, lesson)
-			lab.Require(t, len(doc.Checkouts) == 0 || snapshot(doc) == snapshot(given), lab.Lesson{
-				Says:     "Save changed the caller's checkouts",
-				Did:      lesson.Did,
-				Expected: snapshot(given),
-				Found:    snapshot(doc),
-				Means:    "the program goes on with a checkout that it never made: the caller's map is the caller's",
-				Read:     memory,
-			})
+			given := &jsonfiles.Document{Version: doc.Version, Checkouts: maps.Clone(doc.Checkouts)}
+			for given.Generation < 2 { // a first file, then one that is written over
+				given.Generation++
+				lesson := lesson
+				if given.Generation > 1 {
+					lesson.Did += "; it was saved again"
+				}
+				lab.RequireNoError(t, saving(t, path, doc), lesson)
+				lesson.Says = "Save wrote a document that Load refuses"
+				lesson.Means = "the document is on the disk, and no program can read it any more"
+				got := load(t, path, lesson)
+				lesson.Says = "Save wrote another document than it was given"
+				lesson.Means = "a checkout that was saved is not there, or belongs to another person"
+				lesson.Read = roundTrip
+				requireSame(t, given, got, lesson)
+				lab.Require(t, len(doc.Checkouts) == 0 || snapshot(doc) == snapshot(given), lab.Lesson{
+					Says:     "Save changed the caller's checkouts",
+					Did:      lesson.Did,
+					Expected: snapshot(given),
+					Found:    snapshot(doc),
+					Means:    "the program goes on with a checkout that it never made: the caller's map is the caller's",
+					Read:     memory,
+				})
+			}
 		})
 	}
 
@@ -157,6 +165,7 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 	}
 	damaged := "bracket\xff.step"
 	inAnotherZone := jsonfiles.Checkout{Person: "alice", Since: morning.In(time.FixedZone("", 5400))}
+	now := jsonfiles.Checkout{Person: "alice", Since: time.Now()} // with a monotonic reading
 	for _, c := range []struct {
 		name, did string
 		spoil     func(doc *jsonfiles.Document)
@@ -198,7 +207,7 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 			lesson.Did, unsaid.Did = c.did, c.did
 			path := newFile(t, taken)
 			doc := load(t, path, refusedGood)
-			doc.Checkouts["gear.step"] = inAnotherZone
+			doc.Checkouts["gear.step"], doc.Checkouts["cog.step"] = inAnotherZone, now
 			c.spoil(doc)
 			before := snapshot(doc)
 			err := saving(t, path, doc)
@@ -213,7 +222,7 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 			unsaid.Did = "there was no file; " + c.did
 			path := newPath(t)
 			doc := jsonfiles.New()
-			doc.Checkouts["gear.step"] = inAnotherZone
+			doc.Checkouts["gear.step"], doc.Checkouts["cog.step"] = inAnotherZone, now
 			c.spoil(doc)
 			before := snapshot(doc)
 			err := saving(t, path, doc)
@@ -568,6 +577,20 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 			stall(t, call, lesson)
 			lab.FinishesInSteps(t, func(progress func()) { lesson.Found = alone(path, "alice", progress) }, lesson)
 			lab.Require(t, lesson.Found == "", lesson.Say("A call is disturbed by one at another path"))
+			lesson.Did += "; then 300 more paths"
+			lab.FinishesInSteps(t, func(progress func()) {
+				for number := range 300 { // some share a mutex that is chosen by a hash of the path
+					other := fmt.Sprint(path, number)
+					err := jsonfiles.Save(other, documentOf(0, 0))
+					_, failed := jsonfiles.Load(other)
+					if err = errors.Join(err, failed); err != nil && lesson.Found == "" {
+						lesson.Found = oneLine(err)
+					}
+					_, _ = jsonfiles.SetAside(other) // it is a good document
+					progress()
+				}
+			}, lesson)
+			lab.Require(t, lesson.Found == "", lesson.Say("A call is disturbed by one at another path"))
 		})
 	}
 }
@@ -620,6 +643,7 @@ func TestSaveReportsAWriteThatTheKernelRefuses(t *testing.T) {
 	unsaid := lab.Lesson{
 		Says: "Save did not report that it saved nothing", Means: "the caller believes that the checkout is on the disk", Read: refusal,
 	}
+	t.Run("over a file that its user may not write", requireNotForced)
 	long := taken + strings.Repeat("\n", 2000)
 	for _, c := range []struct {
 		name, did         string
@@ -675,6 +699,33 @@ func TestSaveReportsAWriteThatTheKernelRefuses(t *testing.T) {
 	}
 }
 
+// requireNotForced demands that Save does not write over a file that its user has protected, unless it puts new files at all paths.
+func requireNotForced(t *testing.T) {
+	t.Parallel()
+	directory := lab.SharedDir(t)
+	lesson := lab.Lesson{
+		Did:   "a user who is not root saved over two files of his own, one that he may write and one of mode 0444",
+		Means: "a file that its owner has protected is changed, although the kernel had refused to change it", Read: refusal,
+	}
+	process := lab.Launch(t, lab.Options{Unprivileged: true}, "protected", directory)
+	var saved []outcome
+	process.Result(&saved, lesson)
+	lab.RequireNoError(t, process.Wait(lesson), lesson)
+	lesson.Expected, lesson.Found = success, saved[0].Text
+	lab.Require(t, saved[0].Verdict == success, lesson.Say("Save failed on a good document"))
+	way := map[bool]string{true: "changed the file that was there", false: "put a new file at the path"}
+	lesson.Found = fmt.Sprintf("the first Save %s, the second one %s: %s", way[saved[0].Kept], way[saved[1].Kept], saved[1].Text)
+	if saved[1].Verdict == success {
+		lesson.Expected = "an error from the second Save, or from both a new file at the path"
+		lab.Require(t, !saved[0].Kept && !saved[1].Kept, lesson.Say("Save went another way when the kernel refused the first"))
+		return
+	}
+	lesson.Expected, lesson.Found = other, saved[1].Text
+	lab.Require(t, saved[1].Verdict == other, lesson.Say("Save did not pass on what the kernel refused"))
+	lesson.Expected, lesson.Found = "", ""
+	requireKept(t, filepath.Join(directory, "1"), taken, lesson.Say("Save changed a file though it failed"))
+}
+
 func requireKeptInWorker(t *testing.T, saved outcome, did string) {
 	t.Helper()
 	lab.Require(t, saved.Kept, lab.Lesson{
@@ -682,7 +733,7 @@ func requireKeptInWorker(t *testing.T, saved outcome, did string) {
 		Did:      did,
 		Expected: "the caller's document as it was",
 		Found:    "a changed generation, version or map",
-		Means:    "the next Save compares the wrong generation: it refuses a good file, or overwrites what another program has saved",
+		Means:    changedByFailure,
 		Read:     memory,
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -385,7 +386,64 @@ func TestSaveReportsEveryErrorOfTheCallsThatWrite(t *testing.T) {
 					}
 					one.judge(t, usual)
 				}
-			}, syscall.EACCES, syscall.EIO)
+			}, oneRefused...)
+		})
+	}
+}
+
+// oneRefused are what the kernel may answer to one call: no way round it is right, whether the disk is full, or the right is missing.
+var oneRefused = []error{
+	syscall.EACCES, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EPERM, syscall.EMFILE, syscall.ENAMETOOLONG,
+	syscall.EINVAL, syscall.ENOTSUP, syscall.EXDEV,
+}
+
+// TestOneRefusedCallIsTheEnd lets the kernel refuse each call of Load and SetAside by itself. (Save's are in the test above.)
+func TestOneRefusedCallIsTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		function, content string
+		call              func(path string) (name string, err error)
+	}{
+		{"Load", taken, func(path string) (string, error) { return path, loadOnly(path) }},
+		{"SetAside", "{", jsonfiles.SetAside},
+	} {
+		t.Run(c.function, func(t *testing.T) {
+			t.Parallel()
+			lab.EachErrno(t, func(t *testing.T, errno error) {
+				for made := 0; ; made++ {
+					path := newFile(t, c.content)
+					kept := path + ".damaged-1"
+					write(t, kept, "yesterday's")
+					var name string
+					var err error
+					calls, failed := lab.RefuseOne(made, errno, func() { name, err = c.call(path) })
+					lab.RequireRefuse(t, failed)
+					if made >= len(calls) {
+						return
+					}
+					lesson := lab.Lesson{
+						Did:   fmt.Sprintf("the kernel refused %s, call %d of %s: %s", calls[made], made+1, c.function, errno.Error()),
+						Means: "what the kernel has refused is done in a way that keeps no promise, or its reason is lost", Read: refusal,
+					}
+					lesson.Expected, lesson.Found = "an error that wraps the kernel's", returned(err)
+					looks := slices.Contains([]string{"fstat", "newfstatat", "close"}, calls[made]) // some designs need no answer
+					lab.Require(t, err != nil || looks, lesson.Say("%s went another way when the kernel refused the first", c.function))
+					lab.Require(t, err == nil || errors.Is(err, errno), lesson.Say("%s did not pass on what the kernel refused", c.function))
+					where := path
+					if err == nil {
+						where = name
+					} else if c.function == "SetAside" {
+						requireNoName(t, name, err)
+					}
+					lesson.Expected, lesson.Found = "", ""
+					lesson.Means = onlyEvidence.Means
+					requireKept(t, where, c.content, lesson.Say("%s lost the file", c.function))
+					requireKept(t, kept, "yesterday's", lesson.Say("%s changed a file that was set aside before", c.function))
+					all := names(t, filepath.Dir(path))
+					lesson.Expected, lesson.Found = "the file and locks.json.damaged-1", strings.Join(all, ", ")
+					lab.Require(t, len(all) == 2, lesson.Say("%s left something in the directory", c.function))
+				}
+			}, oneRefused...)
 		})
 	}
 }
@@ -394,7 +452,8 @@ func TestSaveReportsEveryErrorOfTheCallsThatWrite(t *testing.T) {
 func requireNotChanged(t *testing.T, err error, lesson lab.Lesson) {
 	t.Helper()
 	lesson.Found = returned(err)
-	lesson.Means = "the caller loads the document again and repeats the change, for ever: no other program has changed anything"
+	lesson.Means = "the caller loads the document again and repeats the change, for ever; neither a refusal nor what Save itself has " +
+		"written is another program's change"
 	lab.Require(t, !errors.Is(err, jsonfiles.ErrChanged), lesson.Say("Save reported a change where there was none"))
 }
 

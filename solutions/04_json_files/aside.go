@@ -12,13 +12,13 @@ import (
 // SetAside gives the damaged file at path a new name, and returns it: PATH.damaged-1, or another that begins with PATH.damaged- and
 // is free, where PATH is path as given. Afterwards there is no file at path. This is the exercise's second stage.
 //
-// The file keeps its bytes and its permissions. A symbolic link at path gets the new name itself; the file that it leads to stays
-// where it is. SetAside asks the kernel by name for path and for such new names alone. It replaces nothing that has one, be it one of
-// a thousand, a link that leads nowhere, or a file that another program creates at the same moment.
+// The file keeps its bytes and permission bits. A symbolic link at path gets the new name itself; the file that it leads to stays where
+// it is. SetAside gives the kernel no names but path and such new ones. It replaces nothing that has one, not even a link
+// that leads nowhere, or a file that another program creates at the same moment.
 //
 // Only a file that Load calls empty or corrupt is set aside. For a good document SetAside returns an error; for all else, one that
-// matches Load's. Where no new name can be created, the error wraps the kernel's. If SetAside fails, even at
-// its last step, the name is empty and nothing in the directory has changed. Nothing stays open.
+// matches Load's. What the kernel refuses, SetAside does not try another way: the error wraps the kernel's. If SetAside fails, even
+// at its last step, the name is empty and nothing in the directory has changed. Nothing stays open.
 //
 // SetAside takes no lock: if another program writes the file at the same moment, that program's file is taken away.
 func SetAside(path string) (string, error) {
