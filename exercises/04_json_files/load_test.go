@@ -196,31 +196,6 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 	})
 }
 
-// A pipe hands out no more than it holds, and tells no length; so may a file on another computer.
-func TestLoadReadsPieceByPieceToTheEnd(t *testing.T) {
-	t.Parallel()
-	long := free[:1] + strings.Repeat(" ", 200<<10) + free[1:]
-	for _, c := range []struct{ name, content, verdict, says string }{
-		{"a document", long, success, "Load took a piece of the file for the whole"},
-		{"a document with a tail", free + strings.Repeat(" ", 200<<10) + "}", corrupt, "Load did not look at what follows the document"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			path := pipe(t, c.content)
-			lesson := lab.Lesson{
-				Says: c.says, Did: "Load was called on a pipe that handed out 200 KiB in pieces of 64 KiB at most: " + c.name,
-				Means: "a read need not fill its buffer: what comes after the first piece is lost, and a good file passes for damaged",
-				Read:  why,
-			}
-			var doc *jsonfiles.Document
-			var err error
-			lab.Finishes(t, func() { doc, err = jsonfiles.Load(path) }, lesson)
-			lesson.Expected, lesson.Found = c.verdict, found(doc, err)
-			lab.Require(t, verdictOf(err) == c.verdict, lesson)
-		})
-	}
-}
-
 // requireNamed demands that Load's error names the file.
 func requireNamed(t *testing.T, path string, err error) {
 	t.Helper()
@@ -524,6 +499,8 @@ func TestLoadOnlyReads(t *testing.T) {
 		lab.Require(t, loaded.Verdict == success, lesson)
 	})
 
+	t.Run("in pieces, to the end", requireReadInPieces)
+
 	t.Run("while another program has it locked", func(t *testing.T) {
 		t.Parallel()
 		path := newFile(t, taken)
@@ -575,6 +552,31 @@ func TestLoadOnlyReads(t *testing.T) {
 		lesson.Found = unexpected
 		lab.Require(t, unexpected == "", lesson)
 	})
+}
+
+// requireReadInPieces demands that Load reads on after a read that has not filled its buffer: a pipe hands out no more than it holds.
+func requireReadInPieces(t *testing.T) {
+	t.Parallel()
+	long := free[:1] + strings.Repeat(" ", 200<<10) + free[1:]
+	for _, c := range []struct{ name, content, verdict, says string }{
+		{"a document", long, success, "Load took a piece of the file for the whole"},
+		{"a document with a tail", free + strings.Repeat(" ", 200<<10) + "}", corrupt, "Load did not look at what follows the document"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := pipe(t, c.content)
+			lesson := lab.Lesson{
+				Says: c.says, Did: "Load was called on a pipe that handed out 200 KiB in pieces of 64 KiB at most: " + c.name,
+				Means: "a read need not fill its buffer: what comes after the first piece is lost, and a good file passes for damaged",
+				Read:  why,
+			}
+			var doc *jsonfiles.Document
+			var err error
+			lab.Finishes(t, func() { doc, err = jsonfiles.Load(path) }, lesson)
+			lesson.Expected, lesson.Found = c.verdict, found(doc, err)
+			lab.Require(t, verdictOf(err) == c.verdict, lesson)
+		})
+	}
 }
 
 // unreadable returns paths at which something is that cannot be read, by what it is, each in a directory of its own.

@@ -74,6 +74,8 @@ func TestAFileThatCannotBeReadIsNotJudged(t *testing.T) {
 		lab.Require(t, verdictOf(err) == other && errors.Is(err, errno), lesson)
 	}, syscall.EACCES, syscall.EMFILE)
 
+	t.Run("one call alone", requireEndAtOneRefusal("Load", taken, func(path string) (string, error) { return path, loadOnly(path) }))
+
 	all := []struct {
 		name string
 		when int
@@ -397,54 +399,45 @@ var oneRefused = []error{
 	syscall.EINVAL, syscall.ENOTSUP, syscall.EXDEV,
 }
 
-// TestOneRefusedCallIsTheEnd lets the kernel refuse each call of Load and SetAside by itself. (Save's are in the test above.)
-func TestOneRefusedCallIsTheEnd(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		function, content string
-		call              func(path string) (name string, err error)
-	}{
-		{"Load", taken, func(path string) (string, error) { return path, loadOnly(path) }},
-		{"SetAside", "{", jsonfiles.SetAside},
-	} {
-		t.Run(c.function, func(t *testing.T) {
-			t.Parallel()
-			lab.EachErrno(t, func(t *testing.T, errno error) {
-				for made := 0; ; made++ {
-					path := newFile(t, c.content)
-					kept := path + ".damaged-1"
-					write(t, kept, "yesterday's")
-					var name string
-					var err error
-					calls, failed := lab.RefuseOne(made, errno, func() { name, err = c.call(path) })
-					lab.RequireRefuse(t, failed)
-					if made >= len(calls) {
-						return
-					}
-					lesson := lab.Lesson{
-						Did:   fmt.Sprintf("the kernel refused %s, call %d of %s: %s", calls[made], made+1, c.function, errno.Error()),
-						Means: "what the kernel has refused is done in a way that keeps no promise, or its reason is lost", Read: refusal,
-					}
-					lesson.Expected, lesson.Found = "an error that wraps the kernel's", returned(err)
-					looks := slices.Contains([]string{"fstat", "newfstatat", "close"}, calls[made]) // some designs need no answer
-					lab.Require(t, err != nil || looks, lesson.Say("%s went another way when the kernel refused the first", c.function))
-					lab.Require(t, err == nil || errors.Is(err, errno), lesson.Say("%s did not pass on what the kernel refused", c.function))
-					where := path
-					if err == nil {
-						where = name
-					} else if c.function == "SetAside" {
-						requireNoName(t, name, err)
-					}
-					lesson.Expected, lesson.Found = "", ""
-					lesson.Means = onlyEvidence.Means
-					requireKept(t, where, c.content, lesson.Say("%s lost the file", c.function))
-					requireKept(t, kept, "yesterday's", lesson.Say("%s changed a file that was set aside before", c.function))
-					all := names(t, filepath.Dir(path))
-					lesson.Expected, lesson.Found = "the file and locks.json.damaged-1", strings.Join(all, ", ")
-					lab.Require(t, len(all) == 2, lesson.Say("%s left something in the directory", c.function))
+// requireEndAtOneRefusal returns a test in which the kernel refuses each call of the function by itself, for a file of that content.
+func requireEndAtOneRefusal(function, content string, call func(path string) (name string, err error)) func(t *testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, func(t *testing.T, errno error) {
+			for made := 0; ; made++ {
+				path := newFile(t, content)
+				kept := path + ".damaged-1"
+				write(t, kept, "yesterday's")
+				var name string
+				var err error
+				calls, failed := lab.RefuseOne(made, errno, func() { name, err = call(path) })
+				lab.RequireRefuse(t, failed)
+				if made >= len(calls) {
+					return
 				}
-			}, oneRefused...)
-		})
+				lesson := lab.Lesson{
+					Did:   fmt.Sprintf("the kernel refused %s, call %d of %s: %s", calls[made], made+1, function, errno.Error()),
+					Means: "what the kernel has refused is done in a way that keeps no promise, or its reason is lost", Read: refusal,
+				}
+				lesson.Expected, lesson.Found = "an error that wraps the kernel's", returned(err)
+				looks := slices.Contains([]string{"fstat", "newfstatat", "close"}, calls[made]) // some designs need no answer
+				lab.Require(t, err != nil || looks, lesson.Say("%s went another way when the kernel refused the first", function))
+				lab.Require(t, err == nil || errors.Is(err, errno), lesson.Say("%s did not pass on what the kernel refused", function))
+				where := path
+				if err == nil {
+					where = name
+				} else if function == "SetAside" {
+					requireNoName(t, name, err)
+				}
+				lesson.Expected, lesson.Found = "", ""
+				lesson.Means = onlyEvidence.Means
+				requireKept(t, where, content, lesson.Say("%s lost the file", function))
+				requireKept(t, kept, "yesterday's", lesson.Say("%s changed a file that was set aside before", function))
+				all := names(t, filepath.Dir(path))
+				lesson.Expected, lesson.Found = "the file and locks.json.damaged-1", strings.Join(all, ", ")
+				lab.Require(t, len(all) == 2, lesson.Say("%s left something in the directory", function))
+			}
+		}, oneRefused...)
 	}
 }
 
@@ -662,6 +655,8 @@ func TestSetAsideThatTheKernelRefusesChangesNothing(t *testing.T) {
 			lab.Require(t, errors.Is(err, errno), lesson)
 		}, syscall.EIO, syscall.EPERM, syscall.ENOENT) // the last: another program took the file away a moment ago
 	})
+
+	t.Run("one call alone", requireEndAtOneRefusal("SetAside", "{", jsonfiles.SetAside))
 
 	// In a process of its own SetAside's handles are counted too.
 	for name, calls := range map[string]string{"to remove the old name": trace.Removes, "to rename, with its handles counted": trace.Renames} {
