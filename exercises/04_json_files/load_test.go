@@ -3,6 +3,7 @@ package jsonfiles_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -102,6 +103,8 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		Means: "the file is damaged and no error says so; another program refuses the file, or reads on into the rest",
 		Read:  blind,
 	}
+	mark := tail.Say("Load did not report a byte order mark as damage")
+	mark.Means = "what an editor has put there is gone with the next Save, and other programs refuse the file until then"
 	twice := lab.Lesson{
 		Says:  "Load accepted a document that names one key twice",
 		Means: "one of two people is dropped in silence, and another program may drop the other",
@@ -141,7 +144,8 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		{"what is white space, but not in JSON, after it", free + "\v\u00a0", tail},
 		{"zero bytes after it", free + "\x00\x00", tail},
 		{"a newer document with a tail", `{"version":2,"x":1}x":1}`, tail},
-		{"a byte order mark before it", "\uFEFF" + free, tail},
+		{"a byte order mark before it", "\uFEFF" + free, mark},
+		{"a byte order mark before a newer document", "\uFEFF" + future, mark},
 		{"a part twice", `{"version":1,"generation":3,"checkouts":{` +
 			`"bracket.step":{"person":"alice","since":"2026-03-02T09:00:00Z"},` +
 			`"bracket.step":{"person":"bob","since":"2026-03-02T09:00:00Z"}}}`, twice},
@@ -162,6 +166,8 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		{"a version in quotes", `{"version":"2","generation":3,"checkouts":{}}`, impossible},
 		{"a version that is not a whole number", `{"version":1.5,"generation":3,"checkouts":{}}`, impossible},
 		{"a version with a decimal point", `{"version":2.0,"generation":3,"checkouts":{}}`, impossible},
+		{"a version with an exponent", `{"version":2e1,"generation":3,"checkouts":{}}`, impossible},
+		{"a version that no int holds", `{"version":100000000000000000000,"generation":3,"checkouts":{}}`, impossible},
 		{"a newer document in an unknown field", free[:len(free)-1] + `,"next":{"version":2}}`, unknown},
 		{"the course's bare object", `{"bracket.step":"alice"}`, unknown},
 		{"null", `null`, invalid},
@@ -317,6 +323,7 @@ func TestLoadRefusesANewerVersion(t *testing.T) {
 		"with nothing else new":                    strings.Replace(free, `"version":1`, `"version":2`, 1),
 		"with its field's name in capital letters": `{"VERSION":2,"shelf":{}}`,
 		"with documents of this version inside":    `{"before":` + free + `,"version":2,"was":` + free + `}`,
+		"with the last version that an int holds":  fmt.Sprintf(`{"version":%d}`, math.MaxInt),
 		"with a thousand values inside each other": `{"version":2,"tree":` + strings.Repeat("[", 990) + strings.Repeat("]", 990) + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {

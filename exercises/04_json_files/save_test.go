@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -137,6 +138,14 @@ func TestSaveCountsTheGenerations(t *testing.T) {
 	lab.RequireNoError(t, saving(t, old, load(t, old, lesson)), lesson)
 	lesson.Expected, lesson.Found = fmt.Sprint(great+1), fmt.Sprint(load(t, old, lesson).Generation)
 	lab.Require(t, lesson.Expected == lesson.Found, lesson)
+	last := strings.Replace(free, "3", fmt.Sprint(math.MaxInt64), 1)
+	old = newFile(t, last)
+	doomed := lab.Lesson{
+		Says: "Save wrote a document that Load refuses", Did: "a document of the last generation that an int64 holds was loaded and saved",
+		Means: "the number after it is below 0: no program can read the document any more", Read: memory,
+	}
+	lab.RequireError(t, saving(t, old, load(t, old, doomed)), doomed)
+	requireKept(t, old, last, doomed)
 	lesson.Did, lesson.Expected, lesson.Found = "a new document was saved three times in a row", "", ""
 	parts["lid.step"] = alice
 	lab.Require(t, len(doc.Checkouts) == 2, lab.Lesson{
@@ -195,6 +204,10 @@ func TestSaveChecksAndEncodesBeforeItTouchesTheFile(t *testing.T) {
 		{
 			"two paths that differ only in letter case", "checkouts of lid.step and Lid.step were added, and the document was saved",
 			func(doc *jsonfiles.Document) { doc.Checkouts["lid.step"], doc.Checkouts["Lid.step"] = alice, alice },
+		},
+		{
+			"a generation below 0", "the document's generation was set to -1, and the document was saved",
+			func(doc *jsonfiles.Document) { doc.Generation = -1 },
 		},
 		{
 			"a nil map and another version", "the document's map was set to nil and its version to 2, and the document was saved",

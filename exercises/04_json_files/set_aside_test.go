@@ -216,13 +216,13 @@ func TestSetAsideKeepsTheFile(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("Windows has no permission bits for groups and others")
 		}
-		for _, mode := range []os.FileMode{0o600, 0o640, 0o666} {
-			path := newFile(t, "{")
+		for mode, content := range map[os.FileMode]string{0o600: "{", 0o640: "", 0o666: "{"} {
+			path := newFile(t, content)
 			must(t, os.Chmod(path, mode))
 			aside, err := settingAside(t, path)
 			lesson := onlyEvidence
 			lesson.Says = "SetAside changed the file's permissions"
-			lesson.Did = fmt.Sprintf("a damaged file with mode %04o was set aside", mode)
+			lesson.Did = fmt.Sprintf("a damaged file with mode %04o, which held %q, was set aside", mode, content)
 			lab.RequireNoError(t, err, lesson)
 			info, err := os.Stat(aside)
 			lab.RequireNoError(t, err, lesson)
@@ -308,6 +308,23 @@ func TestSetAsideThatFailsChangesNothing(t *testing.T) {
 		lesson.Expected, lesson.Found = "an error that says why", set.Text
 		lab.Require(t, set.Verdict == other, lesson)
 		requireUntouched(t, path, "{", lesson)
+	})
+
+	t.Run("where a link leads nowhere", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows lets only some users create symbolic links")
+		}
+		path := newPath(t)
+		must(t, os.Symlink("nowhere", path))
+		_, err := settingAside(t, path)
+		lesson := onlyEvidence
+		lesson.Says = "SetAside took away what is not damaged"
+		lesson.Did = "locks.json was a symbolic link to a file that does not exist"
+		lesson.Means = "a disk that is not mounted yet passes for damage, and a new document takes the place of the link"
+		lesson.Expected, lesson.Found = missing+", and the link alone", returned(err)+", and "+strings.Join(names(t, filepath.Dir(path)), ", ")
+		_, failed := os.Readlink(path)
+		lab.Require(t, verdictOf(err) == missing && failed == nil && len(names(t, filepath.Dir(path))) == 1, lesson)
 	})
 
 	t.Run("where there is no file", func(t *testing.T) {
