@@ -168,6 +168,7 @@ func TestLoadRefusesWhatIsNotExactlyOneDocument(t *testing.T) {
 		{"a version with a decimal point", `{"version":2.0,"generation":3,"checkouts":{}}`, impossible},
 		{"a version with an exponent", `{"version":2e1,"generation":3,"checkouts":{}}`, impossible},
 		{"a version that no int holds", `{"version":100000000000000000000,"generation":3,"checkouts":{}}`, impossible},
+		{"a newer document in a list", "[" + future + "]", impossible},
 		{"a newer document in an unknown field", free[:len(free)-1] + `,"next":{"version":2}}`, unknown},
 		{"the course's bare object", `{"bracket.step":"alice"}`, unknown},
 		{"null", `null`, invalid},
@@ -580,6 +581,9 @@ func requireReadInPieces(t *testing.T) {
 			var doc *jsonfiles.Document
 			var err error
 			lab.Finishes(t, func() { doc, err = jsonfiles.Load(path) }, lesson)
+			if verdictOf(err) == plain {
+				t.Skip("this Load reads no pipes: ", err)
+			}
 			lesson.Expected, lesson.Found = c.verdict, found(doc, err)
 			lab.Require(t, verdictOf(err) == c.verdict, lesson)
 		})

@@ -373,7 +373,9 @@ func TestSetAsideThatFailsChangesNothing(t *testing.T) {
 			lesson.Says = "SetAside took away a file that is not damaged"
 			lesson.Did = c.did
 			lesson.Means = "the next program finds no file and begins with no checkouts: Bob gets the bracket that Alice is working on"
-			requireUntouched(t, path, c.content, lesson)
+			requireKept(t, path, c.content, lesson)
+			lesson.Means = "a person looks for damage that never was"
+			requireUntouched(t, path, c.content, lesson.Say("SetAside left something in the directory though it failed"))
 			lesson.Says = "SetAside did not report that it left the file where it was"
 			lesson.Means = "the caller goes on as if the path were free"
 			lesson.Expected, lesson.Found = "an error: "+c.verdict, returned(err)

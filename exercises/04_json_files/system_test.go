@@ -582,6 +582,11 @@ func (s *refusedSave) judge(t *testing.T, usual *refusedSave) {
 		Read:  refusal,
 	}
 	if s.err == nil {
+		dropped := lesson.Say("Save dropped an error")
+		dropped.Expected, dropped.Found = "an error that wraps the kernel's: "+s.errno.Error(), "no error"
+		needed := slices.Contains([]string{"openat", "openat2", "linkat", "renameat", "renameat2", "fsync", "fdatasync"}, call)
+		lacks := slices.Contains([]error{syscall.EINVAL, syscall.ENOTSUP}, s.errno) // so answers a file system that has no such call
+		lab.Require(t, !needed || lacks, dropped)
 		lesson = lesson.Say("Save reported success, and the file does not hold the document")
 		got, err := jsonfiles.Load(s.path) // what the kernel has not closed is open
 		lesson.Found = found(got, err)
