@@ -2,6 +2,8 @@ package lab
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"runtime"
 
 	"example/turnstile/internal/lab/process"
@@ -32,13 +34,13 @@ func RefuseAll(what string, errno error) error { return refuse(what, errno, true
 // It is the cheap sibling of Step, with the limits of Refuse, and returns the same error where the system cannot do that.
 func Watch(call func(), at func(name string)) error {
 	listener, ended := inOwnThread(watched, call)
-	return supervise(listener, ended, func(name string) error { at(name); return nil })
+	return supervise(listener, ended, func(name string, _ int32) error { at(name); return nil })
 }
 
 // WatchLocks is Watch for the calls of flock(2) that ask for a lock, and for no others: it shows whether the code under test polls.
 func WatchLocks(call, at func()) error {
 	listener, ended := inOwnThread(watchedLocks, call)
-	return supervise(listener, ended, func(string) error { at(); return nil })
+	return supervise(listener, ended, func(string, int32) error { at(); return nil })
 }
 
 // RefuseOne runs call as Watch does, and makes the kernel refuse one of the calls at which Watch would stop, with the error number: the one
@@ -47,7 +49,7 @@ func WatchLocks(call, at func()) error {
 // Called with 0, 1, 2 and so on until none is refused, it shows what the code under test does about each call that can fail.
 func RefuseOne(made int, errno error, call func()) (names []string, err error) {
 	listener, ended := inOwnThread(watched, call)
-	err = supervise(listener, ended, func(name string) error {
+	err = supervise(listener, ended, func(name string, _ int32) error {
 		names = append(names, name)
 		if len(names) == made+1 {
 			return errno
@@ -55,6 +57,16 @@ func RefuseOne(made int, errno error, call func()) (names []string, err error) {
 		return nil
 	})
 	return names, err
+}
+
+// RefuseWhere runs call as Watch does, and makes the kernel refuse each of the calls for which at returns an error number. The path is that
+// of the file whose descriptor the call is made with, and empty for a call that is made with a path.
+func RefuseWhere(call func(), at func(name, path string) error) error {
+	listener, ended := inOwnThread(watched, call)
+	return supervise(listener, ended, func(name string, descriptor int32) error {
+		path, _ := os.Readlink(fmt.Sprint("/proc/self/fd/", descriptor)) // none for AT_FDCWD
+		return at(name, path)
+	})
 }
 
 // inOwnThread runs prepare and then call in a thread that ends with call, and with it what prepare asked of the kernel for that thread. It

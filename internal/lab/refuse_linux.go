@@ -193,8 +193,8 @@ type verdictOnCall struct {
 	flags uint32
 }
 
-// supervise calls at for each call of the watched thread. It lets the call be made, or refuses it with the error number that at returns.
-func supervise(prepared <-chan int, ended <-chan error, at func(name string) error) error {
+// supervise calls at for each call of the watched thread, with its name and its first argument. It lets the call be made, or refuses it with the error number that at returns.
+func supervise(prepared <-chan int, ended <-chan error, at func(name string, descriptor int32) error) error {
 	listener := <-prepared
 	if listener < 0 {
 		return <-ended
@@ -224,7 +224,7 @@ func supervise(prepared <-chan int, ended <-chan error, at func(name string) err
 			continue // a signal interrupted the call, which the thread makes again
 		}
 		answer := verdictOnCall{id: call.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-		if number, refused := errors.AsType[syscall.Errno](at(watchedCalls[call.number])); refused {
+		if number, refused := errors.AsType[syscall.Errno](at(watchedCalls[call.number], int32(call.arguments[0]))); refused {
 			answer = verdictOnCall{id: call.id, errno: -int32(number)}
 		}
 		_ = control(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&answer)) // likewise

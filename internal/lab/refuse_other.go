@@ -16,7 +16,7 @@ func watched() (int, error) { return -1, refuse("to watch", nil, false) }
 
 func watchedLocks() (int, error) { return watched() }
 
-func supervise(prepared <-chan int, ended <-chan error, _ func(string) error) error {
+func supervise(prepared <-chan int, ended <-chan error, _ func(string, int32) error) error {
 	<-prepared
 	return <-ended
 }
