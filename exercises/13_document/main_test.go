@@ -238,6 +238,9 @@ func read(t *testing.T, path string, l lab.Lesson) (generation int64, content *s
 	}
 	if err != nil {
 		l.Expected, l.Found = "exactly one valid document at "+filepath.Base(path), err.Error()
+		if corrupt, is := errors.AsType[*document.CorruptError](err); is { // what it advises is for those who know whether there is a backup
+			l.Found = fmt.Sprintf("%s is damaged: %v", filepath.Base(path), corrupt.Err)
+		}
 		lab.Fail(t, l)
 	}
 	return generation, content

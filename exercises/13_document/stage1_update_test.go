@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -484,6 +485,33 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 			}
 			succeed(t, l.Say("Update failed"), func() error { return open(path).Update(t.Context(), checkOut("hinge.step", "bob")) })
 			lab.RequireEqual(t, perm.String(), mode(t, path), l)
+		}
+	})
+	t.Run("its owner", func(t *testing.T) {
+		t.Parallel()
+		owner := func(path string) string {
+			info, err := os.Stat(path)
+			lab.RequireSetUp(t, err)
+			system := reflect.Indirect(reflect.ValueOf(info.Sys()))
+			return fmt.Sprint(system.FieldByName("Uid"), ":", system.FieldByName("Gid"))
+		}
+		for _, name := range []string{"Update", "Recover"} {
+			path := prepared(t, name)
+			given := os.Chown(path, 65534, 65534) == nil // as root
+			groups, _ := os.Getgroups()
+			for _, group := range groups {
+				given = given || group != os.Getegid() && os.Chown(path, -1, group) == nil
+			}
+			if !given {
+				t.Skip("it takes root, or a second group, to give a file away")
+			}
+			was := owner(path)
+			l := lab.Lesson{
+				Says: name + " changed the owner or the group of the document", Did: name + " of a document of " + was,
+				Means: "those whose file it was can no longer read it", Read: durable,
+			}
+			succeed(t, l.Say("%s failed", name), func() error { return methods[name](t.Context(), open(path), checkOut("hinge.step", "bob")) })
+			lab.RequireEqual(t, was, owner(path), l)
 		}
 	})
 	t.Run("its mode, which changes while Update waits", func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -174,7 +173,7 @@ func TestUpdateReportsWhatTheKernelRefuses(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(methods)) {
 		requireOwnGoroutine(t, name)
 	}
-	for name, errnos := range map[string][]error{"Update": {syscall.EIO, syscall.EINVAL}, "Create": {syscall.ENOSPC}} {
+	for name, errnos := range map[string][]error{"Update": {syscall.EIO, syscall.EINVAL, syscall.EPERM}, "Create": {syscall.ENOSPC}} {
 		t.Run("each call of "+name, func(t *testing.T) {
 			t.Parallel()
 			lab.EachErrno(t, func(t *testing.T, errno error) { eachCall(t, name, errno) }, errnos...)
@@ -186,6 +185,10 @@ func TestUpdateReportsWhatTheKernelRefuses(t *testing.T) {
 	l = lab.Lesson{Means: "a good document is replaced by an old one, or by an empty one", Read: strict}
 	t.Run("reading", refused("open for reading", "the document could not be read", l, syscall.EIO, syscall.EACCES))
 	t.Run("the end of the lock", givingBack)
+	t.Run("each call that has nothing to write", func(t *testing.T) {
+		t.Parallel()
+		lab.EachErrno(t, nothingToWrite, syscall.EIO, syscall.EACCES)
+	})
 	for _, name := range saves {
 		for _, what := range []string{"write", "sync", "rename", "flock"} {
 			if name == "Create" && what == "rename" {
@@ -208,6 +211,10 @@ func eachCall(t *testing.T, name string, errno error) {
 	t.Helper()
 	for made := 0; ; made++ {
 		path := prepared(t, name)
+		if name == "Update" {
+			lab.RequireSetUp(t, os.Chmod(path, 0o664)) // which no new file has by itself
+		}
+		perm := modeAfter(t, path)
 		d := open(path)
 		l := lab.Lesson{Means: "the caller goes on as if the change were saved", Read: durable}
 		var err error
@@ -218,6 +225,7 @@ func eachCall(t *testing.T, name string, errno error) {
 		}
 		l.Did = fmt.Sprintf("%s; its system call number %d, which is %s, failed with %v", name, made+1, names[made], errno)
 		saved := requireWhole(t, path, name, names[made], errno, err, l)
+		requireKept(t, path, name, perm, err, l)
 		requireFree(t, path, l.Say("%s left the document locked when the kernel had refused a step", name))
 		if names[made] != "unlinkat" && names[made] != "close" {
 			lab.Require(t, !strings.Contains(entries(t, path), ".tmp"), l.Say("%s left a temporary file when the kernel had refused a step", name))
@@ -269,11 +277,49 @@ func requireWhole(t *testing.T, path, name, refused string, errno, err error, l 
 	return generation == next
 }
 
+// modeAfter returns the mode that the document must have after each save: that of the file, or that of a new one.
+func modeAfter(t *testing.T, path string) string {
+	t.Helper()
+	if exists(path) {
+		return mode(t, path)
+	}
+	other := filepath.Join(t.TempDir(), "new")
+	lab.RequireSetUp(t, os.WriteFile(other, nil, 0o644))
+	return mode(t, other)
+}
+
+// requireKept demands that the document has its mode, and that the backup is what it may be after a call with this error: the generation
+// before, and after an error of Update also the one before that, or missing.
+func requireKept(t *testing.T, path, name, perm string, err error, l lab.Lesson) {
+	t.Helper()
+	l.Did += fmt.Sprintf("; its error was %v", err)
+	l.Means = "other users can read the document, or its own can no longer"
+	if exists(path) {
+		lab.RequireEqual(t, perm, mode(t, path), l.Say("%s gave the document another mode when the kernel had refused a step", name))
+	}
+	content, readErr := os.ReadFile(path + ".bak")
+	l.Means = "if the document is damaged one day, nothing is left to go back to"
+	switch {
+	case name == "Create":
+		lab.RequireErrorIs(t, readErr, os.ErrNotExist, l.Say("Create made a backup of nothing"))
+	case name == "Recover":
+		lab.RequireFile(t, path+".bak", before, l.Say("Recover changed the backup when the kernel had refused a step"))
+	case err == nil:
+		lab.RequireFile(t, path+".bak", good, l.Say("Update kept no backup although it returned nil"))
+	case readErr == nil && string(content) != before:
+		lab.RequireFile(t, path+".bak", good, l.Say("Update left a backup that is neither generation when the kernel had refused a step"))
+	}
+	if name == "Update" && string(content) == good {
+		l.Means = "a document that only some users may read can be read by all of them in its backup"
+		lab.RequireEqual(t, perm, mode(t, path+".bak"), l.Say("Update gave the backup another mode when the kernel had refused a step"))
+	}
+}
+
 // everyCall has the kernel refuse all calls of a kind.
 func everyCall(t *testing.T, name, what string, errno error) {
 	t.Helper()
 	path := prepared(t, name)
-	listed := entries(t, path)
+	listed, perm := entries(t, path), modeAfter(t, path)
 	was, _ := os.ReadFile(path) // there is none before Create
 	l := lab.Lesson{
 		Did: name + "; every " + what + " failed with " + errno.Error(), Means: "the caller goes on as if the change were saved", Read: durable,
@@ -284,6 +330,7 @@ func everyCall(t *testing.T, name, what string, errno error) {
 	}, l.Say("%s does not come to its end when the kernel refuses", name))
 	lab.RequireRefuse(t, refused)
 	lab.RequireErrorIs(t, err, errno, l.Say("%s did not report that the kernel had refused %s", name, what))
+	requireKept(t, path, name, perm, err, l)
 	if name == "Recover" {
 		lab.RequireSetUp(t, os.RemoveAll(path+".damaged-1")) // the second name, which the next Recover uses
 	}
@@ -329,74 +376,122 @@ func refused(what, did string, l lab.Lesson, errnos ...error) func(t *testing.T)
 	}
 }
 
-// The calls at the end of each method close files. One of them is the lock file, and that error is the caller's.
+// In each row the kernel refuses to close PATH.lock. The error must tell of that and of whatever else has failed, and whether all is saved.
 func givingBack(t *testing.T) {
 	t.Parallel()
-	lab.EachErrno(t, func(t *testing.T, errno error) {
-		for name := range methods {
+	lab.RequireRefuse(t, lab.Watch(func() {}, func(string) {})) // or there may be no symbolic links either
+	const lost, unlocked, all, none = syscall.ENOSPC, syscall.EIO, "View Update Create Recover", "none"
+	for what, c := range map[string]struct {
+		methods string
+		text    string // of the file; empty: one for which the method is there
+		use     func(*shop) error
+		then    func(path, link, other string) error // once the lock is there
+		want    error
+	}{
+		"nothing else failed":              {methods: all},
+		"the last fsync failed, too":       {methods: "Update Create Recover", want: document.ErrNotDurable},
+		"its function failed":              {methods: "View Update", use: func(*shop) error { return errTest }, want: errTest},
+		"Validate refused the new content": {methods: "Update", use: failures["Validate refuses the result"], want: errInvalid},
+		"the document was damaged":         {methods: "View Update Recover", text: torn},
+		"Validate refused the document":    {methods: "View Update Recover", text: strings.Replace(good, "alice", "", 1), want: errInvalid},
+		"the document was missing":         {methods: "View Update Recover", text: none, want: os.ErrNotExist},
+		"there was a document":             {methods: "Create", text: good, want: os.ErrExist},
+		"its path led to a directory by then": {methods: all, then: func(path, _, _ string) error {
+			_ = os.Remove(path) // there is none before Create
+			return os.Mkdir(path, 0o755)
+		}},
+		"its path led to another document by then": {methods: all, then: func(_, link, other string) error {
+			return errors.Join(os.Remove(link), os.Symlink(other, link))
+		}},
+	} {
+		for _, name := range strings.Fields(c.methods) {
+			path, other, link := prepared(t, name), prepared(t, name), lab.Path(t, "link.json")
+			if c.text == none {
+				path = lab.Path(t, "locks.json")
+			} else if c.text != "" {
+				path = lab.WriteFile(t, "locks.json", c.text)
+			}
+			lab.RequireSetUp(t, os.Symlink(path, link))
+			dir, err := filepath.EvalSymlinks(filepath.Dir(path)) // as the kernel names it
+			lab.RequireSetUp(t, err)
+			held := func() string {
+				one, _ := os.ReadFile(path)
+				two, _ := os.ReadFile(other)
+				return string(one) + string(two)
+			}
 			l := lab.Lesson{
-				Says:  name + " did not report that the lock could not be given back",
-				Did:   name + "; a call of close(2) at its end, where the lock file is closed, failed with " + errno.Error(),
+				Did:   fmt.Sprintf("%s; close(2) of locks.json.lock failed with %v, and %s", name, unlocked, what),
 				Means: "every program may wait for a call that is over, and no one is told", Read: failing,
 			}
-			reported := false
-			for _, err := range closing(t, name, true, errno) {
-				if err == nil { // a file that it has only read
-					continue
+			was, closed, synced, then := held(), false, false, c.then
+			use := c.use
+			if use == nil {
+				use = checkOut("hinge.step", "bob")
+			}
+			lab.RequireRefuse(t, lab.RefuseWhere(func() { err = methods[name](context.Background(), open(link), use) }, func(call, file string) error {
+				switch {
+				case call == "close" && file == filepath.Join(dir, "locks.json.lock"):
+					closed = true
+					return unlocked
+				case call == "close" && strings.HasSuffix(file, ".lock.next") && then != nil:
+					lab.RequireSetUp(t, then(path, link, other))
+					was, then = held(), nil
+				case strings.HasSuffix(call, "sync") && errors.Is(c.want, document.ErrNotDurable) && held() != was:
+					synced = true
+					return lost
 				}
-				reported = true
-				lab.RequireErrorIs(t, err, errno, l)
-				if name != "View" {
-					lab.RequireErrorIs(t, err, document.ErrSaved, l.Say("%s hid that all was saved when the lock could not be given back", name))
-				}
+				return nil
+			}))
+			lab.Require(t, closed, l.Say("%s did not give the lock back", name))
+			lab.RequireErrorIs(t, err, unlocked, l.Say("%s did not report that the lock could not be given back", name))
+			l.Means = "the caller looks for the reason where it is not, or trusts in what a power cut may take"
+			if c.want != nil && (synced || !errors.Is(c.want, document.ErrNotDurable)) {
+				lab.RequireErrorIs(t, err, c.want, l.Say("%s hid what else had failed when the lock could not be given back", name))
 			}
-			lab.Require(t, reported, l)
+			lab.Require(t, !synced || errors.Is(err, lost), l.Say("%s hid what else had failed when the lock could not be given back", name))
+			l.Means = "the caller does not make its change again, or makes it twice"
+			lab.Require(t, held() == was || errors.Is(err, document.ErrSaved),
+				l.Say("%s hid that all was saved when the lock could not be given back", name))
+			lab.Require(t, held() != was || !errors.Is(err, document.ErrSaved), l.Say("%s claimed that all was saved when nothing was", name))
 		}
-		for name, want := range map[string]error{"View": errTest, "Update": errTest, "Create": os.ErrExist, "Recover": document.ErrEmpty} {
-			l := lab.Lesson{
-				Did:   name + ", which failed and saved nothing; a call of close(2) at its end failed with " + errno.Error(),
-				Means: "the caller believes that the change is saved, and does not make it again", Read: durable,
-			}
-			reported := false
-			for _, err := range closing(t, name, false, errno) {
-				reported = reported || errors.Is(err, errno)
-				lab.RequireErrorIs(t, err, want, l.Say("%s hid why it had failed when the lock could not be given back", name))
-				lab.Require(t, !errors.Is(err, document.ErrSaved), l.Say("%s claimed that all was saved when nothing was", name))
-			}
-			l.Means = "every program may wait for a call that is over, and no one is told"
-			lab.Require(t, reported, l.Say("%s did not report that the lock could not be given back when it had failed before", name))
-		}
-	}, syscall.EIO)
+	}
 }
 
-// closing calls the method again and again, and has the kernel refuse another one of the calls of close(2) at its end each time. It returns
-// the errors. If the method is not to succeed, its function returns an error, Create finds a document, and Recover no backup.
-//
-// The end begins after the method's function: a call that cannot close the document that it has read may fail before it calls the function.
-func closing(t *testing.T, name string, succeeds bool, errno error) (errs []error) {
+// Where there is nothing to write, a call that is refused is no reason to begin.
+func nothingToWrite(t *testing.T, errno error) {
 	t.Helper()
-	refusedAt := func(made int) (names []string, atEnd bool, err error) {
-		path, result := prepared(t, name), error(nil)
-		switch {
-		case succeeds:
-		case name == "Recover":
-			path = lab.WriteFile(t, "locks.json", "")
-		default:
-			path, result = kept(t), errTest
+	for what, c := range map[string]struct {
+		method, text, backup string
+		want                 error
+	}{
+		"View of a good document, whose function failed": {"View", good, before, errTest},
+		"Update, whose change failed":                    {"Update", good, before, errTest},
+		"Create beside a document":                       {"Create", good, "", os.ErrExist},
+		"Create beside a backup":                         {"Create", "", good, os.ErrExist},
+		"Recover of what is left, with half a backup":    {"Recover", "", torn, os.ErrNotExist},
+	} {
+		for made := 0; ; made++ {
+			path := lab.Path(t, "locks.json")
+			for name, text := range map[string]string{path: c.text, path + ".bak": c.backup} {
+				if text != "" {
+					lab.RequireSetUp(t, os.WriteFile(name, []byte(text), 0o644))
+				}
+			}
+			was := documents(t, path)
+			l := lab.Lesson{Means: "what was left of the work is gone, or is not found any more", Read: durable}
+			var err error
+			names, refused := lab.RefuseOne(made, errno, func() {
+				err = methods[c.method](context.Background(), open(path), func(*shop) error { return errTest })
+			})
+			lab.RequireRefuse(t, refused)
+			if made >= len(names) {
+				break
+			}
+			l.Did = fmt.Sprintf("%s; its system call number %d, which is %s, failed with %v", what, made+1, names[made], errno)
+			lab.RequireEqual(t, was, documents(t, path), l.Say("%s wrote when the kernel had refused a step", c.method))
+			lab.RequireError(t, err, l.Say("%s returned nil when the kernel had refused a step", c.method))
+			lab.Require(t, errors.Is(err, c.want) || errors.Is(err, errno), l.Say("%s hid why it had failed", c.method))
+			requireFree(t, path, l.Say("%s left the document locked when the kernel had refused a step", c.method))
 		}
-		atEnd = name == "Create" || name == "Recover" // which have no function
-		use := func(*shop) error { atEnd = true; return result }
-		names, refused := lab.RefuseOne(made, errno, func() { err = methods[name](context.Background(), open(path), use) })
-		lab.RequireRefuse(t, refused)
-		return names, atEnd, err
 	}
-	names, _, _ := refusedAt(math.MaxInt) // none, to see them
-	for at := len(names) - 1; at >= 0 && names[at] == "close"; at-- {
-		_, atEnd, err := refusedAt(at)
-		if !atEnd {
-			break
-		}
-		errs = append(errs, err)
-	}
-	return errs
 }

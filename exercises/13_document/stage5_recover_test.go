@@ -328,6 +328,7 @@ func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 			l := lab.Lesson{Means: "the caller believes that all is well", Read: recovery}
 			var err error
 			var done document.Recovery
+			perm := mode(t, path)
 			names, refused := lab.RefuseOne(made, errno, func() { done, err = open(path).Recover(context.Background()) })
 			lab.RequireRefuse(t, refused)
 			if made >= len(names) {
@@ -338,6 +339,7 @@ func TestRecoverReportsWhatTheKernelRefuses(t *testing.T) {
 			data, readErr := os.ReadFile(path)
 			lab.RequireSetUp(t, readErr)
 			generation, _, damaged := format.Decode(path, data, validate)
+			requireKept(t, path, "Recover", perm, err, l)
 			if err != nil || strings.HasSuffix(names[made], "sync") {
 				lab.RequireErrorIs(t, err, errno, l.Say("Recover did not report that the kernel had refused %s", names[made]))
 			}
