@@ -1,8 +1,8 @@
 // Package document keeps a JSON document in a file that many goroutines and many programs share: what they read is whole and valid, what
 // they change is not lost, and what has been acknowledged survives a power cut.
 //
-// It puts together a lock around every read and every change (lessons 05, 11, 12), strict loading (04), and a durable replacement in one
-// step (06). The file looks like this (package format):
+// It puts together a lock around every call (lessons 05, 11, 12), strict loading (04), and a durable replacement in one step (06). The file
+// looks like this (package format):
 //
 //	{"version":1,"generation":7,"content":{…}}
 //
@@ -25,18 +25,17 @@ import (
 	"example/turnstile/exercises/13_document/lockfile"
 )
 
-// A CorruptError reports that a file holds something that is not exactly one valid document: errors.As finds it. Nothing overwrites such a
-// file. Recover sets it aside.
+// A CorruptError reports that a file is not exactly one valid document. Nothing overwrites such a file; Recover sets it aside.
 type CorruptError = format.CorruptError
 
-// A VersionError reports that a newer program has written the document, which is not damaged: errors.As finds it.
+// A VersionError reports that a newer program has written the document, which is not damaged.
 type VersionError = format.VersionError
 
 var (
 	// ErrEmpty is what errors.Is finds in the error for a file of no bytes, which is a *CorruptError.
 	ErrEmpty = format.ErrEmpty
-	// ErrSaved is matched by the error of a call that has done its work, and failed only then: what it had to save is in place, and to
-	// call again would make the change twice. Every other error means that the file is as it was. So does each error of use and change.
+	// ErrSaved is matched by the error of a call that failed only when all that it had to save was in place: to call again would make the
+	// change twice. After any other error the file is as it was; so it is after an error of change, whatever that matches.
 	ErrSaved = files.ErrSaved
 	// ErrNotDurable is matched by an error that matches ErrSaved, if a power cut may bring the old generation back.
 	ErrNotDurable = files.ErrNotDurable
@@ -44,16 +43,16 @@ var (
 
 // Options say how a document is kept. The zero Options are ready to use.
 type Options[T any] struct {
-	// Validate returns an error, which calls wrap, for a content that no file may hold. It judges what is loaded, or would be after a save.
-	// Update may ask it about what change has left, too, and refuse that as well. It must not change the content. Nil accepts everything.
+	// Validate returns an error, which calls wrap, for a content that no file may hold. It judges what is loaded, or would be after a save,
+	// and perhaps what change has left; it judges by the content alone, and must not change it. Nil accepts everything.
 	Validate func(*T) error
 	// Perm is the mode of a document that Create makes, and of new lock files, less the umask; 0 means 0644. A document that exists
 	// keeps its mode.
 	Perm fs.FileMode
 }
 
-// A Document is a JSON document in a file, and its content is a T. Any number of goroutines may call its methods, and any number of
-// Documents and of programs may share the file.
+// A Document is a JSON document in a file. Any number of goroutines may call its methods, and any number of Documents and of programs may
+// share the file.
 //
 // A call waits in the kernel, without polling, and in line (package lockfile). It gives the lock back and begins again only if a symbolic
 // link leads elsewhere by then. All its work is done in the goroutine of its caller, who can recover each panic.
@@ -81,8 +80,8 @@ func New[T any](path string, options Options[T]) *Document[T] {
 
 // View calls use with the content of the document. No Update is at work meanwhile, in any process; other Views may be.
 //
-// The content belongs to use, which may change and keep it. View writes nothing but the lock files, if they do not exist. It returns the
-// error of use. Whatever the end, nothing stays locked, and if the kernel refuses that, the error wraps the refusal too.
+// The content belongs to use, which may change and keep it. View writes nothing but the lock files, if they do not exist. Its error wraps
+// that of use. Whatever the end, nothing stays locked; if the kernel refuses that, the error wraps the refusal too.
 //
 // Without calling use it fails, with an error that names the file,
 //
@@ -91,7 +90,7 @@ func New[T any](path string, options Options[T]) *Document[T] {
 //   - if the file is not exactly one valid document, or Validate refuses its content: a *CorruptError, with the path of the backup if
 //     there is one, good or not
 //   - if the document is of a newer version: a *VersionError
-//   - if the kernel refuses a step: the error wraps the refusal. View never goes on without the lock
+//   - if the kernel refuses a step, such as the lock: the error wraps the refusal
 //
 // It judges what the file holds now, whatever is kept in memory.
 func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err error) {
@@ -110,23 +109,22 @@ func (d *Document[T]) View(ctx context.Context, use func(content *T) error) (err
 // Update calls change with the content of the document, and makes what change leaves in it the next generation. Nothing else is at work on
 // the document meanwhile, in any process: no Update is lost.
 //
-// When it returns nil, the new generation is in the file and survives a power cut, and the one before is the backup. At every moment, even
-// after a process crash, the file is the old generation or the new one, whole. It keeps its mode, and its owner as far as the system lets
-// it.
+// When it returns nil, the new generation is in the file and, by fsync(2) of it and of the directory, survives a power cut; the one before
+// is the backup. At every moment, even after a process crash, the file is the old generation or the new one, whole. Both have the mode that
+// the file had, and its owner as far as the system lets them.
 //
 // The file stays as it was
 //
 //   - where View would fail: change is not called then
-//   - if change returns an error, which Update returns, or if change or Validate panics or ends its goroutine
+//   - if change returns an error, which Update wraps, or if change or Validate panics or ends its goroutine
 //   - if JSON has no form for what change has left, or the bytes could not be loaded again, strictly and with Validate
 //   - if the kernel refuses a step: the error wraps the refusal. Only if it matches ErrSaved, the new generation is in place
 //
-// The backup stays as it was too, but after a refusal it may be missing, or be the same as the file. Whatever the end, nothing stays
-// locked, and no file is left open.
+// So does the backup, but after a refusal it may be missing, or be the same as the file. Whatever the end, nothing stays locked or open.
 //
-// ctx limits the waiting, for the lock and for other Updates, and nothing after that. Updates of one Document that wait while another is
-// being written may share the next lock and write. Each has its own answer, made of what is written. If what change has seen is not, it may
-// be called again, with another content: what it notes elsewhere it must set, and not add up.
+// ctx limits the waiting, for the lock and for other Updates, and nothing after that. Updates of one Document that wait together may share
+// the next lock and write. Each has its own answer, made of what is written. If what change has seen is not, it may be called again, with
+// another content: what it notes elsewhere it must set, and not add up.
 //
 // change must not use the same document, and would wait for itself. What it keeps of the content is its own afterwards.
 func (d *Document[T]) Update(ctx context.Context, change func(content *T) error) error {

@@ -31,9 +31,9 @@ type Recovery struct {
 // is free, and is at path until the new one is. A missing one gets the backup's mode. The backup stays what it is.
 //
 // A good document stays what it is. So does one of a newer version and, without a good backup, a damaged or missing one: Recover then
-// returns the error of View, which tells of the backup in words alone. To Recover twice changes nothing more, where there are hard links
-// not even if the first came to no end. In what it writes and when, in what ctx limits, and in what its errors mean, Recover is like
-// Update.
+// returns the error of View, which tells of the backup in words alone. A second Recover finds nothing to do. If the first failed, the next
+// sets the same document aside once more only where there are no hard links. In what it writes and when, in what ctx limits, and in what
+// its errors mean, Recover is like Update.
 func (d *Document[T]) Recover(ctx context.Context) (done Recovery, err error) {
 	at, held, err := d.lock(ctx, filelock.Exclusive)
 	if err != nil {
