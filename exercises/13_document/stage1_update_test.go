@@ -280,6 +280,16 @@ func TestOnlyAValidDocumentIsLoaded(t *testing.T) {
 	}
 	t.Run("a missing file", missing)
 	t.Run("and a large document is", large)
+	t.Run("without Validate, whatever JSON has a form for", func(t *testing.T) {
+		t.Parallel()
+		for name, call := range methods {
+			path := prepared(t, name)
+			l := lab.Lesson{Did: name + " with the zero Options", Means: "a program that has no rules cannot use its document", Read: strict}
+			succeed(t, l.Say("%s failed without Validate", name), func() error {
+				return call(t.Context(), document.New(path, document.Options[shop]{}), checkOut("hinge.step", ""))
+			})
+		}
+	})
 	t.Run("a newer version", func(t *testing.T) {
 		t.Parallel()
 		const name = "a newer version"

@@ -368,6 +368,7 @@ func refused(what, did string, l lab.Lesson, errnos ...error) func(t *testing.T)
 				hidden := l.Say("%s did not report that %s", method, did)
 				hidden.Means = "the caller looks for the reason where it is not"
 				lab.RequireErrorIs(t, err, errno, hidden)
+				requireNamed(t, path, err, l.Say("%s returned an error that does not name the file although %s", method, did))
 				lab.Require(t, !called, l.Say("%s called its function although %s", method, did))
 				lab.Require(t, !isCorrupt(err), l.Say("%s mistook a refusal for damage", method))
 				lab.RequireEqual(t, was, documents(t, path), l.Say("%s changed a document, or left a file, although %s", method, did))
@@ -491,6 +492,9 @@ func nothingToWrite(t *testing.T, errno error) {
 			lab.RequireEqual(t, was, documents(t, path), l.Say("%s wrote when the kernel had refused a step", c.method))
 			lab.RequireError(t, err, l.Say("%s returned nil when the kernel had refused a step", c.method))
 			lab.Require(t, errors.Is(err, c.want) || errors.Is(err, errno), l.Say("%s hid why it had failed", c.method))
+			if !errors.Is(err, errTest) {
+				requireNamed(t, path, err, l.Say("%s returned an error that does not name the file", c.method))
+			}
 			requireFree(t, path, l.Say("%s left the document locked when the kernel had refused a step", c.method))
 		}
 	}
