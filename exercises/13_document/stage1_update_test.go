@@ -118,7 +118,20 @@ func TestUpdateThatFailsChangesNothing(t *testing.T) {
 			lab.RequireEqual(t, 8, generation, l.Say("Update counted a generation that was never written"))
 		})
 	}
-	for name := range methods {
+	for name, call := range methods {
+		t.Run("Validate ends its goroutine in "+name, func(t *testing.T) {
+			t.Parallel()
+			path := prepared(t, name)
+			was := documents(t, path)
+			d := document.New(path, document.Options[shop]{Validate: func(*shop) error { runtime.Goexit(); return nil }})
+			l := lab.Lesson{Did: name + "; Validate ended its goroutine", Means: "the document holds what no one has checked", Read: failing}
+			o := end(t, l.Say("%s does not come to its end", name), func() error { return call(t.Context(), d, func(*shop) error { return nil }) })
+			lab.Require(t, o.exited, l.Say("%s did not let Validate end its goroutine", name))
+			if name != "Recover" { // which may have set the damaged one aside
+				lab.RequireEqual(t, was, documents(t, path), l.Say("%s wrote although Validate had ended its goroutine", name))
+			}
+			requireFree(t, path, l.Say("%s left the document locked when Validate had ended its goroutine", name))
+		})
 		t.Run("Validate panics in "+name, func(t *testing.T) {
 			t.Parallel()
 			for number := 1; ; number++ {
@@ -593,9 +606,15 @@ func TestWhatIsKeptOfTheFile(t *testing.T) {
 		}
 		succeed(t, l.Say("Create failed"), func() error { return d.Create(t.Context(), &shop{Checkouts: map[string]string{}}) })
 		lab.RequireEqual(t, "-rw-------", mode(t, path), l)
-		l = l.Say("Create did not give the lock file the mode Perm")
 		l.Means = "a user who may not read the document can keep its lock, and stop all programs"
-		lab.RequireEqual(t, "-rw-------", mode(t, path+".lock"), l)
+		for name, call := range methods {
+			path := prepared(t, name)
+			l.Did = name + " with Perm 0600"
+			succeed(t, l.Say("%s failed", name), func() error {
+				return call(t.Context(), document.New(path, document.Options[shop]{Perm: 0o600}), checkOut("hinge.step", "bob"))
+			})
+			lab.RequireEqual(t, "-rw-------", mode(t, path+".lock"), l.Say("%s did not give the lock file the mode Perm", name))
+		}
 	})
 }
 

@@ -690,6 +690,10 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 		}
 		requireCheckouts(t, path, l.Say("Update lost a change, or wrote one that had failed"),
 			"0.step=bob 1.step=bob 2.step=bob 3.step=bob bracket.step=alice")
+		now, _ := read(t, path, l)
+		was, _ := read(t, path+".bak", l)
+		l.Means = "what Recover makes of the backup gets a number that the lost document had"
+		lab.RequireEqual(t, was+1, now, l.Say("Update counted more generations than it wrote"))
 	}
 }
 
