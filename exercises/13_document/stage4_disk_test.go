@@ -429,7 +429,8 @@ func givingBack(t *testing.T) {
 			if use == nil {
 				use = checkOut("hinge.step", "bob")
 			}
-			lab.RequireRefuse(t, lab.RefuseWhere(func() { err = methods[name](context.Background(), open(link), use) }, func(call, file string) error {
+			act := func() { err = methods[name](context.Background(), open(link), use) }
+			lab.RequireRefuse(t, lab.RefuseWhere(act, func(call, file string) error {
 				switch {
 				case call == "close" && file == filepath.Join(dir, "locks.json.lock"):
 					closed = true

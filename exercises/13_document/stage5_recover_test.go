@@ -122,7 +122,8 @@ func TestRecoverNeverResets(t *testing.T) {
 			lab.RequireEqual(t, c.is, kind(err), l.Say("Recover did not return the error of View for %s", name))
 			l.Means = "no one finds what is left of the work, be it half a backup"
 			corrupt, is := errors.AsType[*document.CorruptError](err)
-			lab.Require(t, !is || (corrupt.Backup != "") == (c.backup != ""), l.Say("Recover returned another path of the backup than View for %s", name))
+			lab.Require(t, !is || (corrupt.Backup != "") == (c.backup != ""),
+				l.Say("Recover returned another path of the backup than View for %s", name))
 			requireFree(t, path, l.Say("Recover left the document locked"))
 		})
 	}

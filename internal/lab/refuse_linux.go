@@ -193,7 +193,8 @@ type verdictOnCall struct {
 	flags uint32
 }
 
-// supervise calls at for each call of the watched thread, with its name and its first argument. It lets the call be made, or refuses it with the error number that at returns.
+// supervise calls at for each call of the watched thread, with its name and its first argument. It lets the call be
+// made, or refuses it with the error number that at returns.
 func supervise(prepared <-chan int, ended <-chan error, at func(name string, descriptor int32) error) error {
 	listener := <-prepared
 	if listener < 0 {
