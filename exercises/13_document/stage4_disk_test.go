@@ -97,7 +97,7 @@ func asksTheDisk(t *testing.T, name string) {
 	}
 	l.Expected = "fsync of the temporary file before the rename"
 	l.Means = "a power cut keeps the new name and loses the bytes: the document is empty"
-	lab.Require(t, sync(calls[:replaced]), l.Say("%s renames a file whose bytes the disk does not have yet", name))
+	lab.Require(t, sync(calls[:replaced]), l.Say("%s renames a file without fsync(2) of it before", name))
 	l.Expected, l.Means = "fsync of the directory after the rename", name+" returned nil, and after a power cut the generation before is back"
 	lab.Require(t, sync(calls[replaced:]), l.Say("%s does not ask the disk for the new name", name))
 }
