@@ -102,7 +102,7 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 	l = l.Say("a hostile request left a lock behind")
 	l.Did, l.Means = "all of these requests; then a list of all locks", "one file can be locked under two names"
 	lab.RequireEqual(t, "[]", names(listed(o, "GET /locks", l)), l)
-	for _, path := range []string{"dir/ü ö.bin", "Dir/B.STEP", " x/é.bin"} {
+	for _, path := range []string{`50%d "x" é.bin`, "dir/ü ö.bin", "Dir/B.STEP", " x/é.bin"} {
 		l = l.Say("Create changed a path that is a part's name")
 		l.Did, l.Means = fmt.Sprintf("Create, of %q", path), "the client does not find its own lock again"
 		lab.RequireEqual(t, path, o.lock("alice", path, l).Path, l)

@@ -171,6 +171,9 @@ func reaches[T any](t testing.TB, place <-chan T, answered <-chan answer, early 
 			return sent
 		case a := <-answered:
 			l.Says, l.Means = early, "the answer does not depend on what it must tell"
+			if a.status == http.StatusServiceUnavailable {
+				l.Means += "; the context that NewLockHandlers got may have ended, and the request's has not"
+			}
 			lab.Require(t, false, shows(l, "no answer yet", a))
 		case <-time.After(process.Patience()):
 			if process.Renewed(os.Getpid(), &renewals) {
@@ -216,6 +219,7 @@ func names(locks []wire.Lock) string {
 // fake is a Locks that does what the test says.
 type fake struct {
 	mutex     sync.Mutex
+	ours      []lockmanager.Checkout                       // what Verify returns first
 	checkouts []lockmanager.Checkout                       // what List and Verify return
 	once      bool                                         // only the first of them does
 	lists     func(who string) []lockmanager.Checkout      // if set: what they return to the user, or for the path
@@ -268,16 +272,21 @@ func (f *fake) called() string {
 	return fmt.Sprint(f.calls)
 }
 
+// made returns the checkout that a fake Lock makes, and a fake Unlock ends. It would have expired long ago.
+func made(id, path, owner string) lockmanager.Checkout {
+	return lockmanager.Checkout{ID: id, Path: path, Owner: owner, LockedAt: time.Unix(1e9, 0), Expires: time.Unix(1e9, 0), Token: 1}
+}
+
 func (f *fake) Lock(ctx context.Context, owner, path string) (c lockmanager.Checkout, err error) {
 	if err = f.did(ctx, "Lock %s %s", owner, path); err == nil || errors.Is(err, document.ErrSaved) {
-		c = lockmanager.Checkout{ID: "1", Path: path, Owner: owner, LockedAt: time.Unix(1e9, 0)}
+		c = made("1", path, owner)
 	}
 	return c, err
 }
 
 func (f *fake) Unlock(ctx context.Context, owner, id string, force bool) (c lockmanager.Checkout, err error) {
 	if err = f.did(ctx, "Unlock %s %s %t", owner, id, force); err == nil || errors.Is(err, document.ErrSaved) {
-		c = lockmanager.Checkout{ID: id, Path: "a.bin", Owner: owner, LockedAt: time.Unix(1e9, 0)}
+		c = made(id, "a.bin", owner)
 	}
 	return c, err
 }
@@ -293,7 +302,7 @@ func (f *fake) Verify(ctx context.Context, owner, cursor string, limit int) (our
 	if err := f.did(ctx, "Verify %s %q %d", owner, cursor, limit); err != nil {
 		return nil, nil, "", err
 	}
-	return nil, f.take(owner), f.next, nil
+	return f.ours, f.take(owner), f.next, nil
 }
 
 // requests has one of each kind, the call that it makes if alice sends it, and the status of its answer.

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	document "example/turnstile/exercises/13_document"
 	"example/turnstile/exercises/14_repository/objects"
@@ -39,7 +38,7 @@ const all = "Create List Verify Unlock"
 
 // statusOf is the status that the verb answers with: the 409 of Create is its own.
 func (r refusal) statusOf(verb string) int {
-	if verb == "Create" && r.status == http.StatusForbidden {
+	if verb == "Create" && errors.Is(r.err, lockmanager.ErrHeld) {
 		return http.StatusConflict
 	}
 	return r.status
@@ -51,12 +50,17 @@ var (
 	failed = inside(errors.New("input/output error"))
 	damage = fmt.Errorf("checkout 1: %w, %w", lockmanager.ErrName, lockmanager.ErrNotFound)
 	// The part's name is not spelled as the client has asked for it: for part.Same they are one.
-	held = &lockmanager.HeldError{Checkout: lockmanager.Checkout{ID: "7", Path: "A.bin", Owner: "carol", LockedAt: time.Unix(1e9, 0)}}
+	held = &lockmanager.HeldError{Checkout: made(`7%d"é `, `A 50%d "é".bin`, `carol 50%d "é"`)}
+	// The one who asks has the part: no message need name them, and for the log it is an error like any other.
+	theirOwn = refusal{
+		"held by the user who asks", &lockmanager.HeldError{Checkout: made("8", `A 50%d "é".bin`, "alice")}, "Create", 403, "",
+		"the client does not learn that the lock is its own user's",
+	}
 )
 
 // ordered has the errors of the list in the contract of Classify, in its order.
 var ordered = []refusal{
-	{"held", held, "Create Unlock", 403, "carol", "the client does not learn who has the part, and whom to ask"},
+	{"held", held, "Create Unlock", 403, held.Checkout.Owner, "the client does not learn who has the part, and whom to ask"},
 	{
 		"saved", fmt.Errorf("%w: %w", document.ErrSaved, failed), "Create Unlock", 500, "power cut",
 		"the user believes that nothing has changed",
@@ -94,6 +98,10 @@ var unordered = []refusal{
 		).Error(), "\n", ", "), failed), all,
 		500, "", "a part's name decides what the client is told",
 	},
+	{
+		"a refusal that a Locks in front of the manager has made", &wire.Error{Status: 403, Message: "50%d locks at most", Err: failed}, all,
+		403, "50%d locks at most", "a policy in front of the manager cannot say what it refuses",
+	},
 	{"the disk is full", inside(fullDisk), "Create Unlock", 507, "full", "no one makes room"},
 	{"time is over", fmt.Errorf("wait: %w", context.DeadlineExceeded), all, 503, "again", "the client gives up where it could try again"},
 	{"it was cancelled", fmt.Errorf("wait: %w", context.Canceled), all, 503, "again", "the client gives up where it could try again"},
@@ -120,12 +128,13 @@ func refused(t *testing.T, verb string, c refusal, a answer, err, recorded error
 	l.Expected, l.Found = "a message with the word "+c.tells, a.String()
 	helps := message.Message != "" && strings.Contains(message.Message, c.tells)
 	lab.Require(t, helps, l.Say("%s answered without a message that helps", verb))
+	l.Expected, l.Means = "the name as it is", "a name with a % in it is a format to package fmt"
+	lab.Require(t, !strings.Contains(message.Message, "%!"), l.Say("%s changed a name in its message", verb))
 	l.Expected, l.Means = "nothing of the server's inside", "whoever asks learns how the server's disk is laid out"
 	lab.Require(t, !strings.Contains(a.text, secretDir), l.Say("%s showed the client a path of the server", verb))
 	l.Means, l.Expected, l.Found = c.means, "", ""
-	if a.status == http.StatusConflict {
-		want := wire.Lock{ID: "7", Path: "A.bin", LockedAt: time.Unix(1e9, 0).UTC(), Owner: wire.Owner{Name: "carol"}}
-		lab.RequireEqual(t, want, message.Lock, l.Say("%s answered 409 without the lock that is in the way", verb))
+	if way := (*lockmanager.HeldError)(nil); a.status == http.StatusConflict && errors.As(err, &way) {
+		lab.RequireEqual(t, seen(way.Checkout)[0], message.Lock, l.Say("%s answered 409 without the lock that is in the way", verb))
 	}
 	l = l.Say("%s left no reason in the request's record: %s", verb, c.name)
 	l.Means = "the log says that the request was refused, and not why"
@@ -139,8 +148,8 @@ func refused(t *testing.T, verb string, c refusal, a answer, err, recorded error
 // A Locks that answers, and then fails in a way that the test chooses, asked with each verb.
 func TestClassify(t *testing.T) {
 	t.Parallel()
-	for i, c := range slices.Concat(ordered, unordered) {
-		inOrder := i < len(ordered)
+	for i, c := range slices.Concat([]refusal{theirOwn}, ordered, unordered) {
+		inOrder := i <= len(ordered)
 		for verb := range strings.FieldsSeq(c.verbs) {
 			t.Run(c.name+"/"+verb, func(t *testing.T) {
 				t.Parallel()
@@ -199,8 +208,8 @@ func TestOfTwoErrorsTheFirstOfTheListCounts(t *testing.T) {
 	t.Parallel()
 	locks := &fake{}
 	handler, recorded := recording(handlers(t, locks))
-	for i, first := range ordered {
-		for _, second := range slices.Concat(ordered[i+1:], unordered) {
+	for i, first := range slices.Concat([]refusal{theirOwn}, ordered) {
+		for _, second := range slices.Concat(ordered[max(i, 1):], unordered) {
 			for _, err := range []error{fmt.Errorf("%w; %w", first.err, second.err), fmt.Errorf("%w; %w", second.err, first.err)} {
 				for _, verb := range []string{"Create", "Unlock"} {
 					locks.set(func(context.Context, string) error { return err })
