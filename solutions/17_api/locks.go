@@ -15,12 +15,10 @@ import (
 // Any number of servers may have one document. A lock that one of them has given is held, listed and removed at each.
 //
 // A handler decodes the request (wire.Decode or wire.DecodeQuery, and r.PathValue). Then it asks Locks, once, by the method that is for it,
-// with what it has decoded and the request's context, both unchanged. Then it answers with what Locks has returned (wire.Reply or
-// wire.Refuse). It reads nothing else of r, sends nothing else to w, sets no deadline, and keeps nothing of a request for another. Requests
-// wait for one another inside Locks and nowhere else, so slow clients keep no other waiting, however many they are. What Locks has done is
-// answered as done, even if the request's context has ended by then. A panic of Locks is the handler's, with the same value.
-//
-// An error of Locks is refused as Classify says, but for the 409 of Create.
+// with what it has decoded and the request's context, both unchanged. Then it answers, by wire.Reply with what Locks has returned, as shown
+// and showAll show it, even if the context has ended by then; or by wire.Refuse with what Classify makes of the error. It does nothing
+// else with r and w, and keeps nothing of a request for another. Requests wait for one another inside Locks and nowhere else, so slow
+// clients keep no other waiting. A panic of Locks is the handler's, with the same value, before there is an answer.
 type LockHandlers struct {
 	locks Locks
 }
@@ -32,7 +30,7 @@ func NewLockHandlers(_ context.Context, locks Locks) (*LockHandlers, error) {
 
 // Create answers POST /locks: it locks a part for the user. 201 with the lock.
 //
-// If the part is checked out, by whichever user (lockmanager.HeldError, whatever else the error matches): 409, with the lock that the error
+// An error that matches lockmanager.HeldError does not go to Classify, even if it is the user who has the part: 409, with the lock that it
 // reports, and a message that says who has it (hasIt). The request's record (wire.RecordOf) gets the whole error.
 func (h *LockHandlers) Create(w http.ResponseWriter, r *http.Request) {
 	var request wire.LockRequest
@@ -99,16 +97,15 @@ func (h *LockHandlers) Unlock(w http.ResponseWriter, r *http.Request) {
 	wire.Reply(w, r, http.StatusOK, wire.Locked{Lock: shown(removed)})
 }
 
-// Classify returns the refusal that an error of Locks means, as a *wire.Error that wraps it. If it matches several, the first of this list
-// counts:
+// Classify returns a *wire.Error that wraps an error of Locks, by the first of this list that the error matches:
 //
 //   - lockmanager.HeldError: 403, with a message that names the user who has the lock
-//   - document.ErrSaved, so the change was made: 500, with a message that says that a power cut may undo it
-//   - document.CorruptError, even if the damage is a path that is none: 500
+//   - document.ErrSaved (ErrNotDurable is one): 500, with a message that the change was made, and that a power cut may undo it
+//   - document.CorruptError: 500, with a message of its own
 //   - lockmanager.ErrNotFound: 404
 //   - lockmanager.ErrName, lockmanager.ErrCursor: 422
 //
-// No message shows the server's inside, such as the path of a file. Any other error is returned as it is: wire.Refuse knows it.
+// No message shows the server's inside, such as the path of a file. An error that matches none is returned as it is, for wire.Refuse.
 func Classify(err error) error {
 	status, message := 0, ""
 	held, corrupt := (*lockmanager.HeldError)(nil), (*document.CorruptError)(nil)
