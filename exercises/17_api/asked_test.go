@@ -39,6 +39,7 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 		checkouts: []lockmanager.Checkout{
 			{ID: "2", Path: `b 50%d "é".bin`, Owner: user, LockedAt: coming, Expires: coming, Token: 9},
 			{ID: "1", Path: "A.bin", Owner: "bob"},
+			{},
 			{ID: "5", Path: "a.bin", Owner: `Bob 50%d "é"`, LockedAt: past, Expires: past, Token: 1},
 		},
 	}
@@ -55,11 +56,11 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 		r.SetBasicAuth("mallory", "mallory")
 		r.Header.Set("X-Forwarded-User", "mallory")
 		r.Header.Set("Accept", "text/html")
-		handler.ServeHTTP(&plain{ResponseWriter: w, note: locks.note}, r.WithContext(&own{r.Context()}))
+		handler.ServeHTTP(&plain{ResponseWriter: w, note: locks.note, record: wire.RecordOf(r.Context())}, r.WithContext(&own{r.Context()}))
 	}))
 	ended := [3]string{"was refused", "Locks failed to answer", "made Locks panic"}
 	lock := func(id, path string) wire.Locked { return wire.Locked{Lock: seen(made(id, path, user))[0]} }
-	long := strings.Repeat("d/", part.MaxLength/2-1) + "ab"
+	long, nines := strings.Repeat("d/", part.MaxLength/2-1)+"ab", strings.Repeat("9", 3000)
 	for round := range 25 {
 		if round == 24 {
 			locks.ours, locks.checkouts = nil, nil // an empty piece need not be the last
@@ -77,21 +78,24 @@ func TestLocksIsAskedWhatTheClientAsks(t *testing.T) {
 			},
 			{"Create", fmt.Sprintf(`POST /locks {"path":%q}`, long), "Lock USER " + long, lock("1", long)},
 			{"Create", `POST /locks {"ref":null}`, "Lock USER ", "message"},
-			{"Create", `POST /locks {"path":"held.bin"}`, "Lock USER held.bin", "carol"},
+			{"Create", `POST /locks {"path":"held.bin"}`, "Lock USER held.bin", "Carol"},
 			{
 				"List", "GET /locks?path=./%2531B.bin%20%22%25d%22%C3%A9%20&id=%2531A%25d%22%C3%A9&cursor=7%25d%22%C3%A9&limit=1",
 				`List {Path:./%31B.bin "%d"é  ID:%31A%d"é Cursor:7%d"é Limit:1}`, list,
 			},
 			{"List", "GET /locks?path=" + long, "List {Path:" + long + " ID: Cursor: Limit:0}", list},
+			{"List", "GET /locks?id=" + nines + "&cursor=" + nines, "List {Path: ID:" + nines + " Cursor:" + nines + " Limit:0}", list},
 			{"List", "GET /locks?limit=5000", "List {Path: ID: Cursor: Limit:5000}", list},
 			{"List", `GET /locks {"path":"c.bin","limit":3}`, "List {Path: ID: Cursor: Limit:0}", list},
 			{"Verify", `POST /locks/verify {"cursor":"7%d\" é","limit":1}`, `Verify USER "7%d\" é" 1`, both},
+			{"Verify", fmt.Sprintf(`POST /locks/verify {"cursor":%q}`, long), fmt.Sprintf("Verify USER %q 0", long), both},
 			{"Verify", `POST /locks/verify {"limit":5000}`, `Verify USER "" 5000`, both},
 			{"Verify", `POST /locks/verify {"limit":-1,"ref":{"name":""}}`, `Verify USER "" -1`, both},
 			{"Verify", `POST /locks/verify?cursor=5&limit=3 {}`, `Verify USER "" 0`, both},
 			{"Unlock", `POST /locks/1/unlock {"force":true,"ref":{"name":""}}`, "Unlock USER 1 true", lock("1", "a.bin")},
 			{"Unlock", `POST /locks/1/unlock?force=true&id=2 {}`, "Unlock USER 1 false", lock("1", "a.bin")},
 			{"Unlock", `POST /locks/%31.~/unlock {"force":false}`, "Unlock USER 1.~ false", lock("1.~", "a.bin")},
+			{"Unlock", "POST /locks/" + nines + "/unlock {}", "Unlock USER " + nines + " false", lock(nines, "a.bin")},
 			{"Unlock", `POST /locks/%2531A%25d/unlock {}`, "Unlock USER %31A%d false", lock("%31A%d", "a.bin")},
 			{"Unlock", `POST /locks/%201%2Funlock%22%C3%A9/unlock {}`, `Unlock USER  1/unlock"é false`, lock(` 1/unlock"é`, "a.bin")},
 		} {
@@ -203,8 +207,9 @@ var notes = map[string]struct{ says, means string }{
 	"(another context)": {
 		" did not give Locks the request's context as it is", "its deadline, its record, or the reason of its end is lost on the way",
 	},
-	"(a deadline)": {" set a deadline of its own", "a client that is slow keeps its request longer than package server allows"},
-	"(a piece)":    {" did not answer once, by package wire", "an answer that breaks off looks whole, or a second one follows"},
+	"(an error in the record)": {" left an error in the record of what it did not refuse", "the log has a failure that there was not"},
+	"(a deadline)":             {" set a deadline of its own", "a client that is slow keeps its request longer than package server allows"},
+	"(a piece)":                {" did not answer once, by package wire", "an answer that breaks off looks whole, or a second one follows"},
 }
 
 // The own context of a request: what is made of it is of another type.
@@ -214,10 +219,20 @@ type own struct{ context.Context }
 type plain struct {
 	http.ResponseWriter
 	note    func(string)
+	record  *wire.Record
+	refuses bool
 	written bool
 }
 
+func (p *plain) WriteHeader(status int) {
+	p.refuses = status >= http.StatusBadRequest
+	p.ResponseWriter.WriteHeader(status)
+}
+
 func (p *plain) Write(b []byte) (int, error) {
+	if p.record.Err != nil && !p.refuses {
+		p.note("(an error in the record)")
+	}
 	if h := p.Header(); p.written || h.Get("Content-Length") != strconv.Itoa(len(b)) || h.Get("Connection") != "" {
 		p.note("(a piece)")
 	}

@@ -50,7 +50,7 @@ var (
 	failed = inside(errors.New("input/output error"))
 	damage = fmt.Errorf("checkout 1: %w, %w", lockmanager.ErrName, lockmanager.ErrNotFound)
 	// The part's name is not spelled as the client has asked for it: for part.Same they are one.
-	held = &lockmanager.HeldError{Checkout: made(`7%d"é `, `A 50%d "é".bin`, `carol 50%d "é"`)}
+	held = &lockmanager.HeldError{Checkout: made(`7%d"é `, `A 50%d "é".bin`, `Carol 50%d "é"`)}
 	// The one who asks has the part: no message need name them, and for the log it is an error like any other.
 	theirOwn = refusal{
 		"held by the user who asks", &lockmanager.HeldError{Checkout: made("8", `A 50%d "é".bin`, "alice")}, "Create", 403, "",
@@ -237,7 +237,12 @@ func TestWhatWasDoneIsAnsweredThoughTheTimeIsOver(t *testing.T) {
 			name   string
 			err    error
 			status int
-		}{{"done", nil, requests[verb].status}, {"done, but not durable", document.ErrNotDurable, http.StatusInternalServerError}} {
+			when   string
+		}{
+			{"done", nil, requests[verb].status, "when Locks had done its work"},
+			{"done, but not durable", document.ErrNotDurable, http.StatusInternalServerError, "when Locks had done its work"},
+			{"done at once", nil, requests[verb].status, "before Locks was asked"},
+		} {
 			if c.err != nil && (verb == "List" || verb == "Verify") {
 				continue // they change nothing
 			}
@@ -251,12 +256,15 @@ func TestWhatWasDoneIsAnsweredThoughTheTimeIsOver(t *testing.T) {
 					end()
 					return c.err
 				})
+				if c.name == "done at once" {
+					end() // Locks may still have an answer, and no one else decides that
+				}
 				ending := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					handler.ServeHTTP(w, r.WithContext(timed{r.Context(), over}))
 				})
 				l := lab.Lesson{
 					Says: verb + " did not answer what Locks has done", Read: gone,
-					Did:   fmt.Sprintf("%s; the request's time was over when Locks had done its work, which it reported: %s", verb, c.name),
+					Did:   fmt.Sprintf("%s; the request's time was over %s, and Locks reported: %s", verb, c.when, c.name),
 					Means: "the user goes on as if something else had happened",
 				}
 				r := direct(ending, "alice", verb, strings.NewReader(requests[verb].body))
