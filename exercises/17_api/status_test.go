@@ -47,8 +47,8 @@ func (r refusal) statusOf(verb string) int {
 func inside(err error) error { return &fs.PathError{Op: "open", Path: secretDir, Err: err} }
 
 var (
-	failed = inside(errors.New("input/output error"))
-	damage = fmt.Errorf("checkout 1: %w, %w", lockmanager.ErrName, lockmanager.ErrNotFound)
+	failed    = inside(errors.New("input/output error"))
+	errDamage = fmt.Errorf("checkout 1: %w, %w", lockmanager.ErrName, lockmanager.ErrNotFound)
 	// The part's name is not spelled as the client has asked for it: for part.Same they are one.
 	held = &lockmanager.HeldError{Checkout: made(`7%d"é `, `A 50%d "é".bin`, `Carol 50%d "é"`)}
 	// The one who asks has the part: no message need name them, and for the log it is an error like any other.
@@ -70,7 +70,7 @@ var ordered = []refusal{
 		"the user believes that nothing has changed",
 	},
 	{
-		"the document is damaged", &document.CorruptError{Path: secretDir, Err: inside(damage)}, all, 500, "",
+		"the document is damaged", &document.CorruptError{Path: secretDir, Err: inside(errDamage)}, all, 500, "",
 		"the client is blamed for what is in the document, or waits for room on the disk, and no one looks at the document",
 	},
 	{"no such lock", lockmanager.ErrNotFound, "Unlock", 404, "", "the client believes that the server has failed, and tries again"},
