@@ -56,6 +56,7 @@ func TestUpgrade(t *testing.T) {
 		a.get("RLock other")
 		a.tell("go Upgrade it", l)
 		lab.RequireWaiters(t, path, 1, l, a.Process)
+		a.runsMeanwhile("Upgrade", l)
 		l.Did += "; then the other called Unlock"
 		a.tell("Unlock other", l)
 		lab.Require(t, a.becomes(1, "has-got", l), l.Say("Upgrade did not get the lock after the other reader's Unlock"))

@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,7 +67,7 @@ func owner(w *lab.Worker) error {
 // do obeys "CALL NAME", where CALL is a function or a method of the package, "at PATH CALL NAME" for another path,
 // "go CALL NAME" for a call in a goroutine that keeps the lock, "has-got" (how many of these have one), "refused ERRNO CALL NAME" for one
 // whose lock the kernel refuses, "duplicate", "open-and-close", "is-open" (1 if the file is), "run" (another program, in a goroutine),
-// "has-run" (1 if it has) and "leave DIRECTORY" (for that one).
+// "has-run" (1 if it has), "by-turns" (see byTurns) and "leave DIRECTORY" (for that one).
 func (d *desk) do(order []string) (r lab.Reply) {
 	switch order[0] {
 	case "at":
@@ -100,6 +102,8 @@ func (d *desk) do(order []string) (r lab.Reply) {
 			r.N = 1
 		default:
 		}
+	case "by-turns":
+		r.N, r.Returned.Err = byTurns(d.path)
 	case "leave":
 		r.Returned.Err = os.Chdir(order[1])
 	default:
@@ -125,6 +129,44 @@ func (d *desk) call(path, call, name string) error {
 	}
 	held := d.held[name]
 	return map[string]func() error{"Upgrade": held.Upgrade, "TryUpgrade": held.TryUpgrade, "Unlock": held.Unlock}[call]()
+}
+
+// byTurns has eight goroutines, each of which locks and unlocks a file of its own. It returns how many of the locks that they kept did not
+// keep others out after garbage had been collected.
+func byTurns(path string) (lost int, err error) {
+	desks := make([]*desk, 8)
+	failures := make([]error, len(desks))
+	for n := range desks {
+		desks[n] = &desk{path: fmt.Sprint(path, n), held: map[string]*flock.Held{}}
+	}
+	for range 3 {
+		var all sync.WaitGroup
+		for n, d := range desks {
+			all.Go(func() {
+				for range 5 {
+					if d.held["it"] != nil {
+						failures[n] = errors.Join(failures[n], d.call(d.path, "Unlock", "it"))
+					}
+					failures[n] = errors.Join(failures[n], d.call(d.path, "Lock", "it"))
+				}
+			})
+		}
+		all.Wait()
+		lab.CollectGarbage()
+		for _, d := range desks {
+			switch refused := d.call(d.path, "TryRLock", "other"); {
+			case refused == nil:
+				lost++
+			case !errors.Is(refused, flock.ErrLocked):
+				err = errors.Join(err, refused)
+			}
+		}
+		if err = errors.Join(append(failures, err)...); lost > 0 || err != nil {
+			break
+		}
+	}
+	runtime.KeepAlive(desks)
+	return lost, err
 }
 
 // openAndClose does what a library does that looks at the file.
@@ -194,6 +236,17 @@ func stuck(order string, l lab.Lesson) lab.Lesson {
 func (p program) tell(order string, l lab.Lesson) {
 	p.t.Helper()
 	lab.RequireNoError(p.t, p.Tell(order, l).Returned.Err, l)
+}
+
+// runsMeanwhile demands that the program can start another one while a goroutine waits in the call.
+func (p program) runsMeanwhile(call string, l lab.Lesson) {
+	p.t.Helper()
+	l = l.Say("%s keeps the process from starting a program while it waits", call)
+	l.Did += ", and waited; another goroutine ran another program"
+	l.Expected, l.Found = "the program has run", fmt.Sprintf("it has not, after %v", process.Patience())
+	l.Means, l.Read = "one goroutine that waits for a lock stops what all others do", children
+	p.tell("run", l)
+	lab.Require(p.t, p.becomes(1, "has-run", l), l)
 }
 
 // becomes reports whether the answer to the order comes to be n.

@@ -26,13 +26,20 @@ func init() {
 	workers["by name"] = byName
 }
 
-// interrupted calls CALL for PATH, with what must come before it, and sends whether it has a lock then. It does so in one thread, because
-// strace counts a thread's calls.
+// interrupted calls CALL for PATH, with what must come before it, and stops there. It does so in one thread, because strace counts a
+// thread's calls.
 func interrupted(w *lab.Worker) error {
 	runtime.LockOSThread()
 	d := &desk{path: w.Arg(0), held: map[string]*flock.Held{}}
-	if strings.Contains(w.Arg(1), "Upgrade") {
+	switch call := w.Arg(1); {
+	case strings.Contains(call, "Upgrade"):
 		if err := d.call(d.path, "RLock", "it"); err != nil {
+			return err
+		}
+	case call == "Unlock":
+		err := d.call(d.path, "Lock", "it")
+		_, duplicated := lab.DuplicateDescriptors(d.path) // so that closing alone leaves the lock
+		if err := errors.Join(err, duplicated); err != nil {
 			return err
 		}
 	}
@@ -45,12 +52,12 @@ func interrupted(w *lab.Worker) error {
 
 func TestASignalDoesNotEndTheWait(t *testing.T) {
 	t.Parallel()
-	for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "Upgrade", "TryUpgrade"} {
+	for _, call := range []string{"Lock", "RLock", "TryLock", "TryRLock", "Upgrade", "TryUpgrade", "Unlock"} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
 			path := lab.Path(t, "stock.json.lock")
 			when := "1..200"
-			if strings.Contains(call, "Upgrade") {
+			if strings.Contains(call, "Upgrade") || call == "Unlock" {
 				when = "2..201"
 			}
 			wrap, _ := lab.Strace(t, "-e", "inject=flock:error=EINTR:when="+when)
@@ -60,12 +67,20 @@ func TestASignalDoesNotEndTheWait(t *testing.T) {
 				Means: "a program that resizes its window, or whose child ends, fails now and then, and no one can repeat it",
 			}
 			p := lab.Launch(t, lab.Options{Wrap: wrap}, "interrupted", path, call)
-			p.Reached("holding", l)
-			second := "TryLock"
-			if call == "Lock" || call == "Upgrade" {
-				second = "TryRLock"
+			if call == "Unlock" {
+				l.Did = "Lock; the descriptor was duplicated, as for a child between fork and exec; Unlock; " +
+					"signals interrupted its flock(2) 200 times (EINTR, injected by strace)"
 			}
-			start(t, path).refused(second+" it", l.Say("%s went on without a lock after a signal", call))
+			p.Reached("holding", l)
+			switch second := start(t, path); call {
+			case "Unlock":
+				l.Did += "; then another process called TryLock"
+				second.Succeed("TryLock it", l.Say("Unlock left the lock to a duplicate of its descriptor after a signal"))
+			case "Lock", "Upgrade":
+				second.refused("TryRLock it", l.Say("%s went on without a lock after a signal", call))
+			default:
+				second.refused("TryLock it", l.Say("%s went on without a lock after a signal", call))
+			}
 			p.Continue()
 			lab.RequireNoError(t, p.Wait(l), l)
 		})
@@ -400,14 +415,24 @@ func TestNothingIsAskedForByNameButOneOpen(t *testing.T) {
 	l := lab.Lesson{Did: "each function of the package, under strace", Means: "the program cannot work at all", Read: fix}
 	p := lab.Trace(t, lab.Rule{Calls: "%file"}, lab.Options{Dir: dir}, "by name", "stock.json")
 	lab.RequireNoError(t, p.Wait(l), l.Say("A function failed although nothing stood in its way"))
-	l.Means = "programs that agree on a lock file cannot share it, or another file is hit than the one that is locked"
 	marked := p.Marked()
 	for n, c := range byNames {
+		l.Means = "programs that agree on a lock file cannot share it, or another file is hit than the one that is locked"
 		var found []string
+		opens, ofLock := 0, 0
 		for _, call := range marked[fmt.Sprint(n)] {
 			if call.Within(dir) {
 				found = append(found, asked(call, dir))
+				if call.On(filepath.Join(dir, "stock.json.lock")) {
+					ofLock++
+				}
+				if found[len(found)-1] == openLock {
+					opens++
+				}
 			}
+		}
+		if strings.Contains(c.calls, readStock) && ofLock == opens && opens > 0 { // the lock file is as it must be
+			l.Means = "what is found or done beside bins.Read and bins.Write may be out of date, or of another file, when these read or write"
 		}
 		call, _, _ := strings.Cut(c.order, " ")
 		l.Did = call + ", under strace"

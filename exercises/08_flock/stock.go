@@ -29,11 +29,11 @@ func View(path string, use func(stock bins.Stock) error) (err error) {
 // Update calls change with the stock in the file at path. If change returns true and no error, the file holds what change made of the
 // stock; if change does not, or panics, the file keeps its bytes.
 //
-// The read, the call of change and the write, which bins.Write does, are all under one exclusive lock on path+".lock". Before that,
-// Update may call change once with a stock that it reads under a shared lock. If that call returns true and no error, Update begins again,
-// under the exclusive lock, with a stock that it reads anew. Otherwise it ends.
+// The read, the call of change and the write are all under one exclusive lock on path+".lock". Before that, Update may call change once
+// with a stock that it reads under a shared lock. If that returns true and no error, Update begins again with a new read under the
+// exclusive lock. Otherwise it ends. The stock is asked for by bins.Read and bins.Write alone.
 //
-// change must not call Update or View for the same path. Everything else is as for View.
+// change must not call Update or View for the same path. Waiting, errors, panics and relative paths are as for View.
 func Update(path string, change func(stock bins.Stock) (write bool, err error)) (err error) {
 	held, err := RLock(path + ".lock") // shared: most changes find that nothing is left to take, and write nothing
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 var ErrLocked = errors.New("another owner has a lock on the file")
 
 // A Held is a lock of flock(2), shared or exclusive, from the call that returned it until its Unlock. It is on the file that was opened,
-// even if its path leads to another one later.
+// wherever its path leads later.
 //
-// This Held is the lock's owner. Every other Held for the same file, in this process or another one, is another owner, and so is every
-// other program that calls flock(2) for it. Any number of owners may share a lock; the owner of an exclusive lock is alone. A program that
-// does not ask is not kept out.
+// This Held is the lock's owner. Every other Held for the same file, in any process, is another owner, and so is every other program that
+// calls flock(2) for it. Any number of owners may share a lock; the owner of an exclusive lock is alone. A program that does not ask is not
+// kept out.
 //
 // The lock lasts as long as the program keeps the Held, whatever else it opens, closes or collects as garbage, the same file included. A
 // program that this one starts does not have it after its exec, so the lock ends with the process at the latest.
@@ -36,8 +36,8 @@ const (
 )
 
 // Lock makes one open of path, with O_RDWR|O_CREATE and mode 0600, and waits in the kernel until no other owner has a lock on the file. The
-// lock that it returns is exclusive. The wait holds up nothing else that the program does, and no signal ends it. Otherwise nothing in this
-// package asks for a lock file by its name, or changes one.
+// lock that it returns is exclusive. The wait holds up nothing else that the program does, and no signal ends it. But for this open,
+// nothing in this package asks for a lock file by its name, or changes one.
 //
 // If the system refuses, whatever its reason, the error wraps it, does not match ErrLocked, and matches errors.ErrUnsupported only if
 // the reason does. After an error nothing is locked, and no handle is left open.
@@ -54,20 +54,21 @@ func TryRLock(path string) (*Held, error) { return acquire(path, shared, false) 
 
 // Upgrade makes a shared lock exclusive. It waits, as Lock does, until no other owner has a lock on the file.
 //
-// It is not one step: the shared lock is given up first, and another owner may have had an exclusive lock before this one gets it. What was
-// read under the shared lock may be out of date when Upgrade returns.
+// It is not one step: the shared lock is given up first, and another owner may have an exclusive lock in between. What was read under the
+// shared lock may then be out of date.
 //
-// If Upgrade fails, this Held is as after Unlock. Errors are those of Lock; after Unlock the error matches fs.ErrClosed. A lock that is
-// exclusive already stays as it is, and Upgrade returns nil.
+// If Upgrade fails, it has also done what Unlock does. Errors are those of Lock; after Unlock the error matches fs.ErrClosed. A lock that
+// is exclusive already stays as it is, and Upgrade returns nil.
 func (h *Held) Upgrade() error { return h.upgrade(true) }
 
 // TryUpgrade is Upgrade, except that it does not wait: if another owner has a lock, it fails, and the error matches ErrLocked.
 func (h *Held) TryUpgrade() error { return h.upgrade(false) }
 
-// Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even if a child of this
-// process is between fork and exec, and has all open files.
+// Unlock gives the lock back and closes the file. The next owner can have the lock as soon as Unlock has returned, even if a child
+// between fork and exec has all open files.
 //
-// A second Unlock changes nothing, and its error matches fs.ErrClosed. Any other error is one of Lock's; the file is closed then, too.
+// A second Unlock changes nothing, and its error matches fs.ErrClosed. If the system refuses, the error is as Lock's, and the file is
+// closed, too; a signal is no refusal.
 func (h *Held) Unlock() error {
 	if h.mode == unlocked {
 		return fmt.Errorf("unlock %s: %w; it has no lock any more", h.file.Name(), fs.ErrClosed)
@@ -81,7 +82,7 @@ func (h *Held) Unlock() error {
 	return nil
 }
 
-// acquire opens the file, which makes an open file description of its own, and so a new owner, and locks it.
+// acquire opens the file, which makes a new open file description, a new owner, and locks it.
 func acquire(path string, m mode, wait bool) (*Held, error) {
 	if !supported {
 		return nil, fmt.Errorf("lock %s: %w; this system has no flock(2)", path, errors.ErrUnsupported)
