@@ -25,10 +25,12 @@ func pipe(t *testing.T, content string) string {
 	t.Helper()
 	path := newPath(t)
 	must(t, syscall.Mkfifo(path, 0o600))
-	done := make(chan struct{})
+	opened, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		if file, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		close(opened)
+		if err == nil {
 			_, _ = file.WriteString(content) // it fails if the reader goes away
 			_ = file.Close()
 		}
@@ -36,6 +38,7 @@ func pipe(t *testing.T, content string) string {
 	t.Cleanup(func() {
 		reader, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0) // if no reader has come
 		must(t, err)
+		<-opened // a reader that left before would have let the writer wait for another one
 		must(t, syscall.Close(reader))
 		<-done
 	})
