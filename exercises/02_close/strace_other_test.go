@@ -4,7 +4,6 @@ package close_test
 
 import (
 	"errors"
-	"testing"
 
 	"example/turnstile/internal/lab"
 )
@@ -22,7 +21,3 @@ func askBetweenMarks(*lab.Worker) error { return errors.ErrUnsupported }
 func waitInClose(*lab.Worker) error { return errors.ErrUnsupported }
 
 func readAndWait(*lab.Worker) error { return errors.ErrUnsupported }
-
-func requireNoBufferShared(t *testing.T) {
-	t.Skip("strace, which holds up a system call, is a Linux tool")
-}

@@ -580,7 +580,6 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := newPath(t)
 			lesson := lab.Lesson{
 				Says:  "Save waits for a call at another path",
 				Did:   "a goroutine called a function for a file that did not answer (a pipe into which no program wrote); then another path was used",
@@ -588,6 +587,7 @@ func TestGoroutinesDoNotDisturbEachOther(t *testing.T) {
 				Read:  fix,
 			}
 			stall(t, call, lesson)
+			path := newPath(t)
 			lab.FinishesInSteps(t, func(progress func()) { lesson.Found = alone(path, "alice", progress) }, lesson)
 			lab.Require(t, lesson.Found == "", lesson.Say("A call is disturbed by one at another path"))
 			lesson.Did += "; then 300 more paths"

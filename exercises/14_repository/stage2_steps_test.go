@@ -1066,7 +1066,7 @@ func handles(w *lab.Worker) error {
 		case "Put over a directory":
 			_, _ = r.Put(ctx, strings.NewReader("directory"))
 		case "Put, each call of which is refused once":
-			failed = errors.Join(failed, refuseEach(r))
+			failed = errors.Join(failed, refuseEach(r, w.Progress))
 		case "Get of an object that was cut to nothing":
 			get(r, objectOf("nothing").ID)
 		case "Get":
@@ -1089,19 +1089,22 @@ func handles(w *lab.Worker) error {
 	}
 	for range 20 {
 		once()
+		w.Progress()
 	}
 	after, err := lab.OpenHandles()
 	return errors.Join(err, failed, w.Result(after-before))
 }
 
-// refuseEach puts the bracket again and again, each time with another call refused. A close that is refused closes nothing: not that one.
-func refuseEach(r *repository.Repository) error {
+// refuseEach puts the bracket again and again, each time with another call refused, after which it calls progress. A close that is refused
+// closes nothing: not that one.
+func refuseEach(r *repository.Repository, progress func()) error {
 	store := func() { _, _ = r.Put(context.Background(), strings.NewReader(bracket)) }
 	calls, err := lab.RefuseOne(math.MaxInt32, syscall.EIO, store)
 	for made, call := range calls {
 		if call != "close" {
 			_, failed := lab.RefuseOne(made, syscall.EIO, store)
 			err = errors.Join(err, failed)
+			progress()
 		}
 	}
 	return err
