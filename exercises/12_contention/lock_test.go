@@ -190,11 +190,12 @@ func TestLockIsNotOvertaken(t *testing.T) {
 	})
 	itself := func(_ *testing.T, path string) string { return path }
 	for name, nameOf := range map[string]func(t *testing.T, path string) string{
-		"by a reader":                       itself,
-		"by a reader of the same process":   itself,
-		"by a reader with a symbolic link":  linkTo,
-		"by a reader with a link to a link": func(t *testing.T, path string) string { t.Helper(); return relativeLinkTo(t, linkTo(t, path)) },
-		"by a reader with a link before ..": linkBeforeDots,
+		"by a reader":                        itself,
+		"by a reader of the same process":    itself,
+		"by a reader with a symbolic link":   linkTo,
+		"by a reader with a link to a link":  func(t *testing.T, path string) string { t.Helper(); return relativeLinkTo(t, linkTo(t, path)) },
+		"by a reader with a link before ..":  linkBeforeDots,
+		"by a reader with a link to ../FILE": linkToDots,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -258,6 +259,18 @@ func linkBeforeDots(t *testing.T, path string) string {
 	link := lab.Path(t, "link")
 	requireLink(t, link, os.Symlink(below, link))
 	return link + "/../" + filepath.Base(path)
+}
+
+// linkToDots returns a name of the file that goes by a link to a directory, and by a link there whose text begins with "..".
+func linkToDots(t *testing.T, path string) string {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows makes the directory of the link of link\\..")
+	}
+	below := filepath.Join(filepath.Dir(path), "below")
+	link, up := lab.Path(t, "link"), filepath.Join(below, "up.lock")
+	lab.RequireSetUp(t, errors.Join(os.Mkdir(below, 0o700), os.Symlink(below, link), os.Symlink("../"+filepath.Base(path), up)))
+	return filepath.Join(link, "up.lock")
 }
 
 // What ends a wait, and where in the line it stood.
@@ -493,6 +506,12 @@ func TestLockChangesNothingElse(t *testing.T) {
 	})
 	t.Run("a file that exists", func(t *testing.T) {
 		t.Parallel()
+		program := lab.WriteFile(t, "stock.py", "")
+		lab.RequireSetUp(t, os.Chmod(program, 0o755))
+		requireMode(t, linesOf(t, program), 0o644, lab.Lesson{
+			Says: "Lock gave the turnstile other permissions than those to read and to write", Did: "Lock and Unlock of a file with mode -rwxr-xr-x",
+			Means: "an empty file can be run as a program, or a colleague may not stand in line", Read: turnstile,
+		})
 		path := lab.WriteFile(t, "stock.json", `{"bracket":1}`)
 		lab.RequireSetUp(t, os.Chmod(path, 0o666))
 		l := lab.Lesson{Did: "Lock and Unlock of a file with mode -rw-rw-rw-, which holds something", Read: turnstile}
@@ -587,11 +606,18 @@ func testOthersCreate(t *testing.T) {
 			var held *contention.Held
 			var err, setUp error
 			var others []fs.FileInfo
+			var chosen []string // files of the line to which the other caller has given a mode of its own
 			stops = 0
 			watched := lab.Watch(func() { held, err = lock(context.Background(), path) }, func(string) {
 				if stops == moment {
 					for _, file := range append([]string{example}, lines...) {
-						other, err := os.OpenFile(path+strings.TrimPrefix(file, example), os.O_RDWR|os.O_CREATE, 0o600)
+						name := path + strings.TrimPrefix(file, example)
+						_, missing := os.Stat(name)
+						other, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+						if missing != nil && file != example {
+							err = errors.Join(err, os.Chmod(name, 0o640))
+							chosen = append(chosen, name)
+						}
 						info, wrong := other.Stat()
 						others = append(others, info)
 						setUp = errors.Join(setUp, err, wrong, other.Close())
@@ -611,6 +637,8 @@ func testOthersCreate(t *testing.T) {
 				l.Means = "programs that wait for the old file, and those that come later, each have a line of their own"
 				lab.Require(t, err == nil && os.SameFile(now, other), l)
 			}
+			l.Means = "what the owner of a file has decided is undone"
+			requireMode(t, chosen, 0o640, l.Say("%s changed the mode of a file of the line that another caller had created", name))
 		}
 	}
 }
@@ -672,20 +700,28 @@ func TestLockReportsAFileThatItCannotOpen(t *testing.T) {
 	p[0].free("it")
 	files, err := filepath.Glob(path + "*")
 	lab.RequireSetUp(t, err)
-	for _, file := range files {
+	for i := range 2 * len(files) {
+		file, place := files[i/2], []string{"a directory", "a link to nothing"}[i%2]
 		name := filepath.Base(file)
 		l := lab.Lesson{
-			Says: "Lock went on although it could not open " + name, Did: "a directory was in the place of " + name + "; Lock and RLock",
+			Says: "Lock went on although it could not open " + name, Did: place + " was in the place of " + name + "; Lock and RLock",
 			Means: "it works without the lock, or out of turn, beside programs that keep to it", Read: turnstile,
 		}
 		lab.RequireSetUp(t, os.Remove(file))
-		lab.RequireSetUp(t, os.Mkdir(file, 0o700))
+		if place == "a directory" {
+			lab.RequireSetUp(t, os.Mkdir(file, 0o700))
+		} else if err := os.Symlink(filepath.Join("missing", "x"), file); err != nil {
+			t.Skip("no links here: " + err.Error())
+		}
 		before := p[0].Handles()
 		for _, lock := range []string{"Lock", "RLock"} {
-			err := p[0].Do(lock+" it", l)
+			lab.RequireNoError(t, p[0].tell("start "+lock+" it", l), l)
+			again := l.Say("%s does not return an error when it cannot open %s", lock, name)
+			again.Means = "it tries again and again, and the caller does not learn what it has to repair"
+			err := p[0].ends("it", again)
 			lab.RequireError(t, err, l)
 			lab.Require(t, !errors.Is(err, errNothing), l.Say("%s returned neither a lock nor an error", lock))
-			if file != path && runtime.GOOS != "windows" {
+			if file != path && place == "a directory" && runtime.GOOS != "windows" {
 				lab.RequireErrorIs(t, err, syscall.EISDIR, unexplained(lock, name, l))
 			}
 		}
@@ -784,7 +820,13 @@ func TestLockMeansThePathOfEachCall(t *testing.T) {
 				lab.RequireSetUp(t, os.Rename(other, path))
 				other = path
 			}
-			p.get("Lock it")
+			line := start(t, other+".next")
+			line.get("Lock it")
+			l.Means = "it stands in the line of another file, and overtakes those who wait for this one"
+			p.queue("Lock it", l.Say("Lock went past the turnstile of the file that its path leads to"))
+			line.free("it")
+			p.endsWell("it", l)
+			l.Means = "it believes that it has the lock, and another program has it as well"
 			start(t, other).queue("Lock it", l)
 		})
 	}

@@ -463,7 +463,7 @@ func oneRefused(t *testing.T, p, other program, lock, path string, made int, err
 		if r.Returned.Err != nil && strings.Contains(r.Returned.Err.Error(), errno.Error()) {
 			l.Means = unmatched
 		}
-		lab.RequireErrorIs(t, r.Returned.Err, errno, l.Say("%s did not report that the kernel could not %s", lock, c.what))
+		lab.RequireErrorIs(t, r.Returned.Err, errno, l.Say("%s did not report why the kernel could not %s", lock, c.what))
 	}
 	requireNoRemoval(t, removed, l.Say("%s removed or renamed a file of the line when it failed", lock))
 	l.Means = "all others wait until this program ends"

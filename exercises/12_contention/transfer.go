@@ -19,14 +19,14 @@ var ErrSameShelf = errors.New("both are the same shelf")
 // So Transfers never wait for each other in a circle. Transfers by two hard links to a stock do not exclude each other: it has two lock
 // files.
 //
-// If from and to are one file, by whatever names, hard links included, Transfer does not wait, and the error matches ErrSameShelf (or
-// ctx.Err(), if ctx has ended).
+// If from and to are one file, by whatever names, hard links included, Transfer does not wait, and the error matches ErrSameShelf (if
+// ctx has ended, that or ctx.Err()).
 //
 // Only ctx limits the waits: if it ends before both locks are taken, the error matches ctx.Err(), and move is not called. Once move is
 // called, ctx plays no part. If a stock cannot be read, or if move returns an error, panics or ends its goroutine, neither file is written.
 // The error, or the value of the panic, goes on to the caller, and so does the error of an Unlock. Nothing is locked when Transfer is over.
 //
-// move must not call Lock, RLock or Transfer: it would wait for its own locks, or for a program that waits for them.
+// move must not call Lock, RLock or Transfer: it would wait for its own locks, or a program that waits for them.
 func Transfer(ctx context.Context, from, to string, move func(from, to bins.Stock) error) (err error) {
 	source, err := shelf.Find(from)
 	if err != nil {

@@ -56,7 +56,7 @@ func TestTransfer(t *testing.T) {
 		path := shelves(t, 2)
 		l := lab.Lesson{
 			Says: "Transfer did not write what move made of the stocks", Did: did,
-			Means: "the files do not hold what the caller was told", Read: bothFiles,
+			Means: "the files do not hold what the caller expects", Read: bothFiles,
 		}
 		for _, c := range [][2]string{{path[0], path[1]}, {path[1], path[0]}, {path[1], path[0]}} {
 			lab.Finishes(t, func() {
@@ -111,6 +111,27 @@ func TestTransfer(t *testing.T) {
 		}
 		for i, want := range []string{`{"bracket":4}`, `{"bracket":7}`, `{"bracket":4}`} {
 			lab.RequireFile(t, path[i], want, l)
+		}
+	})
+	t.Run("finds the shelf beside what a link leads to", func(t *testing.T) {
+		t.Parallel()
+		path := shelves(t, 2)
+		used := linkBeforeDots(t, path[0])
+		decoy := filepath.Clean(used) // beside the link
+		lab.RequireSetUp(t, os.WriteFile(decoy, []byte(stock), 0o600))
+		l := lab.Lesson{
+			Says: "Transfer worked with another shelf than its path leads to", Read: twoNames,
+			Did:   "Transfer of one bracket from link/../a.json, and back; there was an a.json beside the link, too",
+			Means: "the kernel goes up from where the link leads to: filepath.Clean and Abs make another file of the path",
+		}
+		for i, want := range []string{`{"bracket":4}`, stock} {
+			from, to := used, path[1]
+			if i == 1 {
+				from, to = to, from
+			}
+			lab.RequireNoError(t, contention.Transfer(t.Context(), from, to, takeOne), l.Say("Transfer failed"))
+			lab.RequireFile(t, path[0], want, l)
+			lab.RequireFile(t, decoy, stock, l)
 		}
 	})
 	for name, move := range map[string]func(from, to bins.Stock) error{

@@ -32,11 +32,11 @@ type Held struct {
 // an RLock. Who comes after it is up to the system.
 //
 // FILE.next lies beside the file, and not beside a link to it. If Lock creates it, it gets the read and write permissions of the file, and
-// never more; until Lock has undone what the umask took, another user may be refused it. Lock never writes to, removes or replaces either
-// of the two, and one that exists keeps its mode.
+// never more; until Lock has undone what the umask took, another user may be refused it. Lock never writes to, removes or replaces either,
+// and one that exists keeps its mode.
 //
 // Only ctx limits the wait. If it ends first, or has ended before the call, Lock returns at once, and the error matches ctx.Err(). Whatever
-// call the system refuses, Lock neither repeats it nor does without: the error wraps the reason. That a file exists by now is no refusal.
+// call the system refuses, Lock neither repeats it nor does without: the error wraps the reason. (That another caller has created a file is none.)
 // After any error nothing is locked, even if a file could not be closed, and none is open but for a wait that the kernel cannot call off
 // (see filelock.Handle.Lock).
 //
@@ -99,14 +99,14 @@ func openLine(path string, file *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	line, err := os.OpenFile(path+".next", os.O_RDWR|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
+	line, err := os.OpenFile(path+".next", os.O_RDWR|os.O_CREATE|os.O_EXCL, info.Mode()&0o666)
 	if errors.Is(err, fs.ErrExist) {
 		return open(path + ".next")
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := line.Chmod(info.Mode().Perm()); err != nil { // the umask may have taken something from it
+	if err := line.Chmod(info.Mode() & 0o666); err != nil { // the umask may have taken something from it
 		return nil, errors.Join(err, line.Close())
 	}
 	return line, nil
