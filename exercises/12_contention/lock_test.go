@@ -700,8 +700,12 @@ func TestLockReportsAFileThatItCannotOpen(t *testing.T) {
 	p[0].free("it")
 	files, err := filepath.Glob(path + "*")
 	lab.RequireSetUp(t, err)
-	for i := range 2 * len(files) {
-		file, place := files[i/2], []string{"a directory", "a link to nothing"}[i%2]
+	places := []string{"a directory", "a link to nothing"}
+	if runtime.GOOS == "windows" { // Wine creates a file in the place of a link to nothing
+		places = places[:1]
+	}
+	for i := range len(files) * len(places) {
+		file, place := files[i/len(places)], places[i%len(places)]
 		name := filepath.Base(file)
 		l := lab.Lesson{
 			Says: "Lock went on although it could not open " + name, Did: place + " was in the place of " + name + "; Lock and RLock",
