@@ -454,7 +454,7 @@ func TestUnlock(t *testing.T) {
 // becomesFree reports whether the file is free before patience ends: a child that another test is starting has all files of this process
 // open for a moment, and their locks with them.
 func becomesFree(path string) bool {
-	for began := time.Now(); time.Since(began) < process.Patience(); time.Sleep(time.Millisecond) {
+	for began, limit := time.Now(), process.Patience(); time.Since(began) < limit; time.Sleep(time.Millisecond) {
 		if isFree(path) {
 			return true
 		}

@@ -245,7 +245,7 @@ func (p program) queue(order string, l lab.Lesson) {
 func (p program) waits(order string, l lab.Lesson) {
 	p.t.Helper()
 	asked := l
-	for began := time.Now(); p.Settle() != process.Blocked; {
+	for began, limit := time.Now(), process.Patience(); p.Settle() != process.Blocked; {
 		r := p.Tell("over "+strings.Fields(order)[1], l)
 		if r.N == 0 && runtime.GOOS != "linux" {
 			return // no more can be known there
@@ -256,11 +256,11 @@ func (p program) waits(order string, l lab.Lesson) {
 			l = l.Say("%s failed where it has only to wait", callOf(order))
 			l.Means = "the caller cannot work, although it was ready to wait for the lock"
 			found = fmt.Sprintf("it returned an error: %v", r.Returned.Err)
-		case r.N == 0 && time.Since(began) < process.Patience():
+		case r.N == 0 && time.Since(began) < limit:
 			continue
 		case r.N == 0:
 			polls.CompareAndSwap(nil, &asked)
-			found = fmt.Sprintf("it has neither returned nor waited there for %v", process.Patience())
+			found = fmt.Sprintf("it has neither returned nor waited there for %v", limit)
 		case callOf(order) == "Transfer":
 			found = "it returned no error"
 		}
@@ -287,9 +287,9 @@ var polls atomic.Pointer[lab.Lesson]
 
 // waitBlocked is for a process whose only call must wait in the kernel.
 func waitBlocked(p *lab.Process, l lab.Lesson) {
-	began, blocked := time.Now(), false
+	began, limit, blocked := time.Now(), process.Patience(), false
 	defer func() {
-		if !blocked && time.Since(began) >= process.Patience() {
+		if !blocked && time.Since(began) >= limit {
 			polls.CompareAndSwap(nil, &l)
 		}
 	}()
@@ -320,12 +320,13 @@ func (p program) end(name string, l lab.Lesson) {
 func (p program) ends(name string, l lab.Lesson) error {
 	p.t.Helper()
 	p.Send("end " + name)
-	for began := time.Now(); time.Since(began) < process.Patience(); time.Sleep(time.Millisecond) {
+	limit := process.Patience()
+	for began := time.Now(); time.Since(began) < limit; time.Sleep(time.Millisecond) {
 		if state := p.Settle(); state == process.AtStep || state == process.Finished {
 			return p.Reply(l).Returned.Err
 		}
 	}
-	l.Expected, l.Found = callOf(l.Says)+" returns", fmt.Sprintf("it has waited for %v", process.Patience())
+	l.Expected, l.Found = callOf(l.Says)+" returns", fmt.Sprintf("it has waited for %v", limit)
 	lab.Fail(p.t, l)
 	return nil
 }
@@ -363,7 +364,7 @@ func requireHandles(t *testing.T, before, after int, l lab.Lesson) {
 // closes what it has open a moment after it has given its lock back.
 func (p program) handlesBecome(want int) (count int) {
 	p.t.Helper()
-	for began := time.Now(); time.Since(began) < process.Patience(); {
+	for began, limit := time.Now(), process.Patience(); time.Since(began) < limit; {
 		if count = p.Handles(); count == want {
 			break
 		}

@@ -155,7 +155,7 @@ func waitsWith(t *testing.T, p program, more int) bool {
 	before := p.Handles()
 	lab.RequireNoError(t, p.tell(fmt.Sprintf("few it %d", before+more), l), l)
 	lab.RequireNoError(t, p.tell("start Lock it", l), l)
-	for began := time.Now(); time.Since(began) < process.Patience(); {
+	for began, limit := time.Now(), process.Patience(); time.Since(began) < limit; {
 		if p.Settle() == process.Blocked {
 			lab.RequireNoError(t, p.tell("cancel it", l), l)
 			lab.RequireErrorIs(t, p.ends("it", l), context.Canceled, l)

@@ -486,7 +486,7 @@ func opposite(t *testing.T, path []string, one, two string, between func(), l la
 
 // firstInside returns the number of the process that stands inside its Transfer, or -1 if there is none although they had patience.
 func firstInside(all []*lab.Process) int {
-	for began := time.Now(); time.Since(began) < process.Patience(); {
+	for began, limit := time.Now(), process.Patience(); time.Since(began) < limit; {
 		for i, p := range all {
 			if p.Settle() == process.AtStep {
 				return i

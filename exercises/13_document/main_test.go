@@ -301,9 +301,9 @@ func waits(t *testing.T, p *lab.Process, l lab.Lesson) {
 		path := shelf(t)
 		held, err := lockfile.Lock(t.Context(), path+".lock", filelock.Exclusive, 0o600)
 		lab.RequireSetUp(t, err)
-		asks, began := lab.Start(t, "polling", path), time.Now()
+		asks, began, limit := lab.Start(t, "polling", path), time.Now(), process.Patience()
 		state := asks.Settle()
-		for state != process.AtStep && state != process.Finished && time.Since(began) < process.Patience() {
+		for state != process.AtStep && state != process.Finished && time.Since(began) < limit {
 			state = asks.Settle()
 		}
 		polls.yes = state == process.AtStep

@@ -652,12 +652,13 @@ func TestEachUpdateHasItsOwnAnswer(t *testing.T) {
 			})
 		}
 		stop()
+		limit := process.Patience() / 2
 		select {
 		case <-left:
-		case <-time.After(process.Patience() / 2): // before those lose their patience who wait for the same
+		case <-time.After(limit): // before those lose their patience who wait for the same
 			l := l.Say("Update goes on waiting when its context has ended")
 			l.Did += "; the context of one more ended"
-			l.Expected, l.Found = "it returns", "it made no progress for "+(process.Patience()/2).String()
+			l.Expected, l.Found = "it returns", "it made no progress for "+limit.String()
 			l.Means, l.Read = "the caller, who had no more time, waits for as long as others please", contexts
 			lab.Fail(t, l)
 		}

@@ -299,7 +299,7 @@ func (o shop) awaitVersion(t *testing.T, p *lab.Process, hers service.Checkout, 
 	l = l.Say("CheckIn does not publish before it gives the part back")
 	l.Did = "another program read locks.json, so that CheckIn could not change it"
 	l.Expected = "CheckIn publishes the version, and waits"
-	files, since := "", time.Now()
+	files, since, limit := "", time.Now(), process.Patience()
 	for ; !o.published(t, hers); time.Sleep(time.Millisecond) {
 		if p.Settle() == process.Finished {
 			var got outcome
@@ -310,8 +310,8 @@ func (o shop) awaitVersion(t *testing.T, p *lab.Process, hers service.Checkout, 
 		if now := o.files(t); now != files {
 			files, since = now, time.Now()
 		}
-		l.Found = fmt.Sprintf("no version after %v, and nothing new in the directory", process.Patience())
-		lab.Require(t, time.Since(since) < process.Patience(), l)
+		l.Found = fmt.Sprintf("no version after %v, and nothing new in the directory", limit)
+		lab.Require(t, time.Since(since) < limit, l)
 	}
 	p.Settle() // and then, as far as the system tells, it waits for locks.json
 }

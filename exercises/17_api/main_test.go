@@ -165,6 +165,7 @@ func (o office) try(user, request string, l lab.Lesson) (a answer) {
 // request has been answered instead, early does.
 func reaches[T any](t testing.TB, place <-chan T, answered <-chan answer, early string, l lab.Lesson) (sent T) {
 	t.Helper()
+	limit := process.Patience()
 	for renewals := 0; ; {
 		select {
 		case sent = <-place:
@@ -175,11 +176,11 @@ func reaches[T any](t testing.TB, place <-chan T, answered <-chan answer, early 
 				l.Means += "; the context that NewLockHandlers got may have ended, and the request's has not"
 			}
 			lab.Require(t, false, shows(l, "no answer yet", a))
-		case <-time.After(process.Patience()):
+		case <-time.After(limit):
 			if process.Renewed(os.Getpid(), &renewals) {
 				continue
 			}
-			lab.Require(t, false, shows(l, "it goes on", fmt.Sprintf("nothing for %s, which is this test's limit", process.Patience())))
+			lab.Require(t, false, shows(l, "it goes on", fmt.Sprintf("nothing for %s, which is this test's limit", limit)))
 		}
 	}
 }
