@@ -16,7 +16,7 @@ import (
 //
 // A handler decodes the request (wire.Decode or wire.DecodeQuery, and r.PathValue). Then it asks Locks, once, by the method that is for it,
 // with what it has decoded and the request's context, both unchanged. Then it answers, by wire.Reply with what Locks has returned, as shown
-// and showAll show it, or by wire.Refuse with what Classify makes of the error. Whether the context has ended, only Locks asks. A handler
+// and showAll show it, or by wire.Refuse with what Classify makes of the error. Only Locks asks whether the context has ended. A handler
 // does nothing else with r and w, and keeps nothing of a request for another. Requests wait for one another inside Locks and nowhere else,
 // so slow clients keep no other waiting. A panic of Locks is the handler's, with the same value, before there is an answer.
 type LockHandlers struct {
