@@ -8,7 +8,7 @@ import (
 	"example/turnstile/exercises/04_json_files/keys"
 )
 
-// distinct returns an error if an object in data, at any depth, has the same key twice. It does what keys.Distinct does, fifty times as
+// distinct returns an error if an object in data, at any depth, has the same key twice. It does what keys.Distinct does, forty times as
 // fast, for data that encoding/json has accepted: it looks at brackets, commas and strings, and at nothing else.
 func distinct(data []byte) error {
 	var open []object // the objects and arrays around the place
@@ -28,13 +28,7 @@ func distinct(data []byte) error {
 		case ',':
 			key = depth > 0 && open[depth-1].keyed
 		case '"':
-			end := at + 1
-			for data[end] != '"' {
-				if data[end] == '\\' {
-					end++
-				}
-				end++
-			}
+			end := stringEnd(data, at)
 			if key {
 				if err := open[depth-1].add(data[at : end+1]); err != nil {
 					return fmt.Errorf("after %d bytes: %w", end+1, err)
@@ -44,6 +38,20 @@ func distinct(data []byte) error {
 		}
 	}
 	return nil
+}
+
+// stringEnd returns where the string ends that begins at start, both at its quotes.
+func stringEnd(data []byte, start int) int {
+	end := start + 1 + bytes.IndexByte(data[start+1:], '"')
+	if bytes.IndexByte(data[start:end], '\\') < 0 {
+		return end
+	}
+	for end = start + 1; data[end] != '"'; end++ {
+		if data[end] == '\\' {
+			end++
+		}
+	}
+	return end
 }
 
 // An object has the keys that were seen in one JSON object. Most objects have few: to compare them all is faster than to hash them.
