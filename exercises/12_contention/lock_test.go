@@ -709,7 +709,7 @@ func TestLockReportsAFileThatItCannotOpen(t *testing.T) {
 		name := filepath.Base(file)
 		l := lab.Lesson{
 			Says: "Lock went on although it could not open " + name, Did: place + " was in the place of " + name + "; Lock and RLock",
-			Means: "it works without the lock, or out of turn, beside programs that keep to it", Read: turnstile,
+			Means: "it works without the lock, or out of turn, or has replaced a file that is not its own", Read: turnstile,
 		}
 		lab.RequireSetUp(t, os.Remove(file))
 		if place == "a directory" {

@@ -297,9 +297,10 @@ var refusable = map[string]struct{ what, means string }{
 	"openat":     {"open a file", "it has done without a file, or has tried again, and might have to do so for ever"},
 	"linkat":     {"create a file", "it has done without a file, or has tried again, and might have to do so for ever"},
 	"fstat":      {"examine a file", "it has guessed something of it, or has used a call that drops errors, as os.OpenRoot does"},
-	"newfstatat": {"examine a file", "it has guessed the file's mode, or the place of its line: others stand in another line, or in none"},
+	"newfstatat": {"examine a file", "it has guessed the file's mode, or the place of its line, or has asked again for another answer"},
 	"fchmod":     {"set the mode of a file", "others who may lock the file may never stand in line for it"},
 	"fchmodat":   {"set the mode of a file", "others who may lock the file may never stand in line for it"},
+	"umask":      {"change the process's umask", "for that moment, all its goroutines create files that others may read or write"},
 	"close":      {"close a file", "what it was may stay locked for all others, and the one who could know is not told"},
 }
 
