@@ -107,13 +107,16 @@ func (fn function) refused(t *testing.T, path string, lesson lab.Lesson) error {
 	return err
 }
 
-// collected holds the tests and functions for which closeFile has collected the garbage: each time would cost seconds on a busy machine.
+// collected holds the running tests and functions for which closeFile has collected the garbage: each time would cost seconds on a busy
+// machine.
 var collected sync.Map
 
 func closeFile(t *testing.T, fn function, f *os.File) {
 	t.Helper()
 	if _, done := collected.LoadOrStore(t.Name()+fn.name, true); !done {
-		lab.CollectGarbage() // it closes an os.File that nothing refers to, and with that the descriptor, whoever else uses it
+		t.Cleanup(func() { collected.Delete(t.Name() + fn.name) }) // with -count, each run of the test begins anew
+		// It closes an os.File that nothing refers to, and with that the descriptor, whoever else uses it.
+		lab.CollectGarbage()
 	}
 	lab.RequireNoError(t, f.Close(), lab.Lesson{
 		Says: fn.name + " returned a file that is closed",
