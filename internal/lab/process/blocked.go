@@ -70,11 +70,10 @@ func (p *Process) Alarm() time.Duration { return alarm(p.pid) }
 
 // StillWaiting returns nil when the worker has neither finished nor reached a step for a while. It is the question for
 // answers that may poll instead of waiting in the kernel. It can be wrong in one direction only: a worker that is
-// merely slow looks as if it waited.
+// merely slow may look as if it waited.
 func (p *Process) StillWaiting(ctx context.Context) error {
-	deadline := time.Now().Add(settleTime)
-	for time.Now().Before(deadline) {
-		switch state, err := p.glance(ctx, time.Until(deadline)); {
+	for rest := p.observe(); !rest.longEnough(); {
+		switch state, err := p.glance(ctx, workPoll); {
 		case state == Finished, state == AtStep:
 			return p.didNotWait(state)
 		case err != nil:
@@ -99,20 +98,46 @@ func (p *Process) didNotWait(state State) error {
 //
 // It is the verb for a test that accepts any way of waiting and judges by what the files hold in the end.
 func (p *Process) Settle(ctx context.Context) (State, error) {
-	deadline := time.Now().Add(settleTime)
-	for {
+	for rest := p.observe(); !rest.longEnough(); {
 		pause := kernelPoll
 		if !kernelTells {
-			pause = time.Until(deadline)
+			pause = workPoll
 		}
 		state, err := p.glance(ctx, pause)
 		if err != nil || state != "" {
 			return state, err
 		}
-		if time.Now().After(deadline) {
-			return Waiting, nil
+	}
+	return Waiting, nil
+}
+
+// A rest is for how long a worker was seen to do nothing. On a busy machine one that has much to do may not get a processor for as long as
+// settleTime.
+type rest struct {
+	pid           int
+	began, looked time.Time
+	lasted        time.Duration
+}
+
+const (
+	workPoll  = 5 * time.Millisecond  // between two looks
+	workCount = 25 * time.Millisecond // no look counts for more: this process, too, may wait for a processor
+	workLimit = 10 * settleTime       // what is at work for so long may be polling without a pause
+)
+
+func (p *Process) observe() *rest {
+	now := time.Now()
+	return &rest{pid: p.pid, began: now, looked: now}
+}
+
+func (r *rest) longEnough() bool {
+	now := time.Now()
+	if since := now.Sub(r.looked); since >= workPoll {
+		if r.looked = now; !atWork(r.pid) {
+			r.lasted += min(since, workCount)
 		}
 	}
+	return r.lasted >= settleTime || now.Sub(r.began) >= workLimit
 }
 
 // glance waits for an event for at most pause, then asks the kernel. It returns "" for a worker that is at work.

@@ -118,6 +118,20 @@ var kernelTellsPlaces = sync.OnceValue(func() bool {
 	})
 })
 
+// atWork reports whether a thread of the process runs, would run if a processor were free, or waits for the disk or for memory: its state
+// in proc_pid_stat(5) is R or D.
+func atWork(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is good
+	return slices.ContainsFunc(threads, func(thread string) bool {
+		text, err := os.ReadFile(thread)
+		if err != nil {
+			return false // the thread or the process is gone
+		}
+		state := text[bytes.LastIndexByte(text, ')')+1:]
+		return bytes.HasPrefix(state, []byte(" R")) || bytes.HasPrefix(state, []byte(" D"))
+	})
+}
+
 // whyStuck says what a process that makes no progress is doing, and whether it waits for a file lock.
 func whyStuck(pid int) (why string, lock bool) {
 	if waits, err := waitsForLock(pid); err == nil && waits {

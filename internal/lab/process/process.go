@@ -25,7 +25,7 @@ func startPatience() time.Duration {
 	return 20 * time.Second
 }
 
-// settleTime is how long a process must have done nothing before a system that cannot ask its kernel calls it waiting.
+// settleTime is how long a process must have done nothing before it is called waiting, where the kernel does not say that it is.
 const settleTime = 400 * time.Millisecond
 
 // Options say how a worker is started.
