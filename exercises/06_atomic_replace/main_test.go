@@ -18,7 +18,7 @@ import (
 // workers of files with build tags are added in their init.
 var workers = lab.Workers{
 	"write": write, "write often": writeOften, "hold": hold, "in another directory": inAnotherDirectory, "with a limit": withALimit,
-	"count handles": countHandles, "has it open": hasItOpen, "can remove nothing": canRemoveNothing, "write at once": writeAtOnce,
+	"count handles": countHandles, "has it open": hasItOpen, "can remove nothing": canRemoveNothing,
 }
 
 // earlierLife is for a system on which a process can start its program anew and keep its number, see stage2.

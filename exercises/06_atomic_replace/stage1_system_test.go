@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"example/turnstile/exercises/06_atomic_replace"
 	"example/turnstile/internal/lab"
@@ -115,58 +115,68 @@ func (c change) as(name string) change {
 	return c
 }
 
-// askedForEachAtOnce is about calls in one directory, while the disk takes its time for each. A fsync that began before a rename says
-// nothing of it.
+// askedForEachAtOnce has one call come to its end while another one, in the same directory, stands at its fsync of the directory. A fsync
+// that began before a rename says nothing of it.
 func askedForEachAtOnce(t *testing.T) {
-	const atOnce = 4
-	wrap, log := lab.Strace(t, "-y", "-e", "trace=linkat,"+trace.Syncs+","+trace.Renames+","+trace.Removes,
-		"-e", "inject=fsync,fdatasync:delay_exit=40000")
-	path := realPlace(t, nil)
+	first := realPlace(t, nil)
+	second := filepath.Join(filepath.Dir(first), "parts.json")
 	lesson := lab.Lesson{
 		Says:     "Commit takes the disk's answer to another Commit for its own",
-		Did:      fmt.Sprint(atOnce, " WriteFile calls at once on files of one directory, under strace, which lets each fsync take 40 ms"),
-		Expected: "between the rename and the return of each, an fsync of the directory begins",
+		Did:      "one WriteFile stood before its fsync of the directory; another one, of a second file there, came to its rename and beyond",
+		Expected: "between its rename and its return, the second one asks for an fsync of the directory, too",
 		Means:    "that fsync began before this rename: a power cut takes back a save that returned nil", Read: powerCut,
 	}
-	writer := lab.Launch(t, lab.Options{Wrap: wrap}, "write at once", filepath.Dir(path), fmt.Sprint(atOnce))
-	lab.RequireNoError(t, writer.Wait(lesson), lesson.Say("WriteFile (Create, Write, Commit) failed although nothing stood in its way"))
-	text, err := os.ReadFile(log)
-	must(t, err)
-	calls := trace.Parse(string(text))
-	for n := range atOnce {
-		renamed, _ := putInPlace(calls, atOnceName(path, n))
-		returned := last(calls, func(c lab.Call) bool { return c.On(returnedName(path, n)) })
-		if renamed < 0 || returned < renamed {
-			lesson.Found = "no such rename: " + names(calls, path, "")
-			lab.Fail(t, lesson.Say("Commit renames nothing over the file"))
+	var failed [2]error
+	var seen []string
+	calls, ended := make(chan string, 1000), make(chan error, 1)
+	renamed, stands := false, false
+	err := lab.Watch(func() { failed[0] = atomicreplace.WriteFile(first, []byte(after), 0o644) }, func(name string) {
+		renamed = renamed || isRename(name)
+		if stands || !renamed || !isSync(name) {
+			return
 		}
-		lesson.Found = "none in " + names(calls[renamed:returned], path, "")
-		lab.Require(t, synced(calls[renamed:returned], filepath.Dir(path)) >= 0, lesson)
+		stands = true
+		go func() {
+			ended <- lab.Watch(func() { failed[1] = atomicreplace.WriteFile(second, []byte(after), 0o644) }, func(name string) { calls <- name })
+			close(calls)
+		}()
+		seen = untilQuiet(calls)
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
 	}
-}
-
-func atOnceName(path string, n int) string {
-	return filepath.Join(filepath.Dir(path), fmt.Sprint(n, ".json"))
-}
-
-func returnedName(path string, n int) string {
-	return filepath.Join(filepath.Dir(path), fmt.Sprint(n, ".returned"))
-}
-
-// writeAtOnce calls WriteFile for COUNT files of a directory at once, and removes what does not exist after each, which a trace shows:
-// DIR COUNT.
-func writeAtOnce(w *lab.Worker) error {
-	failed := make([]error, w.Int(1))
-	path := filepath.Join(w.Arg(0), "locks.json")
-	var crowd sync.WaitGroup
-	for n := range failed {
-		crowd.Go(func() {
-			failed[n] = atomicreplace.WriteFile(atOnceName(path, n), []byte(after), 0o644)
-			_ = os.Remove(returnedName(path, n))
-		})
+	lab.RequireNoError(t, err, lesson)
+	if !stands {
+		return // it asks in another thread, or not at all, which the other cases find
 	}
-	crowd.Wait()
-	return errors.Join(failed...)
+	lab.RequireNoError(t, <-ended, lesson)
+	for name := range calls {
+		seen = append(seen, name)
+	}
+	lab.RequireNoError(t, errors.Join(failed[:]...), lesson.Say("WriteFile (Create, Write, Commit) failed although nothing stood in its way"))
+	for slices.ContainsFunc(seen, isRename) {
+		seen = seen[slices.IndexFunc(seen, isRename)+1:]
+	}
+	lesson.Found = "after the rename: " + strings.Join(seen, ", ")
+	lab.Require(t, slices.ContainsFunc(seen, isSync), lesson)
+}
+
+func isRename(call string) bool { return strings.HasPrefix(call, "rename") || call == "linkat" }
+func isSync(call string) bool   { return strings.Contains(call, "sync") }
+
+// untilQuiet returns what comes until the channel is closed, or nothing has come for a second: whoever sends waits for something else.
+func untilQuiet(calls <-chan string) (seen []string) {
+	for {
+		select {
+		case name, more := <-calls:
+			if !more {
+				return seen
+			}
+			seen = append(seen, name)
+		case <-time.After(time.Second):
+			return seen
+		}
+	}
 }
 
 // putInPlace returns the index of the last call that gave a complete file the name of file, or -1, and the name that it had until then: a
