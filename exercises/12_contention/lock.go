@@ -32,12 +32,12 @@ type Held struct {
 //
 // FILE.next lies beside the file, and not beside a link to it. If Lock creates it, it gets the read and write permissions of the file, and
 // never more; until Lock has undone what the umask took, another user may be refused it. Lock never writes to, removes or replaces either,
-// and one that exists keeps its mode.
+// and one that exists keeps its mode. A FILE.next that is a link to nothing is an error.
 //
 // Only ctx limits the wait. If it ends first, or has ended before the call, Lock returns at once, and the error matches ctx.Err().
-// Whatever call the system refuses, Lock neither repeats it nor does without: the error wraps the reason. (That another caller has created
-// a file is none.) After any error nothing is locked, even if a file could not be closed, and none is open but for a wait that the kernel
-// cannot call off (see filelock.Handle.Lock).
+// Whatever call the system refuses, Lock neither repeats it nor does without: the error wraps the reason. (Another caller may create a file
+// first: that is no refusal.) After any error nothing is locked, even if a file could not be closed, and none is open but for a wait that
+// the kernel cannot call off (see filelock.Handle.Lock).
 //
 // A file with two hard links has a line for each. An owner that locks its own file once more waits for itself.
 func Lock(ctx context.Context, path string) (*Held, error) {
