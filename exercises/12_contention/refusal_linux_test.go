@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,8 +55,9 @@ func withoutLocks(w *lab.Worker) error {
 
 // refusing obeys
 //
-//	Lock PATH MADE ERRNO, RLock …    the call that comes after MADE others is refused with ERRNO; Text names all
-//	Lock PATH MADE ERRNO late, …     with a context that ends soon
+//	Lock PATH MADE ERRNO, RLock …    the call that comes after MADE others is refused with ERRNO; Text names all. MADE -1 means each close
+//	                                 of the turnstile; N is how many were refused
+//	Lock PATH MADE ERRNO late, …     with a context that ends when it waits
 //
 // and gives back what it gets.
 func refusing(w *lab.Worker) error {
@@ -67,12 +69,21 @@ func refusing(w *lab.Worker) error {
 		}
 		ctx := context.Background()
 		if len(words) > 4 {
-			soon, stop := context.WithTimeout(ctx, 20*time.Millisecond)
+			late, stop := context.WithTimeout(ctx, time.Second) // for one that does not wait in the kernel
 			defer stop()
-			ctx = soon
+			ctx = late
+			go whenItWaits(ctx, stop)
 		}
 		var held *contention.Held
-		names, err := lab.RefuseOne(made, syscall.Errno(errno), func() { held, r.Returned.Err = locks[words[0]](ctx, words[1]) })
+		var names []string
+		err = lab.RefuseWhere(func() { held, r.Returned.Err = locks[words[0]](ctx, words[1]) }, func(name, path string) error {
+			names = append(names, name)
+			if len(names) == made+1 || (made < 0 && name == "close" && path == words[1]+".next") {
+				r.N++
+				return syscall.Errno(errno)
+			}
+			return nil
+		})
 		switch {
 		case err != nil:
 			r.Returned.Err = err
@@ -84,6 +95,17 @@ func refusing(w *lab.Worker) error {
 		r.Text = strings.Join(names, " ")
 		return r
 	})
+}
+
+// whenItWaits calls stop when this process waits for a lock: a waiter has a row with "->" and its process (proc_locks(5)).
+func whenItWaits(ctx context.Context, stop func()) {
+	waiter := regexp.MustCompile(fmt.Sprintf(`-> FLOCK +ADVISORY +[A-Z]+ +%d `, os.Getpid()))
+	for ctx.Err() == nil {
+		if locks, err := os.ReadFile("/proc/locks"); err == nil && waiter.Match(locks) {
+			stop()
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func TestLockDoesNotGoOnWithoutTheKernel(t *testing.T) {
@@ -333,6 +355,9 @@ func TestLockReportsWhatTheKernelRefuses(t *testing.T) {
 					}
 				}
 			}
+			if c.late {
+				requireTurnstileReported(t, p, lock)
+			}
 		})
 	}
 	for name, lock := range locks {
@@ -484,6 +509,21 @@ func oneRefused(t *testing.T, p, other program, lock, path string, made int, err
 		requireHandles(t, before, p.Handles(), l.Say("%s left a file open when it failed", lock))
 	}
 	return true
+}
+
+// requireTurnstileReported is about a call that has two errors: its context ended while it waited, and the turnstile could not be closed.
+func requireTurnstileReported(t *testing.T, p program, lock string) {
+	t.Helper()
+	path := lab.WriteFile(t, "stock.json.lock", "")
+	release := lockedByOther(t, path)
+	defer release()
+	l := lab.Lesson{
+		Says: lock + " did not report why the kernel could not close a file", Means: unclosed, Read: turnstile,
+		Did: lock + ", whose context ended while another owner had the lock; each close of the turnstile failed with EIO",
+	}
+	if r := p.Tell(fmt.Sprintf("%s %s -1 %d late", lock, path, syscall.EIO), l); r.N > 0 { // or it closes it in another thread
+		lab.RequireErrorIs(t, r.Returned.Err, syscall.EIO, l)
+	}
 }
 
 // lockedByOther locks the file, for an owner that keeps the lock until release.
