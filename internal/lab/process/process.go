@@ -402,17 +402,28 @@ func (p *Process) NextResult(ctx context.Context, v any) error {
 // the end of the worker's output does not come: a program that the worker has started may keep it open, and code under test that closes
 // a descriptor twice may have closed the parent's end of it.
 func (p *Process) Kill() {
-	if p.pid != 0 && p.pid != p.command.Process.Pid {
+	switch {
+	case p.isGone(): // its number may be another process's by now
+	case p.pid != 0 && p.pid != p.command.Process.Pid:
 		if inner, err := os.FindProcess(p.pid); err == nil {
 			_ = inner.Kill() // the program wrapped around it ends when its child is gone
 		}
-	} else {
-		_ = p.command.Process.Kill() // fails only when the process is gone already
+	default:
+		_ = p.command.Process.Kill()
 	}
 	p.closeInput()
 	p.reap()
 	if !p.finished {
 		p.finish(ErrKilled)
+	}
+}
+
+func (p *Process) isGone() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
 	}
 }
 
