@@ -111,29 +111,29 @@ func (p *Process) Settle(ctx context.Context) (State, error) {
 	return Waiting, nil
 }
 
-// A rest is for how long a worker was seen to do nothing. On a busy machine one that has much to do may not get a processor for as long as
-// settleTime.
+// A rest measures for how long a worker has done nothing. On a busy machine, a worker that has much to do may wait for a processor for as
+// long as settleTime.
 type rest struct {
-	pid           int
-	began, looked time.Time
-	lasted        time.Duration
+	pid            int
+	began, checked time.Time
+	lasted         time.Duration
 }
 
 const (
-	workPoll  = 5 * time.Millisecond  // between two looks
-	workCount = 25 * time.Millisecond // no look counts for more: this process, too, may wait for a processor
-	workLimit = 10 * settleTime       // what is at work for so long may be polling without a pause
+	workPoll  = 5 * time.Millisecond  // from one check to the next
+	workCount = 25 * time.Millisecond // the most that a check counts for: this process may have waited for a processor as well
+	workLimit = 10 * settleTime       // a worker that is at work for so long may be polling without a pause
 )
 
 func (p *Process) observe() *rest {
 	now := time.Now()
-	return &rest{pid: p.pid, began: now, looked: now}
+	return &rest{pid: p.pid, began: now, checked: now}
 }
 
 func (r *rest) longEnough() bool {
 	now := time.Now()
-	if since := now.Sub(r.looked); since >= workPoll {
-		if r.looked = now; !atWork(r.pid) {
+	if since := now.Sub(r.checked); since >= workPoll {
+		if r.checked = now; !busy(r.pid) && len(uninterruptible(r.pid)) == 0 { // nor does it wait for the disk or for memory
 			r.lasted += min(since, workCount)
 		}
 	}

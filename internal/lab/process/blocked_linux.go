@@ -118,17 +118,12 @@ var kernelTellsPlaces = sync.OnceValue(func() bool {
 	})
 })
 
-// atWork reports whether a thread of the process runs, would run if a processor were free, or waits for the disk or for memory: its state
-// in proc_pid_stat(5) is R or D.
-func atWork(pid int) bool {
+// busy reports whether a thread of the process runs, or would run if a processor were free: its state in proc_pid_stat(5) is R.
+func busy(pid int) bool {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is good
 	return slices.ContainsFunc(threads, func(thread string) bool {
-		text, err := os.ReadFile(thread)
-		if err != nil {
-			return false // the thread or the process is gone
-		}
-		state := text[bytes.LastIndexByte(text, ')')+1:]
-		return bytes.HasPrefix(state, []byte(" R")) || bytes.HasPrefix(state, []byte(" D"))
+		text, err := os.ReadFile(thread) // it fails when the thread is gone
+		return err == nil && bytes.HasPrefix(text[bytes.LastIndexByte(text, ')')+1:], []byte(" R"))
 	})
 }
 
@@ -137,18 +132,14 @@ func whyStuck(pid int) (why string, lock bool) {
 	if waits, err := waitsForLock(pid); err == nil && waits {
 		return "it waits for a file lock" + holderOf(pid), true
 	}
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-	if err != nil || len(threads) == 0 {
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d/task", pid)); err != nil {
 		return "", false
 	}
 	if stalled(pid) {
 		return "the kernel lets it wait for the disk or for memory", false
 	}
-	for _, thread := range threads {
-		text, err := os.ReadFile(thread)
-		if err == nil && bytes.HasPrefix(text[bytes.LastIndexByte(text, ')')+1:], []byte(" R")) {
-			return "it is busy and comes to no end", false
-		}
+	if busy(pid) {
+		return "it is busy and comes to no end", false
 	}
 	return "it sleeps, and waits for no file lock", false
 }

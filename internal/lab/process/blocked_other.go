@@ -12,8 +12,7 @@ const kernelTells = false
 
 func waitsForLock(int) (bool, error) { return false, nil }
 
-// atWork does not know.
-func atWork(int) bool { return false }
+func busy(int) bool { return false }
 
 func waitersOn(int, string) (int, error) {
 	return 0, fmt.Errorf("count who waits for a lock: %w", errors.ErrUnsupported)

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A test may have a worker take another number for its own, such as one that a process has had before. Kill must not end whatever process
-// of this machine has that number now.
+// A test may make a worker mistake another number for its process id, such as that of a process that has ended. Kill must not end the
+// process that has this number now.
 func TestKillEndsNoProcessButTheWorker(t *testing.T) {
 	t.Parallel()
 	strace, err := exec.LookPath("strace")

@@ -92,8 +92,8 @@ func guarded(run func(*Worker) error, w *Worker) (result *Error) {
 	return newError(run(w))
 }
 
-// ownID is the process id of this process, which a test may have getpid(2) lie about (strace's inject): whoever kills the worker must not
-// kill another process.
+// ownID is the process id of this process. A test may make getpid(2) return another number (strace's inject), and the parent, which kills
+// the worker by its number, must not kill another process.
 func ownID() int {
 	if runtime.GOOS != "linux" {
 		return os.Getpid()
