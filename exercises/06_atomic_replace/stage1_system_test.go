@@ -115,15 +115,15 @@ func (c change) as(name string) change {
 	return c
 }
 
-// askedForEachAtOnce has one call come to its end while another one, in the same directory, stands at its fsync of the directory. A fsync
-// that began before a rename says nothing of it.
+// askedForEachAtOnce lets one call return while another call, in the same directory, is stopped before its fsync of the directory. An fsync
+// that began before a rename says nothing about it.
 func askedForEachAtOnce(t *testing.T) {
 	first := realPlace(t, nil)
 	second := filepath.Join(filepath.Dir(first), "parts.json")
 	lesson := lab.Lesson{
 		Says:     "Commit takes the disk's answer to another Commit for its own",
-		Did:      "one WriteFile stood before its fsync of the directory; another one, of a second file there, came to its rename and beyond",
-		Expected: "between its rename and its return, the second one asks for an fsync of the directory, too",
+		Did:      "one WriteFile was stopped before its fsync of the directory; meanwhile another WriteFile replaced a second file there",
+		Expected: "after its rename, the second WriteFile calls fsync for the directory as well",
 		Means:    "that fsync began before this rename: a power cut takes back a save that returned nil", Read: powerCut,
 	}
 	var failed [2]error
@@ -147,7 +147,7 @@ func askedForEachAtOnce(t *testing.T) {
 	}
 	lab.RequireNoError(t, err, lesson)
 	if !stands {
-		return // it asks in another thread, or not at all, which the other cases find
+		return // it calls fsync in another thread, or not at all, which the other cases find
 	}
 	lab.RequireNoError(t, <-ended, lesson)
 	for name := range calls {
@@ -164,7 +164,7 @@ func askedForEachAtOnce(t *testing.T) {
 func isRename(call string) bool { return strings.HasPrefix(call, "rename") || call == "linkat" }
 func isSync(call string) bool   { return strings.Contains(call, "sync") }
 
-// untilQuiet returns what comes until the channel is closed, or nothing has come for a second: whoever sends waits for something else.
+// untilQuiet returns what comes until the channel is closed, or until nothing has come for a second: the sender waits for something else.
 func untilQuiet(calls <-chan string) (seen []string) {
 	for {
 		select {

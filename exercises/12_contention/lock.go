@@ -36,8 +36,8 @@ type Held struct {
 //
 // Only ctx limits the wait. If it ends first, or has ended before the call, Lock returns at once, and the error matches ctx.Err().
 // Whatever call the system refuses, Lock neither repeats it nor does without: the error wraps the reason. (Another caller may create a file
-// first: that is no refusal.) After any error nothing is locked, even if a file could not be closed, and none is open but for a wait that
-// the kernel cannot call off (see filelock.Handle.Lock).
+// first: that is not a refusal.) After any error nothing is locked, even if a file could not be closed, and none is open but for a wait
+// that the kernel cannot call off (see filelock.Handle.Lock).
 //
 // A file with two hard links has a line for each. An owner that locks its own file once more waits for itself.
 func Lock(ctx context.Context, path string) (*Held, error) {

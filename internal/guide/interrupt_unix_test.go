@@ -24,7 +24,7 @@ func TestSignalsThatEndTheGuide(t *testing.T) {
 		t.Run(sent.String(), func(t *testing.T) {
 			t.Parallel()
 			if signal.Ignored(sent) {
-				t.Skip("these tests were started with this signal ignored (nohup), and so is the guide, which leaves it so")
+				t.Skip("these tests run with this signal ignored (nohup); the guide inherits that, and keeps it ignored")
 			}
 			b := newBook(t)
 			pipe, temp := filepath.Join(t.TempDir(), "pipe"), t.TempDir()
