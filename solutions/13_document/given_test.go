@@ -36,6 +36,29 @@ func whole(content string) string {
 	return `{"version":1,"generation":7,"content":` + content + "}\n"
 }
 
+func encoded[T any](content T) (data []byte, again any, err error) {
+	data, decoded, err := format.Encode("x", 7, &content, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return data, *decoded, nil
+}
+
+// A boastful writes a field that it does not have.
+type boastful struct{ A int }
+
+func (b boastful) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, `{"A":%d,"Boast":true}`, b.A), nil
+}
+
+// A modest is boastful, and reads what it writes.
+type modest struct{ boastful }
+
+func (m *modest) UnmarshalJSON(data []byte) error {
+	type plain boastful // without MarshalJSON; json.Unmarshal ignores the field that a plain does not have
+	return json.Unmarshal(data, (*plain)(&m.boastful))
+}
+
 func TestFormat(t *testing.T) {
 	t.Parallel()
 	t.Run("decodes what it has encoded", func(t *testing.T) {
@@ -51,6 +74,28 @@ func TestFormat(t *testing.T) {
 		generation, known := format.Generation(data[:format.HeaderSize])
 		require.True(t, known)
 		require.EqualValues(t, 7, generation)
+	})
+	t.Run("encodes no field that it would not know, wherever a MarshalJSON writes it", func(t *testing.T) {
+		t.Parallel()
+		type deeper struct {
+			Self *deeper // a circle of types
+			Map  map[string][][1]*boastful
+		}
+		refused := func(_ []byte, _ any, err error) { t.Helper(); require.ErrorContains(t, err, `unknown field "Boast"`) }
+		refused(encoded(boastful{1}))
+		refused(encoded([]boastful{{1}}))
+		refused(encoded(struct{ boastful }{boastful{1}}))
+		refused(encoded(deeper{nil, map[string][][1]*boastful{"a": {{{1}}}}}))
+		for range 2 { // what is known of a type is remembered
+			refused(encoded(deeper{&deeper{nil, map[string][][1]*boastful{"a": {{{1}}}}}, nil}))
+		}
+		for _, content := range []any{deeper{}, boastful{1}, map[string]any{"a": &boastful{1}}} { // in an interface, every field has a place
+			_, _, err := encoded(content)
+			require.NoError(t, err)
+		}
+		_, again, err := encoded(modest{boastful{1}})
+		require.NoError(t, err)
+		require.Equal(t, modest{boastful{1}}, again)
 	})
 	t.Run("knows no generation of other forms", func(t *testing.T) {
 		t.Parallel()

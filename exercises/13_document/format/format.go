@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 )
 
 // Version is the layout that this program writes, and the newest that it can read.
@@ -54,21 +55,22 @@ type document[T any] struct {
 	Content    *T    `json:"content"`
 }
 
-// Encode returns the bytes of a document, in the form that Decode accepts, or an error if Decode would not accept them: if JSON has no
-// form for the content, if it is null, or if an object in it has the same key twice. The content that Decode would return for them comes
-// back too, as a value of its own, if validate accepts it.
+// Encode returns the bytes of a document, in the form that Decode accepts, or an error, which names the path, if Decode would not accept
+// them: if JSON has no form for the content, if it is null, or if an object in it has the same key twice. The content that Decode would
+// return for them comes back too, as a value of its own, if validate accepts it.
 func Encode[T any](path string, generation int64, content *T, validate func(*T) error) (data []byte, again *T, err error) {
-	data, err = json.Marshal(document[T]{Version, generation, content})
+	var buffer bytes.Buffer
+	if err := json.NewEncoder(&buffer).Encode(document[T]{Version, generation, content}); err != nil { // with a newline at the end
+		return nil, nil, fmt.Errorf("encode %s: %w", path, err)
+	}
+	doc, err := reload[T](buffer.Bytes())
+	if err == nil && validate != nil {
+		err = validate(doc.Content)
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("encode: %w", err)
+		return nil, nil, fmt.Errorf("encode %s: what would be in the file could not be loaded: %w", path, err)
 	}
-	data = append(data, '\n')
-	_, again, err = Decode(path, data, validate)
-	var corrupt *CorruptError
-	if errors.As(err, &corrupt) {
-		return nil, nil, fmt.Errorf("encode: what would be in the file could not be loaded: %w", corrupt.Err)
-	}
-	return data, again, err
+	return buffer.Bytes(), doc.Content, nil
 }
 
 // Decode returns the document that data holds, which is all that the file at path holds. It is strict: the data is exactly one document
@@ -104,15 +106,32 @@ func decode[T any](data []byte) (doc document[T], err error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return doc, fmt.Errorf("after %d bytes: there is more after the document", decoder.InputOffset())
 	}
+	return doc, check(doc, data)
+}
+
+// reload is decode for what Encode has made of a T. json.Unmarshal is faster than a Decoder, whose buffer has to grow with the data, but it
+// accepts unknown fields.
+func reload[T any](data []byte) (doc document[T], err error) {
+	if !knowsItsFields(reflect.TypeFor[T]()) {
+		return decode[T](data)
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return doc, err
+	}
+	return doc, check(doc, data)
+}
+
+// check judges a document that encoding/json has made of the data.
+func check[T any](doc document[T], data []byte) error {
 	switch {
 	case doc.Version != Version:
-		return doc, fmt.Errorf("its version is %d, not %d", doc.Version, Version)
+		return fmt.Errorf("its version is %d, not %d", doc.Version, Version)
 	case doc.Generation < 1:
-		return doc, fmt.Errorf("its generation is %d, and the first is 1", doc.Generation)
+		return fmt.Errorf("its generation is %d, and the first is 1", doc.Generation)
 	case doc.Content == nil:
-		return doc, errors.New("it has no content")
+		return errors.New("it has no content")
 	}
-	return doc, distinct(data)
+	return distinct(data)
 }
 
 // HeaderSize is how many bytes of a file Generation needs.

@@ -59,7 +59,7 @@ func (c *Copy[T]) Own(content *T) *T {
 // Draft returns a copy of the content, whatever it is. Types that package deep cannot copy go through JSON.
 func (c *Copy[T]) Draft(content *T) (draft *T, err error) {
 	if c.copier == nil {
-		_, draft, err = format.Encode("", 1, content, nil)
+		_, draft, err = format.Encode("a copy", 1, content, nil)
 		return draft, err
 	}
 	return c.copier(content), nil
