@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -127,6 +128,20 @@ func busy(pid int) bool {
 	})
 }
 
+// processorTime adds up what the kernel has noted of the threads of the process: in nanoseconds, how long each has run, and how long it has
+// waited until it could (https://docs.kernel.org/scheduler/sched-stats.html). It is zero where the kernel notes nothing.
+func processorTime(pid int) (p processing) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is good
+	for _, thread := range threads {
+		text, _ := os.ReadFile(thread) // it fails when the thread is gone
+		var ran, waited time.Duration
+		if n, _ := fmt.Sscan(string(text), &ran, &waited); n == 2 {
+			p.ran, p.waited = p.ran+ran, p.waited+waited
+		}
+	}
+	return p
+}
+
 // whyStuck says what a process that makes no progress is doing, and whether it waits for a file lock.
 func whyStuck(pid int) (why string, lock bool) {
 	if waits, err := waitsForLock(pid); err == nil && waits {
@@ -135,8 +150,8 @@ func whyStuck(pid int) (why string, lock bool) {
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d/task", pid)); err != nil {
 		return "", false
 	}
-	if stalled(pid) {
-		return "the kernel lets it wait for the disk or for memory", false
+	if why := stalled(pid); why != "" {
+		return why, false
 	}
 	if busy(pid) {
 		return "it is busy and comes to no end", false

@@ -20,4 +20,6 @@ func waitersOn(int, string) (int, error) {
 
 func whyStuck(int) (why string, lock bool) { return "", false }
 
+func processorTime(int) (p processing) { return p }
+
 func uninterruptible(int) map[string]string { return nil }

@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 		"leaves its output": leavesItsOutput,
 		"hangs":             func(*Worker) error { waitInCodeUnderTest(make(chan struct{})); return nil },
 		"stalls":            stalls,
+		"crowded":           crowded,
 	}, errTaken, errLost)
 	m.Run()
 }

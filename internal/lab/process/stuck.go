@@ -51,25 +51,39 @@ func (p *Process) NewStuck(wait string, limit time.Duration) *Stuck {
 // a minute, and a test that is wrong must come to its end, so there are three renewals at most.
 func Renewed(pid int, times *int) bool {
 	*times++
-	return *times <= 3 && stalled(pid)
+	return *times <= 3 && stalled(pid) != ""
 }
 
-// stalled reports whether a thread of the process has been in one and the same uninterruptible sleep for a second, as for a disk or for
-// memory. It takes that second only if there is such a sleep. It is false on systems other than Linux.
-func stalled(pid int) bool {
-	before := uninterruptible(pid)
-	if len(before) == 0 {
-		return false
+// stalled says what the machine has kept the process from for the last second, or "". It takes that second only if a thread is in an
+// uninterruptible sleep, as for a disk or for memory, or would run. It is "" on systems other than Linux.
+func stalled(pid int) string {
+	sleeps := uninterruptible(pid)
+	if len(sleeps) == 0 && !busy(pid) {
+		return ""
 	}
+	before := processorTime(pid)
 	time.Sleep(time.Second) // the length of the sleep is the question
 	after := uninterruptible(pid)
-	for thread, sleep := range before {
+	for thread, sleep := range sleeps {
 		if after[thread] == sleep {
-			return true
+			return "the kernel lets it wait for the disk or for memory"
 		}
 	}
-	return false
+	if processorTime(pid).since(before).starved() {
+		return "it is busy, and other threads have the processors most of the time"
+	}
+	return ""
 }
+
+// A processing is how long the threads of a process have run, and how long they have waited for a processor.
+type processing struct{ ran, waited time.Duration }
+
+func (p processing) since(before processing) processing {
+	return processing{p.ran - before.ran, p.waited - before.waited}
+}
+
+// starved reports whether it makes no sense to blame the code for what it has not done in this second.
+func (p processing) starved() bool { return p.waited > time.Second/2 && p.waited > 2*p.ran }
 
 // Place returns where a goroutine of this process is in the code under test, such as "counter.go:64", or "" if it is elsewhere. The
 // goroutine is what Goroutine returned in it, or "" for the first one that is inside.

@@ -51,3 +51,57 @@ func TestPatienceWithAMachineEnds(t *testing.T) {
 	require.True(t, ok)
 	require.Contains(t, stuck.Why, "disk")
 }
+
+// crowded has eight threads that compute, for one processor.
+func crowded(w *Worker) error {
+	runtime.GOMAXPROCS(10)
+	var mine, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &mine); err != nil {
+		return err
+	}
+	for processor := 0; one.Count() == 0; processor++ {
+		if mine.IsSet(processor) {
+			one.Set(processor)
+		}
+	}
+	for range 8 {
+		go func() {
+			runtime.LockOSThread()
+			_ = unix.SchedSetaffinity(0, &one) // without it, the test fails
+			for {
+			}
+		}()
+	}
+	w.Reached("computes")
+	select {}
+}
+
+func TestPatienceIsRenewedForAProcessThatGetsNoProcessor(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}, "crowded")
+	require.NoError(t, p.Reached(t.Context(), "computes"))
+	renewals := 0
+	for range 3 {
+		require.True(t, Renewed(p.pid, &renewals))
+	}
+	why, lock := whyStuck(p.pid)
+	require.Contains(t, why, "other threads have the processors")
+	require.False(t, lock)
+	require.False(t, Renewed(p.pid, &renewals), "a test that is wrong must come to its end")
+}
+
+func TestAProcessIsStarvedThatMostlyWaitsForAProcessor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		ran, waited time.Duration
+		starved     bool
+	}{
+		{time.Second, 0, false},
+		{400 * time.Millisecond, 600 * time.Millisecond, false},
+		{300 * time.Millisecond, 700 * time.Millisecond, true},
+		{0, 600 * time.Millisecond, true},
+		{time.Millisecond, 100 * time.Millisecond, false}, // it sleeps most of the time
+	} {
+		require.Equal(t, c.starved, processing{c.ran, c.waited}.starved(), c)
+	}
+}

@@ -5,3 +5,5 @@ package process
 import "errors"
 
 func stalls(*Worker) error { return errors.ErrUnsupported }
+
+func crowded(*Worker) error { return errors.ErrUnsupported }
