@@ -358,7 +358,7 @@ var testDirectory = regexp.MustCompile(`[^ :]*[/\\]\d{3}([/\\])(?:` + oddName + 
 func loading(t *testing.T, path string) (doc *jsonfiles.Document, err error) {
 	t.Helper()
 	lab.Finishes(t, func() { doc, err = jsonfiles.Load(path) }, lab.Lesson{
-		Says: "Load does not return", Did: "Load was called on a small file", Means: "the program stops at its first step", Read: fix,
+		Says: "Load does not return", Did: "Load was called", Means: "the program stops at its first step", Read: fix,
 	})
 	requireClosed(t, path, "Load", err)
 	return doc, err
