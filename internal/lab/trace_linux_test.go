@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -274,4 +275,13 @@ func TestAHangHasWordsOfItsOwn(t *testing.T) {
 			require.Equal(t, story.Read, got.Read)
 		})
 	}
+}
+
+// The judgement on a test that computes takes a second, see process.Renewed. A call that returns in that second has not hung.
+func TestACallMayReturnWhileItIsJudged(t *testing.T) {
+	t.Setenv(process.EnvironmentPatience, "100ms")
+	lab.Finishes(t, func() {
+		for end := time.Now().Add(600 * time.Millisecond); time.Now().Before(end); {
+		}
+	}, story)
 }

@@ -191,24 +191,35 @@ func (p *Process) receive(ctx context.Context, limit time.Duration) (event, erro
 	for {
 		select {
 		case e, open := <-p.events:
-			if !open {
-				p.finish(p.death())
-				return event{Kind: eventDone}, nil
-			}
-			p.note(e)
-			return e, nil
+			return p.took(e, open), nil
 		case <-p.progress:
 			renewals = 0
-			timer.Reset(limit)
 		case <-timer.C:
 			if !Renewed(p.pid, &renewals) {
-				return event{}, p.NewStuck("go on", limit)
+				select { // something may have come while Renewed looked
+				case e, open := <-p.events:
+					return p.took(e, open), nil
+				case <-p.progress:
+					renewals = 0
+				default:
+					return event{}, p.NewStuck("go on", limit)
+				}
 			}
-			timer.Reset(limit)
 		case <-ctx.Done():
 			return event{}, context.Cause(ctx)
 		}
+		timer.Reset(limit)
 	}
+}
+
+// took notes an event, or that there will be no more.
+func (p *Process) took(e event, open bool) event {
+	if !open {
+		p.finish(p.death())
+		return event{Kind: eventDone}
+	}
+	p.note(e)
+	return e
 }
 
 // note keeps what an event brings: a result until somebody asks for it, the end for good.

@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 		"hangs":             func(*Worker) error { waitInCodeUnderTest(make(chan struct{})); return nil },
 		"stalls":            stalls,
 		"crowded":           crowded,
+		"spins":             spins,
 	}, errTaken, errLost)
 	m.Run()
 }

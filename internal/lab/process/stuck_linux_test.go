@@ -90,6 +90,19 @@ func TestPatienceIsRenewedForAProcessThatGetsNoProcessor(t *testing.T) {
 	require.False(t, Renewed(p.pid, &renewals), "a test that is wrong must come to its end")
 }
 
+// spins computes for so many milliseconds, whether it gets a processor or not.
+func spins(w *Worker) error {
+	for end := time.Now().Add(time.Duration(w.Int(0)) * time.Millisecond); time.Now().Before(end); {
+	}
+	return nil
+}
+
+// Renewed takes a second to judge a process that computes. What the worker sends in that second counts.
+func TestWhatComesWhileRenewedLooksCounts(t *testing.T) {
+	t.Setenv(EnvironmentPatience, "100ms")
+	require.NoError(t, start(t, Options{}, "spins", "600").Wait(t.Context()))
+}
+
 func TestAProcessIsStarvedThatMostlyWaitsForAProcessor(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -7,3 +7,5 @@ import "errors"
 func stalls(*Worker) error { return errors.ErrUnsupported }
 
 func crowded(*Worker) error { return errors.ErrUnsupported }
+
+func spins(*Worker) error { return errors.ErrUnsupported }
