@@ -54,8 +54,9 @@ func Renewed(pid int, times *int) bool {
 	return *times <= 3 && stalled(pid) != ""
 }
 
-// stalled says what the machine has kept the process from for the last second, or "". It takes that second only if a thread is in an
-// uninterruptible sleep, as for a disk or for memory, or would run. It is "" on systems other than Linux.
+// stalled says why the process made little progress during the next second, if that is not due to its code, and "" otherwise. It takes that
+// second only if a thread is in an uninterruptible sleep, as for a disk or for memory, or is ready to run. It is "" on systems other than
+// Linux.
 func stalled(pid int) string {
 	sleeps := uninterruptible(pid)
 	if len(sleeps) == 0 && !busy(pid) {
@@ -75,14 +76,14 @@ func stalled(pid int) string {
 	return ""
 }
 
-// A processing is how long the threads of a process have run, and how long they have waited for a processor.
+// A processing says how long the threads of a process have run, and how long they have waited for a processor.
 type processing struct{ ran, waited time.Duration }
 
 func (p processing) since(before processing) processing {
 	return processing{p.ran - before.ran, p.waited - before.waited}
 }
 
-// starved reports whether it makes no sense to blame the code for what it has not done in this second.
+// starved reports whether the threads mostly waited for a processor, if p is the time of one second.
 func (p processing) starved() bool { return p.waited > time.Second/2 && p.waited > 2*p.ran }
 
 // Place returns where a goroutine of this process is in the code under test, such as "counter.go:64", or "" if it is elsewhere. The
