@@ -4,6 +4,7 @@ package jsonfiles_test
 
 import (
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -48,7 +49,11 @@ func pipe(t *testing.T, content string) string {
 // stall runs call in a goroutine, with the path of a pipe, and returns when call waits in there, or has returned without a look into it.
 func stall(t *testing.T, call func(path string), lesson lab.Lesson) {
 	t.Helper()
-	path := newPath(t)
+	// When the pipe is closed, call goes on, and may give a name to a file while the directory is removed: t.TempDir would fail the test.
+	dir, err := os.MkdirTemp("", "turnstile-stall-")
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "locks.json")
 	must(t, syscall.Mkfifo(path, 0o600))
 	done := make(chan struct{})
 	go func() { defer close(done); call(path) }()
@@ -56,7 +61,13 @@ func stall(t *testing.T, call func(path string), lesson lab.Lesson) {
 		for { // a pipe that no goroutine has opened for reading, or is about to, cannot be opened
 			pipe, err := syscall.Open(path, syscall.O_WRONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 			if err == nil {
-				t.Cleanup(func() { must(t, syscall.Close(pipe)) })
+				t.Cleanup(func() {
+					must(t, syscall.Close(pipe))
+					select {
+					case <-done:
+					case <-time.After(time.Second): // it may have the pipe open for both, and wait for itself
+					}
+				})
 				return
 			}
 			select {

@@ -68,7 +68,8 @@ func crowded(w *Worker) error {
 		go func() {
 			runtime.LockOSThread()
 			_ = unix.SchedSetaffinity(0, &one) // without it, the test fails
-			for {
+			for n := 0; ; n++ {
+				_ = n
 			}
 		}()
 	}
