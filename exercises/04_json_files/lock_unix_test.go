@@ -65,7 +65,7 @@ func stall(t *testing.T, call func(path string), lesson lab.Lesson) {
 					must(t, syscall.Close(pipe))
 					select {
 					case <-done:
-					case <-time.After(time.Second): // it may have the pipe open for both, and wait for itself
+					case <-time.After(time.Second): // call may have opened the pipe to read and to write: then it waits for itself
 					}
 				})
 				return

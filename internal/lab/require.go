@@ -195,7 +195,7 @@ func FinishesInSteps(t testing.TB, call func(progress func()), l Lesson) {
 			renewals = 0
 		case <-time.After(limit):
 			renewed := process.Renewed(os.Getpid(), &renewals)
-			if !renewed && len(panicked) == 0 && len(progressed) == 0 { // nothing has come while Renewed looked
+			if !renewed && len(panicked) == 0 && len(progressed) == 0 { // the call may have returned meanwhile
 				process.RanOut()
 				Fail(t, hangs(l, &process.Stuck{Limit: limit, Place: process.Place(<-goroutine)}))
 			}

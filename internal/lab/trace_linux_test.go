@@ -277,7 +277,7 @@ func TestAHangHasWordsOfItsOwn(t *testing.T) {
 	}
 }
 
-// The judgement on a test that computes takes a second, see process.Renewed. A call that returns in that second has not hung.
+// process.Renewed takes a second to judge a call that computes. A call that returns in that second has not hung.
 func TestACallMayReturnWhileItIsJudged(t *testing.T) {
 	t.Setenv(process.EnvironmentPatience, "100ms")
 	lab.Finishes(t, func() {

@@ -196,7 +196,7 @@ func (p *Process) receive(ctx context.Context, limit time.Duration) (event, erro
 			renewals = 0
 		case <-timer.C:
 			if !Renewed(p.pid, &renewals) {
-				select { // something may have come while Renewed looked
+				select { // the worker may have sent something while Renewed judged it
 				case e, open := <-p.events:
 					return p.took(e, open), nil
 				case <-p.progress:

@@ -99,7 +99,7 @@ func spins(w *Worker) error {
 }
 
 // Renewed takes a second to judge a process that computes. What the worker sends in that second counts.
-func TestWhatComesWhileRenewedLooksCounts(t *testing.T) {
+func TestWhatComesWhileRenewedJudgesCounts(t *testing.T) {
 	t.Setenv(EnvironmentPatience, "100ms")
 	require.NoError(t, start(t, Options{}, "spins", "600").Wait(t.Context()))
 }
